@@ -1,0 +1,64 @@
+/**
+ * The access-log record: what the L7 engine tells of one request or response. Names are those of Cilium's access log
+ * (pkg/proxy/accesslog), so that a record reads the same there and here. Its JSON travels in the payload of EVENT_L7
+ * records (event.ts), whose fixed fields already carry endpoints, identities, direction and cookies: those are left out here.
+ *
+ * @example
+ * {"Type":"Request","Verdict":"Denied","SourceEndpoint":{"IPv4":"10.0.0.1","Port":41000},
+ *  "DestinationEndpoint":{"IPv4":"10.0.0.2","Port":80},
+ *  "HTTP":{"Method":"PUT","URL":"http://api/x","Protocol":"HTTP/1.1","Code":403}}
+ */
+export interface AccessLog {
+  readonly Type: 'Request' | 'Response' | 'Sample';
+  readonly Verdict: 'Forwarded' | 'Denied' | 'Error' | 'Redirected';
+  /** Free text, e.g. why a request was an error. */
+  readonly Info?: string;
+  /** Of a response: nanoseconds since its request. */
+  readonly LatencyNs?: number;
+  /** The client, whichever way the message goes. */
+  readonly SourceEndpoint?: AccessLogEndpoint;
+  /** The server. */
+  readonly DestinationEndpoint?: AccessLogEndpoint;
+  readonly HTTP?: AccessLogHttp;
+  readonly DNS?: AccessLogDns;
+  readonly Kafka?: AccessLogKafka;
+  readonly L7?: { readonly Proto: string; readonly Fields?: Readonly<Record<string, string>> };
+}
+
+export interface AccessLogEndpoint {
+  readonly IPv4?: string;
+  readonly IPv6?: string;
+  readonly Port?: number;
+}
+
+export interface AccessLogHttp {
+  readonly Code?: number;
+  readonly Method: string;
+  readonly URL: string;
+  /** "HTTP/1.1", "HTTP/2" */
+  readonly Protocol: string;
+  readonly Headers?: Readonly<Record<string, readonly string[]>>;
+  readonly MissingHeaders?: Readonly<Record<string, readonly string[]>>;
+  readonly RejectedHeaders?: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface AccessLogDns {
+  /** With the final dot. */
+  readonly Query: string;
+  readonly IPs?: readonly string[];
+  readonly TTL?: number;
+  readonly CNAMEs?: readonly string[];
+  /** "proxy" */
+  readonly ObservationSource?: string;
+  readonly RCode?: number;
+  readonly QTypes?: readonly string[];
+  readonly AnswerTypes?: readonly string[];
+}
+
+export interface AccessLogKafka {
+  readonly ErrorCode?: number;
+  readonly APIVersion?: number;
+  readonly APIKey?: string;
+  readonly CorrelationID?: number;
+  readonly Topic?: string;
+}

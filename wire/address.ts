@@ -1,0 +1,203 @@
+/**
+ * Addresses as text and as words. In memory an IP address is four signed 32-bit words, most significant first; IPv4 is
+ * v4-mapped (`0, 0, 0xffff, a.b.c.d`). Prefix lengths of such addresses are 0..128, IPv4's plus 96. Text is RFC 4291 in
+ * (strict: no zone, no leading zeros in dotted quads, `::` stands for at least one group) and RFC 5952 out. These
+ * functions allocate: they are for configuration, printing and tests, never per frame.
+ */
+
+/** Word 2 of every v4-mapped address (words 0 and 1 are 0). */
+export const V4_MAPPED_WORD2 = 0x0000ffff;
+/** Prefix length of an IPv4 prefix in the mapped space, less its own. */
+export const V4_MAPPED_BITS = 96;
+
+/** True when the three upper words are those of a v4-mapped address. */
+export function isV4Mapped(word0: number, word1: number, word2: number): boolean {
+  return word0 === 0 && word1 === 0 && word2 === V4_MAPPED_WORD2;
+}
+
+/**
+ * Parses a dotted quad.
+ * @returns the address as 0..2^32-1, or -1 (take `| 0` for a signed word)
+ */
+export function parseIpv4(text: string): number {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
+  if (match === null) return -1;
+  let value = 0;
+  for (let index = 1; index <= 4; index++) {
+    const part = match[index];
+    if ((part.length > 1 && part[0] === '0') || Number(part) > 255) return -1;
+    value = value * 256 + Number(part);
+  }
+  return value;
+}
+
+/** Parses an IPv6 address into eight groups of 16 bits, or null. */
+function parseGroups(text: string): number[] | null {
+  const halves = text.split('::');
+  if (halves.length > 2) return null;
+  const head = groupsOf(halves[0], halves.length === 1);
+  const tail = halves.length === 2 ? groupsOf(halves[1], true) : [];
+  if (head === null || tail === null) return null;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 1 ? missing !== 0 : missing < 1) return null;
+  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+}
+
+/** @param isTail a dotted quad may stand at the end of the address, and nowhere else */
+function groupsOf(text: string, isTail: boolean): number[] | null {
+  if (text === '') return [];
+  const groups: number[] = [];
+  const parts = text.split(':');
+  for (const [index, part] of parts.entries()) {
+    if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+      continue;
+    }
+    const quad = isTail && index === parts.length - 1 ? parseIpv4(part) : -1;
+    if (quad < 0) return null;
+    groups.push(Math.floor(quad / 65536), quad % 65536);
+  }
+  return groups;
+}
+
+/**
+ * Parses an IPv4 or IPv6 address into four words.
+ * @param into takes the words from index 0 on; untouched on failure
+ * @returns 4 or 6 (a v4-mapped IPv6 text counts as 4), or 0 when the text is no address
+ */
+export function parseIp(text: string, into: Int32Array | number[]): 0 | 4 | 6 {
+  const quad = parseIpv4(text);
+  if (quad >= 0) {
+    setWords(into, 0, 0, V4_MAPPED_WORD2, quad | 0);
+    return 4;
+  }
+  if (text.length > 45 || !text.includes(':')) return 0;
+  const groups = parseGroups(text);
+  if (groups === null) return 0;
+  const word = (index: number) => (groups[index * 2] << 16) | groups[index * 2 + 1];
+  setWords(into, word(0), word(1), word(2), word(3));
+  return isV4Mapped(into[0], into[1], into[2]) ? 4 : 6;
+}
+
+function setWords(into: Int32Array | number[], word0: number, word1: number, word2: number, word3: number): void {
+  into[0] = word0;
+  into[1] = word1;
+  into[2] = word2;
+  into[3] = word3;
+}
+
+/** "10.0.0.1" */
+export function formatIpv4(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
+}
+
+/** RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`. */
+export function formatIpv6(word0: number, word1: number, word2: number, word3: number): string {
+  const groups = [word0, word1, word2, word3].flatMap((word) => [word >>> 16, word & 0xffff]);
+  let start = -1;
+  let size = 1;
+  for (let from = 0; from < 8; from++) {
+    let run = 0;
+    while (from + run < 8 && groups[from + run] === 0) run++;
+    if (run > size) {
+      start = from;
+      size = run;
+    }
+  }
+  const text = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  return start < 0 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + size))}`;
+}
+
+/** Four words as text: dotted quad when v4-mapped, else IPv6. */
+export function formatIp(word0: number, word1: number, word2: number, word3: number): string {
+  return isV4Mapped(word0, word1, word2) ? formatIpv4(word3) : formatIpv6(word0, word1, word2, word3);
+}
+
+/** A prefix in the mapped space: the words are masked, `bits` counts from word 0. */
+export interface Cidr {
+  readonly family: 4 | 6;
+  readonly words: Int32Array;
+  /** 0..128; IPv4's own length plus 96. */
+  readonly bits: number;
+}
+
+/**
+ * Parses `ADDRESS/LENGTH`, or a bare address as a prefix of one.
+ * @param options.hostBits what to do about bits set beyond the length: 'refuse' (default) or 'clear'
+ * @throws SyntaxError that says what was found and what was wanted
+ */
+export function parseCidr(text: string, options: { readonly hostBits?: 'refuse' | 'clear' } = {}): Cidr {
+  const slash = text.indexOf('/');
+  const words = new Int32Array(4);
+  const family = parseIp(slash < 0 ? text : text.slice(0, slash), words);
+  if (family === 0) throw new SyntaxError(`parse CIDR: "${text}" is no IPv4 or IPv6 prefix, wanted e.g. "10.0.0.0/8"`);
+  const most = family === 4 && !text.includes(':') ? 32 : 128;
+  const length = slash < 0 ? String(most) : text.slice(slash + 1);
+  if (!/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > most) {
+    throw new SyntaxError(`parse CIDR: length "${length}" in "${text}", wanted 0 to ${most}`);
+  }
+  const bits = Number(length) + (most === 32 ? V4_MAPPED_BITS : 0);
+  const masked = words.map((word, index) => word & maskWord(bits, index));
+  if (options.hostBits !== 'clear' && masked.some((word, index) => word !== words[index])) {
+    throw new SyntaxError(`parse CIDR: "${text}" has bits set beyond its length, wanted "${prefixText(masked, bits)}"`);
+  }
+  return { family: isV4Prefix(masked, bits) ? 4 : 6, words: masked, bits };
+}
+
+function isV4Prefix(words: ArrayLike<number>, bits: number): boolean {
+  return bits >= V4_MAPPED_BITS && isV4Mapped(words[0], words[1], words[2]);
+}
+
+/** The mask of word `index` (0..3) for a prefix of `bits` bits, as a signed word. */
+export function maskWord(bits: number, index: number): number {
+  const within = bits - index * 32;
+  if (within <= 0) return 0;
+  return within >= 32 ? -1 : -1 << (32 - within);
+}
+
+/** True when the four words lie inside the prefix. */
+export function contains(cidr: Cidr, word0: number, word1: number, word2: number, word3: number): boolean {
+  const { words, bits } = cidr;
+  return (
+    ((word0 ^ words[0]) & maskWord(bits, 0)) === 0 &&
+    ((word1 ^ words[1]) & maskWord(bits, 1)) === 0 &&
+    ((word2 ^ words[2]) & maskWord(bits, 2)) === 0 &&
+    ((word3 ^ words[3]) & maskWord(bits, 3)) === 0
+  );
+}
+
+/** "10.0.0.0/8", "fd00::/8" */
+export function formatCidr(cidr: Cidr): string {
+  return prefixText(cidr.words, cidr.bits);
+}
+
+/** Text of a prefix from words and its length in the mapped space. */
+export function prefixText(words: ArrayLike<number>, bits: number): string {
+  if (isV4Prefix(words, bits)) return `${formatIpv4(words[3])}/${bits - V4_MAPPED_BITS}`;
+  return `${formatIpv6(words[0], words[1], words[2], words[3])}/${bits}`;
+}
+
+/** "02:00:00:00:00:01" from the high 16 and the low 32 bits. */
+export function formatMac(high: number, low: number): string {
+  const bytes = [high >>> 8, high & 255, low >>> 24, (low >>> 16) & 255, (low >>> 8) & 255, low & 255];
+  return bytes.map((byte) => (byte & 255).toString(16).padStart(2, '0')).join(':');
+}
+
+/**
+ * Parses six pairs of hex digits with colons or dashes.
+ * @returns 0..2^48-1, or -1; `macHigh` and `macLow` take it apart
+ */
+export function parseMac(text: string): number {
+  if (!/^[0-9a-fA-F]{2}([:-])(?:[0-9a-fA-F]{2}\1){4}[0-9a-fA-F]{2}$/.test(text)) return -1;
+  return Number.parseInt(text.replace(/[:-]/g, ''), 16);
+}
+
+/** High 16 bits of a MAC number. */
+export function macHigh(mac: number): number {
+  return Math.floor(mac / 0x1_0000_0000);
+}
+
+/** Low 32 bits of a MAC number, signed. */
+export function macLow(mac: number): number {
+  return mac | 0;
+}

@@ -1,0 +1,253 @@
+/**
+ * The event record: 256 bytes, little endian, one for each thing worth telling. The dataplane writes it with plain stores
+ * into a pinned ring; agent and CLI read it. It carries what Cilium's notifications carry (drop, trace, policy-verdict,
+ * access log), flattened to one layout.
+ *
+ *   0 u8  type          1 u8  subtype        2 u16 source endpoint
+ *   4 u32 hash          8 u32 original bytes 12 u16 captured bytes  14 u8 version  15 u8 flags
+ *  16 u32 src identity 20 u32 dst identity   24 u16 dst endpoint    26 u16 dst port
+ *  28 i32 verdict      32 u8  protocol       33 u8 direction        34 u8 match type  35 u8 auth type
+ *  36 u32 cookie       40 u32 ifindex        44 u8 trace reason     48 f64 milliseconds since the epoch
+ *  56 u32 cookie of the other direction      64 .. 255 captured bytes, from the Ethernet header on
+ *
+ * subtype: the reason of a drop, the observation point of a trace; of an access-log record the number of the part. The
+ * JSON of an access-log record (access-log.ts) lies where the frame lies in the others; when it is longer than a
+ * record has room for it goes on in the next records, each but the last with FLAG_MORE_FOLLOWS, `original bytes` holding
+ * its whole length.
+ */
+import { i32le, setI32le, setU16le, u16le } from './bytes.ts';
+
+export const EVENT_BYTES = 256;
+export const EVENT_VERSION = 1;
+export const PAYLOAD_OFFSET = 64;
+export const PAYLOAD_BYTES = EVENT_BYTES - PAYLOAD_OFFSET;
+
+export const EVENT_DROP = 1;
+export const EVENT_TRACE = 4;
+export const EVENT_POLICY_VERDICT = 5;
+export const EVENT_L7 = 129;
+
+export const FLAG_IPV6 = 1;
+export const FLAG_AUDITED = 2;
+export const FLAG_REPLY = 4;
+/** FLAG_REPLY says something; without it the direction of the connection is unknown. */
+export const FLAG_REPLY_KNOWN = 8;
+/** The captured frame has no Ethernet header. */
+export const FLAG_L3 = 16;
+export const FLAG_MORE_FOLLOWS = 32;
+
+/** Observation points of a trace, by number (bpf/lib/trace.h). */
+export const TRACE_TO_ENDPOINT = 0;
+export const TRACE_TO_PROXY = 1;
+export const TRACE_TO_HOST = 2;
+export const TRACE_TO_STACK = 3;
+export const TRACE_TO_OVERLAY = 4;
+export const TRACE_FROM_ENDPOINT = 5;
+export const TRACE_FROM_PROXY = 6;
+export const TRACE_FROM_HOST = 7;
+export const TRACE_FROM_STACK = 8;
+export const TRACE_FROM_OVERLAY = 9;
+export const TRACE_FROM_NETWORK = 10;
+export const TRACE_TO_NETWORK = 11;
+
+/** Names of the observation points, indexed by number. */
+export const OBSERVATION_POINTS = [
+  'to-endpoint',
+  'to-proxy',
+  'to-host',
+  'to-stack',
+  'to-overlay',
+  'from-endpoint',
+  'from-proxy',
+  'from-host',
+  'from-stack',
+  'from-overlay',
+  'from-network',
+  'to-network',
+  'from-crypto',
+  'to-crypto',
+] as const;
+
+export const TRACE_REASON_NEW = 0; // "policy": a new connection
+export const TRACE_REASON_ESTABLISHED = 1;
+export const TRACE_REASON_REPLY = 2;
+export const TRACE_REASON_RELATED = 3;
+export const TRACE_REASON_REOPENED = 4;
+export const TRACE_REASON_UNKNOWN = 5;
+
+export const MATCH_NONE = 0;
+export const MATCH_L3_ONLY = 1;
+export const MATCH_L3_L4 = 2;
+export const MATCH_L4_ONLY = 3;
+export const MATCH_ALL = 4;
+export const MATCH_L3_PROTO = 5;
+export const MATCH_PROTO_ONLY = 6;
+
+/** Starts a record: type, subtype, version and time; every other field and the first payload byte become 0. */
+export function begin(bytes: Uint8Array, at: number, type: number, subtype: number, timeMs: number): void {
+  bytes.fill(0, at, at + PAYLOAD_OFFSET);
+  bytes[at] = type;
+  bytes[at + 1] = subtype;
+  bytes[at + 14] = EVENT_VERSION;
+  setTimeMs(bytes, at, timeMs);
+}
+
+export function setSourceEndpoint(bytes: Uint8Array, at: number, id: number): void {
+  setU16le(bytes, at + 2, id);
+}
+
+export function setHash(bytes: Uint8Array, at: number, hash: number): void {
+  setI32le(bytes, at + 4, hash);
+}
+
+export function setFlags(bytes: Uint8Array, at: number, flags: number): void {
+  bytes[at + 15] = flags;
+}
+
+export function setIdentities(bytes: Uint8Array, at: number, src: number, dst: number): void {
+  setI32le(bytes, at + 16, src);
+  setI32le(bytes, at + 20, dst);
+}
+
+export function setDestinationEndpoint(bytes: Uint8Array, at: number, id: number): void {
+  setU16le(bytes, at + 24, id);
+}
+
+export function setDstPort(bytes: Uint8Array, at: number, port: number): void {
+  setU16le(bytes, at + 26, port);
+}
+
+/** @param verdict minus a reason, 0 for allowed, or the proxy port (rule set) the flow is redirected to */
+export function setVerdict(bytes: Uint8Array, at: number, verdict: number): void {
+  setI32le(bytes, at + 28, verdict);
+}
+
+export function setProtocol(bytes: Uint8Array, at: number, protocol: number): void {
+  bytes[at + 32] = protocol;
+}
+
+/** @param direction DIRECTION_* of reasons.ts */
+export function setDirection(bytes: Uint8Array, at: number, direction: number): void {
+  bytes[at + 33] = direction;
+}
+
+/** @param matchType MATCH_* */
+export function setMatchType(bytes: Uint8Array, at: number, matchType: number): void {
+  bytes[at + 34] = matchType;
+}
+
+export function setAuthType(bytes: Uint8Array, at: number, authType: number): void {
+  bytes[at + 35] = authType;
+}
+
+/** @param cookie of the entry that decided @param other of the entry of the other direction, 0 when there is none */
+export function setCookies(bytes: Uint8Array, at: number, cookie: number, other: number): void {
+  setI32le(bytes, at + 36, cookie);
+  setI32le(bytes, at + 56, other);
+}
+
+export function setIfindex(bytes: Uint8Array, at: number, ifindex: number): void {
+  setI32le(bytes, at + 40, ifindex);
+}
+
+export function setTraceReason(bytes: Uint8Array, at: number, traceReason: number): void {
+  bytes[at + 44] = traceReason;
+}
+
+const time = new Float64Array(1);
+const timeBytes = new Uint8Array(time.buffer);
+
+/** @param timeMs milliseconds since the epoch, with a fraction */
+export function setTimeMs(bytes: Uint8Array, at: number, timeMs: number): void {
+  time[0] = timeMs;
+  for (let index = 0; index < 8; index++) bytes[at + 48 + index] = timeBytes[index];
+}
+
+/** Copies the head of a frame, at most PAYLOAD_BYTES, and stores its original and captured length. */
+export function capture(bytes: Uint8Array, at: number, frame: Uint8Array, offset: number, length: number): void {
+  const captured = length < PAYLOAD_BYTES ? length : PAYLOAD_BYTES;
+  setI32le(bytes, at + 8, length);
+  setU16le(bytes, at + 12, captured);
+  const to = at + PAYLOAD_OFFSET;
+  for (let index = 0; index < captured; index++) bytes[to + index] = frame[offset + index];
+}
+
+/** How many records an access-log text of `length` bytes takes. */
+export function partsOf(length: number): number {
+  return Math.max(1, Math.ceil(length / PAYLOAD_BYTES));
+}
+
+/**
+ * Stores part `index` of an access-log text in a record begun with EVENT_L7, and its flag. The caller writes as many
+ * records as `partsOf` says, one after the other, with the same fixed fields.
+ */
+export function capturePart(bytes: Uint8Array, at: number, text: Uint8Array, index: number): void {
+  const from = index * PAYLOAD_BYTES;
+  const size = Math.min(PAYLOAD_BYTES, text.length - from);
+  bytes[at + 1] = index;
+  setI32le(bytes, at + 8, text.length);
+  setU16le(bytes, at + 12, size);
+  if (from + size < text.length) bytes[at + 15] |= FLAG_MORE_FOLLOWS;
+  bytes.set(text.subarray(from, from + size), at + PAYLOAD_OFFSET);
+}
+
+/** A record taken out of the ring. Numbers are unsigned but for `verdict`. */
+export interface EventRecord {
+  readonly type: number;
+  readonly subtype: number;
+  readonly sourceEndpoint: number;
+  readonly hash: number;
+  readonly originalBytes: number;
+  readonly version: number;
+  readonly flags: number;
+  readonly srcIdentity: number;
+  readonly dstIdentity: number;
+  readonly destinationEndpoint: number;
+  readonly dstPort: number;
+  readonly verdict: number;
+  readonly protocol: number;
+  readonly direction: number;
+  readonly matchType: number;
+  readonly authType: number;
+  readonly cookie: number;
+  readonly otherCookie: number;
+  readonly ifindex: number;
+  readonly traceReason: number;
+  readonly timeMs: number;
+  /** The captured bytes, a copy. */
+  readonly payload: Uint8Array;
+}
+
+/** Reads the record at `at`, copying its payload. A captured length beyond the record is cut to it. */
+export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
+  const captured = Math.min(u16le(bytes, at + 12), PAYLOAD_BYTES);
+  return {
+    type: bytes[at] ?? 0,
+    subtype: bytes[at + 1] ?? 0,
+    sourceEndpoint: u16le(bytes, at + 2),
+    hash: i32le(bytes, at + 4) >>> 0,
+    originalBytes: i32le(bytes, at + 8) >>> 0,
+    version: bytes[at + 14] ?? 0,
+    flags: bytes[at + 15] ?? 0,
+    srcIdentity: i32le(bytes, at + 16) >>> 0,
+    dstIdentity: i32le(bytes, at + 20) >>> 0,
+    destinationEndpoint: u16le(bytes, at + 24),
+    dstPort: u16le(bytes, at + 26),
+    verdict: i32le(bytes, at + 28),
+    protocol: bytes[at + 32] ?? 0,
+    direction: bytes[at + 33] ?? 0,
+    matchType: bytes[at + 34] ?? 0,
+    authType: bytes[at + 35] ?? 0,
+    cookie: i32le(bytes, at + 36) >>> 0,
+    otherCookie: i32le(bytes, at + 56) >>> 0,
+    ifindex: i32le(bytes, at + 40) >>> 0,
+    traceReason: bytes[at + 44] ?? 0,
+    timeMs: readTimeMs(bytes, at),
+    payload: bytes.slice(at + PAYLOAD_OFFSET, at + PAYLOAD_OFFSET + captured),
+  };
+}
+
+function readTimeMs(bytes: Uint8Array, at: number): number {
+  for (let index = 0; index < 8; index++) timeBytes[index] = bytes[at + 48 + index];
+  return time[0];
+}

@@ -1,0 +1,20 @@
+{
+  "targets": [
+    {
+      "target_name": "sluice_native",
+      "sources": [
+        "addon.c",
+        "arguments.c",
+        "batch.c",
+        "map-file.c",
+        "netns.c",
+        "poller.c",
+        "ports.c",
+        "system.c",
+        "unix-socket.c"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      "cflags": ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-fvisibility=hidden"]
+    }
+  ]
+}

@@ -1,0 +1,94 @@
+/*
+ * What the C files of the addon share.
+ *
+ * Each file exports plain functions over integers and buffers; addon.c lists them. Nothing here holds state between
+ * calls but the files' own descriptors, so the addon may be loaded by the main thread and by workers at once. Code that
+ * runs on a thread of its own (netns.c) must not touch napi_env: it fills a `struct failure`, thrown by the caller.
+ */
+#ifndef SLUICE_NATIVE_H
+#define SLUICE_NATIVE_H
+
+#include <errno.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The virtio-net header that precedes every Ethernet frame, on TAP and on AF_PACKET. */
+#define VNET_HEADER_BYTES 10
+/* What a slot keeps free before its frame; a frame takes at most stride - SLOT_HEADROOM bytes. */
+#define SLOT_HEADROOM 64
+#define MAX_BATCH 64
+
+enum port_kind { PORT_TAP = 0, PORT_PACKET = 1 };
+
+/* A system call that failed: enough to word the Error later. */
+struct failure {
+  const char *syscall;
+  char subject[288];
+  int error;
+  const char *hint; /* NULL: the hint that goes with the errno */
+};
+
+/* Records a failure with the current errno; always returns -1. */
+int fail(struct failure *failure, const char *syscall, const char *subject, const char *hint);
+/* Throws `syscall subject: CODE: hint` with .code, .errno and .syscall; returns NULL. */
+napi_value throw_failure(napi_env env, const struct failure *failure);
+napi_value throw_errno(napi_env env, const char *syscall, const char *subject, int error);
+
+/* Arguments. Each returns false after throwing a TypeError or RangeError that names the argument. */
+bool read_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args);
+bool arg_int(napi_env env, napi_value value, const char *name, int64_t min, int64_t max, int64_t *out);
+bool arg_fd(napi_env env, napi_value value, int *out);
+bool arg_string(napi_env env, napi_value value, const char *name, char *out, size_t capacity);
+/* As arg_string, but undefined or null give an empty string. */
+bool arg_optional_string(napi_env env, napi_value value, const char *name, char *out, size_t capacity);
+bool arg_bool(napi_env env, napi_value value, bool *out);
+bool arg_bytes(napi_env env, napi_value value, const char *name, uint8_t **out, size_t *length);
+bool arg_int32s(napi_env env, napi_value value, const char *name, int32_t **out, size_t *length);
+
+napi_value make_int(napi_env env, int64_t value);
+napi_value make_double(napi_env env, double value);
+napi_value make_bytes(napi_env env, const void *bytes, size_t length);
+void set_int(napi_env env, napi_value object, const char *name, int64_t value);
+
+/* netns.c: runs `work(argument, failure)` on a thread inside the named namespace ("" = here); 0 or -1. */
+typedef int (*netns_work)(void *argument, struct failure *failure);
+int run_in_netns(const char *netns, netns_work work, void *argument, struct failure *failure);
+
+/* Every exported function. */
+#define EXPORTS(X)                                                                                                     \
+  X(mapFile, map_file)                                                                                                 \
+  X(unmapFile, unmap_file)                                                                                             \
+  X(openTap, open_tap)                                                                                                 \
+  X(openPacket, open_packet)                                                                                           \
+  X(packetDrops, packet_drops)                                                                                         \
+  X(interfaceInfo, interface_info)                                                                                     \
+  X(receiveBatch, receive_batch)                                                                                       \
+  X(sendBatch, send_batch)                                                                                             \
+  X(truncatedFrames, truncated_frames)                                                                                 \
+  X(pollerCreate, poller_create)                                                                                       \
+  X(pollerAdd, poller_add)                                                                                             \
+  X(pollerRemove, poller_remove)                                                                                       \
+  X(pollerWait, poller_wait)                                                                                           \
+  X(eventfd, event_create)                                                                                             \
+  X(eventfdSignal, event_signal)                                                                                       \
+  X(eventfdDrain, event_drain)                                                                                         \
+  X(closeFd, close_fd)                                                                                                 \
+  X(unixListen, unix_listen)                                                                                           \
+  X(unixAccept, unix_accept)                                                                                           \
+  X(unixConnect, unix_connect)                                                                                         \
+  X(sendFds, send_fds)                                                                                                 \
+  X(recvFds, recv_fds)                                                                                                 \
+  X(waitReadable, wait_readable)                                                                                       \
+  X(setNetns, set_netns)                                                                                               \
+  X(monotonicMs, monotonic_ms)                                                                                         \
+  X(monotonicSec, monotonic_sec)                                                                                       \
+  X(getrusageSelf, getrusage_self)                                                                                     \
+  X(getrusageThread, getrusage_thread)
+
+#define DECLARE(js_name, c_name) napi_value c_name(napi_env env, napi_callback_info info);
+EXPORTS(DECLARE)
+#undef DECLARE
+
+#endif

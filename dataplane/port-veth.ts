@@ -1,0 +1,26 @@
+/** The host end of a veth pair, or any other existing interface, as a port: an AF_PACKET socket. */
+import type { Arena } from './arena.ts';
+import * as native from './native/index.ts';
+import { PORT_VETH, type PortOptions } from './port.ts';
+import { KernelPort } from './port-kernel.ts';
+
+export interface VethPortOptions extends PortOptions {
+  /** Namespace that has the interface `name`; default the caller's. */
+  netns?: string;
+  /** For a real network card: ask for frames to foreign MAC addresses too. */
+  promiscuous?: boolean;
+}
+
+export class VethPort extends KernelPort {
+  readonly kind = PORT_VETH;
+
+  /** @throws SystemError if the interface does not exist (ENODEV) or the process may not open it (EPERM). */
+  constructor(arena: Arena, options: VethPortOptions) {
+    super(arena, options, native.openPacket(options.name, options), native.KIND_PACKET);
+  }
+
+  /** Adds to `counters.receiveDrops` what the socket lost since the last call. */
+  countDrops(): void {
+    this.counters.receiveDrops += native.packetDrops(this.fd);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * How a pod hangs on the dataplane: what is wanted (`AttachmentSpec`), what was made (`Attachment`), and the commands
+ * that make it. Pure: attacher.ts runs what is composed here.
+ *
+ * The pod's side looks the same for every mode. Its addresses are /32 and /128, the way out is the router's address,
+ * reached by a link-scope route, as Cilium has it: nothing is on the pod's link but the router, so every packet comes through
+ * the dataplane. Duplicate address detection is off (the dataplane answers ND for all addresses, so a probe would never
+ * end well), router advertisements are not asked for.
+ */
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+
+/** The interface in the pod's namespace. */
+export const POD_INTERFACE = 'eth0';
+
+export interface AttachmentSpec {
+  /** The pod's `namespace/name`. */
+  readonly owner: string;
+  /** Index in the ports map. */
+  readonly port: number;
+  /** `veth`: a pair of ours; `tap`: a TAP in the pod's namespace; `existing`: a host-side interface that others made. */
+  readonly mode: 'veth' | 'tap' | 'existing';
+  /** Name or path of the pod's network namespace. */
+  readonly netns: string;
+  /** The interface that the dataplane opens in the agent's namespace; '' for a TAP. */
+  readonly hostInterface: string;
+  /** MAC of the pod, and of the dataplane's side. */
+  readonly mac: string;
+  readonly routerMac: string;
+  readonly addresses: readonly string[];
+  /** Router addresses, at most one a family. */
+  readonly gateways: readonly string[];
+  readonly mtu: number;
+}
+
+export interface Attachment extends AttachmentSpec {
+  /** `making` is noted before the first command, so that a crash half way leaves something to clean up by. */
+  readonly state: 'making' | 'made';
+  /** Tells the namespace from a later one of the same name. */
+  readonly netnsIdentity: string;
+  /** Of `hostInterface`; 0 for a TAP. */
+  readonly ifindex: number;
+}
+
+/** Whether what was made is what is wanted now. */
+export function isSameSpec(made: AttachmentSpec, wanted: AttachmentSpec): boolean {
+  return SPEC_KEYS.every((key) => JSON.stringify(made[key]) === JSON.stringify(wanted[key]));
+}
+
+const SPEC_KEYS = [
+  'owner',
+  'port',
+  'mode',
+  'netns',
+  'hostInterface',
+  'mac',
+  'routerMac',
+  'addresses',
+  'gateways',
+  'mtu',
+] as const;
+
+/** Name of the host side of a pair: short enough for any port (IFNAMSIZ - 1 = 15), and plainly the instance's. */
+export function hostInterfaceName(instance: string, port: number): string {
+  return `${instance}_${port.toString(16)}`;
+}
+
+/** A locally administered unicast MAC that follows from the texts, so that it is the same after every restart. */
+export function macOf(...texts: readonly string[]): string {
+  const digest = createHash('sha256').update(texts.join('\0')).digest();
+  digest[0] = ((digest[0] as number) & 0xfc) | 0x02;
+  return [...digest.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** The `ip -batch` line that makes the pair, its far end at once in the pod's namespace. */
+export function pairLine(spec: AttachmentSpec): string {
+  const near = `link add ${spec.hostInterface} mtu ${spec.mtu} address ${spec.routerMac}`;
+  return `${near} type veth peer name ${POD_INTERFACE} mtu ${spec.mtu} address ${spec.mac} netns ${spec.netns}`;
+}
+
+/** The shell script that sets up the pod's side, run in its namespace once the interface is there. */
+export function podScript(spec: AttachmentSpec): string {
+  const device = POD_INTERFACE;
+  const lines = ['link set lo up', `link set ${device} mtu ${spec.mtu} address ${spec.mac}`, `link set ${device} up`];
+  for (const address of spec.addresses) lines.push(...addressLines(address, spec.gateways));
+  return `${sysctlLines(POD_SYSCTLS)}ip -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
+}
+
+function addressLines(address: string, gateways: readonly string[]): string[] {
+  const family = isIP(address);
+  const gateway = gateways.find((candidate) => isIP(candidate) === family);
+  const everything = family === 4 ? '0.0.0.0/0' : '::/0';
+  const own =
+    family === 4 ? `addr add ${address}/32 dev ${POD_INTERFACE}` : `addr add ${address}/128 dev ${POD_INTERFACE} nodad`;
+  if (gateway === undefined) return [own, `route add ${everything} dev ${POD_INTERFACE}`];
+  const near = `route add ${gateway}/${family === 4 ? 32 : 128} dev ${POD_INTERFACE}`;
+  return [
+    own,
+    family === 4 ? `${near} scope link` : near,
+    `route add ${everything} via ${gateway} dev ${POD_INTERFACE}`,
+  ];
+}
+
+const POD_SYSCTLS: readonly (readonly [string, string])[] = [
+  [`ipv6/conf/${POD_INTERFACE}/disable_ipv6`, '0'],
+  [`ipv6/conf/${POD_INTERFACE}/accept_dad`, '0'],
+  [`ipv6/conf/${POD_INTERFACE}/accept_ra`, '0'],
+  [`ipv6/conf/${POD_INTERFACE}/router_solicitations`, '0'],
+  [`ipv4/conf/${POD_INTERFACE}/rp_filter`, '0'],
+  ['ipv4/conf/all/rp_filter', '0'],
+];
+
+/** Shell lines that set what exists: a kernel without IPv6 has no ipv6 tree. */
+export function sysctlLines(settings: readonly (readonly [string, string])[]): string {
+  const path = (name: string) => `/proc/sys/net/${name}`;
+  return settings.map(([name, value]) => `[ ! -e ${path(name)} ] || echo ${value} > ${path(name)}\n`).join('');
+}
+
+/** What keeps the kernel from talking on the dataplane's side of a pair: no IPv6 address, hence no ND, MLD or RS. */
+export function quietSysctls(device: string): readonly (readonly [string, string])[] {
+  return [[`ipv6/conf/${device}/disable_ipv6`, '1']];
+}

@@ -1,0 +1,103 @@
+/**
+ * The host's own port: a veth pair `<name>_host` / `<name>_net` in the agent's namespace.
+ *
+ *     host stack -- sluice_host (router addresses, routes to the pod ranges) == sluice_net -- dataplane, identity host
+ *
+ * As with Cilium's cilium_host, the router's address belongs to the host: pods use it as their gateway, and what the host sends to
+ * pods comes from it. The pod ranges are routed link-scope, so the host asks ARP or ND for each pod and the dataplane answers.
+ */
+import { isIP } from 'node:net';
+import { quietSysctls, sysctlLines } from './attachment.ts';
+import type { Firewall } from './firewall.ts';
+import type { Journal } from './journal.ts';
+import { findLink, type Link, removeLink } from './links.ts';
+import { ipBatch, scriptIn } from './netns.ts';
+
+export interface HostPortSpec {
+  readonly instance: string;
+  readonly routerMac: string;
+  readonly hostMac: string;
+  /** Router addresses, at most one a family. */
+  readonly addresses: readonly string[];
+  /** What the host reaches through the port. */
+  readonly routes: readonly string[];
+  readonly mtu: number;
+}
+
+/** The host's side, with the addresses. */
+export function hostSideName(instance: string): string {
+  return `${instance}_host`;
+}
+
+/** The dataplane's side. */
+export function netSideName(instance: string): string {
+  return `${instance}_net`;
+}
+
+/**
+ * Makes the host port, or takes over the one that is there when it is as wanted.
+ * @returns ifindex of the dataplane's side
+ */
+export async function raiseHostPort(
+  spec: HostPortSpec,
+  options: { journal: Journal; firewall: Firewall; links: ReadonlyMap<string, Link> },
+): Promise<number> {
+  const { journal, firewall, links } = options;
+  const near = netSideName(spec.instance);
+  const wanted = JSON.stringify(spec);
+  const made = journal.hostPort;
+  if (made?.state === 'made' && made.spec === wanted && links.get(near)?.ifindex === made.ifindex) {
+    await firewall.shield([near]);
+    return made.ifindex;
+  }
+  journal.setHostPort({ state: 'making', spec: wanted, ifindex: 0 });
+  journal.setFirewall(true);
+  await removeLink(near);
+  await ipBatch([pairOf(spec)]);
+  await scriptIn('', sysctlLines([...quietSysctls(near), ...hostSysctls(hostSideName(spec.instance))]));
+  await firewall.shield([near]);
+  await ipBatch(hostPortLines(spec));
+  const { ifindex } = await findLink(near);
+  journal.setHostPort({ state: 'made', spec: wanted, ifindex });
+  return ifindex;
+}
+
+/** Removes the host port with its routes. */
+export async function lowerHostPort(instance: string, journal: Journal): Promise<void> {
+  if (journal.hostPort === null) return;
+  await removeLink(netSideName(instance));
+  journal.setHostPort(null);
+}
+
+function pairOf(spec: HostPortSpec): string {
+  const host = `link add ${hostSideName(spec.instance)} mtu ${spec.mtu} address ${spec.hostMac}`;
+  return `${host} type veth peer name ${netSideName(spec.instance)} mtu ${spec.mtu} address ${spec.routerMac}`;
+}
+
+/** The `ip -batch` lines that follow the making of the pair: both ends up, addresses, routes. */
+export function hostPortLines(spec: HostPortSpec): string[] {
+  const host = hostSideName(spec.instance);
+  const lines = [`link set ${netSideName(spec.instance)} up`, `link set ${host} up`];
+  for (const address of spec.addresses) {
+    lines.push(
+      isIP(address) === 4 ? `addr add ${address}/32 dev ${host}` : `addr add ${address}/128 dev ${host} nodad`,
+    );
+  }
+  for (const route of spec.routes) {
+    const family = route.includes(':') ? 6 : 4;
+    const source = spec.addresses.find((address) => isIP(address) === family);
+    const from = source === undefined ? '' : ` src ${source}`;
+    lines.push(`route add ${route} dev ${host}${family === 4 ? ' scope link' : ''}${from}`);
+  }
+  return lines;
+}
+
+function hostSysctls(device: string): readonly (readonly [string, string])[] {
+  return [
+    [`ipv4/conf/${device}/rp_filter`, '0'],
+    [`ipv6/conf/${device}/disable_ipv6`, '0'],
+    [`ipv6/conf/${device}/accept_ra`, '0'],
+    [`ipv6/conf/${device}/accept_dad`, '0'],
+    [`ipv6/conf/${device}/router_solicitations`, '0'],
+  ];
+}

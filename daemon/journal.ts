@@ -1,0 +1,100 @@
+/**
+ * What the agent has made on this machine: the memory by which it adopts or removes everything after a kill -9.
+ *
+ * Rule: a thing is entered before it is made and struck out after it is gone, each with a write to disk, so the journal
+ * names at least all there is. Only what the journal names is ever removed: interfaces and namespaces of others are
+ * left alone, whatever they are called.
+ */
+import type { Attachment } from './attachment.ts';
+import { StateFile } from './state-file.ts';
+
+/** The host port as it was made. */
+export interface HostPortRecord {
+  readonly state: 'making' | 'made';
+  readonly spec: string;
+  readonly ifindex: number;
+}
+
+interface Entries {
+  attachments: Record<string, Attachment>;
+  /** Namespaces made by the agent. */
+  namespaces: string[];
+  hostPort: HostPortRecord | null;
+  hasFirewall: boolean;
+}
+
+/** The journal of one instance, `<runDir>/state/made.json`. */
+export class Journal {
+  readonly #file: StateFile<Entries>;
+  readonly #entries: Entries;
+
+  constructor(path: string) {
+    this.#file = new StateFile(path, 1);
+    this.#entries = this.#file.load({ attachments: {}, namespaces: [], hostPort: null, hasFirewall: false });
+  }
+
+  /** Why the journal found at start was put aside, when it was. */
+  get problem(): string | undefined {
+    return this.#file.problem;
+  }
+
+  get attachments(): readonly Attachment[] {
+    return Object.values(this.#entries.attachments);
+  }
+
+  get namespaces(): readonly string[] {
+    return this.#entries.namespaces;
+  }
+
+  get hostPort(): HostPortRecord | null {
+    return this.#entries.hostPort;
+  }
+
+  get hasFirewall(): boolean {
+    return this.#entries.hasFirewall;
+  }
+
+  attachment(owner: string): Attachment | undefined {
+    return this.#entries.attachments[owner];
+  }
+
+  enterAttachment(attachment: Attachment): void {
+    this.#entries.attachments[attachment.owner] = attachment;
+    this.#save();
+  }
+
+  strikeAttachment(owner: string): void {
+    delete this.#entries.attachments[owner];
+    this.#save();
+  }
+
+  enterNamespace(name: string): void {
+    if (!this.#entries.namespaces.includes(name)) this.#entries.namespaces.push(name);
+    this.#save();
+  }
+
+  strikeNamespace(name: string): void {
+    this.#entries.namespaces = this.#entries.namespaces.filter((other) => other !== name);
+    this.#save();
+  }
+
+  setHostPort(record: HostPortRecord | null): void {
+    this.#entries.hostPort = record;
+    this.#save();
+  }
+
+  setFirewall(isThere: boolean): void {
+    if (this.#entries.hasFirewall === isThere) return;
+    this.#entries.hasFirewall = isThere;
+    this.#save();
+  }
+
+  /** Removes the journal, once everything in it is gone. */
+  remove(): void {
+    this.#file.remove();
+  }
+
+  #save(): void {
+    this.#file.save(this.#entries);
+  }
+}

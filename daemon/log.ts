@@ -1,0 +1,21 @@
+/**
+ * The log of the agent: JSON lines, or readable ones on a terminal. Written synchronously, so that the last line before
+ * a crash is there; nothing logs per packet. Only daemon/ logs: the other folders return, count or emit.
+ */
+import { type DestinationStream, type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+export type Log = Logger;
+
+/**
+ * Makes the log.
+ * @param level least level that is written
+ * @param destination where to; default: standard output, readable when that is a terminal
+ */
+export function createLog(level: 'debug' | 'info' | 'warn' | 'error', destination?: DestinationStream): Log {
+  const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
+  if (destination !== undefined) return pino(options, destination);
+  if (process.stdout.isTTY)
+    return pino(options, pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }));
+  return pino(options, pino.destination({ dest: 1, sync: true }));
+}

@@ -1,0 +1,90 @@
+/**
+ * Network namespaces: their names and files, whether they are there, work inside them, and word of their coming and
+ * going. A namespace is named as `ip netns` names it, or by the path of its file (`/proc/123/ns/net`).
+ *
+ * `ip netns add` first creates the file and mounts the namespace on it a moment later, and the mount gives no
+ * notification: a file that is not yet a namespace is therefore looked at again shortly.
+ */
+import { mkdirSync, readdirSync, statfsSync, statSync, watch } from 'node:fs';
+import { run } from './command.ts';
+
+const NETNS_DIR = '/run/netns';
+const NSFS_MAGIC = 0x6e736673; // linux/magic.h
+const MOUNT_DELAY_MS = 50;
+
+/** The file of a namespace. */
+export function netnsPath(netns: string): string {
+  return netns.includes('/') ? netns : `${NETNS_DIR}/${netns}`;
+}
+
+/**
+ * What tells this namespace from any other of the same name: `device:inode` of its file; undefined when it is not there.
+ */
+export function netnsIdentity(netns: string): string | undefined {
+  try {
+    const path = netnsPath(netns);
+    if (statfsSync(path).type !== NSFS_MAGIC) return undefined;
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes a named namespace with its loopback up. */
+export async function createNetns(name: string): Promise<void> {
+  await run('ip', ['netns', 'add', name]);
+  await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
+}
+
+/** Removes a named namespace; one that is gone already is no error. */
+export async function deleteNetns(name: string): Promise<void> {
+  if (netnsIdentity(name) !== undefined) await run('ip', ['netns', 'delete', name]);
+}
+
+/** Runs a shell script inside the namespace, or in the agent's own for ''. The script is fed by stdin, never quoted. */
+export function scriptIn(netns: string, script: string): Promise<string> {
+  const shell = ['sh', '-e', '-s'];
+  return netns === ''
+    ? run('sh', shell.slice(1), script)
+    : run('nsenter', [`--net=${netnsPath(netns)}`, '--', ...shell], script);
+}
+
+/** `ip -json ...` inside the namespace ('' = the agent's own), parsed. */
+export async function ipJson<T>(netns: string, args: readonly string[]): Promise<T[]> {
+  const command = netns === '' ? [] : [`--net=${netnsPath(netns)}`, '--', 'ip'];
+  const output = await (netns === '' ? run('ip', ['-json', ...args]) : run('nsenter', [...command, '-json', ...args]));
+  return JSON.parse(output === '' ? '[]' : output) as T[];
+}
+
+/** Runs the lines as one `ip -batch`, in the agent's own namespace. Stops at the first that fails. */
+export async function ipBatch(lines: readonly string[]): Promise<void> {
+  if (lines.length > 0) await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+}
+
+/**
+ * Calls `onChange` when a named namespace may have appeared or gone.
+ * @returns a function that ends the watch
+ */
+export function watchNetns(onChange: () => void): () => void {
+  mkdirSync(NETNS_DIR, { recursive: true });
+  let timer: NodeJS.Timeout | undefined;
+  const look = () => {
+    timer = undefined;
+    if (readdirSync(NETNS_DIR).some((name) => netnsIdentity(name) === undefined)) later();
+    onChange();
+  };
+  let tries = 0;
+  const later = () => {
+    if (timer === undefined && tries++ < 100) timer = setTimeout(look, MOUNT_DELAY_MS);
+  };
+  const watcher = watch(NETNS_DIR, () => {
+    tries = 0;
+    later();
+  });
+  watcher.on('error', () => {});
+  return () => {
+    clearTimeout(timer);
+    watcher.close();
+  };
+}

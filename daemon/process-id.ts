@@ -1,0 +1,42 @@
+/** Processes named so that a reused pid is not mistaken for the one that was meant. */
+import { readFileSync } from 'node:fs';
+
+const KILL_TRIES = 300; // of 10 ms each
+
+/** A pid with the moment it started, in clock ticks since boot. */
+export interface ProcessId {
+  readonly pid: number;
+  readonly startTime: string;
+}
+
+/** Field 22 of /proc/PID/stat: with the pid it names one process for ever. '' when there is none, or only a zombie. */
+export function startTimeOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+  } catch {
+    return '';
+  }
+}
+
+/** Whether this very process still runs. */
+export function isAlive(target: ProcessId): boolean {
+  return target.startTime !== '' && startTimeOf(target.pid) === target.startTime;
+}
+
+/** Kills the process with SIGKILL and waits, at most 3 s, until it is gone. */
+export async function kill(target: ProcessId): Promise<void> {
+  for (let tries = 0; isAlive(target) && tries < KILL_TRIES; tries++) {
+    if (tries % 100 === 0) signal(target.pid);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has just gone by itself
+  }
+}

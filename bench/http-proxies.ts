@@ -1,0 +1,106 @@
+/**
+ * nginx and HAProxy, one worker each, as proxies in a namespace between client and server, with the method and path
+ * rules that sluice.ts states as a policy, connections to the server kept alive, and no access log.
+ *
+ *   slb-client [eth0] ---- [client] slb-middle [server] ---- [eth0] slb-server
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cleanup, inNetns, isListening, must, mustAll, start, waitFor } from '../test/command.ts';
+import { CLIENT, MIDDLE, makeNamespaces, plugIn, type Raised, SERVER, type Subject, WEB_PORT } from './subject.ts';
+
+const PROXY_ADDRESS = '10.99.1.1';
+const SERVER_ADDRESS = '10.99.2.3';
+
+const nginxConfig = (dir: string) => `
+daemon off;
+worker_processes 1;
+pid ${dir}/nginx.pid;
+error_log ${dir}/error.log warn;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
+  map "$request_method:$request_uri" $allowed {
+    default 0;
+    "~^GET:/public(/.*)?$" 1;
+    "~^PUT:/version$" 1;
+  }
+  upstream server {
+    server ${SERVER_ADDRESS}:${WEB_PORT};
+    keepalive 128;
+    keepalive_requests 100000000;
+  }
+  server {
+    listen ${WEB_PORT};
+    keepalive_requests 100000000;
+    location / {
+      if ($allowed = 0) { return 403 "Access denied\\r\\n"; }
+      proxy_pass http://server;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
+  }
+}
+`;
+
+const haproxyConfig = () => `
+global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+  http-reuse always
+frontend in
+  bind ${PROXY_ADDRESS}:${WEB_PORT}
+  acl get_public method GET
+  acl path_public path_reg ^/public(/.*)?$
+  acl put_version method PUT
+  acl path_version path_reg ^/version$
+  http-request allow if get_public path_public
+  http-request allow if put_version path_version
+  http-request deny deny_status 403
+  default_backend out
+backend out
+  server server ${SERVER_ADDRESS}:${WEB_PORT}
+`;
+
+/** A proxy that runs in the middle namespace; `argv` makes its command line from the directory of its config. */
+function proxy(name: string, config: (dir: string) => string, argv: (file: string) => string[]): Subject {
+  return {
+    name,
+    ruleSets: ['http'],
+    up: async (_rules, cleanup): Promise<Raised> => {
+      await layCables(cleanup);
+      const dir = mkdtempSync(`/tmp/slb-${name}-`);
+      cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
+      const file = join(dir, 'proxy.conf');
+      writeFileSync(file, config(dir));
+      const daemon = start(inNetns(MIDDLE, argv(file)));
+      cleanup.add(() => daemon.child.kill());
+      await waitFor(`${name} to listen: ${daemon.output()}`, () => isListening(MIDDLE, WEB_PORT));
+      const pids = (await must(['ip', 'netns', 'pids', MIDDLE])).trim().split('\n').map(Number);
+      return { address: PROXY_ADDRESS, pids: () => pids };
+    },
+  };
+}
+
+async function layCables(cleanup: Cleanup): Promise<void> {
+  await makeNamespaces(cleanup, MIDDLE);
+  await plugIn(CLIENT, 'client', '10.99.1.2/24');
+  await plugIn(SERVER, 'server', `${SERVER_ADDRESS}/24`);
+  await mustAll(`
+    ip -n ${MIDDLE} addr add ${PROXY_ADDRESS}/24 dev client
+    ip -n ${MIDDLE} addr add 10.99.2.1/24 dev server
+  `);
+}
+
+export const nginx = proxy('nginx', nginxConfig, (file) => ['nginx', '-c', file]);
+export const haproxy = proxy('haproxy', haproxyConfig, (file) => ['haproxy', '-W', '-db', '-f', file]);

@@ -1,0 +1,161 @@
+/** The loads: each runs one program in the client's namespace for a few seconds and reads a figure from what it says. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cleanup, inNetns, isListening, must, run, start, waitFor } from '../test/command.ts';
+import { CLIENT, IPERF_PORT, SERVER, WEB_PORT } from './subject.ts';
+
+/** One figure. */
+export interface Reading {
+  readonly metric: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** A load and what counts as one unit of work when its CPU time is shared out. */
+export interface Load {
+  readonly name: string;
+  readonly perUnit: 'frame' | 'request';
+  run(address: string, seconds: number): Promise<Reading[]>;
+}
+
+const webConfig = (dir: string) => `
+daemon off;
+worker_processes 1;
+pid ${dir}/nginx.pid;
+error_log ${dir}/error.log warn;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path ${dir}/body;
+  proxy_temp_path ${dir}/proxy;
+  fastcgi_temp_path ${dir}/fastcgi;
+  uwsgi_temp_path ${dir}/uwsgi;
+  scgi_temp_path ${dir}/scgi;
+  server {
+    listen ${WEB_PORT};
+    keepalive_requests 100000000;
+    location / { return 200 "hello\\n"; }
+  }
+}
+`;
+
+/** Starts the servers that the loads talk to: an iperf3 server and nginx with a fixed answer, in the server's namespace. */
+export async function startServers(cleanup: Cleanup): Promise<void> {
+  const dir = mkdtempSync('/tmp/slb-web-');
+  cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
+  writeFileSync(join(dir, 'web.conf'), webConfig(dir));
+  const web = start(inNetns(SERVER, ['nginx', '-c', join(dir, 'web.conf')]));
+  cleanup.add(() => web.child.kill());
+  const iperf = start(inNetns(SERVER, ['iperf3', '-s', '-p', String(IPERF_PORT)]));
+  cleanup.add(() => iperf.child.kill());
+  await waitFor('nginx to listen', () => isListening(SERVER, WEB_PORT));
+  await waitFor('iperf3 to listen', () => isListening(SERVER, IPERF_PORT));
+}
+
+async function iperf(address: string, seconds: number, ...more: string[]): Promise<Record<string, never>> {
+  const argv = ['iperf3', '-c', address, '-p', String(IPERF_PORT), '-t', String(seconds), '-J', ...more];
+  const outcome = await run(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
+  const report = JSON.parse(outcome.stdout);
+  if (report.error) throw new Error(`iperf3: ${report.error}`);
+  return report;
+}
+
+const tcp = (streams: number): Load => ({
+  name: `tcp${streams}`,
+  perUnit: 'frame',
+  run: async (address, seconds) => {
+    const report: any = await iperf(address, seconds, '-P', String(streams));
+    return [{ metric: `tcp ${streams}`, value: report.end.sum_received.bits_per_second / 1e9, unit: 'Gbit/s' }];
+  },
+});
+
+/** Datagrams that sockets of the server's namespace have received so far. */
+async function datagramsReceived(): Promise<number> {
+  const text = await must(inNetns(SERVER, ['cat', '/proc/net/snmp']));
+  const [names, values] = text.split('\n').filter((line) => line.startsWith('Udp:'));
+  return Number(values.split(' ')[names.split(' ').indexOf('InDatagrams')]);
+}
+
+/** 18 bytes of payload make a frame of 64 bytes with its FCS. */
+const UDP_PAYLOAD_BYTES = 18;
+
+const udp: Load = {
+  name: 'udp',
+  perUnit: 'frame',
+  run: async (address, seconds) => {
+    const before = await datagramsReceived();
+    await iperf(address, seconds, '-u', '-b', '0', '-l', String(UDP_PAYLOAD_BYTES));
+    const received = (await datagramsReceived()) - before;
+    return [{ metric: 'udp 64 B', value: received / seconds / 1000, unit: 'kpps' }];
+  },
+};
+
+async function wrk(url: string, seconds: number, connections: number, ...more: string[]): Promise<number> {
+  const argv = ['wrk', '-t1', `-c${connections}`, `-d${seconds}`, ...more, url];
+  const text = await must(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
+  const bad = /Non-2xx or 3xx responses: \d+|Socket errors: (?!connect 0, read 0, write 0, timeout 0).*/.exec(text);
+  if (bad) console.error(`bench: wrk ${url}: ${bad[0]}`);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
+}
+
+const connections: Load = {
+  name: 'crr',
+  perUnit: 'request',
+  run: async (address, seconds) => {
+    const rate = await wrk(`http://${address}:${WEB_PORT}/public`, seconds, 16, '-H', 'Connection: close');
+    return [{ metric: 'tcp connect-request-close', value: rate / 1000, unit: 'k/s' }];
+  },
+};
+
+const http: Load = {
+  name: 'http',
+  perUnit: 'request',
+  run: async (address, seconds) => {
+    const rate = await wrk(`http://${address}:${WEB_PORT}/public`, seconds, 64);
+    return [{ metric: 'http', value: rate / 1000, unit: 'k req/s' }];
+  },
+};
+
+const PING_INTERVAL_SEC = 0.002;
+
+const ping: Load = {
+  name: 'ping',
+  perUnit: 'frame',
+  run: async (address, seconds) => {
+    const count = Math.round(seconds / PING_INTERVAL_SEC);
+    const argv = ['ping', '-n', '-i', String(PING_INTERVAL_SEC), '-c', String(count), address];
+    const { stdout } = await run(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
+    const times = [...stdout.matchAll(/time=([\d.]+) ms/g)]
+      .map((match) => Number(match[1]) * 1000)
+      .sort((a, b) => a - b);
+    if (times.length < count / 2) throw new Error(`ping ${address}: ${times.length} of ${count} answers`);
+    return [50, 90, 99].map((percentile) => ({
+      metric: `ping p${percentile}`,
+      value: times[Math.min(times.length - 1, Math.floor((times.length * percentile) / 100))],
+      unit: 'us',
+    }));
+  },
+};
+
+export const L4_LOADS: Readonly<Record<string, Load[]>> = {
+  tcp: [tcp(1), tcp(4)],
+  udp: [udp],
+  crr: [connections],
+  ping: [ping],
+};
+
+export const HTTP_LOADS: Readonly<Record<string, Load[]>> = { http: [http] };
+
+/** Throws unless the rules are in force: an allowed request gets 200, one with another path 403. */
+export async function checkHttpRules(address: string, enforced: boolean): Promise<void> {
+  const status = (path: string, method: string) =>
+    must(
+      inNetns(CLIENT, [
+        ...['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '-m', '5', '-X', method],
+        `http://${address}:${WEB_PORT}${path}`,
+      ]),
+    );
+  const found = `${await status('/public', 'GET')} ${await status('/private', 'GET')} ${await status('/public', 'POST')}`;
+  const wanted = enforced ? '200 403 403' : '200 200 200';
+  if (found !== wanted) throw new Error(`http rules at ${address}: wanted ${wanted}, found ${found}`);
+}

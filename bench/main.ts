@@ -1,0 +1,168 @@
+/**
+ * scripts/bench: measures Sluice beside the kernel bridge, Open vSwitch, nginx and HAProxy on one rig, in turn, and
+ * prints medians with their spread, the promised ratios, and all of it as JSON.
+ *
+ * A turn: fresh namespaces, the subject, the servers, its rules tried out, each load once, everything removed. A round
+ * gives each subject a turn; rounds repeat, so that a drift of the machine falls on all alike.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Cleanup } from '../test/command.ts';
+import { haproxy, nginx } from './http-proxies.ts';
+import { bareBridge, kernelBridge } from './kernel-bridge.ts';
+import { checkHttpRules, HTTP_LOADS, L4_LOADS, type Load, startServers } from './loads.ts';
+import { busyCpuUs, describeMachine, framesReceived, processCpuUs, stolenCpuUs } from './machine.ts';
+import { measureMemory } from './memory.ts';
+import { openVswitch } from './open-vswitch.ts';
+import { runProgramBenches } from './programs.ts';
+import { Results, ratioTable, summaryTable } from './series.ts';
+import { sluice } from './sluice.ts';
+import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
+
+const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--subjects A,B] [--json FILE]
+parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), pipeline, policy and any other NAME with
+            a file NAME*.bench.ts; default: tcp udp crr ping http mem pipeline
+rounds:     turns of each subject, default 3; seconds: length of each load, default 3
+subjects:   bridge,ovs,nginx,haproxy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two`;
+
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  bridge: kernelBridge,
+  bare: bareBridge,
+  ovs: openVswitch,
+  nginx,
+  haproxy,
+  sluice: sluice('default'),
+  'sluice-veth': sluice('veth'),
+  'sluice-tap': sluice('tap'),
+};
+const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', 'sluice'];
+const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'pipeline'];
+
+interface Options {
+  parts: string[];
+  rounds: number;
+  seconds: number;
+  subjects: Subject[];
+  json?: string | undefined;
+}
+
+function readOptions(): Options {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '3' },
+      subjects: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  const names = values.subjects?.split(',') ?? DEFAULT_SUBJECTS;
+  const unknown = names.filter((name) => !(name in SUBJECTS));
+  if (unknown.length > 0) throw new Error(`unknown subject ${unknown.join(', ')}\n${USAGE}`);
+  return {
+    parts: positionals.length > 0 ? positionals : DEFAULT_PARTS,
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    subjects: names.map((name) => SUBJECTS[name]),
+    json: values.json,
+  };
+}
+
+/** Runs one load and adds its figures, and the CPU time it took per unit of work: in our processes and in all. */
+async function runLoad(load: Load, subject: Subject, raised: Raised, seconds: number, results: Results): Promise<void> {
+  const own = () => raised.pids().reduce((sum, pid) => sum + processCpuUs(pid), 0);
+  const frames = async () => (await framesReceived(CLIENT)) + (await framesReceived(SERVER));
+  const before = { own: own(), busy: busyCpuUs(), frames: await frames() };
+  const readings = await load.run(raised.address, seconds);
+  const used = { own: own() - before.own, busy: busyCpuUs() - before.busy };
+  const [first] = readings;
+  const units = load.perUnit === 'frame' ? (await frames()) - before.frames : first.value * 1000 * seconds;
+  for (const { metric, value, unit } of readings) results.add(subject.name, metric, value, unit);
+  // Ping spins between its probes, so the processor's time says nothing about it.
+  if (load.name !== 'ping') {
+    const unit = `us/${load.perUnit}`;
+    if (raised.pids().length > 0) results.add(subject.name, `${first.metric}, own CPU`, used.own / units, unit);
+    results.add(subject.name, `${first.metric}, all CPU`, used.busy / units, unit);
+  }
+  console.error(
+    `  ${subject.name}: ${readings.map((one) => `${one.metric} ${one.value.toFixed(2)} ${one.unit}`).join(', ')}`,
+  );
+}
+
+async function takeTurn(
+  subject: Subject,
+  rules: RuleSet,
+  loads: Load[],
+  seconds: number,
+  results: Results,
+): Promise<void> {
+  const cleanup = new Cleanup();
+  try {
+    await makeNamespaces(cleanup, CLIENT, SERVER);
+    const raised = await subject.up(rules, cleanup);
+    await startServers(cleanup);
+    await checkHttpRules(raised.address, rules === 'http' && subject !== bareBridge);
+    for (const load of loads) await runLoad(load, subject, raised, seconds, results);
+  } finally {
+    cleanup.finish();
+  }
+}
+
+async function measureLoads(
+  options: Options,
+  rules: RuleSet,
+  table: Readonly<Record<string, Load[]>>,
+  results: Results,
+) {
+  const loads = options.parts.flatMap((part) => table[part] ?? []);
+  if (loads.length === 0) return;
+  const subjects = options.subjects.filter((subject) => subject.ruleSets.includes(rules));
+  for (let round = 1; round <= options.rounds; round++) {
+    console.error(`${rules} rules, round ${round} of ${options.rounds}`);
+    for (const subject of subjects) {
+      await takeTurn(subject, rules, loads, options.seconds, results).catch((error: unknown) => {
+        process.exitCode = 1;
+        console.error(`bench: ${subject.name}: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const machine = await describeMachine();
+  const stolen = stolenCpuUs();
+  const began = performance.now();
+  const results = new Results();
+
+  await measureLoads(options, 'l4', L4_LOADS, results);
+  await measureLoads(options, 'http', HTTP_LOADS, results);
+  if (options.parts.includes('mem')) await measureMemory(results);
+  const known = new Set([...Object.keys(L4_LOADS), ...Object.keys(HTTP_LOADS), 'mem']);
+  await runProgramBenches(
+    options.parts.filter((part) => !known.has(part)),
+    results,
+  );
+
+  const stolenPercent = (stolenCpuUs() - stolen) / ((performance.now() - began) * 10 * Number(machine['cores']));
+  const report = { machine: { ...machine, stolenPercent }, results: results.summaries(), ratios: results.ratios() };
+  console.log(
+    Object.entries(report.machine)
+      .map(([key, value]) => `${key}: ${value}`)
+      .join('\n'),
+  );
+  console.log(`\n${summaryTable(report.results)}`);
+  if (report.ratios.length > 0) console.log(`\n${ratioTable(report.ratios)}`);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  else console.log(`\n${JSON.stringify(report)}`);
+}
+
+await main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+});

@@ -1,0 +1,167 @@
+// Runs programs for the end-to-end tests, the demo and the bench: in a namespace, with a time limit, in the background;
+// waits for conditions; and undoes what was done, whatever happens.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+
+/** What a finished program left. `code` is 128 + the signal's number when a signal ended it. */
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  /** Ends the program after this long; its code is then 137. Default 60 s. */
+  timeoutMs?: number;
+  /** Written to its standard input. */
+  input?: string;
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+const SIGNAL_BASE = 128;
+const KILLED = SIGNAL_BASE + 9;
+
+/** The command line that runs `argv` inside the network namespace `netns`. */
+export const inNetns = (netns: string, argv: readonly string[]): string[] => ['ip', 'netns', 'exec', netns, ...argv];
+
+/** Runs a program to its end. Never throws for its exit code; rejects when it cannot be started. */
+export function run(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(argv[0], argv.slice(1), {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(options.input ?? '');
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code: code ?? KILLED, stdout, stderr });
+    });
+  });
+}
+
+/** Runs a program that must succeed and returns its standard output; throws with its error text otherwise. */
+export async function must(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const outcome = await run(argv, options);
+  if (outcome.code !== 0) {
+    throw new Error(`${argv.join(' ')}: exit ${outcome.code}: ${(outcome.stderr || outcome.stdout).trim()}`);
+  }
+  return outcome.stdout;
+}
+
+/** Runs each line of `script` as a command that must succeed; empty lines and lines with # are passed over. */
+export async function mustAll(script: string): Promise<void> {
+  for (const line of script.split('\n').map((text) => text.trim())) {
+    if (line !== '' && !line.startsWith('#')) await must(line.split(/\s+/));
+  }
+}
+
+/** A program running in the background, and all it has printed so far. */
+export interface Background {
+  child: ChildProcess;
+  pid: number;
+  output(): string;
+  /** Ends it by SIGTERM, by SIGKILL after `graceMs`, and waits for its exit. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Starts a program and leaves it running. */
+export function start(argv: readonly string[], options: RunOptions = {}): Background {
+  const child = spawn(argv[0], argv.slice(1), {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const keep = (text: string) => (output = (output + text).slice(-200_000));
+  child.stdout.setEncoding('utf8').on('data', keep);
+  child.stderr.setEncoding('utf8').on('data', keep);
+  child.on('error', (error) => keep(`\n${argv[0]}: ${error.message}\n`));
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const stop = async (graceMs = 5000) => {
+    if (hasEnded() || child.pid === undefined) return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+    await ended;
+    clearTimeout(timer);
+  };
+  return { child, pid: child.pid ?? -1, output: () => output, stop };
+}
+
+const POLL_MS = 20;
+
+/** Asks `condition` every 20 ms until it is true; throws with what was waited for after `timeoutMs`. */
+export async function waitFor(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Whether a TCP port of this or another namespace is being listened on. */
+export async function isListening(netns: string, port: number): Promise<boolean> {
+  const { stdout } = await run(inNetns(netns, ['ss', '-Hltn', `sport = :${port}`]));
+  return stdout.trim() !== '';
+}
+
+/**
+ * What must be undone, last first. Steps are synchronous command lines, so that they also run when the process is ended
+ * by an exception or a signal; their failures are ignored, for the thing may be gone already.
+ */
+export class Cleanup {
+  #steps: (() => void)[] = [];
+  #onExit = () => this.run();
+  #onSignal = (signal: NodeJS.Signals) => {
+    this.run();
+    process.exit(signal === 'SIGINT' ? SIGNAL_BASE + 2 : SIGNAL_BASE + 15);
+  };
+
+  constructor() {
+    process.on('exit', this.#onExit);
+    process.on('SIGINT', this.#onSignal);
+    process.on('SIGTERM', this.#onSignal);
+  }
+
+  add(step: () => void): void {
+    this.#steps.push(step);
+  }
+
+  command(...argv: string[]): void {
+    this.add(() => execFileSync(argv[0], argv.slice(1), { stdio: 'ignore', timeout: 10_000 }));
+  }
+
+  /** Undoes everything added so far; safe to call again. */
+  run(): void {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        step();
+      } catch {
+        // Gone already, or never made.
+      }
+    }
+  }
+
+  /** Undoes everything and lets go of the process's exit and signals. */
+  finish(): void {
+    this.run();
+    process.off('exit', this.#onExit);
+    process.off('SIGINT', this.#onSignal);
+    process.off('SIGTERM', this.#onSignal);
+  }
+}

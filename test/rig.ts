@@ -1,0 +1,228 @@
+/**
+ * A Sluice instance of a test's own: its name, run directory, address ranges and namespaces meet nobody else's, so that
+ * rigs run side by side.
+ *
+ *   test ── HTTP over <runDir>/sluice.sock ── sluiced ── sluice-dataplane
+ *                                               │            │
+ *                                    <prefix><namespace>-<pod>, one network namespace each
+ *
+ * Lifecycle: start() writes the configuration, starts the agent and waits for its API; stop() ends it by SIGTERM and
+ * waits; what the agent should have removed and did not is left for scripts/leaks to find. The Cleanup given to start()
+ * ends the agent also when the test dies.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Background,
+  type Cleanup,
+  inNetns,
+  type Outcome,
+  type RunOptions,
+  run,
+  start,
+  waitFor,
+} from './command.ts';
+
+const DIST = join(import.meta.dirname, '..');
+const AGENT = join(DIST, 'daemon/sluiced.js');
+const CLI = join(DIST, 'cli/main.js');
+
+export interface InstanceOptions {
+  /** At most ten characters; prefixes interfaces and names the run directory. */
+  name: string;
+  cleanup: Cleanup;
+  podCIDR4?: string;
+  podCIDR6?: string;
+  netnsPrefix?: string;
+  /** Whether the agent makes the pods' namespaces itself. */
+  createNamespaces?: boolean;
+  /** Further lines of sluice.yaml. */
+  config?: string;
+}
+
+/** An answer of the agent's API. */
+export interface Answer {
+  status: number;
+  text: string;
+}
+
+/** A running agent with its dataplane. */
+export class SluiceInstance {
+  readonly runDir: string;
+  readonly configFile: string;
+  readonly netnsPrefix: string;
+  agent: Background;
+
+  private constructor(runDir: string, configFile: string, netnsPrefix: string, agent: Background) {
+    this.runDir = runDir;
+    this.configFile = configFile;
+    this.netnsPrefix = netnsPrefix;
+    this.agent = agent;
+  }
+
+  static async start(options: InstanceOptions): Promise<SluiceInstance> {
+    const dir = mkdtempSync(join(tmpdir(), `${options.name}-`));
+    options.cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
+    const configFile = join(dir, 'sluice.yaml');
+    const runDir = `/run/${options.name}`;
+    const netnsPrefix = options.netnsPrefix ?? '';
+    writeFileSync(
+      configFile,
+      `name: ${options.name}
+runDir: ${runDir}
+netnsPrefix: '${netnsPrefix}'
+createNamespaces: ${options.createNamespaces ?? false}
+podCIDRs:
+  ipv4: '${options.podCIDR4 ?? '10.97.0.0/16'}'
+  ipv6: '${options.podCIDR6 ?? 'fd00:97::/64'}'
+${options.config ?? ''}
+`,
+    );
+    const instance = new SluiceInstance(runDir, configFile, netnsPrefix, startAgent(configFile));
+    options.cleanup.add(() => endAndWait(instance.agent.pid));
+    await instance.untilServing();
+    return instance;
+  }
+
+  /** Waits until the API answers; throws with the agent's output when it ended instead. */
+  async untilServing(): Promise<void> {
+    const { agent } = this;
+    await waitFor('the API of sluiced to answer', async () => {
+      if (agent.child.exitCode !== null) throw new Error(`sluiced ended: ${agent.output()}`);
+      return (await this.call('GET', '/v1/healthz').catch(() => undefined))?.status === 200;
+    }).catch((error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${agent.output()}`);
+    });
+  }
+
+  /** Starts the agent again, after it was ended or killed. */
+  async restartAgent(): Promise<void> {
+    this.agent = startAgent(this.configFile);
+    await this.untilServing();
+  }
+
+  /** One request of the agent's API. */
+  call(method: string, path: string, body = ''): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const options = { socketPath: `${this.runDir}/sluice.sock`, method, path };
+      const call = request(options, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part: string) => (text += part));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('error', reject);
+      });
+      call.on('error', reject);
+      call.end(body);
+    });
+  }
+
+  /** One request that must succeed; its JSON. */
+  async read(path: string): Promise<any> {
+    const { status, text } = await this.call('GET', path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status}: ${text}`);
+    return JSON.parse(text);
+  }
+
+  /** Applies or deletes the documents of a file. Throws with every problem when one is refused. */
+  async apply(file: string): Promise<void> {
+    await this.#send('/v1/apply', file);
+  }
+
+  async delete(file: string): Promise<void> {
+    await this.#send('/v1/delete', file);
+  }
+
+  async #send(path: string, file: string): Promise<void> {
+    const { status, text } = await this.call(
+      'POST',
+      `${path}?file=${encodeURIComponent(file)}`,
+      readFileSync(file, 'utf8'),
+    );
+    if (status !== 200) throw new Error(`${path} ${file}: ${status}: ${text}`);
+  }
+
+  /** Waits until every named pod (`namespace/pod`) is attached and has its first policy. */
+  async untilReady(pods: readonly string[], timeoutMs = 30_000): Promise<void> {
+    let missing: string[] = [];
+    await waitFor(
+      'endpoints to be ready',
+      async () => {
+        const endpoints: Endpoint[] = endpointsIn(await this.read('/v1/endpoints'));
+        const ready = new Set(
+          endpoints.filter((one) => one.state === 'ready').map((one) => `${one.namespace}/${one.pod}`),
+        );
+        missing = pods.filter((pod) => !ready.has(pod));
+        return missing.length === 0;
+      },
+      timeoutMs,
+    ).catch(async (error: unknown) => {
+      const { text } = await this.call('GET', '/v1/status');
+      throw new Error(`${String(error)}: not ready: ${missing.join(', ')}\n${text}\n${this.agent.output()}`);
+    });
+  }
+
+  /** Flows of the agent's ring, oldest first: the `flow` of each envelope. */
+  async flows(last = 1000): Promise<any[]> {
+    const { text } = await this.call('GET', `/v1/flows?last=${last}`);
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    return lines.map((line) => JSON.parse(line)).flatMap((envelope) => (envelope.flow ? [envelope.flow] : []));
+  }
+
+  /** Process ids of agent and dataplane. */
+  pids(): number[] {
+    return [this.agent.pid, ...this.dataplanePids()];
+  }
+
+  /** Dataplane processes of this instance, found by the run directory on their command line. */
+  dataplanePids(): number[] {
+    const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
+    const ours = lines.filter((line) => line.includes('sluice-dataplane') && line.includes(this.runDir));
+    return ours.map((line) => Number(line.trim().split(/\s+/)[0]));
+  }
+
+  /** Network namespace of a pod given as `namespace/pod`. */
+  netnsOf(pod: string): string {
+    return `${this.netnsPrefix}${pod.replace('/', '-')}`;
+  }
+
+  /** Runs a program in a pod's namespace. */
+  inPod(pod: string, argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    return run(inNetns(this.netnsOf(pod), argv), options);
+  }
+
+  /** Runs the `sluice` command against this instance. */
+  cli(...args: string[]): Promise<Outcome> {
+    return run([process.execPath, CLI, '--run-dir', this.runDir, ...args]);
+  }
+
+  /** Ends the agent by SIGTERM and waits until it and its dataplane are gone. */
+  async stop(): Promise<void> {
+    await this.agent.stop(15_000);
+    await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
+  }
+}
+
+interface Endpoint {
+  namespace: string;
+  pod: string;
+  state: string;
+}
+
+/** The endpoints of an answer, whether it is the list or an object that holds it. */
+const endpointsIn = (answer: any): Endpoint[] => (Array.isArray(answer) ? answer : answer.endpoints);
+
+const startAgent = (configFile: string): Background =>
+  start([process.execPath, '--enable-source-maps', AGENT, '--config', configFile]);
+
+/** Ends a process and waits for it, synchronously: for use while this process is exiting. */
+function endAndWait(pid: number): void {
+  process.kill(pid, 'SIGTERM');
+  try {
+    execFileSync('tail', [`--pid=${pid}`, '-f', '/dev/null'], { timeout: 15_000, stdio: 'ignore' });
+  } catch {
+    process.kill(pid, 'SIGKILL');
+  }
+}

@@ -56,10 +56,12 @@ export class Frame {
   /** Endpoint id of the source when it is local, else 0. */
   srcEndpoint = 0;
   dstEndpoint = 0;
-  /** Slot in the conntrack table, -1 when none. */
+  /** Slot in the conntrack table of the frame's protocol, -1 when none. */
   ctSlot = -1;
   /** 0 new, 1 established, 2 reply, 3 related (cilium bpf/lib/common.h CT_*). */
   ctStatus = 0;
+  /** True when the frame goes against the direction of the connection's first packet. */
+  isReply = false;
   /** Index of the port the frame leaves by, -1 while unknown. */
   outPort = -1;
 

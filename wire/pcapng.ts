@@ -125,13 +125,14 @@ export interface PcapngFile {
 /** Reads a file. Never throws: of a damaged file everything before the damage is answered. */
 export function readPcapng(bytes: Uint8Array): PcapngFile {
   const reader = new Reader(bytes);
-  while (reader.problem === null && reader.at < bytes.length) reader.readBlock();
-  return { interfaces: reader.interfaces, packets: reader.packets, problem: reader.problem };
+  let problem: string | null = null;
+  while (problem === null && reader.at < bytes.length) problem = reader.readBlock();
+  return { interfaces: reader.interfaces, packets: reader.packets, problem };
 }
 
+/** Its methods answer what is wrong, or null. */
 class Reader {
   at = 0;
-  problem: string | null = null;
   readonly interfaces: (NgInterface & { readonly ticksPerSecond: bigint })[] = [];
   readonly packets: NgReadPacket[] = [];
   #bytes: Uint8Array;
@@ -143,24 +144,20 @@ class Reader {
     this.#bytes = bytes;
   }
 
-  readBlock(): void {
+  readBlock(): string | null {
     const { at } = this;
     const isSection = i32le(this.#bytes, at) === BLOCK_SECTION && at + 12 <= this.#bytes.length;
     if (isSection) this.#startSection(at + 8);
-    if (this.#sectionStart < 0) return this.#fail('not a pcapng file: no section header at its start');
+    if (this.#sectionStart < 0) return 'not a pcapng file: no section header at its start';
     const total = at + 12 <= this.#bytes.length ? this.#word(this.#bytes, at + 4) >>> 0 : 0;
     if (total < 12 || (total & 3) !== 0 || total > MAX_BLOCK_BYTES || at + total > this.#bytes.length) {
-      return this.#fail(`block at byte ${at} does not fit the file`);
+      return `block at byte ${at} does not fit the file`;
     }
     if (this.#word(this.#bytes, at + total - 4) >>> 0 !== total) {
-      return this.#fail(`block at byte ${at} has two different lengths`);
+      return `block at byte ${at} has two different lengths`;
     }
     this.at = at + total;
-    if (!isSection) this.#readBody(this.#word(this.#bytes, at), at + 8, at + total - 4);
-  }
-
-  #fail(problem: string): void {
-    this.problem = problem;
+    return isSection ? null : this.#readBody(this.#word(this.#bytes, at), at + 8, at + total - 4);
   }
 
   #startSection(magicAt: number): void {
@@ -177,14 +174,15 @@ class Reader {
     this.#sectionStart = this.interfaces.length;
   }
 
-  #readBody(type: number, start: number, end: number): void {
-    if (type === BLOCK_INTERFACE && end - start >= 8) this.#readInterface(start, end);
-    else if (type === BLOCK_ENHANCED_PACKET && end - start >= 20) this.#readPacket(start, end);
-    else if (type === BLOCK_SIMPLE_PACKET && end - start >= 4) this.#readSimplePacket(start, end);
+  #readBody(type: number, start: number, end: number): string | null {
+    if (type === BLOCK_INTERFACE && end - start >= 8) return this.#readInterface(start, end);
+    if (type === BLOCK_ENHANCED_PACKET && end - start >= 20) return this.#readPacket(start, end);
+    if (type === BLOCK_SIMPLE_PACKET && end - start >= 4) return this.#readSimplePacket(start, end);
+    return null;
   }
 
-  #readInterface(start: number, end: number): void {
-    if (this.interfaces.length >= MAX_INTERFACES) return this.#fail(`more than ${MAX_INTERFACES} interfaces`);
+  #readInterface(start: number, end: number): string | null {
+    if (this.interfaces.length >= MAX_INTERFACES) return `more than ${MAX_INTERFACES} interfaces`;
     let name = '';
     let ticksPerSecond = 1_000_000n;
     this.#options(start + 8, end, (code, at, length) => {
@@ -192,17 +190,16 @@ class Reader {
       if (code === OPTION_RESOLUTION && length === 1) ticksPerSecond = resolution(this.#bytes[at]);
     });
     this.interfaces.push({ name, linkType: this.#half(this.#bytes, start), ticksPerSecond });
-    return undefined;
+    return null;
   }
 
-  #readPacket(start: number, end: number): void {
+  #readPacket(start: number, end: number): string | null {
     const bytes = this.#bytes;
     const index = this.#sectionStart + (this.#word(bytes, start) >>> 0);
     const captured = this.#word(bytes, start + 12) >>> 0;
     const iface = this.interfaces[index];
-    if (iface === undefined)
-      return this.#fail(`packet ${this.packets.length + 1} names an interface that is not there`);
-    if (captured > end - start - 20) return this.#fail(`packet ${this.packets.length + 1} does not fit its block`);
+    if (iface === undefined) return `packet ${this.packets.length + 1} names an interface that is not there`;
+    if (captured > end - start - 20) return `packet ${this.packets.length + 1} does not fit its block`;
     let comment = '';
     let direction = 0;
     this.#options(start + 20 + ((captured + 3) & ~3), end, (code, at, length) => {
@@ -219,16 +216,16 @@ class Reader {
       comment,
       direction,
     });
-    return undefined;
+    return null;
   }
 
-  #readSimplePacket(start: number, end: number): void {
-    if (this.interfaces[this.#sectionStart] === undefined) return this.#fail('a simple packet without an interface');
+  #readSimplePacket(start: number, end: number): string | null {
+    if (this.interfaces[this.#sectionStart] === undefined) return 'a simple packet without an interface';
     const originalLength = this.#word(this.#bytes, start) >>> 0;
     const bytes = this.#bytes.subarray(start + 4, start + 4 + Math.min(originalLength, end - start - 4));
     const time = { seconds: 0, nanoseconds: 0 };
     this.packets.push({ ...time, bytes, originalLength, interface: this.#sectionStart, comment: '', direction: 0 });
-    return undefined;
+    return null;
   }
 
   #options(start: number, end: number, visit: (code: number, at: number, length: number) => void): void {

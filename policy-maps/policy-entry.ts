@@ -34,5 +34,5 @@ export const PRECEDENCE_ALLOW = 1;
  * @param low PRECEDENCE_DENY, PRECEDENCE_ALLOW, PRECEDENCE_REDIRECT_DEFAULT, or 255 minus a listener priority 1..126
  */
 export function precedence(priority: number, low: number): number {
-  return ((((0xffffff - priority) << 8) | low) >>> 0);
+  return (((0xffffff - priority) << 8) | low) >>> 0;
 }

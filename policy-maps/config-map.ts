@@ -1,0 +1,127 @@
+/**
+ * The words that agent and dataplane share: settings one way, signs of life the other. Each word has one writer, so the
+ * map itself is not exclusive. `worldGeneration` is raised by the agent after every publication of anything a verdict
+ * depends on; the dataplane reads it first and stamps what it caches with it.
+ */
+import type { MacWords } from './endpoint-map.ts';
+import { type AddressWords, addressAt } from './ipcache.ts';
+import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+
+// --- specification: word numbers, for `config.words[CONFIG_WORLD_GENERATION]`
+export const CONFIG_WORLD_GENERATION = 0;
+/** ENFORCEMENT_DEFAULT, _ALWAYS, _NEVER. */
+export const CONFIG_ENFORCEMENT = 1;
+/** 1: would-be policy drops pass, and the event says so. */
+export const CONFIG_AUDIT_MODE = 2;
+/** 1: ICMPv4 "fragmentation needed" passes without a policy. */
+export const CONFIG_ALLOW_ICMP_FRAG_NEEDED = 3;
+export const CONFIG_ROUTER_MAC_HIGH = 4;
+export const CONFIG_ROUTER_MAC_LOW = 5;
+/** Four words each: the address the dataplane itself answers for. */
+export const CONFIG_ROUTER_IPV4 = 6;
+export const CONFIG_ROUTER_IPV6 = 10;
+/** 0 none, 1 low, 3 medium (cilium-facts: monitor aggregation). */
+export const CONFIG_TRACE_AGGREGATION = 14;
+/** Monotonic ms (wraps at 2^32), written by the dataplane at least once a second. */
+export const CONFIG_DATAPLANE_HEARTBEAT = 15;
+export const CONFIG_DATAPLANE_PID = 16;
+export const CONFIG_AGENT_PID = 17;
+/** Events a second, 0 = no limit. */
+export const CONFIG_EVENT_RATE_LIMIT = 18;
+/** Identity of addresses that no ipcache prefix holds. */
+export const CONFIG_WORLD_IDENTITY = 19;
+export const CONFIG_CLUSTER_ID = 20;
+/** Answer to denied egress: 0 nothing, 1 ICMP. */
+export const CONFIG_POLICY_DENY_RESPONSE = 21;
+/** Conntrack timeouts in seconds: TCP, TCP before it is established, TCP closing, everything else. */
+export const CONFIG_CT_TCP_SEC = 22;
+export const CONFIG_CT_TCP_SYN_SEC = 23;
+export const CONFIG_CT_TCP_FIN_SEC = 24;
+export const CONFIG_CT_ANY_SEC = 25;
+export const CONFIG_CT_REPORT_SEC = 26;
+/** Words from here on are free for builders to name. */
+export const CONFIG_FIRST_FREE = 32;
+
+export const ENFORCEMENT_DEFAULT = 0;
+export const ENFORCEMENT_ALWAYS = 1;
+export const ENFORCEMENT_NEVER = 2;
+
+const WORDS = 256;
+
+const LAYOUT: MapLayout = {
+  kind: 'runtime_config',
+  version: 1,
+  keyBytes: 4,
+  valueBytes: 4,
+  maxCapacity: WORDS,
+  fileBytes: (capacity) => HEADER_BYTES + capacity * 4,
+  exclusive: false,
+};
+
+export class ConfigMap {
+  readonly file: MapFile;
+  /** All words; plain reads are fine where a batch of delay does not matter. */
+  readonly words: Int32Array;
+
+  private constructor(file: MapFile) {
+    this.file = file;
+    if (file.capacity !== WORDS) throw file.corrupt('capacity', file.capacity, WORDS);
+    this.words = file.words(HEADER_BYTES, WORDS);
+  }
+
+  static create(path: string, _options: object, mapper: Mapper): ConfigMap {
+    return new ConfigMap(MapFile.create(path, LAYOUT, { capacity: WORDS }, mapper));
+  }
+
+  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): ConfigMap {
+    return new ConfigMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  /** A word as an unsigned number, read so that everything published before it is seen. */
+  load(word: number): number {
+    return Atomics.load(this.words, word) >>> 0;
+  }
+
+  store(word: number, value: number): void {
+    Atomics.store(this.words, word, value);
+  }
+
+  /** Tells the dataplane that cached verdicts are stale. Call after publishing. Never leaves 0. */
+  bumpWorldGeneration(): void {
+    if ((Atomics.add(this.words, CONFIG_WORLD_GENERATION, 1) | 0) === -1)
+      Atomics.add(this.words, CONFIG_WORLD_GENERATION, 1);
+  }
+
+  get worldGeneration(): number {
+    return this.load(CONFIG_WORLD_GENERATION);
+  }
+
+  get routerMac(): MacWords {
+    return { high: this.words[CONFIG_ROUTER_MAC_HIGH], low: this.words[CONFIG_ROUTER_MAC_LOW] };
+  }
+
+  set routerMac(mac: MacWords) {
+    this.words[CONFIG_ROUTER_MAC_HIGH] = mac.high;
+    this.words[CONFIG_ROUTER_MAC_LOW] = mac.low;
+  }
+
+  /** CONFIG_ROUTER_IPV4 or CONFIG_ROUTER_IPV6. */
+  address(word: number): AddressWords {
+    return addressAt(this.words, word);
+  }
+
+  setAddress(word: number, address: AddressWords): void {
+    this.words.set(address, word);
+  }
+
+  /** The named words that are not zero, for people. */
+  *entries(): Generator<{ word: number; value: number }> {
+    for (let word = 0; word < WORDS; word++) {
+      if (this.words[word] !== 0) yield { word, value: this.words[word] >>> 0 };
+    }
+  }
+}

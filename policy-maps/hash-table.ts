@@ -1,0 +1,355 @@
+/**
+ * The open-addressing hash table under the pinned maps: rows that never move, and an index of single words.
+ *
+ * ```
+ *   index (power of two >= 2 x capacity words)            rows (16-byte multiples)
+ *   | 0 | fp·slot+1 | fp·slot+1 | 0 | ...                 slot 0: | hash | state | key ... | value ... |
+ *         linear probing, low bits of the hash            slot 1: ...
+ * ```
+ *
+ * An index word is a fingerprint (the high bits of the hash) over slot+1, so a probe touches a row only when it is
+ * almost surely the right one, and one word store adds, replaces or takes away an entry. Rows are handed out densely
+ * from slot 0, so that a big table with few entries stays small in memory.
+ *
+ * Writer: fill `key`, `stage()` a row, write its value words, `publish(slot)`. A key that exists gets its new row by
+ * one index store (copy on write) and the old row is freed. Freed rows wait in a queue of QUARANTINE rows before they
+ * are used again, so that a reader that has just found a slot can still read it. Removal closes the gap by shifting
+ * later index words back, copying each before it is overwritten: no tombstones, and whatever store was the last one,
+ * every entry can be found. So a writer that dies half way leaves a readable table.
+ *
+ * Reader in another process: `lookup()` watches the generation word (odd while the writer is at work) and tries again;
+ * after READ_ATTEMPTS it takes what it found, which is right if the writer is standing still or dead.
+ *
+ * Bounds: PROBE_LIMIT probes, then the entry is refused or not found; slots read from the file are only ever used as
+ * positions in the rows array, where a wild one matches nothing.
+ */
+import { halfSipHash } from './half-sip-hash.ts';
+import {
+  type MapFile,
+  W_COUNT,
+  W_FREE_COUNT,
+  W_FREE_HEAD,
+  W_FREE_TAIL,
+  W_FULL,
+  W_GENERATION,
+  W_HIGH_WATER,
+  W_PROBE_FAILURES,
+  W_REMOVALS,
+  W_UPDATES,
+} from './map-file.ts';
+import { MapFullError } from './map-error.ts';
+
+export interface HashShape {
+  readonly keyWords: number;
+  readonly valueWords: number;
+  readonly capacity: number;
+}
+
+// --- implementation
+export const PROBE_LIMIT = 256;
+const READ_ATTEMPTS = 1000;
+/** Rows beyond the capacity, so that a full table can still replace values, and freed rows can rest. */
+const SPARE_ROWS = 64;
+const QUARANTINE = 32; // rows
+/** Words before the key in every row. */
+export const ROW_HASH = 0;
+export const ROW_STATE = 1;
+export const ROW_KEY = 2;
+/** ROW_STATE of rows in use; 0 = never used; negative = free, -(next free slot + 2) or -1. */
+const STAGED = 1;
+export const LIVE = 2;
+
+export function hashRowWords(shape: HashShape): number {
+  const words = ROW_KEY + shape.keyWords + shape.valueWords;
+  return words > 8 ? (words + 15) & ~15 : (words + 3) & ~3;
+}
+
+export function hashIndexWords(capacity: number): number {
+  return 1 << (32 - Math.clz32(2 * capacity - 1));
+}
+
+/** Bytes of index and rows. */
+export function hashTableBytes(shape: HashShape): number {
+  return (hashIndexWords(shape.capacity) + (shape.capacity + SPARE_ROWS) * hashRowWords(shape)) * 4;
+}
+
+export class HashTable {
+  /** Fill this before find, lookup, stage, remove. */
+  readonly key: Int32Array;
+  /** All rows: the value of slot s begins at word `s * rowWords + valueWord`. */
+  readonly rows: Int32Array;
+  readonly rowWords: number;
+  readonly valueWord: number;
+  readonly file: MapFile;
+  protected readonly keyWords: number;
+  readonly rowCount: number;
+  protected readonly header: Int32Array;
+  /** The index, and the parts of its words: for subclasses that look up in a way of their own. */
+  readonly index: Int32Array;
+  readonly indexMask: number;
+  readonly slotMask: number;
+  /** Freed rows kept back before reuse, oldest first; 0 = none, and the row freed last is used first (it is in cache). */
+  protected quarantine = QUARANTINE;
+  readonly #capacity: number;
+  /** Where the last find() ended, and the hash it looked for: the writer goes on from there. */
+  #foundAt = 0;
+  #foundHash = 0;
+
+  /** The table lies in `file` from `byteOffset` (a multiple of 64) on. */
+  constructor(file: MapFile, byteOffset: number, shape: HashShape) {
+    const indexWords = hashIndexWords(shape.capacity);
+    this.file = file;
+    this.header = file.header;
+    this.keyWords = shape.keyWords;
+    this.#capacity = shape.capacity;
+    this.rowWords = hashRowWords(shape);
+    this.valueWord = ROW_KEY + shape.keyWords;
+    this.rowCount = shape.capacity + SPARE_ROWS;
+    this.key = new Int32Array(shape.keyWords);
+    this.index = file.words(byteOffset, indexWords);
+    this.rows = file.words(byteOffset + indexWords * 4, this.rowCount * this.rowWords);
+    this.indexMask = indexWords - 1;
+    this.slotMask = (1 << (32 - Math.clz32(this.rowCount))) - 1;
+  }
+
+  get count(): number {
+    return this.header[W_COUNT];
+  }
+
+  get generation(): number {
+    return Atomics.load(this.header, W_GENERATION);
+  }
+
+  /** Slot of `key`, or -1. For the writer, or inside a generation window. */
+  find(): number {
+    const hash = this.hashOfKey();
+    const { index, indexMask, slotMask } = this;
+    let at = hash & indexMask;
+    this.#foundHash = hash;
+    for (let probes = 0; probes < PROBE_LIMIT; probes++) {
+      const word = index[at];
+      if (word === 0) {
+        this.#foundAt = at;
+        return -1;
+      }
+      if (((word ^ hash) & ~slotMask) === 0 && this.#keyIsAt((word & slotMask) - 1)) {
+        this.#foundAt = at;
+        return (word & slotMask) - 1;
+      }
+      at = (at + 1) & indexMask;
+    }
+    this.#foundAt = -1;
+    return -1;
+  }
+
+  /** Slot of `key`, or -1, while another process may be writing. */
+  lookup(): number {
+    const { header } = this;
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      const before = header[W_GENERATION];
+      const slot = this.find();
+      if ((before & 1) === 0 && Atomics.load(header, W_GENERATION) === before) return slot;
+    }
+    return this.find();
+  }
+
+  /**
+   * Takes a row for `key` and zeroes its value; nobody finds it before `publish`.
+   * @throws {MapFullError} when the key is new and the table has `capacity` entries
+   */
+  stage(): number {
+    if (this.find() < 0 && this.header[W_COUNT] >= this.#capacity) this.#refuse('entries', this.#capacity);
+    const slot = this.takeRow();
+    if (slot < 0) this.#refuse('free rows', 0);
+    this.fillRow(slot, this.#foundHash);
+    return slot;
+  }
+
+  /**
+   * Makes a staged row the one that `key` leads to.
+   * @throws {MapFullError} when PROBE_LIMIT neighbours are taken; the row is freed again
+   */
+  publish(slot: number): void {
+    const base = slot * this.rowWords;
+    this.loadKey(slot);
+    const previous = this.find();
+    if (this.#foundAt < 0) {
+      this.freeRow(slot);
+      this.header[W_PROBE_FAILURES]++;
+      this.#refuse('probes', PROBE_LIMIT);
+    }
+    this.beginChange();
+    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+    this.rows[base + ROW_STATE] = LIVE;
+    if (previous >= 0) this.freeRow(previous);
+    else this.header[W_COUNT]++;
+    this.header[W_UPDATES]++;
+    this.endChange();
+  }
+
+  /**
+   * Adds `key`, which the find() just before did not find, with a value of zeroes, and gives its slot. No copy, no
+   * generation: for tables that only their writer looks things up in. -1 when there is no place.
+   */
+  claim(): number {
+    if (this.#foundAt < 0) this.header[W_PROBE_FAILURES]++;
+    const slot = this.#foundAt < 0 || this.header[W_COUNT] >= this.#capacity ? -1 : this.takeRow();
+    if (slot < 0) {
+      this.header[W_FULL]++;
+      return -1;
+    }
+    this.fillRow(slot, this.#foundHash);
+    this.rows[slot * this.rowWords + ROW_STATE] = LIVE;
+    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+    this.header[W_COUNT]++;
+    this.header[W_UPDATES]++;
+    return slot;
+  }
+
+  /** Takes `key` out; false when it was not there. */
+  remove(): boolean {
+    const slot = this.find();
+    if (slot < 0) return false;
+    this.beginChange();
+    this.#closeGap(this.#foundAt);
+    this.freeRow(slot);
+    this.header[W_REMOVALS]++;
+    if (--this.header[W_COUNT] === 0 && this.quarantine === 0) this.#forgetFreeRows();
+    this.endChange();
+    return true;
+  }
+
+  /** Every live slot, lowest first. Rows may change under a reader in another process. */
+  *slots(): Generator<number> {
+    const end = Math.min(this.header[W_HIGH_WATER], this.rowCount);
+    for (let slot = 0; slot < end; slot++) {
+      if (this.rows[slot * this.rowWords + ROW_STATE] === LIVE) yield slot;
+    }
+  }
+
+  /** Copies the key of a row into `key`. */
+  loadKey(slot: number): void {
+    const first = slot * this.rowWords + ROW_KEY;
+    for (let i = 0; i < this.keyWords; i++) this.key[i] = this.rows[first + i];
+  }
+
+  /** After a writer died: keeps the rows that could be found, frees the others, builds the index again. */
+  recover(): void {
+    const { rows, rowWords, header } = this;
+    const end = Math.min(Math.max(header[W_HIGH_WATER], 0), this.rowCount);
+    const keep: number[] = [];
+    for (let slot = 0; slot < end; slot++) {
+      if (rows[slot * rowWords + ROW_STATE] !== LIVE) continue;
+      this.loadKey(slot);
+      if (this.find() === slot) keep.push(slot);
+    }
+    this.beginChange();
+    this.index.fill(0);
+    header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
+    header[W_HIGH_WATER] = end;
+    for (let slot = 0; slot < end; slot++) rows[slot * rowWords + ROW_STATE] = 0;
+    for (const slot of keep) this.#reinstate(slot);
+    for (let slot = 0; slot < end; slot++) if (rows[slot * rowWords + ROW_STATE] === 0) this.freeRow(slot);
+    header[W_COUNT] = keep.length;
+    this.endChange();
+  }
+
+  protected hashOfKey(): number {
+    return halfSipHash(this.key, 0, this.keyWords, this.file.seed0, this.file.seed1);
+  }
+
+  /** Odd generation: readers in other processes wait. A generation left odd by a dead writer stays odd until the end. */
+  protected beginChange(): void {
+    Atomics.store(this.header, W_GENERATION, this.header[W_GENERATION] | 1);
+  }
+
+  protected endChange(): void {
+    Atomics.store(this.header, W_GENERATION, ((this.header[W_GENERATION] | 1) + 1) | 0);
+  }
+
+  /** A row nobody uses: a fresh one while few are free (freed rows rest), then the one freed longest ago; -1 if none. */
+  protected takeRow(): number {
+    const { header } = this;
+    const fresh = header[W_HIGH_WATER];
+    if (header[W_FREE_COUNT] <= this.quarantine && fresh < this.rowCount) {
+      header[W_HIGH_WATER] = fresh + 1;
+      return fresh;
+    }
+    const slot = header[W_FREE_HEAD] - 1;
+    if (slot < 0 || slot >= this.rowCount) return -1;
+    const state = this.rows[slot * this.rowWords + ROW_STATE];
+    if (state >= 0) throw this.file.corrupt(`state of free row ${slot}`, state, 'a free row');
+    header[W_FREE_HEAD] = -state - 1; // -(next + 2) holds next; the head word holds next + 1, and -1 the end
+    header[W_FREE_COUNT]--;
+    if (header[W_FREE_HEAD] === 0) header[W_FREE_TAIL] = 0;
+    return slot;
+  }
+
+  protected freeRow(slot: number): void {
+    const { header, rows, rowWords } = this;
+    header[W_FREE_COUNT]++;
+    if (this.quarantine === 0) {
+      rows[slot * rowWords + ROW_STATE] = -(header[W_FREE_HEAD] + 1); // the head word holds next + 1, or 0: -(next + 2), or -1
+      header[W_FREE_HEAD] = slot + 1;
+      return;
+    }
+    rows[slot * rowWords + ROW_STATE] = -1;
+    const tail = header[W_FREE_TAIL] - 1;
+    if (tail >= 0 && tail < this.rowCount) rows[tail * rowWords + ROW_STATE] = -(slot + 2);
+    else header[W_FREE_HEAD] = slot + 1;
+    header[W_FREE_TAIL] = slot + 1;
+  }
+
+  protected fillRow(slot: number, hash: number): void {
+    const { rows } = this;
+    const base = slot * this.rowWords;
+    rows[base + ROW_HASH] = hash;
+    rows[base + ROW_STATE] = STAGED;
+    for (let i = 0; i < this.keyWords; i++) rows[base + ROW_KEY + i] = this.key[i];
+    for (let i = this.valueWord; i < this.rowWords; i++) rows[base + i] = 0;
+  }
+
+  /** An empty table begins again at slot 0, so that it does not stay as wide as it once was. */
+  #forgetFreeRows(): void {
+    const { header } = this;
+    header[W_HIGH_WATER] = header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
+  }
+
+  #keyIsAt(slot: number): boolean {
+    const { rows, key, keyWords } = this;
+    const first = slot * this.rowWords + ROW_KEY;
+    for (let i = 0; i < keyWords; i++) if (rows[first + i] !== key[i]) return false;
+    return true;
+  }
+
+  /** Empties index position `hole` by moving back every later word of the run that may stand there. */
+  #closeGap(hole: number): void {
+    const { index, indexMask, slotMask, rows, rowWords } = this;
+    let gap = hole;
+    let at = hole;
+    for (let probes = 0; probes <= indexMask; probes++) {
+      at = (at + 1) & indexMask;
+      const word = index[at];
+      if (word === 0) break;
+      const home = rows[((word & slotMask) - 1) * rowWords + ROW_HASH] & indexMask;
+      if (((at - home) & indexMask) < ((at - gap) & indexMask)) continue; // its home lies after the gap
+      index[gap] = word;
+      gap = at;
+    }
+    index[gap] = 0;
+  }
+
+  #reinstate(slot: number): void {
+    this.loadKey(slot);
+    this.find();
+    const base = slot * this.rowWords;
+    this.rows[base + ROW_HASH] = this.#foundHash;
+    this.rows[base + ROW_STATE] = LIVE;
+    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+  }
+
+  #refuse(what: string, limit: number): never {
+    this.header[W_FULL]++;
+    throw new MapFullError('insert into map', this.file.path, { what, found: limit, wanted: 'room for one more' });
+  }
+}

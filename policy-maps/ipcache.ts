@@ -1,0 +1,138 @@
+/**
+ * Which identity an address has: longest prefix first. Written by the agent, read by the dataplane for every new flow.
+ */
+import { LpmTable, lpmTableBytes } from './lpm-table.ts';
+import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+
+export const IPCACHE_CAPACITY = 512000;
+
+// --- specification: the value, as words
+const VALUE_WORDS = 6;
+const V_IDENTITY = 0;
+const V_TUNNEL = 1; // four address words
+const V_KEY_FLAGS = 5; // bits 0-7 encryption key, 8-15 flags
+
+const LAYOUT: MapLayout = {
+  kind: 'ipcache',
+  version: 1,
+  keyBytes: 20,
+  valueBytes: VALUE_WORDS * 4,
+  maxCapacity: 1 << 20,
+  fileBytes: (capacity) => HEADER_BYTES + lpmTableBytes({ valueWords: VALUE_WORDS, capacity }),
+};
+
+/** Four 32-bit words, most significant first; IPv4 as ::ffff:a.b.c.d. */
+export type AddressWords = readonly [number, number, number, number];
+
+export interface IpcacheValue {
+  readonly identity: number;
+  readonly tunnelEndpoint?: AddressWords;
+  /** Encryption key id, 0 to 255. */
+  readonly key?: number;
+  /** 0 to 255. */
+  readonly flags?: number;
+}
+
+export interface IpcacheEntry extends Required<IpcacheValue> {
+  readonly address: AddressWords;
+  /** 0 to 128; an IPv4 /24 is 120. */
+  readonly prefixLength: number;
+}
+
+export class Ipcache {
+  readonly file: MapFile;
+  readonly #table: LpmTable;
+
+  private constructor(file: MapFile) {
+    this.file = file;
+    this.#table = new LpmTable(file, HEADER_BYTES, { valueWords: VALUE_WORDS, capacity: file.capacity });
+    if (file.recovered) this.#table.recover();
+  }
+
+  static create(
+    path: string,
+    options: { capacity?: number; seed?: readonly [number, number] },
+    mapper: Mapper,
+  ): Ipcache {
+    return new Ipcache(
+      MapFile.create(path, LAYOUT, { ...options, capacity: options.capacity ?? IPCACHE_CAPACITY }, mapper),
+    );
+  }
+
+  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): Ipcache {
+    return new Ipcache(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Identity of an address; 0 when no prefix holds it. */
+  lookup(a0: number, a1: number, a2: number, a3: number): number {
+    const slot = this.#table.match(a0, a1, a2, a3);
+    return slot < 0 ? 0 : this.#table.rows[slot * this.#table.rowWords + this.#table.valueWord + V_IDENTITY] >>> 0;
+  }
+
+  /** The whole entry an address leads to, for people. */
+  match(address: AddressWords): IpcacheEntry | undefined {
+    const slot = this.#table.match(...address);
+    return slot < 0 ? undefined : this.#readEntry(slot);
+  }
+
+  /**
+   * Adds or replaces a prefix; bits beyond its length are dropped.
+   * @throws {MapFullError} when it is new and there is no room
+   * @throws {RangeError} when the length is not 0 to 128
+   */
+  upsert(address: AddressWords, prefixLength: number, value: IpcacheValue): void {
+    const table = this.#table;
+    checkLength(prefixLength);
+    table.setPrefix(address[0], address[1], address[2], address[3], prefixLength);
+    const slot = table.stage();
+    const at = slot * table.rowWords + table.valueWord;
+    table.rows[at + V_IDENTITY] = value.identity;
+    if (value.tunnelEndpoint !== undefined) table.rows.set(value.tunnelEndpoint, at + V_TUNNEL);
+    table.rows[at + V_KEY_FLAGS] = ((value.key ?? 0) & 0xff) | (((value.flags ?? 0) & 0xff) << 8);
+    table.publish(slot);
+  }
+
+  /** Takes a prefix out; false when it was not there. */
+  remove(address: AddressWords, prefixLength: number): boolean {
+    checkLength(prefixLength);
+    this.#table.setPrefix(address[0], address[1], address[2], address[3], prefixLength);
+    return this.#table.remove();
+  }
+
+  *entries(): Generator<IpcacheEntry> {
+    for (const slot of this.#table.slots()) yield this.#readEntry(slot);
+  }
+
+  #readEntry(slot: number): IpcacheEntry {
+    const { rows, rowWords, valueWord } = this.#table;
+    const at = slot * rowWords + valueWord;
+    const keyAt = at - 5;
+    return {
+      prefixLength: rows[keyAt],
+      address: addressAt(rows, keyAt + 1),
+      identity: rows[at + V_IDENTITY] >>> 0,
+      tunnelEndpoint: addressAt(rows, at + V_TUNNEL),
+      key: rows[at + V_KEY_FLAGS] & 0xff,
+      flags: (rows[at + V_KEY_FLAGS] >>> 8) & 0xff,
+    };
+  }
+}
+
+/** Four words from `at` on, as an address. */
+export function addressAt(words: Int32Array, at: number): AddressWords {
+  return [words[at], words[at + 1], words[at + 2], words[at + 3]];
+}
+
+function checkLength(prefixLength: number): void {
+  if (!(prefixLength >= 0 && prefixLength <= 128)) {
+    throw new RangeError(`ipcache prefix length: found ${prefixLength}, wanted 0 to 128`);
+  }
+}

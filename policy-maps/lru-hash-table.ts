@@ -1,0 +1,89 @@
+/**
+ * A hash table that makes room by itself: when full, it looks at the next SAMPLE rows in turn and gives up the one used
+ * longest ago (an approximation of LRU that needs no list). "Used" is a number the owner sets: write `now` before a
+ * batch, call `touch`. Values are changed in place: the writer is the only one who needs them to be fresh.
+ *
+ * Each row has a generation that changes when the row is given to another key, so that a handle kept elsewhere (slot and
+ * generation in one word) shows its age.
+ */
+import { HashTable, type HashShape, hashTableBytes, LIVE, ROW_STATE } from './hash-table.ts';
+import { type MapFile, W_CURSOR, W_EVICTIONS, W_HIGH_WATER } from './map-file.ts';
+
+const SAMPLE = 16; // rows looked at for one eviction
+/** Words at the end of each row. */
+const OWN_WORDS = 2;
+
+export function lruHashTableBytes(shape: HashShape): number {
+  return hashTableBytes({ ...shape, valueWords: shape.valueWords + OWN_WORDS });
+}
+
+export class LruHashTable extends HashTable {
+  /** The clock of `touch`: any number that does not go back, wrapping at 2^32. */
+  now = 0;
+  readonly #limit: number;
+  readonly #stampWord: number;
+  readonly #generationWord: number;
+
+  constructor(file: MapFile, byteOffset: number, shape: HashShape) {
+    super(file, byteOffset, { ...shape, valueWords: shape.valueWords + OWN_WORDS });
+    this.#limit = shape.capacity;
+    this.#stampWord = this.valueWord + shape.valueWords;
+    this.#generationWord = this.#stampWord + 1;
+    this.quarantine = 0;
+  }
+
+  /** Slot of `key`, made (value all zero) if need be. Evicts when full. */
+  acquire(): number {
+    const found = this.find();
+    if (found >= 0) {
+      this.touch(found);
+      return found;
+    }
+    if (this.count >= this.#limit) this.evict();
+    const slot = this.stage();
+    this.touch(slot);
+    this.publish(slot);
+    return slot;
+  }
+
+  touch(slot: number): void {
+    this.rows[slot * this.rowWords + this.#stampWord] = this.now;
+  }
+
+  /** Changes whenever the row is given to another key. */
+  rowGeneration(slot: number): number {
+    return this.rows[slot * this.rowWords + this.#generationWord];
+  }
+
+  protected override fillRow(slot: number, hash: number): void {
+    const at = slot * this.rowWords + this.#generationWord;
+    const generation = this.rows[at];
+    super.fillRow(slot, hash);
+    this.rows[at] = (generation + 1) | 0;
+  }
+
+  /** Takes out the row used longest ago among the next SAMPLE live rows. `key` is kept. */
+  protected evict(): void {
+    const { rows, rowWords, header } = this;
+    const end = header[W_HIGH_WATER];
+    let hand = header[W_CURSOR];
+    let oldest = -1;
+    for (let seen = 0, steps = 0; seen < SAMPLE && steps < end; steps++) {
+      hand = hand + 1 >= end || hand < 0 ? 0 : hand + 1;
+      if (rows[hand * rowWords + ROW_STATE] !== LIVE) continue;
+      seen++;
+      if (oldest < 0 || this.#age(hand) > this.#age(oldest)) oldest = hand;
+    }
+    header[W_CURSOR] = hand;
+    if (oldest < 0) return;
+    const wanted = this.key.slice();
+    this.loadKey(oldest);
+    this.remove();
+    this.key.set(wanted);
+    header[W_EVICTIONS]++;
+  }
+
+  #age(slot: number): number {
+    return (this.now - this.rows[slot * this.rowWords + this.#stampWord]) >>> 0;
+  }
+}

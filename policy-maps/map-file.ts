@@ -1,0 +1,364 @@
+/**
+ * A pinned map: one file on tmpfs, mapped by every process that uses it, with a header that says what it is.
+ *
+ * ```
+ *   byte 0                 64                128               256                          fileBytes
+ *   | what it is, seed,    | generation,     | counters        | the table's own words  ...  |
+ *   | owner of the pen     | count, free list|                 |                             |
+ * ```
+ *
+ * Everything is 32-bit words in the byte order of the machine (the magic word shows a foreign order). Files are
+ * sparse: creation writes the header and nothing else, and 0 means "empty" in every table, so a page costs memory only
+ * once it is used. Never scan a mapped region that may be a hole: on tmpfs even a read through the mapping allocates.
+ *
+ * Creation is atomic: a temporary file in the same folder is filled and renamed. Whoever has the old file mapped keeps
+ * the old one.
+ *
+ * One writer. The owner word holds the writer's pid (22 bits, the kernel's maximum) and 10 bits of its start time, and
+ * is taken by compare-and-swap. A live owner means ERR_MAP_BUSY; the pen of a dead one (gone, or a zombie) is taken
+ * over and `recovered` tells the table that the last writer may have stopped half way. Processes must share a pid
+ * namespace. Maps whose words have different owners (ConfigMap) are not exclusive.
+ *
+ * What this does not do: it does not unmap (the mapping goes when the buffer is collected), and it cannot save a
+ * process from SIGBUS when somebody truncates a file that is in use.
+ */
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { MapError } from './map-error.ts';
+
+/** Maps `bytes` bytes of an existing file, shared between processes; `writable` false maps it read-only. */
+export type Mapper = (path: string, bytes: number, writable: boolean) => ArrayBufferLike;
+
+// --- specification: the header, as 32-bit word numbers
+const MAGIC = 0x534c4d50; // "SLMP"
+const W_MAGIC = 0;
+const W_VERSION = 1;
+const W_KIND = 2;
+const W_KEY_BYTES = 3;
+const W_VALUE_BYTES = 4;
+const W_CAPACITY = 5;
+const W_SEED_0 = 6;
+const W_SEED_1 = 7;
+const W_FILE_BYTES = 8;
+const W_OWNER = 9;
+const W_PARAMETER = 10;
+
+/** The word that publishes changes; its meaning (sequence lock, publication number) is the table's. */
+export const W_GENERATION = 16;
+export const W_COUNT = 17;
+export const W_HIGH_WATER = 18;
+export const W_FREE_HEAD = 19;
+export const W_FREE_TAIL = 20;
+export const W_FREE_COUNT = 21;
+export const W_CURSOR = 22;
+/** Counters: how often the writer changed, removed, refused, evicted. They wrap at 2^32. */
+export const W_UPDATES = 32;
+export const W_REMOVALS = 33;
+export const W_FULL = 34;
+export const W_EVICTIONS = 35;
+export const W_PROBE_FAILURES = 36;
+export const W_EXPIRED = 37;
+export const HEADER_WORDS = 64;
+export const HEADER_BYTES = HEADER_WORDS * 4;
+
+/** Numbers of the kinds; never reused. */
+const KINDS = {
+  policy: 1,
+  ipcache: 2,
+  endpoints: 3,
+  ports: 4,
+  conntrack: 5,
+  metrics: 6,
+  policystats: 7,
+  events: 8,
+  l7_rules: 9,
+  frag: 10,
+  runtime_config: 11,
+  hash: 12,
+  lpm: 13,
+  lru_hash: 14,
+  array: 15,
+} as const;
+
+export type MapKind = keyof typeof KINDS;
+
+/** What a map of one kind looks like; `create` and `open` hold a file to it. */
+export interface MapLayout {
+  readonly kind: MapKind;
+  readonly version: number;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly maxCapacity: number;
+  /** Size of the file, header included, for a capacity. */
+  readonly fileBytes: (capacity: number) => number;
+  /** False when several processes write, each its own words. Default true. */
+  readonly exclusive?: boolean;
+}
+
+export interface CreateOptions {
+  readonly capacity: number;
+  /** Hash seed; random unless a test wants to repeat itself. */
+  readonly seed?: readonly [number, number];
+  /** A number that the map keeps for itself (PolicyMap: the cluster id). */
+  readonly parameter?: number;
+}
+
+/** Counters of a map, as the CLI and metrics show them. */
+export interface MapCounters {
+  readonly count: number;
+  readonly capacity: number;
+  readonly updates: number;
+  readonly removals: number;
+  readonly full: number;
+  readonly evictions: number;
+  readonly probeFailures: number;
+  readonly expired: number;
+}
+
+export class MapFile {
+  readonly path: string;
+  readonly buffer: ArrayBufferLike;
+  readonly header: Int32Array;
+  readonly capacity: number;
+  readonly writable: boolean;
+  /** The last writer died with the pen in its hand: the table must look after itself before it writes. */
+  readonly recovered: boolean;
+  #ownerWord: number;
+
+  private constructor(
+    path: string,
+    buffer: ArrayBufferLike,
+    writable: boolean,
+    pen: { owner: number; recovered: boolean },
+  ) {
+    this.path = path;
+    this.buffer = buffer;
+    this.header = new Int32Array(buffer, 0, HEADER_WORDS);
+    this.capacity = this.header[W_CAPACITY];
+    this.writable = writable;
+    this.recovered = pen.recovered;
+    this.#ownerWord = pen.owner;
+  }
+
+  /**
+   * Makes the file (replacing one that nobody is writing) and opens it for writing.
+   * @throws {MapError} ERR_MAP_BUSY when a live process writes the existing file
+   * @throws {RangeError} when the capacity is not 1 to layout.maxCapacity
+   */
+  static create(path: string, layout: MapLayout, options: CreateOptions, mapper: Mapper): MapFile {
+    const { capacity } = options;
+    if (!Number.isInteger(capacity) || capacity < 1 || capacity > layout.maxCapacity) {
+      throw new RangeError(`create map ${path}: capacity: found ${capacity}, wanted 1 to ${layout.maxCapacity}`);
+    }
+    refuseLiveWriter(path);
+    const header = new Int32Array(HEADER_WORDS);
+    const seed = options.seed ?? randomSeed();
+    const owner = layout.exclusive === false ? 0 : ownerWord(process.pid);
+    const bytes = layout.fileBytes(capacity);
+    header[W_MAGIC] = MAGIC;
+    header[W_VERSION] = layout.version;
+    header[W_KIND] = KINDS[layout.kind];
+    header[W_KEY_BYTES] = layout.keyBytes;
+    header[W_VALUE_BYTES] = layout.valueBytes;
+    header[W_CAPACITY] = capacity;
+    header[W_SEED_0] = seed[0];
+    header[W_SEED_1] = seed[1];
+    header[W_FILE_BYTES] = bytes;
+    header[W_OWNER] = owner;
+    header[W_PARAMETER] = options.parameter ?? 0;
+    writeNewFile(path, header, bytes);
+    return new MapFile(path, mapChecked(path, bytes, true, mapper), true, { owner, recovered: false });
+  }
+
+  /**
+   * Opens an existing map, for reading or as its writer.
+   * @throws {MapError} ERR_MAP_MISSING, ERR_MAP_FORMAT, or ERR_MAP_BUSY when somebody else is the writer
+   */
+  static open(path: string, layout: MapLayout, mapper: Mapper, writable: boolean): MapFile {
+    const bytes = checkHeader(path, layout);
+    const buffer = mapChecked(path, bytes, writable, mapper);
+    const pen =
+      writable && layout.exclusive !== false ? takePen(path, new Int32Array(buffer, 0, HEADER_WORDS)) : NO_PEN;
+    return new MapFile(path, buffer, writable, pen);
+  }
+
+  /** `count` words from `byteOffset` on. */
+  words(byteOffset: number, count: number): Int32Array {
+    return new Int32Array(this.buffer, byteOffset, count);
+  }
+
+  get seed0(): number {
+    return this.header[W_SEED_0];
+  }
+
+  get seed1(): number {
+    return this.header[W_SEED_1];
+  }
+
+  /** The number given at creation as `parameter`. */
+  get parameter(): number {
+    return this.header[W_PARAMETER];
+  }
+
+  get counters(): MapCounters {
+    const h = this.header;
+    return {
+      count: h[W_COUNT],
+      capacity: this.capacity,
+      updates: h[W_UPDATES] >>> 0,
+      removals: h[W_REMOVALS] >>> 0,
+      full: h[W_FULL] >>> 0,
+      evictions: h[W_EVICTIONS] >>> 0,
+      probeFailures: h[W_PROBE_FAILURES] >>> 0,
+      expired: h[W_EXPIRED] >>> 0,
+    };
+  }
+
+  /** The error for contents that cannot be. */
+  corrupt(what: string, found: string | number, wanted: string | number): MapError {
+    return new MapError('ERR_MAP_FORMAT', 'read map', this.path, { what, found, wanted });
+  }
+
+  /** Lays the pen down. The mapping itself goes when nothing refers to the buffer any more. */
+  close(): void {
+    if (this.#ownerWord !== 0) Atomics.compareExchange(this.header, W_OWNER, this.#ownerWord, 0);
+    this.#ownerWord = 0;
+  }
+}
+
+const NO_PEN = { owner: 0, recovered: false };
+
+let temporaryFiles = 0;
+
+function writeNewFile(path: string, header: Int32Array, bytes: number): void {
+  const temporary = `${path}.new-${process.pid}-${temporaryFiles++}`;
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    ftruncateSync(fd, bytes);
+    writeSync(fd, new Uint8Array(header.buffer), 0, HEADER_BYTES, 0);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function mapChecked(path: string, bytes: number, writable: boolean, mapper: Mapper): ArrayBufferLike {
+  const buffer = mapper(path, bytes, writable);
+  if (buffer.byteLength < bytes) throw formatError(path, 'mapped bytes', buffer.byteLength, bytes);
+  return buffer;
+}
+
+/** Holds the header on disk to the layout, before anything is mapped. Returns the size of the file. */
+function checkHeader(path: string, layout: MapLayout): number {
+  const { header, size } = readHeader(path);
+  if (size < HEADER_BYTES) throw formatError(path, 'file size', size, `at least ${HEADER_BYTES} bytes of header`);
+  if (header[W_MAGIC] !== MAGIC) throw formatError(path, 'magic word', hex(header[W_MAGIC]), hex(MAGIC));
+  const wantedWords: [string, number, number][] = [
+    ['map kind', W_KIND, KINDS[layout.kind]],
+    ['layout version', W_VERSION, layout.version],
+    ['key bytes', W_KEY_BYTES, layout.keyBytes],
+    ['value bytes', W_VALUE_BYTES, layout.valueBytes],
+  ];
+  for (const [what, word, wanted] of wantedWords) {
+    if (header[word] !== wanted) throw formatError(path, what, header[word], wanted);
+  }
+  const capacity = header[W_CAPACITY];
+  if (capacity < 1 || capacity > layout.maxCapacity)
+    throw formatError(path, 'capacity', capacity, `1 to ${layout.maxCapacity}`);
+  const bytes = layout.fileBytes(capacity);
+  if (header[W_FILE_BYTES] !== bytes) throw formatError(path, 'file size in the header', header[W_FILE_BYTES], bytes);
+  if (size < bytes) throw formatError(path, 'file size', size, bytes);
+  return bytes;
+}
+
+function readHeader(path: string): { header: Int32Array; size: number } {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    const found = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new MapError('ERR_MAP_MISSING', 'open map', path, { what: 'file', found, wanted: 'a readable map file' });
+  }
+  try {
+    const header = new Int32Array(HEADER_WORDS);
+    const status = fstatSync(fd);
+    if (!status.isFile()) throw formatError(path, 'file type', 'not a regular file', 'a regular file');
+    readSync(fd, new Uint8Array(header.buffer), 0, HEADER_BYTES, 0);
+    return { header, size: status.size };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Takes the owner word, from nobody or from a process that is dead. */
+function takePen(path: string, header: Int32Array): { owner: number; recovered: boolean } {
+  const mine = ownerWord(process.pid);
+  const found = Atomics.load(header, W_OWNER);
+  if (found !== 0 && isAlive(found)) throw busyError(path, found);
+  const before = Atomics.compareExchange(header, W_OWNER, found, mine);
+  if (before !== found) throw busyError(path, before);
+  return { owner: mine, recovered: found !== 0 };
+}
+
+function refuseLiveWriter(path: string): void {
+  let owner = 0;
+  try {
+    const { header } = readHeader(path);
+    if (header[W_MAGIC] === MAGIC) owner = header[W_OWNER];
+  } catch {
+    return; // absent or not a map: nobody writes it
+  }
+  if (owner !== 0 && isAlive(owner)) throw busyError(path, owner);
+}
+
+const PID_BITS = 22; // PID_MAX_LIMIT is 2^22 (include/linux/threads.h)
+const PID_MASK = (1 << PID_BITS) - 1;
+
+/** pid and ten bits of the start time in one word, so that one compare-and-swap takes the pen; 0 for a dead process. */
+function ownerWord(pid: number): number {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return 0;
+  }
+  // proc(5): the command name is in parentheses and may hold anything; the state is the next field, start time the 22nd.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return 0;
+  return (Number(fields[19]) << PID_BITS) | pid;
+}
+
+function isAlive(owner: number): boolean {
+  return ownerWord(owner & PID_MASK) === owner;
+}
+
+function busyError(path: string, owner: number): MapError {
+  const found = `process ${owner & PID_MASK}`;
+  return new MapError('ERR_MAP_BUSY', 'open map', path, { what: 'writer', found, wanted: 'no other writer' });
+}
+
+function formatError(path: string, what: string, found: string | number, wanted: string | number): MapError {
+  return new MapError('ERR_MAP_FORMAT', 'open map', path, { what, found, wanted });
+}
+
+function hex(word: number): string {
+  return `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+function randomSeed(): [number, number] {
+  const bytes = randomBytes(8);
+  return [bytes.readInt32LE(0), bytes.readInt32LE(4)];
+}

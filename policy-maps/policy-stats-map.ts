@@ -1,0 +1,129 @@
+/**
+ * Packets and bytes by policy entry, as Cilium's `cilium_policystats`. Keyed by endpoint and by the key of the entry
+ * that decided, so the counters outlive publications. Full: the entry used longest ago is given up.
+ *
+ * `slotFor` gives a handle: the slot, and 15 bits of the row's generation, so that a handle kept in a conntrack row
+ * does not count for whoever got the slot later.
+ */
+import { ROW_KEY } from './hash-table.ts';
+import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
+import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { addTo, read64 } from './metrics-map.ts';
+
+export const POLICY_STATS_CAPACITY = 65536;
+
+// --- specification
+const KEY_WORDS = 3; // endpoint; identity; point (PolicyMap.entryPoint)
+const VALUE_WORDS = 4; // packets low, high, bytes low, high
+// --- implementation
+const SLOT_BITS = 17; // 65536 entries and the spare rows
+const SLOT_MASK = (1 << SLOT_BITS) - 1;
+const GENERATION_MASK = 0x3fff;
+
+const LAYOUT: MapLayout = {
+  kind: 'policystats',
+  version: 1,
+  keyBytes: KEY_WORDS * 4,
+  valueBytes: VALUE_WORDS * 4,
+  maxCapacity: POLICY_STATS_CAPACITY,
+  fileBytes: (capacity) => HEADER_BYTES + lruHashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
+};
+
+export interface PolicyStatsEntry {
+  readonly endpoint: number;
+  readonly identity: number;
+  readonly egress: boolean;
+  readonly protocol: number;
+  readonly port: number;
+  /** 0 any protocol, 8 protocol, 9 to 24 protocol and port prefix. */
+  readonly prefixLength: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export class PolicyStatsMap {
+  readonly file: MapFile;
+  readonly #table: LruHashTable;
+
+  private constructor(file: MapFile) {
+    this.file = file;
+    this.#table = new LruHashTable(file, HEADER_BYTES, {
+      keyWords: KEY_WORDS,
+      valueWords: VALUE_WORDS,
+      capacity: file.capacity,
+    });
+    if (file.recovered) this.#table.recover();
+  }
+
+  static create(
+    path: string,
+    options: { capacity?: number; seed?: readonly [number, number] },
+    mapper: Mapper,
+  ): PolicyStatsMap {
+    const capacity = options.capacity ?? POLICY_STATS_CAPACITY;
+    return new PolicyStatsMap(MapFile.create(path, LAYOUT, { ...options, capacity }, mapper));
+  }
+
+  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): PolicyStatsMap {
+    return new PolicyStatsMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** The clock for "used longest ago": any number that does not go back. */
+  set now(now: number) {
+    this.#table.now = now;
+  }
+
+  /**
+   * Handle of the counters of one entry, made if need be.
+   * @param identity PolicyMap.entryIdentity of the lookup that decided
+   * @param point PolicyMap.entryPoint of the same
+   * @returns a handle for `add`, 0 or more
+   */
+  slotFor(endpoint: number, identity: number, point: number): number {
+    const { key } = this.#table;
+    key[0] = endpoint;
+    key[1] = identity;
+    key[2] = point;
+    const slot = this.#table.acquire();
+    return slot | ((this.#table.rowGeneration(slot) & GENERATION_MASK) << SLOT_BITS);
+  }
+
+  /** Counts one packet of `bytes` bytes. False when the handle is stale (or -1): ask `slotFor` again. */
+  add(handle: number, bytes: number): boolean {
+    const slot = handle & SLOT_MASK;
+    const table = this.#table;
+    if (handle < 0 || slot >= table.rowCount) return false;
+    if ((table.rowGeneration(slot) & GENERATION_MASK) !== handle >>> SLOT_BITS) return false;
+    const at = slot * table.rowWords + table.valueWord;
+    addTo(table.rows, at, 1);
+    addTo(table.rows, at + 2, bytes);
+    table.touch(slot);
+    return true;
+  }
+
+  *entries(): Generator<PolicyStatsEntry> {
+    const { rows, rowWords, valueWord } = this.#table;
+    for (const slot of this.#table.slots()) {
+      const key = slot * rowWords + ROW_KEY;
+      const point = rows[key + 2];
+      yield {
+        endpoint: rows[key],
+        identity: rows[key + 1] >>> 0,
+        egress: ((point >>> 29) & 1) === 1,
+        protocol: (point >>> 16) & 0xff,
+        port: point & 0xffff,
+        prefixLength: (point >>> 24) & 31,
+        packets: read64(rows, slot * rowWords + valueWord),
+        bytes: read64(rows, slot * rowWords + valueWord + 2),
+      };
+    }
+  }
+}

@@ -27,6 +27,7 @@ import {
 } from './command.ts';
 
 const DIST = join(import.meta.dirname, '..');
+const ROOT = join(DIST, '..');
 const AGENT = join(DIST, 'daemon/sluiced.js');
 const CLI = join(DIST, 'cli/main.js');
 
@@ -37,6 +38,8 @@ export interface InstanceOptions {
   podCIDR4?: string;
   podCIDR6?: string;
   netnsPrefix?: string;
+  /** Namespace to run the agent in, as its host; default: this process's own. */
+  netns?: string;
   /** Whether the agent makes the pods' namespaces itself. */
   createNamespaces?: boolean;
   /** Further lines of sluice.yaml. */
@@ -55,8 +58,10 @@ export class SluiceInstance {
   readonly configFile: string;
   readonly netnsPrefix: string;
   agent: Background;
+  readonly #netns: string | undefined;
 
-  private constructor(runDir: string, configFile: string, netnsPrefix: string, agent: Background) {
+  private constructor(runDir: string, configFile: string, netnsPrefix: string, agent: Background, netns?: string) {
+    this.#netns = netns;
     this.runDir = runDir;
     this.configFile = configFile;
     this.netnsPrefix = netnsPrefix;
@@ -81,7 +86,13 @@ podCIDRs:
 ${options.config ?? ''}
 `,
     );
-    const instance = new SluiceInstance(runDir, configFile, netnsPrefix, startAgent(configFile));
+    const instance = new SluiceInstance(
+      runDir,
+      configFile,
+      netnsPrefix,
+      startAgent(configFile, options.netns),
+      options.netns,
+    );
     options.cleanup.add(() => endAndWait(instance.agent.pid));
     await instance.untilServing();
     return instance;
@@ -100,7 +111,7 @@ ${options.config ?? ''}
 
   /** Starts the agent again, after it was ended or killed. */
   async restartAgent(): Promise<void> {
-    this.agent = startAgent(this.configFile);
+    this.agent = startAgent(this.configFile, this.#netns);
     await this.untilServing();
   }
 
@@ -193,13 +204,14 @@ ${options.config ?? ''}
     return run(inNetns(this.netnsOf(pod), argv), options);
   }
 
-  /** Runs the `sluice` command against this instance. */
+  /** Runs the `sluice` command against this instance, from the top of the repository. */
   cli(...args: string[]): Promise<Outcome> {
-    return run([process.execPath, CLI, '--run-dir', this.runDir, ...args]);
+    return run([process.execPath, CLI, ...args, '--run-dir', this.runDir], { cwd: ROOT });
   }
 
-  /** Ends the agent by SIGTERM and waits until it and its dataplane are gone. */
+  /** Takes down every rig of this instance, ends the agent by SIGTERM, waits until it and its dataplane are gone. */
   async stop(): Promise<void> {
+    await this.cli('rig', 'down', '--all');
     await this.agent.stop(15_000);
     await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
   }
@@ -214,15 +226,32 @@ interface Endpoint {
 /** The endpoints of an answer, whether it is the list or an object that holds it. */
 const endpointsIn = (answer: any): Endpoint[] => (Array.isArray(answer) ? answer : answer.endpoints);
 
-const startAgent = (configFile: string): Background =>
-  start([process.execPath, '--enable-source-maps', AGENT, '--config', configFile]);
+/** nsenter, not `ip netns exec`: the agent must see, and may make, namespaces where everybody sees them. */
+function startAgent(configFile: string, netns?: string): Background {
+  const argv = [process.execPath, '--enable-source-maps', AGENT, '--config', configFile];
+  return start(netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, ...argv]);
+}
 
-/** Ends a process and waits for it, synchronously: for use while this process is exiting. */
+const GRACE_MS = 15_000;
+
+/**
+ * Ends a process and waits for it, synchronously: for use while this process is exiting. A child of ours that has ended
+ * stays a zombie while we block, so its state is read rather than its existence.
+ */
 function endAndWait(pid: number): void {
   process.kill(pid, 'SIGTERM');
+  const end = performance.now() + GRACE_MS;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (isAlive(pid)) {
+    if (performance.now() > end) process.kill(pid, 'SIGKILL');
+    Atomics.wait(pause, 0, 0, 20);
+  }
+}
+
+function isAlive(pid: number): boolean {
   try {
-    execFileSync('tail', [`--pid=${pid}`, '-f', '/dev/null'], { timeout: 15_000, stdio: 'ignore' });
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
-    process.kill(pid, 'SIGKILL');
+    return false;
   }
 }

@@ -1,0 +1,28 @@
+// A tiny server for the examples, on IPv4 and IPv6:  node server.mjs 80 8080 udp:5353
+//   GET /headers   the request's headers as JSON
+//   GET /metrics   one Prometheus counter: the requests seen
+//   anything else  200 and the request line
+//   udp:PORT       sends every datagram back
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:http';
+
+let requests = 0;
+
+const server = () =>
+  createServer((request, response) => {
+    requests++;
+    if (request.url === '/headers') response.end(`${JSON.stringify({ headers: request.headers }, null, 2)}\n`);
+    else if (request.url === '/metrics') response.end(`# TYPE requests_total counter\nrequests_total ${requests}\n`);
+    else response.end(`${request.method} ${request.url}\n`);
+  });
+
+function echo(port) {
+  const socket = createSocket({ type: 'udp6', ipv6Only: false });
+  socket.on('message', (message, { port, address }) => socket.send(message, port, address));
+  socket.bind(port, '::');
+}
+
+for (const port of process.argv.slice(2)) {
+  if (port.startsWith('udp:')) echo(Number(port.slice(4)));
+  else server().listen(Number(port), '::');
+}

@@ -1,0 +1,209 @@
+/**
+ * Plays an example folder (examples/README.md has the grammar) against a running instance: steps in order, every probe
+ * over IPv4 and IPv6 at once, each outcome compared with what expect.yaml wants.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
+import { inNetns, type Outcome, run, waitFor } from './command.ts';
+import type { SluiceInstance } from './rig.ts';
+
+/** One line of expect.yaml. */
+export interface Step {
+  apply?: string;
+  delete?: string;
+  from?: string;
+  to?: string;
+  http?: string;
+  headers?: Record<string, string>;
+  tcp?: number;
+  udp?: number;
+  ping?: boolean;
+  dns?: string;
+  expect?: string | number;
+  body?: string;
+  flow?: WantedFlow;
+}
+
+interface WantedFlow {
+  verdict: string;
+  direction?: 'INGRESS' | 'EGRESS';
+  policy?: string;
+}
+
+export interface Example {
+  dir: string;
+  manifests: string;
+  steps: Step[];
+  /** `namespace/pod` -> its addresses, IPv4 first. */
+  addresses: Map<string, string[]>;
+}
+
+export const FAMILIES = [4, 6] as const;
+export type Family = (typeof FAMILIES)[number];
+
+/** Reads an example folder. */
+export function loadExample(dir: string): Example {
+  const manifests = join(dir, 'manifests.yaml');
+  const addresses = new Map<string, string[]>();
+  for (const document of parseAllDocuments(readFileSync(manifests, 'utf8'))) {
+    const object = document.toJS();
+    if (object.kind !== 'Pod') continue;
+    const { namespace, name } = object.metadata;
+    addresses.set(
+      `${namespace}/${name}`,
+      object.status.podIPs.map(({ ip }: { ip: string }) => ip),
+    );
+  }
+  const { steps } = parse(readFileSync(join(dir, 'expect.yaml'), 'utf8')) as { steps: Step[] };
+  return { dir, manifests, steps, addresses };
+}
+
+/** A probe in one line, for people. */
+export function describeStep(step: Step): string {
+  if (step.apply !== undefined) return `apply ${step.apply}`;
+  if (step.delete !== undefined) return `delete ${step.delete}`;
+  const { http, tcp, udp, dns, headers } = step;
+  const what = http ?? (tcp && `tcp ${tcp}`) ?? (udp && `udp ${udp}`) ?? (dns && `dns ${dns}`) ?? 'ping';
+  const fields = headers
+    ? ` with ${Object.entries(headers)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(', ')}`
+    : '';
+  return `${step.from} -> ${step.to}: ${what}${fields}`;
+}
+
+/** Where a rig's host stands, and the address it has there. */
+export interface HostPlace {
+  netns: string;
+  addresses: readonly string[];
+}
+
+/** Long enough for a loaded machine where an answer is due, short where silence is what is wanted. */
+const ANSWER_SEC = 10;
+const SILENCE_SEC = 1;
+
+/**
+ * Plays one step.
+ * @returns what was not as expected, one text each; empty when all was
+ */
+export async function playStep(
+  step: Step,
+  example: Example,
+  instance: SluiceInstance,
+  host: HostPlace,
+): Promise<string[]> {
+  if (step.apply !== undefined) await instance.apply(join(example.dir, step.apply));
+  if (step.delete !== undefined) await instance.delete(join(example.dir, step.delete));
+  if (step.from === undefined) return [];
+  const found = await Promise.all(FAMILIES.map((family) => probe(step, family, example, instance, host)));
+  return found.flat();
+}
+
+async function probe(step: Step, family: Family, example: Example, instance: SluiceInstance, host: HostPlace) {
+  const from = step.from ?? '';
+  const at = FAMILIES.indexOf(family);
+  const source = from === 'host' ? host.addresses[at] : example.addresses.get(from)?.[at];
+  const target = example.addresses.get(step.to ?? '')?.[at];
+  if (source === undefined || target === undefined) throw new Error(`${describeStep(step)}: unknown pod`);
+  const netns = from === 'host' ? host.netns : instance.netnsOf(from);
+  const began = Date.now();
+  const { outcome, text } = await attempt(step, family, netns, target);
+  const problems = [];
+  if (outcome !== String(step.expect)) problems.push(`IPv${family}: wanted ${step.expect}, found ${outcome} ${text}`);
+  if (step.body !== undefined && !text.includes(step.body)) problems.push(`IPv${family}: no "${step.body}" in ${text}`);
+  if (step.flow && !(await sawFlow(instance, step.flow, { source, target, began }))) {
+    problems.push(`IPv${family}: no flow ${JSON.stringify(step.flow)}`);
+  }
+  return problems;
+}
+
+interface Attempt {
+  outcome: string;
+  text: string;
+}
+
+/** Sends what the step says and names what came of it. */
+async function attempt(step: Step, family: Family, netns: string, target: string): Promise<Attempt> {
+  const seconds = step.expect === 'timeout' ? SILENCE_SEC : ANSWER_SEC;
+  const inside = (argv: string[], input?: string) =>
+    run(inNetns(netns, argv), { timeoutMs: (seconds + 20) * 1000, ...(input === undefined ? {} : { input }) });
+  if (step.http !== undefined) return readCurl(await inside(curl(step, family, target, seconds)));
+  if (step.tcp !== undefined) {
+    return readNetcat(await inside(['nc', '-vnz', '-w', String(seconds), target, String(step.tcp)]));
+  }
+  if (step.udp !== undefined) {
+    const { stdout } = await inside(['nc', '-nu', '-w', String(SILENCE_SEC), target, String(step.udp)], 'echo\n');
+    return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };
+  }
+  if (step.dns !== undefined) {
+    const argv = ['dig', `@${target}`, step.dns, 'A', '+short', '+tries=1', `+time=${seconds}`];
+    const { code, stdout } = await inside(argv);
+    return { outcome: code === 0 && stdout.trim() !== '' ? 'ok' : 'timeout', text: stdout.trim() };
+  }
+  const { code, stdout } = await inside(['ping', '-n', '-c', '1', '-W', String(seconds), target]);
+  return { outcome: code === 0 ? 'ok' : 'timeout', text: stdout.trim() };
+}
+
+function curl(step: Step, family: Family, target: string, seconds: number): string[] {
+  const [method, port, path] = (step.http ?? '').split(' ');
+  const headers = Object.entries(step.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const url = `http://${family === 6 ? `[${target}]` : target}:${port}${path}`;
+  return [
+    'curl',
+    '-sS',
+    '-g',
+    '--path-as-is',
+    '-m',
+    String(seconds),
+    '-X',
+    method,
+    ...headers,
+    '-w',
+    '\n%{http_code}',
+    url,
+  ];
+}
+
+const CURL_REFUSED = 7;
+const CURL_TIMEOUT = 28;
+
+function readCurl({ code, stdout, stderr }: Outcome): Attempt {
+  const [, body, status] = /^([^]*)\n(\d+)$/.exec(stdout) ?? ['', '', ''];
+  if (code === CURL_TIMEOUT) return { outcome: 'timeout', text: '' };
+  if (code === CURL_REFUSED) return { outcome: 'refused', text: stderr.trim() };
+  return code === 0 ? { outcome: status, text: body.trim() } : { outcome: `curl exit ${code}`, text: stderr.trim() };
+}
+
+function readNetcat({ code, stderr }: Outcome): Attempt {
+  if (code === 0) return { outcome: 'ok', text: '' };
+  return { outcome: /refused/.test(stderr) ? 'refused' : 'timeout', text: stderr.trim() };
+}
+
+const FLOW_PATIENCE_MS = 5000;
+
+/** Waits until a flow between the two addresses, not older than `began`, is as wanted. */
+async function sawFlow(
+  instance: SluiceInstance,
+  wanted: WantedFlow,
+  between: { source: string; target: string; began: number },
+): Promise<boolean> {
+  const matches = (flow: any) =>
+    flow.IP?.source === between.source &&
+    flow.IP?.destination === between.target &&
+    Date.parse(flow.time) >= between.began - 1 &&
+    flow.verdict === wanted.verdict &&
+    (wanted.direction === undefined || flow.traffic_direction === wanted.direction) &&
+    (wanted.policy === undefined || policiesOf(flow).includes(wanted.policy));
+  const seen = async () => (await instance.flows()).some(matches);
+  return waitFor('the flow', seen, FLOW_PATIENCE_MS).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Names of all policies that a flow says decided it. */
+function policiesOf(flow: any): string[] {
+  const lists = ['ingress_allowed_by', 'ingress_denied_by', 'egress_allowed_by', 'egress_denied_by'];
+  return lists.flatMap((list) => flow[list] ?? []).map(({ name }: { name: string }) => name);
+}

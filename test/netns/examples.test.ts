@@ -1,0 +1,54 @@
+/**
+ * Plays every folder of examples/ for real. Each rig has a host of its own, a namespace in which the daemon runs, so that
+ * rigs with the same addresses live side by side and this machine's own network has no part in it:
+ *
+ *   sltest<n>-host   sluiced, sluice-dataplane, <name>_host
+ *     ├── veth ── sltest<n>-<namespace>-<pod>
+ *     └── veth ── ...
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Cleanup, must } from '../command.ts';
+import { describeStep, type HostPlace, loadExample, playStep } from '../example.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const EXAMPLES = join(import.meta.dirname, '../../../examples');
+const RIGS_AT_ONCE = 4;
+
+/** Addresses of the host in the default pod ranges. */
+const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
+
+async function raise(number: number, manifests: string, cleanup: Cleanup) {
+  const name = `sltest${number}`;
+  const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
+  cleanup.command('ip', 'netns', 'del', host.netns);
+  await must(['ip', 'netns', 'add', host.netns]);
+  await must(['ip', '-n', host.netns, 'link', 'set', 'lo', 'up']);
+  const instance = await SluiceInstance.start({
+    name,
+    cleanup,
+    netns: host.netns,
+    netnsPrefix: `${name}-`,
+    podCIDR4: '10.244.0.0/16',
+    podCIDR6: 'fd00:10:244::/64',
+  });
+  const { code, stderr } = await instance.cli('rig', 'up', '-f', manifests);
+  if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
+  return { instance, host };
+}
+
+t.jobs = RIGS_AT_ONCE;
+const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.yaml')));
+folders.forEach((folder, number) => {
+  t.test(folder, { buffered: true, timeout: 120_000 }, async (t) => {
+    const cleanup = new Cleanup();
+    const example = loadExample(join(EXAMPLES, folder));
+    t.teardown(() => cleanup.finish());
+    const { instance, host } = await raise(number, example.manifests, cleanup);
+    t.teardown(() => instance.stop());
+    for (const step of example.steps) {
+      t.same(await playStep(step, example, instance, host), [], describeStep(step));
+    }
+  });
+});

@@ -1,0 +1,105 @@
+/** Puts the parts of the dataplane together over a set of pinned maps: the one place that knows which needs which. */
+import { CONFIG_EVENT_RATE_LIMIT, CONFIG_ROUTER_IPV4, CONFIG_ROUTER_IPV6, type ConfigMap } from '../policy-maps/config-map.ts';
+import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
+import type { EventRing } from '../policy-maps/event-ring.ts';
+import type { FragmentMap } from '../policy-maps/fragment-map.ts';
+import type { Ipcache } from '../policy-maps/ipcache.ts';
+import type { MetricsMap } from '../policy-maps/metrics-map.ts';
+import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
+import { Frame } from '../wire/frame.ts';
+import type { Arena, Batch } from './arena.ts';
+import { Deliverer } from './deliver.ts';
+import { Engine } from './engine.ts';
+import { Identifier } from './identify.ts';
+import { PortTable } from './port-table.ts';
+import { Recorder } from './record.ts';
+import type { StreamProxy } from './redirect.ts';
+import { SegmentSender } from './segment-sender.ts';
+import { Tracker } from './track.ts';
+import { Uplinks } from './uplink.ts';
+
+/** The maps that the engine reads and writes; policy maps come with their ports. */
+export interface EngineMaps {
+  readonly config: ConfigMap;
+  readonly endpoints: EndpointMap;
+  readonly ipcache: Ipcache;
+  readonly ctTcp: ConntrackMap;
+  readonly ctAny: ConntrackMap;
+  readonly metrics: MetricsMap;
+  readonly stats: PolicyStatsMap;
+  readonly fragments: FragmentMap;
+  readonly events: EventRing;
+  readonly drops: EventRing;
+}
+
+const DEFAULT_EVENTS_PER_SEC = 20_000;
+
+/** A dataplane without its loop. */
+export class Dataplane {
+  readonly ports = new PortTable();
+  readonly uplinks: Uplinks;
+  readonly tracker: Tracker;
+  readonly recorder: Recorder;
+  readonly sender: SegmentSender;
+  readonly engine: Engine;
+  readonly #maps: EngineMaps;
+  readonly #frame: Frame;
+  readonly #router = { v4: 0, v6: new Int32Array(4) };
+
+  /** @param makeProxy given the sender of built segments, makes the L7 engine; null for none */
+  constructor(maps: EngineMaps, arena: Arena, makeProxy: ((dataplane: Dataplane) => StreamProxy) | null) {
+    this.#maps = maps;
+    this.#frame = new Frame(arena.bytes);
+    this.uplinks = new Uplinks(this.ports, arena);
+    this.tracker = new Tracker(maps.ctTcp, maps.ctAny, this.ports);
+    const rate = maps.config.load(CONFIG_EVENT_RATE_LIMIT) || DEFAULT_EVENTS_PER_SEC;
+    this.recorder = new Recorder(maps.metrics, maps.drops, maps.events, rate);
+    const deliverer = new Deliverer(this.ports, this.uplinks, arena);
+    this.sender = new SegmentSender(arena, this.ports, this.tracker, deliverer);
+    this.engine = new Engine({
+      ports: this.ports,
+      config: maps.config,
+      identifier: new Identifier(this.ports, maps.endpoints, maps.ipcache, this.uplinks),
+      tracker: this.tracker,
+      deliverer,
+      recorder: this.recorder,
+      stats: maps.stats,
+      fragments: maps.fragments,
+      router: this.#router,
+      proxy: makeProxy === null ? null : makeProxy(this),
+    });
+  }
+
+  /** Takes the router's addresses from the config map: they are the source of ICMP errors. */
+  refreshRouter(): void {
+    this.#router.v4 = this.#maps.config.address(CONFIG_ROUTER_IPV4)[3];
+    this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
+  }
+
+  /** Runs every frame of a batch; what they send is queued on the ports, for the caller to flush. */
+  run(batch: Batch): void {
+    const f = this.#frame;
+    for (let i = 0; i < batch.count; i++) {
+      f.offset = batch.offsets[i];
+      f.length = batch.lengths[i];
+      this.engine.runFrame(f);
+    }
+  }
+
+  /** One turn of one port: receive, run, and empty the batch again after `flush` has sent what came of it. */
+  turn(portIndex: number, batch: Batch, epochMs: number, nowMs: number, flush: () => void): number {
+    const port = this.ports.port[portIndex];
+    if (port === null) return 0;
+    batch.nowMs = nowMs;
+    const received = port.receive(batch);
+    if (received <= 0) return received;
+    this.#frame.port = portIndex;
+    this.uplinks.nowSec = Math.floor(nowMs / 1000);
+    this.engine.beginBatch(epochMs, nowMs);
+    this.run(batch);
+    flush();
+    batch.reset();
+    return received;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Step 3: which connection a frame belongs to, and what the frame does to it (cilium bpf/lib/conntrack.h).
+ *
+ * The lookup answers new, established, reply or related. Reply and related skip policy; established does not: it is
+ * looked up again, so that a revoked policy bites on the next packet. An entry is made only after an allow (`commit`).
+ *
+ * Life of a TCP entry: SYN only (lives 60 s) -> another segment seen (8000 s) -> closing, by a FIN from each side, or by
+ * a RST before the handshake was complete (10 s) -> expired. A SYN on a closing entry opens it anew and is judged as
+ * new. Everything else lives 60 s after its last packet.
+ *
+ * An event is due ("report") when a connection is new, when a TCP flag is seen for the first time in its direction, when
+ * one side closes, and every REPORT_SEC: that bounds the number of events by connections, not by packets.
+ */
+import {
+  CT_FLAGS,
+  CT_FLAG_RX_CLOSING,
+  CT_FLAG_SEEN_NON_SYN,
+  CT_FLAG_TX_CLOSING,
+  CT_LAST_RX_REPORT,
+  CT_LAST_TX_REPORT,
+  CT_LIFETIME,
+  CT_RX_FLAGS_SEEN,
+  CT_TX_FLAGS_SEEN,
+} from '../policy-maps/conntrack-row.ts';
+import type { Frame } from '../wire/frame.ts';
+import * as tcp from '../wire/tcp.ts';
+import { PROTO_TCP } from './parse.ts';
+
+export const CT_NEW = 0;
+export const CT_ESTABLISHED = 1;
+export const CT_REPLY = 2;
+export const CT_RELATED = 3;
+
+// --- specification: Cilium's defaults
+export const LIFETIME_TCP_SEC = 8000; // bpf-ct-timeout-regular-tcp
+export const LIFETIME_SYN_SEC = 60; // bpf-ct-timeout-regular-tcp-syn
+export const LIFETIME_CLOSE_SEC = 10; // bpf-ct-timeout-regular-tcp-fin
+export const LIFETIME_ANY_SEC = 60; // bpf-ct-timeout-regular-any
+export const REPORT_SEC = 5; // monitor-aggregation-interval
+
+const CLOSING = CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING;
+
+/** True unless both sides are closing. */
+export function isAlive(words: Int32Array, base: number): boolean {
+  return (words[base + CT_FLAGS] & CLOSING) !== CLOSING;
+}
+
+/** A SYN that reuses the ports of a connection which has ended: to be judged as new. */
+export function isReopening(words: Int32Array, base: number, f: Frame): boolean {
+  return f.protocol === PROTO_TCP && (f.tcpFlags & (tcp.SYN | tcp.ACK)) === tcp.SYN && !isAlive(words, base);
+}
+
+/** Forgets what an earlier connection on the same ports left behind. */
+export function reopen(words: Int32Array, base: number): void {
+  words[base + CT_FLAGS] &= ~(CLOSING | CT_FLAG_SEEN_NON_SYN);
+  words[base + CT_TX_FLAGS_SEEN] = 0;
+  words[base + CT_RX_FLAGS_SEEN] = 0;
+  words[base + CT_LAST_TX_REPORT] = 0;
+  words[base + CT_LAST_RX_REPORT] = 0;
+}
+
+/**
+ * Notes one packet of a connection: lifetime, closing, flags seen.
+ * @returns true when an event is due
+ */
+export function touch(words: Int32Array, base: number, f: Frame, isReply: boolean, nowSec: number): boolean {
+  let due = false;
+  if (f.protocol === PROTO_TCP) {
+    if ((f.tcpFlags & (tcp.FIN | tcp.RST)) !== 0) due = close(words, base, f.tcpFlags, isReply, nowSec);
+    if (isAlive(words, base)) words[base + CT_LIFETIME] = nowSec + tcpLifetime(words, base, f.tcpFlags);
+  } else {
+    words[base + CT_LIFETIME] = nowSec + LIFETIME_ANY_SEC;
+  }
+  const seenAt = base + (isReply ? CT_RX_FLAGS_SEEN : CT_TX_FLAGS_SEEN);
+  const reportAt = base + (isReply ? CT_LAST_RX_REPORT : CT_LAST_TX_REPORT);
+  const seen = words[seenAt] | f.tcpFlags;
+  if (!due && seen === words[seenAt] && nowSec - words[reportAt] < REPORT_SEC) return false;
+  words[seenAt] = seen;
+  words[reportAt] = nowSec;
+  return true;
+}
+
+function tcpLifetime(words: Int32Array, base: number, flags: number): number {
+  if ((flags & tcp.SYN) === 0) words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
+  return (words[base + CT_FLAGS] & CT_FLAG_SEEN_NON_SYN) !== 0 ? LIFETIME_TCP_SEC : LIFETIME_SYN_SEC;
+}
+
+/** A FIN or RST. @returns true when it changed the entry */
+function close(words: Int32Array, base: number, flags: number, isReply: boolean, nowSec: number): boolean {
+  const before = words[base + CT_FLAGS];
+  let closing = isReply ? CT_FLAG_RX_CLOSING : CT_FLAG_TX_CLOSING;
+  const sawBothSyns = (words[base + CT_TX_FLAGS_SEEN] & words[base + CT_RX_FLAGS_SEEN] & tcp.SYN) !== 0;
+  if ((flags & tcp.RST) !== 0 && !sawBothSyns) closing = CLOSING;
+  if ((before & closing) === closing) return false;
+  words[base + CT_FLAGS] = before | closing;
+  if (((before | closing) & CLOSING) === CLOSING) words[base + CT_LIFETIME] = nowSec + LIFETIME_CLOSE_SEC;
+  return true;
+}

@@ -1,0 +1,96 @@
+/**
+ * ICMP errors that a router owes the sender (RFC 792, RFC 1812 section 4.3, RFC 4443): time exceeded and packet too big.
+ *
+ * The offending frame is turned into the error in place: its headers move back to become the quotation, new headers are
+ * written before them, and the frame is ready to go out by the port it came in by. No error is ever made about an ICMP
+ * error, a later fragment, or a frame to a group address, and the number per second is bounded by the caller.
+ */
+import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Frame } from '../wire/frame.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as icmpv6 from '../wire/icmpv6.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as ipv6 from '../wire/ipv6.ts';
+import * as vnet from '../wire/virtio-net.ts';
+import { isIcmpError } from './parse.ts';
+
+const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)
+const QUOTE_V6_BYTES = 1232; // at most 1280 (RFC 4443 2.4 c)
+const TTL = 64;
+
+/** Addresses of the router itself, the source of its errors: one word for IPv4, four for IPv6; 0 when it has none. */
+export interface RouterAddress {
+  readonly v4: number;
+  readonly v6: Int32Array;
+}
+
+/** Turns `f` into "time exceeded in transit". @returns false when no error may be sent about this frame */
+export function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
+  return f.family === 4 ? toError(f, router, 11, 0, 0) : toError(f, router, 3, 0, 0);
+}
+
+/**
+ * Turns `f` into "fragmentation needed" or "packet too big".
+ * @param mtu of the link that the frame did not fit on, in bytes of IP packet
+ */
+export function toTooBig(f: Frame, router: RouterAddress, mtu: number): boolean {
+  return f.family === 4 ? toError(f, router, 3, 4, mtu) : toError(f, router, 2, 0, mtu);
+}
+
+function toError(f: Frame, router: RouterAddress, type: number, code: number, word: number): boolean {
+  if (isIcmpError(f) || (f.isFragment && !f.isFirstFragment)) return false;
+  if (ethernet.isGroup(f.bytes, f.offset)) return false;
+  const macHigh = ethernet.srcMacHigh(f.bytes, f.offset);
+  const macLow = ethernet.srcMacLow(f.bytes, f.offset);
+  const ownHigh = ethernet.dstMacHigh(f.bytes, f.offset);
+  const ownLow = ethernet.dstMacLow(f.bytes, f.offset);
+  if (f.family === 4 ? router.v4 === 0 : router.v6[0] === 0) return false;
+  if (f.family === 4) quoteV4(f, router, type, code, word);
+  else quoteV6(f, router, type, code, word);
+  ethernet.setDstMac(f.bytes, f.offset, macHigh, macLow);
+  ethernet.setSrcMac(f.bytes, f.offset, ownHigh, ownLow);
+  vnet.clear(f.bytes, f.offset);
+  return true;
+}
+
+/** Moves the quotation behind room for new headers. @returns bytes quoted */
+function makeRoom(f: Frame, limit: number, headerBytes: number): number {
+  const available = f.offset + f.length - f.l3Offset;
+  const quoted = available < limit ? available : limit;
+  f.bytes.copyWithin(f.l3Offset + headerBytes, f.l3Offset, f.l3Offset + quoted);
+  f.length = f.l3Offset - f.offset + headerBytes + quoted;
+  return quoted;
+}
+
+function quoteV4(f: Frame, router: RouterAddress, type: number, code: number, word: number): void {
+  const quoted = makeRoom(f, QUOTE_V4_BYTES, ipv4.MIN_HEADER_BYTES + icmp.HEADER_BYTES);
+  const l4 = f.l3Offset + ipv4.MIN_HEADER_BYTES;
+  const payloadLength = icmp.HEADER_BYTES + quoted;
+  ipv4.emit(f.bytes, f.l3Offset, {
+    src: router.v4,
+    dst: f.src3,
+    protocol: ipv4.PROTOCOL_ICMP,
+    payloadLength,
+    ttl: TTL,
+    tos: 0xc0, // internetwork control, RFC 1812 4.3.2.5
+  });
+  icmp.emit(f.bytes, l4, type, code, word);
+  icmp.fillChecksum(f.bytes, l4, payloadLength);
+}
+
+function quoteV6(f: Frame, router: RouterAddress, type: number, code: number, word: number): void {
+  const quoted = makeRoom(f, QUOTE_V6_BYTES, ipv6.HEADER_BYTES + icmpv6.HEADER_BYTES);
+  const l4 = f.l3Offset + ipv6.HEADER_BYTES;
+  const payloadLength = icmpv6.HEADER_BYTES + quoted;
+  ipv6.emit(f.bytes, f.l3Offset, {
+    src: router.v6,
+    dst: [f.src0, f.src1, f.src2, f.src3],
+    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    payloadLength,
+    hopLimit: TTL,
+  });
+  icmpv6.emit(f.bytes, l4, type, code, word);
+  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, ipv6.PROTOCOL_ICMPV6, payloadLength);
+  icmpv6.setChecksum(f.bytes, l4, complement(sum(f.bytes, l4, payloadLength, pseudo)));
+}

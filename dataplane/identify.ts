@@ -1,0 +1,180 @@
+/**
+ * Step 2: who sends this frame, to whom, and by which port it would leave.
+ *
+ *  1. A pod speaks with its own MAC and its own addresses only; anything else is 132 (invalid source ip). An outsider may
+ *     not speak with the address of a pod or of the host.
+ *  2. ARP and neighbour discovery are answered here; group traffic ends here.
+ *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
+ *     prefix in the ipcache, else world.
+ */
+import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
+import type { Ipcache } from '../policy-maps/ipcache.ts';
+import * as arp from '../wire/arp.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Frame } from '../wire/frame.ts';
+import * as icmpv6 from '../wire/icmpv6.ts';
+import {
+  DROP_FORBIDDEN_ICMP6,
+  DROP_INVALID_SIP,
+  DROP_INVALID_DMAC,
+  DROP_EP_NOT_READY,
+  DROP_UNKNOWN_TARGET,
+  DROP_UNROUTABLE,
+} from '../wire/reasons.ts';
+import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
+import { PROTO_ICMPV6 } from './parse.ts';
+import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port-table.ts';
+import type { Uplinks } from './uplink.ts';
+
+/** A step that ended the frame well: answered, learnt from, or nobody's business. Not a drop. */
+export const CONSUMED = 1;
+
+export const IDENTITY_HOST = 1;
+export const IDENTITY_WORLD = 2;
+
+export class Identifier {
+  readonly #ports: PortTable;
+  readonly #endpoints: EndpointMap;
+  readonly #ipcache: Ipcache;
+  readonly #uplinks: Uplinks;
+  /** Identity of an address that nobody knows: 2, or 9 and 10 in dual-stack mode. */
+  worldV4 = IDENTITY_WORLD;
+  worldV6 = IDENTITY_WORLD;
+
+  constructor(ports: PortTable, endpoints: EndpointMap, ipcache: Ipcache, uplinks: Uplinks) {
+    this.#ports = ports;
+    this.#endpoints = endpoints;
+    this.#ipcache = ipcache;
+    this.#uplinks = uplinks;
+  }
+
+  /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 176, 203 */
+  identify(f: Frame): number {
+    const ports = this.#ports;
+    const role = ports.role[f.port];
+    if (role === ROLE_NONE) return DROP_EP_NOT_READY;
+    if (role === ROLE_POD && !this.#hasOwnSourceMac(f)) return DROP_INVALID_SIP;
+    if (f.family === 0) return this.#arp(f);
+    if (f.protocol === PROTO_ICMPV6 && isNeighborDiscovery(f.icmpType)) return this.#neighborDiscovery(f);
+    if (ethernet.isGroup(f.bytes, f.offset)) return CONSUMED;
+    if (!this.#isForUs(f)) return role === ROLE_UPLINK ? CONSUMED : DROP_INVALID_DMAC;
+    return this.#source(f, role) || this.#destination(f);
+  }
+
+  /** True when the frame's destination MAC is the dataplane's on this port. */
+  #isForUs(f: Frame): boolean {
+    const ports = this.#ports;
+    return (
+      ethernet.dstMacLow(f.bytes, f.offset) === ports.ownLow[f.port] &&
+      ethernet.dstMacHigh(f.bytes, f.offset) === ports.ownHigh[f.port]
+    );
+  }
+
+  #hasOwnSourceMac(f: Frame): boolean {
+    const ports = this.#ports;
+    return (
+      ethernet.srcMacLow(f.bytes, f.offset) === ports.macLow[f.port] &&
+      ethernet.srcMacHigh(f.bytes, f.offset) === ports.macHigh[f.port]
+    );
+  }
+
+  #source(f: Frame, role: number): number {
+    const ports = this.#ports;
+    const slot = this.#endpoints.lookup(f.src0, f.src1, f.src2, f.src3);
+    if (slot >= 0 && this.#endpoints.portIndex(slot) !== f.port) return DROP_INVALID_SIP;
+    if (role === ROLE_POD) {
+      if (slot < 0) return DROP_INVALID_SIP;
+      f.srcEndpoint = ports.endpoint[f.port];
+      f.srcIdentity = ports.identity[f.port];
+      return 0;
+    }
+    if (isUnroutable(f.family, f.src0, f.src1, f.src2, f.src3)) return DROP_INVALID_SIP;
+    f.srcEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
+    f.srcIdentity = this.#identityOf(f, slot, f.src0, f.src1, f.src2, f.src3);
+    return role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST ? DROP_INVALID_SIP : 0;
+  }
+
+  #destination(f: Frame): number {
+    if (isUnroutable(f.family, f.dst0, f.dst1, f.dst2, f.dst3)) return DROP_UNROUTABLE;
+    const slot = this.#endpoints.lookup(f.dst0, f.dst1, f.dst2, f.dst3);
+    f.dstIdentity = this.#identityOf(f, slot, f.dst0, f.dst1, f.dst2, f.dst3);
+    f.dstEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
+    f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#ports.defaultPort;
+    if (f.outPort === f.port || !this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
+    return 0;
+  }
+
+  #identityOf(f: Frame, slot: number, w0: number, w1: number, w2: number, w3: number): number {
+    const own = slot >= 0 ? this.#endpoints.secId(slot) : 0;
+    if (own !== 0) return own;
+    return this.#ipcache.lookup(w0, w1, w2, w3) || (f.family === 4 ? this.worldV4 : this.worldV6);
+  }
+
+  #arp(f: Frame): number {
+    const ports = this.#ports;
+    const { bytes, l3Offset, port } = f;
+    const sender = arp.senderIp(bytes, l3Offset);
+    const target = arp.targetIp(bytes, l3Offset);
+    const role = ports.role[port];
+    if (role === ROLE_POD) {
+      // A pod that probes for its own address (sender 0 or itself) must not be told that it is taken.
+      const slot = this.#endpoints.lookup(0, 0, 0xffff, target);
+      if (slot >= 0 && this.#endpoints.portIndex(slot) === port) return CONSUMED;
+      const owner = this.#endpoints.lookup(0, 0, 0xffff, sender);
+      if (sender !== 0 && (owner < 0 || this.#endpoints.portIndex(owner) !== port)) return DROP_INVALID_SIP;
+    } else {
+      this.#uplinks.learnV4(port, sender, arp.senderMacHigh(bytes, l3Offset), arp.senderMacLow(bytes, l3Offset));
+    }
+    if (arp.operation(bytes, l3Offset) !== arp.OP_REQUEST) return CONSUMED;
+    if (role !== ROLE_POD && !this.#isBehindUs(port, 0, 0, 0xffff, target)) return CONSUMED;
+    toArpReply(f, ports.ownHigh[port], ports.ownLow[port]);
+    ports.port[port]?.queue(f.offset, f.length);
+    return CONSUMED;
+  }
+
+  /** On a host or uplink port we answer only for addresses that are reached through another port. */
+  #isBehindUs(port: number, w0: number, w1: number, w2: number, w3: number): boolean {
+    const slot = this.#endpoints.lookup(w0, w1, w2, w3);
+    if (slot >= 0) return this.#endpoints.portIndex(slot) !== port;
+    return this.#uplinks.isOwnAddress(port, w0, w1, w2, w3);
+  }
+
+  #neighborDiscovery(f: Frame): number {
+    const ports = this.#ports;
+    const { bytes, l4Offset, port } = f;
+    const role = ports.role[port];
+    if (f.icmpType === icmpv6.ROUTER_SOLICITATION || f.icmpType === icmpv6.ROUTER_ADVERTISEMENT) return CONSUMED;
+    if (f.icmpType === icmpv6.REDIRECT || !isValidNeighborMessage(f)) return DROP_FORBIDDEN_ICMP6;
+    const t0 = icmpv6.target(bytes, l4Offset, 0);
+    const t1 = icmpv6.target(bytes, l4Offset, 1);
+    const t2 = icmpv6.target(bytes, l4Offset, 2);
+    const t3 = icmpv6.target(bytes, l4Offset, 3);
+    if (role !== ROLE_POD) this.#uplinks.learnV6(f);
+    if (f.icmpType !== icmpv6.NEIGHBOR_SOLICITATION) return CONSUMED;
+    if (f.src0 === 0 && f.src1 === 0 && f.src2 === 0 && f.src3 === 0) return CONSUMED; // duplicate address detection
+    const isOwn = role === ROLE_POD && this.#isAddressOf(port, t0, t1, t2, t3);
+    if (isOwn || (role !== ROLE_POD && !this.#isBehindUs(port, t0, t1, t2, t3))) return CONSUMED;
+    toAdvertisement(f, ports.ownHigh[port], ports.ownLow[port]);
+    ports.port[port]?.queue(f.offset, f.length);
+    return CONSUMED;
+  }
+
+  #isAddressOf(port: number, w0: number, w1: number, w2: number, w3: number): boolean {
+    const slot = this.#endpoints.lookup(w0, w1, w2, w3);
+    return slot >= 0 && this.#endpoints.portIndex(slot) === port;
+  }
+}
+
+function isNeighborDiscovery(type: number): boolean {
+  return type >= icmpv6.ROUTER_SOLICITATION && type <= icmpv6.REDIRECT;
+}
+
+/** Unspecified, loopback, multicast, link-local IPv6, and IPv4's class E and 0/8: never forwarded (RFC 6890). */
+export function isUnroutable(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
+  if (family === 4) {
+    const top = w3 >>> 24;
+    return top === 0 || top === 127 || top >= 224;
+  }
+  const top = w0 >>> 22; // ten bits
+  return top >>> 2 === 0xff || top === 0x3fa || (w0 === 0 && w1 === 0 && w2 === 0 && (w3 === 0 || w3 === 1));
+}

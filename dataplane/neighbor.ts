@@ -1,0 +1,137 @@
+/**
+ * Who has which MAC: the dataplane's side of ARP (RFC 826) and Neighbor Discovery (RFC 4861).
+ *
+ * Towards pods the answer is always "the router has it": every address but the asker's own is reached through the
+ * dataplane, so a pod never learns another pod's MAC and its frames never pass by unjudged. The request is turned into
+ * the reply in place and goes back by the port it came in by.
+ *
+ * Towards an uplink the dataplane is a host among others: it answers only for the addresses behind it, learns the MAC
+ * of whoever asks or answers, and asks by itself for a next hop it does not know (`resolve`). Until the answer comes the
+ * frames of that next hop wait in the table, at most PENDING_FRAMES each; more are dropped.
+ */
+import * as arp from '../wire/arp.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Frame } from '../wire/frame.ts';
+import * as icmpv6 from '../wire/icmpv6.ts';
+import * as ipv6 from '../wire/ipv6.ts';
+import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
+import * as vnet from '../wire/virtio-net.ts';
+
+const V4_MAPPED = 0xffff;
+const ND_HOP_LIMIT = 255; // anything less crossed a router (RFC 4861 7.1.1)
+
+/** Turns the ARP request in `f` into the router's reply. */
+export function toArpReply(f: Frame, macHigh: number, macLow: number): void {
+  const { bytes, l3Offset } = f;
+  const askerHigh = arp.senderMacHigh(bytes, l3Offset);
+  const askerLow = arp.senderMacLow(bytes, l3Offset);
+  const askerIp = arp.senderIp(bytes, l3Offset);
+  const askedIp = arp.targetIp(bytes, l3Offset);
+  arp.setOperation(bytes, l3Offset, arp.OP_REPLY);
+  arp.setSender(bytes, l3Offset, macHigh, macLow, askedIp);
+  arp.setTarget(bytes, l3Offset, askerHigh, askerLow, askerIp);
+  ethernet.setDstMac(bytes, f.offset, askerHigh, askerLow);
+  ethernet.setSrcMac(bytes, f.offset, macHigh, macLow);
+  vnet.clear(bytes, f.offset);
+}
+
+/** Whether `f` is a well-formed neighbour solicitation or advertisement from the same link. */
+export function isValidNeighborMessage(f: Frame): boolean {
+  return f.ttl === ND_HOP_LIMIT && icmpv6.checkNeighbor(f.bytes, f.l4Offset, f.payloadLength + icmpv6.HEADER_BYTES) > 0;
+}
+
+/** Turns the neighbour solicitation in `f` into the router's advertisement. Preconditions: valid, source not `::`. */
+export function toAdvertisement(f: Frame, macHigh: number, macLow: number): void {
+  const { bytes, l3Offset } = f;
+  const target = [0, 1, 2, 3].map((word) => icmpv6.target(bytes, f.l4Offset, word));
+  const l4 = l3Offset + ipv6.HEADER_BYTES;
+  ethernet.setDstMac(bytes, f.offset, ethernet.srcMacHigh(bytes, f.offset), ethernet.srcMacLow(bytes, f.offset));
+  ethernet.setSrcMac(bytes, f.offset, macHigh, macLow);
+  ipv6.emit(bytes, l3Offset, {
+    src: target,
+    dst: [f.src0, f.src1, f.src2, f.src3],
+    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    payloadLength: icmpv6.NEIGHBOR_BYTES + 8,
+    hopLimit: ND_HOP_LIMIT,
+  });
+  const type = icmpv6.NEIGHBOR_ADVERTISEMENT;
+  const flags = icmpv6.FLAG_ROUTER | icmpv6.FLAG_SOLICITED | icmpv6.FLAG_OVERRIDE;
+  icmpv6.emitNeighbor(bytes, l4, { type, flags, target, macHigh, macLow });
+  finishNeighbor(f);
+}
+
+/** Writes an ARP request or a neighbour solicitation for the next hop into an empty frame. */
+export function emitRequest(f: Frame, hop: NextHop, own: OwnAddress): void {
+  if (isIpv4(hop)) emitArpRequest(f, hop, own);
+  else emitSolicitation(f, hop, own);
+  vnet.clear(f.bytes, f.offset);
+}
+
+/** An address as four words. */
+export interface NextHop {
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+}
+
+/** What the dataplane calls itself on a link. */
+export interface OwnAddress {
+  readonly macHigh: number;
+  readonly macLow: number;
+  readonly v4: number;
+  readonly v6: ArrayLike<number>;
+}
+
+function isIpv4(hop: NextHop): boolean {
+  return hop.w0 === 0 && hop.w1 === 0 && hop.w2 === V4_MAPPED;
+}
+
+function emitArpRequest(f: Frame, hop: NextHop, own: OwnAddress): void {
+  f.l3Offset = f.offset + ethernet.HEADER_BYTES;
+  f.length = ethernet.HEADER_BYTES + arp.PACKET_BYTES;
+  ethernet.setDstMac(f.bytes, f.offset, 0xffff, -1);
+  ethernet.setSrcMac(f.bytes, f.offset, own.macHigh, own.macLow);
+  ethernet.setEtherType(f.bytes, f.offset, ethernet.ETHERTYPE_ARP);
+  arp.emit(f.bytes, f.l3Offset, {
+    operation: arp.OP_REQUEST,
+    senderMacHigh: own.macHigh,
+    senderMacLow: own.macLow,
+    senderIp: own.v4,
+    targetMacHigh: 0,
+    targetMacLow: 0,
+    targetIp: hop.w3,
+  });
+}
+
+function emitSolicitation(f: Frame, hop: NextHop, own: OwnAddress): void {
+  f.l3Offset = f.offset + ethernet.HEADER_BYTES;
+  const l4 = f.l3Offset + ipv6.HEADER_BYTES;
+  const solicitedNode = [0xff020000 | 0, 0, 1, 0xff000000 | (hop.w3 & 0xffffff)]; // RFC 4291 2.7.1
+  ethernet.setDstMac(f.bytes, f.offset, 0x3333, solicitedNode[3]);
+  ethernet.setSrcMac(f.bytes, f.offset, own.macHigh, own.macLow);
+  ethernet.setEtherType(f.bytes, f.offset, ethernet.ETHERTYPE_IPV6);
+  ipv6.emit(f.bytes, f.l3Offset, {
+    src: own.v6,
+    dst: solicitedNode,
+    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    payloadLength: icmpv6.NEIGHBOR_BYTES + 8,
+    hopLimit: ND_HOP_LIMIT,
+  });
+  icmpv6.emitNeighbor(f.bytes, l4, {
+    type: icmpv6.NEIGHBOR_SOLICITATION,
+    target: [hop.w0, hop.w1, hop.w2, hop.w3],
+    macHigh: own.macHigh,
+    macLow: own.macLow,
+  });
+  finishNeighbor(f);
+}
+
+function finishNeighbor(f: Frame): void {
+  const l4 = f.l3Offset + ipv6.HEADER_BYTES;
+  const bytes = icmpv6.NEIGHBOR_BYTES + 8;
+  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, ipv6.PROTOCOL_ICMPV6, bytes);
+  icmpv6.setChecksum(f.bytes, l4, complement(sum(f.bytes, l4, bytes, pseudo)));
+  f.length = l4 + bytes - f.offset;
+  vnet.clear(f.bytes, f.offset);
+}

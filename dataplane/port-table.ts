@@ -1,0 +1,45 @@
+/**
+ * What the engine knows of each port, in columns by port index: a copy of the pinned `ports` map, so that a frame costs
+ * array reads and the map can be changed by the agent at any time. Whoever runs the loop refreshes it.
+ */
+import type { PolicyMap } from '../policy-maps/policy-map.ts';
+import type { Port } from './port.ts';
+
+export const MAX_PORTS = 4096;
+
+/** Roles of a port. A pod's frames must carry its own addresses; host and uplink speak for many. */
+export const ROLE_NONE = 0;
+export const ROLE_POD = 1;
+export const ROLE_HOST = 2;
+export const ROLE_UPLINK = 3;
+
+export class PortTable {
+  readonly port: (Port | null)[] = new Array<Port | null>(MAX_PORTS).fill(null);
+  /** The policy of the endpoint behind the port; null for ports without one (uplink; host without host firewall). */
+  readonly policy: (PolicyMap | null)[] = new Array<PolicyMap | null>(MAX_PORTS).fill(null);
+  readonly role = new Uint8Array(MAX_PORTS);
+  readonly endpoint = new Uint16Array(MAX_PORTS);
+  readonly identity = new Int32Array(MAX_PORTS);
+  /** Would-be drops pass with verdict AUDIT. */
+  readonly isAudited = new Uint8Array(MAX_PORTS);
+  /** MAC of the endpoint at the other end (pod, host). */
+  readonly macHigh = new Uint16Array(MAX_PORTS);
+  readonly macLow = new Int32Array(MAX_PORTS);
+  /** MAC by which the dataplane is known on this port. */
+  readonly ownHigh = new Uint16Array(MAX_PORTS);
+  readonly ownLow = new Int32Array(MAX_PORTS);
+  /** Bytes of IP packet. */
+  readonly mtu = new Int32Array(MAX_PORTS);
+  readonly ifindex = new Int32Array(MAX_PORTS);
+  /** Uplinks: next hop for destinations off the link, 0 = every destination is on the link. */
+  readonly gateway4 = new Int32Array(MAX_PORTS);
+  readonly gateway6 = new Int32Array(MAX_PORTS * 4);
+  /** Index of the port that leads to the host's own stack, -1 when there is none. */
+  hostPort = -1;
+  /** Index of the port for destinations nobody else has, -1 when there is none. */
+  defaultPort = -1;
+
+  isUp(index: number): boolean {
+    return index >= 0 && this.port[index] !== null;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The one place that counts and tells: every way a frame can end comes through here.
+ *
+ * Counting is exact: each outcome adds to the metrics map. Telling is bounded: an event costs a 256-byte record, so drops
+ * and the rest each have a token bucket, refilled once a batch; what finds it empty is counted in `skipped` and told to
+ * nobody. Drops go to a ring of their own, so that no amount of forwarded traffic pushes them out.
+ */
+import * as event from '../wire/event.ts';
+import type { Frame } from '../wire/frame.ts';
+import { DIRECTION_EGRESS, DIRECTION_INGRESS, REASON_FORWARDED } from '../wire/reasons.ts';
+
+/** What this file needs of the pinned event ring. */
+export interface EventSink {
+  readonly bytes: Uint8Array;
+  next(): number;
+  commit(): void;
+}
+
+/** What this file needs of the pinned metrics map. */
+export interface MetricsSink {
+  add(reason: number, direction: number, packets: number, bytes: number): void;
+}
+
+/** A policy decision worth telling. */
+export interface Verdict {
+  readonly direction: number;
+  /** 0 allow, > 0 rule set, < 0 minus the drop reason. */
+  readonly verdict: number;
+  readonly matchType: number;
+  readonly authType: number;
+  readonly cookie: number;
+  readonly isAudited: boolean;
+}
+
+export class Recorder {
+  readonly #metrics: MetricsSink;
+  readonly #drops: EventSink;
+  readonly #events: EventSink;
+  readonly #ratePerSec: number;
+  #dropTokens: number;
+  #eventTokens: number;
+  #epochMs = 0;
+  #refilledMs = 0;
+  /** Events that were not told because they came faster than the rate allows. */
+  skipped = 0;
+
+  /** @param ratePerSec events a second for drops, and as many for the rest; a burst of one second's worth may pass */
+  constructor(metrics: MetricsSink, drops: EventSink, events: EventSink, ratePerSec: number) {
+    this.#metrics = metrics;
+    this.#drops = drops;
+    this.#events = events;
+    this.#ratePerSec = ratePerSec;
+    this.#dropTokens = ratePerSec;
+    this.#eventTokens = ratePerSec;
+  }
+
+  /** Once a batch. @param epochMs wall clock for the events @param nowMs monotonic, for the rates */
+  tick(epochMs: number, nowMs: number): void {
+    this.#epochMs = epochMs;
+    const earned = ((nowMs - this.#refilledMs) * this.#ratePerSec) / 1000;
+    if (earned < 1) return;
+    this.#refilledMs = nowMs;
+    this.#dropTokens = Math.min(this.#ratePerSec, this.#dropTokens + earned);
+    this.#eventTokens = Math.min(this.#ratePerSec, this.#eventTokens + earned);
+  }
+
+  forwarded(direction: number, bytes: number): void {
+    this.#metrics.add(REASON_FORWARDED, direction, 1, bytes);
+  }
+
+  /** Counts an outcome that is nobody's business (multicast chatter, answered ARP): no event. */
+  counted(reason: number, direction: number, bytes: number): void {
+    this.#metrics.add(reason, direction, 1, bytes);
+  }
+
+  drop(f: Frame, reason: number, direction: number, verdict: Verdict): void {
+    this.#metrics.add(reason, direction, 1, f.length);
+    if (this.#dropTokens < 1) {
+      this.skipped++;
+      return;
+    }
+    this.#dropTokens--;
+    const at = this.#drops.next();
+    const { bytes } = this.#drops;
+    event.begin(bytes, at, event.EVENT_DROP, reason, this.#epochMs);
+    this.#describe(bytes, at, f, 0);
+    event.setDirection(bytes, at, direction);
+    event.setVerdict(bytes, at, -reason);
+    event.setCookies(bytes, at, verdict.cookie, 0);
+    event.capture(bytes, at, f.bytes, f.offset, f.length);
+    this.#drops.commit();
+  }
+
+  verdict(f: Frame, verdict: Verdict, flags: number): void {
+    const isDrop = verdict.verdict < 0;
+    const sink = isDrop && !verdict.isAudited ? this.#drops : this.#events;
+    if (!this.#take(sink === this.#drops)) return;
+    const at = sink.next();
+    event.begin(sink.bytes, at, event.EVENT_POLICY_VERDICT, 0, this.#epochMs);
+    this.#describe(sink.bytes, at, f, flags | (verdict.isAudited ? event.FLAG_AUDITED : 0));
+    event.setDirection(sink.bytes, at, verdict.direction);
+    event.setVerdict(sink.bytes, at, verdict.verdict);
+    event.setMatchType(sink.bytes, at, verdict.matchType);
+    event.setAuthType(sink.bytes, at, verdict.authType);
+    event.setCookies(sink.bytes, at, verdict.cookie, 0);
+    event.capture(sink.bytes, at, f.bytes, f.offset, f.length);
+    sink.commit();
+  }
+
+  trace(f: Frame, point: number, reason: number, isReply: boolean): void {
+    if (!this.#take(false)) return;
+    const { bytes } = this.#events;
+    const at = this.#events.next();
+    event.begin(bytes, at, event.EVENT_TRACE, point, this.#epochMs);
+    this.#describe(bytes, at, f, event.FLAG_REPLY_KNOWN | (isReply ? event.FLAG_REPLY : 0));
+    event.setTraceReason(bytes, at, reason);
+    event.setDirection(bytes, at, f.dstEndpoint !== 0 ? DIRECTION_INGRESS : DIRECTION_EGRESS);
+    event.capture(bytes, at, f.bytes, f.offset, f.length);
+    this.#events.commit();
+  }
+
+  /** An access-log record of the L7 engine, in as many parts as it takes. */
+  accessLog(text: Uint8Array, fields: AccessLogFields): void {
+    const parts = event.partsOf(text.length);
+    for (let part = 0; part < parts; part++) {
+      if (part === 0 && !this.#take(false)) return;
+      const { bytes } = this.#events;
+      const at = this.#events.next();
+      event.begin(bytes, at, event.EVENT_L7, part, this.#epochMs);
+      event.setFlags(bytes, at, fields.flags);
+      event.setIdentities(bytes, at, fields.srcIdentity, fields.dstIdentity);
+      event.setSourceEndpoint(bytes, at, fields.srcEndpoint);
+      event.setDestinationEndpoint(bytes, at, fields.dstEndpoint);
+      event.setDirection(bytes, at, fields.direction);
+      event.setVerdict(bytes, at, fields.verdict);
+      event.setCookies(bytes, at, fields.cookie, 0);
+      event.setProtocol(bytes, at, 6);
+      event.capturePart(bytes, at, text, part);
+      this.#events.commit();
+    }
+  }
+
+  #take(isDrop: boolean): boolean {
+    if ((isDrop ? this.#dropTokens : this.#eventTokens) < 1) {
+      this.skipped++;
+      return false;
+    }
+    if (isDrop) this.#dropTokens--;
+    else this.#eventTokens--;
+    return true;
+  }
+
+  #describe(bytes: Uint8Array, at: number, f: Frame, flags: number): void {
+    event.setFlags(bytes, at, flags | (f.family === 6 ? event.FLAG_IPV6 : 0));
+    event.setIdentities(bytes, at, f.srcIdentity, f.dstIdentity);
+    event.setSourceEndpoint(bytes, at, f.srcEndpoint);
+    event.setDestinationEndpoint(bytes, at, f.dstEndpoint);
+    event.setDstPort(bytes, at, f.dstPort);
+    event.setProtocol(bytes, at, f.protocol);
+    event.setIfindex(bytes, at, f.port);
+  }
+}
+
+/** Whom an access-log record is about. */
+export interface AccessLogFields {
+  readonly flags: number;
+  readonly srcIdentity: number;
+  readonly dstIdentity: number;
+  readonly srcEndpoint: number;
+  readonly dstEndpoint: number;
+  readonly direction: number;
+  readonly verdict: number;
+  readonly cookie: number;
+}

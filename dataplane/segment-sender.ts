@@ -1,0 +1,151 @@
+/**
+ * Segments that the L7 engine makes itself (a 403, a reset, data it had held): given their TCP fields and payload, this
+ * builds the frame around them for the connection in a conntrack row and queues it on the right port.
+ */
+import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import {
+  CT_FLAG_INITIATOR_HIGH,
+  CT_FLAGS,
+  CT_HIGH_ADDRESS,
+  CT_INITIATOR_PORT,
+  CT_LOW_ADDRESS,
+  CT_PORTS,
+  CT_RESPONDER_PORT,
+  CT_ROW_WORDS,
+} from '../policy-maps/conntrack-row.ts';
+import { setI32 } from '../wire/bytes.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import { Frame } from '../wire/frame.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as ipv6 from '../wire/ipv6.ts';
+import * as offload from '../wire/offload.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as vnet from '../wire/virtio-net.ts';
+import { type Arena, MAX_FRAME_BYTES } from './arena.ts';
+import type { Deliverer } from './deliver.ts';
+import { PROTO_TCP } from './parse.ts';
+import type { PortTable } from './port-table.ts';
+import type { Tracker } from './track.ts';
+
+const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
+const V4_MAPPED = 0xffff;
+
+/** One segment to be built. Sequence numbers are those of the side that receives it. */
+export interface BuiltSegment {
+  readonly seq: number;
+  readonly ack: number;
+  /** TCP flags byte. */
+  readonly flags: number;
+  /** The raw 16 bits. */
+  readonly window: number;
+  readonly hasTimestamps: boolean;
+  readonly tsVal: number;
+  readonly tsEcr: number;
+  readonly payload: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class SegmentSender {
+  readonly #arena: Arena;
+  readonly #ports: PortTable;
+  readonly #tracker: Tracker;
+  readonly #deliverer: Deliverer;
+  readonly #frame: Frame;
+  readonly #src = new Int32Array(4);
+  readonly #dst = new Int32Array(4);
+
+  constructor(arena: Arena, ports: PortTable, tracker: Tracker, deliverer: Deliverer) {
+    this.#arena = arena;
+    this.#ports = ports;
+    this.#tracker = tracker;
+    this.#deliverer = deliverer;
+    this.#frame = new Frame(arena.bytes);
+  }
+
+  /**
+   * Builds and queues one segment of the TCP connection in `ctSlot`.
+   * @returns false when there is no slot to build it in, no port to send it by, or it is too long
+   */
+  send(ctSlot: number, toResponder: boolean, segment: BuiltSegment): boolean {
+    const { words } = this.#tracker.tcp;
+    const base = ctSlot * CT_ROW_WORDS;
+    const out = words[base + (toResponder ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)];
+    const payloadBytes = segment.end - segment.start;
+    if (!this.#ports.isUp(out) || payloadBytes > MAX_FRAME_BYTES - 200) return false;
+    const offset = this.#arena.scratch();
+    if (offset < 0) return false;
+    const f = this.#frame;
+    f.offset = offset;
+    f.outPort = out;
+    this.#loadEnds(this.#tracker.tcp, base, toResponder);
+    this.#buildHeaders(f, segment, payloadBytes);
+    f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
+    this.#offload(f);
+    this.#deliverer.sendBuilt(f, this.#ports, out);
+    return true;
+  }
+
+  /** Who sends to whom: the row's two ends, in the direction of this segment. */
+  #loadEnds(table: ConntrackMap, base: number, toResponder: boolean): void {
+    const { words } = table;
+    const isInitiatorHigh = (words[base + CT_FLAGS] & CT_FLAG_INITIATOR_HIGH) !== 0;
+    const isSourceHigh = isInitiatorHigh === toResponder;
+    const source = base + (isSourceHigh ? CT_HIGH_ADDRESS : CT_LOW_ADDRESS);
+    const destination = base + (isSourceHigh ? CT_LOW_ADDRESS : CT_HIGH_ADDRESS);
+    for (let i = 0; i < 4; i++) {
+      this.#src[i] = words[source + i];
+      this.#dst[i] = words[destination + i];
+    }
+    const low = words[base + CT_PORTS] >>> 16;
+    const high = words[base + CT_PORTS] & 0xffff;
+    this.#frame.srcPort = isSourceHigh ? high : low;
+    this.#frame.dstPort = isSourceHigh ? low : high;
+  }
+
+  #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
+    const tcpBytes = tcp.MIN_HEADER_BYTES + (segment.hasTimestamps ? TIMESTAMP_BYTES : 0);
+    const isV4 = this.#src[0] === 0 && this.#src[1] === 0 && this.#src[2] === V4_MAPPED;
+    f.family = isV4 ? 4 : 6;
+    f.protocol = PROTO_TCP;
+    f.isFragment = false;
+    [f.src0, f.src1, f.src2, f.src3] = this.#src;
+    [f.dst0, f.dst1, f.dst2, f.dst3] = this.#dst;
+    f.l3Offset = f.offset + ethernet.HEADER_BYTES;
+    f.l4Offset = f.l3Offset + (isV4 ? ipv4.MIN_HEADER_BYTES : ipv6.HEADER_BYTES);
+    f.payloadOffset = f.l4Offset + tcpBytes;
+    f.payloadLength = payloadBytes;
+    f.length = f.payloadOffset + payloadBytes - f.offset;
+    const payloadLength = tcpBytes + payloadBytes;
+    ethernet.setEtherType(f.bytes, f.offset, isV4 ? ethernet.ETHERTYPE_IPV4 : ethernet.ETHERTYPE_IPV6);
+    if (isV4) {
+      ipv4.emit(f.bytes, f.l3Offset, { src: f.src3, dst: f.dst3, protocol: PROTO_TCP, payloadLength });
+    } else {
+      ipv6.emit(f.bytes, f.l3Offset, { src: this.#src, dst: this.#dst, nextHeader: PROTO_TCP, payloadLength });
+    }
+    const { srcPort, dstPort } = f;
+    const { seq, ack, flags, window } = segment;
+    tcp.emit(f.bytes, f.l4Offset, { srcPort, dstPort, seq, ack, flags, window, headerBytes: tcpBytes });
+    if (segment.hasTimestamps) writeTimestamps(f, segment);
+  }
+
+  /** The checksum is left to the receiver; a segment beyond the MTU is left to the kernel to cut. */
+  #offload(f: Frame): void {
+    offload.leaveUndone(f);
+    const mtu = this.#ports.mtu[f.outPort];
+    if (f.offset + f.length - f.l3Offset <= mtu) return;
+    vnet.setGsoType(f.bytes, f.offset, f.family === 4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6);
+    vnet.setGsoSize(f.bytes, f.offset, mtu - (f.payloadOffset - f.l3Offset));
+    vnet.setHeaderLength(f.bytes, f.offset, f.payloadOffset - f.offset);
+  }
+}
+
+function writeTimestamps(f: Frame, segment: BuiltSegment): void {
+  const at = f.l4Offset + tcp.MIN_HEADER_BYTES;
+  f.bytes[at] = tcp.OPTION_NOP;
+  f.bytes[at + 1] = tcp.OPTION_NOP;
+  f.bytes[at + 2] = tcp.OPTION_TIMESTAMPS;
+  f.bytes[at + 3] = 10;
+  setI32(f.bytes, at + 4, segment.tsVal);
+  setI32(f.bytes, at + 8, segment.tsEcr);
+}

@@ -1,0 +1,188 @@
+/**
+ * Conntrack as the engine uses it: recall what was decided, track what is new, commit what was allowed.
+ *
+ * A decision is good for one world generation: the agent raises that word after each publication, so an unchanged word
+ * means that policy, identities, addresses and ports are what they were when the decision was made. A frame of such a
+ * connection needs one lookup and no judging (`recall`); any change sends the next frame of every connection through
+ * the whole path again. That is how "established is re-evaluated" costs nothing while nothing changes.
+ */
+import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import {
+  CT_DEST_ENDPOINT,
+  CT_DST_SEC_ID,
+  CT_EGRESS_COOKIE,
+  CT_EGRESS_STATS,
+  CT_EGRESS_VERDICT,
+  CT_FLAG_PROXY_REDIRECT,
+  CT_FLAG_SEEN_REPLY,
+  CT_FLAGS,
+  CT_INGRESS_COOKIE,
+  CT_INGRESS_STATS,
+  CT_ROW_WORDS,
+  CT_INGRESS_VERDICT,
+  CT_INITIATOR_PORT,
+  CT_LIFETIME,
+  CT_MATCH_TYPES,
+  CT_RESPONDER_PORT,
+  CT_SOURCE_ENDPOINT,
+  CT_SRC_SEC_ID,
+  CT_WORLD_GENERATION,
+} from '../policy-maps/conntrack-row.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import type { Frame } from '../wire/frame.ts';
+import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
+import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, isReopening, reopen, touch } from './conntrack.ts';
+import { isIcmpError, PROTO_TCP } from './parse.ts';
+import { type PortTable, ROLE_POD } from './port-table.ts';
+import { QuotedTuple } from './related.ts';
+import type { Decision } from './verdict.ts';
+
+export class Tracker {
+  readonly tcp: ConntrackMap;
+  readonly any: ConntrackMap;
+  readonly #ports: PortTable;
+  readonly #quoted = new QuotedTuple();
+  nowSec = 0;
+
+  constructor(tcp: ConntrackMap, any: ConntrackMap, ports: PortTable) {
+    this.tcp = tcp;
+    this.any = any;
+    this.#ports = ports;
+  }
+
+  /** @param nowSec monotonic seconds */
+  beginBatch(nowSec: number): void {
+    this.nowSec = nowSec;
+    this.tcp.nowSec = nowSec;
+    this.any.nowSec = nowSec;
+  }
+
+  tableOf(protocol: number): ConntrackMap {
+    return protocol === PROTO_TCP ? this.tcp : this.any;
+  }
+
+  /**
+   * Takes over the decision that was made for this frame's connection, if it is still good.
+   * Fills what the rest of the path needs: ctSlot, ctStatus, isReply, outPort, identities, endpoints.
+   * @param world the world generation, read before the batch
+   */
+  recall(f: Frame, world: number): boolean {
+    if (f.family === 0) return false;
+    const table = this.tableOf(f.protocol);
+    const found = table.lookup(f);
+    if (found < 0) return false;
+    const { words } = table;
+    const base = (found >> 1) * CT_ROW_WORDS;
+    const isReply = (found & 1) !== 0;
+    if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.nowSec) return false;
+    if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
+    if (!this.#isFromItsEnd(f) || isReopening(words, base, f)) return false;
+    f.ctSlot = found >> 1;
+    f.isReply = isReply;
+    f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
+    f.outPort = words[base + (isReply ? CT_INITIATOR_PORT : CT_RESPONDER_PORT)];
+    f.srcEndpoint = words[base + (isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)];
+    f.dstEndpoint = words[base + (isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)];
+    f.srcIdentity = words[base + (isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)];
+    f.dstIdentity = words[base + (isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)];
+    return true;
+  }
+
+  /** Looks the connection up anew. @returns 0, or 132 for an ICMP error from a pod about somebody else's connection */
+  track(f: Frame): number {
+    f.ctSlot = -1;
+    f.isReply = false;
+    f.ctStatus = CT_NEW;
+    if (isIcmpError(f)) return this.#trackError(f);
+    const table = this.tableOf(f.protocol);
+    const found = table.lookup(f);
+    if (found < 0) return 0;
+    const base = (found >> 1) * CT_ROW_WORDS;
+    if (table.words[base + CT_LIFETIME] < this.nowSec || isReopening(table.words, base, f)) {
+      table.remove(found >> 1); // ended: whoever uses these ports now begins anew, and may be the other side
+      return 0;
+    }
+    f.ctSlot = found >> 1;
+    f.isReply = (found & 1) !== 0;
+    f.ctStatus = f.isReply ? CT_REPLY : CT_ESTABLISHED;
+    return 0;
+  }
+
+  /**
+   * Stores what was decided, in a new entry for a new connection.
+   * @returns 0, or 155 when the table takes no more
+   */
+  commit(f: Frame, egress: Decision, ingress: Decision, world: number): number {
+    if (f.ctStatus === CT_RELATED || (f.isFragment && !f.isFirstFragment && f.ctSlot < 0)) return 0;
+    const table = this.tableOf(f.protocol);
+    if (f.ctStatus === CT_NEW) {
+      f.ctSlot = table.insert(f);
+      if (f.ctSlot < 0) return DROP_CT_CREATE_FAILED;
+      reopen(table.words, f.ctSlot * CT_ROW_WORDS);
+    }
+    const { words } = table;
+    const base = f.ctSlot * CT_ROW_WORDS;
+    this.#storeEnds(words, base, f);
+    if (f.isReply) return 0; // a reply proves nothing about policy: the next forward frame is judged
+    words[base + CT_EGRESS_VERDICT] = egress.verdict;
+    words[base + CT_INGRESS_VERDICT] = ingress.verdict;
+    words[base + CT_EGRESS_COOKIE] = egress.cookie;
+    words[base + CT_INGRESS_COOKIE] = ingress.cookie;
+    words[base + CT_EGRESS_STATS] = egress.statsHandle;
+    words[base + CT_INGRESS_STATS] = ingress.statsHandle;
+    words[base + CT_MATCH_TYPES] = egress.matchType | (ingress.matchType << 8);
+    if (egress.verdict > 0 || ingress.verdict > 0) words[base + CT_FLAGS] |= CT_FLAG_PROXY_REDIRECT;
+    words[base + CT_WORLD_GENERATION] = world;
+    return 0;
+  }
+
+  /** Counts a frame that goes on, and notes what it does to its connection. @returns true when an event is due */
+  note(f: Frame): boolean {
+    if (f.ctSlot < 0) return true;
+    const table = this.tableOf(f.protocol);
+    const { words } = table;
+    const base = f.ctSlot * CT_ROW_WORDS;
+    table.account(base, 1, f.length);
+    if (f.isReply) words[base + CT_FLAGS] |= CT_FLAG_SEEN_REPLY;
+    return touch(words, base, f, f.isReply, this.nowSec);
+  }
+
+  /** Recall has not seen the policy path, so it repeats the two cheap checks on the sender: a pod's MAC, and ours. */
+  #isFromItsEnd(f: Frame): boolean {
+    const ports = this.#ports;
+    const { bytes, offset, port } = f;
+    if (ethernet.dstMacLow(bytes, offset) !== ports.ownLow[port]) return false;
+    if (ethernet.dstMacHigh(bytes, offset) !== ports.ownHigh[port]) return false;
+    if (ports.role[port] !== ROLE_POD) return true;
+    return (
+      ethernet.srcMacLow(bytes, offset) === ports.macLow[port] &&
+      ethernet.srcMacHigh(bytes, offset) === ports.macHigh[port]
+    );
+  }
+
+  /** An ICMP error belongs to the connection of the packet it quotes; a pod may only speak for itself, not as a router. */
+  #trackError(f: Frame): number {
+    const quoted = this.#quoted;
+    if (!quoted.readFrom(f)) return 0;
+    const table = this.tableOf(quoted.protocol);
+    const found = table.lookup(quoted);
+    if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.nowSec) return 0;
+    if (this.#ports.role[f.port] === ROLE_POD && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
+    f.ctStatus = CT_RELATED;
+    return 0;
+  }
+
+  /** Where both ends are now: ports and endpoints may have moved since the entry was made. */
+  #storeEnds(words: Int32Array, base: number, f: Frame): void {
+    words[base + (f.isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] = f.port;
+    words[base + (f.isReply ? CT_INITIATOR_PORT : CT_RESPONDER_PORT)] = f.outPort;
+    words[base + (f.isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)] = f.srcEndpoint;
+    words[base + (f.isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)] = f.dstEndpoint;
+    words[base + (f.isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)] = f.srcIdentity;
+    words[base + (f.isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)] = f.dstIdentity;
+  }
+}
+
+function isSentByQuotedPeer(f: Frame, quoted: QuotedTuple): boolean {
+  return f.src3 === quoted.dst3 && f.src2 === quoted.dst2 && f.src1 === quoted.dst1 && f.src0 === quoted.dst0;
+}

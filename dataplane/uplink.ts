@@ -1,0 +1,129 @@
+/**
+ * Ports behind which there are strangers: the uplink and the host. There the next hop's MAC has to be found out
+ * (neighbor-table.ts), and frames may have to wait for it. A pod's MAC is known, so pods never come here.
+ */
+import type { Arena } from './arena.ts';
+import { Frame } from '../wire/frame.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmpv6 from '../wire/icmpv6.ts';
+import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
+import { emitRequest } from './neighbor.ts';
+import { NeighborTable } from './neighbor-table.ts';
+import type { PortTable } from './port-table.ts';
+
+const V4_MAPPED = 0xffff;
+
+export class Uplinks {
+  readonly #ports: PortTable;
+  readonly #arena: Arena;
+  readonly #neighbors = new NeighborTable();
+  readonly #request: Frame;
+  readonly #words = new Int32Array(4);
+  /** Monotonic seconds, set once a batch. */
+  nowSec = 0;
+  /** The dataplane's own address on each uplink, by port index: one word for IPv4, four for IPv6; 0 when it has none. */
+  readonly own4 = new Map<number, number>();
+  readonly own6 = new Map<number, Int32Array>();
+
+  constructor(ports: PortTable, arena: Arena) {
+    this.#ports = ports;
+    this.#arena = arena;
+    this.#request = new Frame(arena.bytes);
+  }
+
+  /** Frames dropped because a next hop did not answer. */
+  get dropped(): number {
+    return this.#neighbors.dropped;
+  }
+
+  isOwnAddress(port: number, w0: number, w1: number, w2: number, w3: number): boolean {
+    if (w0 === 0 && w1 === 0 && w2 === V4_MAPPED) return this.own4.get(port) === w3 && w3 !== 0;
+    const own = this.own6.get(port);
+    return own !== undefined && own[0] === w0 && own[1] === w1 && own[2] === w2 && own[3] === w3;
+  }
+
+  learnV4(port: number, ip: number, macHigh: number, macLow: number): void {
+    this.#words.fill(0);
+    this.#words[2] = V4_MAPPED;
+    this.#words[3] = ip;
+    this.#learn(port, macHigh, macLow);
+  }
+
+  /** Learns from a neighbour message: the sender of a solicitation, the target of an advertisement. */
+  learnV6(f: Frame): void {
+    const isSolicitation = f.icmpType === icmpv6.NEIGHBOR_SOLICITATION;
+    const kind = isSolicitation ? icmpv6.OPTION_SOURCE_LINK_ADDRESS : icmpv6.OPTION_TARGET_LINK_ADDRESS;
+    const length = f.payloadLength + icmpv6.HEADER_BYTES;
+    const option = icmpv6.findOption(f.bytes, f.l4Offset, length, kind);
+    if (option < 0) return;
+    this.#words[0] = isSolicitation ? f.src0 : icmpv6.target(f.bytes, f.l4Offset, 0);
+    this.#words[1] = isSolicitation ? f.src1 : icmpv6.target(f.bytes, f.l4Offset, 1);
+    this.#words[2] = isSolicitation ? f.src2 : icmpv6.target(f.bytes, f.l4Offset, 2);
+    this.#words[3] = isSolicitation ? f.src3 : icmpv6.target(f.bytes, f.l4Offset, 3);
+    this.#learn(f.port, icmpv6.optionMacHigh(f.bytes, option), icmpv6.optionMacLow(f.bytes, option));
+  }
+
+  /**
+   * Writes the next hop's MAC into the frame, or keeps a copy of the frame and asks for it.
+   * @returns true when the frame can go now
+   */
+  address(f: Frame): boolean {
+    const ports = this.#ports;
+    const port = f.outPort;
+    const words = this.#words;
+    const at = port * 4;
+    const viaGateway = f.family === 4 ? ports.gateway4[port] !== 0 : ports.gateway6[at] !== 0;
+    if (f.family === 4) {
+      words.fill(0);
+      words[2] = V4_MAPPED;
+      words[3] = viaGateway ? ports.gateway4[port] : f.dst3;
+    } else {
+      words[0] = viaGateway ? ports.gateway6[at] : f.dst0;
+      words[1] = viaGateway ? ports.gateway6[at + 1] : f.dst1;
+      words[2] = viaGateway ? ports.gateway6[at + 2] : f.dst2;
+      words[3] = viaGateway ? ports.gateway6[at + 3] : f.dst3;
+    }
+    const slot = this.#neighbors.lookup(port, words[0], words[1], words[2], words[3], this.nowSec);
+    if (this.#neighbors.shouldAsk(slot, this.nowSec)) this.#ask(port);
+    if (!this.#neighbors.isReachable(slot, this.nowSec)) {
+      this.#neighbors.hold(slot, f.bytes, f.offset - VNET_HEADER_BYTES, f.offset + f.length);
+      return false;
+    }
+    ethernet.setDstMac(f.bytes, f.offset, this.#neighbors.macHigh[slot], this.#neighbors.macLow[slot]);
+    return true;
+  }
+
+  tick(nowSec: number): void {
+    this.nowSec = nowSec;
+    this.#neighbors.tick(nowSec);
+  }
+
+  #learn(port: number, macHigh: number, macLow: number): void {
+    for (const waiting of this.#neighbors.confirm(port, this.#words, macHigh, macLow, this.nowSec)) {
+      const offset = this.#arena.scratch();
+      if (offset < 0) return;
+      this.#arena.bytes.set(waiting, offset - VNET_HEADER_BYTES);
+      ethernet.setDstMac(this.#arena.bytes, offset, macHigh, macLow);
+      this.#ports.port[port]?.queue(offset, waiting.length - VNET_HEADER_BYTES);
+    }
+  }
+
+  #ask(port: number): void {
+    const ports = this.#ports;
+    const offset = this.#arena.scratch();
+    if (offset < 0) return;
+    const [w0, w1, w2, w3] = this.#words;
+    this.#request.offset = offset;
+    emitRequest(
+      this.#request,
+      { w0, w1, w2, w3 },
+      {
+        macHigh: ports.ownHigh[port],
+        macLow: ports.ownLow[port],
+        v4: this.own4.get(port) ?? 0,
+        v6: this.own6.get(port) ?? [0, 0, 0, 0],
+      },
+    );
+    ports.port[port]?.queue(offset, this.#request.length);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Step 5: what the policy of one endpoint says to one frame, in one direction.
+ *
+ *  1. ICMPv4 "fragmentation needed" is always allowed, or path MTU discovery dies (Cilium: allow-icmp-frag-needed).
+ *  2. An endpoint without a published policy is closed (reason 203).
+ *  3. A later fragment whose ports are unknown can only match entries without a port.
+ *  4. Otherwise the policy map decides, by protocol and destination port, or ICMP type.
+ */
+import { MATCH_ALL, MATCH_NONE, type PolicyMap } from '../policy-maps/policy-map.ts';
+import type { Frame } from '../wire/frame.ts';
+import { DROP_EP_NOT_READY } from '../wire/reasons.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
+import type { Verdict } from './record.ts';
+
+const ICMP_UNREACHABLE = 3;
+const ICMP_FRAG_NEEDED = 4;
+
+/** The decision in one direction, filled by `judge`. One object per direction lives as long as the engine. */
+export class Decision implements Verdict {
+  readonly direction: number;
+  /** 0 allow, > 0 rule set, < 0 minus the drop reason. */
+  verdict = 0;
+  matchType = 0;
+  authType = 0;
+  cookie = 0;
+  isAudited = false;
+  /** Key of the chosen entry, for its counters; entrySlot -1 when no entry was chosen. */
+  entrySlot = -1;
+  entryIdentity = 0;
+  entryPoint = 0;
+  /** Counters of the chosen entry in the policystats map, -1 when none. */
+  statsHandle = -1;
+
+  constructor(direction: number) {
+    this.direction = direction;
+  }
+
+  clear(): void {
+    this.verdict = 0;
+    this.matchType = MATCH_NONE;
+    this.authType = 0;
+    this.cookie = 0;
+    this.isAudited = false;
+    this.entrySlot = -1;
+    this.statsHandle = -1;
+  }
+}
+
+/**
+ * @param policy of the endpoint, null when none is published
+ * @param remote security identity of the other side
+ * @param isEgress 1 when the endpoint sends, 0 when it receives
+ */
+export function judge(f: Frame, policy: PolicyMap | null, remote: number, isEgress: 0 | 1, decision: Decision): void {
+  decision.clear();
+  if (f.protocol === PROTO_ICMP && f.icmpType === ICMP_UNREACHABLE && f.icmpCode === ICMP_FRAG_NEEDED) {
+    decision.matchType = MATCH_ALL;
+    return;
+  }
+  if (policy === null) {
+    decision.verdict = -DROP_EP_NOT_READY;
+    return;
+  }
+  const lacksPorts = f.isFragment && !f.isFirstFragment && f.dstPort === 0;
+  decision.verdict = lacksPorts
+    ? policy.lookupFragment(remote, isEgress, f.protocol)
+    : policy.lookup(remote, isEgress, f.protocol, policyPort(f));
+  decision.matchType = policy.matchType;
+  decision.authType = policy.authType;
+  decision.cookie = policy.cookie;
+  decision.entrySlot = policy.entrySlot;
+  decision.entryIdentity = policy.entryIdentity;
+  decision.entryPoint = policy.entryPoint;
+}
+
+function policyPort(f: Frame): number {
+  return f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6 ? f.icmpType : f.dstPort;
+}

@@ -1,0 +1,212 @@
+/**
+ * A dataplane without a kernel, for tests and the pipeline bench: memory ports, real pinned maps in a temporary folder,
+ * a clock the test owns. Pods are added with addresses, identity and policy; frames go in at one pod and are read at
+ * another.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Arena, Batch } from '../dataplane/arena.ts';
+import { Dataplane, type EngineMaps } from '../dataplane/assemble.ts';
+import { mapFile } from '../dataplane/native/index.ts';
+import { MemoryPort } from '../dataplane/port-memory.ts';
+import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../dataplane/port-table.ts';
+import type { StreamProxy } from '../dataplane/redirect.ts';
+import { ConfigMap } from '../policy-maps/config-map.ts';
+import { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import { EndpointMap } from '../policy-maps/endpoint-map.ts';
+import { EventReader, EventRing } from '../policy-maps/event-ring.ts';
+import { FragmentMap } from '../policy-maps/fragment-map.ts';
+import { Ipcache } from '../policy-maps/ipcache.ts';
+import { MetricsMap } from '../policy-maps/metrics-map.ts';
+import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
+import { PolicyMap } from '../policy-maps/policy-map.ts';
+import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
+import { parseIp } from '../wire/address.ts';
+import { decodeEvent, type EventRecord } from '../wire/event.ts';
+
+export const ROUTER_MAC = [0x02, 0, 0, 0, 0, 1];
+const PORT_ROLES = { pod: ROLE_POD, host: ROLE_HOST, uplink: ROLE_UPLINK };
+
+export interface WorldPod {
+  readonly index: number;
+  readonly endpoint: number;
+  readonly identity: number;
+  readonly addresses: readonly string[];
+  readonly mac: readonly number[];
+  readonly port: MemoryPort;
+  readonly policy: PolicyMap | null;
+}
+
+export interface PodOptions {
+  readonly addresses: readonly string[];
+  readonly identity: number;
+  readonly role?: keyof typeof PORT_ROLES;
+  /** Entries of its policy; absent: everything is allowed; null: none is published. */
+  readonly policy?: readonly PolicyEntry[] | null;
+  readonly mtu?: number;
+}
+
+/** An entry that allows everything in one direction, and variations of it. */
+export function entry(fields: Partial<PolicyEntry>): PolicyEntry {
+  const deny = fields.deny ?? false;
+  return {
+    identity: 0,
+    egress: false,
+    protocol: 0,
+    port: 0,
+    portPrefix: fields.port === undefined ? 0 : 16,
+    proxyPort: 0,
+    authType: 0,
+    hasExplicitAuthType: false,
+    precedence: precedence(0, deny ? PRECEDENCE_DENY : PRECEDENCE_ALLOW),
+    cookie: 0,
+    deny,
+    ...fields,
+  };
+}
+
+/** A wildcard peer is stored under every aggregate, as the compiler does. */
+export function forAnyPeer(fields: Partial<PolicyEntry>): PolicyEntry[] {
+  return [0, 11, 12, 13, 14].map((identity) => entry({ ...fields, identity }));
+}
+
+export const ALLOW_ALL: readonly PolicyEntry[] = [...forAnyPeer({}), ...forAnyPeer({ egress: true })];
+
+export class World {
+  readonly folder = mkdtempSync('/dev/shm/sluice-test-');
+  readonly arena = new Arena();
+  readonly batch = new Batch(this.arena);
+  readonly maps: EngineMaps;
+  readonly dataplane: Dataplane;
+  readonly pods: WorldPod[] = [];
+  /** Monotonic milliseconds; only the test moves it. */
+  nowMs = 1_000_000;
+  readonly #drops: EventReader;
+  readonly #events: EventReader;
+
+  constructor(options: { makeProxy?: (dataplane: Dataplane) => StreamProxy; ctCapacity?: number } = {}) {
+    const at = (name: string): string => `${this.folder}/${name}`;
+    const ct = options.ctCapacity ?? 4096;
+    this.maps = {
+      config: ConfigMap.create(at('runtime_config'), {}, mapFile),
+      endpoints: EndpointMap.create(at('endpoints'), { capacity: 1024 }, mapFile),
+      ipcache: Ipcache.create(at('ipcache'), { capacity: 65536 }, mapFile),
+      ctTcp: ConntrackMap.create(at('ct_tcp'), { capacity: ct }, mapFile),
+      ctAny: ConntrackMap.create(at('ct_any'), { capacity: ct }, mapFile),
+      metrics: MetricsMap.create(at('metrics'), {}, mapFile),
+      stats: PolicyStatsMap.create(at('policystats'), { capacity: 4096 }, mapFile),
+      fragments: FragmentMap.create(at('frag'), {}, mapFile),
+      events: EventRing.create(at('events'), { capacity: 1024 }, mapFile),
+      drops: EventRing.create(at('events_drop'), { capacity: 1024 }, mapFile),
+    };
+    this.maps.config.bumpWorldGeneration();
+    this.#drops = new EventReader(this.maps.drops, 'now');
+    this.#events = new EventReader(this.maps.events, 'now');
+    this.dataplane = new Dataplane(this.maps, this.arena, options.makeProxy ?? null);
+    this.setRouter('10.0.0.1', 'fd00::1');
+  }
+
+  setRouter(v4: string, v6: string): void {
+    this.maps.config.setAddress(6, words(v4));
+    this.maps.config.setAddress(10, words(v6));
+    this.dataplane.refreshRouter();
+  }
+
+  add(options: PodOptions): WorldPod {
+    const index = this.pods.length;
+    const endpoint = options.role === 'uplink' ? 0 : index + 1;
+    const mac = [0x02, 0, 0, 0, 1, index];
+    const port = new MemoryPort(this.arena, { index, name: `pod${index}`, mtu: options.mtu ?? 1500 });
+    const policy = this.#policy(endpoint, options);
+    const { ports } = this.dataplane;
+    const role = PORT_ROLES[options.role ?? 'pod'];
+    ports.port[index] = port;
+    ports.policy[index] = policy;
+    ports.role[index] = role;
+    ports.endpoint[index] = endpoint;
+    ports.identity[index] = options.identity;
+    ports.macHigh[index] = 0x0200;
+    ports.macLow[index] = 0x00000100 | index;
+    ports.ownHigh[index] = 0x0200;
+    ports.ownLow[index] = 1;
+    ports.mtu[index] = options.mtu ?? 1500;
+    if (options.role === 'uplink') ports.defaultPort = index;
+    if (options.role === 'host') ports.hostPort = index;
+    const pod = { index, endpoint, identity: options.identity, addresses: options.addresses, mac, port, policy };
+    this.pods.push(pod);
+    for (const address of options.addresses) this.#publishAddress(pod, address, options);
+    this.maps.config.bumpWorldGeneration();
+    return pod;
+  }
+
+  /** Publishes a policy, as the agent would. */
+  setPolicy(pod: WorldPod, entries: readonly PolicyEntry[]): void {
+    pod.policy?.publish(entries);
+    this.maps.config.bumpWorldGeneration();
+  }
+
+  /** Puts a frame in at a pod and runs it; what comes out lies in the `sent` of the ports. */
+  send(pod: WorldPod, frame: Uint8Array, header?: Uint8Array): void {
+    pod.port.deliver(frame, header);
+    this.turn(pod);
+  }
+
+  turn(pod: WorldPod): void {
+    this.dataplane.turn(pod.index, this.batch, 1_700_000_000_000 + this.nowMs, this.nowMs, () => this.flush());
+  }
+
+  flush(): void {
+    for (const pod of this.pods) pod.port.flush();
+  }
+
+  /** Frames (without virtio-net header) that came out at a pod since the last call. */
+  received(pod: WorldPod): Uint8Array[] {
+    return pod.port.sent.splice(0).map((whole) => whole.subarray(10));
+  }
+
+  /** Reasons of the drops told since the last call. */
+  drops(): number[] {
+    const reasons: number[] = [];
+    this.#drops.read((bytes, at) => {
+      if (bytes[at] === 1) reasons.push(bytes[at + 1]);
+    });
+    return reasons;
+  }
+
+  events(): EventRecord[] {
+    const records: EventRecord[] = [];
+    this.#events.read((bytes, at) => records.push(decodeEvent(bytes, at)));
+    return records;
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #policy(endpoint: number, options: PodOptions): PolicyMap | null {
+    if (options.role === 'uplink' || options.role === 'host' || options.policy === null) return null;
+    const policy = PolicyMap.create(`${this.folder}/policy_${endpoint}`, {}, mapFile);
+    policy.publish(options.policy ?? ALLOW_ALL);
+    return policy;
+  }
+
+  #publishAddress(pod: WorldPod, address: string, options: PodOptions): void {
+    const prefix = words(address);
+    if (options.identity !== 0) this.maps.ipcache.upsert(prefix, 128, { identity: options.identity });
+    if (options.role === 'uplink') return;
+    this.maps.endpoints.upsert(prefix, {
+      ifindex: pod.index,
+      lxcId: pod.endpoint,
+      flags: options.role === 'host' ? 1 : 0,
+      mac: { high: 0x0200, low: 0x100 | pod.index },
+      nodeMac: { high: 0x0200, low: 1 },
+      secId: options.identity,
+      portIndex: pod.index,
+    });
+  }
+}
+
+export function words(address: string): [number, number, number, number] {
+  const into: [number, number, number, number] = [0, 0, 0, 0];
+  if (parseIp(address, into) === 0) throw new TypeError(`parse address: found "${address}"`);
+  return into;
+}

@@ -41,6 +41,8 @@ export interface SupervisorOptions {
   readonly heartbeat: () => number;
   /** CLOCK_MONOTONIC, ms. */
   readonly nowMs: () => number;
+  /** How often the process is looked at, ms; default 100. */
+  readonly tickMs?: number;
   /** Called with each new link, adopted or fresh, before anything else is sent. */
   readonly onLink: (link: ControlLink, isAdopted: boolean) => Promise<void> | void;
   readonly onEvent: (event: string, details: Record<string, unknown>) => void;
@@ -98,7 +100,7 @@ export class Supervisor {
     const adopted = await this.#adopt();
     if (!adopted) await this.#spawn();
     this.#lastTickMs = this.#options.nowMs();
-    this.#timer = setInterval(() => void this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => void this.#tick(), this.#options.tickMs ?? TICK_MS);
   }
 
   /** Asks the dataplane to look at the maps. */

@@ -13,6 +13,10 @@ export const PORT_CAPACITY = 4096;
 export const PORT_KINDS = { free: 0, tap: 1, veth: 2, pcap: 3, host: 4, uplink: 5 } as const;
 export type PortKind = Exclude<keyof typeof PORT_KINDS, 'free'>;
 export const IFNAME_BYTES = 16; // IFNAMSIZ, with the closing 0
+/** `flags`: would-be policy drops of this endpoint pass with verdict AUDIT. */
+export const PORT_FLAG_AUDIT = 1;
+/** `flags` of an uplink: it leads to one outside host whose address is in the endpoints map; no route for others. */
+export const PORT_FLAG_EXTERNAL = 2;
 
 // --- implementation: the row, as words after the version
 const ROW_WORDS = 32;

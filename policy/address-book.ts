@@ -1,0 +1,154 @@
+/**
+ * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
+ * A pod's address has the pod's identity whatever prefixes lie around it.
+ */
+import { type Prefix, parsePrefix } from './cidr.ts';
+import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from './identity.ts';
+import type { IdentityTable } from './identity-table.ts';
+import { CLUSTER, formatLabel, LabelSet } from './labels.ts';
+import type { PolicyOptions } from './options.ts';
+import { type PrefixDescription, PrefixTable } from './prefix-table.ts';
+
+interface Known {
+  readonly identity: number;
+  readonly prefix: Prefix;
+  /** Whether the identity was acquired for the prefix (reserved ones and pods' are not). */
+  readonly isOwned: boolean;
+}
+
+export interface IpcacheChanges {
+  readonly upsert: { prefix: string; identity: number }[];
+  readonly remove: string[];
+}
+
+export class AddressBook {
+  readonly prefixes = new PrefixTable();
+  private readonly known = new Map<string, Known>();
+  private readonly pods = new Map<string, number>();
+  private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  private upserts = new Map<string, number>();
+  private removals = new Set<string>();
+
+  private readonly identities: IdentityTable;
+  private readonly options: PolicyOptions;
+
+  constructor(identities: IdentityTable, options: PolicyOptions) {
+    this.identities = identities;
+    this.options = options;
+    if (!options['dual-stack']) return;
+    for (const text of ['0.0.0.0/0', '::/0']) this.prefixes.use(parsePrefix(text), { nodes: false, pods: false });
+  }
+
+  /** @param identity undefined = no pod has the address any more */
+  setPod(address: Prefix, identity: number | undefined): void {
+    if (identity === undefined) this.pods.delete(address.text);
+    else this.pods.set(address.text, identity);
+    this.resolve(address.text);
+  }
+
+  hasPod(address: string): boolean {
+    return this.pods.has(address);
+  }
+
+  /** Gives every prefix that changed its identity. @returns addresses of pods whose `cidr:` label may have changed */
+  refresh(): string[] {
+    const dirty = this.prefixes.takeDirty();
+    for (const text of dirty) this.resolve(text);
+    return dirty.filter((text) => this.pods.has(text));
+  }
+
+  private resolve(text: string): void {
+    const before = this.known.get(text);
+    const after = this.identify(text);
+    if (after === undefined) this.forget(text, before);
+    else if (before?.identity !== after.identity) this.learn(text, after, before);
+    // Acquired again for the same number: the older hold is given back in any case.
+    if (before?.isOwned) this.identities.release(before.identity);
+    if (after !== undefined) this.known.set(text, after);
+  }
+
+  private learn(text: string, { prefix, identity }: Known, before: Known | undefined): void {
+    if (before === undefined) this.countLength(prefix, 1);
+    this.upserts.set(text, identity);
+    this.removals.delete(text);
+  }
+
+  private forget(text: string, before: Known | undefined): void {
+    if (before === undefined) return;
+    this.known.delete(text);
+    this.countLength(before.prefix, -1);
+    this.upserts.delete(text);
+    this.removals.add(text);
+  }
+
+  private countLength({ family, length }: Prefix, by: 1 | -1): void {
+    const count = (this.lengths[family].get(length) ?? 0) + by;
+    if (count === 0) this.lengths[family].delete(length);
+    else this.lengths[family].set(length, count);
+  }
+
+  private identify(text: string): Known | undefined {
+    const pod = this.pods.get(text);
+    if (pod !== undefined) return { identity: pod, prefix: parsePrefix(text), isOwned: false };
+    const description = this.prefixes.describe(text);
+    if (description === undefined) return undefined;
+    const { prefix } = description;
+    if (description.node !== undefined) return this.identifyNode(description, description.node);
+    const { labels, cidrLabel, isApiServer } = description;
+    const isWorldItself = prefix.length === 0 && labels.length === 0 && !isApiServer;
+    if (isWorldItself) return { identity: prefix.family === 4 ? WORLD_IPV4 : WORLD_IPV6, prefix, isOwned: false };
+    const all = [...labels, this.worldLabel(prefix)];
+    if (cidrLabel !== undefined) all.push(cidrLabel);
+    if (isApiServer) all.push('reserved:kube-apiserver');
+    return { identity: this.identities.acquire(new LabelSet(all), 'local'), prefix, isOwned: true };
+  }
+
+  private worldLabel({ family }: Prefix): string {
+    return this.options['dual-stack'] ? `reserved:world-ipv${family}` : 'reserved:world';
+  }
+
+  private identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): Known {
+    const { prefix, labels, nodeCidrLabel, isApiServer } = description;
+    const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node'];
+    if (isApiServer) all.push('reserved:kube-apiserver');
+    if (nodeCidrLabel !== undefined) all.push(nodeCidrLabel, ...labels);
+    if (node.isLocal) {
+      this.identities.relabel(HOST, new LabelSet(all));
+      return { identity: HOST, prefix, isOwned: false };
+    }
+    if (this.options['enable-node-selector-labels']) {
+      all.push(...node.labels, formatLabel('k8s', CLUSTER, this.options['cluster-name']));
+    }
+    const isPlain = all.length === 1;
+    const isPlainApiServer = all.length === 2 && isApiServer;
+    if (isPlain || isPlainApiServer)
+      return { identity: isPlain ? REMOTE_NODE : KUBE_APISERVER, prefix, isOwned: false };
+    return { identity: this.identities.acquire(new LabelSet(all), 'remote-node'), prefix, isOwned: true };
+  }
+
+  /** The identity of an address, by longest prefix; world when nothing is known. */
+  lookup(address: string): number {
+    const host = parsePrefix(address, 'host');
+    const lengths = [...this.lengths[host.family].keys()].sort((a, b) => b - a);
+    for (const length of lengths) {
+      const text = length === host.length ? host.text : parsePrefix(`${address}/${length}`).text;
+      const known = this.known.get(text);
+      if (known !== undefined) return known.identity;
+    }
+    return WORLD;
+  }
+
+  *entries(): Iterable<{ prefix: string; identity: number }> {
+    for (const [prefix, { identity }] of this.known) yield { prefix, identity };
+  }
+
+  takeChanges(): IpcacheChanges {
+    const changes = {
+      upsert: [...this.upserts].map(([prefix, identity]) => ({ prefix, identity })),
+      remove: [...this.removals],
+    };
+    this.upserts = new Map();
+    this.removals = new Set();
+    return changes;
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
+ * A document with an error is not returned, so nothing of it can be applied.
+ */
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Document as YamlDocument } from 'yaml';
+import { contains, parsePrefix } from './cidr.ts';
+import type { CiliumRule } from './cilium-document.ts';
+import { ciliumRule, type RuleContext } from './cilium-policy.ts';
+import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
+import { completeOptions, type PolicyConfig, type PolicyOptions } from './options.ts';
+import { hasErrors, nearest, type Problem, quote } from './problems.ts';
+import type { Policy, PolicyKind, Rule } from './rule.ts';
+import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
+import * as kubernetes from './schema-kubernetes.ts';
+import { type ObjectShape, Reader } from './shape.ts';
+import { validateCiliumPolicy } from './validate-cilium.ts';
+import { validateNetworkPolicy } from './validate-network-policy.ts';
+import { checkCidr } from './validate-peers.ts';
+
+interface KindEntry {
+  readonly shape: ObjectShape;
+  /** `group/version`s that are read; the first is the one to write. */
+  readonly apiVersions: readonly string[];
+  readonly namespaced: boolean;
+}
+
+const workload: KindEntry = { shape: kubernetes.WORKLOAD, apiVersions: ['apps/v1'], namespaced: true };
+
+const KINDS = {
+  Namespace: { shape: kubernetes.NAMESPACE, apiVersions: ['v1'], namespaced: false },
+  Pod: { shape: kubernetes.POD, apiVersions: ['v1'], namespaced: true },
+  Deployment: workload,
+  ReplicaSet: workload,
+  StatefulSet: workload,
+  DaemonSet: workload,
+  Service: { shape: kubernetes.SERVICE, apiVersions: ['v1'], namespaced: true },
+  EndpointSlice: { shape: kubernetes.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
+  Endpoints: { shape: kubernetes.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
+  Node: { shape: kubernetes.NODE, apiVersions: ['v1'], namespaced: false },
+  NetworkPolicy: { shape: kubernetes.NETWORK_POLICY, apiVersions: ['networking.k8s.io/v1'], namespaced: true },
+  CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
+  CiliumClusterwideNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
+  CiliumCIDRGroup: { shape: CIDR_GROUP, apiVersions: ['cilium.io/v2', 'cilium.io/v2alpha1'], namespaced: false },
+} as const satisfies Record<string, KindEntry>;
+
+export type DocumentKind = keyof typeof KINDS;
+
+export interface Document {
+  readonly kind: DocumentKind;
+  readonly apiVersion: string;
+  /** '' when the kind has none; `default` when it has one and the document does not say. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The whole object as plain values. */
+  // biome-ignore lint: the kinds differ too much to type
+  readonly object: Record<string, any>;
+  /** The rules, for the three policy kinds. */
+  readonly policy?: Policy;
+}
+
+export interface Documents {
+  readonly documents: Document[];
+  readonly problems: Problem[];
+}
+
+/**
+ * Reads all documents of a text.
+ * @param file the name that problems carry
+ * @returns the documents without errors, and every problem; never throws on bad input
+ */
+export function readDocuments(text: string, file: string, config: PolicyConfig = {}): Documents {
+  const lines = new LineCounter();
+  const documents: Document[] = [];
+  const problems: Problem[] = [];
+  const options = completeOptions(config);
+  for (const yaml of parseAllDocuments(text.replace(/^\uFEFF/, ''), {
+    lineCounter: lines,
+    merge: false,
+    logLevel: 'silent',
+  })) {
+    if (!('contents' in yaml)) continue;
+    const found = syntaxProblems(yaml as YamlDocument, lines, file);
+    problems.push(...found);
+    if (hasErrors(found) || yaml.contents === null) continue;
+    for (const node of unfold(yaml.contents as Node)) {
+      const reader = new Reader(yaml as YamlDocument, lines, file);
+      const document = readDocument(node, reader, { options, file });
+      problems.push(...reader.problems);
+      if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
+    }
+  }
+  return { documents, problems };
+}
+
+function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {
+  const toProblem =
+    (severity: 'error' | 'warning') =>
+    (error: { message: string; pos: [number, number] }): Problem => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      const message = `read YAML: ${error.message.split(' at line ')[0].split('\n')[0]}`;
+      return { file, line: Math.max(1, line), column: Math.max(1, col), path: '', severity, message, code: 'syntax' };
+    };
+  return [...yaml.errors.map(toProblem('error')), ...yaml.warnings.map(toProblem('warning'))];
+}
+
+/** The objects of a `List` or `XList`, or the node itself. */
+function unfold(node: Node): Node[] {
+  const kind = scalarField(node, 'kind');
+  if (kind === undefined || !kind.endsWith('List') || !isMap(node)) return [node];
+  const items = node.get('items', true);
+  return isSeq(items) ? (items.items as Node[]) : [node];
+}
+
+function scalarField(node: Node, name: string): string | undefined {
+  const value = isMap(node) ? node.get(name, true) : undefined;
+  return isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
+}
+
+interface ReadContext {
+  readonly options: PolicyOptions;
+  readonly file: string;
+}
+
+function readDocument(node: Node, reader: Reader, context: ReadContext): Document | undefined {
+  const kind = scalarField(node, 'kind');
+  if (!isMap(node) || kind === undefined) {
+    reader.read(node, { kind: 'any' }, '');
+    reader.problem(
+      '',
+      'no-kind',
+      `read document: found ${isMap(node) ? 'no kind' : 'no map'}, wanted a Kubernetes object`,
+    );
+    return undefined;
+  }
+  if (!Object.hasOwn(KINDS, kind)) return unknownKind(kind, node, reader);
+  const entry: KindEntry = KINDS[kind as DocumentKind];
+  const name = (node.getIn(['metadata', 'name']) as string | undefined) ?? '';
+  reader.documentName = `${kind}/${name}`;
+  const object = reader.read(node, entry.shape, '') as Document['object'] | undefined;
+  if (object === undefined) return undefined;
+  checkVersion(object.apiVersion, entry, reader);
+  const metadata = object.metadata ?? {};
+  const namespace = entry.namespaced ? (metadata.namespace ?? 'default') : '';
+  checkNames(metadata, entry, reader);
+  const document: Document = {
+    kind: kind as DocumentKind,
+    apiVersion: object.apiVersion ?? '',
+    namespace,
+    name: metadata.name ?? '',
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    file: context.file,
+    line: reader.position('').line,
+    object,
+  };
+  return finish(document, reader, context);
+}
+
+function unknownKind(kind: string, node: Node, reader: Reader): undefined {
+  reader.read(node, { kind: 'any' }, '');
+  const near = nearest(kind, Object.keys(KINDS));
+  const known = Object.keys(KINDS).join(', ');
+  reader.problem('kind', 'unknown-kind', `read document: found kind ${quote(kind)}, wanted one of ${known}`, {
+    severity: near === undefined ? 'warning' : 'error',
+    hint: near === undefined ? 'it is skipped' : `did you mean ${near}?`,
+  });
+}
+
+function checkVersion(version: string | undefined, { apiVersions }: KindEntry, reader: Reader): void {
+  if (version === undefined || apiVersions.includes(version)) return;
+  reader.problem(
+    'apiVersion',
+    'api-version',
+    `read document: found apiVersion ${quote(version)}, wanted ${apiVersions[0]}`,
+  );
+}
+
+function checkNames(metadata: { name?: string; namespace?: string }, { namespaced }: KindEntry, reader: Reader): void {
+  const name = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+  for (const field of ['name', 'namespace'] as const) {
+    const text = metadata[field];
+    if (text === undefined || name.test(text)) continue;
+    reader.problem(
+      `metadata.${field}`,
+      'name',
+      `read ${field}: found ${quote(text)}, wanted lower-case letters, digits, '-' and '.'`,
+    );
+  }
+  if (!namespaced && metadata.namespace !== undefined) {
+    reader.problem(
+      'metadata.namespace',
+      'cluster-scoped',
+      `read namespace: found ${quote(metadata.namespace)}, wanted none: this kind has no namespace`,
+      {
+        severity: 'warning',
+        hint: 'it is ignored',
+      },
+    );
+  }
+}
+
+/** Checks and converts what only some kinds have. */
+function finish(document: Document, reader: Reader, context: ReadContext): Document {
+  switch (document.kind) {
+    case 'NetworkPolicy': {
+      const spec = (document.object.spec ?? {}) as NetworkPolicySpec;
+      validateNetworkPolicy(spec, reader);
+      return withRules(document, reader, context, (rules) => [networkPolicyRule(spec, rules)]);
+    }
+    case 'CiliumNetworkPolicy':
+    case 'CiliumClusterwideNetworkPolicy': {
+      const { spec, specs } = document.object as { spec?: CiliumRule; specs?: readonly CiliumRule[] };
+      const isClusterwide = document.namespace === '';
+      validateCiliumPolicy(document.object, {
+        reader,
+        options: context.options,
+        isClusterwide,
+        namespace: document.namespace,
+      });
+      return withRules(document, reader, context, (rules) => [
+        ...(spec === undefined ? [] : [ciliumRule(spec, 'spec', rules)]),
+        ...(specs ?? []).map((rule, i) => ciliumRule(rule, `specs[${i}]`, rules)),
+      ]);
+    }
+    case 'CiliumCIDRGroup': {
+      const cidrs: string[] = document.object.spec?.externalCIDRs ?? [];
+      cidrs.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
+      return document;
+    }
+    default:
+      return document;
+  }
+}
+
+function checkGroupCidr(text: string, path: string, reader: Reader): void {
+  const prefix = checkCidr(text, path, reader);
+  // A group may hold single addresses, which policies may not.
+  if (prefix === undefined && isAddress(text)) reader.problems.pop();
+}
+
+function isAddress(text: string): boolean {
+  try {
+    const prefix = parsePrefix(text, 'host');
+    return contains(prefix, prefix);
+  } catch {
+    return false;
+  }
+}
+
+function withRules(
+  document: Document,
+  reader: Reader,
+  { options }: ReadContext,
+  convert: (context: RuleContext) => Rule[],
+): Document {
+  if (hasErrors(reader.problems)) return document;
+  const { kind, namespace, name, file } = document;
+  const origin = (path: string) => ({ kind, namespace, name, path, file, line: reader.position(path).line });
+  const policy: Policy = {
+    kind: kind as PolicyKind,
+    namespace,
+    name,
+    audit: document.annotations['sluice.io/audit'] === 'true',
+    rules: convert({ options, namespace, origin }),
+  };
+  return { ...document, policy };
+}

@@ -1,0 +1,33 @@
+/** Names and the patterns that policies select them with (cilium: matchpattern). */
+
+/**
+ * The regular expression of a pattern, to be tried on a lower-case name with its final dot.
+ *   1. only stars (and a final dot): every name;
+ *   2. `**.` at the start: one or more whole labels;
+ *   3. any other run of stars: any part of one label, possibly nothing.
+ */
+export function patternRegExp(pattern: string): RegExp {
+  const text = withFinalDot(pattern.toLowerCase().trim());
+  if (/^\*+\.$/.test(text)) return /^(?:[-a-z0-9_]+\.)*\.?$/;
+  const leading = /^\*{2,}\./.exec(text);
+  const rest = leading === null ? text : text.slice(leading[0].length);
+  const body = rest.replaceAll('.', '[.]').replace(/\*+/g, '[-a-z0-9_]*');
+  return new RegExp(`^${leading === null ? '' : '(?:[-a-z0-9_]+[.])+'}${body}$`);
+}
+
+/** Lower case, with the final dot. */
+export function normalizeName(name: string): string {
+  return withFinalDot(name.toLowerCase());
+}
+
+function withFinalDot(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`;
+}
+
+/** A selector as one regular expression; a selector with neither field matches nothing. */
+export function fqdnRegExp({ matchName, matchPattern }: { matchName?: string; matchPattern?: string }): RegExp {
+  if ((matchName ?? '') !== '') {
+    return new RegExp(`^${normalizeName(matchName as string).replaceAll('.', '[.]')}$`);
+  }
+  return (matchPattern ?? '') === '' ? /^(?!)/ : patternRegExp(matchPattern as string);
+}

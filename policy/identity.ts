@@ -1,0 +1,136 @@
+/**
+ * Numeric identities: the reserved ones, and a store that hands out the rest.
+ *
+ * Scopes are ranges, as in Cilium: cluster 256..65535 for workloads; local from 2^24 for prefixes and names; remote-node
+ * from 2^25 for nodes with labels of their own. The dataplane reads the scope from the number (aggregate identities).
+ * A freed number is handed out again as late as possible, because conntrack and events still carry it for a while.
+ */
+
+export type IdentityScope = 'cluster' | 'local' | 'remote-node';
+
+/** Where identities come from. The daemon keeps them across restarts; several daemons may share a store. */
+export interface IdentityStore {
+  /**
+   * The number for these labels: the same one as long as somebody holds it.
+   * @param labels sorted, canonical
+   * @throws RangeError when the scope is full
+   */
+  allocate(labels: readonly string[], scope: IdentityScope): number;
+  /** Gives back one `allocate`. */
+  release(id: number): void;
+}
+
+export interface StoredIdentity {
+  readonly id: number;
+  readonly labels: readonly string[];
+}
+
+export const HOST = 1;
+export const WORLD = 2;
+export const INIT = 5;
+export const REMOTE_NODE = 6;
+export const KUBE_APISERVER = 7;
+export const WORLD_IPV4 = 9;
+export const WORLD_IPV6 = 10;
+
+const NAMES = [
+  'unknown',
+  'host',
+  'world',
+  'unmanaged',
+  'health',
+  'init',
+  'remote-node',
+  'kube-apiserver',
+  'ingress',
+  'world-ipv4',
+  'world-ipv6',
+  'aggregate-cluster',
+  'aggregate-cluster-mesh',
+  'aggregate-world',
+  'aggregate-remote-node',
+];
+
+/** Reserved identities that a frame can have: 1..10. */
+export const RESERVED_IDENTITIES: readonly StoredIdentity[] = Array.from({ length: 10 }, (_, i) => ({
+  id: i + 1,
+  labels: i + 1 === KUBE_APISERVER ? ['reserved:kube-apiserver', 'reserved:remote-node'] : [`reserved:${NAMES[i + 1]}`],
+}));
+
+/** `world` for 2; undefined for an identity that is not reserved. */
+export function reservedName(id: number): string | undefined {
+  return NAMES[id];
+}
+
+const RANGES: Readonly<Record<IdentityScope, { first: number; last: number }>> = {
+  cluster: { first: 256, last: 65535 },
+  local: { first: (1 << 24) + 1, last: (1 << 24) + 0xffff },
+  'remote-node': { first: (2 << 24) + 1, last: (2 << 24) + 0xffff },
+};
+
+/** Keeps identities in memory; `export()` is what to write to disk and to hand to the next constructor. */
+export class MemoryIdentityStore implements IdentityStore {
+  private readonly byLabels = new Map<string, { id: number; holders: number }>();
+  private readonly byId = new Map<number, string>();
+  private readonly next: Record<IdentityScope, number>;
+
+  /** @param restored identities of an earlier run: they keep their numbers, and stay until `dropUnclaimed()` */
+  constructor(restored: readonly StoredIdentity[] = []) {
+    this.next = {
+      cluster: RANGES.cluster.first,
+      local: RANGES.local.first,
+      'remote-node': RANGES['remote-node'].first,
+    };
+    for (const { id, labels } of restored) {
+      const key = labels.join(';');
+      this.byLabels.set(key, { id, holders: 0 });
+      this.byId.set(id, key);
+    }
+  }
+
+  allocate(labels: readonly string[], scope: IdentityScope): number {
+    const key = labels.join(';');
+    const held = this.byLabels.get(key);
+    if (held !== undefined) {
+      held.holders++;
+      return held.id;
+    }
+    const id = this.freeNumber(scope);
+    this.byLabels.set(key, { id, holders: 1 });
+    this.byId.set(id, key);
+    return id;
+  }
+
+  private freeNumber(scope: IdentityScope): number {
+    const { first, last } = RANGES[scope];
+    for (let tried = first; tried <= last; tried++) {
+      const id = this.next[scope];
+      this.next[scope] = id === last ? first : id + 1;
+      if (!this.byId.has(id)) return id;
+    }
+    throw new RangeError(
+      `allocate identity: found all ${last - first + 1} identities of scope ${scope} in use, wanted a free one`,
+    );
+  }
+
+  release(id: number): void {
+    const key = this.byId.get(id);
+    const held = key === undefined ? undefined : this.byLabels.get(key);
+    if (key === undefined || held === undefined || --held.holders > 0) return;
+    this.byLabels.delete(key);
+    this.byId.delete(id);
+  }
+
+  /** Frees restored identities that nobody asked for: call it once, after the first full load. */
+  dropUnclaimed(): void {
+    for (const [key, { id, holders }] of this.byLabels) {
+      if (holders > 0) continue;
+      this.byLabels.delete(key);
+      this.byId.delete(id);
+    }
+  }
+
+  export(): StoredIdentity[] {
+    return [...this.byId].map(([id, key]) => ({ id, labels: key.split(';') })).sort((a, b) => a.id - b.id);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Labels as Cilium writes them: `source:key=value`, `$x` for `reserved:x`; a label without a value is `source:key`.
+ * An identity is its sorted labels; nothing else about a workload matters to a policy.
+ */
+import { type Prefix, prefixFromLabelKey } from './cidr.ts';
+
+export interface Label {
+  readonly source: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+export const POD_NAMESPACE = 'io.kubernetes.pod.namespace';
+export const SERVICE_ACCOUNT = 'io.cilium.k8s.policy.serviceaccount';
+export const CLUSTER = 'io.cilium.k8s.policy.cluster';
+export const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
+export const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
+export const CIDR_GROUP_NAME = 'io.cilium.policy.cidrgroupname/';
+
+const SOURCES = new Set([
+  'unspec', 'any', 'k8s', 'gen', 'cni', 'reserved', 'cidr', 'cidrgroup', 'node', 'fqdn', 'directory', 'container',
+]); // biome-ignore format: one line a list
+
+/** Reads `source:key=value`; a text without a source gets `defaultSource`. */
+export function parseLabel(text: string, defaultSource: string): Label {
+  const equals = text.indexOf('=');
+  const name = equals < 0 ? text : text.slice(0, equals);
+  return { ...parseKey(name, defaultSource), value: equals < 0 ? '' : text.slice(equals + 1) };
+}
+
+/** Reads `source:key` or `$name`; what stands before a colon is a source only if it can be one. */
+export function parseKey(text: string, defaultSource: string): { source: string; key: string } {
+  if (text.startsWith('$')) return { source: 'reserved', key: text.slice(1) };
+  const colon = text.indexOf(':');
+  if (colon < 0) return { source: defaultSource, key: text };
+  if (colon === 0) return { source: defaultSource, key: text.slice(1) };
+  return { source: text.slice(0, colon), key: text.slice(colon + 1) };
+}
+
+export function isLabelSource(source: string): boolean {
+  return SOURCES.has(source);
+}
+
+export function formatLabel(source: string, key: string, value = ''): string {
+  return value === '' ? `${source}:${key}` : `${source}:${key}=${value}`;
+}
+
+/** The labels of one identity, indexed by key. Immutable. */
+export class LabelSet {
+  /** Sorted, canonical. */
+  readonly texts: readonly string[];
+  /** `source:key=value;...`: equal for equal identities. */
+  readonly serialized: string;
+  private readonly byKey = new Map<string, Label[]>();
+  private cidrs: readonly Prefix[] | undefined;
+
+  constructor(texts: Iterable<string>) {
+    this.texts = [...new Set(texts)].sort();
+    this.serialized = this.texts.join(';');
+    for (const text of this.texts) {
+      const label = parseLabel(text, 'unspec');
+      const same = this.byKey.get(label.key);
+      if (same === undefined) this.byKey.set(label.key, [label]);
+      else same.push(label);
+    }
+  }
+
+  /** The value under `source` ('any' = whichever source has the key); undefined when absent. */
+  value(source: string, key: string): string | undefined {
+    const labels = this.byKey.get(key);
+    if (labels === undefined) return undefined;
+    if (source === 'any') return labels[0].value;
+    return labels.find((label) => label.source === source)?.value;
+  }
+
+  has(source: string, key: string): boolean {
+    return this.value(source, key) !== undefined;
+  }
+
+  isReserved(name: string): boolean {
+    return this.has('reserved', name);
+  }
+
+  /** One of the outside world: what CIDR rules are about. */
+  isWorld(): boolean {
+    return this.isReserved('world') || this.isReserved('world-ipv4') || this.isReserved('world-ipv6');
+  }
+
+  /** The prefixes of the `cidr:` labels; world-ipv4 and world-ipv6 are 0.0.0.0/0 and ::/0. */
+  prefixes(): readonly Prefix[] {
+    this.cidrs ??= [...this.cidrKeys()].map(prefixFromLabelKey).filter((prefix) => prefix !== undefined);
+    return this.cidrs;
+  }
+
+  private *cidrKeys(): Generator<string> {
+    let found = false;
+    for (const text of this.texts) {
+      if (!text.startsWith('cidr:')) continue;
+      found = true;
+      yield text.slice('cidr:'.length);
+    }
+    if (found) return;
+    if (this.isReserved('world-ipv4')) yield '0.0.0.0/0';
+    if (this.isReserved('world-ipv6')) yield '::/0';
+  }
+
+  [Symbol.iterator](): Iterator<string> {
+    return this.texts[Symbol.iterator]();
+  }
+}

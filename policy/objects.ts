@@ -1,0 +1,36 @@
+/** Kubernetes documents other than policies and pods, as the cluster wants them. */
+import type { CidrGroupSpec, NamespaceSpec, NodeSpec } from './cluster.ts';
+import type { Document } from './document.ts';
+import type { EndpointSliceSpec, ServiceSpec } from './service-table.ts';
+
+export function namespaceFromDocument({ name, labels, annotations }: Document): NamespaceSpec {
+  return { name, labels, audit: annotations['sluice.io/audit'] === 'true' };
+}
+
+export function nodeFromDocument({ name, labels, object }: Document): NodeSpec {
+  const addresses: { type?: string; address?: string }[] = object.status?.addresses ?? [];
+  const isAddress = (type = ''): boolean =>
+    type === 'InternalIP' || type === 'ExternalIP' || type === 'CiliumInternalIP';
+  return { name, labels, ips: addresses.filter(({ type }) => isAddress(type)).map(({ address = '' }) => address) };
+}
+
+export function cidrGroupFromDocument({ name, labels, object }: Document): CidrGroupSpec {
+  return { name, labels, cidrs: object.spec?.externalCIDRs ?? [] };
+}
+
+export function serviceFromDocument({ namespace, name, labels, object }: Document): ServiceSpec {
+  return { namespace, name, labels, selector: object.spec?.selector ?? {} };
+}
+
+/** EndpointSlice, or the older Endpoints. */
+export function endpointSliceFromDocument(document: Document): EndpointSliceSpec {
+  const { namespace, name, labels, object } = document;
+  if (document.kind === 'Endpoints') {
+    const subsets: { addresses?: { ip: string }[] }[] = object.subsets ?? [];
+    const addresses = subsets.flatMap((subset) => (subset.addresses ?? []).map(({ ip }) => ip));
+    return { namespace, name: `endpoints/${name}`, service: name, addresses };
+  }
+  const endpoints: { addresses?: string[] }[] = object.endpoints ?? [];
+  const addresses = endpoints.flatMap((endpoint) => endpoint.addresses ?? []);
+  return { namespace, name, service: labels['kubernetes.io/service-name'] ?? name, addresses };
+}

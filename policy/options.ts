@@ -1,0 +1,54 @@
+/** What can be configured about policies. Options that Cilium has carry Cilium's names; the rest say so. */
+
+export interface PolicyOptions {
+  /** Which endpoints are enforced: those selected by a rule (default), all (always), none (never). */
+  readonly 'enable-policy': 'default' | 'always' | 'never';
+  /** Would-be drops pass with verdict AUDIT, everywhere. */
+  readonly 'policy-audit-mode': boolean;
+  /** What CIDR rules match besides the outside world. */
+  readonly 'policy-cidr-match-mode': readonly ('nodes' | 'pods')[];
+  /** Peer selectors without a cluster label mean this cluster. */
+  readonly 'policy-default-local-cluster': boolean;
+  readonly 'cluster-name': string;
+  /** `auto` and `always`: the local host reaches its pods unless denied; `policy`: only if allowed. */
+  readonly 'allow-localhost': 'auto' | 'always' | 'policy';
+  readonly 'enable-l7-proxy': boolean;
+  readonly 'enable-icmp-rules': boolean;
+  readonly 'enable-node-selector-labels': boolean;
+  readonly 'enable-extended-ip-protocols': boolean;
+  readonly 'enable-non-default-deny-policies': boolean;
+  readonly 'enable-host-firewall': boolean;
+  /** Patterns of labels that make an identity, in Cilium's grammar; they come before the built-in ones. */
+  readonly labels: readonly string[];
+  /** Unknown addresses are world-ipv4 (9) or world-ipv6 (10) instead of world (2), as in a dual-stack Cilium. */
+  readonly 'dual-stack': boolean;
+  /** Ours: `kubernetes` makes ipBlock match pods and nodes too, and policyTypes exclusive. */
+  readonly semantics: 'cilium' | 'kubernetes';
+  /** Ours: addresses of this node are identity host. */
+  readonly 'node-name': string;
+}
+
+export const DEFAULT_OPTIONS: PolicyOptions = {
+  'enable-policy': 'default',
+  'policy-audit-mode': false,
+  'policy-cidr-match-mode': [],
+  'policy-default-local-cluster': true,
+  'cluster-name': 'default',
+  'allow-localhost': 'auto',
+  'enable-l7-proxy': true,
+  'enable-icmp-rules': true,
+  'enable-node-selector-labels': false,
+  'enable-extended-ip-protocols': false,
+  'enable-non-default-deny-policies': true,
+  'enable-host-firewall': false,
+  labels: [],
+  'dual-stack': false,
+  semantics: 'cilium',
+  'node-name': 'localhost',
+};
+
+export type PolicyConfig = Partial<PolicyOptions>;
+
+export function completeOptions(config: PolicyConfig = {}): PolicyOptions {
+  return { ...DEFAULT_OPTIONS, ...config };
+}

@@ -1,0 +1,156 @@
+/**
+ * A peer: a set of remote identities, described by labels, by prefixes, or by both.
+ * Equal keys mean equal sets, so that a thousand rules about `app=web` share one selector in the cache.
+ */
+import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
+import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from './labels.ts';
+import { equals, exists, type LabelSelector, selectorKey, selects } from './selector.ts';
+import type { Entity } from './schema-cilium.ts';
+
+export interface Peer {
+  readonly key: string;
+  /** One of these must select the identity. */
+  readonly anyOf: readonly LabelSelector[];
+  /** Identities must lie inside this prefix (judged by their `cidr:` label). */
+  readonly within?: Prefix;
+  /** ... and inside none of these. */
+  readonly except?: readonly Prefix[];
+  /** A prefix matches the outside world only, unless these are set. */
+  readonly reach?: { readonly nodes: boolean; readonly pods: boolean };
+  /** Aggregate identities (11..14) that stand for the whole of this peer. */
+  readonly aggregates: readonly number[];
+  /** Made from fromEndpoints/toEndpoints: fromRequires/toRequires are added to it. */
+  readonly isEndpoints?: boolean;
+  /** The names whose addresses this peer has. */
+  readonly fqdn?: { readonly matchName?: string; readonly matchPattern?: string };
+  /** A Service: resolved by the cluster into endpoint selectors or prefixes. */
+  readonly service?: ServicePeer;
+}
+
+export interface ServicePeer {
+  /** '' = every namespace. */
+  readonly namespace: string;
+  readonly name?: string;
+  readonly selector?: LabelSelector;
+}
+
+export const AGGREGATE_CLUSTER = 11;
+export const AGGREGATE_CLUSTER_MESH = 12;
+export const AGGREGATE_WORLD = 13;
+export const AGGREGATE_REMOTE_NODE = 14;
+/** A peer that is everyone is stored under all of these. */
+export const WILDCARD_IDENTITIES = [
+  0,
+  AGGREGATE_CLUSTER,
+  AGGREGATE_CLUSTER_MESH,
+  AGGREGATE_WORLD,
+  AGGREGATE_REMOTE_NODE,
+];
+
+/** Everyone, known or not. */
+export const ANY_PEER: Peer = { key: '*', anyOf: [[]], aggregates: [] };
+
+export function isWildcard(peer: Peer): boolean {
+  return peer.key === '*';
+}
+
+export function endpointsPeer(selector: LabelSelector): Peer {
+  return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [], isEndpoints: true };
+}
+
+export function labelsPeer(selector: LabelSelector): Peer {
+  return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [] };
+}
+
+export function cidrPeer(within: Prefix, except: readonly Prefix[], reach: { nodes: boolean; pods: boolean }): Peer {
+  const but = except.map((prefix) => `!${prefix.text}`).sort();
+  const reached = `${reach.nodes ? ' nodes' : ''}${reach.pods ? ' pods' : ''}`;
+  return {
+    key: `cidr ${[within.text, ...but].join(',')}${reached}`,
+    anyOf: [[]],
+    within,
+    except,
+    reach,
+    aggregates: [],
+  };
+}
+
+/** Members of CIDR groups, by name or by the groups' labels, less some prefixes. */
+export function cidrGroupPeer(selector: LabelSelector, except: readonly Prefix[]): Peer {
+  const but = except.map((prefix) => `!${prefix.text}`).sort();
+  return { key: `cidrgroup ${[selectorKey(selector), ...but].join(',')}`, anyOf: [selector], except, aggregates: [] };
+}
+
+export function cidrGroupSelector(name: string): LabelSelector {
+  return [exists('cidrgroup', CIDR_GROUP_NAME + name)];
+}
+
+export function fqdnPeer(fqdn: { matchName?: string; matchPattern?: string }): Peer {
+  const pattern = fqdn.matchName ?? fqdn.matchPattern ?? '';
+  return { key: `fqdn ${pattern}`, anyOf: [[exists('fqdn', pattern)]], aggregates: [], fqdn };
+}
+
+export function servicePeer(service: ServicePeer): Peer {
+  const what = service.name ?? selectorKey(service.selector ?? []);
+  return {
+    key: `service ${service.namespace}/${service.name === undefined ? 'by labels ' : ''}${what}`,
+    anyOf: [],
+    aggregates: [],
+    service,
+  };
+}
+
+/** Does the peer hold an identity with these labels? (Aggregates are listed, never matched by labels.) */
+export function holds(peer: Peer, labels: LabelSet): boolean {
+  if (!peer.anyOf.some((selector) => selects(selector, labels))) return false;
+  if (peer.within !== undefined && !isReached(peer, labels)) return false;
+  if (peer.within === undefined && peer.except === undefined) return true;
+  const prefixes = labels.prefixes();
+  const inside =
+    peer.within === undefined ? prefixes : prefixes.filter((prefix) => contains(peer.within as Prefix, prefix));
+  if (peer.within !== undefined && inside.length === 0) return false;
+  const isExcepted = (prefix: Prefix) => (peer.except ?? []).some((except) => contains(except, prefix));
+  return inside.length === 0 || !inside.every(isExcepted);
+}
+
+function isReached(peer: Peer, labels: LabelSet): boolean {
+  if (labels.isWorld()) return true;
+  const isNode = labels.isReserved('host') || labels.isReserved('remote-node');
+  return isNode ? peer.reach?.nodes === true : peer.reach?.pods === true;
+}
+
+/** Prefixes that must have identities of their own for this peer to be told apart from its surroundings. */
+export function prefixesOf(peer: Peer): readonly Prefix[] {
+  return peer.within === undefined ? (peer.except ?? []) : [peer.within, ...(peer.except ?? [])];
+}
+
+/** What each entity stands for (cilium-facts 1.5 says which identities carry which labels). */
+export function entityPeer(entity: Entity, clusterName: string): Peer {
+  if (entity === 'all') return ANY_PEER;
+  const reserved = (...names: string[]): LabelSelector[] => names.map((name) => [exists('reserved', name)]);
+  const peer = (anyOf: LabelSelector[], aggregates: number[] = []): Peer => ({
+    key: `entity ${entity}`,
+    anyOf,
+    aggregates,
+  });
+  const nodes = reserved('host', 'remote-node', 'init', 'ingress', 'health', 'unmanaged', 'kube-apiserver');
+  switch (entity) {
+    case 'world':
+      return peer(reserved('world', 'world-ipv4', 'world-ipv6'), [AGGREGATE_WORLD]);
+    case 'remote-node':
+      return peer(reserved('remote-node'), [AGGREGATE_REMOTE_NODE]);
+    case 'cluster':
+      return peer([...nodes, [equals({ source: 'k8s', key: CLUSTER }, clusterName)]], [AGGREGATE_CLUSTER]);
+    case 'cluster-mesh':
+      return peer([...nodes, [exists('k8s', CLUSTER)]], [AGGREGATE_CLUSTER, AGGREGATE_CLUSTER_MESH]);
+    case 'none':
+      return peer([]);
+    default:
+      return peer(reserved(entity));
+  }
+}
+
+/** The label that an identity of this prefix carries. */
+export function cidrLabel(prefix: Prefix): string {
+  return `cidr:${prefixLabelKey(prefix)}`;
+}

@@ -1,0 +1,74 @@
+/** A pod as the compiler wants it, from the object that describes it; and the labels that make its identity. */
+import type { Document } from './document.ts';
+import type { LabelFilter } from './label-filter.ts';
+import { CLUSTER, formatLabel, NAMESPACE_LABELS, NAMESPACE_NAME, POD_NAMESPACE, SERVICE_ACCOUNT } from './labels.ts';
+import type { NamedPort } from './port-names.ts';
+import { protocolNumbers } from './protocols.ts';
+
+export interface PodSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount?: string;
+  readonly namedPorts?: readonly NamedPort[];
+  readonly nodeName?: string;
+  /** The number of its endpoint here; 0 = it runs on another node (its policy is not compiled). */
+  readonly endpointId: number;
+  readonly ips: readonly string[];
+  /** Its would-be drops pass with verdict AUDIT. */
+  readonly audit?: boolean;
+  /** It lives in its node's network namespace: its addresses are the node's. */
+  readonly hostNetwork?: boolean;
+}
+
+/** Reads a Pod document. @param endpointId 0 = not local */
+export function podFromDocument(document: Document, endpointId: number): PodSpec {
+  const { spec = {}, status = {} } = document.object;
+  const ips: string[] = (status.podIPs ?? []).map(({ ip }: { ip: string }) => ip);
+  if (ips.length === 0 && status.podIP !== undefined) ips.push(status.podIP);
+  return {
+    namespace: document.namespace,
+    name: document.name,
+    labels: document.labels,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    namedPorts: namedPorts(spec.containers ?? []),
+    ...(spec.nodeName !== undefined && { nodeName: spec.nodeName }),
+    endpointId,
+    ips,
+    audit: document.annotations['sluice.io/audit'] === 'true',
+    hostNetwork: spec.hostNetwork === true,
+  };
+}
+
+interface Container {
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+}
+
+/** The first container that gives a name (and protocol) a number wins. */
+function namedPorts(containers: readonly Container[]): NamedPort[] {
+  const ports = new Map<string, NamedPort>();
+  for (const { name, containerPort, protocol = 'TCP' } of containers.flatMap((container) => container.ports ?? [])) {
+    if (name === undefined) continue;
+    const [number] = protocolNumbers(protocol);
+    const key = `${number}/${name.toLowerCase()}`;
+    if (!ports.has(key)) ports.set(key, { name: name.toLowerCase(), protocol: number, port: containerPort });
+  }
+  return [...ports.values()];
+}
+
+/** The labels of the pod's identity but for `cidr:` ones. @param namespaceLabels undefined = the namespace is not known */
+export function podLabels(
+  pod: PodSpec,
+  namespaceLabels: Readonly<Record<string, string>> | undefined,
+  { filter, clusterName }: { filter: LabelFilter; clusterName: string },
+): string[] {
+  const labels: Record<string, string> = { ...pod.labels };
+  for (const [key, value] of Object.entries(namespaceLabels ?? {})) labels[NAMESPACE_LABELS + key] = value;
+  labels[NAMESPACE_LABELS + NAMESPACE_NAME] = pod.namespace;
+  labels[POD_NAMESPACE] = pod.namespace;
+  labels[SERVICE_ACCOUNT] = pod.serviceAccount ?? 'default';
+  labels[CLUSTER] = clusterName;
+  return Object.entries(labels)
+    .filter(([key]) => filter.keeps('k8s', key))
+    .map(([key, value]) => formatLabel('k8s', key, value));
+}

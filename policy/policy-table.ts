@@ -1,0 +1,152 @@
+/** The policies in force, their rules by subject, and the rules that select an identity. */
+import type { Compiler, NumberedRule } from './compiler.ts';
+import type { LabelSet } from './labels.ts';
+import { labelsPeer, type Peer } from './peer.ts';
+import { type Element, type Policy, policyName, type Rule } from './rule.ts';
+import type { CachedPeer, SelectorUser } from './selector-cache.ts';
+import { selects } from './selector.ts';
+import type { ServiceTable } from './service-table.ts';
+
+/** What the table tells its cluster. */
+export interface PolicyEvents {
+  /** The peers of the rule matter from now on. */
+  readonly use: (rule: NumberedRule) => void;
+  readonly unuse: (rule: NumberedRule) => void;
+  /** Endpoints of the identity are selected by other rules than before. */
+  readonly touch: (identity: number) => void;
+  /** Host endpoints may be. */
+  readonly touchHost: () => void;
+}
+
+interface Held {
+  readonly policy: Policy;
+  readonly rules: readonly NumberedRule[];
+  readonly text: string;
+}
+
+export class PolicyTable implements SelectorUser {
+  private readonly policies = new Map<string, Held>();
+  private readonly subjects = new Map<CachedPeer, Set<NumberedRule>>();
+  private readonly cachedSubjects = new Map<number, CachedPeer>();
+  private readonly hostRules = new Set<NumberedRule>();
+  private readonly audited = new Set<number>();
+  private nextNumber = 1;
+
+  private readonly compiler: Compiler;
+  private readonly services: ServiceTable;
+  private readonly events: PolicyEvents;
+
+  constructor(compiler: Compiler, services: ServiceTable, events: PolicyEvents) {
+    this.compiler = compiler;
+    this.services = services;
+    this.events = events;
+  }
+
+  get size(): number {
+    return this.policies.size;
+  }
+
+  *[Symbol.iterator](): Iterator<Policy> {
+    for (const { policy } of this.policies.values()) yield policy;
+  }
+
+  /** Does nothing when the same policy is there already. */
+  set(policy: Policy): void {
+    const name = policyName(policy);
+    const resolved = { ...policy, rules: policy.rules.map((rule) => this.withServices(rule)) };
+    const text = textOf(resolved);
+    const before = this.policies.get(name);
+    if (before?.text === text) return;
+    const rules = resolved.rules.map((rule) => this.add(rule, policy));
+    this.policies.set(name, { policy, rules, text });
+    // The old rules go after the new ones came, so that what both name stays known throughout.
+    for (const rule of before?.rules ?? []) this.drop(rule);
+  }
+
+  remove(ref: { kind: string; namespace: string; name: string }): boolean {
+    const name = policyName(ref);
+    const held = this.policies.get(name);
+    if (held === undefined) return false;
+    this.policies.delete(name);
+    for (const rule of held.rules) this.drop(rule);
+    return true;
+  }
+
+  /** Rules about services are made anew; those that come out the same stay. */
+  servicesChanged(): void {
+    for (const { policy } of [...this.policies.values()]) if (mentionsServices(policy)) this.set(policy);
+  }
+
+  private add(rule: Rule, policy: Policy): NumberedRule {
+    const numbered: NumberedRule = { number: this.nextNumber++, order: policyName(policy), rule };
+    if (policy.audit) this.audited.add(numbered.number);
+    this.events.use(numbered);
+    if (rule.selectsNodes) {
+      this.hostRules.add(numbered);
+      this.events.touchHost();
+      return numbered;
+    }
+    const cached = this.compiler.selectors.use(labelsPeer(rule.subject), this);
+    const rules = this.subjects.get(cached) ?? new Set();
+    this.subjects.set(cached, rules.add(numbered));
+    this.cachedSubjects.set(numbered.number, cached);
+    for (const identity of cached.identities) this.events.touch(identity);
+    return numbered;
+  }
+
+  private drop(numbered: NumberedRule): void {
+    this.events.unuse(numbered);
+    this.audited.delete(numbered.number);
+    if (this.hostRules.delete(numbered)) {
+      this.events.touchHost();
+      return;
+    }
+    const cached = this.cachedSubjects.get(numbered.number);
+    if (cached === undefined) return;
+    this.cachedSubjects.delete(numbered.number);
+    for (const identity of cached.identities) this.events.touch(identity);
+    const rules = this.subjects.get(cached);
+    if (rules?.delete(numbered) && rules.size === 0) this.subjects.delete(cached);
+    this.compiler.selectors.release(cached, this);
+  }
+
+  /** A subject began or ceased to select an identity. */
+  touch(identity: number): void {
+    this.events.touch(identity);
+  }
+
+  rulesFor(identity: number, labels: LabelSet, kind: 'pod' | 'init' | 'host'): NumberedRule[] {
+    if (kind === 'host') {
+      const isEnforced = this.compiler.options['enable-host-firewall'];
+      return isEnforced ? [...this.hostRules].filter(({ rule }) => selects(rule.subject, labels)) : [];
+    }
+    const rules: NumberedRule[] = [];
+    for (const cached of this.compiler.selectors.holders(identity)) rules.push(...(this.subjects.get(cached) ?? []));
+    return rules;
+  }
+
+  isAudited(number: number): boolean {
+    return this.audited.has(number);
+  }
+
+  private withServices(rule: Rule): Rule {
+    const resolve = (element: Element): Element => {
+      if (!element.peers.some(({ service }) => service !== undefined)) return element;
+      const peers = element.peers.flatMap((peer): Peer[] =>
+        peer.service === undefined ? [peer] : this.services.peersOf(peer.service),
+      );
+      return { ...element, peers };
+    };
+    return { ...rule, ingress: rule.ingress.map(resolve), egress: rule.egress.map(resolve) };
+  }
+}
+
+function mentionsServices(policy: Policy): boolean {
+  const mentions = (element: Element): boolean => element.peers.some(({ service }) => service !== undefined);
+  return policy.rules.some(({ ingress, egress }) => ingress.some(mentions) || egress.some(mentions));
+}
+
+/** Equal for policies that mean the same and stand in the same place. */
+function textOf(policy: Policy): string {
+  return JSON.stringify(policy, (_, value) => (typeof value === 'bigint' ? value.toString(36) : value));
+}

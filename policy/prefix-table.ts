@@ -1,0 +1,237 @@
+/**
+ * What is known about each prefix, and which labels follow: the source of ipcache entries other than the pods'.
+ *
+ * A prefix is interesting when a policy names it, a CIDR group holds it, a name resolved to it, or a node or the API
+ * server has it. Its labels are the union of what is said about it, of the groups of the prefixes around it, and of one
+ * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
+ * can tell share an identity. Prefixes form a forest by containment; a change re-labels what lies inside, nothing else.
+ */
+import { contains, type Prefix, parsePrefix } from './cidr.ts';
+import { CIDR_GROUP_NAME } from './labels.ts';
+import { cidrLabel } from './peer.ts';
+
+export interface NodeFact {
+  readonly isLocal: boolean;
+  /** `node:` labels, when nodes may be selected by label. */
+  readonly labels: readonly string[];
+}
+
+interface Entry {
+  readonly prefix: Prefix;
+  parent: Entry | undefined;
+  readonly children: Set<Entry>;
+  /** Rules of policies that name it; those whose peers may be nodes or pods, apart. */
+  uses: number;
+  nodeUses: number;
+  podUses: number;
+  readonly groups: Map<string, readonly string[]>;
+  readonly names: Set<string>;
+  node: NodeFact | undefined;
+  isApiServer: boolean;
+  pods: number;
+}
+
+/** How a prefix is named by a peer. */
+export interface PrefixReach {
+  readonly nodes: boolean;
+  readonly pods: boolean;
+}
+
+export class PrefixTable {
+  private readonly entries = new Map<string, Entry>();
+  private readonly roots = new Set<Entry>();
+  /** How many entries there are of each family and length: the ancestors worth looking for. */
+  private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  private readonly dirty = new Set<string>();
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  use(prefix: Prefix, reach: PrefixReach): void {
+    this.count(prefix, reach, 1);
+  }
+
+  unuse(prefix: Prefix, reach: PrefixReach): void {
+    this.count(prefix, reach, -1);
+  }
+
+  private count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
+    const entry = this.at(prefix);
+    const before = labelUses(entry);
+    entry.uses += by;
+    if (reach.nodes) entry.nodeUses += by;
+    if (reach.pods) entry.podUses += by;
+    if (labelUses(entry) !== before) this.touchInside(entry);
+    this.dropIfIdle(entry);
+  }
+
+  /** @param labels of the group, as `cidrgroup:` labels; undefined = the prefix left the group */
+  setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
+    const entry = this.at(prefix);
+    if (labels === undefined) entry.groups.delete(name);
+    else entry.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
+    this.touchInside(entry);
+    this.dropIfIdle(entry);
+  }
+
+  /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
+  setName(prefix: Prefix, pattern: string, belongs: boolean): void {
+    const entry = this.at(prefix);
+    if (belongs) entry.names.add(pattern);
+    else entry.names.delete(pattern);
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  setNode(prefix: Prefix, node: NodeFact | undefined): void {
+    const entry = this.at(prefix);
+    entry.node = node;
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  setApiServer(prefix: Prefix, isApiServer: boolean): void {
+    const entry = this.at(prefix);
+    entry.isApiServer = isApiServer;
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  /** Counts pods at an address: they are told by `takeDirty` when a prefix around them changes. */
+  countPod(prefix: Prefix, by: 1 | -1): void {
+    const entry = this.at(prefix);
+    entry.pods += by;
+    this.dropIfIdle(entry);
+  }
+
+  /** Prefixes whose labels may have changed since the last call. */
+  takeDirty(): string[] {
+    const dirty = [...this.dirty];
+    this.dirty.clear();
+    return dirty;
+  }
+
+  /** What is said of the prefix; undefined when nothing is (then it has no identity of its own). */
+  describe(text: string): PrefixDescription | undefined {
+    const entry = this.entries.get(text);
+    if (entry === undefined || isBare(entry)) return undefined;
+    const around = [...lineage(entry)];
+    const groups = around.flatMap(({ groups }) => [...groups.values()].flat());
+    const cidr = around.find(({ uses }) => uses > 0)?.prefix;
+    const nodeCidr = around.find(({ nodeUses }) => nodeUses > 0)?.prefix;
+    return {
+      prefix: entry.prefix,
+      labels: [...new Set([...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)])],
+      node: entry.node,
+      isApiServer: entry.isApiServer,
+      cidrLabel: cidr === undefined ? undefined : cidrLabel(cidr),
+      nodeCidrLabel: nodeCidr === undefined ? undefined : cidrLabel(nodeCidr),
+    };
+  }
+
+  /** The `cidr:` label that a pod at this address carries, if CIDR rules may match pods; undefined when none names it. */
+  podCidrLabel(address: Prefix): string | undefined {
+    const entry = this.entries.get(address.text);
+    if (entry === undefined) return undefined;
+    const named = [...lineage(entry)].find(({ podUses }) => podUses > 0);
+    return named === undefined ? undefined : cidrLabel(named.prefix);
+  }
+
+  private at(prefix: Prefix): Entry {
+    const known = this.entries.get(prefix.text);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      prefix,
+      parent: undefined,
+      children: new Set(),
+      uses: 0,
+      nodeUses: 0,
+      podUses: 0,
+      groups: new Map(),
+      names: new Set(),
+      node: undefined,
+      isApiServer: false,
+      pods: 0,
+    };
+    this.insert(entry);
+    return entry;
+  }
+
+  private insert(entry: Entry): void {
+    const { prefix } = entry;
+    entry.parent = this.nearestAround(prefix);
+    const siblings = entry.parent?.children ?? this.roots;
+    const isAddress = prefix.length === (prefix.family === 4 ? 32 : 128);
+    for (const sibling of isAddress ? [] : [...siblings]) {
+      if (!contains(prefix, sibling.prefix)) continue;
+      siblings.delete(sibling);
+      sibling.parent = entry;
+      entry.children.add(sibling);
+    }
+    siblings.add(entry);
+    this.entries.set(prefix.text, entry);
+    const lengths = this.lengths[prefix.family];
+    lengths.set(prefix.length, (lengths.get(prefix.length) ?? 0) + 1);
+    this.dirty.add(prefix.text);
+  }
+
+  private nearestAround(prefix: Prefix): Entry | undefined {
+    const lengths = [...this.lengths[prefix.family].keys()]
+      .filter((length) => length < prefix.length)
+      .sort((a, b) => b - a);
+    for (const length of lengths) {
+      const address = prefix.text.slice(0, prefix.text.indexOf('/'));
+      const entry = this.entries.get(parsePrefix(`${address}/${length}`).text);
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  }
+
+  private touchInside(entry: Entry): void {
+    this.dirty.add(entry.prefix.text);
+    for (const child of entry.children) this.touchInside(child);
+  }
+
+  private dropIfIdle(entry: Entry): void {
+    if (!isBare(entry) || entry.pods > 0) return;
+    const siblings = entry.parent?.children ?? this.roots;
+    siblings.delete(entry);
+    for (const child of entry.children) {
+      child.parent = entry.parent;
+      siblings.add(child);
+    }
+    this.entries.delete(entry.prefix.text);
+    const lengths = this.lengths[entry.prefix.family];
+    const left = (lengths.get(entry.prefix.length) ?? 0) - 1;
+    if (left > 0) lengths.set(entry.prefix.length, left);
+    else lengths.delete(entry.prefix.length);
+    this.dirty.add(entry.prefix.text);
+  }
+}
+
+export interface PrefixDescription {
+  readonly prefix: Prefix;
+  /** `cidrgroup:` and `fqdn:` labels. */
+  readonly labels: readonly string[];
+  readonly node: NodeFact | undefined;
+  readonly isApiServer: boolean;
+  readonly cidrLabel: string | undefined;
+  /** As `cidrLabel`, of prefixes that may match nodes. */
+  readonly nodeCidrLabel: string | undefined;
+}
+
+/** Nothing is said of it by itself. */
+function isBare({ uses, groups, names, node, isApiServer }: Entry): boolean {
+  return uses === 0 && groups.size === 0 && names.size === 0 && node === undefined && !isApiServer;
+}
+
+/** Which of the counts are above zero: when that changes, labels inside may. */
+function labelUses({ uses, nodeUses, podUses }: Entry): number {
+  return (uses > 0 ? 1 : 0) | (nodeUses > 0 ? 2 : 0) | (podUses > 0 ? 4 : 0);
+}
+
+/** The entry and those around it, inside out. */
+function* lineage(entry: Entry): Generator<Entry> {
+  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) yield at;
+}

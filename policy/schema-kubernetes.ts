@@ -1,0 +1,127 @@
+/** Shapes of the Kubernetes kinds that are read. Only NetworkPolicy is closed: the others have far more than we use. */
+import {
+  any,
+  boolean,
+  integer,
+  integerOrString,
+  list,
+  map,
+  type ObjectShape,
+  object,
+  oneOf,
+  openObject,
+  type Shape,
+  string,
+} from './shape.ts';
+
+export const METADATA = openObject(
+  { name: string, namespace: string, uid: string, labels: map(string), annotations: map(string) },
+  ['name'],
+);
+
+export const SELECTOR = object({
+  matchLabels: map(string),
+  matchExpressions: list(
+    object({ key: string, operator: oneOf('In', 'NotIn', 'Exists', 'DoesNotExist'), values: list(string) }, [
+      'key',
+      'operator',
+    ]),
+  ),
+});
+
+/** A whole object: what every kind has, and its own fields. */
+export function kind(fields: Record<string, Shape>, required: string[] = []): ObjectShape {
+  return object({ apiVersion: string, kind: string, metadata: METADATA, status: any, ...fields }, [
+    'apiVersion',
+    'metadata',
+    ...required,
+  ]);
+}
+
+const openKind = (fields: Record<string, Shape>): ObjectShape => ({ ...kind(fields), open: true });
+
+const NETWORK_POLICY_PORT = object({
+  protocol: oneOf('TCP', 'UDP', 'SCTP'),
+  port: integerOrString,
+  endPort: integer(1, 65535),
+});
+
+const NETWORK_POLICY_PEER = object({
+  podSelector: SELECTOR,
+  namespaceSelector: SELECTOR,
+  ipBlock: object({ cidr: string, except: list(string) }, ['cidr']),
+});
+
+export const NETWORK_POLICY = kind(
+  {
+    spec: object({
+      podSelector: SELECTOR,
+      policyTypes: list(oneOf('Ingress', 'Egress')),
+      ingress: list(object({ from: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
+      egress: list(object({ to: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
+    }),
+  },
+  ['spec'],
+);
+
+const CONTAINER = openObject({
+  name: string,
+  image: string,
+  command: list(string),
+  args: list(string),
+  env: list(openObject({ name: string, value: string })),
+  ports: list(
+    openObject({ name: string, containerPort: integer(1, 65535), protocol: oneOf('TCP', 'UDP', 'SCTP') }, [
+      'containerPort',
+    ]),
+  ),
+});
+
+const POD_SPEC = openObject({
+  serviceAccountName: string,
+  nodeName: string,
+  hostNetwork: boolean,
+  containers: list(CONTAINER),
+  initContainers: list(CONTAINER),
+});
+
+export const POD = openKind({
+  spec: POD_SPEC,
+  status: openObject({ podIP: string, podIPs: list(openObject({ ip: string })) }),
+});
+
+export const WORKLOAD = openKind({
+  spec: openObject({
+    replicas: integer(0, 100_000),
+    selector: SELECTOR,
+    template: openObject({
+      metadata: openObject({ labels: map(string), annotations: map(string) }),
+      spec: POD_SPEC,
+    }),
+  }),
+});
+
+export const NAMESPACE = openKind({});
+
+export const NODE = openKind({
+  status: openObject({ addresses: list(openObject({ type: string, address: string })) }),
+});
+
+export const SERVICE = openKind({
+  spec: openObject({
+    selector: map(string),
+    clusterIP: string,
+    type: string,
+    ports: list(openObject({ name: string, protocol: string, port: integer(1, 65535), targetPort: integerOrString })),
+  }),
+});
+
+export const ENDPOINT_SLICE = openKind({
+  addressType: string,
+  endpoints: list(openObject({ addresses: list(string) })),
+  ports: list(openObject({ name: string, port: integer(0, 65535), protocol: string })),
+});
+
+export const ENDPOINTS = openKind({
+  subsets: list(openObject({ addresses: list(openObject({ ip: string })) })),
+});

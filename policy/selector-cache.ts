@@ -1,0 +1,192 @@
+/**
+ * Which identities does each peer hold? Asked once a peer and once an identity, then kept.
+ *
+ * A thousand rules about the same peer share one entry, found by the peer's key. When an identity comes or goes, only
+ * peers that could hold it are tried: peers are filed under a label that their identities must have (the namespace,
+ * mostly) or under their prefix, and only the few without either are tried always. Users of a peer whose set changed
+ * are told which identity it was.
+ */
+import type { Prefix } from './cidr.ts';
+import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
+import { holds, type Peer } from './peer.ts';
+import type { LabelSelector, Requirement } from './selector.ts';
+
+export interface SelectorUser {
+  /** The peer began or ceased to hold the identity. */
+  touch(identity: number, peer: CachedPeer): void;
+}
+
+export interface CachedPeer {
+  readonly peer: Peer;
+  readonly identities: ReadonlySet<number>;
+}
+
+interface Entry extends CachedPeer {
+  readonly identities: Set<number>;
+  /** With how often each asked for it. */
+  readonly users: Map<SelectorUser, number>;
+  /** Where it is filed; undefined = tried always. */
+  readonly places: readonly string[] | undefined;
+}
+
+export class SelectorCache {
+  private readonly peers = new Map<string, Entry>();
+  private readonly identities = new Map<number, LabelSet>();
+  private readonly heldBy = new Map<number, Set<Entry>>();
+  private readonly filed = new Map<string, Set<Entry>>();
+  private readonly unfiled = new Set<Entry>();
+  private readonly byLabel = new Map<string, Set<number>>();
+
+  get size(): { peers: number; identities: number } {
+    return { peers: this.peers.size, identities: this.identities.size };
+  }
+
+  /** The cached peer; every `use` needs a `release`. */
+  use(peer: Peer, user: SelectorUser): CachedPeer {
+    const entry = this.peers.get(peer.key) ?? this.add(peer);
+    entry.users.set(user, (entry.users.get(user) ?? 0) + 1);
+    return entry;
+  }
+
+  private add(peer: Peer): Entry {
+    const entry: Entry = { peer, identities: new Set(), users: new Map(), places: placesOf(peer) };
+    this.peers.set(peer.key, entry);
+    if (entry.places === undefined) this.unfiled.add(entry);
+    for (const place of entry.places ?? []) addTo(this.filed, place, entry);
+    for (const id of this.candidates(entry)) {
+      if (holds(peer, this.identities.get(id) as LabelSet)) this.hold(entry, id);
+    }
+    return entry;
+  }
+
+  /** Identities that a new peer could hold. */
+  private *candidates({ peer, places }: Entry): Iterable<number> {
+    if (places === undefined || peer.within !== undefined) {
+      yield* this.identities.keys();
+      return;
+    }
+    for (const place of places) yield* this.byLabel.get(place) ?? [];
+  }
+
+  release(cached: CachedPeer, user: SelectorUser): void {
+    const entry = cached as Entry;
+    const uses = (entry.users.get(user) ?? 0) - 1;
+    if (uses > 0) entry.users.set(user, uses);
+    else entry.users.delete(user);
+    if (entry.users.size > 0) return;
+    this.peers.delete(entry.peer.key);
+    this.unfiled.delete(entry);
+    for (const place of entry.places ?? []) removeFrom(this.filed, place, entry);
+    for (const id of entry.identities) this.heldBy.get(id)?.delete(entry);
+  }
+
+  addIdentity(id: number, labels: LabelSet): void {
+    this.identities.set(id, labels);
+    this.heldBy.set(id, new Set());
+    for (const place of labelPlaces(labels)) addTo(this.byLabel, place, id);
+    const tried = new Set<Entry>(this.unfiled);
+    for (const place of [...labelPlaces(labels), ...prefixPlaces(labels)]) {
+      for (const entry of this.filed.get(place) ?? []) tried.add(entry);
+    }
+    for (const entry of tried) {
+      if (holds(entry.peer, labels)) {
+        this.hold(entry, id);
+        tell(entry, id);
+      }
+    }
+  }
+
+  removeIdentity(id: number): void {
+    const labels = this.identities.get(id);
+    if (labels === undefined) return;
+    for (const place of labelPlaces(labels)) removeFrom(this.byLabel, place, id);
+    for (const entry of this.heldBy.get(id) ?? []) {
+      entry.identities.delete(id);
+      tell(entry, id);
+    }
+    this.heldBy.delete(id);
+    this.identities.delete(id);
+  }
+
+  /** The labels of a live identity. */
+  labels(id: number): LabelSet | undefined {
+    return this.identities.get(id);
+  }
+
+  /** Peers that hold the identity now. */
+  holders(id: number): ReadonlySet<CachedPeer> {
+    return this.heldBy.get(id) ?? new Set();
+  }
+
+  /** Every peer with how many users it has: for `policy selectors`. */
+  *entries(): Iterable<{ cached: CachedPeer; users: number }> {
+    for (const entry of this.peers.values()) yield { cached: entry, users: entry.users.size };
+  }
+
+  private hold(entry: Entry, id: number): void {
+    entry.identities.add(id);
+    this.heldBy.get(id)?.add(entry);
+  }
+}
+
+function tell(entry: Entry, id: number): void {
+  for (const user of entry.users.keys()) user.touch(id, entry);
+}
+
+/** Where a peer is filed: under each label one of which its identities must have, or under its prefix. */
+function placesOf(peer: Peer): readonly string[] | undefined {
+  if (peer.within !== undefined) return [prefixPlace(peer.within)];
+  const places: string[] = [];
+  for (const selector of peer.anyOf) {
+    const found = selectorPlaces(selector);
+    if (found === undefined) return undefined;
+    places.push(...found);
+  }
+  return [...new Set(places)];
+}
+
+/** The most telling requirement: a namespace if there is one, the cluster (which all pods share) only at last. */
+function selectorPlaces(selector: LabelSelector): readonly string[] | undefined {
+  const telling = selector.filter((requirement) => valuesOf(requirement) !== undefined);
+  const best =
+    telling.find(({ key }) => key === POD_NAMESPACE) ?? telling.find(({ key }) => key !== CLUSTER) ?? telling[0];
+  return best === undefined ? undefined : valuesOf(best)?.map((value) => `${best.key}=${value}`);
+}
+
+/** The values one of which a label must have; labels of some sources have none, so that having the key is enough. */
+function valuesOf({ operator, source, key, values }: Requirement): readonly string[] | undefined {
+  if (operator === 'In') return values;
+  const isBare = source === 'reserved' || source === 'fqdn' || key.startsWith(CIDR_GROUP_NAME);
+  return operator === 'Exists' && isBare ? [''] : undefined;
+}
+
+function labelPlaces(labels: LabelSet): string[] {
+  return labels.texts.map((text) => {
+    const name = text.slice(text.indexOf(':') + 1);
+    return name.includes('=') ? name : `${name}=`;
+  });
+}
+
+/** All prefixes that an identity may lie in. */
+function prefixPlaces(labels: LabelSet): string[] {
+  return labels
+    .prefixes()
+    .flatMap((prefix) => Array.from({ length: prefix.length + 1 }, (_, length) => prefixPlace({ ...prefix, length })));
+}
+
+/** @param prefix bits of `network` beyond `length` do not matter */
+function prefixPlace({ family, network, length }: Pick<Prefix, 'family' | 'network' | 'length'>): string {
+  return `cidr ${family}/${length}/${network >> BigInt((family === 4 ? 32 : 128) - length)}`;
+}
+
+function addTo<V>(map: Map<string, Set<V>>, key: string, value: V): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([value]));
+  else set.add(value);
+}
+
+function removeFrom<V>(map: Map<string, Set<V>>, key: string, value: V): void {
+  const set = map.get(key);
+  set?.delete(value);
+  if (set?.size === 0) map.delete(key);
+}

@@ -1,0 +1,322 @@
+/** Checks of toPorts: ports, protocols, and the L7 rules that may stand on them. */
+import { RE2JS } from 're2js';
+import type { CiliumPort, CiliumPortRule } from './cilium-document.ts';
+import { isServiceName, parsePort } from './port.ts';
+import { nearest, quote } from './problems.ts';
+import { EXTENDED_PROTOCOLS } from './protocols.ts';
+import type { Reader } from './shape.ts';
+import type { Check } from './validate-cilium.ts';
+import { checkFqdn } from './validate-peers.ts';
+
+interface PortCheck extends Check {
+  readonly isEgress: boolean;
+  readonly isHostPolicy: boolean;
+}
+
+const MAX_PORTS = 40;
+
+export function checkPortRule(rule: CiliumPortRule, path: string, check: PortCheck): void {
+  const { reader } = check;
+  const ports = rule.ports ?? [];
+  if (ports.length > MAX_PORTS) {
+    reader.problem(`${path}.ports`, 'too-many-ports', `read ports: found ${ports.length}, wanted at most ${MAX_PORTS}`);
+  }
+  ports.forEach((port, i) => checkPort(port, `${path}.ports[${i}]`, check));
+  checkServerNames(rule, path, reader);
+  checkListener(rule, path, check);
+  if (rule.terminatingTLS !== undefined || rule.originatingTLS !== undefined) {
+    const field = rule.terminatingTLS !== undefined ? 'terminatingTLS' : 'originatingTLS';
+    reader.problem(
+      `${path}.${field}`,
+      'tls-unenforced',
+      `read toPorts: found ${field}, wanted none: TLS interception is not enforced yet`,
+      {
+        severity: 'warning',
+        hint: 'until it is, these ports are closed to the peers of this rule',
+      },
+    );
+  }
+  checkL7(rule, path, check);
+}
+
+function checkPort({ port, endPort, protocol }: CiliumPort, path: string, { reader, options }: Check): void {
+  const isNamed = port !== undefined && isServiceName(port);
+  const number = port === undefined || isNamed ? 0 : parsePort(port);
+  if (number === undefined) {
+    reader.problem(
+      `${path}.port`,
+      'port',
+      `read port: found ${quote(port)}, wanted 0 to 65535 or a service name of at most 15 letters, digits and '-'`,
+    );
+  } else if (port !== undefined && !isNamed && !/^(0|[1-9]\d*)$/.test(port)) {
+    reader.problem(`${path}.port`, 'port-base', `read port: found ${quote(port)}, wanted a decimal number`, {
+      severity: 'warning',
+      hint: `it is read as ${number}`,
+    });
+  }
+  if (isNamed && (endPort ?? 0) > 0) {
+    reader.problem(
+      `${path}.endPort`,
+      'named-range',
+      `read port: found endPort beside the name ${quote(port)}, wanted a number as start`,
+    );
+  } else if (number !== undefined && number > 0 && endPort !== undefined && endPort > 0 && endPort < number) {
+    reader.problem(
+      `${path}.endPort`,
+      'end-below-port',
+      `read port: found endPort ${endPort} below port ${number}, wanted at least ${number}`,
+      {
+        severity: 'warning',
+        hint: `it is taken as the single port ${number}`,
+      },
+    );
+  }
+  if (port === undefined && (protocol === undefined || protocol === 'ANY')) return;
+  if (!EXTENDED_PROTOCOLS.includes(protocol ?? '')) return;
+  if (!options['enable-extended-ip-protocols']) {
+    reader.problem(
+      `${path}.protocol`,
+      'extended-protocol',
+      `read protocol: found ${protocol}, wanted TCP, UDP, SCTP or ANY while enable-extended-ip-protocols is false`,
+    );
+  } else if (isNamed || number !== 0) {
+    reader.problem(
+      `${path}.port`,
+      'extended-port',
+      `read port: found ${quote(port)} with protocol ${protocol}, wanted 0: it has no ports`,
+    );
+  }
+}
+
+function checkServerNames(rule: CiliumPortRule, path: string, reader: Reader): void {
+  rule.serverNames?.forEach((name, i) => {
+    if (name !== '' && /^[-a-zA-Z0-9_.*]+$/.test(name)) return;
+    reader.problem(
+      `${path}.serverNames[${i}]`,
+      'server-name',
+      `read server name: found ${quote(name)}, wanted a name or a pattern with *`,
+    );
+  });
+  if ((rule.serverNames?.length ?? 0) > 0 && hasRules(rule) && rule.terminatingTLS === undefined) {
+    reader.problem(
+      `${path}.serverNames`,
+      'server-names-with-l7',
+      'read toPorts: found serverNames beside rules, wanted terminatingTLS with them',
+      {
+        hint: 'without ending TLS the requests inside cannot be read',
+      },
+    );
+  }
+}
+
+function checkListener(rule: CiliumPortRule, path: string, { reader, isEgress }: PortCheck): void {
+  if (rule.listener === undefined) return;
+  if (!isEgress) {
+    reader.problem(
+      `${path}.listener`,
+      'listener-ingress',
+      'read toPorts: found listener on ingress, wanted it on egress only',
+    );
+  } else if (hasRules(rule)) {
+    reader.problem(
+      `${path}.listener`,
+      'listener-with-l7',
+      'read toPorts: found listener beside rules, wanted one of them',
+    );
+  }
+  reader.problem(`${path}.listener`, 'listener', 'read toPorts: found listener, wanted none', {
+    hint: 'it hands the stream to a listener of an Envoy that Sluice does not run; use rules.http, rules.dns or rules.kafka',
+  });
+}
+
+function hasRules({ rules }: CiliumPortRule): boolean {
+  return l7Count(rules?.http) + l7Count(rules?.dns) + l7Count(rules?.kafka) > 0;
+}
+
+function l7Count(list: readonly unknown[] | undefined): number {
+  return list?.length ?? 0;
+}
+
+function checkL7(rule: CiliumPortRule, path: string, check: PortCheck): void {
+  const { reader, options } = check;
+  const { rules } = rule;
+  if (rules === undefined) return;
+  if (rules.l7proto !== undefined || rules.l7 !== undefined) {
+    reader.problem(`${path}.rules`, 'l7proto', 'read rules: found l7proto/l7, wanted http, dns or kafka', {
+      hint: 'generic proxylib parsers are gone from Cilium since 1.20 and were never part of Sluice',
+    });
+  }
+  const given = (['http', 'dns', 'kafka'] as const).filter((name) => rules[name] !== undefined);
+  if (given.length > 1) {
+    reader.problem(`${path}.rules`, 'two-parsers', `read rules: found ${given.join(' and ')}, wanted one of them`, {
+      hint: 'make one entry of toPorts for each',
+    });
+  }
+  if (hasRules(rule)) {
+    if (!options['enable-l7-proxy']) {
+      reader.problem(
+        `${path}.rules`,
+        'l7-disabled',
+        'read rules: found L7 rules, wanted none while enable-l7-proxy is false',
+      );
+    }
+    checkL7Ports(rule, path, check);
+    checkHostL7(rule, path, check);
+  }
+  rules.http?.forEach((http, i) => checkHttp(http, `${path}.rules.http[${i}]`, reader));
+  rules.dns?.forEach((dns, i) => checkFqdn(dns, `${path}.rules.dns[${i}]`, reader));
+  rules.kafka?.forEach((kafka, i) => checkKafka(kafka, `${path}.rules.kafka[${i}]`, reader));
+}
+
+function checkL7Ports(rule: CiliumPortRule, path: string, { reader, isEgress }: PortCheck): void {
+  const isDns = l7Count(rule.rules?.dns) > 0;
+  if (isDns && !isEgress) {
+    reader.problem(`${path}.rules.dns`, 'dns-ingress', 'read rules: found dns on ingress, wanted it on egress only');
+  }
+  if (isDns && l7Count(rule.ports) === 0) {
+    reader.problem(path, 'dns-port', 'read rules: found dns without a port, wanted port 53');
+  }
+  rule.ports?.forEach(({ port, endPort, protocol }, i) => {
+    const place = `${path}.ports[${i}]`;
+    if (port === undefined || (!isServiceName(port) && parsePort(port) === 0)) {
+      reader.problem(`${place}.port`, 'l7-port', 'read port: found port 0 under L7 rules, wanted one port');
+    }
+    if (!isDns && protocol !== 'TCP') {
+      reader.problem(
+        `${place}.protocol`,
+        'l7-protocol',
+        `read protocol: found ${protocol ?? 'none'} under L7 rules, wanted TCP`,
+        {
+          hint: 'write protocol: TCP; only dns rules may be over UDP',
+        },
+      );
+    }
+    if (isDns && (endPort ?? 0) > (parsePort(port ?? '') ?? 0)) {
+      reader.problem(`${place}.endPort`, 'dns-range', 'read port: found a range under dns rules, wanted single ports');
+    }
+  });
+}
+
+function checkHostL7(rule: CiliumPortRule, path: string, { reader, isEgress, isHostPolicy }: PortCheck): void {
+  if (!isHostPolicy) return;
+  if (isEgress && l7Count(rule.rules?.dns) > 0) return;
+  reader.problem(
+    `${path}.rules`,
+    'host-l7',
+    'read rules: found L7 rules in a host policy, wanted none but dns on egress',
+  );
+}
+
+type Http = NonNullable<NonNullable<CiliumPortRule['rules']>['http']>[number];
+
+function checkHttp(http: Http, path: string, reader: Reader): void {
+  for (const field of ['path', 'method'] as const) {
+    const pattern = http[field];
+    if (pattern === undefined) continue;
+    try {
+      RE2JS.compile(pattern);
+    } catch (error) {
+      reader.problem(
+        `${path}.${field}`,
+        'regex',
+        `read ${field}: found ${quote(pattern)}, wanted a regular expression: ${(error as Error).message}`,
+      );
+    }
+  }
+  if (http.path !== undefined) warnPath(http.path, `${path}.path`, reader);
+  if (http.method !== undefined) warnMethod(http.method, `${path}.method`, reader);
+  http.headerMatches?.forEach((match, i) => {
+    const place = `${path}.headerMatches[${i}]`;
+    if ((match.name ?? '') === '')
+      reader.problem(place, 'header-name', 'read headerMatches: found no name, wanted one');
+    const { secret } = match as { secret?: { name?: string } };
+    if (secret !== undefined) {
+      if ((secret.name ?? '') === '') {
+        reader.problem(`${place}.secret`, 'secret-name', 'read secret: found no name, wanted one');
+      }
+      reader.problem(
+        `${place}.secret`,
+        'secret',
+        'read headerMatches: found secret, wanted value: secrets are not read',
+        {
+          severity: 'warning',
+          hint: 'the header never matches',
+        },
+      );
+    }
+  });
+}
+
+/** The regex must match the whole target, query string included. */
+function warnPath(pattern: string, path: string, reader: Reader): void {
+  if (pattern !== '' && !pattern.startsWith('/') && !/^[\^.(\[\\*]/.test(pattern)) {
+    reader.problem(path, 'path-slash', `read path: found ${quote(pattern)}, wanted a pattern that begins with /`, {
+      severity: 'warning',
+      hint: 'a request target begins with /, so this matches no request',
+    });
+  }
+  if (/[\^]./.test(pattern.slice(1))) {
+    reader.problem(path, 'path-anchor', `read path: found ^ inside ${quote(pattern)}, wanted it at the start only`, {
+      severity: 'warning',
+    });
+  }
+  if (/^\/[\w\-/.]*$/.test(pattern) && pattern.endsWith('/') && pattern !== '/') {
+    reader.problem(path, 'path-prefix', `read path: found ${quote(pattern)}, wanted a pattern for the whole path`, {
+      severity: 'warning',
+      hint: `it matches that one path only; for everything below it write ${quote(`${pattern}.*`)}`,
+    });
+  } else if (/^\/[\w\-]+(\/[\w\-]+)*$/.test(pattern)) {
+    // Legal and often meant: said once as information by the deeper check of `policy validate`.
+  }
+  if (/^\^?\/.+\.\*\$?$/.test(pattern) || /\[\^\/\]/.test(pattern)) return;
+}
+
+function warnMethod(method: string, path: string, reader: Reader): void {
+  if (/^[a-z|]+$/.test(method)) {
+    reader.problem(path, 'method-case', `read method: found ${quote(method)}, wanted upper case`, {
+      severity: 'warning',
+      hint: `methods are case sensitive: write ${quote(method.toUpperCase())}`,
+    });
+  }
+}
+
+type Kafka = NonNullable<NonNullable<CiliumPortRule['rules']>['kafka']>[number];
+
+const KAFKA_API_KEYS = [
+  'produce', 'fetch', 'offsets', 'metadata', 'leaderandisr', 'stopreplica', 'updatemetadata', 'controlledshutdown',
+  'offsetcommit', 'offsetfetch', 'findcoordinator', 'joingroup', 'heartbeat', 'leavegroup', 'syncgroup',
+  'describegroups', 'listgroups', 'saslhandshake', 'apiversions', 'createtopics', 'deletetopics', 'deleterecords',
+  'initproducerid', 'offsetforleaderepoch', 'addpartitionstotxn', 'addoffsetstotxn', 'endtxn', 'writetxnmarkers',
+  'txnoffsetcommit', 'describeacls', 'createacls', 'deleteacls', 'describeconfigs', 'alterconfigs',
+]; // biome-ignore format: the numbers of the protocol, in order
+
+function checkKafka(kafka: Kafka, path: string, reader: Reader): void {
+  if (kafka.role !== undefined && kafka.apiKey !== undefined) {
+    reader.problem(`${path}.apiKey`, 'kafka-role', 'read kafka: found role and apiKey, wanted one of them');
+  }
+  if (kafka.apiKey !== undefined && kafka.apiKey !== '' && !KAFKA_API_KEYS.includes(kafka.apiKey.toLowerCase())) {
+    const near = nearest(kafka.apiKey, KAFKA_API_KEYS);
+    reader.problem(
+      `${path}.apiKey`,
+      'kafka-key',
+      `read apiKey: found ${quote(kafka.apiKey)}, wanted a Kafka request name`,
+      {
+        ...(near !== undefined && { hint: `did you mean ${quote(near)}?` }),
+      },
+    );
+  }
+  if (kafka.apiVersion !== undefined && kafka.apiVersion !== '' && !/^\d{1,5}$/.test(kafka.apiVersion)) {
+    reader.problem(
+      `${path}.apiVersion`,
+      'kafka-version',
+      `read apiVersion: found ${quote(kafka.apiVersion)}, wanted an integer`,
+    );
+  }
+  if (kafka.topic !== undefined && !/^[a-zA-Z0-9._-]{0,255}$/.test(kafka.topic)) {
+    reader.problem(
+      `${path}.topic`,
+      'kafka-topic',
+      `read topic: found ${quote(kafka.topic)}, wanted at most 255 letters, digits, '.', '_' or '-'`,
+    );
+  }
+}

@@ -71,8 +71,8 @@ export class Dataplane {
     });
   }
 
-  /** Takes the router's addresses from the config map: they are the source of ICMP errors. */
-  refreshRouter(): void {
+  /** Takes over the words of the config map that seldom change. */
+  refreshSettings(): void {
     this.#router.v4 = this.#maps.config.address(CONFIG_ROUTER_IPV4)[3];
     this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
   }
@@ -87,8 +87,12 @@ export class Dataplane {
     }
   }
 
-  /** One turn of one port: receive, run, and empty the batch again after `flush` has sent what came of it. */
-  turn(portIndex: number, batch: Batch, epochMs: number, nowMs: number, flush: () => void): number {
+  /**
+   * One turn of one port: receive a batch, run it, send what came of it.
+   * @param epochMs wall clock, for events @param nowMs monotonic, for everything else
+   * @returns frames received; 0 when there were none; a negative errno when the interface is down or gone
+   */
+  turn(portIndex: number, batch: Batch, epochMs: number, nowMs: number): number {
     const port = this.ports.port[portIndex];
     if (port === null) return 0;
     batch.nowMs = nowMs;
@@ -98,7 +102,7 @@ export class Dataplane {
     this.uplinks.nowSec = Math.floor(nowMs / 1000);
     this.engine.beginBatch(epochMs, nowMs);
     this.run(batch);
-    flush();
+    this.ports.flush();
     batch.reset();
     return received;
   }

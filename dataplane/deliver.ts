@@ -51,7 +51,7 @@ export class Deliverer {
     ethernet.setSrcMac(f.bytes, f.offset, ports.ownHigh[out], ports.ownLow[out]);
     if (ports.role[out] === ROLE_POD) ethernet.setDstMac(f.bytes, f.offset, ports.macHigh[out], ports.macLow[out]);
     else if (!this.#addressStranger(f, out)) return;
-    ports.port[out]?.queue(f.offset, f.length);
+    ports.queue(out, f.offset, f.length);
   }
 
   /** On host and uplink: the MAC given by the ports map if there is one, else that of the next hop. */

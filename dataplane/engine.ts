@@ -227,7 +227,7 @@ export class Engine {
     const isMade = reason === DROP_TTL_EXCEEDED ? toTimeExceeded(f, this.#router) : toTooBig(f, this.#router, mtu);
     if (!isMade) return;
     this.#errorTokens--;
-    this.#ports.port[f.port]?.queue(f.offset, f.length);
+    this.#ports.queue(f.port, f.offset, f.length);
   }
 }
 

@@ -128,7 +128,7 @@ export class Identifier {
     if (arp.operation(bytes, l3Offset) !== arp.OP_REQUEST) return CONSUMED;
     if (role !== ROLE_POD && !this.#isBehindUs(port, 0, 0, 0xffff, target)) return CONSUMED;
     toArpReply(f, ports.ownHigh[port], ports.ownLow[port]);
-    ports.port[port]?.queue(f.offset, f.length);
+    ports.queue(port, f.offset, f.length);
     return CONSUMED;
   }
 
@@ -155,7 +155,7 @@ export class Identifier {
     const isOwn = role === ROLE_POD && this.#isAddressOf(port, t0, t1, t2, t3);
     if (isOwn || (role !== ROLE_POD && !this.#isBehindUs(port, t0, t1, t2, t3))) return CONSUMED;
     toAdvertisement(f, ports.ownHigh[port], ports.ownLow[port]);
-    ports.port[port]?.queue(f.offset, f.length);
+    ports.queue(port, f.offset, f.length);
     return CONSUMED;
   }
 

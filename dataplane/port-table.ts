@@ -39,6 +39,31 @@ export class PortTable {
   /** Index of the port for destinations nobody else has, -1 when there is none. */
   defaultPort = -1;
 
+  /** Ports that have frames queued, and how many of them. */
+  readonly #dirty = new Int32Array(MAX_PORTS);
+  readonly #isDirty = new Uint8Array(MAX_PORTS);
+  #dirtyCount = 0;
+
+  /** Notes a frame for sending by a port; one that is down swallows it. Preconditions: index below MAX_PORTS. */
+  queue(index: number, offset: number, length: number): void {
+    const port = this.port[index];
+    if (port === null) return;
+    port.queue(offset, length);
+    if (this.#isDirty[index] !== 0) return;
+    this.#isDirty[index] = 1;
+    this.#dirty[this.#dirtyCount++] = index;
+  }
+
+  /** Sends everything that is queued anywhere. The frames' slots are free afterwards. */
+  flush(): void {
+    for (let i = 0; i < this.#dirtyCount; i++) {
+      const index = this.#dirty[i];
+      this.#isDirty[index] = 0;
+      this.port[index]?.flush();
+    }
+    this.#dirtyCount = 0;
+  }
+
   isUp(index: number): boolean {
     return index >= 0 && this.port[index] !== null;
   }

@@ -104,7 +104,7 @@ export class Uplinks {
       if (offset < 0) return;
       this.#arena.bytes.set(waiting, offset - VNET_HEADER_BYTES);
       ethernet.setDstMac(this.#arena.bytes, offset, macHigh, macLow);
-      this.#ports.port[port]?.queue(offset, waiting.length - VNET_HEADER_BYTES);
+      this.#ports.queue(port, offset, waiting.length - VNET_HEADER_BYTES);
     }
   }
 
@@ -124,6 +124,6 @@ export class Uplinks {
         v6: this.own6.get(port) ?? [0, 0, 0, 0],
       },
     );
-    ports.port[port]?.queue(offset, this.#request.length);
+    ports.queue(port, offset, this.#request.length);
   }
 }

@@ -6,7 +6,8 @@
  *  3. A later fragment whose ports are unknown can only match entries without a port.
  *  4. Otherwise the policy map decides, by protocol and destination port, or ICMP type.
  */
-import { MATCH_ALL, MATCH_NONE, type PolicyMap } from '../policy-maps/policy-map.ts';
+import type { PolicyMap } from '../policy-maps/policy-map.ts';
+import { MATCH_ALL, MATCH_NONE } from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_EP_NOT_READY } from '../wire/reasons.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';

@@ -108,7 +108,7 @@ export class World {
   setRouter(v4: string, v6: string): void {
     this.maps.config.setAddress(6, words(v4));
     this.maps.config.setAddress(10, words(v6));
-    this.dataplane.refreshRouter();
+    this.dataplane.refreshSettings();
   }
 
   add(options: PodOptions): WorldPod {
@@ -151,11 +151,7 @@ export class World {
   }
 
   turn(pod: WorldPod): void {
-    this.dataplane.turn(pod.index, this.batch, 1_700_000_000_000 + this.nowMs, this.nowMs, () => this.flush());
-  }
-
-  flush(): void {
-    for (const pod of this.pods) pod.port.flush();
+    this.dataplane.turn(pod.index, this.batch, 1_700_000_000_000 + this.nowMs, this.nowMs);
   }
 
   /** Frames (without virtio-net header) that came out at a pod since the last call. */

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/**
+ * sluice-dataplane: the forwarding process. The main thread minds signals and pcap ports; the work is done in the
+ * forwarding thread (forwarding.ts). It is started by sluiced, and outlives it.
+ */
+import { parseArgs } from 'node:util';
+import { fstatSync } from 'node:fs';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { CONTROL_LISTEN_FD } from './control.ts';
+import type { ForwardingData } from './forwarding.ts';
+import { servePcap } from './forwarding-pcap.ts';
+
+const HELP = `Usage: sluice-dataplane --run-dir DIR
+
+Forwards frames by the pinned maps in DIR/maps. Started by sluiced, which hands it a listening control socket as
+descriptor 3; without one it runs uncontrolled until SIGTERM.
+
+  --run-dir DIR   run directory of the instance, e.g. /run/sluice
+  --help          this text
+`;
+
+function main(): void {
+  const { values } = parseArgs({ options: { 'run-dir': { type: 'string' }, help: { type: 'boolean' } } });
+  const runDir = values['run-dir'];
+  if (values.help === true || runDir === undefined) {
+    (values.help === true ? process.stdout : process.stderr).write(HELP);
+    process.exit(values.help === true ? 0 : 2);
+  }
+  forward(runDir);
+}
+
+function forward(runDir: string): void {
+  const { port1, port2 } = new MessageChannel();
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const listenFd = isSocket(CONTROL_LISTEN_FD) ? CONTROL_LISTEN_FD : -1;
+  const data: ForwardingData = { runDir, listenFd, pcap: port2, stop };
+  const worker = new Worker(new URL(forwardingModule(), import.meta.url), { workerData: data, transferList: [port2] });
+  servePcap(port1);
+  worker.once('error', (error) => {
+    process.stderr.write(`${new Date().toISOString()} forwarding thread: ${error.stack ?? error.message}\n`);
+    process.exit(1);
+  });
+  worker.once('exit', (code) => process.exit(code));
+  // The forwarding thread looks at the word at least every 50 ms.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => Atomics.store(stop, 0, 1));
+  process.on('SIGHUP', () => {}); // the terminal of whoever started the agent is none of our business
+}
+
+function forwardingModule(): string {
+  return import.meta.url.endsWith('.ts') ? './forwarding.ts' : './forwarding.js';
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+try {
+  main();
+} catch (error) {
+  process.stderr.write(`sluice-dataplane: ${(error as Error).message}\n`);
+  process.exit(1);
+}

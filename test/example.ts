@@ -133,7 +133,10 @@ async function attempt(step: Step, family: Family, netns: string, target: string
     return readNetcat(await inside(['nc', '-vnz', '-w', String(seconds), target, String(step.tcp)]));
   }
   if (step.udp !== undefined) {
-    const { stdout } = await inside(['nc', '-nu', '-w', String(SILENCE_SEC), '-W', '1', target, String(step.udp)], 'echo\n');
+    const { stdout } = await inside(
+      ['nc', '-nu', '-w', String(SILENCE_SEC), '-W', '1', target, String(step.udp)],
+      'echo\n',
+    );
     return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };
   }
   if (step.dns !== undefined) {

@@ -101,9 +101,22 @@ function build(
   ethernet.setEtherType(f.bytes, f.offset, isV4 ? ethernet.ETHERTYPE_IPV4 : ethernet.ETHERTYPE_IPV6);
   if (isV4) {
     const fragmentField = (ends.dontFragment ?? true) ? 0x4000 : 0;
-    ipv4.emit(f.bytes, f.l3Offset, { src: src[3], dst: dst[3], protocol, payloadLength: l4Bytes, ttl: ends.ttl ?? 64, fragmentField });
+    ipv4.emit(f.bytes, f.l3Offset, {
+      src: src[3],
+      dst: dst[3],
+      protocol,
+      payloadLength: l4Bytes,
+      ttl: ends.ttl ?? 64,
+      fragmentField,
+    });
   } else {
-    ipv6.emit(f.bytes, f.l3Offset, { src, dst, nextHeader: protocol, payloadLength: l4Bytes, hopLimit: ends.ttl ?? 64 });
+    ipv6.emit(f.bytes, f.l3Offset, {
+      src,
+      dst,
+      nextHeader: protocol,
+      payloadLength: l4Bytes,
+      hopLimit: ends.ttl ?? 64,
+    });
   }
   [f.src0, f.src1, f.src2, f.src3] = src;
   [f.dst0, f.dst1, f.dst2, f.dst3] = dst;

@@ -1,0 +1,157 @@
+/**
+ * Mixed traffic over policies that change all the time, for five minutes (SLUICE_SOAK_SEC changes that): what the policies
+ * always allow never fails, what they always refuse never passes, and agent and dataplane end with the memory and the
+ * descriptors that they had once warm. Uses the rig of examples/tour.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Cleanup, inNetns, must, type Outcome, run } from '../command.ts';
+import { loadExample } from '../example.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const TOUR = join(import.meta.dirname, '../../../examples/tour');
+const SOAK_SEC = Number(process.env['SLUICE_SOAK_SEC'] ?? 300);
+const WARM_UP_SEC = SOAK_SEC / 5;
+const CHURN_MS = 100;
+const GROWTH_MIB = 24; // what garbage not yet collected may amount to
+
+/** Opens the backend to the stranger and closes it again; the frontend's rules stay as they are. */
+const churned = (round: number) => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: churn-${round % 7}, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: backend } }
+  ingress:
+    - fromEndpoints: [{ matchLabels: { app: stranger } }]
+      toPorts:
+        - ports: [{ port: "${9000 + (round % 50)}", protocol: TCP }]
+`;
+
+interface Usage {
+  memoryMiB: number;
+  descriptors: number;
+}
+
+const usageOf = (pid: number): Usage => ({
+  memoryMiB: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+  descriptors: readdirSync(`/proc/${pid}/fd`).length,
+});
+
+/** Repeats `step` until `isOver`; counts how often it was done. */
+async function repeat(isOver: () => boolean, step: () => Promise<void>): Promise<number> {
+  let times = 0;
+  for (; !isOver(); times++) await step();
+  return times;
+}
+
+t.test(
+  'mixed traffic under policy churn leaks nothing and breaks nothing',
+  { timeout: (SOAK_SEC + 120) * 1000 },
+  async (t) => {
+    const cleanup = new Cleanup();
+    t.teardown(() => cleanup.finish());
+    cleanup.command('ip', 'netns', 'del', 'slsoak-host');
+    await must(['ip', 'netns', 'add', 'slsoak-host']);
+    const instance = await SluiceInstance.start({
+      name: 'slsoak',
+      cleanup,
+      netns: 'slsoak-host',
+      netnsPrefix: 'slsoak-',
+      podCIDR4: '10.244.0.0/16',
+      podCIDR6: 'fd00:10:244::/64',
+    });
+    t.teardown(() => instance.stop());
+    const example = loadExample(TOUR);
+    const up = await instance.cli('rig', 'up', '-f', example.manifests);
+    t.equal(up.code, 0, up.stderr);
+    await instance.apply(join(TOUR, 'policies/policies.yaml'));
+
+    const [backend, backend6] = example.addresses.get('shop/backend') ?? [];
+    const end = performance.now() + SOAK_SEC * 1000;
+    const isOver = () => performance.now() >= end;
+    const inside = (pod: string, argv: string[]) =>
+      run(inNetns(instance.netnsOf(pod), argv), { timeoutMs: (SOAK_SEC + 60) * 1000 });
+    const wrong = new Map<string, number>();
+    const check = (what: string, isRight: boolean) => {
+      if (!isRight) wrong.set(what, (wrong.get(what) ?? 0) + 1);
+    };
+    const status = (pod: string, method: string, path: string, host: string | undefined) =>
+      inside(pod, [
+        'curl',
+        '-sg',
+        '-m',
+        '5',
+        '-o',
+        '/dev/null',
+        '-X',
+        method,
+        '-w',
+        '%{http_code}',
+        `http://${host}:8080${path}`,
+      ]);
+    const answered = (outcome: Outcome, wanted: string) => outcome.stdout === wanted;
+
+    const stream = inside('shop/frontend', [
+      'iperf3',
+      '-c',
+      backend,
+      '-t',
+      String(SOAK_SEC),
+      '-b',
+      '200M',
+      '--bidir',
+      '-J',
+    ]);
+    let round = 0;
+    const churn = setInterval(() => {
+      round++;
+      const method = round % 2 === 0 ? '/v1/apply?file=churn.yaml' : '/v1/delete?file=churn.yaml';
+      instance.call('POST', method, churned(round >> 1)).then(
+        ({ status }) => check('the agent took the change', status === 200),
+        () => check('the agent answered', false),
+      );
+    }, CHURN_MS);
+    t.teardown(() => clearInterval(churn));
+
+    let warm: Usage[] | undefined;
+    const counts = await Promise.all([
+      repeat(isOver, async () =>
+        check('GET /public is 200', answered(await status('shop/frontend', 'GET', '/public', backend), '200')),
+      ),
+      repeat(isOver, async () =>
+        check('over IPv6 too', answered(await status('shop/frontend', 'GET', '/public', `[${backend6}]`), '200')),
+      ),
+      repeat(isOver, async () =>
+        check('GET /private is 403', answered(await status('shop/frontend', 'GET', '/private', backend), '403')),
+      ),
+      repeat(isOver, async () => {
+        const { code } = await inside('shop/stranger', ['nc', '-nz', '-w', '1', backend, '8080']);
+        check('the stranger stays out', code !== 0);
+      }),
+      repeat(isOver, async () =>
+        check('ping', (await inside('shop/frontend', ['ping', '-nqc', '5', '-i', '0.1', backend])).code === 0),
+      ),
+      repeat(isOver, async () => {
+        if (warm === undefined && performance.now() >= end - (SOAK_SEC - WARM_UP_SEC) * 1000)
+          warm = instance.pids().map(usageOf);
+        await instance.flows(100);
+      }),
+    ]);
+    clearInterval(churn);
+    const report = JSON.parse((await stream).stdout);
+
+    t.notOk(report.error, 'one iperf3 connection lasted all the time');
+    t.same([...wrong], [], `${counts.join(', ')} rounds`);
+    const cold = instance.pids().map(usageOf);
+    t.equal(cold.length, warm?.length, 'the same processes');
+    cold.forEach((now, index) => {
+      const before = warm?.[index] ?? now;
+      t.ok(
+        now.memoryMiB - before.memoryMiB < GROWTH_MIB,
+        `memory: ${before.memoryMiB.toFixed(1)} -> ${now.memoryMiB.toFixed(1)} MiB`,
+      );
+      t.ok(now.descriptors <= before.descriptors + 8, `descriptors: ${before.descriptors} -> ${now.descriptors}`);
+    });
+  },
+);

@@ -1,0 +1,68 @@
+// The closing line of scripts/test is what everybody trusts, so it is tested itself; and the bench's arithmetic.
+import { join } from 'node:path';
+import t from 'tap';
+import { median, Results } from '../bench/series.ts';
+import { run } from './command.ts';
+
+const REPORTER = join(import.meta.dirname, '../../scripts/test-reporter.mjs');
+
+const report = async (tap: string) => {
+  const { code, stdout } = await run([process.execPath, REPORTER], { input: tap });
+  return { code, stdout, last: stdout.trimEnd().split('\n').at(-1) };
+};
+
+const subtest = (name: string, lines: string) => `# Subtest: ${name}\n${lines.replace(/^(?=.)/gm, '    ')}`;
+
+t.test('test-reporter counts the tests of every file', async (t) => {
+  const inner = subtest('adds', 'ok 1 - one\nok 2 - two\n1..2\n');
+  const file = subtest('dist/a.test.js', `${inner}ok 1 - adds # time=3ms\nok 2 - plain\n1..2\n`);
+  const { code, last, stdout } = await report(`TAP version 14\n${file}ok 1 - dist/a.test.js # time=20ms\n1..1\n`);
+  t.equal(last, '2 passed, 0 failed');
+  t.equal(code, 0);
+  t.match(stdout, /ok +a\.test\.ts +2 passed +0\.0 s/);
+});
+
+t.test('test-reporter shows a failure with its path and its place', async (t) => {
+  const diag =
+    '  ---\n  at:\n    fileName: a.test.ts\n    lineNumber: 7\n    columnNumber: 3\n  diff: |\n    -1\n    +2\n  ...\n';
+  const inner = subtest('adds', `not ok 1 - should be equal\n${diag}1..1\n`);
+  const file = subtest('dist/a.test.js', `${inner}not ok 1 - adds\n1..1\n`);
+  const { code, last, stdout } = await report(`TAP version 14\n${file}not ok 1 - dist/a.test.js\n1..1\n`);
+  t.equal(last, '0 passed, 1 failed');
+  t.equal(code, 1);
+  t.match(stdout, 'not ok: adds > should be equal\n    at a.test.ts:7:3');
+  t.match(stdout, '-1');
+});
+
+t.test('test-reporter fails a file that ended early, and a run of nothing', async (t) => {
+  const crashed = await report('TAP version 14\nnot ok 1 - dist/a.test.js\n  ---\n  exitCode: 3\n  ...\n1..1\n');
+  t.equal(crashed.last, '0 passed, 1 failed');
+  t.equal(crashed.code, 1);
+  const cut = await report('TAP version 14\n# Subtest: dist/a.test.js\n    ok 1 - first\n');
+  t.equal(cut.code, 1);
+  t.match(cut.last, /[1-9]\d* failed$/);
+  const nothing = await report('');
+  t.equal(nothing.last, '0 passed, 1 failed');
+  t.equal(nothing.code, 1);
+});
+
+t.test('median() of an odd and an even number of values', async (t) => {
+  t.equal(median([3, 1, 2]), 2);
+  t.equal(median([4, 1, 2, 3]), 2.5);
+});
+
+t.test('ratios() divides medians and gives the spread of the rounds', async (t) => {
+  const results = new Results();
+  for (const value of [8, 10, 9]) results.add('sluice', 'tcp 1', value, 'Gbit/s');
+  for (const value of [10, 10, 12]) results.add('bridge+nft', 'tcp 1', value, 'Gbit/s');
+  const wanted = {
+    metric: 'tcp 1',
+    subject: 'sluice',
+    beside: 'bridge+nft',
+    ratio: 0.9,
+    low: 0.75,
+    high: 1,
+    wanted: 0.9,
+  };
+  t.same(results.ratios(), [wanted]);
+});

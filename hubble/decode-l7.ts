@@ -1,0 +1,247 @@
+/**
+ * Access-log records make L7 flows. The text of one record comes in one or more event records (wire/event.ts); `L7Decoder`
+ * puts the parts together. Parts of one text follow each other in the ring, since the ring has one writer, so it keeps
+ * one unfinished text; a gap, a text that is no JSON or one over MAX_PARTS parts is dropped and counted.
+ *
+ * In a record the source is the client and the destination the server, whichever way the message goes; in a flow the
+ * source is the sender, so a response is turned round (and printed with `<-`).
+ */
+import type { AccessLog, AccessLogDns, AccessLogEndpoint, AccessLogHttp } from '../wire/access-log.ts';
+import { EVENT_L7, type EventRecord, FLAG_IPV6, FLAG_MORE_FOLLOWS } from '../wire/event.ts';
+import { concat } from '../wire/pcap.ts';
+import {
+  commonFields,
+  type DecodeOptions,
+  directionName,
+  endpointOf,
+  type FlowFields,
+  fillPolicies,
+  finish,
+} from './decode.ts';
+import {
+  compact,
+  type Dns,
+  type Flow,
+  type Http,
+  type Kafka,
+  type Layer4,
+  type Layer7,
+  type Ports,
+  type Verdict,
+} from './flow.ts';
+
+const MAX_PARTS = 64; // 12 KiB of text
+
+const decoder = new TextDecoder();
+
+export class L7Decoder {
+  #parts: Uint8Array[] = [];
+  /** Access-log records that could not be told, because parts were lost or they made no sense. */
+  dropped = 0;
+
+  /** Forgets an unfinished text. Call it when events were lost. */
+  reset(): void {
+    if (this.#parts.length > 0) this.dropped++;
+    this.#parts = [];
+  }
+
+  /**
+   * Takes the next L7 event record.
+   * @returns the record's text once it is whole, else undefined
+   */
+  join(record: EventRecord): AccessLog | undefined {
+    if (record.type !== EVENT_L7) return undefined;
+    if (record.subtype !== this.#parts.length) this.reset();
+    if (record.subtype !== this.#parts.length || record.subtype >= MAX_PARTS) {
+      this.dropped++;
+      return undefined;
+    }
+    this.#parts.push(record.payload);
+    if ((record.flags & FLAG_MORE_FOLLOWS) !== 0) return undefined;
+    const log = parseAccessLog(decoder.decode(concat(this.#parts)));
+    this.#parts = [];
+    if (log === undefined) this.dropped++;
+    return log;
+  }
+}
+
+function parseAccessLog(text: string): AccessLog | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isAccessLog(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTexts = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+const isAbsentOr = (check: (value: unknown) => boolean) => (value: unknown) => value === undefined || check(value);
+
+/** Checks what the decoder calls methods on; numbers of the wrong type do no harm. */
+function isAccessLog(value: unknown): value is AccessLog {
+  if (!isFields(value) || typeof value['Type'] !== 'string' || typeof value['Verdict'] !== 'string') return false;
+  const { HTTP: http, DNS: dns } = value;
+  const isHttp = isAbsentOr(
+    (fields) =>
+      isFields(fields) &&
+      typeof fields['URL'] === 'string' &&
+      isAbsentOr((headers) => isFields(headers) && Object.values(headers).every(isTexts))(fields['Headers']),
+  );
+  const isDns = isAbsentOr(
+    (fields) =>
+      isFields(fields) && ['IPs', 'CNAMEs', 'QTypes', 'AnswerTypes'].every((key) => isAbsentOr(isTexts)(fields[key])),
+  );
+  const isMember = (key: string) => isAbsentOr(isFields)(value[key]);
+  return isHttp(http) && isDns(dns) && ['Kafka', 'L7', 'SourceEndpoint', 'DestinationEndpoint'].every(isMember);
+}
+
+const VERDICTS: Readonly<Record<string, Verdict>> = {
+  Forwarded: 'FORWARDED',
+  Denied: 'DROPPED',
+  Error: 'ERROR',
+  Redirected: 'REDIRECTED',
+};
+
+const TYPES = { Request: 'REQUEST', Response: 'RESPONSE', Sample: 'SAMPLE' } as const;
+
+/** Decodes an access-log record. @param record the last event record of its text */
+export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOptions): Flow {
+  const { directory } = options;
+  const isResponse = log.Type === 'Response';
+  const fields = commonFields(record, options);
+  const isV6 = (record.flags & FLAG_IPV6) !== 0;
+  const ip = (end: AccessLogEndpoint | undefined) => (isV6 ? end?.IPv6 : end?.IPv4) ?? '';
+  const client = { ip: ip(log.SourceEndpoint), port: log.SourceEndpoint?.Port ?? 0 };
+  const server = { ip: ip(log.DestinationEndpoint), port: log.DestinationEndpoint?.Port ?? record.dstPort };
+  const [from, to] = isResponse ? [server, client] : [client, server];
+  const clientEndpoint = endpointOf(directory, record.sourceEndpoint, record.srcIdentity, client.ip);
+  const serverEndpoint = endpointOf(directory, record.destinationEndpoint, record.dstIdentity, server.ip);
+  fields.verdict = VERDICTS[log.Verdict] ?? 'VERDICT_UNKNOWN';
+  fields.IP = from.ip === '' ? undefined : { source: from.ip, destination: to.ip, ipVersion: isV6 ? 'IPv6' : 'IPv4' };
+  fields.l4 = layer4(record.protocol, from.port, to.port);
+  fields.source = isResponse ? serverEndpoint : clientEndpoint;
+  fields.destination = isResponse ? clientEndpoint : serverEndpoint;
+  fields.Type = 'L7';
+  fields.source_names = directory.names(from.ip, fields.destination.ID ?? 0);
+  fields.destination_names = directory.names(to.ip, fields.source.ID ?? 0);
+  fields.source_service = directory.service(from.ip, from.port);
+  fields.destination_service = directory.service(to.ip, to.port);
+  fields.l7 = layer7(log);
+  fields.is_reply = isResponse;
+  fields.reply = isResponse ? true : undefined;
+  fields.traffic_direction = directionName(record.direction);
+  fields.Summary = summaryOf(log);
+  fillTraceContext(fields, log.HTTP);
+  fillPolicies(fields, record, directory);
+  return finish(fields);
+}
+
+function layer4(protocol: number, source: number, destination: number): Layer4 | undefined {
+  const ports = compact<Ports>({ source_port: source, destination_port: destination });
+  if (protocol === 6) return { TCP: ports };
+  if (protocol === 17) return { UDP: ports };
+  return protocol === 132 ? { SCTP: ports } : undefined;
+}
+
+function layer7(log: AccessLog): Layer7 {
+  const isRequest = log.Type === 'Request';
+  return compact<Layer7>({
+    type: TYPES[log.Type] ?? 'SAMPLE',
+    latency_ns: log.LatencyNs ? String(Math.round(log.LatencyNs)) : '',
+    dns: log.DNS && layer7Dns(log.DNS, isRequest),
+    http: log.HTTP && layer7Http(log.HTTP, isRequest),
+    kafka: log.Kafka && layer7Kafka(log.Kafka),
+  });
+}
+
+/** A request has no answer yet: the fields of one are left out. */
+function layer7Dns(dns: AccessLogDns, isRequest: boolean): Dns {
+  return compact<Dns>({
+    query: dns.Query,
+    ips: isRequest ? undefined : dns.IPs,
+    ttl: isRequest ? undefined : dns.TTL,
+    cnames: isRequest ? undefined : dns.CNAMEs,
+    observation_source: dns.ObservationSource,
+    rcode: isRequest ? undefined : dns.RCode,
+    qtypes: dns.QTypes,
+    rrtypes: isRequest ? undefined : dns.AnswerTypes,
+  });
+}
+
+function layer7Http(http: AccessLogHttp, isRequest: boolean): Http {
+  const headers = Object.entries(http.Headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return compact<Http>({
+    code: isRequest ? undefined : http.Code,
+    method: http.Method,
+    url: redactPassword(http.URL),
+    protocol: http.Protocol,
+    headers: headers.flatMap(([key, values]) => values.map((value) => ({ key, value }))),
+  });
+}
+
+function layer7Kafka(kafka: NonNullable<AccessLog['Kafka']>): Kafka {
+  return compact<Kafka>({
+    error_code: kafka.ErrorCode,
+    api_version: kafka.APIVersion,
+    api_key: kafka.APIKey,
+    correlation_id: kafka.CorrelationID,
+    topic: kafka.Topic,
+  });
+}
+
+/** A password in a URL is nobody's business (hubble-redact-http-userinfo, on by default). */
+function redactPassword(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@:]*):[^/?#@]*@/i, '$1:HUBBLE_REDACTED@');
+}
+
+/** W3C trace context: `traceparent: 00-<trace id>-<parent id>-<flags>`. */
+function fillTraceContext(fields: FlowFields, http: AccessLogHttp | undefined): void {
+  const entry = Object.entries(http?.Headers ?? {}).find(([key]) => key.toLowerCase() === 'traceparent');
+  const id = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(entry?.[1][0] ?? '')?.[1];
+  if (id !== undefined) fields.trace_context = { parent: { trace_id: id } };
+}
+
+function summaryOf(log: AccessLog): string {
+  const isResponse = log.Type === 'Response';
+  if (log.HTTP) {
+    const { Protocol: protocol, Method: method, Code: code } = log.HTTP;
+    const request = `${method} ${redactPassword(log.HTTP.URL)}`;
+    const ms = Math.floor((log.LatencyNs ?? 0) / 1e6);
+    return isResponse ? `${protocol} ${code ?? 0} ${ms}ms (${request})` : `${protocol} ${request}`;
+  }
+  if (log.DNS)
+    return isResponse ? dnsAnswer(log.DNS) : `DNS Query ${log.DNS.Query} ${(log.DNS.QTypes ?? []).join(',')}`;
+  if (log.Kafka) {
+    const { APIKey: key = '', CorrelationID: id = 0, Topic: topic = '', ErrorCode: error = 0 } = log.Kafka;
+    const what = `Kafka ${isResponse ? 'response' : 'request'} ${key} correlation id ${id} topic '${topic}'`;
+    return isResponse ? `${what} return code ${error}` : what;
+  }
+  return log.L7 ? `${log.L7.Proto} Fields: ${JSON.stringify(log.L7.Fields ?? {})}` : '';
+}
+
+/** Names of the DNS response codes, as gopacket prints them. */
+const RCODES = [
+  'No Error',
+  'Format Error',
+  'Server Failure',
+  'Non-Existent Domain',
+  'Not Implemented',
+  'Query Refused',
+];
+
+function dnsAnswer(dns: AccessLogDns): string {
+  const rcode = dns.RCode ?? 0;
+  const parts: string[] = [];
+  if (rcode !== 0) parts.push(`RCode: ${RCODES[rcode] ?? rcode}`);
+  else {
+    if (dns.IPs?.length) parts.push(JSON.stringify(dns.IPs.join(',')));
+    if (dns.CNAMEs?.length) parts.push(`CNAMEs: ${JSON.stringify(dns.CNAMEs.join(','))}`);
+  }
+  const from = dns.ObservationSource === 'proxy' ? 'Proxy' : 'Query';
+  const question = `${dns.Query} ${(dns.QTypes ?? []).join(',')}`;
+  return `DNS Answer ${parts.join(' ')} TTL: ${dns.TTL ?? 0} (${from} ${question})`;
+}

@@ -1,0 +1,48 @@
+/**
+ * Who is who: what the agent knows and an event record does not carry. The agent implements it over its own tables;
+ * every answer may be missing, and a flow is then told with numbers and addresses. Calls happen once or a few times for each
+ * decoded event, so they should be look-ups and not searches.
+ */
+import type { NetworkInterface, PolicyRef, Service, Workload } from './flow.ts';
+
+export interface Directory {
+  /** Labels of a security identity, `source:key=value`; undefined when it is not known. */
+  identityLabels(identity: number): readonly string[] | undefined;
+  /** A local endpoint by its id. */
+  endpoint(id: number): EndpointEntry | undefined;
+  /** Whoever has the address, for peers that are not local endpoints. */
+  pod(ip: string): PodEntry | undefined;
+  /** DNS names that local endpoint `endpointId` (0: any) was told for the address. */
+  names(ip: string, endpointId: number): readonly string[];
+  /** The service whose frontend the address and port are. */
+  service(ip: string, port: number): Service | undefined;
+  /** The interface behind the number in the record's `ifindex` field. */
+  interface(ifindex: number): NetworkInterface | undefined;
+  /** The policies behind a cookie, default deny included. */
+  policies(cookie: number): readonly PolicyRef[];
+  /** `log.value` of the rules behind a cookie. */
+  policyLog(cookie: number): readonly string[];
+}
+
+export interface PodEntry {
+  readonly namespace: string;
+  readonly podName: string;
+  readonly workloads?: readonly Workload[];
+}
+
+export interface EndpointEntry extends PodEntry {
+  readonly labels: readonly string[];
+  readonly identity: number;
+}
+
+/** Knows nobody: events are told with numbers and addresses alone. */
+export const EMPTY_DIRECTORY: Directory = {
+  identityLabels: () => undefined,
+  endpoint: () => undefined,
+  pod: () => undefined,
+  names: () => [],
+  service: () => undefined,
+  interface: () => undefined,
+  policies: () => [],
+  policyLog: () => [],
+};

@@ -1,0 +1,147 @@
+/**
+ * The captured head of a frame, taken apart for people: addresses, ports, flags, and one line of summary. Unlike the
+ * dataplane's parse it forgives: a capture ends where the record does, so lengths inside the packet are not believed and
+ * whatever was cut off is simply not told.
+ */
+import { formatIp, formatIpv4, formatMac } from '../wire/address.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as icmp from '../wire/icmp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as ipv6 from '../wire/ipv6.ts';
+import * as sctp from '../wire/sctp.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as udp from '../wire/udp.ts';
+import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from './flow.ts';
+import { icmpName } from './icmp-names.ts';
+
+export interface Dissection {
+  readonly ethernet: Ethernet | undefined;
+  /** EtherType, 0 when the capture begins with IP. */
+  readonly etherType: number;
+  readonly ip: Ip | undefined;
+  readonly l4: Layer4 | undefined;
+  /** 0 for protocols without ports. */
+  readonly srcPort: number;
+  readonly dstPort: number;
+  /** `tcp`, `udp`, `sctp`, `icmp`, or '' for anything else. */
+  readonly protocol: '' | 'tcp' | 'udp' | 'sctp' | 'icmp';
+  /** `TCP Flags: SYN, ACK`, `UDP`, `ICMPv4 EchoRequest`, `SCTP`; `IPv4`, `IPv6`, `ARP` or `Ethernet` when there is no more to tell. */
+  readonly summary: string;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** @param hasEthernet whether the capture begins with an Ethernet header, or with IP */
+export function dissect(bytes: Uint8Array, hasEthernet: boolean): Dissection {
+  const found: Mutable<Dissection> = {
+    ethernet: undefined,
+    etherType: 0,
+    ip: undefined,
+    l4: undefined,
+    srcPort: 0,
+    dstPort: 0,
+    protocol: '',
+    summary: '',
+  };
+  let at = 0;
+  if (hasEthernet) {
+    if (ethernet.check(bytes, 0, bytes.length) < 0) return found;
+    at = ethernet.HEADER_BYTES;
+    found.etherType = ethernet.etherType(bytes, 0);
+    found.ethernet = {
+      source: formatMac(ethernet.srcMacHigh(bytes, 0), ethernet.srcMacLow(bytes, 0)),
+      destination: formatMac(ethernet.dstMacHigh(bytes, 0), ethernet.dstMacLow(bytes, 0)),
+    };
+    found.summary = found.etherType === ethernet.ETHERTYPE_ARP ? 'ARP' : 'Ethernet';
+    if (found.etherType !== ethernet.ETHERTYPE_IPV4 && found.etherType !== ethernet.ETHERTYPE_IPV6) return found;
+  }
+  if (bytes[at] >>> 4 === 4) dissectIpv4(bytes, at, found);
+  else if (bytes[at] >>> 4 === 6) dissectIpv6(bytes, at, found);
+  return found;
+}
+
+function dissectIpv4(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
+  const header = ipv4.headerBytes(bytes, at);
+  if (header < ipv4.MIN_HEADER_BYTES || at + header > bytes.length) return;
+  const [source, destination] = [formatIpv4(ipv4.src(bytes, at)), formatIpv4(ipv4.dst(bytes, at))];
+  found.ip = { source, destination, ipVersion: 'IPv4' };
+  found.summary = 'IPv4';
+  if (ipv4.fragmentOffset(bytes, at) === 0) dissectL4(bytes, at + header, ipv4.protocol(bytes, at), found);
+}
+
+function dissectIpv6(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
+  if (at + ipv6.HEADER_BYTES > bytes.length) return;
+  const text = (word: typeof ipv6.src) =>
+    formatIp(word(bytes, at, 0), word(bytes, at, 1), word(bytes, at, 2), word(bytes, at, 3));
+  found.ip = { source: text(ipv6.src), destination: text(ipv6.dst), ipVersion: 'IPv6' };
+  found.summary = 'IPv6';
+  const walk = { l4Offset: 0, isFragment: false, isFirstFragment: false, fragmentId: 0 };
+  const protocol = ipv6.walkExtensions(bytes, at, bytes.length, walk);
+  if (protocol >= 0 && (!walk.isFragment || walk.isFirstFragment)) dissectL4(bytes, walk.l4Offset, protocol, found);
+}
+
+function dissectL4(bytes: Uint8Array, at: number, protocol: number, found: Mutable<Dissection>): void {
+  const room = bytes.length - at;
+  if (protocol === ipv4.PROTOCOL_TCP && room >= 14) dissectTcp(bytes, at, found);
+  else if (protocol === ipv4.PROTOCOL_UDP && room >= 4) {
+    found.l4 = { UDP: ports(found, udp.srcPort(bytes, at), udp.dstPort(bytes, at)) };
+    found.protocol = 'udp';
+    found.summary = 'UDP';
+  } else if (protocol === ipv4.PROTOCOL_SCTP && room >= 4) {
+    found.l4 = { SCTP: ports(found, sctp.srcPort(bytes, at), sctp.dstPort(bytes, at)) };
+    found.protocol = 'sctp';
+    found.summary = 'SCTP';
+  } else if (protocol === (found.ip?.ipVersion === 'IPv4' ? ipv4.PROTOCOL_ICMP : ipv6.PROTOCOL_ICMPV6) && room >= 2) {
+    dissectIcmp(bytes, at, found);
+  }
+}
+
+function ports(found: Mutable<Dissection>, source: number, destination: number) {
+  found.srcPort = source;
+  found.dstPort = destination;
+  return compact<{ source_port?: number; destination_port?: number }>({
+    source_port: source,
+    destination_port: destination,
+  });
+}
+
+function dissectTcp(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
+  const flags = tcpFlags((bytes[at + 12] << 8) | tcp.flags(bytes, at));
+  found.l4 = { TCP: { ...ports(found, tcp.srcPort(bytes, at), tcp.dstPort(bytes, at)), flags } };
+  found.protocol = 'tcp';
+  found.summary = `TCP Flags: ${tcpFlagsText(flags)}`;
+}
+
+function dissectIcmp(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
+  const version = found.ip?.ipVersion === 'IPv4' ? 4 : 6;
+  const [type, code] = [icmp.type(bytes, at), icmp.code(bytes, at)];
+  const fields = compact<{ type?: number; code?: number }>({ type, code });
+  found.l4 = version === 4 ? { ICMPv4: fields } : { ICMPv6: fields };
+  found.protocol = 'icmp';
+  found.summary = `ICMPv${version} ${icmpName(version, type, code)}`;
+}
+
+/** Bits of the flags by name in the order of flow.proto. */
+const FLAG_BITS: readonly (readonly [TcpFlag, number])[] = [
+  ['FIN', tcp.FIN],
+  ['SYN', tcp.SYN],
+  ['RST', tcp.RST],
+  ['PSH', tcp.PSH],
+  ['ACK', tcp.ACK],
+  ['URG', tcp.URG],
+  ['ECE', tcp.ECE],
+  ['CWR', tcp.CWR],
+  ['NS', 0x100],
+];
+
+function tcpFlags(bits: number): TcpFlags {
+  return Object.fromEntries(FLAG_BITS.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => [name, true]));
+}
+
+/** Hubble's order, which is not the order of the bits. */
+const PRINT_ORDER: readonly TcpFlag[] = ['SYN', 'ACK', 'RST', 'FIN', 'PSH', 'URG', 'ECE', 'CWR', 'NS'];
+
+/** `SYN, ACK` */
+export function tcpFlagsText(flags: TcpFlags): string {
+  return PRINT_ORDER.filter((name) => flags[name] === true).join(', ');
+}

@@ -1,0 +1,152 @@
+/**
+ * The last flows, for whoever asks. One writer, any number of readers; the writer never waits.
+ *
+ *        oldest                            next
+ *          v                                v
+ *   | 4095 | 4096 | ... | 8189 |  slot = sequence number mod size, size a power of two
+ *
+ * The capacity is 2^n - 1, as Hubble's is: one slot less than the array has, so that the slot being written is never one
+ * that may be read. A reader is a cursor. One that falls behind by more than the capacity is told how many it lost, as an
+ * event in its stream, and goes on with the oldest that is left. Readers that follow subscribe to be woken; they are woken
+ * once, and read until `next()` answers undefined.
+ *
+ * The ring keeps what it is given: envelopes are not copied and must not be changed.
+ */
+import { lostEnvelope } from './decode.ts';
+import type { Envelope } from './flow.ts';
+
+export const DEFAULT_CAPACITY = 4095;
+const MAX_CAPACITY = 65_535;
+
+export class Ring {
+  readonly #slots: (Envelope | undefined)[];
+  readonly #mask: number;
+  readonly #nodeName: string;
+  readonly #nowMs: () => number;
+  readonly #waiting = new Set<() => void>();
+  #next = 0;
+
+  /**
+   * @param options.capacity 2^n - 1, at most 65535; default 4095
+   * @param options.nowMs the clock for the time of lost events
+   * @throws RangeError for another capacity
+   */
+  constructor(options: { readonly capacity?: number; readonly nodeName: string; readonly nowMs: () => number }) {
+    const capacity = options.capacity ?? DEFAULT_CAPACITY;
+    const size = capacity + 1;
+    if (capacity < 1 || capacity > MAX_CAPACITY || (size & capacity) !== 0) {
+      throw new RangeError(`flow ring: capacity ${capacity}, wanted 2^n - 1 between 1 and ${MAX_CAPACITY}`);
+    }
+    this.#slots = new Array<Envelope | undefined>(size).fill(undefined);
+    this.#mask = capacity;
+    this.#nodeName = options.nodeName;
+    this.#nowMs = options.nowMs;
+  }
+
+  get capacity(): number {
+    return this.#mask;
+  }
+
+  /** How many envelopes were ever written; the sequence number of the next. */
+  get seen(): number {
+    return this.#next;
+  }
+
+  /** How many can be read now. */
+  get length(): number {
+    return Math.min(this.#next, this.#mask);
+  }
+
+  /** Sequence number of the oldest that can be read; `seen` when there is none. */
+  get oldest(): number {
+    return this.#next - this.length;
+  }
+
+  write(envelope: Envelope): void {
+    this.#slots[this.#next & this.#mask] = envelope;
+    this.#next++;
+    if (this.#waiting.size === 0) return;
+    const woken = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of woken) wake();
+  }
+
+  /** The envelope with a sequence number, undefined when it is gone or to come. */
+  at(sequence: number): Envelope | undefined {
+    return sequence >= this.oldest && sequence < this.#next ? this.#slots[sequence & this.#mask] : undefined;
+  }
+
+  /** A cursor. @param from a sequence number; default the next to be written, so that only what is new is read */
+  reader(from = this.#next): RingReader {
+    return new RingReader(this, from);
+  }
+
+  /** Calls `wake` once, on the next write. @returns takes the call back */
+  onNextWrite(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => this.#waiting.delete(wake);
+  }
+
+  /** The event that tells a reader what it lost. */
+  lost(count: number): Envelope {
+    return lostEnvelope('HUBBLE_RING_BUFFER', count, this.#nodeName, this.#nowMs());
+  }
+}
+
+export class RingReader {
+  readonly #ring: Ring;
+  #at: number;
+
+  constructor(ring: Ring, at: number) {
+    this.#ring = ring;
+    this.#at = Math.max(0, at);
+  }
+
+  /** Sequence number of what `next()` would answer. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** The next envelope, one that tells how many were lost, or undefined when there is no more yet. */
+  next(): Envelope | undefined {
+    const { oldest } = this.#ring;
+    if (this.#at < oldest) {
+      const lost = oldest - this.#at;
+      this.#at = oldest;
+      return this.#ring.lost(lost);
+    }
+    const envelope = this.#ring.at(this.#at);
+    if (envelope !== undefined) this.#at++;
+    return envelope;
+  }
+}
+
+export interface FlowsRequest {
+  /** How many flows that match, at most; default all. */
+  readonly number?: number;
+  /** Count from the oldest instead of from the newest. */
+  readonly first?: boolean;
+  /** Milliseconds since the epoch, both ends included. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+}
+
+/**
+ * The flows in the ring that a request asks for, oldest first. Lost events are among them, uncounted, as in Hubble.
+ * A follower goes on with `ring.reader(ring.seen)` taken before this call.
+ */
+export function select(ring: Ring, request: FlowsRequest, matches: (envelope: Envelope) => boolean): Envelope[] {
+  const { number = Number.POSITIVE_INFINITY, sinceMs = -Infinity, untilMs = Infinity } = request;
+  const isFirst = request.first === true;
+  const chosen: Envelope[] = [];
+  let counted = 0;
+  for (let step = 0; step < ring.length && counted < number; step++) {
+    const envelope = ring.at(isFirst ? ring.oldest + step : ring.seen - 1 - step);
+    if (envelope === undefined) continue;
+    const ms = Date.parse(envelope.time ?? '');
+    if (ms < sinceMs || ms > untilMs || !matches(envelope)) continue;
+    chosen.push(envelope);
+    if (envelope.flow !== undefined) counted++;
+  }
+  return isFirst ? chosen : chosen.reverse();
+}

@@ -2,7 +2,7 @@
  * How the entries of one policy lie in one half of a PolicyMap, and how they get there.
  *
  * ```
- *   | header 64 | ingress groups 2 x size | egress groups 2 x size | rows 4 x n | cookies n | parents n |
+ *   | header 64 | ingress groups 2 x size | egress groups 2 x size | rows 4 x n | parents n | identities n |
  * ```
  *
  * Entries are sorted by direction, identity, first (protocol, port) they cover, longest last; those of one direction and
@@ -16,16 +16,16 @@ import type { PolicyEntry } from './policy-entry.ts';
 
 // --- specification: what a row holds (cilium-facts: policy map value)
 export const ROW_WORDS = 4;
-export const ROW_IDENTITY = 0;
 /** bits 0-23 protocol and port, 24-28 prefix length (0, 8, 9..24), 29 egress */
-export const ROW_POINT = 1;
-export const ROW_PRECEDENCE = 2;
+export const ROW_POINT = 0;
+export const ROW_PRECEDENCE = 1;
 /** bits 0-15 proxy port, 16-22 auth type, 23 explicit auth type, 24 deny */
-export const ROW_VERDICT = 3;
+export const ROW_VERDICT = 2;
+export const ROW_COOKIE = 3;
 export const POINT_MASK = 0xffffff;
 export const LENGTH_SHIFT = 24;
 export const LENGTH_MASK = 31;
-export const EGRESS_BIT = 1 << 29;
+const EGRESS_BIT = 1 << 29;
 export const AUTH_SHIFT = 16;
 export const AUTH_MASK = 127;
 export const EXPLICIT_BIT = 1 << 23;
@@ -35,16 +35,17 @@ export const PROTOCOL_BITS = 8;
 export const FULL_BITS = 24;
 
 // --- implementation: the header of a half
-export const HALF_HEADER_WORDS = 64;
+const HALF_HEADER_WORDS = 64;
 export const H_ENTRIES = 0;
 export const H_INGRESS_SIZE = 1;
 export const H_EGRESS_SIZE = 2;
-/** Groups of identity 0 and of 11 to 14, ingress then egress; 0 = none. */
+/** Groups of identity 0 and of 11 to 14, ingress then egress: bit n says that word H_DIRECT + n holds one. */
+export const H_DIRECT_BITS = 3;
 export const H_DIRECT = 8;
 export const DIRECT_GROUPS = 5;
-export const NO_PARENT = -1;
+const NO_PARENT = -1;
 
-/** The largest a half can be: group tables of less than 3 x 2 words a group, rows, cookies, parents. */
+/** The largest a half can be: group tables of less than 3 x 2 words a group, rows, parents, identities. */
 export function halfWords(capacity: number): number {
   return HALF_HEADER_WORDS + 2 * GROUPS_MIN * 2 + capacity * (6 + ROW_WORDS + 2);
 }
@@ -58,16 +59,15 @@ function groupTableSize(groups: number): number {
 }
 
 /** Place of a group in the header, or -1 when it is found by hash. */
-export function directGroup(identity: number): number {
-  return identity === 0 ? 0 : identity >= 11 && identity <= 14 ? identity - 10 : -1;
+function directGroup(identity: number, egress: boolean): number {
+  const place = identity === 0 ? 0 : identity >= 11 && identity <= 14 ? identity - 10 : -1;
+  return place >= 0 && egress ? place + DIRECT_GROUPS : place;
 }
 
-/** First place to look for a group: the seed keeps it from being steered, the multiplication mixes. */
+/** First place to look for a group: identities are given out by the agent, so that spreading them is enough. */
 export function groupHash(identity: number, seed: number): number {
-  let h = Math.imul(identity ^ seed, 0x9e3779b1);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x85ebca77);
-  return h ^ (h >>> 13);
+  const h = Math.imul(identity ^ seed, 0x9e3779b1);
+  return h ^ (h >>> 16);
 }
 
 /** Where the parts of a half begin, in words from its start. */
@@ -75,8 +75,8 @@ export function partOffsets(entries: number, ingressSize: number, egressSize: nu
   const ingress = HALF_HEADER_WORDS;
   const egress = ingress + 2 * ingressSize;
   const rows = egress + 2 * egressSize;
-  const cookies = rows + ROW_WORDS * entries;
-  return { ingress, egress, rows, cookies, parents: cookies + entries, end: cookies + 2 * entries };
+  const parents = rows + ROW_WORDS * entries;
+  return { ingress, egress, rows, parents, identities: parents + entries, end: parents + 2 * entries };
 }
 
 /**
@@ -154,20 +154,22 @@ export function writeHalf(half: Int32Array, sorted: readonly PolicyEntry[], seed
   for (const { first, length } of groups) {
     const { identity, egress } = sorted[first];
     const word = (first << 16) | (length - 1);
-    const direct = directGroup(identity);
-    if (direct >= 0) half[H_DIRECT + (egress ? 2 * DIRECT_GROUPS : 0) + 2 * direct] = 1;
-    if (direct >= 0) half[H_DIRECT + (egress ? 2 * DIRECT_GROUPS : 0) + 2 * direct + 1] = word;
-    else
+    const direct = directGroup(identity, egress);
+    if (direct < 0) {
       insertGroup(half, egress ? offsets.egress : offsets.ingress, egress ? egressSize : ingressSize, {
         identity,
         word,
         seed,
       });
+    } else {
+      half[H_DIRECT_BITS] |= 1 << direct;
+      half[H_DIRECT + direct] = word;
+    }
     writeParents(half, offsets.parents, sorted, first, length);
   }
   sorted.forEach((entry, i) => {
     writeRow(half, offsets.rows + i * ROW_WORDS, entry);
-    half[offsets.cookies + i] = entry.cookie;
+    half[offsets.identities + i] = entry.identity;
   });
 }
 
@@ -200,7 +202,7 @@ function insertGroup(
 }
 
 function writeRow(half: Int32Array, at: number, entry: PolicyEntry): void {
-  half[at + ROW_IDENTITY] = entry.identity;
+  half[at + ROW_COOKIE] = entry.cookie;
   half[at + ROW_POINT] = startPoint(entry) | (prefixLength(entry) << LENGTH_SHIFT) | (entry.egress ? EGRESS_BIT : 0);
   half[at + ROW_PRECEDENCE] = entry.precedence;
   half[at + ROW_VERDICT] =
@@ -208,6 +210,31 @@ function writeRow(half: Int32Array, at: number, entry: PolicyEntry): void {
     (entry.authType << AUTH_SHIFT) |
     (entry.hasExplicitAuthType ? EXPLICIT_BIT : 0) |
     (entry.deny ? DENY_BIT : 0);
+}
+
+/** The entry that a row holds, given the identity of its group. */
+export function readRow(words: Int32Array, at: number, identity: number): PolicyEntry {
+  const point = words[at + ROW_POINT];
+  const verdict = words[at + ROW_VERDICT];
+  const length = lengthOf(point);
+  return {
+    identity: identity >>> 0,
+    egress: (point & EGRESS_BIT) !== 0,
+    protocol: (point >>> 16) & 0xff,
+    port: point & 0xffff,
+    portPrefix: length > PROTOCOL_BITS ? length - PROTOCOL_BITS : 0,
+    deny: (verdict & DENY_BIT) !== 0,
+    proxyPort: verdict & 0xffff,
+    authType: (verdict >>> AUTH_SHIFT) & AUTH_MASK,
+    hasExplicitAuthType: (verdict & EXPLICIT_BIT) !== 0,
+    precedence: words[at + ROW_PRECEDENCE] >>> 0,
+    cookie: words[at + ROW_COOKIE] >>> 0,
+  };
+}
+
+/** Prefix length in a ROW_POINT word. */
+function lengthOf(point: number): number {
+  return (point >> LENGTH_SHIFT) & LENGTH_MASK;
 }
 
 /** The parent of an entry is the last one before it that covers it: found with a stack, since prefixes nest. */

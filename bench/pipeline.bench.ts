@@ -42,12 +42,23 @@ function measure(name: string, world: World, frames: Uint8Array[], repeatNewFlow
   const sent = server.port.counters.sentFrames + server.port.counters.sendDrops;
   if (sent === 0) throw new Error(`${name}: nothing was forwarded: drops ${world.drops().slice(0, 5).join()}`);
   samples.sort((a, b) => a - b);
-  return { name, medianNs: samples[ROUNDS >> 1], minNs: samples[0], maxNs: samples[ROUNDS - 1], heapBytesPerFrame: heap };
+  return {
+    name,
+    medianNs: samples[ROUNDS >> 1],
+    minNs: samples[0],
+    maxNs: samples[ROUNDS - 1],
+    heapBytesPerFrame: heap,
+  };
 }
 
 function twoPods(identities: number, entries: number): World {
   const world = new World({ ctCapacity: 65536 });
-  const policy = [...forAnyPeer({ egress: true }), entry({ identity: 1001, protocol: 6, port: 80 }), entry({ identity: 1001, protocol: 17, port: 80 }), entry({ identity: 1001, protocol: 1 })];
+  const policy = [
+    ...forAnyPeer({ egress: true }),
+    entry({ identity: 1001, protocol: 6, port: 80 }),
+    entry({ identity: 1001, protocol: 17, port: 80 }),
+    entry({ identity: 1001, protocol: 1 }),
+  ];
   for (let i = 0; i < entries; i++) policy.push(entry({ identity: 2000 + i, protocol: 6, port: 1024 + (i % 60000) }));
   world.add({ addresses: ['10.0.0.2', 'fd00::2'], identity: 1001 });
   world.add({ addresses: ['10.0.0.3', 'fd00::3'], identity: 1002, policy });
@@ -77,11 +88,24 @@ run('tcp v4 established, 10k identities, 10k entries', world, established(world,
 world = twoPods(10, 10);
 run('tcp v6 established', world, established(world, 'fd00::3'));
 world = twoPods(10, 10);
-run('udp 64 B, 1 flow', world, [udpFrame({ from: world.pods[0], to: '10.0.0.3', sport: 5000, dport: 80, payload: new Uint8Array(22) })]);
+run('udp 64 B, 1 flow', world, [
+  udpFrame({ from: world.pods[0], to: '10.0.0.3', sport: 5000, dport: 80, payload: new Uint8Array(22) }),
+]);
 world = twoPods(10, 10);
-run('udp 64 B, 1000 flows', world, Array.from({ length: 1000 }, (_, i) => udpFrame({ from: world.pods[0], to: '10.0.0.3', sport: 5000 + i, dport: 80, payload: new Uint8Array(22) })));
+run(
+  'udp 64 B, 1000 flows',
+  world,
+  Array.from({ length: 1000 }, (_, i) =>
+    udpFrame({ from: world.pods[0], to: '10.0.0.3', sport: 5000 + i, dport: 80, payload: new Uint8Array(22) }),
+  ),
+);
 world = twoPods(10, 10);
-run('tcp v4, whole path each batch, 10 entries', world, established(world, '10.0.0.3').flatMap((frame) => Array.from({ length: 1 }, () => frame)), true);
+run(
+  'tcp v4, whole path each batch, 10 entries',
+  world,
+  established(world, '10.0.0.3').flatMap((frame) => Array.from({ length: 1 }, () => frame)),
+  true,
+);
 world = twoPods(10_000, 10_000);
 run('tcp v4, whole path each batch, 10k entries', world, established(world, '10.0.0.3'), true);
 world = twoPods(10, 10);
@@ -92,6 +116,8 @@ if (process.argv.includes('--json')) {
 } else {
   for (const row of rows) {
     const spread = `${row.minNs.toFixed(0)}..${row.maxNs.toFixed(0)}`;
-    console.log(`${row.name.padEnd(50)} ${row.medianNs.toFixed(0).padStart(6)} ns/frame (${spread})  heap ${row.heapBytesPerFrame.toFixed(2)} B/frame`);
+    console.log(
+      `${row.name.padEnd(50)} ${row.medianNs.toFixed(0).padStart(6)} ns/frame (${spread})  heap ${row.heapBytesPerFrame.toFixed(2)} B/frame`,
+    );
   }
 }

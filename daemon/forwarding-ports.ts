@@ -17,7 +17,13 @@ import { VethPort } from '../dataplane/port-veth.ts';
 import type { Uplinks } from '../dataplane/uplink.ts';
 import type { ConfigMap } from '../policy-maps/config-map.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortKind, type PortMap } from '../policy-maps/port-map.ts';
+import {
+  PORT_FLAG_AUDIT,
+  PORT_FLAG_EXTERNAL,
+  type PortEntry,
+  type PortKind,
+  type PortMap,
+} from '../policy-maps/port-map.ts';
 
 const RETRY_MS = 500;
 const ROLES: Readonly<Record<PortKind, number>> = {

@@ -1,5 +1,10 @@
 /** Puts the parts of the dataplane together over a set of pinned maps: the one place that knows which needs which. */
-import { CONFIG_EVENT_RATE_LIMIT, CONFIG_ROUTER_IPV4, CONFIG_ROUTER_IPV6, type ConfigMap } from '../policy-maps/config-map.ts';
+import {
+  CONFIG_EVENT_RATE_LIMIT,
+  CONFIG_ROUTER_IPV4,
+  CONFIG_ROUTER_IPV6,
+  type ConfigMap,
+} from '../policy-maps/config-map.ts';
 import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import type { EventRing } from '../policy-maps/event-ring.ts';

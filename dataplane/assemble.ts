@@ -1,5 +1,10 @@
 /** Puts the parts of the dataplane together over a set of pinned maps: the one place that knows which needs which. */
 import {
+  CONFIG_CT_ANY_SEC,
+  CONFIG_CT_REPORT_SEC,
+  CONFIG_CT_TCP_FIN_SEC,
+  CONFIG_CT_TCP_SEC,
+  CONFIG_CT_TCP_SYN_SEC,
   CONFIG_EVENT_RATE_LIMIT,
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
@@ -14,6 +19,7 @@ import type { MetricsMap } from '../policy-maps/metrics-map.ts';
 import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { Frame } from '../wire/frame.ts';
 import type { Arena, Batch } from './arena.ts';
+import { LIFETIME_ANY_SEC, LIFETIME_CLOSE_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC, REPORT_SEC } from './conntrack.ts';
 import { Deliverer } from './deliver.ts';
 import { Engine } from './engine.ts';
 import { Identifier } from './identify.ts';
@@ -80,6 +86,13 @@ export class Dataplane {
   refreshSettings(): void {
     this.#router.v4 = this.#maps.config.address(CONFIG_ROUTER_IPV4)[3];
     this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
+    const { config } = this.#maps;
+    const { life } = this.tracker;
+    life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
+    life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;
+    life.closeSec = config.load(CONFIG_CT_TCP_FIN_SEC) || LIFETIME_CLOSE_SEC;
+    life.anySec = config.load(CONFIG_CT_ANY_SEC) || LIFETIME_ANY_SEC;
+    life.reportSec = config.load(CONFIG_CT_REPORT_SEC) || REPORT_SEC;
   }
 
   /** Runs every frame of a batch; what they send is queued on the ports, for the caller to flush. */

@@ -59,40 +59,51 @@ export function reopen(words: Int32Array, base: number): void {
   words[base + CT_LAST_RX_REPORT] = 0;
 }
 
-/**
- * Notes one packet of a connection: lifetime, closing, flags seen.
- * @returns true when an event is due
- */
-export function touch(words: Int32Array, base: number, f: Frame, isReply: boolean, nowSec: number): boolean {
-  let due = false;
-  if (f.protocol === PROTO_TCP) {
-    if ((f.tcpFlags & (tcp.FIN | tcp.RST)) !== 0) due = close(words, base, f.tcpFlags, isReply, nowSec);
-    if (isAlive(words, base)) words[base + CT_LIFETIME] = nowSec + tcpLifetime(words, base, f.tcpFlags);
-  } else {
-    words[base + CT_LIFETIME] = nowSec + LIFETIME_ANY_SEC;
+/** How long entries live and how often they are told of, by the clock of the batch. */
+export class Lifecycle {
+  /** Monotonic seconds, set once a batch. */
+  nowSec = 0;
+  tcpSec = LIFETIME_TCP_SEC;
+  synSec = LIFETIME_SYN_SEC;
+  closeSec = LIFETIME_CLOSE_SEC;
+  anySec = LIFETIME_ANY_SEC;
+  reportSec = REPORT_SEC;
+
+  /**
+   * Notes one packet of a connection: lifetime, closing, flags seen.
+   * @returns true when an event is due
+   */
+  touch(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
+    let due = false;
+    if (f.protocol === PROTO_TCP) {
+      if ((f.tcpFlags & (tcp.FIN | tcp.RST)) !== 0) due = this.#close(words, base, f.tcpFlags, isReply);
+      if (isAlive(words, base)) words[base + CT_LIFETIME] = this.nowSec + this.#tcpLifetime(words, base, f.tcpFlags);
+    } else {
+      words[base + CT_LIFETIME] = this.nowSec + this.anySec;
+    }
+    const seenAt = base + (isReply ? CT_RX_FLAGS_SEEN : CT_TX_FLAGS_SEEN);
+    const reportAt = base + (isReply ? CT_LAST_RX_REPORT : CT_LAST_TX_REPORT);
+    const seen = words[seenAt] | f.tcpFlags;
+    if (!due && seen === words[seenAt] && this.nowSec - words[reportAt] < this.reportSec) return false;
+    words[seenAt] = seen;
+    words[reportAt] = this.nowSec;
+    return true;
   }
-  const seenAt = base + (isReply ? CT_RX_FLAGS_SEEN : CT_TX_FLAGS_SEEN);
-  const reportAt = base + (isReply ? CT_LAST_RX_REPORT : CT_LAST_TX_REPORT);
-  const seen = words[seenAt] | f.tcpFlags;
-  if (!due && seen === words[seenAt] && nowSec - words[reportAt] < REPORT_SEC) return false;
-  words[seenAt] = seen;
-  words[reportAt] = nowSec;
-  return true;
-}
 
-function tcpLifetime(words: Int32Array, base: number, flags: number): number {
-  if ((flags & tcp.SYN) === 0) words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
-  return (words[base + CT_FLAGS] & CT_FLAG_SEEN_NON_SYN) !== 0 ? LIFETIME_TCP_SEC : LIFETIME_SYN_SEC;
-}
+  #tcpLifetime(words: Int32Array, base: number, flags: number): number {
+    if ((flags & tcp.SYN) === 0) words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
+    return (words[base + CT_FLAGS] & CT_FLAG_SEEN_NON_SYN) !== 0 ? this.tcpSec : this.synSec;
+  }
 
-/** A FIN or RST. @returns true when it changed the entry */
-function close(words: Int32Array, base: number, flags: number, isReply: boolean, nowSec: number): boolean {
-  const before = words[base + CT_FLAGS];
-  let closing = isReply ? CT_FLAG_RX_CLOSING : CT_FLAG_TX_CLOSING;
-  const sawBothSyns = (words[base + CT_TX_FLAGS_SEEN] & words[base + CT_RX_FLAGS_SEEN] & tcp.SYN) !== 0;
-  if ((flags & tcp.RST) !== 0 && !sawBothSyns) closing = CLOSING;
-  if ((before & closing) === closing) return false;
-  words[base + CT_FLAGS] = before | closing;
-  if (((before | closing) & CLOSING) === CLOSING) words[base + CT_LIFETIME] = nowSec + LIFETIME_CLOSE_SEC;
-  return true;
+  /** A FIN or RST. @returns true when it changed the entry */
+  #close(words: Int32Array, base: number, flags: number, isReply: boolean): boolean {
+    const before = words[base + CT_FLAGS];
+    let closing = isReply ? CT_FLAG_RX_CLOSING : CT_FLAG_TX_CLOSING;
+    const sawBothSyns = (words[base + CT_TX_FLAGS_SEEN] & words[base + CT_RX_FLAGS_SEEN] & tcp.SYN) !== 0;
+    if ((flags & tcp.RST) !== 0 && !sawBothSyns) closing = CLOSING;
+    if ((before & closing) === closing) return false;
+    words[base + CT_FLAGS] = before | closing;
+    if (((before | closing) & CLOSING) === CLOSING) words[base + CT_LIFETIME] = this.nowSec + this.closeSec;
+    return true;
+  }
 }

@@ -101,7 +101,7 @@ export class Engine {
     this.#errorTokens = Math.min(ERRORS_PER_SEC, this.#errorTokens + ((nowMs - this.#nowMs) * ERRORS_PER_SEC) / 1000);
     this.#nowMs = nowMs;
     this.#world = this.#config.worldGeneration | 0;
-    this.#stats.now = this.#tracker.nowSec;
+    this.#stats.now = this.#tracker.life.nowSec;
     this.#audit = this.#config.words[CONFIG_AUDIT_MODE] !== 0;
     const world = this.#config.words[CONFIG_WORLD_IDENTITY] || IDENTITY_WORLD;
     this.#identifier.worldV4 = world;
@@ -112,7 +112,7 @@ export class Engine {
   runFrame(f: Frame): void {
     this.#culprit = this.#none;
     let outcome = parse(f);
-    if (outcome === 0 && f.isFragment) restorePorts(f, this.#fragments, this.#tracker.nowSec);
+    if (outcome === 0 && f.isFragment) restorePorts(f, this.#fragments, this.#tracker.life.nowSec);
     if (outcome === 0 && !this.#tracker.recall(f, this.#world)) outcome = this.#admit(f);
     if (outcome === 0) outcome = this.#redirect(f) || this.forward(f);
     if (outcome !== 0) this.#stop(f, outcome);

@@ -31,7 +31,7 @@ import {
 import * as ethernet from '../wire/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
-import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, isReopening, reopen, touch } from './conntrack.ts';
+import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, isReopening, Lifecycle, reopen } from './conntrack.ts';
 import { isIcmpError, PROTO_TCP } from './parse.ts';
 import { type PortTable, ROLE_POD } from './port-table.ts';
 import { QuotedTuple } from './related.ts';
@@ -42,7 +42,8 @@ export class Tracker {
   readonly any: ConntrackMap;
   readonly #ports: PortTable;
   readonly #quoted = new QuotedTuple();
-  nowSec = 0;
+  /** Timers and clock of all entries. */
+  readonly life = new Lifecycle();
 
   constructor(tcp: ConntrackMap, any: ConntrackMap, ports: PortTable) {
     this.tcp = tcp;
@@ -52,7 +53,7 @@ export class Tracker {
 
   /** @param nowSec monotonic seconds */
   beginBatch(nowSec: number): void {
-    this.nowSec = nowSec;
+    this.life.nowSec = nowSec;
     this.tcp.nowSec = nowSec;
     this.any.nowSec = nowSec;
   }
@@ -74,7 +75,7 @@ export class Tracker {
     const { words } = table;
     const base = (found >> 1) * CT_ROW_WORDS;
     const isReply = (found & 1) !== 0;
-    if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.nowSec) return false;
+    if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.life.nowSec) return false;
     if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
     if (!this.#isFromItsEnd(f) || isReopening(words, base, f)) return false;
     f.ctSlot = found >> 1;
@@ -98,7 +99,7 @@ export class Tracker {
     const found = table.lookup(f);
     if (found < 0) return 0;
     const base = (found >> 1) * CT_ROW_WORDS;
-    if (table.words[base + CT_LIFETIME] < this.nowSec || isReopening(table.words, base, f)) {
+    if (table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f)) {
       table.remove(found >> 1); // ended: whoever uses these ports now begins anew, and may be the other side
       return 0;
     }
@@ -144,7 +145,7 @@ export class Tracker {
     const base = f.ctSlot * CT_ROW_WORDS;
     table.account(base, 1, f.length);
     if (f.isReply) words[base + CT_FLAGS] |= CT_FLAG_SEEN_REPLY;
-    return touch(words, base, f, f.isReply, this.nowSec);
+    return this.life.touch(words, base, f, f.isReply);
   }
 
   /** Recall has not seen the policy path, so it repeats the two cheap checks on the sender: a pod's MAC, and ours. */
@@ -166,7 +167,7 @@ export class Tracker {
     if (!quoted.readFrom(f)) return 0;
     const table = this.tableOf(quoted.protocol);
     const found = table.lookup(quoted);
-    if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.nowSec) return 0;
+    if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
     if (this.#ports.role[f.port] === ROLE_POD && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
     f.ctStatus = CT_RELATED;
     return 0;

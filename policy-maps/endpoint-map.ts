@@ -3,7 +3,8 @@
  * endpoint with an IPv4 and an IPv6 address has two entries.
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { HashTable, hashTableBytes, ROW_KEY } from './hash-table.ts';
+import { hashTableBytes, ROW_KEY } from './hash-row.ts';
+import { HashTable } from './hash-table.ts';
 import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
 
 export const ENDPOINT_CAPACITY = 65535;

@@ -4,7 +4,7 @@
  */
 import type { TupleFields } from './conntrack-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { ROW_KEY } from './hash-table.ts';
+import { ROW_KEY } from './hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
 import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
 

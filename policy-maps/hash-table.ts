@@ -25,6 +25,17 @@
  */
 import { halfSipHash } from './half-sip-hash.ts';
 import {
+  type HashShape,
+  hashIndexWords,
+  hashRowWords,
+  LIVE,
+  ROW_HASH,
+  ROW_KEY,
+  ROW_STATE,
+  SPARE_ROWS,
+  STAGED,
+} from './hash-row.ts';
+import {
   type MapFile,
   W_COUNT,
   W_FREE_COUNT,
@@ -39,39 +50,16 @@ import {
 } from './map-file.ts';
 import { MapFullError } from './map-error.ts';
 
-export interface HashShape {
-  readonly keyWords: number;
-  readonly valueWords: number;
-  readonly capacity: number;
-}
-
 // --- implementation
-export const PROBE_LIMIT = 256;
+const PROBE_LIMIT = 256;
 const READ_ATTEMPTS = 1000;
-/** Rows beyond the capacity, so that a full table can still replace values, and freed rows can rest. */
-const SPARE_ROWS = 64;
 const QUARANTINE = 32; // rows
-/** Words before the key in every row. */
-export const ROW_HASH = 0;
-export const ROW_STATE = 1;
-export const ROW_KEY = 2;
-/** ROW_STATE of rows in use; 0 = never used; negative = free, -(next free slot + 2) or -1. */
-const STAGED = 1;
-export const LIVE = 2;
-
-export function hashRowWords(shape: HashShape): number {
-  const words = ROW_KEY + shape.keyWords + shape.valueWords;
-  return words > 8 ? (words + 15) & ~15 : (words + 3) & ~3;
-}
-
-export function hashIndexWords(capacity: number): number {
-  return 1 << (32 - Math.clz32(2 * capacity - 1));
-}
-
-/** Bytes of index and rows. */
-export function hashTableBytes(shape: HashShape): number {
-  return (hashIndexWords(shape.capacity) + (shape.capacity + SPARE_ROWS) * hashRowWords(shape)) * 4;
-}
+// V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
+const HASH = ROW_HASH;
+const STATE = ROW_STATE;
+const KEY = ROW_KEY;
+const IN_USE = LIVE;
+const GENERATION = W_GENERATION;
 
 export class HashTable {
   /** Fill this before find, lookup, stage, remove. */
@@ -83,6 +71,8 @@ export class HashTable {
   readonly file: MapFile;
   protected readonly keyWords: number;
   readonly rowCount: number;
+  protected readonly seed0: number;
+  protected readonly seed1: number;
   protected readonly header: Int32Array;
   /** The index, and the parts of its words: for subclasses that look up in a way of their own. */
   readonly index: Int32Array;
@@ -100,10 +90,12 @@ export class HashTable {
     const indexWords = hashIndexWords(shape.capacity);
     this.file = file;
     this.header = file.header;
+    this.seed0 = file.seed0;
+    this.seed1 = file.seed1;
     this.keyWords = shape.keyWords;
     this.#capacity = shape.capacity;
     this.rowWords = hashRowWords(shape);
-    this.valueWord = ROW_KEY + shape.keyWords;
+    this.valueWord = KEY + shape.keyWords;
     this.rowCount = shape.capacity + SPARE_ROWS;
     this.key = new Int32Array(shape.keyWords);
     this.index = file.words(byteOffset, indexWords);
@@ -117,7 +109,7 @@ export class HashTable {
   }
 
   get generation(): number {
-    return Atomics.load(this.header, W_GENERATION);
+    return Atomics.load(this.header, GENERATION);
   }
 
   /** Slot of `key`, or -1. For the writer, or inside a generation window. */
@@ -146,9 +138,9 @@ export class HashTable {
   lookup(): number {
     const { header } = this;
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const before = header[W_GENERATION];
+      const before = header[GENERATION];
       const slot = this.find();
-      if ((before & 1) === 0 && Atomics.load(header, W_GENERATION) === before) return slot;
+      if ((before & 1) === 0 && Atomics.load(header, GENERATION) === before) return slot;
     }
     return this.find();
   }
@@ -180,7 +172,7 @@ export class HashTable {
     }
     this.beginChange();
     this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
-    this.rows[base + ROW_STATE] = LIVE;
+    this.rows[base + STATE] = IN_USE;
     if (previous >= 0) this.freeRow(previous);
     else this.header[W_COUNT]++;
     this.header[W_UPDATES]++;
@@ -199,7 +191,7 @@ export class HashTable {
       return -1;
     }
     this.fillRow(slot, this.#foundHash);
-    this.rows[slot * this.rowWords + ROW_STATE] = LIVE;
+    this.rows[slot * this.rowWords + STATE] = IN_USE;
     this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
     this.header[W_COUNT]++;
     this.header[W_UPDATES]++;
@@ -223,13 +215,13 @@ export class HashTable {
   *slots(): Generator<number> {
     const end = Math.min(this.header[W_HIGH_WATER], this.rowCount);
     for (let slot = 0; slot < end; slot++) {
-      if (this.rows[slot * this.rowWords + ROW_STATE] === LIVE) yield slot;
+      if (this.rows[slot * this.rowWords + STATE] === IN_USE) yield slot;
     }
   }
 
   /** Copies the key of a row into `key`. */
   loadKey(slot: number): void {
-    const first = slot * this.rowWords + ROW_KEY;
+    const first = slot * this.rowWords + KEY;
     for (let i = 0; i < this.keyWords; i++) this.key[i] = this.rows[first + i];
   }
 
@@ -239,7 +231,7 @@ export class HashTable {
     const end = Math.min(Math.max(header[W_HIGH_WATER], 0), this.rowCount);
     const keep: number[] = [];
     for (let slot = 0; slot < end; slot++) {
-      if (rows[slot * rowWords + ROW_STATE] !== LIVE) continue;
+      if (rows[slot * rowWords + STATE] !== IN_USE) continue;
       this.loadKey(slot);
       if (this.find() === slot) keep.push(slot);
     }
@@ -247,24 +239,24 @@ export class HashTable {
     this.index.fill(0);
     header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
     header[W_HIGH_WATER] = end;
-    for (let slot = 0; slot < end; slot++) rows[slot * rowWords + ROW_STATE] = 0;
+    for (let slot = 0; slot < end; slot++) rows[slot * rowWords + STATE] = 0;
     for (const slot of keep) this.#reinstate(slot);
-    for (let slot = 0; slot < end; slot++) if (rows[slot * rowWords + ROW_STATE] === 0) this.freeRow(slot);
+    for (let slot = 0; slot < end; slot++) if (rows[slot * rowWords + STATE] === 0) this.freeRow(slot);
     header[W_COUNT] = keep.length;
     this.endChange();
   }
 
   protected hashOfKey(): number {
-    return halfSipHash(this.key, 0, this.keyWords, this.file.seed0, this.file.seed1);
+    return halfSipHash(this.key, 0, this.keyWords, this.seed0, this.seed1);
   }
 
   /** Odd generation: readers in other processes wait. A generation left odd by a dead writer stays odd until the end. */
   protected beginChange(): void {
-    Atomics.store(this.header, W_GENERATION, this.header[W_GENERATION] | 1);
+    Atomics.store(this.header, GENERATION, this.header[GENERATION] | 1);
   }
 
   protected endChange(): void {
-    Atomics.store(this.header, W_GENERATION, ((this.header[W_GENERATION] | 1) + 1) | 0);
+    Atomics.store(this.header, GENERATION, ((this.header[GENERATION] | 1) + 1) | 0);
   }
 
   /** A row nobody uses: a fresh one while few are free (freed rows rest), then the one freed longest ago; -1 if none. */
@@ -277,7 +269,7 @@ export class HashTable {
     }
     const slot = header[W_FREE_HEAD] - 1;
     if (slot < 0 || slot >= this.rowCount) return -1;
-    const state = this.rows[slot * this.rowWords + ROW_STATE];
+    const state = this.rows[slot * this.rowWords + STATE];
     if (state >= 0) throw this.file.corrupt(`state of free row ${slot}`, state, 'a free row');
     header[W_FREE_HEAD] = -state - 1; // -(next + 2) holds next; the head word holds next + 1, and -1 the end
     header[W_FREE_COUNT]--;
@@ -289,13 +281,13 @@ export class HashTable {
     const { header, rows, rowWords } = this;
     header[W_FREE_COUNT]++;
     if (this.quarantine === 0) {
-      rows[slot * rowWords + ROW_STATE] = -(header[W_FREE_HEAD] + 1); // the head word holds next + 1, or 0: -(next + 2), or -1
+      rows[slot * rowWords + STATE] = -(header[W_FREE_HEAD] + 1); // the head word holds next + 1, or 0: -(next + 2), or -1
       header[W_FREE_HEAD] = slot + 1;
       return;
     }
-    rows[slot * rowWords + ROW_STATE] = -1;
+    rows[slot * rowWords + STATE] = -1;
     const tail = header[W_FREE_TAIL] - 1;
-    if (tail >= 0 && tail < this.rowCount) rows[tail * rowWords + ROW_STATE] = -(slot + 2);
+    if (tail >= 0 && tail < this.rowCount) rows[tail * rowWords + STATE] = -(slot + 2);
     else header[W_FREE_HEAD] = slot + 1;
     header[W_FREE_TAIL] = slot + 1;
   }
@@ -303,9 +295,9 @@ export class HashTable {
   protected fillRow(slot: number, hash: number): void {
     const { rows } = this;
     const base = slot * this.rowWords;
-    rows[base + ROW_HASH] = hash;
-    rows[base + ROW_STATE] = STAGED;
-    for (let i = 0; i < this.keyWords; i++) rows[base + ROW_KEY + i] = this.key[i];
+    rows[base + HASH] = hash;
+    rows[base + STATE] = STAGED;
+    for (let i = 0; i < this.keyWords; i++) rows[base + KEY + i] = this.key[i];
     for (let i = this.valueWord; i < this.rowWords; i++) rows[base + i] = 0;
   }
 
@@ -317,7 +309,7 @@ export class HashTable {
 
   #keyIsAt(slot: number): boolean {
     const { rows, key, keyWords } = this;
-    const first = slot * this.rowWords + ROW_KEY;
+    const first = slot * this.rowWords + KEY;
     for (let i = 0; i < keyWords; i++) if (rows[first + i] !== key[i]) return false;
     return true;
   }
@@ -331,7 +323,7 @@ export class HashTable {
       at = (at + 1) & indexMask;
       const word = index[at];
       if (word === 0) break;
-      const home = rows[((word & slotMask) - 1) * rowWords + ROW_HASH] & indexMask;
+      const home = rows[((word & slotMask) - 1) * rowWords + HASH] & indexMask;
       if (((at - home) & indexMask) < ((at - gap) & indexMask)) continue; // its home lies after the gap
       index[gap] = word;
       gap = at;
@@ -343,8 +335,8 @@ export class HashTable {
     this.loadKey(slot);
     this.find();
     const base = slot * this.rowWords;
-    this.rows[base + ROW_HASH] = this.#foundHash;
-    this.rows[base + ROW_STATE] = LIVE;
+    this.rows[base + HASH] = this.#foundHash;
+    this.rows[base + STATE] = IN_USE;
     this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
   }
 

@@ -6,7 +6,8 @@
  * Each row has a generation that changes when the row is given to another key, so that a handle kept elsewhere (slot and
  * generation in one word) shows its age.
  */
-import { HashTable, type HashShape, hashTableBytes, LIVE, ROW_STATE } from './hash-table.ts';
+import { type HashShape, hashTableBytes, LIVE, ROW_STATE } from './hash-row.ts';
+import { HashTable } from './hash-table.ts';
 import { type MapFile, W_CURSOR, W_EVICTIONS, W_HIGH_WATER } from './map-file.ts';
 
 const SAMPLE = 16; // rows looked at for one eviction

@@ -5,7 +5,7 @@
  * `slotFor` gives a handle: the slot, and 15 bits of the row's generation, so that a handle kept in a conntrack row
  * does not count for whoever got the slot later.
  */
-import { ROW_KEY } from './hash-table.ts';
+import { ROW_KEY } from './hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
 import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
 import { addTo, read64 } from './metrics-map.ts';

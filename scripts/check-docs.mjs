@@ -1,7 +1,7 @@
-// Compares each code folder with its README.md, both ways: what the folder exports to others must be named there, and
+// Compares each code folder with its README.md, both ways: what other folders import must be named there, or its file, and
 // a name that its headings or the first cells of its tables put in `backticks` must exist.
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import ts from 'typescript';
 import { isTest, parse, report, repositoryFiles, root, sourceFiles } from './source-files.mjs';
 
@@ -86,8 +86,9 @@ for (const folder of codeFolders) {
   const text = readFileSync(join(root, readme), 'utf8');
   for (const [name, target] of used.get(folder)) {
     if (!exportsOf(trees.get(target) ?? { statements: [] }).includes(name)) continue;
-    if (!new RegExp(`(?<![\\w$])${name.replace('$', '\\$')}(?![\\w$])`).test(text)) {
-      problems.push(`${readme}: does not name ${name}, which other folders import from ${target}`);
+    const isNamed = (word) => new RegExp(`(?<![\\w$])${word.replace(/[$.]/g, '\\$&')}(?![\\w$])`).test(text);
+    if (!isNamed(name) && !isNamed(basename(target))) {
+      problems.push(`${readme}: does not name ${name} (nor ${basename(target)}), which other folders import`);
     }
   }
   const words = knownWords(folder);

@@ -1,0 +1,166 @@
+/**
+ * The daemon's HTTP API over its unix socket (docs/api.md), as the CLI uses it.
+ *
+ * Every failure is one sentence. A daemon that is not there, or that does not answer in time, ends with exit code 3, so
+ * that a script can tell it from a request that was refused.
+ */
+import { type IncomingMessage, request } from 'node:http';
+import { EXIT, Failure } from './failure.ts';
+import type { Settings } from './settings.ts';
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  readonly query?: Query;
+  /** A string is sent as YAML, anything else as JSON. */
+  readonly body?: unknown;
+  /** Statuses besides 2xx whose body is an answer too (400 with the problems of a manifest). */
+  readonly accept?: readonly number[];
+}
+
+export interface Reply<T> {
+  readonly status: number;
+  readonly body: T;
+}
+
+/** What the daemon says when it refuses. */
+interface Refusal {
+  readonly error?: string;
+  readonly message?: string;
+}
+
+export class ApiClient {
+  readonly socketPath: string;
+  readonly timeoutMs: number;
+
+  constructor(settings: Pick<Settings, 'socketPath' | 'timeoutMs'>) {
+    this.socketPath = settings.socketPath;
+    this.timeoutMs = settings.timeoutMs;
+  }
+
+  /**
+   * One request, one JSON document back.
+   * @throws Failure with exit code 3 when there is no daemon or no answer in time, 1 when the request is refused
+   */
+  async fetch<T>(path: string, call: Call = {}): Promise<Reply<T>> {
+    const response = await this.#send(path, call, AbortSignal.timeout(this.timeoutMs));
+    const text = await readAll(response).catch((cause: unknown) => {
+      throw unreachable(this, cause as Error);
+    });
+    const status = response.statusCode ?? 0;
+    if (status >= 300 && call.accept?.includes(status) !== true) throw refused(path, call, status, text);
+    return { status, body: parseJson(path, text) as T };
+  }
+
+  /** As fetch(), the document alone. */
+  async get<T>(path: string, query: Query = {}): Promise<T> {
+    return (await this.fetch<T>(path, { query })).body;
+  }
+
+  /**
+   * Reads newline-delimited JSON until the daemon ends it or the signal is given.
+   * @param onLine called for each document; what it returns is awaited, so a slow terminal slows the reading
+   */
+  async stream(path: string, query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+    const response = await this.#send(path, { query }, signal);
+    if ((response.statusCode ?? 0) >= 300) {
+      throw refused(path, {}, response.statusCode ?? 0, await readAll(response));
+    }
+    try {
+      for await (const line of linesOf(response)) await onLine(parseJson(path, line));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof Failure) throw error;
+      throw unreachable(this, error as Error);
+    }
+  }
+
+  #send(path: string, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+    const { body } = call;
+    const isText = typeof body === 'string';
+    const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const headers: Record<string, string> = { host: 'sluice', accept: 'application/json' };
+    if (payload !== undefined) headers['content-type'] = isText ? 'application/yaml' : 'application/json';
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          socketPath: this.socketPath,
+          path: path + queryText(call.query),
+          method: call.method ?? 'GET',
+          headers,
+          signal,
+        },
+        resolve,
+      );
+      sent.on('error', (cause) => reject(unreachable(this, cause)));
+      sent.end(payload);
+    });
+  }
+}
+
+/** `?a=1&b=2`, or '' when nothing is asked; undefined values are left out. */
+export function queryText(query: Query = {}): string {
+  const parts = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) if (value !== undefined) parts.set(key, String(value));
+  const text = parts.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8');
+  let text = '';
+  for await (const chunk of response) text += chunk as string;
+  return text;
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  let rest = '';
+  for await (const chunk of response) {
+    const lines = (rest + (chunk as string)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') yield line;
+  }
+  if (rest !== '') yield rest;
+}
+
+function parseJson(path: string, text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Failure(`read ${path}: found '${text.slice(0, 60)}', wanted JSON: is this socket sluiced's?`);
+  }
+}
+
+function refused(path: string, call: Call, status: number, text: string): Failure {
+  let reason = text.trim();
+  try {
+    const body = JSON.parse(text) as Refusal;
+    reason = body.error ?? body.message ?? reason;
+  } catch {
+    // not JSON: the text itself is the reason
+  }
+  return new Failure(
+    `${(call.method ?? 'GET').toLowerCase()} ${path}: ${status}: ${reason === '' ? 'no reason given' : reason}`,
+  );
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'is sluiced running? start it with `sluice daemon`',
+  ECONNREFUSED: 'sluiced has gone and left its socket: start it with `sluice daemon`',
+  EACCES: 'run as root, or as a member of the group that owns the socket',
+  ENOTSOCK: 'that file is no socket: check --run-dir',
+};
+
+function unreachable(client: ApiClient, cause: Error): Failure {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  if (cause.name === 'TimeoutError' || code === 'ABORT_ERR' || code === 'ERR_CANCELED') {
+    const waited = `no answer within ${client.timeoutMs} ms`;
+    const advice = 'is sluiced hung? see its log, or give a longer --timeout; `sluice bpf ...` works without it';
+    return new Failure(`connect ${client.socketPath}: ${waited}: ${advice}`, EXIT.UNREACHABLE, { cause });
+  }
+  const advice = ADVICE[code] ?? 'sluiced broke off: see its log';
+  return new Failure(`connect ${client.socketPath}: ${code || cause.message}: ${advice}`, EXIT.UNREACHABLE, { cause });
+}

@@ -1,0 +1,64 @@
+/** Parsers of flag values for commander: each returns the value or throws InvalidArgumentError with what is wanted. */
+import { InvalidArgumentError } from 'commander';
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * A duration such as `500ms`, `5s`, `1m30s`, `2h`, `1d`; a bare number is seconds.
+ * @returns milliseconds
+ */
+export function durationMs(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) {
+    throw new InvalidArgumentError('wanted a duration such as 500ms, 5s, 1m30s or 2h.');
+  }
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) total += Number(amount) * UNIT_MS[unit];
+  return total;
+}
+
+/** A parser of whole numbers between two bounds, both included. Hexadecimal with 0x is taken. */
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= low && value <= high)) throw new InvalidArgumentError(`wanted a whole number ${low} to ${high}.`);
+    return value;
+  };
+}
+
+/** Collects a flag that may be given more than once. */
+export function repeatable(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text];
+}
+
+/** Collects a flag that may be given more than once, or as `a,b`. */
+export function commaList(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, ...text.split(',').filter((part) => part !== '')];
+}
+
+/**
+ * A point in time: a duration counted back from `now`, RFC 3339, `YYYY-MM-DD`, or seconds since the epoch.
+ * @param nowMs what a duration is counted back from
+ * @returns milliseconds since the epoch
+ */
+export function momentMs(text: string, nowMs: number): number {
+  if (/^\d{9,11}(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (/^\d{4}-\d\d-\d\d/.test(text)) {
+    const parsed = Date.parse(text);
+    if (!Number.isNaN(parsed)) return parsed;
+  } else if (/^\d/.test(text)) {
+    return nowMs - durationMs(text);
+  }
+  throw new InvalidArgumentError('wanted a duration (5m), an RFC 3339 time, a day (2026-01-31) or Unix seconds.');
+}
+
+/** Splits `ns/name`; a bare name is put in `namespace`. */
+export function podReference(text: string, namespace = 'default'): { namespace: string; name: string } {
+  const slash = text.indexOf('/');
+  const reference =
+    slash < 0 ? { namespace, name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
+  if (reference.namespace === '' || reference.name === '' || reference.name.includes('/')) {
+    throw new InvalidArgumentError(`found '${text}', wanted a pod as namespace/name or name.`);
+  }
+  return reference;
+}

@@ -1,0 +1,61 @@
+/** Which interfaces `sluice capture` listens on. */
+import { readdirSync } from 'node:fs';
+import { podReference } from './argument.ts';
+import { Failure } from './failure.ts';
+import { type JournalAttachment, readJournal } from './journal.ts';
+import type { Settings } from './settings.ts';
+
+export interface CaptureTarget {
+  readonly interface: string;
+  /** Name in the file: the interface, and the pod it belongs to. */
+  readonly label: string;
+  /** Network namespace that holds the interface, by name or path; undefined: the caller's. */
+  readonly netns: string | undefined;
+}
+
+/** The interface of a pod whose TAP lies in its own namespace. */
+const TAP_INTERFACE = 'eth0';
+
+/**
+ * The interfaces of the named pods; of all pods when none is named; or just the named interfaces.
+ * @throws Failure when a pod is not attached, an interface is not there, or nothing is left to listen on
+ */
+export function captureTargets(
+  settings: Settings,
+  pods: readonly string[],
+  namespace: string,
+  interfaces: readonly string[],
+): CaptureTarget[] {
+  const present = interfaces.length === 0 ? [] : readdirSync('/sys/class/net');
+  for (const name of interfaces) {
+    if (!present.includes(name))
+      throw new Failure(`capture ${name}: no such interface: there are ${present.join(', ')}`);
+  }
+  const targets: CaptureTarget[] = interfaces.map((name) => ({ interface: name, label: name, netns: undefined }));
+  if (pods.length > 0 || interfaces.length === 0) targets.push(...podTargets(settings, pods, namespace));
+  if (targets.length === 0) throw new Failure('capture: no pod is attached: raise a rig, or name an --interface');
+  return targets;
+}
+
+function podTargets(settings: Settings, pods: readonly string[], namespace: string): CaptureTarget[] {
+  const journal = readJournal(settings.runDir);
+  if (journal === undefined) {
+    throw new Failure(
+      `capture: no journal of an agent under ${settings.runDir}: check --run-dir, or name an --interface`,
+    );
+  }
+  if (pods.length === 0) return journal.attachments.map(targetOf);
+  return pods.map((text) => {
+    const pod = podReference(text, namespace);
+    const owner = `${pod.namespace}/${pod.name}`;
+    const found = journal.attachments.find((one) => one.owner === owner);
+    if (found === undefined) throw new Failure(`capture ${owner}: not attached: see \`sluice endpoint list\``);
+    return targetOf(found);
+  });
+}
+
+function targetOf(attachment: JournalAttachment): CaptureTarget {
+  const isTap = attachment.hostInterface === '';
+  const name = isTap ? TAP_INTERFACE : attachment.hostInterface;
+  return { interface: name, label: `${name} ${attachment.owner}`, netns: isTap ? attachment.netns : undefined };
+}

@@ -1,0 +1,117 @@
+/** `sluice apply` and `sluice delete` */
+import type { Command } from 'commander';
+import { repeatable } from '../argument.ts';
+import type { ApplyAnswer, DaemonApi, ObjectReference } from '../daemon-api.ts';
+import { EXIT, Failure } from '../failure.ts';
+import type { Host } from '../host.ts';
+import { KIND_WORDS } from '../kinds.ts';
+import { example } from '../program.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
+
+export function defineApply(command: Command, host: Host): void {
+  command.requiredOption('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable);
+  withGlobals(withOutput(command, 'name'));
+  example(
+    command,
+    'sluice apply -f policy.yaml',
+    'sluice apply -f pods/ -f policies/',
+    'kubectl get cnp -A -o yaml | sluice apply -f -',
+  );
+  command.action(async (flags: { filename: string[] }) => {
+    const settings = settingsOf(command, host);
+    await overFiles(settings, flags.filename, 'apply', (api, text, file) => api.apply(text, file));
+  });
+}
+
+export function defineDelete(command: Command, host: Host): void {
+  command
+    .argument('[kind]', `what kind: ${KIND_WORDS.join(', ')}`)
+    .argument('[names...]', 'names of the objects')
+    .option('-f, --filename <path>', 'delete what these manifests name (repeatable)', repeatable)
+    .option('-n, --namespace <namespace>', 'namespace of the named objects', 'default');
+  withGlobals(withOutput(command, 'name'));
+  example(command, 'sluice delete -f policy.yaml', 'sluice delete cnp -n shop allow-web', 'sluice delete ns shop');
+  command.action(
+    async (kind: string | undefined, names: string[], flags: { filename?: string[]; namespace: string }) => {
+      const settings = settingsOf(command, host);
+      const { filename = [], namespace } = flags;
+      if (kind === undefined ? filename.length === 0 : filename.length > 0 || names.length === 0) {
+        throw new Failure('delete: wanted -f FILE, or a kind and names: see `sluice delete --help`', EXIT.USAGE);
+      }
+      if (kind === undefined)
+        await overFiles(settings, filename, 'delete', (api, text, file) => api.delete(text, file));
+      else await deleteNamed(settings, kind, names, namespace);
+    },
+  );
+}
+
+async function deleteNamed(
+  settings: Settings,
+  word: string,
+  names: readonly string[],
+  namespace: string,
+): Promise<void> {
+  const { kindsOf } = await import('../kinds.ts');
+  const { DaemonApi } = await import('../daemon-api.ts');
+  const [kind, ...others] = kindsOf(word);
+  if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
+  const scope = kind.isNamespaced ? { namespace } : {};
+  const manifests = names.map((name) => ({
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    metadata: { name, ...scope },
+  }));
+  const api = new DaemonApi(settings);
+  await report(
+    settings,
+    'delete',
+    await api.delete(manifests.map((one) => JSON.stringify(one)).join('\n---\n'), 'arguments'),
+  );
+}
+
+type Send = (api: DaemonApi, text: string, file: string) => Promise<ApplyAnswer>;
+
+/** Sends each file in turn; one that is invalid does not keep the others back. */
+async function overFiles(
+  settings: Settings,
+  paths: readonly string[],
+  verb: 'apply' | 'delete',
+  send: Send,
+): Promise<void> {
+  const { readManifests } = await import('../manifest-files.ts');
+  const { DaemonApi } = await import('../daemon-api.ts');
+  const api = new DaemonApi(settings);
+  const answers: ApplyAnswer[] = [];
+  for (const { path, text } of await readManifests(settings.host, paths)) answers.push(await send(api, text, path));
+  await report(settings, verb, {
+    applied: answers.flatMap((answer) => answer.applied ?? []),
+    deleted: answers.flatMap((answer) => answer.deleted ?? []),
+    problems: answers.flatMap((answer) => answer.problems ?? []),
+  });
+}
+
+async function report(settings: Settings, verb: 'apply' | 'delete', answer: ApplyAnswer): Promise<void> {
+  const { host, output, paint } = settings;
+  const done = [...(answer.applied ?? []), ...(answer.deleted ?? []).map((one) => ({ action: 'deleted', ...one }))];
+  if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
+    await (await import('../output.ts')).printDocument(settings, { objects: done, problems: answer.problems ?? [] });
+  } else {
+    for (const one of done) {
+      const action = output === 'name' ? '' : ` ${paintAction(one.action, paint)}`;
+      host.stdout.write(`${nameOf(one)}${action}\n`);
+    }
+  }
+  const { reportProblems } = await import('../problems.ts');
+  if (reportProblems(host, answer.problems ?? [])) host.exitCode = EXIT.FAILED;
+  else if (done.length === 0 && verb === 'delete') host.stderr.write('nothing to delete\n');
+}
+
+function paintAction(action: string, paint: Settings['paint']): string {
+  if (action === 'unchanged') return paint.dim(action);
+  return action === 'deleted' ? paint.red(action) : paint.green(action);
+}
+
+/** `pod/shop/web-0` */
+function nameOf({ kind, namespace, name }: ObjectReference): string {
+  return [kind.toLowerCase(), namespace, name].filter((part) => part !== undefined && part !== '').join('/');
+}

@@ -1,0 +1,25 @@
+/** `sluice daemon` */
+import type { Command } from 'commander';
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+
+/** The agent's program, beside this one in the build. */
+const SLUICED = new URL('../../daemon/sluiced.js', import.meta.url);
+
+export function define(command: Command, host: Host): void {
+  command
+    .usage('[flags of sluiced...]')
+    .description(
+      'Runs the agent (sluiced) in the foreground. Everything after `daemon` is handed to it; see `sluiced --help`.',
+    )
+    .argument('[flags...]', 'flags of sluiced')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions();
+  example(command, 'sluice daemon', 'sluice daemon --config /etc/sluice/sluice.yaml');
+  command.action(async (flags: string[]) => {
+    const { runForeground } = await import('../foreground.ts');
+    host.exitCode = await runForeground([process.execPath, ...process.execArgv, fileURLToPath(SLUICED), ...flags]);
+  });
+}

@@ -1,0 +1,28 @@
+/** `sluice endpoint list|get` */
+import type { Command } from 'commander';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+
+export function define(command: Command, host: Host): void {
+  const list = command
+    .command('list')
+    .summary('List the endpoints')
+    .description('Lists the endpoints of this machine.');
+  withGlobals(withOutput(list, 'name'));
+  example(list, 'sluice endpoint list', "sluice endpoint list -o jsonpath='{.[*].id}'");
+  list.action(async () => {
+    const { listEndpoints } = await import('../endpoint-view.ts');
+    await listEndpoints(settingsOf(list, host));
+  });
+
+  const one = command.command('get').summary('Show one endpoint').description('Shows all about one endpoint, as JSON.');
+  one.argument('<endpoint>', 'id of the endpoint, or namespace/name of its pod');
+  withGlobals(withOutput(one));
+  example(one, 'sluice endpoint get 7', "sluice endpoint get shop/web-0 -o jsonpath='{.identity}'");
+  one.action(async (reference: string) => {
+    const { showEndpoint } = await import('../endpoint-view.ts');
+    await showEndpoint(settingsOf(one, host), reference);
+  });
+  example(command, 'sluice endpoint list', 'sluice endpoint get 7');
+}

@@ -1,0 +1,28 @@
+/** `sluice identity list|get` */
+import type { Command } from 'commander';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+
+export function define(command: Command, host: Host): void {
+  const list = command
+    .command('list')
+    .summary('List the identities')
+    .description('Lists the security identities in use.');
+  withGlobals(withOutput(list, 'name'));
+  example(list, 'sluice identity list', 'sluice identity list -o json');
+  list.action(async () => {
+    const { listIdentities } = await import('../identity-view.ts');
+    await listIdentities(settingsOf(list, host));
+  });
+
+  const one = command.command('get').summary('Show one identity').description('Shows the labels of one identity.');
+  one.argument('<identity>', 'number of the identity');
+  withGlobals(withOutput(one));
+  example(one, 'sluice identity get 4711');
+  one.action(async (id: string) => {
+    const { showIdentity } = await import('../identity-view.ts');
+    await showIdentity(settingsOf(one, host), id);
+  });
+  example(command, 'sluice identity list', 'sluice identity get 4711');
+}

@@ -1,0 +1,24 @@
+/** `sluice logs` */
+import type { Command } from 'commander';
+import { integerBetween } from '../argument.ts';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+import { settingsOf, withGlobals } from '../settings.ts';
+
+export function define(command: Command, host: Host): void {
+  command
+    .argument('<pod>', 'namespace/name, or name with -n')
+    .option('-n, --namespace <namespace>', 'namespace of a pod given by name alone', 'default')
+    .option('-c, --container <name>', 'one container; default: all of the pod')
+    .option('-f, --follow', 'go on as more comes')
+    .option('--tail <lines>', 'only the last lines', integerBetween(0, 1_000_000));
+  withGlobals(command);
+  example(command, 'sluice logs shop/web-0', 'sluice logs -n shop web-0 -c server -f --tail 10');
+  command.action(
+    async (pod: string, flags: { namespace: string; container?: string; follow?: boolean; tail?: number }) => {
+      const { podReference } = await import('../argument.ts');
+      const { printLogs } = await import('../container-logs.ts');
+      await printLogs(settingsOf(command, host), podReference(pod, flags.namespace), flags);
+    },
+  );
+}

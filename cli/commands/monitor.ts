@@ -1,0 +1,36 @@
+/** `sluice monitor` */
+import { type Command, Option } from 'commander';
+import { commaList, integerBetween } from '../argument.ts';
+import type { Host } from '../host.ts';
+import type { MonitorFlags } from '../monitor.ts';
+import { example } from '../program.ts';
+import { settingsOf, withGlobals } from '../settings.ts';
+
+const endpoint = (text: string, earlier: readonly number[] = []): number[] => [
+  ...earlier,
+  ...text.split(',').map(integerBetween(0, 65535)),
+];
+
+export function define(command: Command, host: Host): void {
+  command
+    .description(
+      'Shows what the dataplane records as it happens, from the pinned event rings: the agent is not asked, and need not run.',
+    )
+    .addOption(new Option('-t, --type <types>', 'drop, trace, policy-verdict, l7 (repeatable)').argParser(commaList))
+    .option('--from <endpoint>', 'only from these endpoints (ids)', endpoint)
+    .option('--to <endpoint>', 'only to these endpoints', endpoint)
+    .option('--related-to <endpoint>', 'only from or to these endpoints', endpoint)
+    .option('-v, --verbose', 'several lines an event, with the packet taken apart')
+    .option('--hex', 'with -v: the captured bytes in hexadecimal')
+    .option('-j, --json', 'one line of JSON an event')
+    .option('-n, --numeric', 'reserved identities as numbers')
+    .option('--oldest', 'begin with what the rings still hold')
+    .option('--once', 'with --oldest: end when that is shown');
+  withGlobals(command);
+  example(command, 'sluice monitor -t drop', 'sluice monitor --related-to 7 -v', 'sluice monitor --oldest --once -j');
+  command.action(async (flags: MonitorFlags) => {
+    const { monitor } = await import('../monitor.ts');
+    const { interruptSignal } = await import('../interrupt.ts');
+    await monitor(settingsOf(command, host), flags, interruptSignal());
+  });
+}

@@ -1,0 +1,89 @@
+/** `sluice rig up|down|list` */
+import type { Command } from 'commander';
+import { durationMs, repeatable } from '../argument.ts';
+import { EXIT, Failure } from '../failure.ts';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
+
+const DEFAULT_WAIT_MS = 20_000;
+
+export function define(command: Command, host: Host): void {
+  defineUp(command.command('up').summary('Raise a rig'), host);
+  defineDown(command.command('down').summary('End a rig'), host);
+  defineList(command.command('list').summary('List the rigs that are up'), host);
+  example(command, 'sluice rig up -f examples/shop/', 'sluice rig down -f examples/shop/');
+}
+
+function defineUp(command: Command, host: Host): void {
+  command
+    .description(
+      'Makes a network namespace for each Pod (workloads expanded), applies the manifests, waits until the endpoints are ' +
+        'ready, and runs the command of each container in its namespace.',
+    )
+    .requiredOption('-f, --filename <path>', 'manifests: file, folder or - (repeatable)', repeatable)
+    .option('--rig <name>', 'name of the rig; default: that of the first file')
+    .option(
+      '--wait <duration>',
+      'how long endpoints and listeners may take (default 20s)',
+      durationMs,
+      DEFAULT_WAIT_MS,
+    );
+  withGlobals(command);
+  example(command, 'sluice rig up -f examples/shop/', 'sluice rig up -f pods.yaml -f policies.yaml --rig shop');
+  command.action(async (flags: { filename: string[]; rig?: string; wait: number }) => {
+    const settings = settingsOf(command, host);
+    const { rigUp } = await import('../rig.ts');
+    const state = await rigUp(settings, { files: flags.filename, rig: flags.rig, waitMs: flags.wait });
+    host.stdout.write(`rig ${state.name} is up: ${state.pods.length} pods, ${state.processes.length} programs\n`);
+  });
+}
+
+function defineDown(command: Command, host: Host): void {
+  command
+    .description('Ends the programs of a rig, deletes its objects and removes the namespaces it made.')
+    .argument('[rig]', 'name of the rig')
+    .option('-f, --filename <path>', 'the manifests it was raised from', repeatable)
+    .option('--all', 'every rig of the instance');
+  withGlobals(command);
+  example(command, 'sluice rig down -f examples/shop/', 'sluice rig down shop', 'sluice rig down --all');
+  command.action(async (rig: string | undefined, flags: { filename?: string[]; all?: boolean }) => {
+    const settings = settingsOf(command, host);
+    const { rigDown } = await import('../rig.ts');
+    for (const state of await chosenRigs(settings, rig, flags)) {
+      await rigDown(settings, state);
+      host.stdout.write(`rig ${state.name} is down\n`);
+    }
+  });
+}
+
+async function chosenRigs(settings: Settings, rig: string | undefined, flags: { filename?: string[]; all?: boolean }) {
+  const { listRigs, readRig, rigNameOf } = await import('../rig-state.ts');
+  if (flags.all === true) return listRigs(settings.runDir);
+  const name = rig ?? (flags.filename === undefined ? undefined : rigNameOf(flags.filename[0]));
+  if (name === undefined) throw new Failure('rig down: wanted a rig name, -f FILE or --all', EXIT.USAGE);
+  return [readRig(settings.runDir, name)];
+}
+
+function defineList(command: Command, host: Host): void {
+  command.description('Lists the rigs of the instance, their pods and whether their programs run.');
+  withGlobals(withOutput(command, 'name'));
+  example(command, 'sluice rig list', 'sluice rig list -o json');
+  command.action(async () => {
+    const settings = settingsOf(command, host);
+    const { listRigs } = await import('../rig-state.ts');
+    const { isRunning } = await import('../process-record.ts');
+    const { printListing } = await import('../output.ts');
+    const rigs = listRigs(settings.runDir);
+    await printListing(settings, {
+      rows: rigs,
+      columns: [
+        { header: 'RIG', cell: (one) => one.name },
+        { header: 'PODS', cell: (one) => one.pods.length },
+        { header: 'PROGRAMS', cell: (one) => `${one.processes.filter(isRunning).length}/${one.processes.length}` },
+        { header: 'FILES', cell: (one) => one.files.join(' ') },
+      ],
+      nameOf: (one) => `rig/${one.name}`,
+    });
+  });
+}

@@ -1,0 +1,17 @@
+/** `sluice version` */
+import type { Command } from 'commander';
+import type { Host } from '../host.ts';
+import { printDocument } from '../output.ts';
+import { example } from '../program.ts';
+import { settingsOf, withOutput } from '../settings.ts';
+import { packageVersion } from '../version.ts';
+
+export function define(command: Command, host: Host): void {
+  example(withOutput(command), 'sluice version', 'sluice version -o json');
+  command.action(async () => {
+    const settings = settingsOf(command, host);
+    const version = packageVersion();
+    if (settings.output === 'table') host.stdout.write(`sluice ${version} (node ${process.version})\n`);
+    else await printDocument(settings, { version, node: process.version });
+  });
+}

@@ -1,0 +1,121 @@
+/** The requests of docs/api.md that commands make, by name. */
+import { ApiClient, type Query } from './api-client.ts';
+import type { Manifest } from './manifest.ts';
+import type { Settings } from './settings.ts';
+
+export interface StatusView {
+  /** Put before `<namespace>-<pod>` to name a pod's network namespace. */
+  readonly netnsPrefix?: string;
+  readonly [key: string]: unknown;
+}
+
+export interface EndpointView {
+  readonly id: number;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly state: string;
+  readonly identity: number;
+  readonly labels: readonly string[];
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly mac?: string;
+  readonly interface?: string;
+  readonly netns?: string;
+  readonly problem?: string;
+  readonly policy?: { readonly ingress: string; readonly egress: string; readonly revision?: number };
+  readonly [key: string]: unknown;
+}
+
+export interface IdentityView {
+  readonly id: number;
+  readonly labels: readonly string[];
+  readonly [key: string]: unknown;
+}
+
+export interface PolicyView extends ObjectReference {
+  readonly namespace: string;
+  readonly [key: string]: unknown;
+}
+
+export interface ManifestProblem {
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly severity?: 'error' | 'warning';
+  readonly path?: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export interface ObjectReference {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+export interface ApplyAnswer {
+  readonly applied?: readonly (ObjectReference & { readonly action: string })[];
+  readonly deleted?: readonly (ObjectReference & { readonly action?: string })[];
+  readonly problems?: readonly ManifestProblem[];
+}
+
+export class DaemonApi {
+  readonly client: ApiClient;
+
+  constructor(settings: Pick<Settings, 'socketPath' | 'timeoutMs'>) {
+    this.client = new ApiClient(settings);
+  }
+
+  status(): Promise<StatusView> {
+    return this.client.get('/v1/status');
+  }
+
+  endpoints(): Promise<readonly EndpointView[]> {
+    return this.client.get('/v1/endpoints');
+  }
+
+  endpoint(id: string): Promise<EndpointView> {
+    return this.client.get(`/v1/endpoints/${encodeURIComponent(id)}`);
+  }
+
+  identities(): Promise<readonly IdentityView[]> {
+    return this.client.get('/v1/identities');
+  }
+
+  identity(id: string): Promise<IdentityView> {
+    return this.client.get(`/v1/identities/${encodeURIComponent(id)}`);
+  }
+
+  policies(): Promise<readonly PolicyView[]> {
+    return this.client.get('/v1/policies');
+  }
+
+  async objects(query: { kind?: string; namespace?: string; name?: string }): Promise<readonly Manifest[]> {
+    const answer = await this.client.get<readonly Manifest[] | { items: readonly Manifest[] }>('/v1/objects', query);
+    return 'items' in answer ? answer.items : answer;
+  }
+
+  /** Applies one file's text; what is wrong with it comes back in `problems`. */
+  async apply(text: string, file: string): Promise<ApplyAnswer> {
+    return (
+      await this.client.fetch<ApplyAnswer>('/v1/apply', { method: 'POST', query: { file }, body: text, accept: [400] })
+    ).body;
+  }
+
+  /** Deletes the objects that a file's text names. */
+  async delete(text: string, file: string): Promise<ApplyAnswer> {
+    return (
+      await this.client.fetch<ApplyAnswer>('/v1/delete', { method: 'POST', query: { file }, body: text, accept: [400] })
+    ).body;
+  }
+
+  /** Deletes objects by name, all or none. */
+  async deleteReferences(references: readonly ObjectReference[]): Promise<ApplyAnswer> {
+    const call = { method: 'POST', body: references, accept: [400] } as const;
+    return (await this.client.fetch<ApplyAnswer>('/v1/delete', call)).body;
+  }
+
+  flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+    return this.client.stream('/v1/flows', query, signal, onLine);
+  }
+}

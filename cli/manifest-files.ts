@@ -1,0 +1,55 @@
+/** Manifests from `-f`: files, folders (their .yaml, .yml and .json, in order of name), and `-` for standard input. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from './failure.ts';
+import { type Host, readStdin } from './host.ts';
+import type { Manifest } from './manifest.ts';
+
+export interface ManifestFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+const MANIFEST = /\.(ya?ml|json)$/;
+
+/**
+ * Reads all of them, folders without descending.
+ * @throws Failure naming the file that cannot be read, or the folder that holds no manifest
+ */
+export async function readManifests(host: Host, paths: readonly string[]): Promise<ManifestFile[]> {
+  const files: ManifestFile[] = [];
+  for (const path of paths) {
+    if (path === '-') files.push({ path: 'stdin', text: await readStdin(host) });
+    else files.push(...readPath(path));
+  }
+  return files;
+}
+
+function readPath(path: string): ManifestFile[] {
+  try {
+    if (!statSync(path).isDirectory()) return [{ path, text: readFileSync(path, 'utf8') }];
+    const names = readdirSync(path).filter((name) => MANIFEST.test(name));
+    if (names.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
+    return names.sort().map((name) => ({ path: join(path, name), text: readFileSync(join(path, name), 'utf8') }));
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}: check the -f argument`);
+  }
+}
+
+/**
+ * The documents of a file as plain objects; empty documents are left out.
+ * @throws Failure with file, line and column when it is no YAML
+ */
+export async function parseManifests(file: ManifestFile): Promise<Manifest[]> {
+  const { LineCounter, parseAllDocuments } = await import('yaml');
+  const lineCounter = new LineCounter();
+  const documents = parseAllDocuments(file.text, { lineCounter });
+  if (!Array.isArray(documents)) return [];
+  for (const { errors } of documents) {
+    if (errors.length === 0) continue;
+    const { line, col } = lineCounter.linePos(errors[0].pos[0]);
+    throw new Failure(`${file.path}:${line}:${col}: ${errors[0].message.split('\n')[0]}`);
+  }
+  return documents.map((one) => one.toJS() as Manifest | null).filter((one) => one !== null && typeof one === 'object');
+}

@@ -1,0 +1,73 @@
+/** The manifests that the offline commands work on, from files and folders, with everything that is wrong with them. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Document, readDocuments } from '../../policy/document.ts';
+import type { PolicyConfig } from '../../policy/options.ts';
+import type { Problem } from '../../policy/problems.ts';
+import { Failure } from '../failure.ts';
+import { type Host, readStdin } from '../host.ts';
+
+export interface Manifests {
+  readonly files: readonly string[];
+  /** Those without errors. */
+  readonly documents: readonly Document[];
+  readonly problems: readonly Problem[];
+}
+
+const MANIFEST = /\.(ya?ml|json)$/;
+
+/**
+ * Reads files, folders (with their subfolders, in order of name) and `-`.
+ * @throws Failure when a path cannot be read, or a folder holds no manifest
+ */
+export async function readPolicyManifests(
+  host: Host,
+  paths: readonly string[],
+  config: PolicyConfig,
+): Promise<Manifests> {
+  const files: string[] = [];
+  const documents: Document[] = [];
+  const problems: Problem[] = [];
+  for (const path of paths) {
+    for (const file of path === '-' ? ['-'] : filesUnder(path)) {
+      const text = file === '-' ? await readStdin(host) : readText(file);
+      const found = readDocuments(text, file === '-' ? 'stdin' : file, config);
+      files.push(file);
+      documents.push(...found.documents);
+      problems.push(...found.problems);
+    }
+  }
+  return { files, documents, problems };
+}
+
+function filesUnder(path: string): string[] {
+  if (!isFolder(path)) return [path];
+  const found = walk(path);
+  if (found.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
+  return found;
+}
+
+function walk(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path);
+    return MANIFEST.test(entry.name) ? [path] : [];
+  });
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code}: check the path`);
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Failure(`read ${file}: ${(error as NodeJS.ErrnoException).code}: check the path`);
+  }
+}

@@ -1,0 +1,164 @@
+/** `sluice policy verdict`: one flow from the flags, or many from a file. */
+import { createReadStream } from 'node:fs';
+import { EXIT, Failure } from '../failure.ts';
+import type { Host } from '../host.ts';
+import { printDocument } from '../output.ts';
+import { reportProblems } from '../problems.ts';
+import type { Settings } from '../settings.ts';
+import { loadPolicyConfig } from './config.ts';
+import { readPolicyManifests } from './manifests.ts';
+import { type Query, readQuery } from './query.ts';
+import { type Answer, type DirectionAnswer, FlowJudge } from './verdict.ts';
+import { PolicyWorld } from './world.ts';
+
+export interface WorldFlags {
+  readonly manifests: readonly string[];
+  readonly config?: string;
+  readonly semantics?: 'cilium' | 'kubernetes';
+}
+
+/** Output is handed over in pieces of about this size. */
+const CHUNK_CHARS = 65_536;
+
+/**
+ * Loads a world; what is wrong with the manifests is reported, and the rest taken, as a cluster would have it. The exit
+ * code is then 1.
+ */
+export async function loadWorld(settings: Settings, flags: WorldFlags): Promise<PolicyWorld> {
+  const config = loadPolicyConfig(flags.config, flags.semantics);
+  const { documents, problems } = await readPolicyManifests(settings.host, flags.manifests, config);
+  const world = new PolicyWorld(documents, config);
+  const errors = [...problems, ...world.conflicts].filter(({ severity }) => severity === 'error');
+  if (reportProblems(settings.host, errors)) settings.host.exitCode = EXIT.FAILED;
+  return world;
+}
+
+/** Answers one query, as text or as the settings say. */
+export async function printVerdict(settings: Settings, judge: FlowJudge, query: Query): Promise<void> {
+  const answer = judge.answer(query);
+  if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
+  if (settings.output === 'table') settings.host.stdout.write(answerText(settings, answer));
+  else await printDocument(settings, answer);
+}
+
+/** Answers a file of queries, one line of JSON each; `-` is standard input. */
+export async function answerQueries(settings: Settings, judge: FlowJudge, path: string): Promise<void> {
+  let text = '';
+  for await (const line of linesOf(settings.host, path)) {
+    if (line.trim() === '') continue;
+    text += `${JSON.stringify(answerLine(judge, line))}\n`;
+    if (text.length < CHUNK_CHARS) continue;
+    settings.host.stdout.write(text);
+    text = '';
+  }
+  settings.host.stdout.write(text);
+}
+
+/** The answer to one line of JSON; what cannot be read is an answer too. */
+export function answerLine(judge: FlowJudge, line: string): Answer {
+  let id: unknown = null;
+  try {
+    const value = JSON.parse(line) as { id?: unknown } | null;
+    id = value?.id ?? null;
+    return judge.answer(readQuery(value));
+  } catch (error) {
+    if (error instanceof SyntaxError) return { id, verdict: 'error', error: error.message };
+    throw error;
+  }
+}
+
+async function* linesOf(host: Host, path: string): AsyncGenerator<string> {
+  const input = path === '-' ? host.stdin : createReadStream(path);
+  input.setEncoding('utf8');
+  let rest = '';
+  try {
+    for await (const chunk of input) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Failure(`read ${path}: ${code ?? String(error)}: check the --queries argument`);
+  }
+  yield rest;
+}
+
+function answerText({ paint }: Settings, answer: Answer): string {
+  const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
+  const lines = [`verdict: ${verdict}`];
+  if (answer.egress !== undefined) lines.push(`egress:  ${directionText(answer.egress)}`);
+  if (answer.ingress !== undefined) lines.push(`ingress: ${directionText(answer.ingress)}`);
+  lines.push(`l7:      ${answer.l7 ?? 'none'}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function directionText(answer: DirectionAnswer): string {
+  if (!answer.enforced) return `${answer.verdict} (no policy)`;
+  const by = answer.policies.length === 0 ? '' : ` by ${answer.policies.join(', ')}`;
+  const why = answer.reason === 0 ? '' : ` (${REASONS[answer.reason] ?? `reason ${answer.reason}`})`;
+  return `${answer.verdict} ${answer.match}${why}${by}${answer.audited === true ? ', audited: it would be dropped' : ''}`;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  133: 'no rule allows it',
+  181: 'denied by a rule',
+  189: 'authentication required',
+};
+
+/** Flags that describe one flow. */
+export interface FlowFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly port?: string;
+  readonly protocol?: string;
+  readonly icmpType?: string;
+  readonly httpMethod?: string;
+  readonly httpPath?: string;
+  readonly httpHost?: string;
+  readonly header?: readonly string[];
+  readonly dnsQuery?: string;
+  readonly sni?: string;
+  readonly kafkaApiKey?: string;
+  readonly kafkaTopic?: string;
+  readonly kafkaClientId?: string;
+}
+
+/**
+ * The query that flags stand for: an end with a slash is a pod, one that is an address an address, else an entity.
+ * @throws Failure (usage) when the flags describe no flow
+ */
+export function queryOf(flags: FlowFlags): Query {
+  const { httpMethod, httpPath, httpHost, header = [], kafkaApiKey, kafkaTopic, kafkaClientId } = flags;
+  const hasHttp = httpMethod !== undefined || httpPath !== undefined || httpHost !== undefined || header.length > 0;
+  const hasKafka = kafkaApiKey !== undefined || kafkaTopic !== undefined || kafkaClientId !== undefined;
+  const headers = Object.fromEntries(header.map((pair) => [pair.split('=')[0], pair.split('=').slice(1).join('=')]));
+  const isV6 = flags.protocol?.toLowerCase() === 'icmpv6';
+  try {
+    return readQuery({
+      from: endOf(flags.from),
+      to: endOf(flags.to),
+      ...(flags.port !== undefined && { port: flags.port }),
+      ...(flags.protocol !== undefined && { protocol: flags.protocol }),
+      ...(flags.icmpType !== undefined && { icmp: { family: isV6 ? 'IPv6' : 'IPv4', type: flags.icmpType } }),
+      ...(hasHttp && { http: withoutUndefined({ method: httpMethod, path: httpPath, host: httpHost, headers }) }),
+      ...(flags.dnsQuery !== undefined && { dns: { query: flags.dnsQuery } }),
+      ...(flags.sni !== undefined && { sni: flags.sni }),
+      ...(hasKafka && { kafka: withoutUndefined({ apiKey: kafkaApiKey, topic: kafkaTopic, clientID: kafkaClientId }) }),
+    });
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Failure(error.message, EXIT.USAGE);
+    throw error;
+  }
+}
+
+function endOf(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  if (text.includes('=')) return { labels: text.split(',') };
+  if (/^[\d.]+$/.test(text) || text.includes(':')) return { ip: text };
+  return text.includes('/') ? { pod: text } : { entity: text };
+}
+
+function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

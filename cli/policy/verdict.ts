@@ -1,0 +1,240 @@
+/**
+ * The verdict on one flow: egress policy of its source, ingress policy of its destination, and what their L7 rules say.
+ *
+ *  1. Each end is turned into an identity: a pod has its own; an address that of the pod or node that has it, else that of
+ *     the longest prefix known; an entity its number; labels that of a pod with these labels.
+ *  2. A source that is a pod is asked for its egress verdict on the destination's identity, a destination that is a pod for
+ *     its ingress verdict on the source's. Other ends have no policy of their own here.
+ *  3. A verdict that redirects names a rule set; the request, if the query has one, must be allowed by the rule sets of
+ *     both directions.
+ *  4. A drop that audit mode turns into a pass is `allowed`, with `audited` true.
+ *
+ * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
+ */
+import { parsePrefix } from '../../policy/cidr.ts';
+import type { EndpointChange } from '../../policy/cluster.ts';
+import { HOST, REMOTE_NODE, reservedName } from '../../policy/identity.ts';
+import type { PodSpec } from '../../policy/pod.ts';
+import type { DirectionState } from '../../policy/endpoint-policy.ts';
+import { ApplicationJudge } from './application.ts';
+import type { End, Query } from './query.ts';
+import type { PolicyWorld, WorldPod } from './world.ts';
+
+export interface DirectionAnswer {
+  readonly verdict: 'allowed' | 'denied' | 'redirected';
+  /** A policy applies in this direction. */
+  readonly enforced: boolean;
+  /** What kind of entry decided: `L3-L4`, `none`... */
+  readonly match: string;
+  /** Drop reason (133 no rule allows it, 181 denied by a rule, 189 authentication), 0 when it is not dropped. */
+  readonly reason: number;
+  /** `Kind/namespace/name` of the policies that decided; for a default deny those that closed the direction. */
+  readonly policies: readonly string[];
+  /** Would be dropped, and passes because of audit mode. */
+  readonly audited?: true;
+}
+
+export interface Answer {
+  readonly id: unknown;
+  readonly verdict: 'allowed' | 'denied' | 'error';
+  readonly egress?: DirectionAnswer;
+  readonly ingress?: DirectionAnswer;
+  readonly l7?: 'allowed' | 'denied' | 'none';
+  readonly error?: string;
+}
+
+/** One end of a flow as the world knows it. */
+export interface Peer {
+  readonly text: string;
+  readonly identity: number;
+  readonly spec: PodSpec | undefined;
+  readonly endpoint: EndpointChange | undefined;
+}
+
+/** The outcome of one direction with what is needed to explain it. */
+export interface Decision {
+  readonly answer: DirectionAnswer;
+  /** Id of the rule set it is redirected to; 0 = none. */
+  readonly ruleSet: number;
+}
+
+/** Indexed by match type (bpf/lib/policy.h). */
+export const MATCH_NAMES = ['none', 'L3-only', 'L3-L4', 'L4-only', 'all', 'L3-proto', 'proto-only'];
+const DROP_POLICY = 133;
+const DROP_DENY = 181;
+
+const OPEN: DirectionAnswer = { verdict: 'allowed', enforced: false, match: 'none', reason: 0, policies: [] };
+const UNJUDGED: Decision = { answer: OPEN, ruleSet: 0 };
+
+/** Judges flows in one world. */
+export class FlowJudge {
+  readonly world: PolicyWorld;
+  readonly #application: ApplicationJudge;
+
+  constructor(world: PolicyWorld) {
+    this.world = world;
+    this.#application = new ApplicationJudge(world.ruleSets);
+  }
+
+  /** The answer to a query; never throws for what a query says. */
+  answer(query: Query): Answer {
+    try {
+      return this.#judge(query);
+    } catch (error) {
+      if (!(error instanceof UnknownEndError)) throw error;
+      return { id: query.id, verdict: 'error', error: error.message };
+    }
+  }
+
+  #judge(query: Query): Answer {
+    const [source, destination] = this.peers(query);
+    const port = this.portOf(query, destination);
+    const isLoopback = source.spec !== undefined && source.spec === destination.spec;
+    const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, isEgress: true });
+    const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, isEgress: false });
+    const isDropped = egress.answer.verdict === 'denied' || ingress.answer.verdict === 'denied';
+    const l7 = isDropped ? 'none' : this.#judgeRequest(query, [egress, destination], [ingress, source]);
+    const verdict = isDropped || l7 === 'denied' ? 'denied' : 'allowed';
+    return { id: query.id, verdict, egress: egress.answer, ingress: ingress.answer, l7 };
+  }
+
+  #judgeRequest(query: Query, ...sides: readonly (readonly [Decision, Peer])[]): 'allowed' | 'denied' | 'none' {
+    const answers = sides
+      .filter(([{ ruleSet }]) => ruleSet !== 0)
+      .map(([{ ruleSet }, remote]) => this.#application.judge(ruleSet, remote.identity, query).verdict);
+    if (answers.includes('denied')) return 'denied';
+    return answers.includes('allowed') ? 'allowed' : 'none';
+  }
+
+  /**
+   * One direction.
+   * @param subject whose policy is asked
+   * @param remote the other end
+   */
+  decide(
+    subject: Peer,
+    remote: Peer,
+    { query, port, isEgress }: { query: Query; port: number; isEgress: boolean },
+  ): Decision {
+    const { endpoint } = subject;
+    if (endpoint === undefined) return UNJUDGED;
+    const state = isEgress ? endpoint.egress : endpoint.ingress;
+    const map = this.world.policyMap(endpoint);
+    const verdict = map.lookup(remote.identity, isEgress ? 1 : 0, query.protocol, port);
+    const match = MATCH_NAMES[map.matchType];
+    if (verdict < 0) return this.#dropped(subject, -verdict, { match, cookie: map.cookie, state });
+    const answer: DirectionAnswer = {
+      verdict: verdict === 0 ? 'allowed' : 'redirected',
+      enforced: state.enforced,
+      match,
+      reason: 0,
+      policies: this.world.policyNames(map.cookie),
+    };
+    const { shadow } = endpoint;
+    const isAudited = shadow !== undefined && this.#wouldDrop(endpoint, remote, { query, port, isEgress });
+    return { answer: isAudited ? { ...answer, audited: true } : answer, ruleSet: verdict };
+  }
+
+  #dropped(
+    subject: Peer,
+    reason: number,
+    { match, cookie, state }: { match: string; cookie: number; state: DirectionState },
+  ): Decision {
+    const policies = this.world.policyNames(reason === DROP_POLICY ? state.defaultDenyCookie : cookie);
+    const answer: DirectionAnswer = { verdict: 'denied', enforced: state.enforced, match, reason, policies };
+    if (subject.endpoint?.audit !== true || (reason !== DROP_POLICY && reason !== DROP_DENY))
+      return { answer, ruleSet: 0 };
+    return { answer: { ...answer, verdict: 'allowed', audited: true }, ruleSet: 0 };
+  }
+
+  /** Whether the policies that are only audited would drop it. */
+  #wouldDrop(
+    { shadow = [], ...endpoint }: EndpointChange,
+    remote: Peer,
+    { query, port, isEgress }: { query: Query; port: number; isEgress: boolean },
+  ): boolean {
+    const map = this.world.policyMap({ ...endpoint, shadow: undefined, entries: shadow });
+    return map.lookup(remote.identity, isEgress ? 1 : 0, query.protocol, port) < 0;
+  }
+
+  /** Both ends of a query, source first. @throws UnknownEndError */
+  peers({ from, to }: Query): readonly [Peer, Peer] {
+    const source = this.#peer(from, undefined);
+    const destination = this.#peer(to, source.spec);
+    // A node's address means `host` to the pods of that node, so the source is looked at again from the destination.
+    return [destination.spec === undefined ? source : this.#peer(from, destination.spec), destination];
+  }
+
+  /** The port by number; a port name is the destination's. @throws UnknownEndError */
+  portOf({ port, protocol }: Query, destination: Peer): number {
+    if (typeof port === 'number') return port;
+    const found = destination.spec?.namedPorts?.find((one) => one.name === port && one.protocol === protocol);
+    if (found !== undefined) return found.port;
+    throw new UnknownEndError(`look up port '${port}': ${destination.text} has no container port of that name`);
+  }
+
+  #peer(end: End, other: PodSpec | undefined): Peer {
+    if ('pod' in end) return this.#pod(end.pod, other);
+    if ('ip' in end) return this.#address(end.ip, other);
+    if ('entity' in end) return this.#entity(end.entity);
+    return this.#labelled(end.labels, end.namespace);
+  }
+
+  #pod(reference: string, other: PodSpec | undefined): Peer {
+    const pod = this.world.pod(reference);
+    if (pod === undefined) throw new UnknownEndError(`find pod ${reference}: no such pod in the manifests`);
+    if (pod.spec.hostNetwork === true) return this.#node(reference, pod.spec.nodeName, other);
+    return asPeer(reference, pod);
+  }
+
+  #address(text: string, other: PodSpec | undefined): Peer {
+    let address: string;
+    try {
+      address = parsePrefix(text, 'host').text;
+    } catch {
+      throw new UnknownEndError(`read address: found '${text}', wanted an IPv4 or IPv6 address`);
+    }
+    const pod = this.world.podAt(address);
+    if (pod !== undefined) return this.#pod(pod, other);
+    const node = this.world.nodeAt(address);
+    const identity = this.world.cluster.addresses.lookup(text);
+    const isLocal = node !== undefined && node === other?.nodeName;
+    return isLocal ? this.#entity('host') : { text, identity, spec: undefined, endpoint: undefined };
+  }
+
+  /** The node under a pod of its own network: `host` to pods of the same node (or when no nodes are named), else remote. */
+  #node(text: string, node: string | undefined, other: PodSpec | undefined): Peer {
+    const isLocal = node === undefined || other?.nodeName === undefined || other.nodeName === node;
+    return isLocal ? this.#entity('host') : { text, identity: REMOTE_NODE, spec: undefined, endpoint: undefined };
+  }
+
+  #entity(name: string): Peer {
+    const identity = ENTITIES.indexOf(name);
+    if (identity < 1) {
+      const wanted = ENTITIES.filter((one) => one !== '').join(', ');
+      throw new UnknownEndError(`read entity: found '${name}', wanted one that a single packet can have: ${wanted}`);
+    }
+    const endpoint = identity === HOST ? this.world.hostEndpoint : undefined;
+    return { text: name, identity, spec: undefined, endpoint };
+  }
+
+  #labelled(labels: readonly string[], namespace: string | undefined): Peer {
+    const reserved = labels.find((label) => label.startsWith('reserved:'));
+    if (reserved !== undefined) return this.#entity(reserved.slice('reserved:'.length));
+    const named = labels.find((label) => label.startsWith(NAMESPACE_LABEL))?.slice(NAMESPACE_LABEL.length);
+    return asPeer(labels.join(','), this.world.podWithLabels(labels, namespace ?? named ?? 'default'));
+  }
+}
+
+/** What a query names is not there, or cannot be an end of a flow. */
+export class UnknownEndError extends Error {
+  override readonly name = 'UnknownEndError';
+}
+
+/** Entities by identity; those that stand for many identities are left out. */
+const ENTITIES = Array.from({ length: 11 }, (_, id) => (id === 0 ? '' : (reservedName(id) ?? '')));
+const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
+
+function asPeer(text: string, { spec, endpoint }: WorldPod): Peer {
+  return { text, identity: endpoint?.identity ?? 0, spec, endpoint };
+}

@@ -1,0 +1,191 @@
+/**
+ * The world that offline commands judge in: manifests compiled by the very compiler of the daemon, every pod taken as local to
+ * its own node, so that both ends of a flow have their policies.
+ *
+ * A policy map is made when an endpoint is first asked about; endpoints that the same rules select share one. Maps live
+ * in memory: their files are removed as soon as they are made.
+ *
+ * What a query may name besides pods (labels of a pod that does not exist) is added to the world when it is first named and
+ * stays. It has policies like any pod of those labels, but no port names and no address.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parsePrefix } from '../../policy/cidr.ts';
+import { Cluster, type EndpointChange } from '../../policy/cluster.ts';
+import type { Document } from '../../policy/document.ts';
+import type { PolicyConfig } from '../../policy/options.ts';
+import { podFromDocument, type PodSpec } from '../../policy/pod.ts';
+import type { Problem } from '../../policy/problems.ts';
+import { type Origin, policyName } from '../../policy/rule.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { memoryMapper } from '../../policy-maps/memory-mapper.ts';
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
+import { PolicyMap } from '../../policy-maps/policy-map.ts';
+import { type Manifest, podsOf } from '../manifest.ts';
+
+/** A pod of the world, with its compiled policy. */
+export interface WorldPod {
+  readonly spec: PodSpec;
+  /** What its policy is now; undefined for a pod in its node's network namespace. */
+  readonly endpoint: EndpointChange | undefined;
+}
+
+/** Labels of pods that only queries name carry this as their pod's name. */
+const QUERY_POD = 'query';
+
+export class PolicyWorld {
+  readonly cluster: Cluster;
+  readonly documents: readonly Document[];
+  /** Rule sets by the id that entries name. */
+  readonly ruleSets = new Map<number, L7RuleSet>();
+  /** Conflicts between policies that showed when they were merged. */
+  readonly conflicts: readonly Problem[];
+  readonly #pods = new Map<string, PodSpec>();
+  readonly #podByAddress = new Map<string, string>();
+  readonly #nodeByAddress = new Map<string, string>();
+  readonly #endpoints = new Map<number, EndpointChange>();
+  readonly #maps = new WeakMap<readonly PolicyEntry[], PolicyMap>();
+  readonly #policyNames = new Map<number, readonly string[]>();
+  #lastEndpoint = 0;
+
+  constructor(documents: readonly Document[], config: PolicyConfig) {
+    this.documents = documents.flatMap((one) => [one, ...podsOfWorkload(one)]);
+    this.cluster = new Cluster(config);
+    for (const document of this.documents) {
+      if (document.kind === 'Pod') this.#addPod(podFromDocument(document, ++this.#lastEndpoint));
+      else this.cluster.apply(document);
+      if (document.kind === 'Node') this.#noteNode(document);
+    }
+    if (this.cluster.options['enable-host-firewall']) this.#addHost();
+    this.conflicts = this.#flush();
+  }
+
+  /** The pod `namespace/name`. */
+  pod(reference: string): WorldPod | undefined {
+    const spec = this.#pods.get(reference);
+    return spec === undefined ? undefined : { spec, endpoint: this.#endpoints.get(spec.endpointId) };
+  }
+
+  /** Every pod of the manifests, in order. */
+  *pods(): Iterable<readonly [string, WorldPod]> {
+    for (const [reference, spec] of this.#pods) {
+      if (!reference.startsWith(`${QUERY_POD} `))
+        yield [reference, { spec, endpoint: this.#endpoints.get(spec.endpointId) }];
+    }
+  }
+
+  /** `namespace/name` of the pod that has an address. @param address canonical, see parsePrefix() */
+  podAt(address: string): string | undefined {
+    return this.#podByAddress.get(address);
+  }
+
+  /** Name of the node that has an address. */
+  nodeAt(address: string): string | undefined {
+    return this.#nodeByAddress.get(address);
+  }
+
+  /** The policy of the host, with `enable-host-firewall`. */
+  get hostEndpoint(): EndpointChange | undefined {
+    return this.#endpoints.get(HOST_ENDPOINT);
+  }
+
+  /**
+   * A pod with these labels, which need not exist.
+   * @param labels `k8s:key=value` or `key=value`
+   */
+  podWithLabels(labels: readonly string[], namespace: string): WorldPod {
+    const reference = `${QUERY_POD} ${namespace}/${[...labels].sort().join(',')}`;
+    const known = this.pod(reference);
+    if (known !== undefined) return known;
+    const pairs = labels.map((label) => {
+      const [key, ...value] = label.replace(/^(k8s|any):/, '').split('=');
+      return [key, value.join('=')] as const;
+    });
+    const given = Object.fromEntries(pairs);
+    const serviceAccount = given[SERVICE_ACCOUNT] ?? 'default';
+    const name = `${QUERY_POD}-${++this.#lastEndpoint}`;
+    const spec = { namespace, name, labels: given, serviceAccount, endpointId: this.#lastEndpoint, ips: [] };
+    this.#pods.set(reference, spec);
+    this.cluster.setPod(spec);
+    this.#flush();
+    return { spec, endpoint: this.#endpoints.get(spec.endpointId) };
+  }
+
+  /** The map that the dataplane would look an endpoint's packets up in. */
+  policyMap({ entries }: EndpointChange): PolicyMap {
+    const known = this.#maps.get(entries);
+    if (known !== undefined) return known;
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-policy-'));
+    try {
+      const map = PolicyMap.create(join(folder, 'policy'), { capacity: Math.max(1, entries.length) }, memoryMapper());
+      map.publish(entries);
+      this.#maps.set(entries, map);
+      return map;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  /** `Kind/namespace/name` of the policies behind a cookie; none for what the compiler adds by itself. */
+  policyNames(cookie: number): readonly string[] {
+    let names = this.#policyNames.get(cookie);
+    if (names === undefined) {
+      names = [...new Set(this.origins(cookie).map(policyName))].sort();
+      this.#policyNames.set(cookie, names);
+    }
+    return names;
+  }
+
+  /** The rules behind a cookie. */
+  origins(cookie: number): readonly Origin[] {
+    return this.cluster.origins(cookie).filter(({ kind }) => kind !== 'reserved');
+  }
+
+  #addPod(spec: PodSpec): void {
+    const reference = `${spec.namespace}/${spec.name}`;
+    this.#pods.set(reference, spec);
+    if (spec.hostNetwork !== true)
+      for (const ip of spec.ips) this.#podByAddress.set(parsePrefix(ip, 'host').text, reference);
+    this.cluster.setPod(spec);
+  }
+
+  #noteNode({ name, object }: Document): void {
+    const addresses = ((object['status'] as Fields | undefined)?.['addresses'] ?? []) as { address?: string }[];
+    for (const { address = '' } of addresses) {
+      if (/^[\da-f:.]+$/i.test(address)) this.#nodeByAddress.set(parsePrefix(address, 'host').text, name);
+    }
+  }
+
+  #addHost(): void {
+    const name = this.cluster.options['node-name'];
+    const nodes = this.documents.filter(({ kind }) => kind === 'Node');
+    const node = nodes.find((one) => one.name === name) ?? nodes[0];
+    this.cluster.setHostEndpoint(HOST_ENDPOINT, node?.labels ?? {});
+  }
+
+  #flush(): readonly Problem[] {
+    const { endpoints, ruleSets, problems } = this.cluster.flush();
+    for (const [id, endpoint] of endpoints) this.#endpoints.set(id, endpoint);
+    for (const [id, ruleSet] of ruleSets.put) this.ruleSets.set(id, ruleSet);
+    for (const id of ruleSets.remove) this.ruleSets.delete(id);
+    this.#policyNames.clear();
+    return problems;
+  }
+}
+
+/** The pods that a Deployment and the like stand for, as documents of the file that the workload is in. */
+function podsOfWorkload(document: Document): Document[] {
+  if (document.kind === 'Pod') return [];
+  const { file, line } = document;
+  return podsOf(document.object as Manifest).map((object) => {
+    const { name = '', namespace = '', labels = {}, annotations = {} } = object.metadata ?? {};
+    return { kind: 'Pod', apiVersion: 'v1', namespace, name, labels, annotations, file, line, object: { ...object } };
+  });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Not the number of any pod. */
+const HOST_ENDPOINT = -1;
+const SERVICE_ACCOUNT = 'io.cilium.k8s.policy.serviceaccount';

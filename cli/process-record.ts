@@ -1,0 +1,58 @@
+/**
+ * Processes remembered across runs. A process id alone may by then belong to another program, so the start time
+ * (/proc/PID/stat, field 22) is kept with it, and a signal is sent only when both still agree.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+
+export interface ProcessRecord {
+  readonly pid: number;
+  /** Clock ticks from boot to the start of the process. */
+  readonly startTicks: number;
+}
+
+/** How long a process may take to end by itself before it is killed. */
+const TERM_MS = 2000;
+const STEP_MS = 20;
+
+/** The record of a running process; undefined when there is none. */
+export function recordProcess(pid: number): ProcessRecord | undefined {
+  const startTicks = startTicksOf(pid);
+  return startTicks === undefined ? undefined : { pid, startTicks };
+}
+
+/** Whether the very process of the record still runs (a zombie does not). */
+export function isRunning(record: ProcessRecord): boolean {
+  return startTicksOf(record.pid) === record.startTicks;
+}
+
+/**
+ * Ends the process groups that these processes lead: SIGTERM, and SIGKILL for those left after two seconds.
+ * @returns how many were running
+ */
+export async function endGroups(records: readonly ProcessRecord[]): Promise<number> {
+  const running = records.filter(isRunning);
+  for (const { pid } of running) signalGroup(pid, 'SIGTERM');
+  for (let waited = 0; waited < TERM_MS && running.some(isRunning); waited += STEP_MS) await pause(STEP_MS);
+  for (const record of running) if (isRunning(record)) signalGroup(record.pid, 'SIGKILL');
+  return running.length;
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function startTicksOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The program's name, in brackets, may hold blanks and brackets itself: fields are counted from the last one.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,401 @@
+/** Whole command lines against a small fake of the daemon's API, and against real pinned maps without any daemon. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { mapFile, monotonicSec } from '../dataplane/native/index.ts';
+import { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import {
+  CT_FLAG_SEEN_NON_SYN,
+  CT_FLAGS,
+  CT_LIFETIME,
+  CT_ROW_WORDS,
+  CT_SOURCE_ENDPOINT,
+  CT_SRC_SEC_ID,
+} from '../policy-maps/conntrack-row.ts';
+import { EndpointMap } from '../policy-maps/endpoint-map.ts';
+import { Ipcache } from '../policy-maps/ipcache.ts';
+import { MetricsMap } from '../policy-maps/metrics-map.ts';
+import { precedence } from '../policy-maps/policy-entry.ts';
+import { PolicyMap } from '../policy-maps/policy-map.ts';
+import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
+import { run } from './program.ts';
+import { testHost } from './test-host.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const runDir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+const socketPath = join(runDir, 'sluice.sock');
+t.teardown(() => rmSync(runDir, { recursive: true }));
+
+async function sluice(line: string | readonly string[], stdin = ''): Promise<Outcome> {
+  const { host, stdout, stderr } = testHost(stdin, { SLUICE_RUN_DIR: runDir });
+  const argv = typeof line === 'string' ? line.split(' ') : line;
+  const code = await run(argv, host);
+  return { code, stdout: stdout(), stderr: stderr() };
+}
+
+const ENDPOINTS = [
+  {
+    id: 7,
+    namespace: 'shop',
+    pod: 'web-0',
+    state: 'ready',
+    identity: 4711,
+    labels: ['k8s:app=web', 'k8s:io.kubernetes.pod.namespace=shop'],
+    ipv4: '10.244.0.2',
+    ipv6: 'fd00::2',
+    policy: { ingress: 'Enabled', egress: 'Disabled' },
+  },
+];
+const POD = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-0', namespace: 'shop', labels: { app: 'web' } } };
+const CNP = {
+  apiVersion: 'cilium.io/v2',
+  kind: 'CiliumNetworkPolicy',
+  metadata: { name: 'allow-web', namespace: 'shop' },
+  spec: { endpointSelector: { matchLabels: { app: 'web' } }, ingress: [{}], egressDeny: [{}] },
+};
+
+/** What the fake was asked, in order. */
+const asked: { method: string; url: string; body: string }[] = [];
+
+const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unknown]>> = {
+  'GET /v1/endpoints': () => [200, ENDPOINTS],
+  'GET /v1/endpoints/7': () => [200, ENDPOINTS[0]],
+  'GET /v1/endpoints/8': () => [404, { error: 'endpoint 8: not found' }],
+  'GET /v1/identities': () => [
+    200,
+    [
+      { id: 4711, labels: ['k8s:app=web'] },
+      { id: 1, labels: ['reserved:host'] },
+    ],
+  ],
+  'GET /v1/objects': (url) => {
+    const kind = url.searchParams.get('kind');
+    return [200, kind === 'Pod' ? [POD] : kind === 'CiliumNetworkPolicy' ? [CNP] : []];
+  },
+  'POST /v1/apply': (_, body) => {
+    if (body.includes('bad')) {
+      return [
+        400,
+        {
+          applied: [],
+          problems: [
+            {
+              file: 'stdin',
+              line: 3,
+              column: 5,
+              severity: 'error',
+              path: 'spec',
+              message: 'found bad, wanted good',
+              hint: 'try good',
+            },
+          ],
+        },
+      ];
+    }
+    return [200, { applied: [{ kind: 'Pod', namespace: 'shop', name: 'web-0', action: 'created' }], problems: [] }];
+  },
+  'POST /v1/delete': () => [200, { deleted: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web' }] }],
+};
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let body = '';
+  for await (const chunk of request) body += String(chunk);
+  const url = new URL(request.url ?? '', 'http://sluice');
+  asked.push({ method: request.method ?? '', url: request.url ?? '', body });
+  if (url.pathname === '/v1/identities/9') return; // a daemon that hangs
+  const [status, document] = ANSWERS[`${request.method} ${url.pathname}`]?.(url, body) ?? [
+    404,
+    { error: 'no such path' },
+  ];
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+}
+
+let server: Server | undefined;
+
+async function withDaemon(): Promise<void> {
+  server = createServer((request, response) => void answer(request, response));
+  await new Promise<void>((resolve) => server?.listen(socketPath, resolve));
+}
+
+t.before(withDaemon);
+t.teardown(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+t.test('endpoint list prints the columns of cilium-dbg, a label a line', async (t) => {
+  const { code, stdout } = await sluice('endpoint list');
+  t.equal(code, 0);
+  t.equal(
+    stdout,
+    [
+      'ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])            IPv6      IPv4         STATUS',
+      '           ENFORCEMENT        ENFORCEMENT',
+      '7          Enabled            Disabled          4711       k8s:app=web                            fd00::2   10.244.0.2   ready',
+      '                                                           k8s:io.kubernetes.pod.namespace=shop',
+      '',
+    ].join('\n'),
+  );
+});
+
+t.test('endpoint get takes an id or a pod, and says when there is none', async (t) => {
+  t.strictSame(JSON.parse((await sluice('endpoint get 7')).stdout), ENDPOINTS[0]);
+  t.equal((await sluice('endpoint get shop/web-0 -o jsonpath={.identity}')).stdout, '4711\n');
+  t.match(await sluice('endpoint get 8'), {
+    code: 1,
+    stderr: 'error: get /v1/endpoints/8: 404: endpoint 8: not found\n',
+  });
+  t.match(await sluice('endpoint get shop/none'), { code: 1, stderr: /no such pod/ });
+});
+
+t.test('identity list sorts by number; -o yaml, name and --no-headers do as they say', async (t) => {
+  t.equal((await sluice('identity list')).stdout, 'ID     LABELS\n1      reserved:host\n4711   k8s:app=web\n');
+  t.equal((await sluice('identity list --no-headers')).stdout, '1      reserved:host\n4711   k8s:app=web\n');
+  t.match((await sluice('identity list -o yaml')).stdout, /^- id: 1\n/);
+  t.equal((await sluice('identity list -o name')).stdout, 'identity/1\nidentity/4711\n');
+  t.match(await sluice('identity list -o xml'), { code: 2, stderr: /wanted one of name, json, yaml/ });
+});
+
+t.test('get pods joins pods and endpoints; -o yaml gives the object back', async (t) => {
+  t.equal(
+    (await sluice('get po -A')).stdout,
+    'NAMESPACE   NAME    STATUS   IP           ENDPOINT   IDENTITY\nshop        web-0   ready    10.244.0.2   7          4711\n',
+  );
+  t.match(asked.at(-2)?.url, '/v1/objects?kind=Pod');
+  t.match((await sluice('get pods web-0 -n shop -o yaml')).stdout, /^apiVersion: v1\nkind: Pod\n/);
+  t.match((await sluice('get pods -n shop -o json')).stdout, /"kind": "List"/);
+  t.match(await sluice('get pods -n shop nobody'), { code: 1, stderr: /not found: nobody/ });
+  t.match(await sluice('get svc'), { code: 0, stdout: '', stderr: 'No resources found in namespace default\n' });
+});
+
+t.test('get policies prefixes names with their kinds, as kubectl does for several kinds', async (t) => {
+  t.equal(
+    (await sluice('get policies -A')).stdout,
+    'NAMESPACE   NAME                            SUBJECT   DIRECTIONS\nshop        ciliumnetworkpolicy/allow-web   app=web   ingress,egressDeny\n',
+  );
+});
+
+t.test('apply reads standard input and prints what was done', async (t) => {
+  const outcome = await sluice('apply -f -', 'kind: Pod\n');
+  t.match(outcome, { code: 0, stdout: 'pod/shop/web-0 created\n' });
+  t.match(asked.at(-1), { method: 'POST', url: '/v1/apply?file=stdin', body: 'kind: Pod\n' });
+});
+
+t.test('apply prints every problem with its place, and ends with 1', async (t) => {
+  const outcome = await sluice('apply -f -', 'bad');
+  t.match(outcome, { code: 1, stdout: '', stderr: 'stdin:3:5: error: spec: found bad, wanted good (try good)\n' });
+});
+
+t.test('apply reads the manifests of a folder in order of name', async (t) => {
+  const folder = join(runDir, 'manifests');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'b.yaml'), 'b');
+  writeFileSync(join(folder, 'a.json'), 'a');
+  writeFileSync(join(folder, 'README.md'), 'not a manifest');
+  const from = asked.length;
+  t.equal((await sluice(['apply', '-f', folder])).code, 0);
+  t.strictSame(
+    asked.slice(from).map(({ body }) => body),
+    ['a', 'b'],
+  );
+  t.match(await sluice('apply -f /nowhere.yaml'), {
+    code: 1,
+    stderr: 'error: read /nowhere.yaml: ENOENT: check the -f argument\n',
+  });
+});
+
+t.test('delete by kind and name sends references; wrong usage ends with 2', async (t) => {
+  t.match(await sluice('delete cnp -n shop allow-web'), {
+    code: 0,
+    stdout: 'ciliumnetworkpolicy/shop/allow-web deleted\n',
+  });
+  t.strictSame(JSON.parse(asked.at(-1)?.body ?? ''), {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'allow-web', namespace: 'shop' },
+  });
+  t.equal((await sluice('delete')).code, 2);
+  t.equal((await sluice('delete cnp')).code, 2);
+  t.equal((await sluice('delete cheese brie')).code, 2);
+});
+
+t.test('a daemon that hangs is given up after --timeout, with exit code 3', async (t) => {
+  const outcome = await sluice('identity get 9 --timeout 50ms');
+  t.match(outcome, { code: 3, stderr: /no answer within 50 ms: is sluiced hung/ });
+});
+
+t.test('exit codes: 3 without a daemon, 2 for wrong usage, 0 for help', async (t) => {
+  t.match(await sluice('endpoint list --run-dir /nowhere'), {
+    code: 3,
+    stderr: 'error: connect /nowhere/sluice.sock: ENOENT: is sluiced running? start it with `sluice daemon`\n',
+  });
+  t.match(await sluice('--name none endpoint list'), { code: 3, stderr: /connect \/run\/none\/sluice.sock/ });
+  t.match(await sluice('frobnicate'), { code: 2, stderr: /unknown command 'frobnicate'/ });
+  t.match(await sluice('endpoint lst'), { code: 2, stderr: /Did you mean list/ });
+  t.match(await sluice('endpoint list --colour'), { code: 2, stderr: /unknown option/ });
+  t.equal((await sluice('endpoint')).code, 2);
+  t.match(await sluice('endpoint list --help'), { code: 0, stdout: /Usage: sluice endpoint list/ });
+  t.match(await sluice('version'), { code: 0, stdout: /^sluice \d+\.\d+\.\d+/ });
+});
+
+t.test('colours come with --color always and not otherwise', async (t) => {
+  t.match((await sluice('endpoint list --color always')).stdout, '\x1b[32mready\x1b[39m');
+  t.notMatch((await sluice('endpoint list')).stdout, '\x1b');
+});
+
+t.test('completion scripts are printed for each shell, and pods are completed from the daemon', async (t) => {
+  for (const shell of ['bash', 'zsh', 'fish'])
+    t.match((await sluice(`completion ${shell}`)).stdout, 'sluice __complete');
+  t.equal((await sluice('completion csh')).code, 2);
+  t.equal((await sluice(['__complete', '--', 'exec', ''])).stdout, 'shop/web-0\t\n');
+  t.match((await sluice(['__complete', '--', 'obs'])).stdout, /^observe\tShow flows/);
+});
+
+t.test('exec without a known pod says so', async (t) => {
+  t.match(await sluice('exec shop/nobody -- true'), { code: 1, stderr: /no such pod here|not there/ });
+  t.match(await sluice('exec a/b/c -- true'), { code: 2, stderr: /wanted a pod as namespace\/name/ });
+});
+
+// --- pinned maps, without a daemon
+
+const V4 = (word: number) => [0, 0, 0xffff, word] as const;
+const ENTRY = { authType: 0, hasExplicitAuthType: false, protocol: 6, port: 80, portPrefix: 16 };
+
+t.test('bpf reads the pinned maps by itself', async (t) => {
+  const maps = join(runDir, 'maps');
+  mkdirSync(maps);
+
+  await t.test('policy get folds in the counters and knows labels', async (t) => {
+    const policy = PolicyMap.create(join(maps, 'policy_7'), { capacity: 64 }, mapFile);
+    policy.publish([
+      { ...ENTRY, identity: 4711, egress: false, deny: false, proxyPort: 12, precedence: precedence(0, 2), cookie: 5 },
+      {
+        ...ENTRY,
+        identity: 0,
+        egress: true,
+        deny: true,
+        proxyPort: 0,
+        precedence: precedence(0, 255),
+        cookie: 6,
+        protocol: 0,
+        port: 0,
+        portPrefix: 0,
+      },
+    ]);
+    policy.lookup(4711, 0, 6, 80);
+    const stats = PolicyStatsMap.create(join(maps, 'policystats'), { capacity: 64 }, mapFile);
+    stats.add(stats.slotFor(7, policy.entryIdentity, policy.entryPoint), 1500);
+    t.equal(
+      (await sluice('bpf policy get 7')).stdout,
+      [
+        'POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE',
+        'Deny     Egress      ANY                           ANY          NONE         disabled    0       0         0        6',
+        'Allow    Ingress     k8s:app=web                   80/TCP       12           disabled    1500    1         24       5',
+        '',
+      ].join('\n'),
+    );
+    t.match((await sluice('bpf policy get 7 -n -o json')).stdout, /"identity": 4711/);
+    t.match((await sluice('bpf policy get --all -n')).stdout, /^Endpoint ID: 7\nPOLICY/);
+    t.match(await sluice('bpf policy get 9'), { code: 1, stderr: /endpoints with one: 7/ });
+    t.equal((await sluice('bpf policy get')).code, 2);
+    t.equal((await sluice('bpf policy get seven')).code, 2);
+  });
+
+  await t.test('ct list prints one line a connection', async (t) => {
+    const ct = ConntrackMap.create(join(maps, 'ct_tcp'), { capacity: 64 }, mapFile);
+    const tuple = {
+      src0: 0,
+      src1: 0,
+      src2: 0xffff,
+      src3: 0x0a000001,
+      dst0: 0,
+      dst1: 0,
+      dst2: 0xffff,
+      dst3: 0x0a000002,
+    };
+    const slot = ct.insert({ ...tuple, srcPort: 4000, dstPort: 80, protocol: 6 });
+    const base = slot * CT_ROW_WORDS;
+    ct.words[base + CT_LIFETIME] = monotonicSec() + 100;
+    ct.words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
+    ct.words[base + CT_SOURCE_ENDPOINT] = 7;
+    ct.words[base + CT_SRC_SEC_ID] = 4711;
+    ct.account(base, 3, 180);
+    const { stdout } = await sluice('bpf ct list global');
+    t.match(
+      stdout,
+      /^TCP OUT 10\.0\.0\.1:4000 -> 10\.0\.0\.2:80 expires=\d+ Packets=3 Bytes=180 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x00 LastTxReport=0 Flags=0x0010 \[ SeenNonSyn \] RevNAT=0 SourceSecurityID=4711 BackendID=0\n$/,
+    );
+    t.match((await sluice('bpf ct list global -d')).stdout, /\(remaining: (100|99) sec\(s\)\)/);
+    t.match(JSON.parse((await sluice('bpf ct list global -o json')).stdout), [{ source: '10.0.0.1', packets: 3 }]);
+    t.match(await sluice('bpf ct list'), { code: 1, stderr: /ct_any.*has sluiced run/ });
+  });
+
+  await t.test('ipcache list and get', async (t) => {
+    const ipcache = Ipcache.create(join(maps, 'ipcache'), { capacity: 64 }, mapFile);
+    ipcache.upsert(V4(0x0a000000), 96 + 8, { identity: 2 });
+    ipcache.upsert(V4(0x0a000002), 128, { identity: 4711 });
+    t.equal(
+      (await sluice('bpf ipcache list')).stdout,
+      [
+        'IP PREFIX/ADDRESS   IDENTITY',
+        '10.0.0.0/8          identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=0',
+        '10.0.0.2/32         identity=4711 encryptkey=0 tunnelendpoint=0.0.0.0 flags=0',
+        '',
+      ].join('\n'),
+    );
+    t.match(JSON.parse((await sluice('bpf ipcache get 10.9.9.9 -o json')).stdout), {
+      prefix: '10.0.0.0/8',
+      identity: 2,
+    });
+    t.match(await sluice('bpf ipcache get 11.0.0.1'), { code: 1, stderr: /its identity is world/ });
+    t.equal((await sluice('bpf ipcache get eleven')).code, 2);
+  });
+
+  await t.test('endpoint list and metrics list', async (t) => {
+    const endpoints = EndpointMap.create(join(maps, 'endpoints'), { capacity: 64 }, mapFile);
+    const mac = { high: 0x0200, low: 1 };
+    endpoints.upsert(V4(0x0a000002), { ifindex: 4, lxcId: 7, flags: 0, mac, nodeMac: mac, secId: 4711, portIndex: 3 });
+    t.equal(
+      (await sluice('bpf endpoint list')).stdout,
+      'IP ADDRESS   LOCAL ENDPOINT INFO\n10.0.0.2     id=7 sec_id=4711 flags=0x0000 ifindex=4 mac=02:00:00:00:00:01 nodemac=02:00:00:00:00:01 port=3\n',
+    );
+    const metrics = MetricsMap.create(join(maps, 'metrics'), {}, mapFile);
+    metrics.add(0, 2, 10, 1000);
+    metrics.add(133, 1, 1, 60);
+    t.equal(
+      (await sluice('bpf metrics list')).stdout,
+      'REASON          DIRECTION   PACKETS   BYTES\nSuccess         EGRESS      10        1000\nPolicy denied   INGRESS     1         60\n',
+    );
+  });
+
+  await t.test('map list shows every map, and which of them is damaged', async (t) => {
+    writeFileSync(join(maps, 'events'), 'not a map');
+    const { stdout } = await sluice('map list');
+    t.match(stdout, /^NAME +NUM ENTRIES +CAPACITY/);
+    t.match(stdout, /policy_7 +2 +64 +0/);
+    t.match(stdout, /events .*open map .*events: file size: found 9/);
+  });
+});
+
+t.test('capture names what is missing', async (t) => {
+  t.match(await sluice('capture -w /tmp/x.pcapng'), { code: 1, stderr: /no journal of an agent/ });
+  t.match(await sluice('capture -w /tmp/x.pcapng -i nosuch0'), {
+    code: 1,
+    stderr: /no such interface: there are .*lo/,
+  });
+  t.equal((await sluice('capture')).code, 2);
+});
+
+t.test('rig list, rig down and logs without a rig', async (t) => {
+  t.match(await sluice('rig list'), { code: 0, stdout: 'RIG   PODS   PROGRAMS   FILES\n' });
+  t.match(await sluice('rig down shop'), { code: 1, stderr: /no rig 'shop' is up here/ });
+  t.equal((await sluice('rig down')).code, 2);
+  t.match(await sluice('logs shop/web-0'), { code: 1, stderr: /no rig runs a container there/ });
+});

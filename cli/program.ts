@@ -1,0 +1,163 @@
+/**
+ * The `sluice` command line: which commands there are, and how one run goes.
+ *
+ * A start must be quick (`sluice version` under 150 ms), so the table below names every command with its summary, and
+ * only the modules of commands whose names occur among the arguments are imported and given their flags. A command's
+ * module in turn imports what it works with (yaml, maps, hubble, policy) inside its action.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { palette, wantsColor } from './color.ts';
+import { EXIT, exitCodeOf, sentenceOf } from './failure.ts';
+import type { Host } from './host.ts';
+import { withGlobals } from './settings.ts';
+
+/** Gives a command its flags, arguments, examples and action. */
+export type Define = (command: Command, host: Host) => void;
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: string;
+  readonly load: () => Promise<Define>;
+}
+
+const RUN = 'Running:';
+const OBJECTS = 'Objects and policies:';
+const INSPECT = 'Inspecting:';
+const WATCH = 'Watching traffic:';
+const SHELL = 'Other:';
+
+/** Every command, in the order of `sluice --help`. */
+export const COMMANDS: readonly CommandEntry[] = [
+  entry(RUN, 'daemon', 'Run the agent in the foreground', async () => (await import('./commands/daemon.ts')).define),
+  entry(RUN, 'rig', 'Raise or end a rig of network namespaces', async () => (await import('./commands/rig.ts')).define),
+  entry(
+    RUN,
+    'exec',
+    "Run a program in a pod's network namespace",
+    async () => (await import('./commands/exec.ts')).define,
+  ),
+  entry(RUN, 'logs', "Show the output of a rig's containers", async () => (await import('./commands/logs.ts')).define),
+  entry(
+    OBJECTS,
+    'apply',
+    'Create or change objects from manifests',
+    async () => (await import('./commands/apply.ts')).defineApply,
+  ),
+  entry(
+    OBJECTS,
+    'delete',
+    'Delete objects by manifest or by name',
+    async () => (await import('./commands/apply.ts')).defineDelete,
+  ),
+  entry(OBJECTS, 'get', 'List objects', async () => (await import('./commands/get.ts')).define),
+  entry(
+    OBJECTS,
+    'policy',
+    'Look at policies, and check them offline',
+    async () => (await import('./commands/policy.ts')).define,
+  ),
+  entry(INSPECT, 'endpoint', 'List endpoints', async () => (await import('./commands/endpoint.ts')).define),
+  entry(INSPECT, 'identity', 'List security identities', async () => (await import('./commands/identity.ts')).define),
+  entry(
+    INSPECT,
+    'bpf',
+    'Read the pinned maps, with or without the daemons',
+    async () => (await import('./commands/bpf.ts')).define,
+  ),
+  entry(INSPECT, 'map', 'List the pinned maps', async () => (await import('./commands/map.ts')).define),
+  entry(WATCH, 'observe', 'Show flows as Hubble does', async () => (await import('./commands/observe.ts')).define),
+  entry(
+    WATCH,
+    'monitor',
+    'Show dataplane events as they happen',
+    async () => (await import('./commands/monitor.ts')).define,
+  ),
+  entry(
+    WATCH,
+    'capture',
+    'Record frames of pods into a pcapng file',
+    async () => (await import('./commands/capture.ts')).define,
+  ),
+  entry(SHELL, 'version', 'Show the version', async () => (await import('./commands/version.ts')).define),
+  entry(
+    SHELL,
+    'completion',
+    'Print a completion script for a shell',
+    async () => (await import('./commands/completion.ts')).define,
+  ),
+  entry(
+    '',
+    '__complete',
+    'List completions of a command line',
+    async () => (await import('./commands/completion.ts')).defineComplete,
+  ),
+];
+
+function entry(group: string, name: string, summary: string, load: () => Promise<Define>): CommandEntry {
+  return { group, name, summary, load };
+}
+
+/**
+ * Builds the program.
+ * @param words the arguments of this run: only commands named among them get their flags; 'all' gives all of them theirs
+ */
+export async function buildProgram(host: Host, words: readonly string[] | 'all'): Promise<Command> {
+  const program = new Command('sluice')
+    .description('Enforce and explain Kubernetes and Cilium network policies on this machine.')
+    .usage('[flags] <command>')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError('(see --help)')
+    .configureHelp({ subcommandTerm: (command) => command.name(), sortSubcommands: false })
+    .configureOutput({
+      writeOut: (text) => host.stdout.write(text),
+      writeErr: (text) => host.stderr.write(text),
+      getOutHelpWidth: () => host.stdout.columns ?? 100,
+      getErrHelpWidth: () => host.stderr.columns ?? 100,
+    })
+    .helpCommand('help [command]', 'Show help for a command');
+  withGlobals(program);
+  example(program, 'sluice apply -f examples/default-deny-ingress/', 'sluice observe --follow --verdict DROPPED');
+  program.addHelpText('after', EXIT_CODES);
+  for (const { name, summary, group, load } of COMMANDS) {
+    const command = program
+      .command(name, { hidden: group === '' })
+      .summary(summary)
+      .description(`${summary}.`);
+    if (group !== '') command.helpGroup(group);
+    if (words === 'all' || words.includes(name)) (await load())(command, host);
+  }
+  return program;
+}
+
+const EXIT_CODES = `
+Exit codes:
+  0  done                    3  the daemon cannot be reached
+  1  failed, or invalid      126, 127, 128+n and others: those of the program that exec ran
+  2  wrong usage`;
+
+/** Adds example lines to a command's help. */
+export function example(command: Command, ...lines: string[]): Command {
+  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
+}
+
+/**
+ * Runs one command line.
+ * @param argv without the program and script names
+ * @returns the exit code
+ */
+export async function run(argv: readonly string[], host: Host): Promise<number> {
+  try {
+    const program = await buildProgram(host, argv);
+    await program.parseAsync(argv, { from: 'user' });
+    return host.exitCode;
+  } catch (error) {
+    // What commander says itself it has printed; a parser called from an action has not.
+    const isUsage = error instanceof CommanderError;
+    if (isUsage && !(error instanceof InvalidArgumentError)) return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
+    const { red } = palette(wantsColor('auto', host.stderr, host.env));
+    host.stderr.write(`${red('error:')} ${sentenceOf(error)}\n`);
+    return isUsage ? EXIT.USAGE : exitCodeOf(error);
+  }
+}

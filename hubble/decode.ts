@@ -127,12 +127,13 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
 
 /** Leaves out what has its zero value; `is_reply` stays when it is false, for then it is known. */
 export function finish(fields: FlowFields): Flow {
-  const isZero = (value: unknown) => value === undefined || value === 0 || value === '' || isEmptyList(value);
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => !isZero(value))) as unknown as Flow;
-}
-
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0;
+  const out: Record<string, unknown> = {};
+  for (const key in fields) {
+    const value: unknown = fields[key as keyof FlowFields];
+    const isZero = value === undefined || value === 0 || value === '' || (Array.isArray(value) && value.length === 0);
+    if (!isZero) out[key] = value;
+  }
+  return out as unknown as Flow;
 }
 
 function verdictOf(record: EventRecord): Verdict {

@@ -4,6 +4,7 @@
  */
 import { RE2JS } from 're2js';
 import { type Cidr, contains, parseCidr, parseIp } from '../wire/address.ts';
+import { EVENT_L7 } from '../wire/event.ts';
 import { reasonNumber } from '../wire/reasons.ts';
 import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from './flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
@@ -87,13 +88,6 @@ const HTTP_FIELDS = ['http_status_code', 'http_method', 'http_path', 'http_url',
  * @throws SyntaxError for a field that does not exist and for values that make no sense
  */
 export function compileFilter(filter: FlowFilter): FlowPredicate {
-  const types = filter.event_type ?? [];
-  const isL7 = types.length === 0 || types.some(({ type }) => type === 129);
-  const http = HTTP_FIELDS.find((field) => filter[field]?.length);
-  if (!isL7 && http !== undefined) {
-    const field = http.replaceAll('_', ' ');
-    throw new SyntaxError(`filtering by ${field} requires the event type filter to only match 'l7' events`);
-  }
   const predicates: FlowPredicate[] = [];
   for (const [field, values] of Object.entries(filter)) {
     if (!Object.hasOwn(compilers, field)) throw new SyntaxError(`flow filter: no such field "${field}"`);
@@ -101,7 +95,17 @@ export function compileFilter(filter: FlowFilter): FlowPredicate {
     const compiler = compilers[field as keyof FlowFilter] as (values: unknown) => FlowPredicate;
     if (values.length > 0) predicates.push(compiler(values));
   }
+  checkHttp(filter);
   return (flow) => predicates.every((matches) => matches(flow));
+}
+
+/** Only L7 events have HTTP fields: asking for other types as well can never match. */
+function checkHttp(filter: FlowFilter): void {
+  const types = filter.event_type ?? [];
+  const field = HTTP_FIELDS.find((name) => filter[name]?.length);
+  if (field === undefined || types.length === 0 || types.some(({ type }) => type === EVENT_L7)) return;
+  const what = field.replaceAll('_', ' ');
+  throw new SyntaxError(`filtering by ${what} requires the event type filter to only match 'l7' events`);
 }
 
 /** Fields whose values are no strings; filters come from the network, so types are checked and not believed. */

@@ -203,7 +203,8 @@ export interface LostEvents {
 /** The object without members that are undefined, 0, '', false or empty: what protojson leaves out. */
 export function compact<T extends object>(fields: { [K in keyof T]: T[K] | undefined }): T {
   const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(fields)) {
+  for (const key in fields) {
+    const value: unknown = fields[key];
     const isZero = value === undefined || value === 0 || value === '' || value === false;
     if (!isZero && !(Array.isArray(value) && value.length === 0)) out[key] = value;
   }

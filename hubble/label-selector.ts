@@ -23,7 +23,7 @@ function parseLabel(text: string): Label {
 
 type Operator = 'exists' | 'absent' | 'in' | 'not in';
 
-const KEY = String.raw`((?:[a-z-]+[:])?[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)`;
+const KEY = String.raw`((?:[a-z0-9-]+:)?[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)`;
 const VALUE = String.raw`[-A-Za-z0-9_./:]*`;
 const REQUIREMENTS: readonly (readonly [RegExp, Operator])[] = [
   [new RegExp(String.raw`^!\s*${KEY}$`), 'absent'],

@@ -4,8 +4,8 @@
  * stored in a header; over a range that holds a right checksum it answers 0.
  *
  * The fast path of `sum` adds eight 32-bit words a step through a DataView that is kept for each ArrayBuffer: 7 GB/s
- * on 64 KiB where adding bytes gives 2.3; below 128 bytes the lookup of the view costs more than it saves
- * (bench/checksum.bench.ts).
+ * on 64 KiB where adding bytes gives 1 to 2; below 128 bytes the lookup of the view costs more than it saves
+ * (wire/checksum.bench.ts).
  */
 const FAST_FROM_BYTES = 128;
 const views = new WeakMap<ArrayBufferLike, DataView>();

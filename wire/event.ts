@@ -13,7 +13,7 @@
  * subtype: the reason of a drop, the observation point of a trace; of an access-log record the number of the part. The
  * JSON of an access-log record (access-log.ts) lies where the frame lies in the others; when it is longer than a
  * record has room for it goes on in the next records, each but the last with FLAG_MORE_FOLLOWS, `original bytes` holding
- * its whole length.
+ * its whole length. Source and destination of such a record are the client and the server, whichever way the message went.
  */
 import { i32le, setI32le, setU16le, u16le } from './bytes.ts';
 

@@ -127,7 +127,8 @@ export function readPcapng(bytes: Uint8Array): PcapngFile {
   const reader = new Reader(bytes);
   let problem: string | null = null;
   while (problem === null && reader.at < bytes.length) problem = reader.readBlock();
-  return { interfaces: reader.interfaces, packets: reader.packets, problem };
+  const interfaces = reader.interfaces.map(({ name, linkType }) => ({ name, linkType }));
+  return { interfaces, packets: reader.packets, problem };
 }
 
 /** Its methods answer what is wrong, or null. */

@@ -1,6 +1,6 @@
 // Every codec of wire/ under one law, then known bytes, then hostile bytes. One seed feeds every draw: SEED=n repeats a run.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -787,6 +787,11 @@ t.test('reasons: every constant has a row and no number is used twice', (t) => {
   }
   const names = numbers.filter((number) => number >= reasons.DROP_MIN).map((number) => reasons.reasonName(number));
   t.equal(new Set(names).size, names.length, 'names are unique');
+  const readme = readFileSync(join(import.meta.dirname, '../../wire/README.md'), 'utf8');
+  for (const [constant, number] of constants) {
+    const { name, text, sentence } = reasons.REASONS[number as number];
+    t.ok(readme.includes(`| ${number} | \`${constant}\` | ${name} | ${text} | ${sentence} |`), `README has ${number}`);
+  }
   t.equal(reasons.reasonText(133), 'Policy denied');
   t.equal(reasons.reasonName(181), 'POLICY_DENY');
   t.equal(reasons.reasonText(159), '159', 'a number without a meaning prints as itself');

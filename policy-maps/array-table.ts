@@ -3,7 +3,8 @@
  * writer changes the row, so that a reader elsewhere never takes half a row for a whole one. The table's generation
  * counts changed rows.
  */
-import { type MapFile, W_GENERATION, W_UPDATES } from './map-file.ts';
+import type { MapFile } from './map-file.ts';
+import { W_GENERATION, W_UPDATES } from './map-header.ts';
 
 const READ_ATTEMPTS = 1000;
 

@@ -5,7 +5,8 @@
  */
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 
 // --- specification: word numbers, for `config.words[CONFIG_WORLD_GENERATION]`
 export const CONFIG_WORLD_GENERATION = 0;

@@ -5,7 +5,8 @@
 import { type AddressWords, addressAt } from './ipcache.ts';
 import { hashTableBytes, ROW_KEY } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
-import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 
 export const ENDPOINT_CAPACITY = 65535;
 

@@ -35,8 +35,8 @@ import {
   SPARE_ROWS,
   STAGED,
 } from './hash-row.ts';
+import type { MapFile } from './map-file.ts';
 import {
-  type MapFile,
   W_COUNT,
   W_FREE_COUNT,
   W_FREE_HEAD,
@@ -47,7 +47,7 @@ import {
   W_PROBE_FAILURES,
   W_REMOVALS,
   W_UPDATES,
-} from './map-file.ts';
+} from './map-header.ts';
 import { MapFullError } from './map-error.ts';
 
 // --- implementation

@@ -2,7 +2,8 @@
  * Which identity an address has: longest prefix first. Written by the agent, read by the dataplane for every new flow.
  */
 import { LpmTable, lpmTableBytes } from './lpm-table.ts';
-import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 
 export const IPCACHE_CAPACITY = 512000;
 

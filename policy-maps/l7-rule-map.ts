@@ -16,17 +16,8 @@
  */
 import { TextDecoder, TextEncoder } from 'node:util';
 import type { L7RuleSet } from './l7-rules.ts';
-import {
-  HEADER_BYTES,
-  MapFile,
-  type MapLayout,
-  type Mapper,
-  W_COUNT,
-  W_FULL,
-  W_GENERATION,
-  W_REMOVALS,
-  W_UPDATES,
-} from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_REMOVALS, W_UPDATES } from './map-header.ts';
 import { MapFullError } from './map-error.ts';
 
 /** Default size of the slab: 16 MiB in units of 64 bytes. */

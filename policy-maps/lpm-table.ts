@@ -7,7 +7,8 @@
 import { halfSipHash } from './half-sip-hash.ts';
 import { hashTableBytes, ROW_KEY } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
-import { type MapFile, W_GENERATION } from './map-file.ts';
+import type { MapFile } from './map-file.ts';
+import { W_GENERATION } from './map-header.ts';
 
 // --- specification
 const KEY_WORDS = 5; // prefix length, then the four address words

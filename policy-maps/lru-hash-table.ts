@@ -8,7 +8,8 @@
  */
 import { type HashShape, hashTableBytes, LIVE, ROW_STATE } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
-import { type MapFile, W_CURSOR, W_EVICTIONS, W_HIGH_WATER } from './map-file.ts';
+import type { MapFile } from './map-file.ts';
+import { W_CURSOR, W_EVICTIONS, W_HIGH_WATER } from './map-header.ts';
 
 const SAMPLE = 16; // rows looked at for one eviction
 /** Words at the end of each row. */

@@ -22,88 +22,41 @@
  * What this does not do: it does not unmap (the mapping goes when the buffer is collected), and it cannot save a
  * process from SIGBUS when somebody truncates a file that is in use.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { MapError } from './map-error.ts';
+import {
+  checkHeader,
+  formatError,
+  type MapLayout,
+  readHeader,
+  HEADER_BYTES,
+  HEADER_WORDS,
+  KINDS,
+  MAGIC,
+  W_CAPACITY,
+  W_COUNT,
+  W_EVICTIONS,
+  W_EXPIRED,
+  W_FILE_BYTES,
+  W_FULL,
+  W_KEY_BYTES,
+  W_KIND,
+  W_MAGIC,
+  W_OWNER,
+  W_PARAMETER,
+  W_PROBE_FAILURES,
+  W_REMOVALS,
+  W_SEED_0,
+  W_SEED_1,
+  W_UPDATES,
+  W_VALUE_BYTES,
+  W_VERSION,
+} from './map-header.ts';
+import { isAlive, ownerPid, ownerWord } from './map-owner.ts';
 
 /** Maps `bytes` bytes of an existing file, shared between processes; `writable` false maps it read-only. */
 export type Mapper = (path: string, bytes: number, writable: boolean) => ArrayBufferLike;
-
-// --- specification: the header, as 32-bit word numbers
-const MAGIC = 0x534c4d50; // "SLMP"
-const W_MAGIC = 0;
-const W_VERSION = 1;
-const W_KIND = 2;
-const W_KEY_BYTES = 3;
-const W_VALUE_BYTES = 4;
-const W_CAPACITY = 5;
-const W_SEED_0 = 6;
-const W_SEED_1 = 7;
-const W_FILE_BYTES = 8;
-const W_OWNER = 9;
-const W_PARAMETER = 10;
-
-/** The word that publishes changes; its meaning (sequence lock, publication number) is the table's. */
-export const W_GENERATION = 16;
-export const W_COUNT = 17;
-export const W_HIGH_WATER = 18;
-export const W_FREE_HEAD = 19;
-export const W_FREE_TAIL = 20;
-export const W_FREE_COUNT = 21;
-export const W_CURSOR = 22;
-/** Counters: how often the writer changed, removed, refused, evicted. They wrap at 2^32. */
-export const W_UPDATES = 32;
-export const W_REMOVALS = 33;
-export const W_FULL = 34;
-export const W_EVICTIONS = 35;
-export const W_PROBE_FAILURES = 36;
-export const W_EXPIRED = 37;
-export const HEADER_WORDS = 64;
-export const HEADER_BYTES = HEADER_WORDS * 4;
-
-/** Numbers of the kinds; never reused. */
-const KINDS = {
-  policy: 1,
-  ipcache: 2,
-  endpoints: 3,
-  ports: 4,
-  conntrack: 5,
-  metrics: 6,
-  policystats: 7,
-  events: 8,
-  l7_rules: 9,
-  frag: 10,
-  runtime_config: 11,
-  hash: 12,
-  lpm: 13,
-  lru_hash: 14,
-  array: 15,
-} as const;
-
-export type MapKind = keyof typeof KINDS;
-
-/** What a map of one kind looks like; `create` and `open` hold a file to it. */
-export interface MapLayout {
-  readonly kind: MapKind;
-  readonly version: number;
-  readonly keyBytes: number;
-  readonly valueBytes: number;
-  readonly maxCapacity: number;
-  /** Size of the file, header included, for a capacity. */
-  readonly fileBytes: (capacity: number) => number;
-  /** False when several processes write, each its own words. Default true. */
-  readonly exclusive?: boolean;
-}
 
 export interface CreateOptions {
   readonly capacity: number;
@@ -261,48 +214,6 @@ function mapChecked(path: string, bytes: number, writable: boolean, mapper: Mapp
   return buffer;
 }
 
-/** Holds the header on disk to the layout, before anything is mapped. Returns the size of the file. */
-function checkHeader(path: string, layout: MapLayout): number {
-  const { header, size } = readHeader(path);
-  if (size < HEADER_BYTES) throw formatError(path, 'file size', size, `at least ${HEADER_BYTES} bytes of header`);
-  if (header[W_MAGIC] !== MAGIC) throw formatError(path, 'magic word', hex(header[W_MAGIC]), hex(MAGIC));
-  const wantedWords: [string, number, number][] = [
-    ['map kind', W_KIND, KINDS[layout.kind]],
-    ['layout version', W_VERSION, layout.version],
-    ['key bytes', W_KEY_BYTES, layout.keyBytes],
-    ['value bytes', W_VALUE_BYTES, layout.valueBytes],
-  ];
-  for (const [what, word, wanted] of wantedWords) {
-    if (header[word] !== wanted) throw formatError(path, what, header[word], wanted);
-  }
-  const capacity = header[W_CAPACITY];
-  if (capacity < 1 || capacity > layout.maxCapacity)
-    throw formatError(path, 'capacity', capacity, `1 to ${layout.maxCapacity}`);
-  const bytes = layout.fileBytes(capacity);
-  if (header[W_FILE_BYTES] !== bytes) throw formatError(path, 'file size in the header', header[W_FILE_BYTES], bytes);
-  if (size < bytes) throw formatError(path, 'file size', size, bytes);
-  return bytes;
-}
-
-function readHeader(path: string): { header: Int32Array; size: number } {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    const found = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new MapError('ERR_MAP_MISSING', 'open map', path, { what: 'file', found, wanted: 'a readable map file' });
-  }
-  try {
-    const header = new Int32Array(HEADER_WORDS);
-    const status = fstatSync(fd);
-    if (!status.isFile()) throw formatError(path, 'file type', 'not a regular file', 'a regular file');
-    readSync(fd, new Uint8Array(header.buffer), 0, HEADER_BYTES, 0);
-    return { header, size: status.size };
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Takes the owner word, from nobody or from a process that is dead. */
 function takePen(path: string, header: Int32Array): { owner: number; recovered: boolean } {
   const mine = ownerWord(process.pid);
@@ -324,38 +235,9 @@ function refuseLiveWriter(path: string): void {
   if (owner !== 0 && isAlive(owner)) throw busyError(path, owner);
 }
 
-const PID_BITS = 22; // PID_MAX_LIMIT is 2^22 (include/linux/threads.h)
-const PID_MASK = (1 << PID_BITS) - 1;
-
-/** pid and ten bits of the start time in one word, so that one compare-and-swap takes the pen; 0 for a dead process. */
-function ownerWord(pid: number): number {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return 0;
-  }
-  // proc(5): the command name is in parentheses and may hold anything; the state is the next field, start time the 22nd.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return 0;
-  return (Number(fields[19]) << PID_BITS) | pid;
-}
-
-function isAlive(owner: number): boolean {
-  return ownerWord(owner & PID_MASK) === owner;
-}
-
 function busyError(path: string, owner: number): MapError {
-  const found = `process ${owner & PID_MASK}`;
+  const found = `process ${ownerPid(owner)}`;
   return new MapError('ERR_MAP_BUSY', 'open map', path, { what: 'writer', found, wanted: 'no other writer' });
-}
-
-function formatError(path: string, what: string, found: string | number, wanted: string | number): MapError {
-  return new MapError('ERR_MAP_FORMAT', 'open map', path, { what, found, wanted });
-}
-
-function hex(word: number): string {
-  return `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
 }
 
 function randomSeed(): [number, number] {

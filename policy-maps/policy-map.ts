@@ -7,16 +7,8 @@
  * closed. A policy that does not fit, or has an entry that cannot be, changes nothing.
  */
 import { MapFullError } from './map-error.ts';
-import {
-  HEADER_BYTES,
-  MapFile,
-  type MapLayout,
-  type Mapper,
-  W_COUNT,
-  W_FULL,
-  W_GENERATION,
-  W_UPDATES,
-} from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_UPDATES } from './map-header.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
 import { PolicyReader } from './policy-reader.ts';

@@ -16,7 +16,8 @@
  *  4. The winner's deny drops (181); its auth type, or a greater one of the loser at the same precedence if the
  *     winner's is not explicit, drops (189); its proxy port redirects; else allow.
  */
-import { type MapFile, HEADER_BYTES, W_GENERATION } from './map-file.ts';
+import type { MapFile } from './map-file.ts';
+import { HEADER_BYTES, W_GENERATION } from './map-header.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
 
@@ -63,7 +64,10 @@ function isWildcard(identity: number): boolean {
 }
 
 export class PolicyReader {
-  /** Of the last lookup: MATCH_*, the entry's cookie, its auth type (after propagation) and its row, -1 for none. */
+  /**
+   * Of the last lookup: MATCH_*, the entry's cookie (a signed word: `>>> 0` to print), its auth type (after propagation)
+   * and its row, -1 for none.
+   */
   matchType = MATCH_NONE;
   cookie = 0;
   authType = 0;
@@ -165,7 +169,7 @@ export class PolicyReader {
     this.entrySlot = (chosen - this.rows) >> 2;
     this.entryIdentity = identity;
     this.entryPoint = point;
-    this.cookie = words[chosen + ROW_COOKIE] >>> 0;
+    this.cookie = words[chosen + ROW_COOKIE];
     if (length > PROTOCOL_BITS) this.matchType = isAny ? MATCH_L4_ONLY : MATCH_L3_L4;
     else if (length > 0) this.matchType = isAny ? MATCH_PROTO_ONLY : MATCH_L3_PROTO;
     else this.matchType = isAny ? MATCH_ALL : MATCH_L3_ONLY;

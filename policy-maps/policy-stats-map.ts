@@ -7,7 +7,8 @@
  */
 import { ROW_KEY } from './hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
-import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 import { addTo, read64 } from './metrics-map.ts';
 
 export const POLICY_STATS_CAPACITY = 65536;

@@ -5,7 +5,8 @@
 import { ArrayTable, arrayTableBytes } from './array-table.ts';
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { HEADER_BYTES, MapFile, type MapLayout, type Mapper } from './map-file.ts';
+import { MapFile, type Mapper } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 
 export const PORT_CAPACITY = 4096;
 

@@ -1,0 +1,123 @@
+/**
+ * The header of a map file: word numbers, what is written there, and holding a file on disk to it before it is mapped.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { MapError } from './map-error.ts';
+
+// --- specification: the header, as 32-bit word numbers
+export const MAGIC = 0x534c4d50; // "SLMP"
+export const W_MAGIC = 0;
+export const W_VERSION = 1;
+export const W_KIND = 2;
+export const W_KEY_BYTES = 3;
+export const W_VALUE_BYTES = 4;
+export const W_CAPACITY = 5;
+export const W_SEED_0 = 6;
+export const W_SEED_1 = 7;
+export const W_FILE_BYTES = 8;
+export const W_OWNER = 9;
+export const W_PARAMETER = 10;
+
+/** The word that publishes changes; its meaning (sequence lock, publication number) is the table's. */
+export const W_GENERATION = 16;
+export const W_COUNT = 17;
+export const W_HIGH_WATER = 18;
+export const W_FREE_HEAD = 19;
+export const W_FREE_TAIL = 20;
+export const W_FREE_COUNT = 21;
+export const W_CURSOR = 22;
+/** Counters: how often the writer changed, removed, refused, evicted. They wrap at 2^32. */
+export const W_UPDATES = 32;
+export const W_REMOVALS = 33;
+export const W_FULL = 34;
+export const W_EVICTIONS = 35;
+export const W_PROBE_FAILURES = 36;
+export const W_EXPIRED = 37;
+export const HEADER_WORDS = 64;
+export const HEADER_BYTES = HEADER_WORDS * 4;
+
+/** Numbers of the kinds; never reused. */
+export const KINDS = {
+  policy: 1,
+  ipcache: 2,
+  endpoints: 3,
+  ports: 4,
+  conntrack: 5,
+  metrics: 6,
+  policystats: 7,
+  events: 8,
+  l7_rules: 9,
+  frag: 10,
+  runtime_config: 11,
+  hash: 12,
+  lpm: 13,
+  lru_hash: 14,
+  array: 15,
+} as const;
+
+export type MapKind = keyof typeof KINDS;
+
+/** What a map of one kind looks like; `create` and `open` hold a file to it. */
+export interface MapLayout {
+  readonly kind: MapKind;
+  readonly version: number;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly maxCapacity: number;
+  /** Size of the file, header included, for a capacity. */
+  readonly fileBytes: (capacity: number) => number;
+  /** False when several processes write, each its own words. Default true. */
+  readonly exclusive?: boolean;
+}
+
+/** Holds the header on disk to the layout, before anything is mapped. Returns the size of the file. */
+export function checkHeader(path: string, layout: MapLayout): number {
+  const { header, size } = readHeader(path);
+  if (size < HEADER_BYTES) throw formatError(path, 'file size', size, `at least ${HEADER_BYTES} bytes of header`);
+  if (header[W_MAGIC] !== MAGIC) throw formatError(path, 'magic word', hex(header[W_MAGIC]), hex(MAGIC));
+  const wantedWords: [string, number, number][] = [
+    ['map kind', W_KIND, KINDS[layout.kind]],
+    ['layout version', W_VERSION, layout.version],
+    ['key bytes', W_KEY_BYTES, layout.keyBytes],
+    ['value bytes', W_VALUE_BYTES, layout.valueBytes],
+  ];
+  for (const [what, word, wanted] of wantedWords) {
+    if (header[word] !== wanted) throw formatError(path, what, header[word], wanted);
+  }
+  const capacity = header[W_CAPACITY];
+  if (capacity < 1 || capacity > layout.maxCapacity)
+    throw formatError(path, 'capacity', capacity, `1 to ${layout.maxCapacity}`);
+  const bytes = layout.fileBytes(capacity);
+  if (header[W_FILE_BYTES] !== bytes) throw formatError(path, 'file size in the header', header[W_FILE_BYTES], bytes);
+  if (size < bytes) throw formatError(path, 'file size', size, bytes);
+  return bytes;
+}
+
+/** The header as it is on disk, zeroes where the file is too short. @throws {MapError} when it cannot be read */
+export function readHeader(path: string): { header: Int32Array; size: number } {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    const found = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new MapError('ERR_MAP_MISSING', 'open map', path, { what: 'file', found, wanted: 'a readable map file' });
+  }
+  try {
+    const header = new Int32Array(HEADER_WORDS);
+    const status = fstatSync(fd);
+    if (!status.isFile()) throw formatError(path, 'file type', 'not a regular file', 'a regular file');
+    readSync(fd, new Uint8Array(header.buffer), 0, HEADER_BYTES, 0);
+    return { header, size: status.size };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The error for a file that is not what was asked for. */
+export function formatError(path: string, what: string, found: string | number, wanted: string | number): MapError {
+  return new MapError('ERR_MAP_FORMAT', 'open map', path, { what, found, wanted });
+}
+
+function hex(word: number): string {
+  return `0x${(word >>> 0).toString(16).padStart(8, '0')}`;
+}

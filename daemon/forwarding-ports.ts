@@ -52,7 +52,8 @@ export interface ForwardingPortsParts {
 interface OpenPort {
   readonly row: string;
   readonly isExternal: boolean;
-  readonly inode: number;
+  /** Of its policy files: another one means that the agent has made it anew. */
+  readonly inodes: string;
 }
 
 export class ForwardingPorts {
@@ -117,8 +118,10 @@ export class ForwardingPorts {
     if (port !== null && !(port instanceof TapPort)) port.close();
     table.port[index] = null;
     table.role[index] = ROLE_NONE;
-    table.policy[index]?.close();
-    table.policy[index] = null;
+    for (const policies of [table.policy, table.trial]) {
+      policies[index]?.close();
+      policies[index] = null;
+    }
     this.#open.delete(index);
   }
 
@@ -128,15 +131,15 @@ export class ForwardingPorts {
 
   #reconcile(entry: PortEntry): void {
     const row = JSON.stringify(entry);
-    const inode = this.#policyInode(entry.endpointId);
+    const inodes = `${this.#inode(entry.endpointId, '')}/${this.#inode(entry.endpointId, '_trial')}`;
     const open = this.#open.get(entry.index);
-    if (open !== undefined && open.row === row && open.inode === inode) return;
+    if (open !== undefined && open.row === row && open.inodes === inodes) return;
     if (open !== undefined) this.close(entry.index);
     try {
       const port = this.#openPort(entry);
       if (port === null) return;
       this.#install(entry, port);
-      this.#open.set(entry.index, { row, inode, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
+      this.#open.set(entry.index, { row, inodes, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
       this.#problems.delete(entry.index);
     } catch (error) {
       this.#problem(entry.index, `port ${entry.index} (${entry.ifname}): ${(error as Error).message}`);
@@ -173,24 +176,25 @@ export class ForwardingPorts {
     table.gateway6.set(entry.gateway6, index * 4);
     uplinks.own4.set(index, entry.address[3]);
     uplinks.own6.set(index, Int32Array.from(entry.address6));
-    table.policy[index] = this.#openPolicy(entry.endpointId);
+    table.policy[index] = this.#openPolicy(entry.endpointId, '');
+    table.trial[index] = this.#openPolicy(entry.endpointId, '_trial');
     table.port[index] = port;
     table.role[index] = ROLES[entry.kind];
     if (port.fd >= 0) poller.add(port.fd, index);
   }
 
   /** null while the agent has not made it: then the endpoint is closed. A file that cannot be read keeps it closed too. */
-  #openPolicy(endpoint: number): PolicyMap | null {
-    if (endpoint === 0 || this.#policyInode(endpoint) === 0) return null;
-    return PolicyMap.open(this.#policyPath(endpoint), mapFile);
+  #openPolicy(endpoint: number, suffix: string): PolicyMap | null {
+    if (endpoint === 0 || this.#inode(endpoint, suffix) === 0) return null;
+    return PolicyMap.open(this.#policyPath(endpoint, suffix), mapFile);
   }
 
-  #policyPath(endpoint: number): string {
-    return join(this.#parts.directory, `policy_${endpoint}`);
+  #policyPath(endpoint: number, suffix: string): string {
+    return join(this.#parts.directory, `policy_${endpoint}${suffix}`);
   }
 
-  #policyInode(endpoint: number): number {
-    return statSync(this.#policyPath(endpoint), { throwIfNoEntry: false })?.ino ?? 0;
+  #inode(endpoint: number, suffix: string): number {
+    return statSync(this.#policyPath(endpoint, suffix), { throwIfNoEntry: false })?.ino ?? 0;
   }
 
   /** Where destinations go that are no endpoint's: out by the uplink, else to the host, which may route them on. */

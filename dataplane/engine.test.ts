@@ -11,6 +11,8 @@ import {
   words,
 } from '../test/dataplane-world.ts';
 import { pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
+import { mapFile } from './native/index.ts';
+import { PolicyMap } from '../policy-maps/policy-map.ts';
 import * as arp from '../wire/arp.ts';
 import { setU16 } from '../wire/bytes.ts';
 import * as event from '../wire/event.ts';
@@ -309,6 +311,20 @@ t.test('policy decides, and every decision is told', (t) => {
     t.equal(verdict?.verdict, -133);
     t.ok(((verdict?.flags ?? 0) & event.FLAG_AUDITED) !== 0);
     world.dataplane.ports.isAudited[server.index] = 0;
+    t.end();
+  });
+
+  t.test('a policy under trial drops nothing, and tells what it would have dropped', (t) => {
+    const trial = PolicyMap.create(`${world.folder}/policy_trial`, {}, mapFile);
+    trial.publish([...forAnyPeer({ egress: true }), entry({ identity: 1001, protocol: 6, port: 25 })]);
+    world.dataplane.ports.trial[server.index] = trial;
+    world.events();
+    world.send(client, tcpFrame({ from: client, to: SERVER, sport: 5001, dport: 80 }));
+    t.equal(world.received(server).length, 1);
+    const verdict = world.events().find((record) => record.direction === 1 && record.type === 5);
+    t.equal(verdict?.verdict, -133);
+    t.ok(((verdict?.flags ?? 0) & event.FLAG_AUDITED) !== 0);
+    world.dataplane.ports.trial[server.index] = null;
     t.end();
   });
   t.end();

@@ -73,6 +73,8 @@ export class Engine {
   readonly #proxy: StreamProxy | null;
   readonly #egress = new Decision(DIRECTION_EGRESS);
   readonly #ingress = new Decision(DIRECTION_INGRESS);
+  readonly #egressTrial = new Decision(DIRECTION_EGRESS);
+  readonly #ingressTrial = new Decision(DIRECTION_INGRESS);
   readonly #none = new Decision(0);
   /** The direction whose policy dropped the frame under way. */
   #culprit: Decision = this.#none;
@@ -151,9 +153,23 @@ export class Engine {
     if (policy === null && this.#ports.role[side] !== ROLE_POD) return 0; // nobody's policy applies to strangers
     judge(f, policy, remote, isEgress, decision);
     if (decision.verdict < 0) return this.#refuse(f, side, decision);
-    if (f.ctStatus === CT_NEW) this.#recorder.verdict(f, decision, event.FLAG_REPLY_KNOWN);
+    if (f.ctStatus === CT_NEW && !this.#wouldFailTrial(f, side, remote, isEgress)) {
+      this.#recorder.verdict(f, decision, event.FLAG_REPLY_KNOWN);
+    }
     decision.statsHandle = this.#statsOf(this.#ports.endpoint[side], decision);
     return 0;
+  }
+
+  /** A policy under trial is looked up beside the others; what it would have dropped passes, and is told as AUDIT. */
+  #wouldFailTrial(f: Frame, side: number, remote: number, isEgress: 0 | 1): boolean {
+    const trial = this.#ports.trial[side];
+    if (trial === null) return false;
+    const decision = isEgress === 1 ? this.#egressTrial : this.#ingressTrial;
+    judge(f, trial, remote, isEgress, decision);
+    if (decision.verdict >= 0) return false;
+    decision.isAudited = true;
+    this.#recorder.verdict(f, decision, 0);
+    return true;
   }
 
   /** A denial: told, and final unless the endpoint is only being audited. */

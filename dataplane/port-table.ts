@@ -17,6 +17,8 @@ export class PortTable {
   readonly port: (Port | null)[] = new Array<Port | null>(MAX_PORTS).fill(null);
   /** The policy of the endpoint behind the port; null for ports without one (uplink; host without host firewall). */
   readonly policy: (PolicyMap | null)[] = new Array<PolicyMap | null>(MAX_PORTS).fill(null);
+  /** The same with the policies that are only being tried out (annotation sluice.io/audit); null when there is none. */
+  readonly trial: (PolicyMap | null)[] = new Array<PolicyMap | null>(MAX_PORTS).fill(null);
   readonly role = new Uint8Array(MAX_PORTS);
   readonly endpoint = new Uint16Array(MAX_PORTS);
   readonly identity = new Int32Array(MAX_PORTS);

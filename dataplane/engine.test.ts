@@ -599,10 +599,14 @@ t.test('an established flow allocates nothing', (t) => {
   turns(3000);
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('run this test with node --expose-gc, as scripts/test does');
-  gc();
-  const before = process.memoryUsage().heapUsed;
-  turns(1600);
-  const grown = process.memoryUsage().heapUsed - before;
-  t.ok(grown < 100_000, `heap grew by ${grown} bytes over ${1600 * 64} frames`);
+  // The least of a few runs: the compiler's own work lands in some of them, a leak of 8 bytes a frame in all.
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 5; attempt++) {
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    turns(1600);
+    least = Math.min(least, process.memoryUsage().heapUsed - before);
+  }
+  t.ok(least < 100_000, `heap grew by ${least} bytes over ${1600 * 64} frames`);
   t.end();
 });

@@ -157,7 +157,7 @@ function known(values: readonly string[], what: string, names: readonly string[]
 }
 
 const upper = (values: readonly string[]) => values.map((value) => value.toUpperCase());
-const sameText = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+const sameText = (a = '', b = '') => a.toLowerCase() === b.toLowerCase();
 
 function ipIn(values: readonly string[], read: (flow: Flow) => string | undefined): FlowPredicate {
   const prefixes = values.map(parseIpFilter);

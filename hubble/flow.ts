@@ -44,8 +44,16 @@ export interface Flow {
   readonly policy_log?: readonly string[];
 }
 
-/** Every verdict that our events have; the names of Hubble's enumeration. */
-export type Verdict = 'VERDICT_UNKNOWN' | 'FORWARDED' | 'DROPPED' | 'ERROR' | 'AUDIT' | 'REDIRECTED';
+/** The names of Hubble's enumeration. Our own events never have the last two, which are of socket traces. */
+export type Verdict =
+  | 'VERDICT_UNKNOWN'
+  | 'FORWARDED'
+  | 'DROPPED'
+  | 'ERROR'
+  | 'AUDIT'
+  | 'REDIRECTED'
+  | 'TRACED'
+  | 'TRANSLATED';
 
 /** All verdicts of Hubble by number, for filters. */
 export const VERDICTS: readonly string[] = [
@@ -132,7 +140,7 @@ export interface EventType {
 }
 
 export interface Layer7 {
-  readonly type: 'REQUEST' | 'RESPONSE' | 'SAMPLE';
+  readonly type: 'REQUEST' | 'RESPONSE' | 'SAMPLE' | 'UNKNOWN_L7_TYPE';
   readonly latency_ns?: string;
   readonly dns?: Dns;
   readonly http?: Http;
@@ -194,7 +202,11 @@ export interface Envelope {
  * datapath's ring), or a reader slower than the agent (HUBBLE_RING_BUFFER).
  */
 export interface LostEvents {
-  readonly source: 'PERF_EVENT_RING_BUFFER' | 'OBSERVER_EVENTS_QUEUE' | 'HUBBLE_RING_BUFFER';
+  readonly source:
+    | 'PERF_EVENT_RING_BUFFER'
+    | 'OBSERVER_EVENTS_QUEUE'
+    | 'HUBBLE_RING_BUFFER'
+    | 'UNKNOWN_LOST_EVENT_SOURCE';
   /** 64 bits, hence text. */
   readonly num_events_lost: string;
   readonly cpu?: number;

@@ -25,6 +25,7 @@ import { Monitor, monitorLost, monitorMatches } from './monitor.ts';
 import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
 import { observeFilters } from './observe-filter.ts';
 import { compactText, FlowPrinter, type PrintOptions } from './print.ts';
+import { readEnvelope } from './read-envelope.ts';
 import { Ring, select } from './ring.ts';
 import { colorsOf, escapeControls } from './terminal.ts';
 import { formatTime, parseMoment, rfc3339, TIME_FORMATS } from './time.ts';
@@ -881,6 +882,47 @@ TCP	10.0.0.1:41000 -> 10.0.0.2:80 tcp SYN`,
     ].map((f) => monitorMatches(record, f)),
     [true, true, false, true, false, true, true, false],
   );
+  t.end();
+});
+
+t.test('readEnvelope(): what was written is read, and anything else does no harm', (t) => {
+  for (const flow of Object.values(flows))
+    t.same(readEnvelope(JSON.parse(JSON.stringify(envelope(flow)))), envelope(flow));
+  const written = JSON.stringify(envelope(flows.request));
+  t.equal(JSON.stringify(readEnvelope(JSON.parse(written))), written, 'in the same order');
+  const { time } = flows.allowed;
+  t.same(readEnvelope(flows.allowed), { flow: flows.allowed, time }, 'a flow without its envelope');
+  t.same([null, 1, 'x', [], undefined].map(readEnvelope), new Array(5).fill(undefined));
+  t.match(readEnvelope({ flow: { tunnel: { vni: 7 } } }), { flow: { tunnel: { vni: 7 } } }, 'unknown members are kept');
+  t.same(readEnvelope({ node_status: {} }), { node_status: {} });
+  const traced = readEnvelope({ flow: { verdict: 'TRACED', time: '2024-01-02T03:04:05Z', Summary: 'x' } });
+  t.equal(compactText(traced!.flow!), 'Jan  2 03:04:05.000:  (unknown) <>  (unknown) UNKNOWN TRACED (x)');
+  // Every member of every flow, one at a time, replaced by something of another type.
+  const odd: readonly unknown[] = [null, 7, 'text\u001b', true, [], [null], [{}], {}, { a: 1 }];
+  const everything: FlowFilter = {
+    protocol: ['tcp', 'http'],
+    source_label: ['a'],
+    http_path: ['x'],
+    source_pod: ['/'],
+  };
+  const matches = compileFilter({ ...everything, source_ip: ['::/0'], tcp_flags: [{ SYN: true }], node_name: ['*'] });
+  const paths = (value: unknown): string[][] =>
+    typeof value !== 'object' || value === null
+      ? []
+      : Object.entries(value).flatMap(([key, member]) => [[key], ...paths(member).map((rest) => [key, ...rest])]);
+  for (const flow of Object.values(flows)) {
+    for (const path of paths(flow)) {
+      for (const value of odd) {
+        const copy = structuredClone(flow) as unknown as Record<string, never>;
+        const last = path[path.length - 1];
+        path.slice(0, -1).reduce((at, key) => at[key], copy)[last] = value as never;
+        const read = readEnvelope({ flow: copy })!;
+        if (read.flow !== undefined) matches(read.flow);
+        for (const output of ['compact', 'dict', 'table', 'json'] as const) text({ output, policyNames: true }, read);
+      }
+    }
+  }
+  t.pass('nothing threw');
   t.end();
 });
 

@@ -97,7 +97,7 @@ export class FlowPrinter {
   }
 
   #writeLost({ source, num_events_lost: count, cpu = 0 }: LostEvents): void {
-    const summary = `CPU(${cpu}) - ${count}`;
+    const summary = escapeControls(`CPU(${cpu}) - ${count}`);
     if (isTable(this.#options.output)) this.#row(['', '', source, '', 'EVENTS LOST', '', summary]);
     else if (this.#options.output === 'dict') {
       this.#dict([
@@ -108,7 +108,7 @@ export class FlowPrinter {
         ['VERDICT', ''],
         ['SUMMARY', summary],
       ]);
-    } else this.#err(`EVENTS LOST: ${source} CPU(${cpu}) ${count}\n`);
+    } else this.#err(`EVENTS LOST: ${escapeControls(source)} CPU(${cpu}) ${escapeControls(count)}\n`);
   }
 
   #row(cells: readonly string[]): void {
@@ -172,10 +172,10 @@ export function describe(flow: Flow, options: PrintOptions): Description & { rea
 function hostOf(flow: Flow, isSource: boolean, options: PrintOptions): string {
   const colors = options.colors ?? PLAIN;
   const end = isSource ? 'source' : 'destination';
-  if (flow.IP === undefined) return flow.ethernet === undefined ? '' : colors.host(flow.ethernet[end]);
+  if (flow.IP === undefined) return colors.host(escapeControls(flow.ethernet?.[end] ?? ''));
   const isTranslated = options.ipTranslation !== false && options.numeric !== true;
   const name = isTranslated ? nameOf(flow[end], flow[`${end}_service`], flow[`${end}_names`]) : '';
-  const host = escapeControls(name === '' ? flow.IP[end] : name);
+  const host = escapeControls(name === '' ? (flow.IP[end] ?? '') : name);
   const ports = flow.l4?.TCP ?? flow.l4?.UDP ?? flow.l4?.SCTP;
   const port = ports?.[`${end}_port`] ?? 0;
   return colors.host(port === 0 ? host : joinHostPort(host, colors.port(String(port))));
@@ -185,7 +185,7 @@ function hostOf(flow: Flow, isSource: boolean, options: PrintOptions): string {
 function nameOf(endpoint: Endpoint, service: Service | undefined, names: readonly string[] | undefined): string {
   const join = (namespace: string | undefined, name: string) => (namespace ? `${namespace}/${name}` : name);
   if (endpoint.pod_name) return join(service?.namespace ?? endpoint.namespace, endpoint.pod_name);
-  if (service !== undefined) return join(service.namespace, service.name);
+  if (service?.name) return join(service.namespace, service.name);
   return names?.join(',') ?? '';
 }
 
@@ -229,8 +229,11 @@ function verdictOf(flow: Flow, options: PrintOptions): string {
       return colors.dropped((isVerdictEvent ? 'DENIED' : flow.verdict) + by);
     case 'AUDIT':
       return colors.audit((isVerdictEvent ? 'AUDITED' : flow.verdict) + by);
-    case 'VERDICT_UNKNOWN':
-      return flow.verdict;
+    case 'TRACED':
+    case 'TRANSLATED':
+      return colors.audit(flow.verdict);
+    default:
+      return escapeControls(flow.verdict);
   }
 }
 
@@ -239,7 +242,7 @@ function policyNames(flow: Flow): string {
   const [ingress, egress] = isDenied
     ? [flow.ingress_denied_by, flow.egress_denied_by]
     : [flow.ingress_allowed_by, flow.egress_allowed_by];
-  const isNamed = ({ name, kind }: PolicyRef) => name !== '' && kind !== undefined && kind !== '';
+  const isNamed = ({ name, kind }: PolicyRef) => Boolean(name) && Boolean(kind);
   const refs = ((flow.traffic_direction === 'INGRESS' ? ingress : egress) ?? []).filter(isNamed);
   const texts = refs.map(({ name, kind = '' }) => escapeControls(`${name} (${kind})`));
   return texts.length === 0 ? '' : ` BY ${texts.join(', ')}`;
@@ -248,5 +251,5 @@ function policyNames(flow: Flow): string {
 function authOf({ auth_type: authType }: Flow, colors: Colors): string {
   if (authType === undefined) return '';
   const paint = authType === 'TEST_ALWAYS_FAIL' ? colors.authFails : colors.authEnabled;
-  return `; Auth: ${paint(authType)}`;
+  return `; Auth: ${paint(escapeControls(authType))}`;
 }

@@ -788,8 +788,9 @@ t.test('reasons: every constant has a row and no number is used twice', (t) => {
   const names = numbers.filter((number) => number >= reasons.DROP_MIN).map((number) => reasons.reasonName(number));
   t.equal(new Set(names).size, names.length, 'names are unique');
   const readme = readFileSync(join(import.meta.dirname, '../../wire/README.md'), 'utf8');
-  for (const [constant, number] of constants) {
-    const { name, text, sentence } = reasons.REASONS[number as number];
+  for (const [constant, value] of constants) {
+    const number = Number(value);
+    const { name, text, sentence } = reasons.REASONS[number];
     t.ok(readme.includes(`| ${number} | \`${constant}\` | ${name} | ${text} | ${sentence} |`), `README has ${number}`);
   }
   t.equal(reasons.reasonText(133), 'Policy denied');

@@ -289,6 +289,68 @@ t.test('codec law: known bytes, nothing written outside, fields read back, a cut
   t.end();
 });
 
+type Setter = (bytes: Uint8Array, offset: number, value: number) => void;
+type Getter = (bytes: Uint8Array, offset: number) => number;
+
+/** Setter, getter, bits (32: signed), bytes of the header. */
+const fields: readonly (readonly [string, Setter, Getter, number, number])[] = [
+  ['ethernet type', ethernet.setEtherType, ethernet.etherType, 16, 14],
+  ['arp operation', arp.setOperation, arp.operation, 16, 28],
+  ['ipv4 total length', ipv4.setTotalLength, ipv4.totalLength, 16, 20],
+  ['ipv4 identification', ipv4.setIdentification, ipv4.identification, 16, 20],
+  ['ipv4 fragment', ipv4.setFragmentField, (b, o) => ipv4.fragmentOffset(b, o) >>> 3, 13, 20],
+  ['ipv4 ttl', ipv4.setTtl, ipv4.ttl, 8, 20],
+  ['ipv4 protocol', ipv4.setProtocol, ipv4.protocol, 8, 20],
+  ['ipv4 checksum', ipv4.setHeaderChecksum, ipv4.headerChecksum, 16, 20],
+  ['ipv4 source', ipv4.setSrc, ipv4.src, 32, 20],
+  ['ipv4 destination', ipv4.setDst, ipv4.dst, 32, 20],
+  ['ipv6 length', ipv6.setPayloadLength, ipv6.payloadLength, 16, 40],
+  ['ipv6 next header', ipv6.setNextHeader, ipv6.nextHeader, 8, 40],
+  ['ipv6 hop limit', ipv6.setHopLimit, ipv6.hopLimit, 8, 40],
+  ['tcp source', tcp.setSrcPort, tcp.srcPort, 16, 20],
+  ['tcp destination', tcp.setDstPort, tcp.dstPort, 16, 20],
+  ['tcp seq', tcp.setSeq, tcp.seq, 32, 20],
+  ['tcp ack', tcp.setAck, tcp.ack, 32, 20],
+  ['tcp flags', tcp.setFlags, tcp.flags, 8, 20],
+  ['tcp window', tcp.setWindow, tcp.window, 16, 20],
+  ['tcp checksum', tcp.setChecksum, tcp.checksum, 16, 20],
+  ['tcp urgent', tcp.setUrgentPointer, tcp.urgentPointer, 16, 20],
+  ['udp source', udp.setSrcPort, udp.srcPort, 16, 8],
+  ['udp destination', udp.setDstPort, udp.dstPort, 16, 8],
+  ['udp length', udp.setLength, udp.length, 16, 8],
+  ['udp checksum', udp.setChecksum, udp.checksum, 16, 8],
+  ['sctp source', sctp.setSrcPort, sctp.srcPort, 16, 12],
+  ['sctp destination', sctp.setDstPort, sctp.dstPort, 16, 12],
+  ['sctp tag', sctp.setVerificationTag, sctp.verificationTag, 32, 12],
+  ['sctp checksum', sctp.setChecksum, sctp.checksum, 32, 12],
+  ['icmp type', icmp.setType, icmp.type, 8, 8],
+  ['icmp code', icmp.setCode, icmp.code, 8, 8],
+  ['icmp checksum', icmp.setChecksum, icmp.checksum, 16, 8],
+  ['icmpv6 type', icmpv6.setType, icmpv6.type, 8, 8],
+  ['icmpv6 code', icmpv6.setCode, icmpv6.code, 8, 8],
+  ['icmpv6 checksum', icmpv6.setChecksum, icmpv6.checksum, 16, 8],
+];
+
+t.test('each setter and its accessor agree, and a setter touches its own field only', (t) => {
+  const random = randomFrom(SEED + 8);
+  for (const [name, set, get, bits, size] of fields) {
+    let wrong = 0;
+    for (let round = 0; round < 50; round++) {
+      const bytes = new Uint8Array(80).map(() => random(256));
+      const offset = 8 + random(16);
+      const before = bytes.slice();
+      const value = bits === 32 ? random(0xffff_ffff) | 0 : random(2 ** bits);
+      set(bytes, offset, value);
+      if (get(bytes, offset) !== value) wrong++;
+      const changed = bytes.reduce((list: number[], byte, at) => (byte === before[at] ? list : [...list, at]), []);
+      if (changed.length > 0 && changed[changed.length - 1] - changed[0] >= Math.ceil(bits / 8)) wrong++;
+      if (changed.some((at) => at < offset || at >= offset + size)) wrong++;
+    }
+    t.equal(wrong, 0, name);
+  }
+  t.end();
+});
+
 /** Bytes that note a read outside [from, to). Reads of `.buffer` and `.length` go through. */
 function guarded(bytes: Uint8Array, from: number, to: number, onEscape: (at: number) => void): Uint8Array {
   return new Proxy(bytes, {

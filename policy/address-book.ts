@@ -25,6 +25,8 @@ export class AddressBook {
   readonly prefixes = new PrefixTable();
   private readonly known = new Map<string, Known>();
   private readonly pods = new Map<string, number>();
+  /** Labels that each address of the local host brings. */
+  private readonly hostLabels = new Map<string, readonly string[]>();
   private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   private upserts = new Map<string, number>();
   private removals = new Set<string>();
@@ -60,6 +62,7 @@ export class AddressBook {
   private resolve(text: string): void {
     const before = this.known.get(text);
     const after = this.identify(text);
+    if (before?.identity === HOST && after?.identity !== HOST) this.labelHost(text, undefined);
     if (after === undefined) this.forget(text, before);
     else if (before?.identity !== after.identity) this.learn(text, after, before);
     // Acquired again for the same number: the older hold is given back in any case.
@@ -113,7 +116,7 @@ export class AddressBook {
     if (isApiServer) all.push('reserved:kube-apiserver');
     if (nodeCidrLabel !== undefined) all.push(nodeCidrLabel, ...labels);
     if (node.isLocal) {
-      this.identities.relabel(HOST, new LabelSet(all));
+      this.labelHost(prefix.text, all);
       return { identity: HOST, prefix, isOwned: false };
     }
     if (this.options['enable-node-selector-labels']) {
@@ -124,6 +127,13 @@ export class AddressBook {
     if (isPlain || isPlainApiServer)
       return { identity: isPlain ? REMOTE_NODE : KUBE_APISERVER, prefix, isOwned: false };
     return { identity: this.identities.acquire(new LabelSet(all), 'remote-node'), prefix, isOwned: true };
+  }
+
+  /** The host is one identity, with the labels of all its addresses. */
+  private labelHost(text: string, labels: readonly string[] | undefined): void {
+    if (labels === undefined) this.hostLabels.delete(text);
+    else this.hostLabels.set(text, labels);
+    this.identities.relabel(HOST, new LabelSet(['reserved:host', ...[...this.hostLabels.values()].flat()]));
   }
 
   /** The identity of an address, by longest prefix; world when nothing is known. */

@@ -4,43 +4,36 @@
  * It keeps every namespace, pod, node, service, CIDR group and policy it was told of, the identities that follow, and a
  * compiled policy for each combination of rules that selects a local endpoint. A setter only notes what it touches; the
  * work is done in `flush()`, in this order:
- *   1. prefixes whose labels changed get their identities (and pods inside them theirs);
- *   2. pods that changed get their identities, addresses and port names;
+ *   1. prefixes whose labels changed get their identities, and pods inside them are marked;
+ *   2. pods that were marked get their identities, addresses and port names;
  *   3. endpoints whose identity or rules changed get the policy of their rules;
  *   4. policies one of whose peers changed bring their entries up to date;
  *   5. what changed is handed out.
- * Nothing is undone when a step throws (a full identity scope, a full rule-set table): call `flush()` again after removing
- * what was too much.
  *
  * Pure: no clock, no I/O, no randomness. The same objects in any order give the same entries but for the numbers.
  */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { AddressBook, type IpcacheChanges } from './address-book.ts';
-import { parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './cidr.ts';
 import { Compiler, type NumberedRule } from './compiler.ts';
 import type { Document } from './document.ts';
-import type { DirectionState, EndpointPolicy, Subject } from './endpoint-policy.ts';
-import { type IdentityStore, INIT, MemoryIdentityStore } from './identity.ts';
+import { type EndpointChange, EndpointTable } from './endpoint-table.ts';
+import { HOST, type IdentityStore, MemoryIdentityStore } from './identity.ts';
 import { type IdentityChanges, IdentityTable } from './identity-table.ts';
 import { LabelFilter } from './label-filter.ts';
 import { formatLabel, LabelSet } from './labels.ts';
 import { NameTable } from './name-table.ts';
-import { completeOptions, type PolicyConfig, type PolicyOptions } from './options.ts';
 import * as objects from './objects.ts';
+import { completeOptions, type PolicyConfig, type PolicyOptions } from './options.ts';
 import { prefixesOf } from './peer.ts';
-import { podFromDocument, type PodSpec, podLabels } from './pod.ts';
+import { type PodSpec, podFromDocument } from './pod.ts';
+import { type NamespaceSpec, PodTable } from './pod-table.ts';
 import { PolicyTable } from './policy-table.ts';
 import type { Problem } from './problems.ts';
 import type { Origin, Policy } from './rule.ts';
 import { type EndpointSliceSpec, type ServiceSpec, ServiceTable } from './service-table.ts';
 
-export interface NamespaceSpec {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Would-be drops of its pods pass with verdict AUDIT. */
-  readonly audit?: boolean;
-}
+export type { EndpointChange } from './endpoint-table.ts';
 
 export interface NodeSpec {
   readonly name: string;
@@ -54,47 +47,19 @@ export interface CidrGroupSpec {
   readonly cidrs: readonly string[];
 }
 
-export interface EndpointChange {
-  readonly identity: number;
-  readonly labels: readonly string[];
-  /** What to publish in its policy map. */
-  readonly entries: readonly PolicyEntry[];
-  /** Entries of the same rules with the audited policies among them; drops that only these make are AUDIT. */
-  readonly shadow: readonly PolicyEntry[] | undefined;
-  /** Every drop of this endpoint passes with verdict AUDIT. */
-  readonly audit: boolean;
-  readonly ingress: DirectionState;
-  readonly egress: DirectionState;
-}
-
+/** Publish in this order: rule sets put, endpoints, ipcache, rule sets removed. */
 export interface Changes {
   readonly identities: IdentityChanges;
   readonly ipcache: IpcacheChanges;
   /** By endpoint number; publish each atomically. */
   readonly endpoints: Map<number, EndpointChange>;
   readonly removedEndpoints: number[];
-  /** Write `put` before the endpoints, `remove` after. */
   readonly ruleSets: { readonly put: Map<number, L7RuleSet>; readonly remove: number[] };
+  /** The rules behind each new cookie. */
   readonly cookies: Map<number, readonly Origin[]>;
   readonly removedCookies: number[];
   /** Conflicts between policies that showed when they were merged. */
   readonly problems: Problem[];
-}
-
-interface Pod {
-  spec: PodSpec;
-  /** 0 = not yet known. */
-  identity: number;
-}
-
-interface Endpoint {
-  readonly id: number;
-  identity: number;
-  readonly labels: LabelSet;
-  readonly subject: Subject;
-  readonly audit: boolean;
-  policy: EndpointPolicy | undefined;
-  shadow: EndpointPolicy | undefined;
 }
 
 export class Cluster {
@@ -105,142 +70,133 @@ export class Cluster {
   readonly names: NameTable;
   readonly services: ServiceTable;
   readonly policies: PolicyTable;
-  private readonly filter: LabelFilter;
-  private readonly namespaces = new Map<string, NamespaceSpec>();
-  private readonly pods = new Map<string, Pod>();
-  private readonly podsByNamespace = new Map<string, Set<string>>();
-  private readonly podByAddress = new Map<string, string>();
+  readonly pods: PodTable;
+  readonly endpoints: EndpointTable;
   private readonly nodes = new Map<string, NodeSpec>();
   private readonly groups = new Map<string, CidrGroupSpec>();
   private apiServers: readonly string[] = [];
-  private readonly endpoints = new Map<number, Endpoint>();
-  private readonly endpointsByIdentity = new Map<number, Set<Endpoint>>();
-  private readonly dirtyPods = new Set<string>();
-  private readonly dirtyEndpoints = new Set<Endpoint>();
-  private removedEndpoints: number[] = [];
 
   constructor(config: PolicyConfig = {}, store: IdentityStore = new MemoryIdentityStore()) {
     this.options = completeOptions(config);
-    this.filter = new LabelFilter(this.options.labels);
     this.compiler = new Compiler(this.options);
     this.identities = new IdentityTable(store, this.compiler.selectors);
     this.addresses = new AddressBook(this.identities, this.options);
     this.names = new NameTable(this.addresses.prefixes);
     this.services = new ServiceTable(this.options);
+    this.endpoints = new EndpointTable(this.compiler);
+    this.pods = new PodTable(this);
     this.policies = new PolicyTable(this.compiler, this.services, {
       use: (rule) => this.countPeers(rule, 'use'),
       unuse: (rule) => this.countPeers(rule, 'unuse'),
-      touch: (identity) => this.touchIdentity(identity),
-      touchHost: () => this.touchHosts(),
+      touch: (identity) => this.endpoints.touchIdentity(identity),
+      touchHost: () => this.endpoints.touchHosts(),
     });
   }
 
+  /**
+   * Adds or replaces what a document describes. Workloads (Deployment...) are not expanded here, and skipped.
+   * @param endpointId of a Pod; 0 = it runs elsewhere
+   */
+  apply(document: Document, endpointId = 0): void {
+    switch (document.kind) {
+      case 'Namespace': {
+        this.setNamespace(objects.namespaceFromDocument(document));
+        return;
+      }
+      case 'Pod': {
+        this.setPod(podFromDocument(document, endpointId));
+        return;
+      }
+      case 'Node': {
+        this.setNode(objects.nodeFromDocument(document));
+        return;
+      }
+      case 'CiliumCIDRGroup': {
+        this.setCidrGroup(objects.cidrGroupFromDocument(document));
+        return;
+      }
+      case 'Service': {
+        this.setService(objects.serviceFromDocument(document));
+        return;
+      }
+      case 'EndpointSlice':
+      case 'Endpoints': {
+        this.setEndpointSlice(objects.endpointSliceFromDocument(document));
+        return;
+      }
+      default:
+        if (document.policy !== undefined) this.setPolicy(document.policy);
+    }
+  }
+
+  /** The opposite of `apply`; nothing happens when there is no such object. */
+  remove({ kind, namespace, name }: { kind: string; namespace: string; name: string }): void {
+    switch (kind) {
+      case 'Namespace': {
+        this.removeNamespace(name);
+        return;
+      }
+      case 'Pod': {
+        this.removePod(namespace, name);
+        return;
+      }
+      case 'Node': {
+        this.removeNode(name);
+        return;
+      }
+      case 'CiliumCIDRGroup': {
+        this.removeCidrGroup(name);
+        return;
+      }
+      case 'Service': {
+        this.removeService(namespace, name);
+        return;
+      }
+      case 'EndpointSlice': {
+        this.removeEndpointSlice(namespace, name);
+        return;
+      }
+      case 'Endpoints': {
+        this.removeEndpointSlice(namespace, `endpoints/${name}`);
+        return;
+      }
+      default:
+        this.removePolicy({ kind, namespace, name });
+    }
+  }
+
   setNamespace(namespace: NamespaceSpec): void {
-    this.namespaces.set(namespace.name, namespace);
-    this.touchNamespace(namespace.name);
+    this.pods.setNamespace(namespace);
   }
 
   removeNamespace(name: string): void {
-    this.namespaces.delete(name);
-    this.touchNamespace(name);
-  }
-
-  private touchNamespace(name: string): void {
-    for (const key of this.podsByNamespace.get(name) ?? []) this.dirtyPods.add(key);
+    this.pods.removeNamespace(name);
   }
 
   setPod(spec: PodSpec): void {
-    const key = `${spec.namespace}/${spec.name}`;
-    if (spec.hostNetwork === true) {
-      this.removePod(spec.namespace, spec.name);
-      return;
-    }
-    const pod = this.pods.get(key);
-    if (pod === undefined) {
-      this.pods.set(key, { spec, identity: 0 });
-      const siblings = this.podsByNamespace.get(spec.namespace) ?? new Set();
-      this.podsByNamespace.set(spec.namespace, siblings.add(key));
-      this.setAddresses(key, [], spec.ips);
-    } else {
-      this.setAddresses(key, pod.spec.ips, spec.ips);
-      this.forgetPorts(pod);
-      if (pod.spec.endpointId !== spec.endpointId) this.dropEndpoint(pod.spec.endpointId);
-      pod.spec = spec;
-      this.nameports(pod);
-    }
-    this.dirtyPods.add(key);
+    this.pods.set(spec);
   }
 
   removePod(namespace: string, name: string): void {
-    const key = `${namespace}/${name}`;
-    const pod = this.pods.get(key);
-    if (pod === undefined) return;
-    this.setAddresses(key, pod.spec.ips, []);
-    this.forgetPorts(pod);
-    this.dropEndpoint(pod.spec.endpointId);
-    this.pods.delete(key);
-    this.podsByNamespace.get(namespace)?.delete(key);
-    this.dirtyPods.delete(key);
-    if (pod.identity !== 0) this.identities.release(pod.identity);
-  }
-
-  private setAddresses(key: string, before: readonly string[], after: readonly string[]): void {
-    for (const text of before) {
-      const address = parsePrefix(text, 'host');
-      if (this.podByAddress.get(address.text) !== key) continue;
-      this.podByAddress.delete(address.text);
-      this.addresses.setPod(address, undefined);
-      this.addresses.prefixes.countPod(address, -1);
-    }
-    for (const text of after) {
-      const address = parsePrefix(text, 'host');
-      if (!this.podByAddress.has(address.text)) this.addresses.prefixes.countPod(address, 1);
-      this.podByAddress.set(address.text, key);
-    }
-  }
-
-  private forgetPorts(pod: Pod): void {
-    if (pod.identity === 0) return;
-    const { portNames } = this.compiler;
-    this.compiler.renamed(pod.identity, portNames.remove(pod.identity, pod.spec.namedPorts ?? []));
-  }
-
-  private nameports(pod: Pod): void {
-    if (pod.identity === 0) return;
-    const { portNames } = this.compiler;
-    this.compiler.renamed(pod.identity, portNames.add(pod.identity, pod.spec.namedPorts ?? []));
-  }
-
-  private dropEndpoint(id: number): void {
-    const endpoint = this.endpoints.get(id);
-    if (endpoint === undefined) return;
-    this.unfile(endpoint);
-    if (endpoint.policy !== undefined) this.compiler.release(endpoint.policy);
-    if (endpoint.shadow !== undefined) this.compiler.release(endpoint.shadow);
-    this.removedEndpoints.push(id);
-  }
-
-  private unfile(endpoint: Endpoint): void {
-    this.endpoints.delete(endpoint.id);
-    this.dirtyEndpoints.delete(endpoint);
-    const alike = this.endpointsByIdentity.get(endpoint.identity);
-    if (alike?.delete(endpoint) && alike.size === 0) this.endpointsByIdentity.delete(endpoint.identity);
+    this.pods.remove(namespace, name);
   }
 
   setNode(node: NodeSpec): void {
     this.removeNode(node.name);
     this.nodes.set(node.name, node);
     const isLocal = node.name === this.options['node-name'];
+    const filter = new LabelFilter(this.options.labels);
     const labels = Object.entries(node.labels)
-      .filter(([key]) => this.filter.keeps('node', key))
+      .filter(([key]) => filter.keeps('node', key))
       .map(([key, value]) => formatLabel('node', key, value));
     for (const text of node.ips) this.addresses.prefixes.setNode(parsePrefix(text, 'host'), { isLocal, labels });
   }
 
   removeNode(name: string): void {
-    const node = this.nodes.get(name);
+    for (const text of this.nodes.get(name)?.ips ?? []) {
+      this.addresses.prefixes.setNode(parsePrefix(text, 'host'), undefined);
+    }
     this.nodes.delete(name);
-    for (const text of node?.ips ?? []) this.addresses.prefixes.setNode(parsePrefix(text, 'host'), undefined);
   }
 
   /** Addresses of the Kubernetes API server: they carry `reserved:kube-apiserver` beside what else they are. */
@@ -258,75 +214,41 @@ export class Cluster {
   }
 
   removeCidrGroup(name: string): void {
-    const group = this.groups.get(name);
+    for (const text of this.groups.get(name)?.cidrs ?? []) {
+      this.addresses.prefixes.setGroup(name, parsePrefix(text, 'host'), undefined);
+    }
     this.groups.delete(name);
-    for (const text of group?.cidrs ?? []) this.addresses.prefixes.setGroup(name, parsePrefix(text, 'host'), undefined);
+  }
+
+  hasCidrGroup(name: string): boolean {
+    return this.groups.has(name);
   }
 
   setService(service: ServiceSpec): void {
     this.services.set(service);
-    this.policies.servicesChanged();
+    this.servicesChanged(service.namespace, service.name);
   }
 
   removeService(namespace: string, name: string): void {
     this.services.remove(namespace, name);
-    this.policies.servicesChanged();
+    this.servicesChanged(namespace, name);
   }
 
   setEndpointSlice(slice: EndpointSliceSpec): void {
     this.services.setSlice(slice);
-    this.policies.servicesChanged();
+    this.servicesChanged(slice.namespace, slice.service);
   }
 
   removeEndpointSlice(namespace: string, name: string): void {
-    this.services.removeSlice(namespace, name);
+    const service = this.services.removeSlice(namespace, name);
+    if (service !== undefined) this.servicesChanged(namespace, service);
+  }
+
+  private servicesChanged(namespace: string, name: string): void {
     this.policies.servicesChanged();
-  }
-
-  /**
-   * Adds or replaces what a document describes. Workloads (Deployment...) are not expanded here, and skipped.
-   * @param endpointId of a Pod; 0 = it runs elsewhere
-   */
-  apply(document: Document, endpointId = 0): void {
-    switch (document.kind) {
-      case 'Namespace':
-        return this.setNamespace(objects.namespaceFromDocument(document));
-      case 'Pod':
-        return this.setPod(podFromDocument(document, endpointId));
-      case 'Node':
-        return this.setNode(objects.nodeFromDocument(document));
-      case 'CiliumCIDRGroup':
-        return this.setCidrGroup(objects.cidrGroupFromDocument(document));
-      case 'Service':
-        return this.setService(objects.serviceFromDocument(document));
-      case 'EndpointSlice':
-      case 'Endpoints':
-        return this.setEndpointSlice(objects.endpointSliceFromDocument(document));
-      default:
-        if (document.policy !== undefined) this.setPolicy(document.policy);
-    }
-  }
-
-  /** The opposite of `apply`; nothing happens when there is no such object. */
-  remove({ kind, namespace, name }: { kind: string; namespace: string; name: string }): void {
-    switch (kind) {
-      case 'Namespace':
-        return this.removeNamespace(name);
-      case 'Pod':
-        return this.removePod(namespace, name);
-      case 'Node':
-        return this.removeNode(name);
-      case 'CiliumCIDRGroup':
-        return this.removeCidrGroup(name);
-      case 'Service':
-        return this.removeService(namespace, name);
-      case 'EndpointSlice':
-        return this.removeEndpointSlice(namespace, name);
-      case 'Endpoints':
-        return this.removeEndpointSlice(namespace, `endpoints/${name}`);
-      default:
-        this.removePolicy({ kind, namespace, name });
-    }
+    // The API server is whoever stands behind the service `kubernetes`.
+    if (namespace === 'default' && name === 'kubernetes')
+      this.setApiServers(this.services.backends({ namespace, name }));
   }
 
   /** Adds a policy, or replaces the one of the same kind, namespace and name. @throws TypeError for another document */
@@ -347,47 +269,27 @@ export class Cluster {
     this.names.set(name, ips);
   }
 
-  /** The endpoint of the local host (host policies); enforced only with `enable-host-firewall`. */
-  setHostEndpoint(endpointId: number, labels: Readonly<Record<string, string>>): void {
-    this.dropEndpoint(endpointId);
-    const texts = Object.entries(labels).map(([key, value]) => formatLabel('k8s', key, value));
-    const subject: Subject = { kind: 'host', ports: new Map() };
-    const endpoint: Endpoint = {
-      id: endpointId,
-      identity: 1,
+  /** The endpoint of the local host, for host policies; enforced only with `enable-host-firewall`. */
+  setHostEndpoint(id: number, nodeLabels: Readonly<Record<string, string>>): void {
+    const texts = Object.entries(nodeLabels).map(([key, value]) => formatLabel('k8s', key, value));
+    this.endpoints.set({
+      id,
+      identity: HOST,
       labels: new LabelSet(['reserved:host', ...texts]),
-      subject,
+      subject: { kind: 'host', ports: new Map() },
       audit: this.options['policy-audit-mode'],
-      policy: undefined,
-      shadow: undefined,
-    };
-    this.file(endpoint);
+    });
   }
 
-  private file(endpoint: Endpoint): void {
-    this.endpoints.set(endpoint.id, endpoint);
-    const alike = this.endpointsByIdentity.get(endpoint.identity) ?? new Set();
-    this.endpointsByIdentity.set(endpoint.identity, alike.add(endpoint));
-    this.dirtyEndpoints.add(endpoint);
-    this.removedEndpoints = this.removedEndpoints.filter((id) => id !== endpoint.id);
-  }
-
-  private touchIdentity(identity: number): void {
-    for (const endpoint of this.endpointsByIdentity.get(identity) ?? []) {
-      if (endpoint.subject.kind !== 'host') this.dirtyEndpoints.add(endpoint);
-    }
-  }
-
-  private touchHosts(): void {
-    for (const endpoint of this.endpoints.values())
-      if (endpoint.subject.kind === 'host') this.dirtyEndpoints.add(endpoint);
+  removeHostEndpoint(id: number): void {
+    this.endpoints.remove(id);
   }
 
   /** Prefixes and names of a rule's peers are interesting as long as the rule is there. */
   private countPeers({ rule }: NumberedRule, verb: 'use' | 'unuse'): void {
     for (const element of [...rule.ingress, ...rule.egress]) {
       for (const peer of element.peers) {
-        for (const prefix of prefixesOf(peer)) {
+        for (const prefix of prefixesOf(peer).flatMap(withTwin)) {
           this.addresses.prefixes[verb](prefix, peer.reach ?? { nodes: false, pods: false });
         }
         if (peer.fqdn !== undefined) this.names[verb](peer.fqdn);
@@ -395,137 +297,42 @@ export class Cluster {
     }
   }
 
-  /** What must be published since the last flush. */
+  /**
+   * What must be published since the last flush.
+   * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
+   */
   flush(): Changes {
-    for (const address of this.addresses.refresh()) {
-      const key = this.podByAddress.get(address);
-      if (key !== undefined) this.dirtyPods.add(key);
-    }
-    for (const key of this.dirtyPods) this.identify(this.pods.get(key) as Pod);
-    this.dirtyPods.clear();
-    const moved = new Set(this.dirtyEndpoints);
-    for (const endpoint of moved) this.choosePolicy(endpoint);
-    this.dirtyEndpoints.clear();
-    const refreshed = this.compiler.refresh();
-    return this.changes(moved, refreshed);
-  }
-
-  private identify(pod: Pod): void {
-    const { spec } = pod;
-    const namespace = this.namespaces.get(spec.namespace);
-    const addresses = spec.ips.map((text) => parsePrefix(text, 'host'));
-    const texts = podLabels(spec, namespace?.labels, {
-      filter: this.filter,
-      clusterName: this.options['cluster-name'],
-    });
-    for (const address of addresses) {
-      const label = this.addresses.prefixes.podCidrLabel(address);
-      if (label !== undefined) texts.push(label);
-    }
-    const labels = new LabelSet(texts);
-    const before = pod.identity;
-    pod.identity = this.identities.acquire(labels, 'cluster');
-    if (before !== pod.identity) {
-      if (before !== 0) {
-        const { portNames } = this.compiler;
-        this.compiler.renamed(before, portNames.remove(before, spec.namedPorts ?? []));
-      }
-      this.nameports(pod);
-    }
-    for (const address of addresses) {
-      if (this.podByAddress.get(address.text) === `${spec.namespace}/${spec.name}`)
-        this.addresses.setPod(address, pod.identity);
-    }
-    if (before !== 0) this.identities.release(before);
-    if (spec.endpointId !== 0) this.setEndpoint(pod, labels, namespace);
-  }
-
-  private setEndpoint({ spec, identity }: Pod, labels: LabelSet, namespace: NamespaceSpec | undefined): void {
-    const before = this.endpoints.get(spec.endpointId);
-    if (before !== undefined) this.unfile(before);
-    const ports = new Map((spec.namedPorts ?? []).map(({ name, protocol, port }) => [`${protocol}/${name}`, port]));
-    this.file({
-      id: spec.endpointId,
-      identity,
-      labels,
-      subject: { kind: identity === INIT ? 'init' : 'pod', ports },
-      audit: this.options['policy-audit-mode'] || spec.audit === true || namespace?.audit === true,
-      policy: before?.policy,
-      shadow: before?.shadow,
-    });
-  }
-
-  private choosePolicy(endpoint: Endpoint): void {
-    const all = this.policies.rulesFor(endpoint.identity, endpoint.labels, endpoint.subject.kind);
-    const enforced = all.filter(({ number }) => !this.policies.isAudited(number));
-    const before = [endpoint.policy, endpoint.shadow];
-    endpoint.policy = this.compiler.acquire(enforced, endpoint.subject);
-    endpoint.shadow = enforced.length === all.length ? undefined : this.compiler.acquire(all, endpoint.subject);
-    // Taken before the old ones are given back, so that what both have keeps its numbers.
-    for (const policy of before) if (policy !== undefined) this.compiler.release(policy);
-  }
-
-  private changes(moved: ReadonlySet<Endpoint>, refreshed: ReadonlySet<EndpointPolicy>): Changes {
-    const endpoints = new Map<number, EndpointChange>();
-    const problems: Problem[] = [];
-    for (const endpoint of this.endpoints.values()) {
-      const { policy, shadow } = endpoint as { policy: EndpointPolicy; shadow: EndpointPolicy | undefined };
-      const isTouched = moved.has(endpoint) || refreshed.has(policy) || (shadow !== undefined && refreshed.has(shadow));
-      if (!isTouched) continue;
-      endpoints.set(endpoint.id, {
-        identity: endpoint.identity,
-        labels: endpoint.labels.texts,
-        entries: policy.entries,
-        shadow: shadow?.entries,
-        audit: endpoint.audit,
-        ingress: policy.directions.ingress,
-        egress: policy.directions.egress,
-      });
-      problems.push(...conflictsOf(policy));
-    }
+    this.pods.refresh(this.addresses.refresh());
+    const { changed, removed, problems } = this.endpoints.refresh(this.policies);
     const cookies = this.compiler.cookies.takeChanges();
-    const removedEndpoints = this.removedEndpoints;
-    this.removedEndpoints = [];
     return {
       identities: this.identities.takeChanges(),
       ipcache: this.addresses.takeChanges(),
-      endpoints,
-      removedEndpoints,
+      endpoints: changed,
+      removedEndpoints: removed,
       ruleSets: this.compiler.ruleSets.takeChanges(),
       cookies: cookies.added,
       removedCookies: cookies.removed,
-      problems: distinct(problems),
+      problems,
     };
   }
 
-  /** The rules behind a cookie. */
+  /** The rules behind a cookie; empty for 0 and for one long forgotten. */
   origins(cookie: number): readonly Origin[] {
     return this.compiler.cookies.origins(cookie);
   }
 
   /** The identity of a pod; undefined when it is unknown or not flushed yet. */
   podIdentity(namespace: string, name: string): number | undefined {
-    const identity = this.pods.get(`${namespace}/${name}`)?.identity;
+    const identity = this.pods.find(namespace, name)?.identity;
     return identity === 0 ? undefined : identity;
   }
 }
 
-function conflictsOf(policy: EndpointPolicy): Problem[] {
-  return policy.conflicts.map(({ origin, message }) => ({
-    file: origin.file,
-    line: origin.line,
-    column: 1,
-    path: origin.path,
-    severity: 'error',
-    message,
-    code: 'conflict',
-    document: `${origin.kind}/${origin.namespace === '' ? '' : `${origin.namespace}/`}${origin.name}`,
-    hint: 'this rule has no effect on that port and peer; the other one stands',
-  }));
-}
-
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [
-    ...new Map(problems.map((problem) => [`${problem.document} ${problem.path} ${problem.message}`, problem])).values(),
-  ];
+/**
+ * `0.0.0.0/0` and `::/0` come together: once a policy tells the families apart, no address may be plain world (2), of
+ * which the family is not known.
+ */
+function withTwin(prefix: Prefix): Prefix[] {
+  return prefix.length === 0 ? [parsePrefix('0.0.0.0/0'), parsePrefix('::/0')] : [prefix];
 }

@@ -12,7 +12,8 @@ import { hasErrors, nearest, type Problem, quote } from './problems.ts';
 import type { Policy, PolicyKind, Rule } from './rule.ts';
 import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
-import { type ObjectShape, Reader } from './shape.ts';
+import { Reader } from './reader.ts';
+import type { ObjectShape } from './shape.ts';
 import { validateCiliumPolicy } from './validate-cilium.ts';
 import { validateNetworkPolicy } from './validate-network-policy.ts';
 import { checkCidr } from './validate-peers.ts';
@@ -57,7 +58,7 @@ export interface Document {
   /** From 1. */
   readonly line: number;
   /** The whole object as plain values. */
-  // biome-ignore lint: the kinds differ too much to type
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the kinds differ too much; readers cast to what they know
   readonly object: Record<string, any>;
   /** The rules, for the three policy kinds. */
   readonly policy?: Policy;
@@ -84,11 +85,11 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     logLevel: 'silent',
   })) {
     if (!('contents' in yaml)) continue;
-    const found = syntaxProblems(yaml as YamlDocument, lines, file);
+    const found = syntaxProblems(yaml, lines, file);
     problems.push(...found);
     if (hasErrors(found) || yaml.contents === null) continue;
-    for (const node of unfold(yaml.contents as Node)) {
-      const reader = new Reader(yaml as YamlDocument, lines, file);
+    for (const node of unfold(yaml.contents)) {
+      const reader = new Reader(yaml, lines, file);
       const document = readDocument(node, reader, { options, file });
       problems.push(...reader.problems);
       if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
@@ -121,6 +122,17 @@ function scalarField(node: Node, name: string): string | undefined {
   return isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
 }
 
+/** What every kind has, if its author did not forget. */
+interface Header {
+  readonly apiVersion?: string;
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+}
+
 interface ReadContext {
   readonly options: PolicyOptions;
   readonly file: string;
@@ -137,11 +149,14 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     );
     return undefined;
   }
-  if (!Object.hasOwn(KINDS, kind)) return unknownKind(kind, node, reader);
+  if (!Object.hasOwn(KINDS, kind)) {
+    unknownKind(kind, node, reader);
+    return undefined;
+  }
   const entry: KindEntry = KINDS[kind as DocumentKind];
   const name = (node.getIn(['metadata', 'name']) as string | undefined) ?? '';
   reader.documentName = `${kind}/${name}`;
-  const object = reader.read(node, entry.shape, '') as Document['object'] | undefined;
+  const object = reader.read(node, entry.shape, '') as (Document['object'] & Header) | undefined;
   if (object === undefined) return undefined;
   checkVersion(object.apiVersion, entry, reader);
   const metadata = object.metadata ?? {};
@@ -161,7 +176,7 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
   return finish(document, reader, context);
 }
 
-function unknownKind(kind: string, node: Node, reader: Reader): undefined {
+function unknownKind(kind: string, node: Node, reader: Reader): void {
   reader.read(node, { kind: 'any' }, '');
   const near = nearest(kind, Object.keys(KINDS));
   const known = Object.keys(KINDS).join(', ');
@@ -208,7 +223,7 @@ function checkNames(metadata: { name?: string; namespace?: string }, { namespace
 function finish(document: Document, reader: Reader, context: ReadContext): Document {
   switch (document.kind) {
     case 'NetworkPolicy': {
-      const spec = (document.object.spec ?? {}) as NetworkPolicySpec;
+      const { spec = {} } = document.object as { spec?: NetworkPolicySpec };
       validateNetworkPolicy(spec, reader);
       return withRules(document, reader, context, (rules) => [networkPolicyRule(spec, rules)]);
     }
@@ -228,8 +243,8 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
       ]);
     }
     case 'CiliumCIDRGroup': {
-      const cidrs: string[] = document.object.spec?.externalCIDRs ?? [];
-      cidrs.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
+      const { spec } = document.object as { spec?: { externalCIDRs?: string[] } };
+      spec?.externalCIDRs?.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
       return document;
     }
     default:

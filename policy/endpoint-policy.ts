@@ -9,11 +9,12 @@
  * combination of peers that occurs (a "signature"), and copied.
  */
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
+import { aggregateOf } from '../policy-maps/policy-verdict.ts';
 import type { Compiler } from './compiler.ts';
 import { type Contribution, contributionsOf, type Direction, EVERYONE } from './direction-policy.ts';
 import type { Conflict } from './l4-filter.ts';
-import { addDraft, type Draft, type Drafts, entryOf, uncovered } from './map-state.ts';
-import { entityPeer, type Peer, WILDCARD_IDENTITIES } from './peer.ts';
+import { addDraft, type Draft, type Drafts, draftKey, entryOf, uncovered } from './map-state.ts';
+import { entityPeer, isAggregate, type Peer, WILDCARD_IDENTITIES } from './peer.ts';
 import type { Element, Origin, Rule } from './rule.ts';
 import type { CachedPeer, SelectorUser } from './selector-cache.ts';
 
@@ -31,6 +32,9 @@ export interface DirectionState {
   /** The rules that closed the direction, as a cookie; 0 = none did. */
   readonly defaultDenyCookie: number;
 }
+
+/** The cluster id of identities that are this cluster's. */
+const OWN_CLUSTER = 0;
 
 /** An entry but for its identity. */
 interface Template {
@@ -51,6 +55,8 @@ export class EndpointPolicy implements SelectorUser {
   private names = new Set<string>();
   private templates = new Map<string, readonly Template[]>();
   private wildcard: Drafts = new Map();
+  /** What each aggregate identity has, by draft key: an identity need not have the same again. */
+  private aggregates = new Map<number, ReadonlyMap<number, Template>>();
   private byIdentity = new Map<number, readonly PolicyEntry[]>();
   private flat: readonly PolicyEntry[] | undefined;
   private readonly touched = new Set<number>();
@@ -95,6 +101,11 @@ export class EndpointPolicy implements SelectorUser {
     this.compiler.markChanged(this);
   }
 
+  /** Makes the entries for the first time. (Changes since are for `refresh`, which tells whoever shares the policy.) */
+  compile(): void {
+    if (this.byIdentity.size === 0) this.rebuild();
+  }
+
   /** Brings the entries up to date. @returns whether anything changed */
   refresh(): boolean {
     if (this.isStale) {
@@ -103,12 +114,13 @@ export class EndpointPolicy implements SelectorUser {
       this.giveBack(before);
       return true;
     }
+    let changed = false;
     for (const identity of this.touched) {
       const entries = this.entriesOf(identity, this.signatureOf(identity));
+      changed ||= entries.length > 0 || this.byIdentity.has(identity);
       if (entries.length === 0) this.byIdentity.delete(identity);
       else this.byIdentity.set(identity, entries);
     }
-    const changed = this.touched.size > 0;
     if (changed) this.flat = undefined;
     this.touched.clear();
     return changed;
@@ -155,7 +167,7 @@ export class EndpointPolicy implements SelectorUser {
     }
     this.conflicts = conflicts;
     this.index();
-    this.compile();
+    this.makeEntries();
     this.isStale = false;
     this.flat = undefined;
     this.touched.clear();
@@ -229,11 +241,12 @@ export class EndpointPolicy implements SelectorUser {
     this.names = names;
   }
 
-  private compile(): void {
+  private makeEntries(): void {
     this.templates = new Map();
     this.wildcard = this.draftsOf([], []);
     this.byIdentity = new Map();
     const signatures = this.signatures();
+    this.aggregates = new Map(WILDCARD_IDENTITIES.map((id) => [id, this.aggregateTemplates(signatures.get(id) ?? [])]));
     for (const identity of WILDCARD_IDENTITIES) if (!signatures.has(identity)) signatures.set(identity, []);
     for (const [identity, signature] of signatures) {
       const entries = this.entriesOf(identity, signature);
@@ -272,23 +285,36 @@ export class EndpointPolicy implements SelectorUser {
 
   private entriesOf(identity: number, signature: number[]): PolicyEntry[] {
     const names = this.names.size === 0 ? '' : this.compiler.portNamesOf(identity, this.names);
-    const key = `${WILDCARD_IDENTITIES.includes(identity) ? '*' : ''}${signature.join(',')}${names}`;
+    const key = `${aggregateOf(identity, OWN_CLUSTER)}${isAggregate(identity) ? '*' : ''} ${signature.join(',')}${names}`;
     let templates = this.templates.get(key);
     if (templates === undefined) {
-      templates = this.templatesFor(identity, signature);
+      templates = isAggregate(identity)
+        ? [...(this.aggregates.get(identity) as ReadonlyMap<number, Template>).values()]
+        : this.templatesFor(identity, signature);
       this.templates.set(key, templates);
     }
     return templates.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
   }
 
   private templatesFor(identity: number, signature: number[]): Template[] {
-    const isAggregate = WILDCARD_IDENTITIES.includes(identity);
-    const drafts = this.draftsOf(signature, isAggregate ? [] : [identity], isAggregate);
-    // An aggregate holds the wildcard's drafts itself: what it says with others must not be taken for covered by them.
-    return uncovered(drafts, isAggregate ? drafts : this.wildcard).map((draft) => ({
-      draft,
-      cookie: this.cookie(draft.origins),
-    }));
+    const aggregate = this.aggregates.get(aggregateOf(identity, OWN_CLUSTER));
+    return this.finish(uncovered(this.draftsOf(signature, [identity]), this.wildcard)).filter(
+      // What the identity's aggregate says in the same words is found there: `cluster` is one entry, not one a pod.
+      ({ draft, cookie }) => {
+        const same = aggregate?.get(draftKey(draft));
+        return same === undefined || same.cookie !== cookie || !isSame(same.draft, draft);
+      },
+    );
+  }
+
+  /** An aggregate holds the wildcard's drafts itself. */
+  private aggregateTemplates(signature: number[]): ReadonlyMap<number, Template> {
+    const drafts = this.draftsOf(signature, [], true);
+    return new Map(this.finish(uncovered(drafts, drafts)).map((template) => [draftKey(template.draft), template]));
+  }
+
+  private finish(drafts: readonly Draft[]): Template[] {
+    return drafts.map((draft) => ({ draft, cookie: this.cookie(draft.origins) }));
   }
 
   /** @param named identities whose port names are looked up @param withWildcard include what is said about everyone */
@@ -309,6 +335,16 @@ export class EndpointPolicy implements SelectorUser {
     }
     return drafts;
   }
+}
+
+/** Would a packet be treated the same? */
+function isSame(a: Draft, b: Draft): boolean {
+  return (
+    a.precedence === b.precedence &&
+    a.proxyPort === b.proxyPort &&
+    a.authType === b.authType &&
+    a.hasExplicitAuthType === b.hasExplicitAuthType
+  );
 }
 
 function ownOrigin(name: string): Origin {

@@ -71,8 +71,9 @@ const ALL_PORTS: PortSpec = { protocol: 0, port: 0, endPort: 0, isIcmp: false };
 function resolved(port: PortSpec, resolve: ResolvePort): PortSpec | undefined {
   const number = resolve(port.protocol, port.name ?? '');
   if (number === undefined) return undefined;
-  const { name: _, ...rest } = port;
-  return { ...rest, port: number, endPort: number };
+  const named: { name?: string } & PortSpec = { ...port, port: number, endPort: number };
+  delete named.name;
+  return named;
 }
 
 function filterAt(filters: Map<string, Filter>, port: PortSpec): Filter {

@@ -86,7 +86,7 @@ export class LabelSet {
     return this.isReserved('world') || this.isReserved('world-ipv4') || this.isReserved('world-ipv6');
   }
 
-  /** The prefixes of the `cidr:` labels; world-ipv4 and world-ipv6 are 0.0.0.0/0 and ::/0. */
+  /** The prefixes of the `cidr:` labels; without one, world-ipv4 is 0.0.0.0/0, world-ipv6 ::/0 and world both. */
   prefixes(): readonly Prefix[] {
     this.cidrs ??= [...this.cidrKeys()].map(prefixFromLabelKey).filter((prefix) => prefix !== undefined);
     return this.cidrs;
@@ -100,8 +100,8 @@ export class LabelSet {
       yield text.slice('cidr:'.length);
     }
     if (found) return;
-    if (this.isReserved('world-ipv4')) yield '0.0.0.0/0';
-    if (this.isReserved('world-ipv6')) yield '::/0';
+    if (this.isReserved('world-ipv4') || this.isReserved('world')) yield '0.0.0.0/0';
+    if (this.isReserved('world-ipv6') || this.isReserved('world')) yield '::/0';
   }
 
   [Symbol.iterator](): Iterator<string> {

@@ -1,6 +1,7 @@
 /** Kubernetes documents other than policies and pods, as the cluster wants them. */
-import type { CidrGroupSpec, NamespaceSpec, NodeSpec } from './cluster.ts';
+import type { CidrGroupSpec, NodeSpec } from './cluster.ts';
 import type { Document } from './document.ts';
+import type { NamespaceSpec } from './pod-table.ts';
 import type { EndpointSliceSpec, ServiceSpec } from './service-table.ts';
 
 export function namespaceFromDocument({ name, labels, annotations }: Document): NamespaceSpec {
@@ -8,29 +9,32 @@ export function namespaceFromDocument({ name, labels, annotations }: Document): 
 }
 
 export function nodeFromDocument({ name, labels, object }: Document): NodeSpec {
-  const addresses: { type?: string; address?: string }[] = object.status?.addresses ?? [];
+  const { status } = object as { status?: { addresses?: { type?: string; address?: string }[] } };
+  const addresses = status?.addresses ?? [];
   const isAddress = (type = ''): boolean =>
     type === 'InternalIP' || type === 'ExternalIP' || type === 'CiliumInternalIP';
   return { name, labels, ips: addresses.filter(({ type }) => isAddress(type)).map(({ address = '' }) => address) };
 }
 
 export function cidrGroupFromDocument({ name, labels, object }: Document): CidrGroupSpec {
-  return { name, labels, cidrs: object.spec?.externalCIDRs ?? [] };
+  const { spec } = object as { spec?: { externalCIDRs?: string[] } };
+  return { name, labels, cidrs: spec?.externalCIDRs ?? [] };
 }
 
 export function serviceFromDocument({ namespace, name, labels, object }: Document): ServiceSpec {
-  return { namespace, name, labels, selector: object.spec?.selector ?? {} };
+  const { spec } = object as { spec?: { selector?: Record<string, string> } };
+  return { namespace, name, labels, selector: spec?.selector ?? {} };
 }
 
 /** EndpointSlice, or the older Endpoints. */
 export function endpointSliceFromDocument(document: Document): EndpointSliceSpec {
   const { namespace, name, labels, object } = document;
   if (document.kind === 'Endpoints') {
-    const subsets: { addresses?: { ip: string }[] }[] = object.subsets ?? [];
+    const { subsets = [] } = object as { subsets?: { addresses?: { ip: string }[] }[] };
     const addresses = subsets.flatMap((subset) => (subset.addresses ?? []).map(({ ip }) => ip));
     return { namespace, name: `endpoints/${name}`, service: name, addresses };
   }
-  const endpoints: { addresses?: string[] }[] = object.endpoints ?? [];
+  const { endpoints = [] } = object as { endpoints?: { addresses?: string[] }[] };
   const addresses = endpoints.flatMap((endpoint) => endpoint.addresses ?? []);
   return { namespace, name, service: labels['kubernetes.io/service-name'] ?? name, addresses };
 }

@@ -21,10 +21,24 @@ export interface PodSpec {
   readonly hostNetwork?: boolean;
 }
 
+interface Container {
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+}
+
+interface PodObject {
+  readonly spec?: {
+    readonly serviceAccountName?: string;
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly containers?: readonly Container[];
+  };
+  readonly status?: { readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[] };
+}
+
 /** Reads a Pod document. @param endpointId 0 = not local */
 export function podFromDocument(document: Document, endpointId: number): PodSpec {
-  const { spec = {}, status = {} } = document.object;
-  const ips: string[] = (status.podIPs ?? []).map(({ ip }: { ip: string }) => ip);
+  const { spec = {}, status = {} } = document.object as PodObject;
+  const ips = (status.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip !== undefined);
   if (ips.length === 0 && status.podIP !== undefined) ips.push(status.podIP);
   return {
     namespace: document.namespace,
@@ -38,10 +52,6 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     audit: document.annotations['sluice.io/audit'] === 'true',
     hostNetwork: spec.hostNetwork === true,
   };
-}
-
-interface Container {
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
 }
 
 /** The first container that gives a name (and protocol) a number wins. */

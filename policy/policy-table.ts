@@ -148,5 +148,5 @@ function mentionsServices(policy: Policy): boolean {
 
 /** Equal for policies that mean the same and stand in the same place. */
 function textOf(policy: Policy): string {
-  return JSON.stringify(policy, (_, value) => (typeof value === 'bigint' ? value.toString(36) : value));
+  return JSON.stringify(policy, (_, value: unknown) => (typeof value === 'bigint' ? value.toString(36) : value));
 }

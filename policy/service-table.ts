@@ -42,8 +42,12 @@ export class ServiceTable {
     this.slices.set(`${slice.namespace}/${slice.name}`, slice);
   }
 
-  removeSlice(namespace: string, name: string): void {
-    this.slices.delete(`${namespace}/${name}`);
+  /** @returns the service it belonged to */
+  removeSlice(namespace: string, name: string): string | undefined {
+    const key = `${namespace}/${name}`;
+    const service = this.slices.get(key)?.service;
+    this.slices.delete(key);
+    return service;
   }
 
   /** Every peer that the services named by `wanted` stand for: pods by selector, or addresses for those without one. */

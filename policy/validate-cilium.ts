@@ -14,7 +14,7 @@ import {
 } from './cilium-document.ts';
 import { POD_NAMESPACE } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
-import type { Reader } from './shape.ts';
+import type { Reader } from './reader.ts';
 import { checkCidr, checkExcept, checkFqdn, checkIcmp, checkSelector } from './validate-peers.ts';
 import { checkPortRule } from './validate-ports.ts';
 

@@ -7,7 +7,7 @@ import type {
 } from './network-policy.ts';
 import { isServiceName } from './port.ts';
 import { quote } from './problems.ts';
-import type { Reader } from './shape.ts';
+import type { Reader } from './reader.ts';
 import { checkCidr, checkExcept, checkSelector } from './validate-peers.ts';
 
 export function validateNetworkPolicy(spec: NetworkPolicySpec, reader: Reader): void {

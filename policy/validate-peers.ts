@@ -4,7 +4,7 @@ import { type IcmpFamily, icmpNames, icmpType } from './icmp-types.ts';
 import { parseKey } from './labels.ts';
 import { nearest, quote } from './problems.ts';
 import type { SelectorDocument } from './selector.ts';
-import type { Reader } from './shape.ts';
+import type { Reader } from './reader.ts';
 
 const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;

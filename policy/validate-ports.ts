@@ -4,7 +4,7 @@ import type { CiliumPort, CiliumPortRule } from './cilium-document.ts';
 import { isServiceName, parsePort } from './port.ts';
 import { nearest, quote } from './problems.ts';
 import { EXTENDED_PROTOCOLS } from './protocols.ts';
-import type { Reader } from './shape.ts';
+import type { Reader } from './reader.ts';
 import type { Check } from './validate-cilium.ts';
 import { checkFqdn } from './validate-peers.ts';
 

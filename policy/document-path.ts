@@ -1,0 +1,18 @@
+/** Paths into a document as problems show them: `spec.ingress[0].toPorts[0]`, `metadata.labels["a/b"]`. */
+
+export function joinPath(path: string, key: string): string {
+  const step = /^[A-Za-z_][\w-]*$/.test(key) ? key : `[${JSON.stringify(key)}]`;
+  return path === '' || step.startsWith('[') ? path + step : `${path}.${step}`;
+}
+
+/** The path of what holds it; '' at the top. */
+export function parentPath(path: string): string {
+  const match = /^(.*?)(\.[\w-]+|\[\d+\]|\["(?:[^"\\]|\\.)*"\]|^[\w-]+)$/s.exec(path);
+  return match === null ? '' : match[1];
+}
+
+/** The last name of a path with its indexes, e.g. `toPorts[0]`; `document` at the top. */
+export function lastName(path: string): string {
+  const match = /([A-Za-z_][\w-]*)(\[[^\]]*\])*$/.exec(path);
+  return match?.[0] ?? (path === '' ? 'document' : path);
+}

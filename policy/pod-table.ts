@@ -1,0 +1,204 @@
+/**
+ * Pods and the namespaces they are in; which identity, addresses, port names and endpoint each has.
+ * A change only marks pods; `refresh()` gives them their identities.
+ */
+import type { AddressBook } from './address-book.ts';
+import { type Prefix, parsePrefix } from './cidr.ts';
+import type { Compiler } from './compiler.ts';
+import type { EndpointTable } from './endpoint-table.ts';
+import type { IdentityTable } from './identity-table.ts';
+import { LabelFilter } from './label-filter.ts';
+import { LabelSet } from './labels.ts';
+import { type PodSpec, podLabels } from './pod.ts';
+
+export interface NamespaceSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Would-be drops of its pods pass with verdict AUDIT. */
+  readonly audit?: boolean;
+}
+
+interface Pod {
+  spec: PodSpec;
+  addresses: readonly Prefix[];
+  /** 0 = not given yet. */
+  identity: number;
+}
+
+/** The tables that a pod leaves its marks in. */
+export interface PodTables {
+  readonly compiler: Compiler;
+  readonly identities: IdentityTable;
+  readonly addresses: AddressBook;
+  readonly endpoints: EndpointTable;
+}
+
+export class PodTable {
+  private readonly pods = new Map<string, Pod>();
+  private readonly byNamespace = new Map<string, Set<string>>();
+  private readonly byAddress = new Map<string, string>();
+  private readonly namespaces = new Map<string, NamespaceSpec>();
+  private readonly dirty = new Set<string>();
+  private readonly filter: LabelFilter;
+  private readonly tables: PodTables;
+
+  constructor(tables: PodTables) {
+    this.tables = tables;
+    this.filter = new LabelFilter(tables.compiler.options.labels);
+  }
+
+  get size(): number {
+    return this.pods.size;
+  }
+
+  setNamespace(namespace: NamespaceSpec): void {
+    this.namespaces.set(namespace.name, namespace);
+    this.touchNamespace(namespace.name);
+  }
+
+  removeNamespace(name: string): void {
+    this.namespaces.delete(name);
+    this.touchNamespace(name);
+  }
+
+  hasNamespace(name: string): boolean {
+    return this.namespaces.has(name) || this.byNamespace.has(name);
+  }
+
+  private touchNamespace(name: string): void {
+    for (const key of this.byNamespace.get(name) ?? []) this.dirty.add(key);
+  }
+
+  set(spec: PodSpec): void {
+    const key = `${spec.namespace}/${spec.name}`;
+    // A pod in its node's network is the node: its addresses are the node's.
+    if (spec.hostNetwork === true) {
+      this.remove(spec.namespace, spec.name);
+      return;
+    }
+    const addresses = spec.ips.map((text) => parsePrefix(text, 'host'));
+    const pod = this.pods.get(key);
+    this.moveAddresses(key, pod?.addresses ?? [], addresses);
+    if (pod === undefined) {
+      this.pods.set(key, { spec, addresses, identity: 0 });
+      const siblings = this.byNamespace.get(spec.namespace) ?? new Set();
+      this.byNamespace.set(spec.namespace, siblings.add(key));
+    } else {
+      this.countPorts(pod, 'remove');
+      if (pod.spec.endpointId !== spec.endpointId) this.tables.endpoints.remove(pod.spec.endpointId);
+      pod.spec = spec;
+      pod.addresses = addresses;
+      this.countPorts(pod, 'add');
+    }
+    this.dirty.add(key);
+  }
+
+  remove(namespace: string, name: string): void {
+    const key = `${namespace}/${name}`;
+    const pod = this.pods.get(key);
+    if (pod === undefined) return;
+    this.moveAddresses(key, pod.addresses, []);
+    this.countPorts(pod, 'remove');
+    this.tables.endpoints.remove(pod.spec.endpointId);
+    this.pods.delete(key);
+    const siblings = this.byNamespace.get(namespace);
+    if (siblings?.delete(key) && siblings.size === 0) this.byNamespace.delete(namespace);
+    this.dirty.delete(key);
+    if (pod.identity !== 0) this.tables.identities.release(pod.identity);
+  }
+
+  /** An address that two pods claim belongs to the later one. */
+  private moveAddresses(key: string, before: readonly Prefix[], after: readonly Prefix[]): void {
+    const { addresses } = this.tables;
+    const kept = new Set(after.map(({ text }) => text));
+    for (const address of before) {
+      if (kept.has(address.text) || this.byAddress.get(address.text) !== key) continue;
+      this.byAddress.delete(address.text);
+      addresses.setPod(address, undefined);
+      addresses.prefixes.countPod(address, -1);
+    }
+    for (const address of after) {
+      if (!this.byAddress.has(address.text)) addresses.prefixes.countPod(address, 1);
+      this.byAddress.set(address.text, key);
+    }
+  }
+
+  private countPorts({ identity, spec }: Pod, verb: 'add' | 'remove'): void {
+    if (identity === 0) return;
+    const { compiler } = this.tables;
+    compiler.renamed(identity, compiler.portNames[verb](identity, spec.namedPorts ?? []));
+  }
+
+  /** Gives every marked pod its identity. @param addresses of pods that lie in prefixes that changed */
+  refresh(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      const key = this.byAddress.get(address);
+      if (key !== undefined) this.dirty.add(key);
+    }
+    for (const key of this.dirty) this.identify(key, this.pods.get(key) as Pod);
+    this.dirty.clear();
+  }
+
+  private identify(key: string, pod: Pod): void {
+    const { identities, addresses } = this.tables;
+    const labels = this.labelsOf(pod);
+    const before = pod.identity;
+    const identity = identities.acquire(labels, 'cluster');
+    if (before !== identity) {
+      this.countPorts(pod, 'remove');
+      pod.identity = identity;
+      this.countPorts(pod, 'add');
+    }
+    for (const address of pod.addresses) {
+      if (this.byAddress.get(address.text) === key) addresses.setPod(address, identity);
+    }
+    if (before !== 0) identities.release(before);
+    if (pod.spec.endpointId !== 0) this.setEndpoint(pod, labels);
+  }
+
+  private labelsOf({ spec, addresses }: Pod): LabelSet {
+    const { options } = this.tables.compiler;
+    const namespace = this.namespaces.get(spec.namespace);
+    const texts = podLabels(spec, namespace?.labels, { filter: this.filter, clusterName: options['cluster-name'] });
+    for (const address of addresses) {
+      const label = this.tables.addresses.prefixes.podCidrLabel(address);
+      if (label !== undefined) texts.push(label);
+    }
+    return new LabelSet(texts);
+  }
+
+  private setEndpoint({ spec, identity }: Pod, labels: LabelSet): void {
+    this.tables.endpoints.set({
+      id: spec.endpointId,
+      identity,
+      labels,
+      subject: { kind: 'pod', ports: portsByName(spec) },
+      audit: this.isAudited(spec),
+    });
+  }
+
+  /** Do its would-be drops pass, by its own word, its namespace's or everyone's? */
+  isAudited(spec: PodSpec): boolean {
+    const { options } = this.tables.compiler;
+    return options['policy-audit-mode'] || spec.audit === true || this.namespaces.get(spec.namespace)?.audit === true;
+  }
+
+  /** A pod as it stands after the last flush; undefined when there is none. */
+  find(namespace: string, name: string): { spec: PodSpec; identity: number; labels: LabelSet } | undefined {
+    const pod = this.pods.get(`${namespace}/${name}`);
+    return pod === undefined ? undefined : this.describe(pod);
+  }
+
+  *[Symbol.iterator](): Iterator<{ spec: PodSpec; identity: number }> {
+    for (const { spec, identity } of this.pods.values()) yield { spec, identity };
+  }
+
+  private describe({ spec, identity }: Pod): { spec: PodSpec; identity: number; labels: LabelSet } {
+    return { spec, identity, labels: this.tables.identities.labels(identity) ?? new LabelSet([]) };
+  }
+}
+
+/** The subject's own port names. */
+export function portsByName(spec: PodSpec): Map<string, number> {
+  return new Map((spec.namedPorts ?? []).map(({ name, protocol, port }) => [`${protocol}/${name}`, port]));
+}

@@ -1,18 +1,34 @@
 // A tiny server for the examples, on IPv4 and IPv6:  node server.mjs 80 8080 udp:5353
-//   GET /headers   the request's headers as JSON
-//   GET /metrics   one Prometheus counter: the requests seen
-//   anything else  200 and the request line
-//   udp:PORT       sends every datagram back
+//   GET /headers    the request's headers as JSON
+//   GET /metrics    one Prometheus counter: the requests seen
+//   GET /bytes/N    N bytes, all 'x'
+//   PUT /upload     length and SHA-256 of the body
+//   anything else   200 and the request line
+//   udp:PORT        sends every datagram back
+import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
 
 let requests = 0;
 
+function digest(request, response) {
+  const hash = createHash('sha256');
+  let length = 0;
+  request.on('data', (part) => {
+    length += part.length;
+    hash.update(part);
+  });
+  request.on('end', () => response.end(`${length} ${hash.digest('hex')}\n`));
+}
+
 const server = () =>
   createServer((request, response) => {
     requests++;
+    const bytes = /^\/bytes\/(\d+)$/.exec(request.url)?.[1];
     if (request.url === '/headers') response.end(`${JSON.stringify({ headers: request.headers }, null, 2)}\n`);
     else if (request.url === '/metrics') response.end(`# TYPE requests_total counter\nrequests_total ${requests}\n`);
+    else if (bytes !== undefined) response.end('x'.repeat(Number(bytes)));
+    else if (request.url === '/upload') digest(request, response);
     else response.end(`${request.method} ${request.url}\n`);
   });
 

@@ -1,0 +1,218 @@
+/**
+ * HTTP rules against a real server, a real TCP and clients good and bad. The server counts the requests it sees, so that
+ * "never forwarded" is measured where it matters.
+ *
+ *   slhttp-shop-client ── Sluice (policy below) ── slhttp-shop-web  node examples/server.mjs
+ */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Cleanup, inNetns, must, run } from '../command.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const WEB = '10.244.0.11';
+const PORT = 8080;
+const RAW_CLIENT = join(import.meta.dirname, 'raw-client.js');
+
+const MANIFESTS = `apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: client, namespace: shop, labels: { app: client } }
+spec: { containers: [{ name: shell, image: example/shell }] }
+status: { podIPs: [{ ip: 10.244.0.10 }, { ip: "fd00:10:244::10" }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop, labels: { app: web } }
+spec:
+  containers:
+    - name: server
+      image: example/server
+      command: [node, examples/server.mjs, "${PORT}"]
+      ports: [{ containerPort: ${PORT} }]
+status: { podIPs: [{ ip: ${WEB} }, { ip: "fd00:10:244::11" }] }
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: web, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: web } }
+  ingress:
+    - fromEndpoints: [{ matchLabels: { app: client } }]
+      toPorts:
+        - ports: [{ port: "${PORT}", protocol: TCP }]
+          rules:
+            http:
+              - { method: GET, path: "/public(/.*)?" }
+              - { method: GET, path: "/bytes/[0-9]+" }
+              - { method: GET, path: /metrics }
+              - { method: "PUT|POST", path: /upload }
+`;
+
+const cleanup = new Cleanup();
+const dir = mkdtempSync('/tmp/slhttp-');
+cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
+cleanup.command('ip', 'netns', 'del', 'slhttp-host');
+await must(['ip', 'netns', 'add', 'slhttp-host']);
+const instance = await SluiceInstance.start({
+  name: 'slhttp',
+  cleanup,
+  netns: 'slhttp-host',
+  netnsPrefix: 'slhttp-',
+  podCIDR4: '10.244.0.0/16',
+  podCIDR6: 'fd00:10:244::/64',
+});
+t.teardown(() => cleanup.finish());
+t.teardown(() => instance.stop());
+writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);
+const up = await instance.cli('rig', 'up', '-f', join(dir, 'rig.yaml'));
+if (up.code !== 0) throw new Error(`rig up: ${up.stderr}\n${instance.agent.output()}`);
+
+const client = instance.netnsOf('shop/client');
+const url = (path: string) => `http://${WEB}:${PORT}${path}`;
+const curl = (...args: string[]) => run(inNetns(client, ['curl', '-sS', '-m', '30', '--path-as-is', ...args]));
+
+/** Requests that the server has seen, this one not counted. */
+async function requestsSeen(): Promise<number> {
+  const { stdout } = await curl(url('/metrics'));
+  return Number(/requests_total (\d+)/.exec(stdout)?.[1]) - 1;
+}
+
+interface RawAnswer {
+  end: string;
+  answer: string;
+}
+
+async function raw(...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+  const input = JSON.stringify({
+    pieces: pieces.map((piece) => Buffer.from(piece as string, 'latin1').toString('base64')),
+  });
+  return JSON.parse(await must(inNetns(client, [process.execPath, RAW_CLIENT, WEB, String(PORT)]), { input }));
+}
+
+const statuses = (answer: string) => [...answer.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((match) => Number(match[1]));
+
+t.test('a refused request is answered 403 and the server does not see it', async (t) => {
+  const before = await requestsSeen();
+  const { stdout } = await curl('-i', url('/private'));
+  t.match(stdout, /^HTTP\/1\.1 403 /);
+  t.match(stdout, /content-type: text\/plain/i);
+  t.ok(stdout.endsWith('\r\n\r\nAccess denied\r\n'), JSON.stringify(stdout));
+  t.equal((await requestsSeen()) - before, 1, 'only the count itself');
+});
+
+t.test('one connection carries many requests', async (t) => {
+  const paths = Array.from({ length: 20 }, (_, index) => url(`/public/${index}`));
+  const { stdout } = await curl('-w', '%{num_connects}\n', ...paths);
+  const lines = stdout.trim().split('\n');
+  t.equal(lines.filter((line) => line.startsWith('GET /public/')).length, 20);
+  t.equal(lines.filter((line) => line === '1').length, 1, 'connected once');
+});
+
+t.test('pipelined requests are answered in order, the refused one in its turn', async (t) => {
+  const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: web\r\n\r\n`;
+  const { answer } = await raw(get('/public/a') + get('/public/b') + get('/private') + get('/public/c'));
+  t.same(statuses(answer).slice(0, 3), [200, 200, 403]);
+  t.ok(answer.indexOf('/public/a') < answer.indexOf('/public/b'));
+  t.ok(answer.indexOf('/public/b') < answer.indexOf('Access denied'));
+});
+
+t.test('a head in single bytes is judged like one in a piece', async (t) => {
+  const pieces = (text: string) => text.split('');
+  const allowed = await raw(...pieces('GET /public/x HTTP/1.1\r\nHost: web\r\n\r\n'));
+  t.same(statuses(allowed.answer), [200]);
+  const refused = await raw(...pieces('GET /private HTTP/1.1\r\nHost: web\r\n\r\n'));
+  t.same(statuses(refused.answer), [403]);
+});
+
+t.test('large bodies pass unharmed both ways', async (t) => {
+  const size = 20_000_000;
+  const body = Buffer.alloc(size);
+  for (let at = 0, value = 1; at < size; at += 4, value = (Math.imul(value, 1664525) + 1013904223) | 0)
+    body.writeInt32LE(value, at);
+  writeFileSync(join(dir, 'body'), body);
+  const wanted = `${size} ${createHash('sha256').update(body).digest('hex')}\n`;
+  const up = await curl('-T', join(dir, 'body'), '-H', 'Expect:', url('/upload'));
+  t.equal(up.stdout, wanted, 'with a length');
+  const chunked = await curl(
+    '-T',
+    join(dir, 'body'),
+    '-H',
+    'Expect:',
+    '-H',
+    'Transfer-Encoding: chunked',
+    url('/upload'),
+  );
+  t.equal(chunked.stdout, wanted, 'in chunks');
+  const down = await curl('-o', '/dev/null', '-w', '%{size_download}', url(`/bytes/${size}`));
+  t.equal(down.stdout, String(size));
+});
+
+t.test('a body with a request in it is a body', async (t) => {
+  const inner = 'GET /private HTTP/1.1\r\nHost: web\r\n\r\n';
+  const { answer } = await raw(`POST /upload HTTP/1.1\r\nHost: web\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`);
+  t.same(statuses(answer), [200]);
+  t.match(answer, new RegExp(`${inner.length} [0-9a-f]{64}`));
+});
+
+const PUBLIC = 'GET /public HTTP/1.1\r\nHost: web\r\n';
+const UPLOAD = 'POST /upload HTTP/1.1\r\nHost: web\r\n';
+const MALFORMED: Record<string, string> = {
+  'two lengths that differ': `${UPLOAD}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!`,
+  'a length with chunked': `${UPLOAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'a length that is no number': `${UPLOAD}Content-Length: +5\r\n\r\nhello`,
+  'an encoding that does not end in chunked': `${UPLOAD}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`,
+  'a bad chunk size': `${UPLOAD}Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n`,
+  'a folded header': `${PUBLIC}X-One: a\r\n b\r\n\r\n`,
+  'a space before the colon': `${PUBLIC}X-One : a\r\n\r\n`,
+  'a bare CR in a header': `${PUBLIC}X-One: a\rX-Two: b\r\n\r\n`,
+  'a NUL in a header': `${PUBLIC}X-One: a\0b\r\n\r\n`,
+  'HTTP/0.9': 'GET /public\r\n\r\n',
+  'no host': 'GET /public HTTP/1.1\r\n\r\n',
+  'no HTTP at all': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
+  'an oversize head': `${PUBLIC}X-Fill: ${'a'.repeat(70_000)}\r\n\r\n`,
+  'too many headers': `${PUBLIC}${Array.from({ length: 200 }, (_, index) => `X-${index}: a\r\n`).join('')}\r\n`,
+};
+
+for (const [shape, bytes] of Object.entries(MALFORMED)) {
+  t.test(`refuses ${shape}`, async (t) => {
+    const before = await requestsSeen();
+    const { answer, end } = await raw(bytes);
+    t.ok([400, 431].includes(statuses(answer)[0]), `400 or 431, found ${JSON.stringify(answer.slice(0, 80))}, ${end}`);
+    t.not(end, 'open', 'the connection ends');
+    // The head before a bad chunk may have been passed on already; what follows it never is.
+    const seen = (await requestsSeen()) - before - 1;
+    t.ok(seen === 0 || (shape === 'a bad chunk size' && seen === 1), `the server saw ${seen}`);
+  });
+}
+
+const PATHS: Record<string, string> = {
+  'dot segments': '/public/../private',
+  'encoded dot segments': '/public/%2e%2e/private',
+  'an encoded slash': '/public/..%2fprivate',
+  'a parameter': '/public/..;/private',
+};
+
+for (const [shape, path] of Object.entries(PATHS)) {
+  t.test(`judges a path with ${shape} in every reading`, async (t) => {
+    const { stdout } = await curl('-o', '/dev/null', '-w', '%{http_code}', url(path));
+    t.equal(stdout, '403');
+  });
+}
+
+t.test('a revoked policy ends what a connection may do', async (t) => {
+  const { answer } = await raw(`${PUBLIC}\r\n`);
+  t.same(statuses(answer), [200]);
+  const policy = MANIFESTS.slice(MANIFESTS.lastIndexOf('---')).replace(
+    /method: GET, path: "\/public[^"]*"/,
+    'method: GET, path: /nowhere',
+  );
+  writeFileSync(join(dir, 'policy.yaml'), policy);
+  await instance.apply(join(dir, 'policy.yaml'));
+  const { stdout } = await curl('-o', '/dev/null', '-w', '%{http_code}', url('/public'));
+  t.equal(stdout, '403');
+});

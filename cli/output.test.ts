@@ -1,4 +1,6 @@
 /** Tables, templates, flags and completion: everything that is only text in and text out. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { commaList, durationMs, integerBetween, momentMs, podReference } from './argument.ts';
 import { wantsColor } from './color.ts';
@@ -13,8 +15,10 @@ import { buildProgram, COMMANDS } from './program.ts';
 import { type Manifest, referenceOf } from './manifest.ts';
 import { planRig } from './rig-plan.ts';
 import { rigNameOf } from './rig-state.ts';
+import { reference } from './reference.ts';
 import { type Column, renderTable } from './table.ts';
 import { testHost } from './test-host.ts';
+import { packageRoot } from './version.ts';
 
 interface Row {
   readonly id: number;
@@ -340,3 +344,10 @@ for (const [words, wanted] of COMPLETIONS) {
     );
   });
 }
+
+t.test('docs/cli.md is what the commands say (UPDATE=1 writes it)', async (t) => {
+  const path = join(packageRoot(), 'docs/cli.md');
+  const wanted = reference(await buildProgram(testHost().host, 'all'));
+  if (process.env['UPDATE'] === '1') writeFileSync(path, wanted);
+  t.equal(readFileSync(path, 'utf8'), wanted);
+});

@@ -36,10 +36,9 @@ export function define(command: Command, host: Host): void {
   command.action(async (pods: string[], flags: CaptureFlags) => {
     const settings = settingsOf(command, host);
     const { captureTargets } = await import('../capture-targets.ts');
-    const { capture } = await import('../capture.ts');
-    const { interruptSignal } = await import('../interrupt.ts');
+    const { captureInWorker } = await import('../capture-parent.ts');
     const targets = captureTargets(settings, pods, flags.namespace, flags.interface ?? []);
-    const { frames, gaps } = await capture(targets, flags, interruptSignal());
+    const { frames, gaps } = await captureInWorker(targets, flags);
     const note = gaps === 0 ? '' : `, ${gaps} gaps: frames came faster than they could be written`;
     host.stderr.write(`${frames} frames from ${targets.length} interfaces written to ${flags.write}${note}\n`);
   });

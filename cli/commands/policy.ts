@@ -3,7 +3,11 @@ import { type Command, Option } from 'commander';
 import { repeatable } from '../argument.ts';
 import { EXIT, Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
+import type { MatrixOptions } from '../policy/matrix.ts';
 import type { FlowFlags, WorldFlags } from '../policy/verdict-command.ts';
+import type { TestFlags } from '../policy/test-command.ts';
+import type { ValidateOptions } from '../policy/validate.ts';
+import type { PolicyWorld } from '../policy/world.ts';
 import { example } from '../program.ts';
 import { settingsOf, withGlobals, withOutput } from '../settings.ts';
 
@@ -11,7 +15,12 @@ export function define(command: Command, host: Host): void {
   defineGet(command.command('get').summary('Show the policies in force'), host);
   defineValidate(command.command('validate').summary('Check manifests, offline'), host);
   defineVerdict(command.command('verdict').summary('Judge flows, offline'), host);
-  example(command, 'sluice policy validate policies/', 'sluice policy get');
+  defineExplain(command.command('explain').summary('Say why a flow is allowed or denied, offline'), host);
+  defineTest(command.command('test').summary('Run policy test files, offline'), host);
+  defineSelectors(command.command('selectors').summary('Show what selectors mean, offline'), host);
+  defineMapState(command.command('mapstate').summary('Show the map entries of a pod, offline'), host);
+  defineMatrix(command.command('matrix').summary('Show who can reach whom, offline'), host);
+  example(command, 'sluice policy validate policies/', 'sluice policy matrix -m shop/', 'sluice policy get');
 }
 
 function defineGet(command: Command, host: Host): void {
@@ -40,7 +49,7 @@ function defineValidate(command: Command, host: Host): void {
   withPolicyConfig(command);
   withGlobals(withOutput(command, 'github', 'sarif'));
   example(command, 'sluice policy validate policies/ pods.yaml', 'sluice policy validate -o github policies/');
-  command.action(async (paths: string[], flags: Record<string, never>) => {
+  command.action(async (paths: string[], flags: ValidateOptions) => {
     const { validate } = await import('../policy/validate.ts');
     if (!(await validate(settingsOf(command, host), paths, flags))) host.exitCode = EXIT.FAILED;
   });
@@ -83,13 +92,106 @@ function defineVerdict(command: Command, host: Host): void {
     'sluice policy verdict -m shop/ --queries flows.jsonl',
   );
   command.action(async (flags: WorldFlags & FlowFlags & { queries?: string }) => {
-    if (flags.manifests === undefined) throw new Failure('policy verdict: wanted --manifests PATH', EXIT.USAGE);
     const settings = settingsOf(command, host);
     const { FlowJudge } = await import('../policy/verdict.ts');
-    const { answerQueries, loadWorld, printVerdict, queryOf } = await import('../policy/verdict-command.ts');
+    const { answerQueries, printVerdict, queryOf } = await import('../policy/verdict-command.ts');
     const query = flags.queries === undefined ? queryOf(flags) : undefined;
-    const judge = new FlowJudge(await loadWorld(settings, flags));
+    const judge = new FlowJudge(await worldOf(command, host, flags));
     if (query === undefined) await answerQueries(settings, judge, flags.queries ?? '-');
     else await printVerdict(settings, judge, query);
   });
+}
+
+function defineExplain(command: Command, host: Host): void {
+  command
+    .description(
+      'Shows every map entry that could decide a flow, which did and why, and what would let a denied flow pass.',
+    )
+    .option('--flow <file>', 'a recorded flow (sluice observe -o json); - for standard input');
+  withFlow(withPolicyConfig(withManifests(command)));
+  withGlobals(withOutput(command));
+  example(
+    command,
+    'sluice policy explain -m shop/ --from shop/web-0 --to shop/api-0 --port 80',
+    'sluice observe --last 1 --verdict DROPPED -o json | sluice policy explain -m shop/ --flow -',
+  );
+  command.action(async (flags: WorldFlags & FlowFlags & { flow?: string }) => {
+    const settings = settingsOf(command, host);
+    const { explain } = await import('../policy/explain.ts');
+    const { FlowJudge } = await import('../policy/verdict.ts');
+    const { queryOf } = await import('../policy/verdict-command.ts');
+    const { queryOfFlow } = await import('../policy/flow-query.ts');
+    const query = flags.flow === undefined ? queryOf(flags) : await queryOfFlow(host, flags.flow);
+    await explain(settings, new FlowJudge(await worldOf(command, host, flags)), query);
+  });
+}
+
+function defineTest(command: Command, host: Host): void {
+  command
+    .description(
+      'Runs test files: a world, policies and a table of flows with the verdicts wanted. Prints TAP, and which rules decided ' +
+        'no case. Ends with 1 when a case fails.',
+    )
+    .argument('<path...>', 'test files, or folders of *.test.yaml')
+    .option('--junit <file>', 'also write JUnit XML')
+    .option('--coverage', 'a rule that decides no case is a failure');
+  withPolicyConfig(command);
+  withGlobals(withOutput(command, 'tap', 'junit'));
+  example(command, 'sluice policy test policies/', 'sluice policy test shop.test.yaml --junit report.xml --coverage');
+  command.action(async (paths: string[], flags: TestFlags) => {
+    const { runTests } = await import('../policy/test-command.ts');
+    if (!(await runTests(settingsOf(command, host), paths, flags))) host.exitCode = EXIT.FAILED;
+  });
+}
+
+function defineSelectors(command: Command, host: Host): void {
+  command.description('Shows each selector of the policies, with the identities and pods that it selects.');
+  withPolicyConfig(withManifests(command));
+  withGlobals(withOutput(command, 'wide'));
+  example(command, 'sluice policy selectors -m shop/', 'sluice policy selectors -m shop/ -o wide');
+  command.action(async (flags: WorldFlags) => {
+    const { showSelectors } = await import('../policy/selectors.ts');
+    await showSelectors(settingsOf(command, host), await worldOf(command, host, flags));
+  });
+}
+
+function defineMapState(command: Command, host: Host): void {
+  command
+    .description(
+      'Shows the entries that the policy map of a pod holds with these manifests, and the rules behind each.',
+    )
+    .argument('<pod>', 'namespace/name');
+  withPolicyConfig(withManifests(command));
+  withGlobals(withOutput(command, 'wide'));
+  example(command, 'sluice policy mapstate shop/api-0 -m shop/');
+  command.action(async (pod: string, flags: WorldFlags) => {
+    const { showMapState } = await import('../policy/mapstate.ts');
+    await showMapState(settingsOf(command, host), await worldOf(command, host, flags), pod);
+  });
+}
+
+function defineMatrix(command: Command, host: Host): void {
+  command
+    .description('Shows who can reach whom: allow, l7 (as far as the request is allowed), or deny.')
+    .option('--port <port...>', 'ports such as 80 or 53/UDP; default: the container ports of each pod', repeatable)
+    .option('-n, --namespace <namespace>', 'only pods of this namespace')
+    .option('--entity <name...>', 'entities to add (default world)', repeatable);
+  withPolicyConfig(withManifests(command));
+  withGlobals(withOutput(command, 'csv', 'html'));
+  example(
+    command,
+    'sluice policy matrix -m shop/',
+    'sluice policy matrix -m shop/ --port 80 --entity world host -o html > reach.html',
+  );
+  command.action(async (flags: WorldFlags & MatrixOptions) => {
+    const { showMatrix } = await import('../policy/matrix.ts');
+    await showMatrix(settingsOf(command, host), await worldOf(command, host, flags), flags);
+  });
+}
+
+/** The world of a command's --manifests. */
+async function worldOf(command: Command, host: Host, flags: WorldFlags): Promise<PolicyWorld> {
+  if (flags.manifests === undefined) throw new Failure(`policy ${command.name()}: wanted --manifests PATH`, EXIT.USAGE);
+  const { loadWorld } = await import('../policy/verdict-command.ts');
+  return loadWorld(settingsOf(command, host), flags);
 }

@@ -6,6 +6,7 @@ import { printDocument } from '../output.ts';
 import { reportProblems } from '../problems.ts';
 import type { Settings } from '../settings.ts';
 import { loadPolicyConfig } from './config.ts';
+import { endFrom } from './end.ts';
 import { readPolicyManifests } from './manifests.ts';
 import { type Query, readQuery } from './query.ts';
 import { type Answer, type DirectionAnswer, FlowJudge } from './verdict.ts';
@@ -136,8 +137,8 @@ export function queryOf(flags: FlowFlags): Query {
   const isV6 = flags.protocol?.toLowerCase() === 'icmpv6';
   try {
     return readQuery({
-      from: endOf(flags.from),
-      to: endOf(flags.to),
+      from: endFrom(flags.from),
+      to: endFrom(flags.to),
       ...(flags.port !== undefined && { port: flags.port }),
       ...(flags.protocol !== undefined && { protocol: flags.protocol }),
       ...(flags.icmpType !== undefined && { icmp: { family: isV6 ? 'IPv6' : 'IPv4', type: flags.icmpType } }),
@@ -150,13 +151,6 @@ export function queryOf(flags: FlowFlags): Query {
     if (error instanceof SyntaxError) throw new Failure(error.message, EXIT.USAGE);
     throw error;
   }
-}
-
-function endOf(text: string | undefined): unknown {
-  if (text === undefined) return undefined;
-  if (text.includes('=')) return { labels: text.split(',') };
-  if (/^[\d.]+$/.test(text) || text.includes(':')) return { ip: text };
-  return text.includes('/') ? { pod: text } : { entity: text };
 }
 
 function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {

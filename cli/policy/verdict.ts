@@ -15,6 +15,7 @@ import { parsePrefix } from '../../policy/cidr.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
 import { HOST, REMOTE_NODE, reservedName } from '../../policy/identity.ts';
 import type { PodSpec } from '../../policy/pod.ts';
+import type { Origin } from '../../policy/rule.ts';
 import type { DirectionState } from '../../policy/endpoint-policy.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, Query } from './query.ts';
@@ -54,8 +55,16 @@ export interface Peer {
 /** The outcome of one direction with what is needed to explain it. */
 export interface Decision {
   readonly answer: DirectionAnswer;
+  /** Leads to the rules that decided; of a default deny to those that closed the direction. */
+  readonly cookie: number;
   /** Id of the rule set it is redirected to; 0 = none. */
   readonly ruleSet: number;
+}
+
+interface Side {
+  readonly decision: Decision;
+  /** The other end, as the rules of this side see it. */
+  readonly remote: Peer;
 }
 
 /** Indexed by match type (bpf/lib/policy.h). */
@@ -64,7 +73,7 @@ const DROP_POLICY = 133;
 const DROP_DENY = 181;
 
 const OPEN: DirectionAnswer = { verdict: 'allowed', enforced: false, match: 'none', reason: 0, policies: [] };
-const UNJUDGED: Decision = { answer: OPEN, ruleSet: 0 };
+const UNJUDGED: Decision = { answer: OPEN, cookie: 0, ruleSet: 0 };
 
 /** Judges flows in one world. */
 export class FlowJudge {
@@ -86,22 +95,47 @@ export class FlowJudge {
     }
   }
 
+  /** The rules that decide a query in either direction, L7 rules that allowed the request among them. */
+  decidingOrigins(query: Query): readonly Origin[] {
+    try {
+      const cookies = this.#sides(query).flatMap(({ decision, remote }) => {
+        const request =
+          decision.ruleSet === 0 ? 0 : this.#application.judge(decision.ruleSet, remote.identity, query).cookie;
+        return [decision.cookie, request];
+      });
+      return cookies.flatMap((cookie) => this.world.origins(cookie));
+    } catch (error) {
+      if (error instanceof UnknownEndError) return [];
+      throw error;
+    }
+  }
+
   #judge(query: Query): Answer {
+    const sides = this.#sides(query);
+    const [egress, ingress] = sides.map(({ decision }) => decision.answer);
+    const isDropped = egress.verdict === 'denied' || ingress.verdict === 'denied';
+    const l7 = isDropped ? 'none' : this.#judgeRequest(query, sides);
+    const verdict = isDropped || l7 === 'denied' ? 'denied' : 'allowed';
+    return { id: query.id, verdict, egress, ingress, l7 };
+  }
+
+  /** Egress of the source, ingress of the destination. */
+  #sides(query: Query): readonly [Side, Side] {
     const [source, destination] = this.peers(query);
     const port = this.portOf(query, destination);
     const isLoopback = source.spec !== undefined && source.spec === destination.spec;
     const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, isEgress: true });
     const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, isEgress: false });
-    const isDropped = egress.answer.verdict === 'denied' || ingress.answer.verdict === 'denied';
-    const l7 = isDropped ? 'none' : this.#judgeRequest(query, [egress, destination], [ingress, source]);
-    const verdict = isDropped || l7 === 'denied' ? 'denied' : 'allowed';
-    return { id: query.id, verdict, egress: egress.answer, ingress: ingress.answer, l7 };
+    return [
+      { decision: egress, remote: destination },
+      { decision: ingress, remote: source },
+    ];
   }
 
-  #judgeRequest(query: Query, ...sides: readonly (readonly [Decision, Peer])[]): 'allowed' | 'denied' | 'none' {
+  #judgeRequest(query: Query, sides: readonly Side[]): 'allowed' | 'denied' | 'none' {
     const answers = sides
-      .filter(([{ ruleSet }]) => ruleSet !== 0)
-      .map(([{ ruleSet }, remote]) => this.#application.judge(ruleSet, remote.identity, query).verdict);
+      .filter(({ decision }) => decision.ruleSet !== 0)
+      .map(({ decision, remote }) => this.#application.judge(decision.ruleSet, remote.identity, query).verdict);
     if (answers.includes('denied')) return 'denied';
     return answers.includes('allowed') ? 'allowed' : 'none';
   }
@@ -132,7 +166,7 @@ export class FlowJudge {
     };
     const { shadow } = endpoint;
     const isAudited = shadow !== undefined && this.#wouldDrop(endpoint, remote, { query, port, isEgress });
-    return { answer: isAudited ? { ...answer, audited: true } : answer, ruleSet: verdict };
+    return { answer: isAudited ? { ...answer, audited: true } : answer, cookie: map.cookie, ruleSet: verdict };
   }
 
   #dropped(
@@ -140,11 +174,12 @@ export class FlowJudge {
     reason: number,
     { match, cookie, state }: { match: string; cookie: number; state: DirectionState },
   ): Decision {
-    const policies = this.world.policyNames(reason === DROP_POLICY ? state.defaultDenyCookie : cookie);
+    const deciding = reason === DROP_POLICY ? state.defaultDenyCookie : cookie;
+    const policies = this.world.policyNames(deciding);
     const answer: DirectionAnswer = { verdict: 'denied', enforced: state.enforced, match, reason, policies };
-    if (subject.endpoint?.audit !== true || (reason !== DROP_POLICY && reason !== DROP_DENY))
-      return { answer, ruleSet: 0 };
-    return { answer: { ...answer, verdict: 'allowed', audited: true }, ruleSet: 0 };
+    const isAudited = subject.endpoint?.audit === true && (reason === DROP_POLICY || reason === DROP_DENY);
+    const shown: DirectionAnswer = isAudited ? { ...answer, verdict: 'allowed', audited: true } : answer;
+    return { answer: shown, cookie: deciding, ruleSet: 0 };
   }
 
   /** Whether the policies that are only audited would drop it. */

@@ -1,0 +1,120 @@
+/** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
+import type { Origin } from '../../policy/rule.ts';
+import { printDocument } from '../output.ts';
+import { authName, portText } from '../packet-names.ts';
+import type { Settings } from '../settings.ts';
+import { renderTable } from '../table.ts';
+import { type Candidate, candidatesOf } from './candidates.ts';
+import type { Query } from './query.ts';
+import { place, remedyFor, requestRemedy } from './remedy.ts';
+import { type Answer, type Decision, type FlowJudge, type Peer } from './verdict.ts';
+import { Failure } from '../failure.ts';
+
+interface Side {
+  readonly direction: 'egress' | 'ingress';
+  readonly subject: Peer;
+  readonly remote: Peer;
+  readonly decision: Decision;
+  readonly candidates: readonly Candidate[];
+  /** The rules that decided. */
+  readonly origins: readonly Origin[];
+}
+
+/** Prints the explanation of one query. @throws Failure when an end of it is not known */
+export async function explain(settings: Settings, judge: FlowJudge, query: Query): Promise<void> {
+  const answer = judge.answer(query);
+  if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
+  const sides = sidesOf(judge, query);
+  const remedies = answer.verdict === 'denied' ? remediesOf(answer, sides, query, judge) : [];
+  if (settings.output !== 'table') return printDocument(settings, document(answer, sides, remedies));
+  const { host, paint } = settings;
+  for (const side of sides) host.stdout.write(sideText(side));
+  if (answer.l7 !== 'none') host.stdout.write(`request: ${answer.l7 ?? ''} by the L7 rules\n\n`);
+  const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
+  host.stdout.write(`verdict: ${verdict}\n`);
+  for (const remedy of remedies) host.stdout.write(`to allow it, ${remedy}`);
+  return undefined;
+}
+
+function sidesOf(judge: FlowJudge, query: Query): Side[] {
+  const [source, destination] = judge.peers(query);
+  const port = judge.portOf(query, destination);
+  const side = (direction: Side['direction'], subject: Peer, remote: Peer): Side => {
+    const isEgress = direction === 'egress';
+    const decision = judge.decide(subject, remote, { query, port, isEgress });
+    const packet = { remote: remote.identity, isEgress, protocol: query.protocol, port };
+    const candidates = subject.endpoint === undefined ? [] : candidatesOf(judge.world, subject.endpoint, packet);
+    const winner = candidates.find(({ isWinner }) => isWinner);
+    const closing = subject.endpoint?.[direction].defaultDenyCookie ?? 0;
+    return {
+      direction,
+      subject,
+      remote,
+      decision,
+      candidates,
+      origins: winner?.origins ?? judge.world.origins(closing),
+    };
+  };
+  if (source.spec !== undefined && source.spec === destination.spec) return [];
+  return [side('egress', source, destination), side('ingress', destination, source)];
+}
+
+function remediesOf(answer: Answer, sides: readonly Side[], query: Query, judge: FlowJudge): string[] {
+  if (answer.l7 === 'denied') {
+    const redirecting = sides.filter(({ decision }) => decision.ruleSet !== 0);
+    return [
+      requestRemedy(
+        query,
+        redirecting.flatMap(({ origins }) => origins),
+      ),
+    ];
+  }
+  const [, destination] = judge.peers(query);
+  const port = judge.portOf(query, destination);
+  return sides
+    .filter(({ decision }) => decision.answer.verdict === 'denied')
+    .map(({ direction, decision, ...side }) => {
+      return remedyFor({ ...side, isEgress: direction === 'egress', answer: decision.answer, query, port });
+    });
+}
+
+function sideText(side: Side): string {
+  const { direction, subject, remote, decision, candidates } = side;
+  const { answer } = decision;
+  const [from, to] = direction === 'egress' ? [subject, remote] : [remote, subject];
+  const title = `${direction} of ${subject.text}: ${from.text} (identity ${from.identity}) -> ${to.text} (identity ${to.identity})\n`;
+  if (subject.endpoint === undefined) return `${title}  not judged: no policy is kept for it here\n\n`;
+  const table = renderTable(
+    [
+      { header: '', cell: ({ isWinner }) => (isWinner ? '*' : ' ') },
+      { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.proxyPort > 0 ? 'Redirect' : 'Allow') },
+      { header: 'IDENTITY', cell: ({ entry }) => entry.identity },
+      { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
+      { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
+      { header: 'WHY', cell: ({ why }) => why },
+      { header: 'RULES', cell: ({ origins }) => origins.map(place).join('\n') || 'added by the compiler' },
+    ],
+    candidates,
+  );
+  const shown = candidates.length === 0 ? '  no entry matches\n' : table.replace(/^(?=.)/gm, '  ');
+  const closed = answer.match === 'none' && answer.verdict === 'denied' ? closedText(side) : '';
+  return `${title}${shown}${closed}  => ${answer.verdict}\n\n`;
+}
+
+function closedText({ direction, origins }: Side): string {
+  return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(place).join(', ')}\n`;
+}
+
+function document(answer: Answer, sides: readonly Side[], remedies: readonly string[]): unknown {
+  return {
+    ...answer,
+    explanation: sides.map(({ direction, subject, remote, candidates, origins }) => ({
+      direction,
+      subject: { name: subject.text, identity: subject.identity },
+      remote: { name: remote.text, identity: remote.identity },
+      candidates,
+      decidedBy: origins,
+    })),
+    remedies,
+  };
+}

@@ -1,0 +1,68 @@
+/** `sluice policy mapstate`: the entries that a pod's policy map would hold, with the rules behind each. */
+import { PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
+import { reservedName } from '../../policy/identity.ts';
+import { Failure } from '../failure.ts';
+import { printListing } from '../output.ts';
+import { portText } from '../packet-names.ts';
+import type { Settings } from '../settings.ts';
+import { place } from './remedy.ts';
+import type { PolicyWorld } from './world.ts';
+
+/** @throws Failure when the pod is not in the manifests */
+export async function showMapState(settings: Settings, world: PolicyWorld, reference: string): Promise<void> {
+  const pod = world.pod(reference);
+  if (pod?.endpoint === undefined) {
+    const why =
+      pod === undefined
+        ? 'no such pod in the manifests'
+        : 'it lives in the network of its node, without a policy of its own';
+    throw new Failure(`show map state of ${reference}: ${why}`);
+  }
+  const labels = new Map([...world.cluster.identities.entries()].map(({ id, labels }) => [id, labels]));
+  const rows = [...pod.endpoint.entries].sort(compareEntries).map((entry) => ({
+    ...entry,
+    priority: 0xffffff - (entry.precedence >>> 8),
+    listenerPriority: listenerPriority(entry),
+    labels: labelsOf(entry.identity, labels),
+    origins: world.origins(entry.cookie),
+  }));
+  const { paint } = settings;
+  await printListing(settings, {
+    rows,
+    columns: [
+      { header: 'DIRECTION', cell: (one) => (one.egress ? 'Egress' : 'Ingress') },
+      { header: 'IDENTITY', cell: (one) => one.identity },
+      { header: 'LABELS', cell: (one) => one.labels.join('\n'), isWide: true },
+      { header: 'PROTO+PORT', cell: (one) => portText(one.protocol, one.port, one.portPrefix) },
+      { header: 'PRIORITY', cell: (one) => one.priority },
+      { header: 'LISTENERPRIO', cell: (one) => one.listenerPriority },
+      {
+        header: 'VERDICT',
+        cell: (one) => (one.deny ? 'Deny' : one.proxyPort > 0 ? 'Redirect' : 'Allow'),
+        paint: (text) => (text === 'Deny' ? paint.red : paint.green),
+      },
+      { header: 'PROXYPORT', cell: (one) => one.proxyPort },
+      { header: 'COOKIE', cell: (one) => one.cookie },
+      { header: 'ORIGINS', cell: (one) => one.origins.map(place).join('\n') },
+    ],
+  });
+}
+
+function compareEntries(a: PolicyEntry, b: PolicyEntry): number {
+  return (
+    Number(a.egress) - Number(b.egress) || b.precedence - a.precedence || a.identity - b.identity || a.port - b.port
+  );
+}
+
+/** 1 to 126 for redirects that have one, else 0. */
+function listenerPriority({ precedence, proxyPort }: PolicyEntry): number {
+  const low = precedence & 0xff;
+  return proxyPort > 0 && low > 2 ? PRECEDENCE_DENY - low : 0;
+}
+
+function labelsOf(identity: number, labels: ReadonlyMap<number, readonly string[]>): readonly string[] {
+  if (identity === 0) return ['ANY'];
+  const name = reservedName(identity);
+  return labels.get(identity) ?? [name === undefined ? String(identity) : `reserved:${name}`];
+}

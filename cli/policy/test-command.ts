@@ -1,0 +1,57 @@
+/** `sluice policy test` */
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Failure } from '../failure.ts';
+import { printDocument } from '../output.ts';
+import type { Settings } from '../settings.ts';
+import { loadPolicyConfig } from './config.ts';
+import { runSuite, type SuiteResult } from './suite.ts';
+import { junit, tap } from './test-report.ts';
+
+export interface TestFlags {
+  readonly config?: string;
+  readonly semantics?: 'cilium' | 'kubernetes';
+  /** File for JUnit XML, besides what is printed. */
+  readonly junit?: string;
+  /** A rule that decided no case is a failure. */
+  readonly coverage?: boolean;
+}
+
+/** In folders, files of this name are test files. */
+const TEST_FILE = /(^|[.-])test\.ya?ml$/;
+
+/** Runs test files and folders of them. @returns whether everything passed */
+export async function runTests(settings: Settings, paths: readonly string[], flags: TestFlags): Promise<boolean> {
+  const config = loadPolicyConfig(flags.config, flags.semantics);
+  const suites: SuiteResult[] = [];
+  for (const file of paths.flatMap(testFiles)) suites.push(await runSuite(settings.host, file, config));
+  if (flags.junit !== undefined) writeFileSync(flags.junit, junit(suites));
+  const { output, host } = settings;
+  if (output === 'junit') host.stdout.write(junit(suites));
+  else if (output === 'table' || output === 'tap') host.stdout.write(tap(suites));
+  else await printDocument(settings, suites);
+  const isPassed = suites.every((suite) => suite.cases.every(({ differences }) => differences.length === 0));
+  return isPassed && (flags.coverage !== true || suites.every(({ unused }) => unused.length === 0));
+}
+
+function testFiles(path: string): string[] {
+  let isFolder: boolean;
+  try {
+    isFolder = statSync(path).isDirectory();
+  } catch (error) {
+    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code}: check the path`);
+  }
+  if (!isFolder) return [path];
+  const found = walk(path);
+  if (found.length === 0) throw new Failure(`read ${path}: the folder holds no *.test.yaml`);
+  return found;
+}
+
+function walk(folder: string): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path);
+    return TEST_FILE.test(entry.name) ? [path] : [];
+  });
+}

@@ -91,7 +91,7 @@ export class ConntrackMap {
       capacity: file.capacity,
     });
     this.words = this.#table.rows;
-    if (file.recovered) this.#table.recover();
+    if (file.writable) this.#table.prepare();
   }
 
   static create(

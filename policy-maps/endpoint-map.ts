@@ -1,10 +1,14 @@
 /**
- * The local endpoints by address: which port a frame to them leaves by, and who they are. Written by the agent. An
- * endpoint with an IPv4 and an IPv6 address has two entries.
+ * The local endpoints by address: which port a frame to them leaves by, and who they are. Written by the agent, read by
+ * the dataplane for every frame. An endpoint with an IPv4 and an IPv6 address has two entries.
+ *
+ * The addresses of the moment are few, so the answers given last ("none" too) are kept in a small array, in sets of four,
+ * with the generation of the table they were found under: as long as nothing is written, an address costs a comparison
+ * or two. What the accessors read are these copies, which the agent cannot change half way.
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
 import { hashTableBytes, ROW_KEY } from './hash-row.ts';
-import { HashTable } from './hash-table.ts';
+import { HashTable, READ_ATTEMPTS } from './hash-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 
@@ -35,6 +39,18 @@ const LAYOUT: MapLayout = {
   fileBytes: (capacity) => HEADER_BYTES + hashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
 };
 
+// --- implementation
+const SET_BITS = 8;
+const WAYS = 4;
+const FRONT_WORDS = 16;
+const F_A0 = 1;
+const F_A1 = 2;
+const F_A2 = 3;
+const F_A3 = 4;
+const F_VALUE = 5;
+const F_PORT = F_VALUE + V_PORT;
+const NO_ENDPOINT = -1;
+
 /** A MAC address in two words: the first two bytes, the last four. */
 export interface MacWords {
   readonly high: number;
@@ -61,6 +77,9 @@ export interface EndpointEntry extends EndpointValue {
 export class EndpointMap {
   readonly file: MapFile;
   readonly #table: HashTable;
+  /** Sets of WAYS rows of generation + 1 (odd; 0 = empty), address, value, in this process's heap. */
+  readonly #front = new Int32Array((WAYS * FRONT_WORDS) << SET_BITS);
+  #turn = 0;
 
   private constructor(file: MapFile) {
     this.file = file;
@@ -69,7 +88,7 @@ export class EndpointMap {
       valueWords: VALUE_WORDS,
       capacity: file.capacity,
     });
-    if (file.recovered) this.#table.recover();
+    if (file.writable) this.#table.prepare();
   }
 
   static create(
@@ -95,57 +114,73 @@ export class EndpointMap {
   }
 
   /**
-   * Slot of the endpoint with this address, or -1. The accessors below read its row; a row stays whole for at least 32
-   * later removals or replacements, so read what is needed at once and keep no slot.
+   * Finds the endpoint with this address.
+   * @returns a place for the accessors below, or -1; good until three more lookups have been made
    */
   lookup(a0: number, a1: number, a2: number, a3: number): number {
-    const { key } = this.#table;
-    key[0] = a0;
-    key[1] = a1;
-    key[2] = a2;
-    key[3] = a3;
-    return this.#table.lookup();
+    const front = this.#front;
+    const stamp = this.#table.readGeneration + 1;
+    const set =
+      ((Math.imul(a3, 0x9e3779b1) ^ Math.imul(a1 ^ a2, 0x85ebca77)) >>> (32 - SET_BITS)) * (WAYS * FRONT_WORDS);
+    // Fast: asked before, and nothing has changed since.
+    for (let at = set; at < set + WAYS * FRONT_WORDS; at += FRONT_WORDS) {
+      const isKnown =
+        front[at + F_A3] === a3 &&
+        front[at] === stamp &&
+        front[at + F_A2] === a2 &&
+        front[at + F_A1] === a1 &&
+        front[at + F_A0] === a0;
+      if (isKnown) return front[at + F_PORT] === NO_ENDPOINT ? -1 : at;
+    }
+    // Slow: by hash.
+    this.#turn = (this.#turn + 1) & (WAYS - 1);
+    const at = set + this.#turn * FRONT_WORDS;
+    front[at + F_A0] = a0;
+    front[at + F_A1] = a1;
+    front[at + F_A2] = a2;
+    front[at + F_A3] = a3;
+    return this.#learn(at);
   }
 
-  ifindex(slot: number): number {
-    return this.#value(slot, V_IFINDEX);
+  ifindex(place: number): number {
+    return this.#front[place + F_VALUE + V_IFINDEX];
   }
 
   /** Endpoint id. */
-  lxcId(slot: number): number {
-    return this.#value(slot, V_LXC_ID);
+  lxcId(place: number): number {
+    return this.#front[place + F_VALUE + V_LXC_ID];
   }
 
-  flags(slot: number): number {
-    return this.#value(slot, V_FLAGS);
+  flags(place: number): number {
+    return this.#front[place + F_VALUE + V_FLAGS];
   }
 
   /** First two bytes of the endpoint's MAC. */
-  macHigh(slot: number): number {
-    return this.#value(slot, V_MAC_HIGH);
+  macHigh(place: number): number {
+    return this.#front[place + F_VALUE + V_MAC_HIGH];
   }
 
   /** Last four bytes of the endpoint's MAC, a signed word. */
-  macLow(slot: number): number {
-    return this.#value(slot, V_MAC_LOW);
+  macLow(place: number): number {
+    return this.#front[place + F_VALUE + V_MAC_LOW];
   }
 
-  nodeMacHigh(slot: number): number {
-    return this.#value(slot, V_NODE_MAC_HIGH);
+  nodeMacHigh(place: number): number {
+    return this.#front[place + F_VALUE + V_NODE_MAC_HIGH];
   }
 
-  nodeMacLow(slot: number): number {
-    return this.#value(slot, V_NODE_MAC_LOW);
+  nodeMacLow(place: number): number {
+    return this.#front[place + F_VALUE + V_NODE_MAC_LOW];
   }
 
   /** Security identity. */
-  secId(slot: number): number {
-    return this.#value(slot, V_SEC_ID);
+  secId(place: number): number {
+    return this.#front[place + F_VALUE + V_SEC_ID];
   }
 
   /** Index in the port map. */
-  portIndex(slot: number): number {
-    return this.#value(slot, V_PORT);
+  portIndex(place: number): number {
+    return this.#front[place + F_VALUE + V_PORT];
   }
 
   /** Adds or replaces. @throws {MapFullError} when it is new and there is no room */
@@ -173,22 +208,38 @@ export class EndpointMap {
   }
 
   *entries(): Generator<EndpointEntry> {
-    const { rows, rowWords } = this.#table;
-    for (const slot of this.#table.slots()) {
-      yield {
-        address: addressAt(rows, slot * rowWords + ROW_KEY),
-        ifindex: this.ifindex(slot),
-        lxcId: this.lxcId(slot),
-        flags: this.flags(slot),
-        mac: { high: this.macHigh(slot), low: this.macLow(slot) },
-        nodeMac: { high: this.nodeMacHigh(slot), low: this.nodeMacLow(slot) },
-        secId: this.secId(slot) >>> 0,
-        portIndex: this.portIndex(slot),
-      };
+    yield* this.#table.describe((slot) => this.#readEntry(slot));
+  }
+
+  /** Looks up the address at `at` of the front, and copies the value there with the generation it is true for. */
+  #learn(at: number): number {
+    const front = this.#front;
+    const table = this.#table;
+    for (let attempt = 0; ; attempt++) {
+      const before = table.readGeneration;
+      for (let i = 0; i < KEY_WORDS; i++) table.key[i] = front[at + F_A0 + i];
+      const slot = table.find();
+      const from = slot * table.rowWords + table.valueWord;
+      for (let i = 0; i < VALUE_WORDS; i++) front[at + F_VALUE + i] = slot < 0 ? NO_ENDPOINT : table.rows[from + i];
+      const isSame = table.isUnchanged(before);
+      if (!isSame && attempt < READ_ATTEMPTS) continue;
+      front[at] = isSame ? before + 1 : 0;
+      return slot < 0 ? -1 : at;
     }
   }
 
-  #value(slot: number, word: number): number {
-    return this.#table.rows[slot * this.#table.rowWords + this.#table.valueWord + word];
+  #readEntry(slot: number): EndpointEntry {
+    const { rows, rowWords, valueWord } = this.#table;
+    const at = slot * rowWords + valueWord;
+    return {
+      address: addressAt(rows, slot * rowWords + ROW_KEY),
+      ifindex: rows[at + V_IFINDEX],
+      lxcId: rows[at + V_LXC_ID],
+      flags: rows[at + V_FLAGS],
+      mac: { high: rows[at + V_MAC_HIGH], low: rows[at + V_MAC_LOW] },
+      nodeMac: { high: rows[at + V_NODE_MAC_HIGH], low: rows[at + V_NODE_MAC_LOW] },
+      secId: rows[at + V_SEC_ID] >>> 0,
+      portIndex: rows[at + V_PORT],
+    };
   }
 }

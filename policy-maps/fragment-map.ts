@@ -50,7 +50,7 @@ export class FragmentMap {
       valueWords: VALUE_WORDS,
       capacity: file.capacity,
     });
-    if (file.recovered) this.#table.recover();
+    if (file.writable) this.#table.prepare();
   }
 
   static create(
@@ -103,18 +103,20 @@ export class FragmentMap {
   }
 
   *entries(): Generator<FragmentEntry> {
+    yield* this.#table.describe((slot) => this.#readEntry(slot));
+  }
+
+  #readEntry(slot: number): FragmentEntry {
     const { rows, rowWords } = this.#table;
-    for (const slot of this.#table.slots()) {
-      const key = slot * rowWords + ROW_KEY;
-      yield {
-        source: addressAt(rows, key),
-        destination: addressAt(rows, key + 4),
-        fragmentId: rows[key + 8] >>> 0,
-        protocol: rows[key + 9],
-        srcPort: this.srcPort(slot),
-        dstPort: this.dstPort(slot),
-      };
-    }
+    const key = slot * rowWords + ROW_KEY;
+    return {
+      source: addressAt(rows, key),
+      destination: addressAt(rows, key + 4),
+      fragmentId: rows[key + 8] >>> 0,
+      protocol: rows[key + 9],
+      srcPort: this.srcPort(slot),
+      dstPort: this.dstPort(slot),
+    };
   }
 
   #setKey(f: FragmentFields): void {

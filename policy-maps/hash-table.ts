@@ -17,8 +17,9 @@
  * later index words back, copying each before it is overwritten: no tombstones, and whatever store was the last one,
  * every entry can be found. So a writer that dies half way leaves a readable table.
  *
- * Reader in another process: `lookup()` watches the generation word (odd while the writer is at work) and tries again;
- * after READ_ATTEMPTS it takes what it found, which is right if the writer is standing still or dead.
+ * Reader in another process: it watches the generation word (odd while the writer is at work) over all it reads, value
+ * included, and tries again; after READ_ATTEMPTS it takes what it found, which is right if the writer is standing still
+ * or dead.
  *
  * Bounds: PROBE_LIMIT probes, then the entry is refused or not found; slots read from the file are only ever used as
  * positions in the rows array, where a wild one matches nothing.
@@ -52,7 +53,8 @@ import { MapFullError } from './map-error.ts';
 
 // --- implementation
 const PROBE_LIMIT = 256;
-const READ_ATTEMPTS = 1000;
+/** After so many the writer is standing still, in the middle of a change at that: then what is there is consistent. */
+export const READ_ATTEMPTS = 1000;
 const QUARANTINE = 32; // rows
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const HASH = ROW_HASH;
@@ -134,15 +136,39 @@ export class HashTable {
     return -1;
   }
 
-  /** Slot of `key`, or -1, while another process may be writing. */
+  /**
+   * Opens a window for reading while another process may write: note the generation, read, and if `isUnchanged` says
+   * no, read again; but only READ_ATTEMPTS times.
+   */
+  get readGeneration(): number {
+    return this.header[GENERATION];
+  }
+
+  /** Whether nothing was written since the window opened. */
+  isUnchanged(before: number): boolean {
+    return (before & 1) === 0 && Atomics.load(this.header, GENERATION) === before;
+  }
+
+  /** Slot of `key`, or -1, while another process may be writing. Its row may be given away after a few more writes. */
   lookup(): number {
-    const { header } = this;
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const before = header[GENERATION];
+      const before = this.readGeneration;
       const slot = this.find();
-      if ((before & 1) === 0 && Atomics.load(header, GENERATION) === before) return slot;
+      if (this.isUnchanged(before)) return slot;
     }
     return this.find();
+  }
+
+  /** What `read` makes of every live row, each read whole. For people: it allocates. */
+  *describe<Row>(read: (slot: number) => Row): Generator<Row> {
+    for (const slot of this.slots()) {
+      let row = read(slot);
+      for (let attempt = 0, before = -1; attempt < READ_ATTEMPTS && !this.isUnchanged(before); attempt++) {
+        before = this.readGeneration;
+        row = read(slot);
+      }
+      if (this.rows[slot * this.rowWords + STATE] === IN_USE) yield row;
+    }
   }
 
   /**
@@ -206,7 +232,10 @@ export class HashTable {
     this.#closeGap(this.#foundAt);
     this.freeRow(slot);
     this.header[W_REMOVALS]++;
-    if (--this.header[W_COUNT] === 0 && this.quarantine === 0) this.#forgetFreeRows();
+    if (--this.header[W_COUNT] === 0 && this.quarantine === 0) {
+      this.#forgetFreeRows();
+      this.header[W_HIGH_WATER] = 0; // an empty table begins again at slot 0, and does not stay as wide as it once was
+    }
     this.endChange();
     return true;
   }
@@ -223,6 +252,19 @@ export class HashTable {
   loadKey(slot: number): void {
     const first = slot * this.rowWords + KEY;
     for (let i = 0; i < this.keyWords; i++) this.key[i] = this.rows[first + i];
+  }
+
+  /** What a writer does first: repairs the table if the writer before it died, or if its header cannot be. */
+  prepare(): void {
+    const { header, rowCount } = this;
+    const isSound =
+      inRange(header[W_COUNT], this.#capacity) &&
+      inRange(header[W_HIGH_WATER], rowCount) &&
+      inRange(header[W_FREE_COUNT], rowCount) &&
+      inRange(header[W_FREE_HEAD], rowCount) &&
+      inRange(header[W_FREE_TAIL], rowCount) &&
+      (header[GENERATION] & 1) === 0;
+    if (this.file.recovered || !isSound) this.recover();
   }
 
   /** After a writer died: keeps the rows that could be found, frees the others, builds the index again. */
@@ -268,9 +310,11 @@ export class HashTable {
       return fresh;
     }
     const slot = header[W_FREE_HEAD] - 1;
-    if (slot < 0 || slot >= this.rowCount) return -1;
-    const state = this.rows[slot * this.rowWords + STATE];
-    if (state >= 0) throw this.file.corrupt(`state of free row ${slot}`, state, 'a free row');
+    const state = slot < 0 || slot >= this.rowCount ? 0 : this.rows[slot * this.rowWords + STATE];
+    if (state >= 0) {
+      this.#forgetFreeRows(); // the end of the list, or a list that is not one: what is in use stays where it is
+      return -1;
+    }
     header[W_FREE_HEAD] = -state - 1; // -(next + 2) holds next; the head word holds next + 1, and -1 the end
     header[W_FREE_COUNT]--;
     if (header[W_FREE_HEAD] === 0) header[W_FREE_TAIL] = 0;
@@ -301,10 +345,9 @@ export class HashTable {
     for (let i = this.valueWord; i < this.rowWords; i++) rows[base + i] = 0;
   }
 
-  /** An empty table begins again at slot 0, so that it does not stay as wide as it once was. */
   #forgetFreeRows(): void {
     const { header } = this;
-    header[W_HIGH_WATER] = header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
+    header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
   }
 
   #keyIsAt(slot: number): boolean {
@@ -344,4 +387,8 @@ export class HashTable {
     this.header[W_FULL]++;
     throw new MapFullError('insert into map', this.file.path, { what, found: limit, wanted: 'room for one more' });
   }
+}
+
+function inRange(value: number, max: number): boolean {
+  return value >= 0 && value <= max;
 }

@@ -1,6 +1,10 @@
 /**
- * Which identity an address has: longest prefix first. Written by the agent, read by the dataplane for every new flow.
+ * Which identity an address has: longest prefix first. Written by the agent, read by the dataplane for every frame.
+ *
+ * The addresses of the moment are few, so the answers given last are kept in a small direct-mapped array with the
+ * generation of the table they were found under: as long as nothing is written, an address costs one comparison.
  */
+import { READ_ATTEMPTS } from './hash-table.ts';
 import { LpmTable, lpmTableBytes } from './lpm-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
@@ -12,6 +16,10 @@ const VALUE_WORDS = 6;
 const V_IDENTITY = 0;
 const V_TUNNEL = 1; // four address words
 const V_KEY_FLAGS = 5; // bits 0-7 encryption key, 8-15 flags
+
+// --- implementation
+const FRONT_BITS = 12;
+const FRONT_WORDS = 8;
 
 const LAYOUT: MapLayout = {
   kind: 'ipcache',
@@ -43,11 +51,13 @@ export interface IpcacheEntry extends Required<IpcacheValue> {
 export class Ipcache {
   readonly file: MapFile;
   readonly #table: LpmTable;
+  /** Rows of generation + 1 (odd; 0 = empty), address, identity, in this process's heap. */
+  readonly #front = new Int32Array(FRONT_WORDS << FRONT_BITS);
 
   private constructor(file: MapFile) {
     this.file = file;
     this.#table = new LpmTable(file, HEADER_BYTES, { valueWords: VALUE_WORDS, capacity: file.capacity });
-    if (file.recovered) this.#table.recover();
+    if (file.writable) this.#table.prepare();
   }
 
   static create(
@@ -74,14 +84,50 @@ export class Ipcache {
 
   /** Identity of an address; 0 when no prefix holds it. */
   lookup(a0: number, a1: number, a2: number, a3: number): number {
-    const slot = this.#table.match(a0, a1, a2, a3);
-    return slot < 0 ? 0 : this.#table.rows[slot * this.#table.rowWords + this.#table.valueWord + V_IDENTITY] >>> 0;
+    const front = this.#front;
+    const stamp = this.#table.readGeneration + 1;
+    const at = ((Math.imul(a3, 0x9e3779b1) ^ Math.imul(a1 ^ a2, 0x85ebca77)) >>> (32 - FRONT_BITS)) * FRONT_WORDS;
+    // Fast: asked before, and nothing has changed since.
+    const isKnown =
+      front[at] === stamp &&
+      front[at + 4] === a3 &&
+      front[at + 3] === a2 &&
+      front[at + 2] === a1 &&
+      front[at + 1] === a0;
+    if (isKnown) return front[at + 5];
+    // Slow: longest prefix first.
+    front[at + 1] = a0;
+    front[at + 2] = a1;
+    front[at + 3] = a2;
+    front[at + 4] = a3;
+    return this.#learn(at);
   }
 
   /** The whole entry an address leads to, for people. */
   match(address: AddressWords): IpcacheEntry | undefined {
-    const slot = this.#table.match(...address);
-    return slot < 0 ? undefined : this.#readEntry(slot);
+    const table = this.#table;
+    for (let attempt = 0; ; attempt++) {
+      const before = table.readGeneration;
+      const slot = table.match(...address);
+      const entry = slot < 0 ? undefined : this.#readEntry(slot);
+      if (table.isUnchanged(before) || attempt > READ_ATTEMPTS) return entry;
+    }
+  }
+
+  /** Looks up the address at `at` of the front, and keeps the answer there with the generation it is true for. */
+  #learn(at: number): number {
+    const front = this.#front;
+    const table = this.#table;
+    for (let attempt = 0; ; attempt++) {
+      const before = table.readGeneration;
+      const slot = table.match(front[at + 1], front[at + 2], front[at + 3], front[at + 4]);
+      const identity = slot < 0 ? 0 : table.rows[slot * table.rowWords + table.valueWord + V_IDENTITY];
+      const isSame = table.isUnchanged(before);
+      if (!isSame && attempt < READ_ATTEMPTS) continue;
+      front[at] = isSame ? before + 1 : 0;
+      front[at + 5] = identity;
+      return identity;
+    }
   }
 
   /**
@@ -109,7 +155,7 @@ export class Ipcache {
   }
 
   *entries(): Generator<IpcacheEntry> {
-    for (const slot of this.#table.slots()) yield this.#readEntry(slot);
+    yield* this.#table.describe((slot) => this.#readEntry(slot));
   }
 
   #readEntry(slot: number): IpcacheEntry {

@@ -8,7 +8,6 @@ import { halfSipHash } from './half-sip-hash.ts';
 import { hashTableBytes, ROW_KEY } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
 import type { MapFile } from './map-file.ts';
-import { W_GENERATION } from './map-header.ts';
 
 // --- specification
 const KEY_WORDS = 5; // prefix length, then the four address words
@@ -18,11 +17,9 @@ const V4_MAPPED = 0xffff;
 const LENGTHS = 129;
 const BITS_WORD = 132;
 const PREAMBLE_WORDS = 144;
-const READ_ATTEMPTS = 1000;
 const PROBE_LIMIT = 256; // as HashTable
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const KEY = ROW_KEY;
-const GENERATION = W_GENERATION;
 
 export interface LpmShape {
   readonly valueWords: number;
@@ -43,20 +40,6 @@ export class LpmTable extends HashTable {
     super(file, byteOffset + PREAMBLE_WORDS * 4, { keyWords: KEY_WORDS, ...shape });
     this.#counts = file.words(byteOffset, LENGTHS);
     this.#bits = file.words(byteOffset + BITS_WORD * 4, 5);
-  }
-
-  /**
-   * Slot of the longest prefix that holds the address, or -1, while another process may be writing.
-   * The address is four words, most significant first.
-   */
-  match(a0: number, a1: number, a2: number, a3: number): number {
-    const { header } = this;
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const before = header[GENERATION];
-      const slot = this.#matchOnce(a0, a1, a2, a3);
-      if ((before & 1) === 0 && Atomics.load(header, GENERATION) === before) return slot;
-    }
-    return this.#matchOnce(a0, a1, a2, a3);
   }
 
   /** Fills `key` with a prefix; bits beyond the length are dropped. */
@@ -107,7 +90,11 @@ export class LpmTable extends HashTable {
       : halfSipHash(key, 0, KEY_WORDS, this.seed0, this.seed1);
   }
 
-  #matchOnce(a0: number, a1: number, a2: number, a3: number): number {
+  /**
+   * Slot of the longest prefix that holds the address, or -1. For the writer, or inside a window (`readGeneration`).
+   * The address is four words, most significant first.
+   */
+  match(a0: number, a1: number, a2: number, a3: number): number {
     let top = 4;
     if (a2 === V4_MAPPED && a1 === 0 && a0 === 0) {
       const slot = this.#matchV4(a3);

@@ -53,7 +53,7 @@ export class PolicyStatsMap {
       valueWords: VALUE_WORDS,
       capacity: file.capacity,
     });
-    if (file.recovered) this.#table.recover();
+    if (file.writable) this.#table.prepare();
   }
 
   static create(
@@ -111,20 +111,22 @@ export class PolicyStatsMap {
   }
 
   *entries(): Generator<PolicyStatsEntry> {
+    yield* this.#table.describe((slot) => this.#readEntry(slot));
+  }
+
+  #readEntry(slot: number): PolicyStatsEntry {
     const { rows, rowWords, valueWord } = this.#table;
-    for (const slot of this.#table.slots()) {
-      const key = slot * rowWords + ROW_KEY;
-      const point = rows[key + 2];
-      yield {
-        endpoint: rows[key],
-        identity: rows[key + 1] >>> 0,
-        egress: ((point >>> 29) & 1) === 1,
-        protocol: (point >>> 16) & 0xff,
-        port: point & 0xffff,
-        prefixLength: (point >>> 24) & 31,
-        packets: read64(rows, slot * rowWords + valueWord),
-        bytes: read64(rows, slot * rowWords + valueWord + 2),
-      };
-    }
+    const key = slot * rowWords + ROW_KEY;
+    const point = rows[key + 2];
+    return {
+      endpoint: rows[key],
+      identity: rows[key + 1] >>> 0,
+      egress: ((point >>> 29) & 1) === 1,
+      protocol: (point >>> 16) & 0xff,
+      port: point & 0xffff,
+      prefixLength: (point >>> 24) & 31,
+      packets: read64(rows, slot * rowWords + valueWord),
+      bytes: read64(rows, slot * rowWords + valueWord + 2),
+    };
   }
 }

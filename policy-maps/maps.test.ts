@@ -1,0 +1,807 @@
+// The pinned maps as their users see them: conntrack above all, then the smaller ones, each with its limits. SEED=n
+// repeats a run.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { CONFIG_ROUTER_IPV4, CONFIG_WORLD_GENERATION, ConfigMap } from './config-map.ts';
+import { ConntrackMap, CT_FRESH_SEC, type TupleFields } from './conntrack-map.ts';
+import * as row from './conntrack-row.ts';
+import { EndpointMap, type EndpointValue } from './endpoint-map.ts';
+import { EventRing } from './event-ring.ts';
+import { FRAGMENT_LIFETIME_SEC, FragmentMap } from './fragment-map.ts';
+import { Ipcache } from './ipcache.ts';
+import { L7RuleMap } from './l7-rule-map.ts';
+import type { L7RuleSet } from './l7-rules.ts';
+import { MapError } from './map-error.ts';
+import type { Mapper } from './map-file.ts';
+import { memoryMapper } from './memory-mapper.ts';
+import { MetricsMap } from './metrics-map.ts';
+import { PolicyMap } from './policy-map.ts';
+import { PolicyStatsMap } from './policy-stats-map.ts';
+import { PORT_KINDS, type Port, PortMap } from './port-map.ts';
+
+const SEED = Number(process.env['SEED'] ?? 20240229);
+t.comment(`seed ${SEED}`);
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-maps-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+const seed = [SEED, 7] as const;
+
+function newPath(): string {
+  return join(folder, `map_${files++}`);
+}
+
+// --- conntrack
+
+function tuple(src: string, dst: string, protocol = 6): TupleFields {
+  const [s, srcPort] = endOf(src);
+  const [d, dstPort] = endOf(dst);
+  return {
+    src0: s[0],
+    src1: s[1],
+    src2: s[2],
+    src3: s[3],
+    dst0: d[0],
+    dst1: d[1],
+    dst2: d[2],
+    dst3: d[3],
+    srcPort,
+    dstPort,
+    protocol,
+  };
+}
+
+/** "10.0.0.1:80", or four hexadecimal words: "20010db8.0.0.1:80". */
+function endOf(text: string): [number[], number] {
+  const [address, port] = text.split(':');
+  const parts = address.split('.');
+  const words =
+    address.length > 15 || /[a-f]/.test(address)
+      ? parts.map((part) => Number.parseInt(part, 16) | 0)
+      : [0, 0, 0xffff, parts.reduce((word, part) => (word << 8) | Number(part), 0)];
+  return [words, Number(port)];
+}
+
+function reversed(f: TupleFields): TupleFields {
+  return {
+    src0: f.dst0,
+    src1: f.dst1,
+    src2: f.dst2,
+    src3: f.dst3,
+    dst0: f.src0,
+    dst1: f.src1,
+    dst2: f.src2,
+    dst3: f.src3,
+    srcPort: f.dstPort,
+    dstPort: f.srcPort,
+    protocol: f.protocol,
+  };
+}
+
+function newConntrack(capacity: number, mapper: Mapper = memoryMapper()): ConntrackMap {
+  const map = ConntrackMap.create(newPath(), { capacity, seed }, mapper);
+  map.nowSec = 1000;
+  return map;
+}
+
+t.test('a connection is found from both ends, and each end knows whether it began', (t) => {
+  const cases: [string, TupleFields][] = [
+    ['IPv4', tuple('10.0.0.1:40000', '10.0.0.2:80')],
+    ['IPv4, the greater address begins', tuple('200.0.0.9:40000', '10.0.0.2:80')],
+    ['the same address twice', tuple('10.0.0.1:40000', '10.0.0.1:80')],
+    ['the same ports twice', tuple('10.0.0.1:80', '10.0.0.2:80')],
+    ['IPv6', tuple('20010db8.0.0.1:1234', '20010db8.0.0.2:443')],
+    ['IPv6 that differs in the first word only', tuple('20010db9.0.0.1:1234', '20010db8.0.0.1:443')],
+    ['ICMP echo', tuple('10.0.0.1:77', '10.0.0.2:0', 1)],
+    ['ports above 32767', tuple('10.0.0.1:65535', '10.0.0.2:65534')],
+  ];
+  const map = newConntrack(32);
+  for (const [name, f] of cases) {
+    t.equal(map.lookup(f), -1, `${name}: not there yet`);
+    const slot = map.insert(f);
+    t.ok(slot >= 0);
+    t.equal(map.lookup(f), slot * 2, `${name}: from the initiator`);
+    t.equal(map.lookup(reversed(f)), slot * 2 + 1, `${name}: from the responder`);
+    t.equal(map.lookup({ ...f, protocol: 17 }), -1, `${name}: not under another protocol`);
+    t.equal(map.lookup({ ...f, dstPort: f.dstPort ^ 1 }), -1, `${name}: not with another port`);
+    t.equal(map.lookup({ ...f, src0: f.src0 ^ 1 }), -1, `${name}: not with another address`);
+  }
+  t.equal(map.count, cases.length);
+  const described = [...map.entries()].map(
+    (e) => `${e.sourcePort}>${e.destinationPort}/${e.protocol} ${e.source.join('.')}`,
+  );
+  t.same(
+    described,
+    cases.map(([, f]) => `${f.srcPort}>${f.dstPort}/${f.protocol} ${f.src0}.${f.src1}.${f.src2}.${f.src3}`),
+  );
+  t.end();
+});
+
+t.test('a connection to oneself on one port has one end only, and is found', (t) => {
+  const map = newConntrack(4);
+  const f = tuple('10.0.0.1:80', '10.0.0.1:80');
+  const slot = map.insert(f);
+  t.equal(map.lookup(f), slot * 2);
+  t.end();
+});
+
+t.test('insert() begins a row anew: only key, orientation, created and a short lifetime', (t) => {
+  const map = newConntrack(4);
+  const f = tuple('10.0.0.9:4000', '10.0.0.2:80');
+  const slot = map.insert(f);
+  const base = slot * row.CT_ROW_WORDS;
+  const generation = map.words[base + row.CT_SLOT_GENERATION];
+  map.words.fill(7, base + row.CT_LIFETIME, base + row.CT_SLOT_GENERATION);
+  map.words.fill(7, base + row.CT_L7, base + row.CT_L7 + row.CT_L7_WORDS);
+  map.nowSec = 2000;
+  t.equal(map.insert(reversed(f)), slot, 'the same key, from the other end');
+  const words = [...map.words.subarray(base, base + row.CT_ROW_WORDS)];
+  t.equal(words[row.CT_LIFETIME], 2000 + CT_FRESH_SEC);
+  t.equal(words[row.CT_CREATED], 2000);
+  t.not(words[row.CT_SLOT_GENERATION], generation);
+  t.equal(map.lookup(f), slot * 2 + 1, 'it has the new initiator');
+  const set = [row.CT_FLAGS, row.CT_LIFETIME, row.CT_CREATED, row.CT_SLOT_GENERATION];
+  t.same(
+    words.slice(row.CT_FLAGS).filter((word, i) => word !== 0 && !set.includes(row.CT_FLAGS + i)),
+    [],
+  );
+  t.equal(map.count, 1);
+  t.end();
+});
+
+t.test('a slot that went to another connection is not taken for the old one', (t) => {
+  const map = newConntrack(4);
+  const old = tuple('10.0.0.1:4000', '10.0.0.2:80');
+  const slot = map.insert(old);
+  map.lookup(old);
+  t.ok(map.remove(slot));
+  t.notOk(map.remove(slot));
+  t.equal(map.lookup(old), -1, 'though it was remembered');
+  const other = tuple('10.0.0.1:4001', '10.0.0.2:80');
+  t.equal(map.insert(other), slot, 'the row freed last is used first');
+  t.equal(map.lookup(old), -1);
+  t.equal(map.lookup(other), slot * 2);
+  t.end();
+});
+
+t.test('account() carries into the high words', (t) => {
+  const map = newConntrack(4);
+  const slot = map.insert(tuple('10.0.0.1:4000', '10.0.0.2:80'));
+  for (let i = 0; i < 5; i++) map.account(slot * row.CT_ROW_WORDS, 0x80000000, 0xffffffff);
+  const [entry] = [...map.entries()];
+  t.equal(entry.packets, 5 * 0x80000000);
+  t.equal(entry.bytes, 5 * 0xffffffff);
+  t.end();
+});
+
+t.test('expire() removes what is dead, in steps, and tells before it does', (t) => {
+  const map = newConntrack(100);
+  for (let i = 0; i < 100; i++) {
+    const slot = map.insert(tuple(`10.0.0.1:${1000 + i}`, '10.0.0.2:80'));
+    map.words[slot * row.CT_ROW_WORDS + row.CT_LIFETIME] = i % 4 === 0 ? 1500 : 3000;
+  }
+  const told: number[] = [];
+  t.equal(map.expire(1500, 1000), 0, 'a lifetime that ends now is not over');
+  t.equal(
+    map.expire(1501, 40, (slot) => told.push(map.words[slot * row.CT_ROW_WORDS + row.CT_PORTS] >>> 16)),
+    10,
+    '40 rows looked at',
+  );
+  t.equal(map.expire(1501, 60), 15);
+  t.equal(map.count, 75);
+  t.same(
+    told,
+    range(10).map((i) => 1000 + 4 * i),
+  );
+  t.equal(map.lookup(tuple('10.0.0.1:1004', '10.0.0.2:80')), -1);
+  t.not(map.lookup(tuple('10.0.0.1:1005', '10.0.0.2:80')), -1);
+  t.equal(map.expire(5000, 1000), 75, 'a budget beyond the table looks at every row once');
+  t.equal(map.count, 0);
+  t.equal(map.file.counters.expired, 100);
+  t.equal(map.insert(tuple('10.0.0.1:1', '10.0.0.2:80')), 0, 'an empty table begins again at its first row');
+  t.end();
+});
+
+t.test('a full table gives up the dead, then the closing and the unanswered, then the longest unused', (t) => {
+  const fill = (map: ConntrackMap): void => {
+    for (let i = 0; i < 8; i++) {
+      const base = map.insert(tuple(`10.0.0.1:${1000 + i}`, '10.0.0.2:80')) * row.CT_ROW_WORDS;
+      map.words[base + row.CT_LIFETIME] = 9000 + i;
+      map.words[base + row.CT_FLAGS] |= row.CT_FLAG_SEEN_REPLY;
+    }
+  };
+  const at = (map: ConntrackMap, port: number): number =>
+    (map.lookup(tuple(`10.0.0.1:${port}`, '10.0.0.2:80')) >> 1) * row.CT_ROW_WORDS;
+  const cases: [string, (map: ConntrackMap) => void, gone: number][] = [
+    ['all answered', () => undefined, 1000],
+    [
+      'one closing',
+      (map) => {
+        map.words[at(map, 1005) + row.CT_FLAGS] |= row.CT_FLAG_TX_CLOSING;
+      },
+      1005,
+    ],
+    [
+      'one unanswered',
+      (map) => {
+        map.words[at(map, 1003) + row.CT_FLAGS] &= ~row.CT_FLAG_SEEN_REPLY;
+      },
+      1003,
+    ],
+    [
+      'two unanswered',
+      (map) => {
+        for (const port of [1006, 1002]) map.words[at(map, port) + row.CT_FLAGS] &= ~row.CT_FLAG_SEEN_REPLY;
+      },
+      1002,
+    ],
+    [
+      'one dead',
+      (map) => {
+        map.words[at(map, 1007) + row.CT_LIFETIME] = 999;
+        map.words[at(map, 1003) + row.CT_FLAGS] &= ~row.CT_FLAG_SEEN_REPLY;
+      },
+      1007,
+    ],
+  ];
+  for (const [name, change, gone] of cases) {
+    const map = newConntrack(8);
+    fill(map);
+    change(map);
+    const slot = map.insert(tuple('10.0.0.3:1', '10.0.0.2:80'));
+    t.ok(slot >= 0, name);
+    t.equal(map.lookup(tuple('10.0.0.3:1', '10.0.0.2:80')), slot * 2, name);
+    t.equal(map.lookup(tuple(`10.0.0.1:${gone}`, '10.0.0.2:80')), -1, `${name}: ${gone} went`);
+    t.equal(map.count, 8);
+    t.equal(map.file.counters.evictions, 1);
+  }
+  t.end();
+});
+
+t.test('a SYN flood on a full table costs the established connections little', (t) => {
+  const map = newConntrack(1000);
+  for (let i = 0; i < 500; i++) {
+    const base = map.insert(tuple(`10.0.0.1:${1000 + i}`, '10.0.0.2:80')) * row.CT_ROW_WORDS;
+    map.words[base + row.CT_LIFETIME] = 9000;
+    map.words[base + row.CT_FLAGS] |= row.CT_FLAG_SEEN_REPLY;
+  }
+  for (let i = 0; i < 20_000; i++) {
+    const base = map.insert(tuple(`10.${(i >> 8) & 255}.9.${i & 255}:${i & 0xffff}`, '10.0.0.2:80')) * row.CT_ROW_WORDS;
+    map.words[base + row.CT_LIFETIME] = 1060;
+  }
+  const left = range(500).filter((i) => map.lookup(tuple(`10.0.0.1:${1000 + i}`, '10.0.0.2:80')) >= 0).length;
+  t.ok(left >= 480, `${left} of 500 established connections are left`);
+  t.equal(map.count, 1000);
+  t.end();
+});
+
+const endDraw = fc.tuple(
+  fc.constantFrom('10.0.0.1', '10.0.0.2', '192.168.1.1', '20010db8.0.0.1', '20010db8.0.0.2'),
+  fc.constantFrom(1, 80, 40000),
+);
+const tupleDraw = fc
+  .tuple(endDraw, endDraw, fc.constantFrom(6, 17))
+  .map(([a, b, protocol]) => tuple(a.join(':'), b.join(':'), protocol));
+
+t.test('conntrack agrees with a plain Map over random connections, in both directions', (t) => {
+  const nameOf = (f: TupleFields): string =>
+    [f.src0, f.src1, f.src2, f.src3, f.srcPort, f.dst0, f.dst1, f.dst2, f.dst3, f.dstPort, f.protocol].join();
+  const steps = fc.array(fc.tuple(fc.constantFrom('insert', 'insert', 'remove', 'lookup'), tupleDraw), {
+    maxLength: 100,
+  });
+  const property = fc.property(steps, (steps) => {
+    const map = newConntrack(200);
+    const twin = new Map<string, number>();
+    for (const [what, f] of steps) {
+      const known = twin.has(nameOf(f)) ? 0 : twin.has(nameOf(reversed(f))) ? 1 : -1;
+      const found = map.lookup(f);
+      if ((found < 0 ? -1 : found & 1) !== known) return false;
+      if (what === 'insert') {
+        twin.delete(nameOf(reversed(f)));
+        twin.set(nameOf(f), map.insert(f));
+      } else if (what === 'remove' && found >= 0) {
+        map.remove(found >> 1);
+        twin.delete(nameOf(f));
+        twin.delete(nameOf(reversed(f)));
+      }
+      if (map.count !== twin.size) return false;
+    }
+    const described = [...map.entries()].map((e) =>
+      [...e.source, e.sourcePort, ...e.destination, e.destinationPort, e.protocol].join(),
+    );
+    if (described.sort().join(' ') !== [...twin.keys()].sort().join(' ')) return false;
+    map.expire(1_000_000, 1000);
+    return map.count === 0;
+  });
+  fc.assert(property, { seed: SEED, numRuns: 150 });
+  t.end();
+});
+
+t.test('a dataplane that died hands its connections on', (t) => {
+  const mapper = memoryMapper();
+  const path = newPath();
+  const first = ConntrackMap.create(path, { capacity: 100, seed }, mapper);
+  const kept = range(50).map((i) => tuple(`10.0.0.1:${1000 + i}`, '10.0.0.2:80'));
+  for (const f of kept) first.words[first.insert(f) * row.CT_ROW_WORDS + row.CT_LIFETIME] = 9000;
+  first.file.header[9] = 4194303; // the owner is a pid that is nobody's
+  const second = ConntrackMap.open(path, mapper, { writable: true });
+  t.ok(second.file.recovered);
+  t.equal(second.count, 50);
+  t.same(
+    kept.filter((f) => second.lookup(f) < 0 || second.lookup(reversed(f)) < 0),
+    [],
+  );
+  for (let i = 0; i < 50; i++) second.insert(tuple(`10.0.0.1:${3000 + i}`, '10.0.0.2:80'));
+  t.equal(second.count, 100);
+  t.end();
+});
+
+t.test('lookups of conntrack, ipcache and endpoints, and counting, allocate nothing', (t) => {
+  const gc = globalThis.gc;
+  if (gc === undefined) {
+    t.comment('run with --expose-gc to watch the heap');
+    t.end();
+    return;
+  }
+  const map = newConntrack(64);
+  const f = tuple('10.0.0.1:4000', '10.0.0.2:80');
+  const r = reversed(f);
+  const slot = map.insert(f);
+  const ipcache = Ipcache.create(newPath(), { capacity: 64, seed }, memoryMapper());
+  ipcache.upsert([0, 0, 0xffff, 0x0a000000], 104, { identity: 7 });
+  const endpoints = newEndpoints();
+  const metrics = MetricsMap.create(newPath(), {}, memoryMapper());
+  const stats = PolicyStatsMap.create(newPath(), { capacity: 64 }, memoryMapper());
+  const handle = stats.slotFor(1, 2, 3);
+  const run = (): number => {
+    let sum = 0;
+    for (let i = 0; i < 100_000; i++) {
+      sum +=
+        map.lookup(f) +
+        map.lookup(r) +
+        ipcache.lookup(0, 0, 0xffff, 0x0a000000 + (i & 0xffff)) +
+        endpoints.lookup(0, 0, 0xffff, 0x0a000000 + (i & 15));
+      map.account(slot * row.CT_ROW_WORDS, 1, 1500);
+      metrics.add(0, 1, 1, 1500);
+      stats.add(handle, 1500);
+    }
+    return sum;
+  };
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 10; round++) {
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    run();
+    least = Math.min(least, process.memoryUsage().heapUsed - before);
+  }
+  t.ok(least < 16_384, `heap grew by ${least} bytes over 100,000 rounds`);
+  t.end();
+});
+
+t.test('a conntrack file full of garbage does no harm', (t) => {
+  let state = SEED;
+  const random = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state >>> 8;
+  };
+  for (let round = 0; round < 20; round++) {
+    const map = newConntrack(40);
+    const words = new Int32Array(map.file.buffer);
+    for (let i = 16; i < words.length; i++)
+      if (random() % (1 + (round % 5)) === 0) words[i] = random() % 3 === 0 ? random() % 110 : random() << 8;
+    for (let i = 0; i < 200; i++) {
+      const f = tuple(`10.0.0.${random() % 4}:${random() % 9}`, '10.0.0.2:80');
+      map.lookup(f);
+      map.insert(f);
+      map.expire(random() % 5000, 10);
+      map.remove(random() % 40);
+    }
+    t.ok([...map.entries()].length <= 104);
+  }
+  t.end();
+});
+
+// --- ipcache and endpoints
+
+t.test('Ipcache', (t) => {
+  const map = Ipcache.create(newPath(), { capacity: 4, seed }, memoryMapper());
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000001), 0);
+  map.upsert([0, 0, 0xffff, 0x0a000000], 104, {
+    identity: 0x1000001,
+    tunnelEndpoint: [0, 0, 0xffff, 9],
+    key: 3,
+    flags: 5,
+  });
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000001), 0x1000001, 'an answer that was kept does not outlive a change');
+  map.upsert([0, 0, 0xffff, 0x0a000001], 128, { identity: 4000 });
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000001), 4000);
+  t.same(map.match([0, 0, 0xffff, 0x0a000002]), {
+    address: [0, 0, 0xffff, 0x0a000000],
+    prefixLength: 104,
+    identity: 0x1000001,
+    tunnelEndpoint: [0, 0, 0xffff, 9],
+    key: 3,
+    flags: 5,
+  });
+  t.equal(map.match([1, 2, 3, 4]), undefined);
+  t.throws(() => map.upsert([0, 0, 0, 0], 129, { identity: 1 }), /prefix length: found 129, wanted 0 to 128/);
+  map.upsert([1, 0, 0, 0], 32, { identity: 5 });
+  map.upsert([2, 0, 0, 0], 32, { identity: 6 });
+  t.throws(() => map.upsert([3, 0, 0, 0], 32, { identity: 7 }), { code: 'ERR_MAP_FULL', path: map.file.path });
+  t.equal(map.lookup(3, 0, 0, 0), 0);
+  map.upsert([2, 0, 0, 0], 32, { identity: 8 });
+  t.equal(map.lookup(2, 1, 1, 1), 8, 'a full map still changes what it has');
+  t.ok(map.remove([2, 0, 0, 0], 32));
+  t.equal(map.lookup(2, 1, 1, 1), 0);
+  t.same([...map.entries()].map((e) => e.identity).sort(), [0x1000001, 4000, 5].sort());
+  t.same(map.file.counters, {
+    count: 3,
+    capacity: 4,
+    updates: 5,
+    removals: 1,
+    full: 1,
+    evictions: 0,
+    probeFailures: 0,
+    expired: 0,
+  });
+  t.end();
+});
+
+function endpoint(i: number): EndpointValue {
+  return {
+    ifindex: 100 + i,
+    lxcId: 10 + i,
+    flags: i,
+    mac: { high: 0x0200, low: i },
+    nodeMac: { high: 0x0201, low: -i },
+    secId: 4000 + i,
+    portIndex: i,
+  };
+}
+
+function newEndpoints(): EndpointMap {
+  const map = EndpointMap.create(newPath(), { capacity: 16, seed }, memoryMapper());
+  for (let i = 0; i < 8; i++) map.upsert([0, 0, 0xffff, 0x0a000000 + i], endpoint(i));
+  return map;
+}
+
+t.test('EndpointMap', (t) => {
+  const map = newEndpoints();
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000009), -1);
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000009), -1, 'asked again');
+  const places = range(4).map((i) => map.lookup(0, 0, 0xffff, 0x0a000000 + i));
+  for (const [i, place] of places.entries()) {
+    const found = [map.ifindex(place), map.lxcId(place), map.flags(place), map.secId(place), map.portIndex(place)];
+    t.same(found, [100 + i, 10 + i, i, 4000 + i, i], 'a place outlives three more lookups');
+    t.same(
+      [map.macHigh(place), map.macLow(place), map.nodeMacHigh(place), map.nodeMacLow(place)],
+      [0x0200, i, 0x0201, 0 - i],
+    );
+  }
+  map.upsert([0, 0, 0xffff, 0x0a000001], endpoint(9));
+  t.equal(map.portIndex(map.lookup(0, 0, 0xffff, 0x0a000001)), 9, 'a change is seen');
+  t.ok(map.remove([0, 0, 0xffff, 0x0a000001]));
+  t.equal(map.lookup(0, 0, 0xffff, 0x0a000001), -1);
+  t.same(
+    [...map.entries()].map((e) => e.lxcId),
+    [10, 12, 13, 14, 15, 16, 17],
+  );
+  t.same([...map.entries()][0], {
+    address: [0, 0, 0xffff, 0x0a000000],
+    ...endpoint(0),
+    nodeMac: { high: 0x0201, low: 0 },
+  });
+  t.end();
+});
+
+t.test('EndpointMap answers as a plain Map does, whatever the order of lookups and changes', (t) => {
+  const steps = fc.array(fc.tuple(fc.constantFrom('put', 'remove', 'ask', 'ask', 'ask'), fc.nat(15), fc.nat(1000)), {
+    maxLength: 80,
+  });
+  const property = fc.property(steps, (steps) => {
+    const map = EndpointMap.create(newPath(), { capacity: 16, seed }, memoryMapper());
+    const twin = new Map<number, number>();
+    for (const [what, host, value] of steps) {
+      if (what === 'put') {
+        map.upsert([0, 0, 0xffff, host << 20], endpoint(value));
+        twin.set(host, value);
+      } else if (what === 'remove' && map.remove([0, 0, 0xffff, host << 20]) !== twin.delete(host)) return false;
+      const place = map.lookup(0, 0, 0xffff, host << 20);
+      if ((place < 0 ? undefined : map.portIndex(place)) !== twin.get(host)) return false;
+    }
+    return true;
+  });
+  fc.assert(property, { seed: SEED, numRuns: 100 });
+  t.end();
+});
+
+// --- ports, metrics, statistics, fragments, configuration
+
+const PORT: Port = {
+  kind: 'tap',
+  ifname: 'sluice_tap_0012',
+  ifindex: 12,
+  mac: { high: 0x0242, low: -5 },
+  endpointId: 7,
+  secId: 0x2000001,
+  mtu: 9000,
+  flags: 1,
+};
+
+t.test('PortMap', (t) => {
+  const map = PortMap.create(newPath(), { capacity: 8 }, memoryMapper());
+  const none = {
+    address: [0, 0, 0, 0],
+    address6: [0, 0, 0, 0],
+    gateway: [0, 0, 0, 0],
+    gateway6: [0, 0, 0, 0],
+    gatewayMac: { high: 0, low: 0 },
+  };
+  t.equal(map.get(0), undefined);
+  t.equal(map.generation, 0);
+  map.set(0, PORT);
+  t.same(map.get(0), { index: 0, ...PORT, ...none });
+  const uplink = {
+    ...PORT,
+    kind: 'uplink' as const,
+    address: [0, 0, 0xffff, 1],
+    address6: [1, 2, 3, 4],
+    gateway: [0, 0, 0xffff, 2],
+    gateway6: [5, 6, 7, 8],
+    gatewayMac: { high: 1, low: 2 },
+  };
+  map.set(1, uplink as unknown as Port);
+  t.same(map.get(1), { index: 1, ...uplink });
+  t.equal(map.freeIndex(), 2);
+  map.clear(0);
+  t.equal(map.get(0), undefined);
+  t.equal(map.freeIndex(), 0);
+  t.same(
+    [...map.entries()].map((port) => port.index),
+    [1],
+  );
+  t.equal(map.generation, 3, 'every change counts');
+  t.throws(
+    () => map.set(0, { ...PORT, ifname: 'sixteen_letters_' }),
+    /ifname: found sixteen_letters_, wanted at most 15 bytes/,
+  );
+  t.throws(() => map.set(8, PORT), /row: found 8, wanted 0 to 7/);
+  t.same(Object.values(PORT_KINDS).sort(), [0, 1, 2, 3, 4, 5], 'every kind has a number');
+  for (const kind of ['tap', 'veth', 'pcap', 'host', 'uplink'] as const) {
+    map.set(2, { ...PORT, kind });
+    t.equal(map.get(2)?.kind, kind);
+  }
+  for (let i = 0; i < 8; i++) map.set(i, PORT);
+  t.equal(map.freeIndex(), -1);
+  t.end();
+});
+
+t.test('MetricsMap', (t) => {
+  const map = MetricsMap.create(newPath(), {}, memoryMapper());
+  map.add(133, 1, 1, 60);
+  map.add(133, 1, 2, 0xffffffff);
+  map.add(0, 2, 1, 1500);
+  map.add(255, 1, 1, 0);
+  t.same(
+    [...map.entries()],
+    [
+      { reason: 0, direction: 2, packets: 1, bytes: 1500 },
+      { reason: 133, direction: 1, packets: 3, bytes: 0xffffffff + 60 },
+      { reason: 255, direction: 1, packets: 1, bytes: 0 },
+    ],
+  );
+  t.end();
+});
+
+t.test('PolicyStatsMap counts by entry, and not for whoever had the slot before', (t) => {
+  const map = PolicyStatsMap.create(newPath(), { capacity: 2, seed }, memoryMapper());
+  const point = (6 << 16) | 80 | (24 << 24) | (1 << 29);
+  const handle = map.slotFor(7, 0x1000001, point);
+  t.equal(map.slotFor(7, 0x1000001, point), handle);
+  t.ok(map.add(handle, 100) && map.add(handle, 50));
+  t.same(
+    [...map.entries()],
+    [
+      {
+        endpoint: 7,
+        identity: 0x1000001,
+        egress: true,
+        protocol: 6,
+        port: 80,
+        prefixLength: 24,
+        packets: 2,
+        bytes: 150,
+      },
+    ],
+  );
+  map.now = 2;
+  const second = map.slotFor(8, 1, 0);
+  map.now = 3;
+  t.ok(map.add(handle, 1), 'used again');
+  map.now = 4;
+  const third = map.slotFor(9, 1, 0);
+  t.ok(map.add(handle, 1));
+  t.ok(map.add(third, 1));
+  t.notOk(map.add(second, 1), 'the entry used longest ago was given up');
+  t.notOk(map.add(-1, 1), 'no handle');
+  t.notOk(map.add(0x7fffffff, 1), 'a handle that cannot be');
+  t.equal(map.count, 2);
+  t.end();
+});
+
+t.test('FragmentMap', (t) => {
+  const map = FragmentMap.create(newPath(), { capacity: 2, seed }, memoryMapper());
+  const f = { ...tuple('10.0.0.1:0', '10.0.0.2:0', 17), fragmentId: 0xffffffff | 0 };
+  t.equal(map.lookup(f, 100), -1);
+  map.insert(f, 65535, 53, 100);
+  const slot = map.lookup(f, 100 + FRAGMENT_LIFETIME_SEC);
+  t.same([map.srcPort(slot), map.dstPort(slot)], [65535, 53]);
+  t.equal(map.lookup(f, 101 + FRAGMENT_LIFETIME_SEC), -1, 'forgotten after a while');
+  t.equal(map.lookup({ ...f, fragmentId: 1 }, 100), -1);
+  t.equal(map.lookup({ ...f, protocol: 6 }, 100), -1);
+  map.insert({ ...f, fragmentId: 1 }, 1, 2, 110);
+  map.insert({ ...f, fragmentId: 2 }, 3, 4, 120);
+  t.equal(map.lookup(f, 120), -1, 'full: the one heard of longest ago is forgotten');
+  t.equal(map.count, 2);
+  t.same([...map.entries()].map((e) => [e.fragmentId, e.srcPort, e.dstPort, e.protocol]).sort(), [
+    [1, 1, 2, 17],
+    [2, 3, 4, 17],
+  ]);
+  t.end();
+});
+
+t.test('ConfigMap has many writers and never returns to world generation 0', (t) => {
+  const mapper = memoryMapper();
+  const path = newPath();
+  const agent = ConfigMap.create(path, {}, mapper);
+  const dataplane = ConfigMap.open(path, mapper, { writable: true });
+  t.equal(dataplane.worldGeneration, 0);
+  agent.bumpWorldGeneration();
+  t.equal(dataplane.worldGeneration, 1);
+  agent.store(CONFIG_WORLD_GENERATION, -1);
+  t.equal(dataplane.worldGeneration, 0xffffffff);
+  agent.bumpWorldGeneration();
+  t.equal(dataplane.worldGeneration, 1);
+  agent.routerMac = { high: 0x0242, low: -1 };
+  t.same(dataplane.routerMac, { high: 0x0242, low: -1 });
+  agent.setAddress(CONFIG_ROUTER_IPV4, [0, 0, 0xffff, 0x0a000001]);
+  t.same(dataplane.address(CONFIG_ROUTER_IPV4), [0, 0, 0xffff, 0x0a000001]);
+  t.same(
+    [...dataplane.entries()].map((e) => e.word),
+    [0, 4, 5, 8, 9],
+  );
+  t.end();
+});
+
+// --- L7 rules
+
+function ruleSet(port: number, rules = 1): L7RuleSet {
+  const http = range(rules).map((i) => ({ method: 'GET', path: `/p${i}é` }));
+  return { parser: 'http', endpoint: 7, ingress: true, port, rules: [{ remotes: [1234], http, cookie: 3 }] };
+}
+
+t.test('L7RuleMap', (t) => {
+  const mapper = memoryMapper();
+  const path = newPath();
+  const agent = L7RuleMap.create(path, { capacity: 64 }, mapper);
+  const dataplane = L7RuleMap.open(path, mapper);
+  t.equal(dataplane.get(1), undefined);
+  agent.put(1, ruleSet(80));
+  agent.put(65535, ruleSet(443, 3));
+  t.same(dataplane.get(1)?.ruleSet, ruleSet(80));
+  t.same(dataplane.get(65535)?.ruleSet, ruleSet(443, 3));
+  const before = dataplane.get(1);
+  t.equal(dataplane.get(1), before, 'the same object as long as nothing changed');
+  agent.put(1, ruleSet(81));
+  t.equal(dataplane.get(1)?.ruleSet.port, 81);
+  t.not(dataplane.get(1)?.generation, before?.generation);
+  t.equal(dataplane.generation, 3);
+  t.throws(() => agent.put(2, ruleSet(1, 1000)), { code: 'ERR_MAP_FULL' });
+  t.equal(dataplane.get(2), undefined);
+  t.throws(() => agent.put(65535, ruleSet(1, 1000)), { code: 'ERR_MAP_FULL' });
+  t.same(dataplane.get(65535)?.ruleSet, ruleSet(443, 3), 'the old one stays in force');
+  for (const id of [0, 65536, 1.5]) t.throws(() => agent.put(id, ruleSet(1)), /rule set id: found/);
+  t.ok(agent.remove(65535));
+  t.notOk(agent.remove(65535));
+  t.equal(dataplane.get(65535), undefined);
+  t.same(
+    [...dataplane.entries()].map((e) => e.id),
+    [1],
+  );
+  t.equal(dataplane.count, 1);
+  t.end();
+});
+
+t.test('L7RuleMap uses its slab again and again, and a new writer finds what is in it', (t) => {
+  const mapper = memoryMapper();
+  const path = newPath();
+  const first = L7RuleMap.create(path, { capacity: 64 }, mapper);
+  for (let i = 0; i < 500; i++) first.put(1 + (i % 5), ruleSet(i, 1 + (i % 7)));
+  first.close();
+  const second = L7RuleMap.open(path, mapper, { writable: true });
+  t.equal(second.count, 5);
+  for (let i = 500; i < 1000; i++) {
+    second.put(1 + (i % 5), ruleSet(i, 1 + (i % 7)));
+    for (let id = 1; id <= 5; id++) if (second.get(id)?.ruleSet.port === undefined) t.fail(`rule set ${id} is gone`);
+  }
+  t.same(
+    range(5).map((i) => second.get(1 + i)?.ruleSet.port),
+    [995, 996, 997, 998, 999],
+  );
+  t.end();
+});
+
+t.test('L7RuleMap never gives out a rule set that is not whole', (t) => {
+  const map = L7RuleMap.create(newPath(), { capacity: 64 }, memoryMapper());
+  map.put(1, ruleSet(80));
+  const bytes = new Uint8Array(map.file.buffer);
+  const words = new Int32Array(map.file.buffer);
+  const blob = 64 + 65536;
+  const damages: [string, number, number][] = [
+    ['another id', blob, 2],
+    ['a length beyond the file', blob + 2, 0x7fffffff],
+    ['a negative length', blob + 2, -1],
+    ['another checksum', blob + 3, 5],
+    ['JSON that is none', blob + 4, 0],
+    ['a place beyond the slab', 64 + 1, 66],
+    ['a negative place', 64 + 1, -1],
+  ];
+  for (const [name, word, value] of damages) {
+    const before = bytes.slice();
+    words[word] = value;
+    t.equal(L7RuleMap.open(map.file.path, (() => map.file.buffer) as Mapper).get(1), undefined, name);
+    bytes.set(before);
+  }
+  t.end();
+});
+
+// --- every map
+
+const EVERY_MAP: [
+  string,
+  (path: string, mapper: Mapper) => void,
+  (path: string, mapper: Mapper, options: { writable?: boolean }) => unknown,
+][] = [
+  ['PolicyMap', (path, mapper) => PolicyMap.create(path, {}, mapper).close(), PolicyMap.open],
+  ['Ipcache', (path, mapper) => Ipcache.create(path, { capacity: 64 }, mapper).close(), Ipcache.open],
+  ['EndpointMap', (path, mapper) => EndpointMap.create(path, { capacity: 64 }, mapper).close(), EndpointMap.open],
+  ['PortMap', (path, mapper) => PortMap.create(path, {}, mapper).close(), PortMap.open],
+  ['ConntrackMap', (path, mapper) => ConntrackMap.create(path, { capacity: 64 }, mapper).close(), ConntrackMap.open],
+  ['MetricsMap', (path, mapper) => MetricsMap.create(path, {}, mapper).close(), MetricsMap.open],
+  [
+    'PolicyStatsMap',
+    (path, mapper) => PolicyStatsMap.create(path, { capacity: 64 }, mapper).close(),
+    PolicyStatsMap.open,
+  ],
+  ['EventRing', (path, mapper) => EventRing.create(path, { capacity: 64 }, mapper).close(), EventRing.open],
+  ['L7RuleMap', (path, mapper) => L7RuleMap.create(path, { capacity: 64 }, mapper).close(), L7RuleMap.open],
+  ['FragmentMap', (path, mapper) => FragmentMap.create(path, { capacity: 64 }, mapper).close(), FragmentMap.open],
+  ['ConfigMap', (path, mapper) => ConfigMap.create(path, {}, mapper).close(), ConfigMap.open],
+];
+
+t.test('every map opens what it made, and refuses what every other made', (t) => {
+  for (const [name, create, open] of EVERY_MAP) {
+    const mapper = memoryMapper();
+    const path = newPath();
+    create(path, mapper);
+    t.doesNotThrow(() => open(path, mapper, {}), name);
+    for (const [other, , openOther] of EVERY_MAP) {
+      if (other === name) continue;
+      try {
+        openOther(path, mapper, { writable: true });
+        t.fail(`${other} opened the file of ${name}`);
+      } catch (error) {
+        if (!(error instanceof MapError) || error.code !== 'ERR_MAP_FORMAT' || !error.message.includes(path))
+          throw error;
+      }
+    }
+  }
+  t.end();
+});
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

@@ -1,0 +1,823 @@
+// The tables under the maps, each beside its slow twin: one suite for both, then random operations on the two at once,
+// then what only the real one has: files, locks, recovery, readers in another thread. SEED=n repeats a run.
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import t from 'tap';
+import { ArrayTable, arrayTableBytes } from './array-table.ts';
+import { EVENT_BYTES, EventReader, EventRing } from './event-ring.ts';
+import { halfSipHash, halfSipHash3 } from './half-sip-hash.ts';
+import { hashTableBytes, LIVE, ROW_STATE } from './hash-row.ts';
+import { HashTable } from './hash-table.ts';
+import { Ipcache } from './ipcache.ts';
+import { LpmTable, lpmTableBytes } from './lpm-table.ts';
+import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
+import { MapError } from './map-error.ts';
+import { MapFile } from './map-file.ts';
+import { HEADER_BYTES, type MapLayout, W_FREE_HEAD, W_GENERATION, W_HIGH_WATER } from './map-header.ts';
+import { ownerWord } from './map-owner.ts';
+import { memoryMapper } from './memory-mapper.ts';
+import { ReferenceArray, ReferenceHash, ReferenceLpm, ReferenceLru, ReferenceRing } from './reference-tables.ts';
+
+const SEED = Number(process.env['SEED'] ?? 20240229);
+t.comment(`seed ${SEED}`);
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-tables-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+
+function newPath(): string {
+  return join(folder, `map_${files++}`);
+}
+
+function layout(kind: 'hash' | 'lpm' | 'lru_hash' | 'array', bytes: (capacity: number) => number): MapLayout {
+  return {
+    kind,
+    version: 1,
+    keyBytes: 8,
+    valueBytes: 8,
+    maxCapacity: 1 << 16,
+    fileBytes: (capacity) => HEADER_BYTES + bytes(capacity),
+  };
+}
+
+const HASH = layout('hash', (capacity) => hashTableBytes({ keyWords: 2, valueWords: 2, capacity }));
+const LRU = layout('lru_hash', (capacity) => lruHashTableBytes({ keyWords: 2, valueWords: 2, capacity }));
+const LPM = layout('lpm', (capacity) => lpmTableBytes({ valueWords: 1, capacity }));
+const ARRAY = layout('array', (capacity) => arrayTableBytes(4, capacity));
+
+function create(layout: MapLayout, capacity: number): MapFile {
+  return MapFile.create(newPath(), layout, { capacity, seed: [SEED, 7] }, memoryMapper());
+}
+
+// --- hash and LRU hash: one interface, two twins
+
+interface KeyValue {
+  readonly size: number;
+  get(key: readonly number[]): readonly number[] | undefined;
+  /** False when there is no room. */
+  set(key: readonly number[], value: readonly number[]): boolean;
+  delete(key: readonly number[]): boolean;
+  keys(): string[];
+}
+
+class HashUnderTest implements KeyValue {
+  readonly table: HashTable;
+
+  constructor(capacity: number) {
+    this.table = new HashTable(create(HASH, capacity), HEADER_BYTES, { keyWords: 2, valueWords: 2, capacity });
+  }
+
+  get size(): number {
+    return this.table.count;
+  }
+
+  get(key: readonly number[]): number[] | undefined {
+    this.table.key.set(key);
+    return valueAt(this.table, this.table.lookup());
+  }
+
+  set(key: readonly number[], value: readonly number[]): boolean {
+    this.table.key.set(key);
+    try {
+      const slot = this.table.stage();
+      this.table.rows.set(value, slot * this.table.rowWords + this.table.valueWord);
+      this.table.publish(slot);
+      return true;
+    } catch (error) {
+      if (error instanceof MapError && error.code === 'ERR_MAP_FULL') return false;
+      throw error;
+    }
+  }
+
+  delete(key: readonly number[]): boolean {
+    this.table.key.set(key);
+    return this.table.remove();
+  }
+
+  keys(): string[] {
+    return keysOf(this.table);
+  }
+}
+
+class LruUnderTest implements KeyValue {
+  readonly table: LruHashTable;
+
+  constructor(capacity: number) {
+    this.table = new LruHashTable(create(LRU, capacity), HEADER_BYTES, { keyWords: 2, valueWords: 2, capacity });
+  }
+
+  get size(): number {
+    return this.table.count;
+  }
+
+  get(key: readonly number[]): number[] | undefined {
+    this.table.key.set(key);
+    return valueAt(this.table, this.table.find());
+  }
+
+  set(key: readonly number[], value: readonly number[]): boolean {
+    this.table.now++;
+    this.table.key.set(key);
+    const slot = this.table.acquire();
+    this.table.rows.set(value, slot * this.table.rowWords + this.table.valueWord);
+    return true;
+  }
+
+  delete(key: readonly number[]): boolean {
+    this.table.key.set(key);
+    return this.table.remove();
+  }
+
+  keys(): string[] {
+    return keysOf(this.table);
+  }
+}
+
+function valueAt(table: HashTable, slot: number): number[] | undefined {
+  const at = slot * table.rowWords + table.valueWord;
+  return slot < 0 ? undefined : [...table.rows.subarray(at, at + 2)];
+}
+
+function keysOf(table: HashTable): string[] {
+  const keys: string[] = [];
+  for (const slot of table.slots()) {
+    table.loadKey(slot);
+    keys.push(table.key.join());
+  }
+  return keys.sort();
+}
+
+const KEY_VALUE_TABLES: [name: string, make: (capacity: number) => KeyValue, isLru: boolean][] = [
+  ['the hash table', (capacity) => new HashUnderTest(capacity), false],
+  ['its twin', (capacity) => new ReferenceHash(capacity), false],
+  ['the LRU hash table', (capacity) => new LruUnderTest(capacity), true],
+  ['its twin', (capacity) => new ReferenceLru(capacity), true],
+];
+
+for (const [name, make, isLru] of KEY_VALUE_TABLES) {
+  t.test(`${name} (${isLru ? 'LRU' : 'hash'}) keeps the common law`, (t) => {
+    const table = make(4);
+    t.equal(table.get([1, 2]), undefined, 'an empty table has nothing');
+    t.ok(table.set([1, 2], [10, 20]));
+    t.same(table.get([1, 2]), [10, 20], 'what was set is found');
+    t.equal(table.get([2, 1]), undefined, 'the order of the words matters');
+    t.ok(table.set([1, 2], [11, 21]));
+    t.same(table.get([1, 2]), [11, 21], 'a second value replaces the first');
+    t.equal(table.size, 1);
+    t.ok(table.set([0, 0], [0, 0]));
+    t.same(table.get([0, 0]), [0, 0], 'a key of zeroes is a key, a value of zeroes a value');
+    t.ok(table.set([-1, -2147483648], [-3, 4]));
+    t.same(table.get([-1, -2147483648]), [-3, 4], 'words are signed');
+    t.ok(table.delete([0, 0]));
+    t.notOk(table.delete([0, 0]), 'what is gone cannot be deleted again');
+    t.same(table.keys(), ['-1,-2147483648', '1,2'].sort());
+    t.ok(table.set([3, 3], [3, 3]) && table.set([4, 4], [4, 4]));
+    t.equal(table.size, 4);
+    if (isLru) {
+      t.ok(table.set([1, 2], [12, 22]) && table.set([5, 5], [5, 5]), 'a full table makes room');
+      t.equal(table.get([-1, -2147483648]), undefined, 'by giving up the key used longest ago');
+      t.same(table.get([1, 2]), [12, 22]);
+    } else {
+      t.notOk(table.set([5, 5], [5, 5]), 'a full table refuses a new key');
+      t.ok(table.set([4, 4], [40, 40]), 'but not a new value');
+      t.same(table.get([4, 4]), [40, 40]);
+    }
+    t.equal(table.size, 4);
+    t.end();
+  });
+}
+
+const keyDraw = fc.tuple(fc.integer({ min: 0, max: 5 }), fc.constantFrom(0, 1, -1));
+const operationDraw = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      what: fc.constant('set' as const),
+      key: keyDraw,
+      value: fc.tuple(fc.integer(), fc.integer()),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ what: fc.constant('delete' as const), key: keyDraw, value: fc.constant([0, 0]) }),
+  },
+);
+
+for (const [name, real, twin] of [
+  ['hash table', (n: number) => new HashUnderTest(n), (n: number) => new ReferenceHash(n)],
+  ['LRU hash table', (n: number) => new LruUnderTest(n), (n: number) => new ReferenceLru(n)],
+] as [string, (capacity: number) => KeyValue, (capacity: number) => KeyValue][]) {
+  t.test(`the ${name} agrees with its twin over random operations`, (t) => {
+    const property = fc.property(
+      fc.integer({ min: 1, max: 12 }),
+      fc.array(operationDraw, { maxLength: 120 }),
+      (capacity, operations) => {
+        const a = real(capacity);
+        const b = twin(capacity);
+        for (const { what, key, value } of operations) {
+          if (what === 'set' && a.set(key, value) !== b.set(key, value)) return false;
+          if (what === 'delete' && a.delete(key) !== b.delete(key)) return false;
+          if (a.size !== b.size || String(a.get(key)) !== String(b.get(key))) return false;
+        }
+        return (
+          a.keys().join(';') === b.keys().join(';') &&
+          b.keys().every((k) => String(a.get(k.split(',').map(Number))) === String(b.get(k.split(',').map(Number))))
+        );
+      },
+    );
+    fc.assert(property, { seed: SEED, numRuns: 200 });
+    t.end();
+  });
+}
+
+t.test('a hash table filled to its capacity and emptied again, in another order, is empty and as good as new', (t) => {
+  const table = new HashUnderTest(5000);
+  for (let i = 0; i < 5000; i++) table.set([i, 1], [i, i]);
+  t.notOk(table.set([5000, 1], [0, 0]));
+  const missing = range(5000).filter((i) => table.get([i, 1])?.[0] !== i);
+  t.same(missing, []);
+  for (const i of range(5000)) table.delete([(i * 7) % 5000, 1]);
+  t.equal(table.size, 0);
+  t.same(table.keys(), []);
+  t.equal(
+    table.table.index.findIndex((word) => word !== 0),
+    -1,
+    'no word is left in the index',
+  );
+  for (let i = 0; i < 5000; i++) table.set([i, 2], [i, i]);
+  t.equal(table.size, 5000);
+  t.end();
+});
+
+t.test('a freed row rests: it stays readable while the next 32 rows are freed', (t) => {
+  const table = new HashUnderTest(64);
+  for (let i = 0; i < 64; i++) table.set([i, 0], [i, -i]);
+  table.table.key.set([5, 0]);
+  const slot = table.table.lookup();
+  table.delete([5, 0]);
+  for (let i = 0; i < 31; i++) table.set([7, 0], [i, i]);
+  t.same(valueAt(table.table, slot), [5, -5]);
+  t.end();
+});
+
+t.test('recover() after a writer that stopped half way', (t) => {
+  const cases: [string, (table: HashTable) => void][] = [
+    ['between the odd and the even generation', (table) => void (table.file.header[W_GENERATION] |= 1)],
+    [
+      'with a row staged',
+      (table) => {
+        table.key.set([77, 77]);
+        table.stage();
+      },
+    ],
+    [
+      'with a row live that no index word leads to',
+      (table) => {
+        table.key.set([78, 78]);
+        table.rows[table.stage() * table.rowWords + ROW_STATE] = LIVE;
+      },
+    ],
+    [
+      'with two rows of one key live',
+      (table) => {
+        table.key.set([3, 0]);
+        table.rows[table.stage() * table.rowWords + ROW_STATE] = LIVE;
+      },
+    ],
+    [
+      'with a broken free list',
+      (table) => {
+        table.file.header[W_FREE_HEAD] = 999;
+      },
+    ],
+    [
+      'with a high-water mark that cannot be',
+      (table) => {
+        table.file.header[W_HIGH_WATER] = -5;
+      },
+    ],
+  ];
+  for (const [name, damage] of cases) {
+    const under = new HashUnderTest(20);
+    for (let i = 0; i < 12; i++) under.set([i, 0], [i, i]);
+    under.delete([2, 0]);
+    damage(under.table);
+    const isLost = name.includes('high-water');
+    t.same(under.get([3, 0]), [3, 3], `${name}: readers find what there was, before`);
+    under.table.prepare();
+    under.table.recover();
+    t.equal(under.size, isLost ? 0 : 11, `${name}: and after`);
+    for (let i = 0; i < 20; i++) under.set([i, 0], [i, -i]);
+    t.same(under.keys().length, 20);
+    t.same(
+      range(20).map((i) => under.get([i, 0])),
+      range(20).map((i) => [i, 0 - i]),
+      name,
+    );
+    t.notOk(under.set([21, 0], [0, 0]), `${name}: and the table is full when it is full`);
+  }
+  t.end();
+});
+
+t.test('LruHashTable tells a handle of a row from one of its next life', (t) => {
+  const { table } = new LruUnderTest(1);
+  table.key.set([1, 1]);
+  const slot = table.acquire();
+  const generation = table.rowGeneration(slot);
+  table.key.set([1, 1]);
+  t.equal(table.acquire(), slot);
+  t.equal(table.rowGeneration(slot), generation, 'the same key keeps it');
+  table.key.set([2, 2]);
+  t.equal(table.acquire(), slot, 'another key takes the slot over');
+  t.not(table.rowGeneration(slot), generation);
+  t.end();
+});
+
+// --- longest prefix match
+
+class LpmUnderTest {
+  readonly table: LpmTable;
+
+  constructor(capacity: number) {
+    this.table = new LpmTable(create(LPM, capacity), HEADER_BYTES, { valueWords: 1, capacity });
+  }
+
+  get size(): number {
+    return this.table.count;
+  }
+
+  set([a, b, c, d]: readonly number[], length: number, value: number): void {
+    this.table.setPrefix(a, b, c, d, length);
+    const slot = this.table.stage();
+    this.table.rows[slot * this.table.rowWords + this.table.valueWord] = value;
+    this.table.publish(slot);
+  }
+
+  delete([a, b, c, d]: readonly number[], length: number): boolean {
+    this.table.setPrefix(a, b, c, d, length);
+    return this.table.remove();
+  }
+
+  match([a, b, c, d]: readonly number[]): number | undefined {
+    const slot = this.table.match(a, b, c, d);
+    return slot < 0 ? undefined : this.table.rows[slot * this.table.rowWords + this.table.valueWord];
+  }
+}
+
+const v4 = (a: number, b: number, c: number, d: number): number[] => [
+  0,
+  0,
+  0xffff,
+  (a << 24) | (b << 16) | (c << 8) | d,
+];
+
+for (const [name, make] of [
+  ['the LPM table', () => new LpmUnderTest(64)],
+  ['its twin', () => new ReferenceLpm()],
+] as const) {
+  t.test(`${name} (longest prefix) keeps the common law`, (t) => {
+    const table = make();
+    t.equal(table.match(v4(10, 0, 0, 1)), undefined);
+    table.set([0, 0, 0, 0], 0, 1);
+    t.equal(table.match(v4(10, 0, 0, 1)), 1, '::/0 holds IPv4 too');
+    table.set(v4(0, 0, 0, 0), 96, 2);
+    t.equal(table.match(v4(10, 0, 0, 1)), 2, '0.0.0.0/0');
+    t.equal(table.match([0x20010db8, 0, 0, 1]), 1, 'and not IPv6');
+    table.set(v4(10, 0, 0, 0), 104, 3);
+    table.set(v4(10, 1, 2, 3), 128, 4);
+    t.equal(table.match(v4(10, 1, 2, 3)), 4);
+    t.equal(table.match(v4(10, 1, 2, 4)), 3);
+    t.equal(table.match(v4(11, 1, 2, 4)), 2);
+    table.set(v4(10, 9, 8, 7), 104, 5);
+    t.equal(table.match(v4(10, 1, 2, 4)), 5, 'bits beyond the length do not count: the same prefix');
+    table.set([0x20010db8, 0, 0, 0], 32, 6);
+    table.set([0x20010db8, 0, 0, 0], 33, 7);
+    t.equal(table.match([0x20010db8, 1, 0, 1]), 7);
+    t.equal(table.match([0x20010db8, -1, 0, 1]), 6);
+    t.equal(table.size, 6);
+    t.ok(table.delete(v4(10, 1, 2, 3), 128));
+    t.notOk(table.delete(v4(10, 1, 2, 3), 128));
+    t.equal(table.match(v4(10, 1, 2, 3)), 5);
+    t.ok(table.delete([0, 0, 0, 0], 0));
+    t.equal(table.match([1, 2, 3, 4]), undefined);
+    t.end();
+  });
+}
+
+const addressDraw = fc.oneof(
+  fc.tuple(
+    fc.constant(0),
+    fc.constant(0),
+    fc.constant(0xffff),
+    fc.constantFrom(0, 1, 0x0a000000, 0x0a000001, 0x0a0000ff, 0x0a800000, -1, -2147483648),
+  ),
+  fc.tuple(
+    fc.constantFrom(0x20010db8, 0x20010db9, 0),
+    fc.constantFrom(0, -1),
+    fc.constantFrom(0, 1, 0xffff),
+    fc.constantFrom(0, 1, -1),
+  ),
+);
+const lengthDraw = fc.oneof(
+  fc.constantFrom(0, 32, 64, 95, 96, 97, 104, 120, 127, 128),
+  fc.integer({ min: 0, max: 128 }),
+);
+
+t.test('the LPM table agrees with its twin over random operations, and is empty after removing all', (t) => {
+  const operations = fc.array(fc.tuple(fc.boolean(), addressDraw, lengthDraw, fc.nat(1000)), { maxLength: 80 });
+  const property = fc.property(
+    operations,
+    fc.array(addressDraw, { minLength: 20, maxLength: 20 }),
+    (operations, asked) => {
+      const real = new LpmUnderTest(200);
+      const twin = new ReferenceLpm();
+      for (const [isSet, address, length, value] of operations) {
+        if (isSet || value > 500) {
+          real.set(address, length, value);
+          twin.set(address, length, value);
+        } else if (real.delete(address, length) !== twin.delete(address, length)) return false;
+      }
+      if (real.size !== twin.size || !asked.every((address) => real.match(address) === twin.match(address)))
+        return false;
+      real.table.recover();
+      if (!asked.every((address) => real.match(address) === twin.match(address))) return false;
+      for (const [, address, length] of operations) real.delete(address, length);
+      return real.size === 0 && asked.every((address) => real.match(address) === undefined);
+    },
+  );
+  fc.assert(property, { seed: SEED, numRuns: 150 });
+  t.end();
+});
+
+// --- array
+
+t.test('the array table agrees with its twin over random operations', (t) => {
+  const row = fc.tuple(fc.integer(), fc.integer(), fc.integer());
+  const property = fc.property(fc.array(fc.tuple(fc.nat(7), row), { maxLength: 40 }), (writes) => {
+    const real = new ArrayTable(create(ARRAY, 8), HEADER_BYTES, 4);
+    const twin = new ReferenceArray(3);
+    for (const [index, values] of writes) {
+      real.set(index, Int32Array.from(values));
+      twin.set(index, values);
+    }
+    const read = new Int32Array(3);
+    return (
+      range(8).every((index) => real.get(index, read) && read.join() === twin.get(index).join()) &&
+      real.generation === writes.length
+    );
+  });
+  fc.assert(property, { seed: SEED, numRuns: 100 });
+  t.end();
+});
+
+t.test('the array table refuses rows it does not have, and does not give out a half-written one', (t) => {
+  const table = new ArrayTable(create(ARRAY, 8), HEADER_BYTES, 4);
+  const row = new Int32Array(3);
+  t.throws(() => table.set(8, row), /row: found 8, wanted 0 to 7/);
+  t.throws(() => table.get(-1, row), /row: found -1/);
+  table.words[4] = 1; // a writer that died in the middle of row 1
+  t.notOk(table.get(1, row));
+  t.ok(table.get(2, row));
+  table.set(1, Int32Array.of(1, 2, 3));
+  t.ok(table.get(1, row), 'the next writer makes it whole');
+  t.end();
+});
+
+// --- event ring
+
+function writeEvent(ring: EventRing, value: number): void {
+  const at = ring.next();
+  ring.bytes.fill(value & 0xff, at, at + EVENT_BYTES);
+  new DataView(ring.bytes.buffer, ring.bytes.byteOffset).setUint32(at, value, true);
+  ring.commit();
+}
+
+function readEvents(reader: EventReader, limit: number): { records: number[]; lost: number } {
+  const records: number[] = [];
+  const { lost } = reader.read(
+    (bytes, offset) => records.push(new DataView(bytes.buffer).getUint32(offset, true)),
+    limit,
+  );
+  return { records, lost };
+}
+
+t.test('the event ring agrees with its twin over random writes and reads', (t) => {
+  const steps = fc.array(fc.tuple(fc.nat(14), fc.integer({ min: 1, max: 10 })), { maxLength: 40 });
+  const property = fc.property(steps, (steps) => {
+    const real = EventRing.create(newPath(), { capacity: 8 }, memoryMapper());
+    const twin = new ReferenceRing(8);
+    const reader = new EventReader(real, 'now');
+    let next = 1;
+    for (const [writes, limit] of steps) {
+      for (let i = 0; i < writes; i++) {
+        writeEvent(real, next);
+        twin.write(next++);
+      }
+      const a = readEvents(reader, limit);
+      const b = twin.read(limit);
+      if (a.lost !== b.lost || a.records.join() !== b.records.join()) return false;
+    }
+    return true;
+  });
+  fc.assert(property, { seed: SEED, numRuns: 100 });
+  t.end();
+});
+
+t.test('EventReader', (t) => {
+  const ring = EventRing.create(newPath(), { capacity: 4 }, memoryMapper());
+  for (let i = 1; i <= 3; i++) writeEvent(ring, i);
+  const late = new EventReader(ring, 'now');
+  const early = new EventReader(ring, 'oldest');
+  t.same(readEvents(late, 10), { records: [], lost: 0 }, "'now' starts at the next record");
+  t.same(readEvents(early, 2), { records: [1, 2], lost: 0 }, "'oldest' at the first that is left");
+  t.equal(early.pending, 1);
+  for (let i = 4; i <= 9; i++) writeEvent(ring, i);
+  t.same(readEvents(early, 10), { records: [6, 7, 8, 9], lost: 3 }, 'a slow reader learns how many it lost');
+  t.same(readEvents(late, 10), { records: [6, 7, 8, 9], lost: 2 });
+  ring.next();
+  t.same(
+    readEvents(new EventReader(ring, 'oldest'), 10),
+    { records: [7, 8, 9], lost: 1 },
+    'the record being overwritten is not handed out',
+  );
+  ring.commit();
+  t.throws(
+    () => EventRing.create(newPath(), { capacity: 12 }, memoryMapper()),
+    /capacity: found 12, wanted a power of two/,
+  );
+  t.end();
+});
+
+t.test('the event ring goes on through the wrap of its 32-bit positions', (t) => {
+  const path = newPath();
+  const buffers = new Map<string, SharedArrayBuffer>();
+  EventRing.create(path, { capacity: 4 }, memoryMapper(buffers)).close();
+  const words = new Int32Array([...buffers.values()][0]);
+  words[48] = words[49] = -3; // reserved, committed
+  const ring = EventRing.open(path, memoryMapper(buffers), { writable: true });
+  const reader = new EventReader(ring, 'now');
+  for (let i = 1; i <= 5; i++) writeEvent(ring, i);
+  t.same(readEvents(reader, 10), { records: [2, 3, 4, 5], lost: 1 });
+  t.end();
+});
+
+// --- map files
+
+const RANDOM = randomFrom(SEED);
+
+/** mulberry32: 0 <= answer < below. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed | 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+t.test('a file that is not the map asked for is refused by name', (t) => {
+  const patch = (word: number, value: number) => (path: string) => patchWord(path, word, value);
+  const cases: [string, (path: string) => void, { code: string; message: RegExp }][] = [
+    [
+      'missing',
+      (path) => rmSync(path),
+      { code: 'ERR_MAP_MISSING', message: /found ENOENT, wanted a readable map file/ },
+    ],
+    [
+      'a folder',
+      (path) => {
+        rmSync(path);
+        mkdirSync(path);
+      },
+      { code: 'ERR_MAP_FORMAT', message: /file type: found not a regular file/ },
+    ],
+    [
+      'empty',
+      (path) => truncateSync(path, 0),
+      { code: 'ERR_MAP_FORMAT', message: /file size: found 0, wanted at least 256 bytes/ },
+    ],
+    [
+      'shorter than a header',
+      (path) => truncateSync(path, 100),
+      { code: 'ERR_MAP_FORMAT', message: /file size: found 100/ },
+    ],
+    [
+      'truncated',
+      (path) => truncateSync(path, 4000),
+      { code: 'ERR_MAP_FORMAT', message: /file size: found 4000, wanted \d+/ },
+    ],
+    [
+      'of another program',
+      (path) => writeFileSync(path, 'hello\n'.repeat(500)),
+      { code: 'ERR_MAP_FORMAT', message: /magic word: found 0x6c6c6568, wanted 0x534c4d50/ },
+    ],
+    [
+      'of a machine with the other byte order',
+      patch(0, 0x504d4c53),
+      { code: 'ERR_MAP_FORMAT', message: /magic word: found 0x504d4c53/ },
+    ],
+    ['of an older layout', patch(1, 0), { code: 'ERR_MAP_FORMAT', message: /layout version: found 0, wanted 1/ }],
+    ['of another kind', patch(2, 1), { code: 'ERR_MAP_FORMAT', message: /map kind: found 1, wanted 2/ }],
+    ['with other keys', patch(3, 12), { code: 'ERR_MAP_FORMAT', message: /key bytes: found 12, wanted 20/ }],
+    ['with other values', patch(4, 4), { code: 'ERR_MAP_FORMAT', message: /value bytes: found 4, wanted 24/ }],
+    ['with no capacity', patch(5, 0), { code: 'ERR_MAP_FORMAT', message: /capacity: found 0, wanted 1 to 1048576/ }],
+    [
+      'with a capacity that cannot be',
+      patch(5, 0x7fffffff),
+      { code: 'ERR_MAP_FORMAT', message: /capacity: found 2147483647/ },
+    ],
+    [
+      'with a capacity that is not its own',
+      patch(5, 65),
+      { code: 'ERR_MAP_FORMAT', message: /file size in the header: found \d+, wanted \d+/ },
+    ],
+  ];
+  for (const [name, damage, wanted] of cases) {
+    const path = newPath();
+    Ipcache.create(path, { capacity: 64 }, memoryMapper()).close();
+    damage(path);
+    for (const writable of [false, true]) {
+      const error = caught(() => Ipcache.open(path, memoryMapper(), { writable }));
+      t.type(error, MapError, name);
+      t.match(error, { code: wanted.code, path, message: wanted.message }, name);
+      t.match(error?.message, path);
+    }
+  }
+  t.end();
+});
+
+function patchWord(path: string, word: number, value: number): void {
+  const bytes = readFileSync(path);
+  bytes.writeInt32LE(value, word * 4);
+  writeFileSync(path, bytes);
+}
+
+function caught(action: () => unknown): MapError | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return error as MapError;
+  }
+}
+
+t.test('create() leaves one file, refuses a capacity that cannot be, and replaces a map that nobody writes', (t) => {
+  const path = newPath();
+  const first = Ipcache.create(path, { capacity: 64 }, memoryMapper());
+  t.same(
+    readdirSync(folder).filter((name) => name.includes('.new-')),
+    [],
+  );
+  for (const capacity of [0, -1, 1.5, 2 ** 21, Number.NaN]) {
+    t.throws(() => Ipcache.create(newPath(), { capacity }, memoryMapper()), /capacity: found .*, wanted 1 to 1048576/);
+  }
+  t.match(
+    caught(() => Ipcache.create(path, { capacity: 64 }, memoryMapper())),
+    { code: 'ERR_MAP_BUSY' },
+  );
+  patchWord(path, 9, 0); // closed, in the file too
+  const second = Ipcache.create(path, { capacity: 128 }, memoryMapper());
+  t.equal(second.file.capacity, 128);
+  t.equal(first.file.capacity, 64, 'who has the old file keeps it');
+  t.end();
+});
+
+t.test('a map has one writer', (t) => {
+  const path = newPath();
+  const mapper = memoryMapper();
+  const first = Ipcache.create(path, { capacity: 64 }, mapper);
+  t.match(
+    caught(() => Ipcache.open(path, mapper, { writable: true })),
+    { code: 'ERR_MAP_BUSY', found: `process ${process.pid}` },
+  );
+  t.doesNotThrow(() => Ipcache.open(path, mapper), 'readers are welcome');
+  first.close();
+  const second = Ipcache.open(path, mapper, { writable: true });
+  t.notOk(second.file.recovered, 'a pen laid down is a pen in order');
+  second.file.header[9] = ownerWord(process.ppid);
+  t.match(
+    caught(() => Ipcache.open(path, mapper, { writable: true })),
+    { code: 'ERR_MAP_BUSY', found: `process ${process.ppid}` },
+  );
+  second.file.header[9] = ownerWord(process.ppid) ^ (1 << 25);
+  const third = Ipcache.open(path, mapper, { writable: true });
+  t.ok(third.file.recovered, 'the pen of a process that is dead, though its pid lives on, is taken over');
+  third.file.header[9] = 4194303;
+  t.ok(Ipcache.open(path, mapper, { writable: true }).file.recovered, 'and that of a pid that is nobody');
+  t.end();
+});
+
+t.test(
+  'tables in a file full of garbage answer something, refuse or throw a MapError, and always come to an end',
+  (t) => {
+    for (let round = 0; round < 30; round++) {
+      const capacity = 1 + RANDOM(60);
+      const hash = new HashTable(scrambled(HASH, capacity), HEADER_BYTES, { keyWords: 2, valueWords: 2, capacity });
+      const lru = new LruHashTable(scrambled(LRU, capacity), HEADER_BYTES, { keyWords: 2, valueWords: 2, capacity });
+      const lpm = new LpmTable(scrambled(LPM, capacity), HEADER_BYTES, { valueWords: 1, capacity });
+      for (let i = 0; i < 40; i++) {
+        for (const table of [hash, lru, lpm]) table.key.set([RANDOM(128), RANDOM(9)]);
+        for (const table of [hash, lru, lpm]) table.lookup();
+        lpm.match(0, 0, 0xffff, RANDOM(1 << 30));
+        lpm.match(RANDOM(1 << 30), 0, 0, 1);
+        orMapError(() => hash.publish(hash.stage()));
+        orMapError(() => lru.acquire());
+        orMapError(() => lpm.publish(lpm.stage()));
+        for (const table of [hash, lru, lpm]) table.remove();
+      }
+      for (const table of [hash, lru, lpm]) t.ok([...table.slots()].length <= capacity + 64);
+      hash.prepare();
+      lru.prepare();
+      lpm.prepare();
+    }
+    t.end();
+  },
+);
+
+function scrambled(layout: MapLayout, capacity: number): MapFile {
+  const file = create(layout, capacity);
+  const words = new Int32Array(file.buffer);
+  const density = 1 + RANDOM(8);
+  for (let i = 16; i < words.length; i++)
+    if (RANDOM(density) === 0) words[i] = RANDOM(3) === 0 ? RANDOM(capacity + 2) : RANDOM(0xffffffff) | 0;
+  return file;
+}
+
+function orMapError(action: () => unknown): void {
+  const error = caught(action);
+  if (error !== undefined && !(error instanceof MapError)) throw error;
+}
+
+// --- the hash itself
+
+t.test('halfSipHash() gives the values of the Linux kernel (lib/siphash_kunit.c, hsiphash-1-3 for 32 bits)', (t) => {
+  const bytes = Uint8Array.from({ length: 64 }, (_, i) => i);
+  const words = new Int32Array(bytes.buffer);
+  const wanted: [words: number, hash: number][] = [
+    [0, 0x5814c896],
+    [1, 0x7e059ea6],
+    [2, 0x577999b1],
+    [3, 0x6b28096c],
+  ];
+  for (const [count, hash] of wanted)
+    t.equal(halfSipHash(words, 0, count, 0x03020100, 0x07060504) >>> 0, hash, `${count} words`);
+  t.equal(
+    halfSipHash3(words[0], words[1], words[2], 12, 0x03020100, 0x07060504) >>> 0,
+    0x66dd9cd6,
+    'three words and a byte',
+  );
+  t.end();
+});
+
+// --- readers in another thread
+
+/** Addresses whose places in the index of a table of this capacity are all close together: one long chain. */
+function collidingHosts(capacity: number, wanted: number): number[] {
+  const table = new LpmTable(create(LPM, capacity), HEADER_BYTES, { valueWords: 1, capacity });
+  const hosts: number[] = [];
+  for (let host = 0; hosts.length < wanted; host++) {
+    table.setPrefix(0, 0, 0xffff, 0x0a000000 + host, 128);
+    table.publish(table.stage());
+    if (table.index.findIndex((word) => word !== 0) < 8) hosts.push(0x0a000000 + host);
+    table.remove();
+  }
+  return hosts;
+}
+
+t.test('a reader in another thread always finds what was there all the time, whole', async (t) => {
+  const buffers = new Map<string, SharedArrayBuffer>();
+  const control = new Int32Array(new SharedArrayBuffer(4));
+  const path = newPath();
+  const map = Ipcache.create(path, { capacity: 256, seed: [SEED, 7] }, memoryMapper(buffers));
+  const ring = EventRing.create(`${path}_events`, { capacity: 16 }, memoryMapper(buffers));
+  const hosts = collidingHosts(256, 160);
+  const coming = hosts.filter((_, i) => i % 2 === 1); // they come and go; the others are always there
+  const write = (host: number, value: number): void => {
+    map.upsert([0, 0, 0xffff, host], 128, { identity: value, tunnelEndpoint: [value, value, value, value], key: 1 });
+  };
+  for (const host of hosts) write(host, 1);
+  const worker = new Worker(new URL('./tables.test-reader.js', import.meta.url), {
+    workerData: { path, buffers, control, hosts: hosts.filter((_, i) => i % 2 === 0) },
+  });
+  const answer = once(worker, 'message') as Promise<[{ lookups: number; events: number; faults: string[] }]>;
+  while (Atomics.load(control, 0) === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (let round = 2; round < 700; round++) {
+    for (const host of coming) map.remove([0, 0, 0xffff, host], 128);
+    for (const host of hosts) if (host % 2 === 0 || RANDOM(2) === 0) write(host, round);
+    for (let i = 0; i < 20; i++) writeEvent(ring, round * 20 + i);
+  }
+  Atomics.store(control, 0, -1);
+  const [{ lookups, events, faults }] = await answer;
+  t.same(faults, []);
+  t.ok(lookups > 1000, `${lookups} lookups, ${events} events`);
+  await worker.terminate();
+});
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

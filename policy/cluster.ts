@@ -189,12 +189,13 @@ export class Cluster {
     const labels = Object.entries(node.labels)
       .filter(([key]) => filter.keeps('node', key))
       .map(([key, value]) => formatLabel('node', key, value));
-    for (const text of node.ips) this.addresses.prefixes.setNode(parsePrefix(text, 'host'), { isLocal, labels });
+    for (const text of node.ips)
+      this.addresses.prefixes.setNode(parsePrefix(text, 'host'), node.name, { isLocal, labels });
   }
 
   removeNode(name: string): void {
     for (const text of this.nodes.get(name)?.ips ?? []) {
-      this.addresses.prefixes.setNode(parsePrefix(text, 'host'), undefined);
+      this.addresses.prefixes.setNode(parsePrefix(text, 'host'), name, undefined);
     }
     this.nodes.delete(name);
   }

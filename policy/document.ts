@@ -87,7 +87,7 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     if (!('contents' in yaml)) continue;
     const found = syntaxProblems(yaml, lines, file);
     problems.push(...found);
-    if (hasErrors(found) || yaml.contents === null) continue;
+    if (hasErrors(found) || yaml.contents === null || isEmpty(yaml.contents)) continue;
     for (const node of unfold(yaml.contents)) {
       const reader = new Reader(yaml, lines, file);
       const document = readDocument(node, reader, { options, file });
@@ -107,6 +107,11 @@ function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): P
       return { file, line: Math.max(1, line), column: Math.max(1, col), path: '', severity, message, code: 'syntax' };
     };
   return [...yaml.errors.map(toProblem('error')), ...yaml.warnings.map(toProblem('warning'))];
+}
+
+/** Nothing but comments. */
+function isEmpty(node: Node): boolean {
+  return isScalar(node) && node.value === null;
 }
 
 /** The objects of a `List` or `XList`, or the node itself. */

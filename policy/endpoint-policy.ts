@@ -61,6 +61,7 @@ export class EndpointPolicy implements SelectorUser {
   private flat: readonly PolicyEntry[] | undefined;
   private readonly touched = new Set<number>();
   private isStale = true;
+  private isCompiled = false;
   private held: { cookies: number[]; ruleSets: number[]; peers: CachedPeer[] } = {
     cookies: [],
     ruleSets: [],
@@ -103,7 +104,7 @@ export class EndpointPolicy implements SelectorUser {
 
   /** Makes the entries for the first time. (Changes since are for `refresh`, which tells whoever shares the policy.) */
   compile(): void {
-    if (this.byIdentity.size === 0) this.rebuild();
+    if (!this.isCompiled) this.rebuild();
   }
 
   /** Brings the entries up to date. @returns whether anything changed */
@@ -169,6 +170,7 @@ export class EndpointPolicy implements SelectorUser {
     this.index();
     this.makeEntries();
     this.isStale = false;
+    this.isCompiled = true;
     this.flat = undefined;
     this.touched.clear();
   }

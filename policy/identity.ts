@@ -68,6 +68,10 @@ const RANGES: Readonly<Record<IdentityScope, { first: number; last: number }>> =
   'remote-node': { first: (2 << 24) + 1, last: (2 << 24) + 0xffff },
 };
 
+function scopeOf(id: number): IdentityScope {
+  return id >= RANGES['remote-node'].first ? 'remote-node' : id >= RANGES.local.first ? 'local' : 'cluster';
+}
+
 /** Keeps identities in memory; `export()` is what to write to disk and to hand to the next constructor. */
 export class MemoryIdentityStore implements IdentityStore {
   private readonly byLabels = new Map<string, { id: number; holders: number }>();
@@ -85,6 +89,8 @@ export class MemoryIdentityStore implements IdentityStore {
       const key = labels.join(';');
       this.byLabels.set(key, { id, holders: 0 });
       this.byId.set(id, key);
+      const scope = scopeOf(id);
+      this.next[scope] = Math.max(this.next[scope], id === RANGES[scope].last ? RANGES[scope].first : id + 1);
     }
   }
 

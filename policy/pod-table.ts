@@ -36,7 +36,8 @@ export interface PodTables {
 export class PodTable {
   private readonly pods = new Map<string, Pod>();
   private readonly byNamespace = new Map<string, Set<string>>();
-  private readonly byAddress = new Map<string, string>();
+  /** Pods that claim an address; the last one has it. */
+  private readonly claims = new Map<string, readonly string[]>();
   private readonly namespaces = new Map<string, NamespaceSpec>();
   private readonly dirty = new Set<string>();
   private readonly filter: LabelFilter;
@@ -107,19 +108,27 @@ export class PodTable {
     if (pod.identity !== 0) this.tables.identities.release(pod.identity);
   }
 
-  /** An address that two pods claim belongs to the later one. */
+  /** An address that several pods claim belongs to the one that claimed it last. */
   private moveAddresses(key: string, before: readonly Prefix[], after: readonly Prefix[]): void {
     const { addresses } = this.tables;
     const kept = new Set(after.map(({ text }) => text));
     for (const address of before) {
-      if (kept.has(address.text) || this.byAddress.get(address.text) !== key) continue;
-      this.byAddress.delete(address.text);
-      addresses.setPod(address, undefined);
+      if (kept.has(address.text)) continue;
+      const left = (this.claims.get(address.text) ?? []).filter((other) => other !== key);
       addresses.prefixes.countPod(address, -1);
+      addresses.setPod(address, undefined);
+      const owner = left.at(-1);
+      if (owner === undefined) this.claims.delete(address.text);
+      else {
+        this.claims.set(address.text, left);
+        this.dirty.add(owner);
+      }
     }
     for (const address of after) {
-      if (!this.byAddress.has(address.text)) addresses.prefixes.countPod(address, 1);
-      this.byAddress.set(address.text, key);
+      const claims = this.claims.get(address.text) ?? [];
+      if (claims.includes(key)) continue;
+      addresses.prefixes.countPod(address, 1);
+      this.claims.set(address.text, [...claims, key]);
     }
   }
 
@@ -132,8 +141,7 @@ export class PodTable {
   /** Gives every marked pod its identity. @param addresses of pods that lie in prefixes that changed */
   refresh(addresses: readonly string[]): void {
     for (const address of addresses) {
-      const key = this.byAddress.get(address);
-      if (key !== undefined) this.dirty.add(key);
+      for (const key of this.claims.get(address) ?? []) this.dirty.add(key);
     }
     for (const key of this.dirty) this.identify(key, this.pods.get(key) as Pod);
     this.dirty.clear();
@@ -150,7 +158,7 @@ export class PodTable {
       this.countPorts(pod, 'add');
     }
     for (const address of pod.addresses) {
-      if (this.byAddress.get(address.text) === key) addresses.setPod(address, identity);
+      if (this.claims.get(address.text)?.at(-1) === key) addresses.setPod(address, identity);
     }
     if (before !== 0) identities.release(before);
     if (pod.spec.endpointId !== 0) this.setEndpoint(pod, labels);

@@ -26,7 +26,8 @@ interface Entry {
   podUses: number;
   readonly groups: Map<string, readonly string[]>;
   readonly names: Set<string>;
-  node: NodeFact | undefined;
+  /** Nodes that claim the address, by name. */
+  readonly nodes: Map<string, NodeFact>;
   isApiServer: boolean;
   pods: number;
 }
@@ -84,9 +85,11 @@ export class PrefixTable {
     this.dropIfIdle(entry);
   }
 
-  setNode(prefix: Prefix, node: NodeFact | undefined): void {
+  /** @param fact undefined = the node has the address no more */
+  setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
     const entry = this.at(prefix);
-    entry.node = node;
+    if (fact === undefined) entry.nodes.delete(name);
+    else entry.nodes.set(name, fact);
     this.dirty.add(prefix.text);
     this.dropIfIdle(entry);
   }
@@ -123,7 +126,7 @@ export class PrefixTable {
     return {
       prefix: entry.prefix,
       labels: [...new Set([...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)])],
-      node: entry.node,
+      node: nodeOf(entry),
       isApiServer: entry.isApiServer,
       cidrLabel: cidr === undefined ? undefined : cidrLabel(cidr),
       nodeCidrLabel: nodeCidr === undefined ? undefined : cidrLabel(nodeCidr),
@@ -150,7 +153,7 @@ export class PrefixTable {
       podUses: 0,
       groups: new Map(),
       names: new Set(),
-      node: undefined,
+      nodes: new Map(),
       isApiServer: false,
       pods: 0,
     };
@@ -222,8 +225,14 @@ export interface PrefixDescription {
 }
 
 /** Nothing is said of it by itself. */
-function isBare({ uses, groups, names, node, isApiServer }: Entry): boolean {
-  return uses === 0 && groups.size === 0 && names.size === 0 && node === undefined && !isApiServer;
+function isBare({ uses, groups, names, nodes, isApiServer }: Entry): boolean {
+  return uses === 0 && groups.size === 0 && names.size === 0 && nodes.size === 0 && !isApiServer;
+}
+
+/** Of nodes that claim the same address this one, else the first by name: whatever order they came in. */
+function nodeOf({ nodes }: Entry): NodeFact | undefined {
+  const byName = [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fact]) => fact);
+  return byName.find(({ isLocal }) => isLocal) ?? byName[0];
 }
 
 /** Which of the counts are above zero: when that changes, labels inside may. */

@@ -12,6 +12,7 @@ import {
   RULE_LISTS,
   type RuleList,
 } from './cilium-document.ts';
+import { joinPath } from './document-path.ts';
 import { POD_NAMESPACE } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
 import type { Reader } from './reader.ts';
@@ -89,7 +90,7 @@ function checkSubject(rule: CiliumRule, path: string, { reader, isClusterwide, n
   const written = endpointSelector?.matchLabels?.[`k8s:${POD_NAMESPACE}`];
   if (!isClusterwide && written !== undefined && written !== namespace) {
     reader.problem(
-      `${path}.endpointSelector.matchLabels`,
+      joinPath(`${path}.endpointSelector.matchLabels`, `k8s:${POD_NAMESPACE}`),
       'subject-namespace',
       `read subject: found namespace ${JSON.stringify(written)}, wanted the policy's own, ${JSON.stringify(namespace)}`,
       {

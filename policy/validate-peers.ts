@@ -1,5 +1,6 @@
 /** Checks of the things that peers are written with: selectors, prefixes, names, ICMP types. */
 import { contains, hasHostBits, type Prefix, parsePrefix } from './cidr.ts';
+import { joinPath } from './document-path.ts';
 import { type IcmpFamily, icmpNames, icmpType } from './icmp-types.ts';
 import { parseKey } from './labels.ts';
 import { nearest, quote } from './problems.ts';
@@ -11,10 +12,11 @@ const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 export function checkSelector(selector: SelectorDocument, path: string, reader: Reader): void {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
-    checkLabelKey(key, `${path}.matchLabels`, reader);
+    const place = joinPath(`${path}.matchLabels`, key);
+    checkLabelKey(key, place, reader);
     if (!LABEL_VALUE.test(value)) {
       reader.problem(
-        `${path}.matchLabels`,
+        place,
         'label-value',
         `read label ${quote(key)}: found value ${quote(value)}, wanted up to 63 letters, digits, '-', '_' or '.'`,
       );

@@ -1,11 +1,11 @@
 /** Checks of toPorts: ports, protocols, and the L7 rules that may stand on them. */
-import { RE2JS } from 're2js';
 import type { CiliumPort, CiliumPortRule } from './cilium-document.ts';
 import { isServiceName, parsePort } from './port.ts';
-import { nearest, quote } from './problems.ts';
+import { quote } from './problems.ts';
 import { EXTENDED_PROTOCOLS } from './protocols.ts';
 import type { Reader } from './reader.ts';
 import type { Check } from './validate-cilium.ts';
+import { checkHttp, checkKafka } from './validate-l7.ts';
 import { checkFqdn } from './validate-peers.ts';
 
 interface PortCheck extends Check {
@@ -205,118 +205,4 @@ function checkHostL7(rule: CiliumPortRule, path: string, { reader, isEgress, isH
     'host-l7',
     'read rules: found L7 rules in a host policy, wanted none but dns on egress',
   );
-}
-
-type Http = NonNullable<NonNullable<CiliumPortRule['rules']>['http']>[number];
-
-function checkHttp(http: Http, path: string, reader: Reader): void {
-  for (const field of ['path', 'method'] as const) {
-    const pattern = http[field];
-    if (pattern === undefined) continue;
-    try {
-      RE2JS.compile(pattern);
-    } catch (error) {
-      reader.problem(
-        `${path}.${field}`,
-        'regex',
-        `read ${field}: found ${quote(pattern)}, wanted a regular expression: ${(error as Error).message}`,
-      );
-    }
-  }
-  if (http.path !== undefined) warnPath(http.path, `${path}.path`, reader);
-  if (http.method !== undefined) warnMethod(http.method, `${path}.method`, reader);
-  http.headerMatches?.forEach((match, i) => {
-    const place = `${path}.headerMatches[${i}]`;
-    if ((match.name ?? '') === '')
-      reader.problem(place, 'header-name', 'read headerMatches: found no name, wanted one');
-    const { secret } = match as { secret?: { name?: string } };
-    if (secret !== undefined) {
-      if ((secret.name ?? '') === '') {
-        reader.problem(`${place}.secret`, 'secret-name', 'read secret: found no name, wanted one');
-      }
-      reader.problem(
-        `${place}.secret`,
-        'secret',
-        'read headerMatches: found secret, wanted value: secrets are not read',
-        {
-          severity: 'warning',
-          hint: 'the header never matches',
-        },
-      );
-    }
-  });
-}
-
-/** The regex must match the whole target, query string included. */
-function warnPath(pattern: string, path: string, reader: Reader): void {
-  if (pattern !== '' && !pattern.startsWith('/') && !/^[\^.(\[\\*]/.test(pattern)) {
-    reader.problem(path, 'path-slash', `read path: found ${quote(pattern)}, wanted a pattern that begins with /`, {
-      severity: 'warning',
-      hint: 'a request target begins with /, so this matches no request',
-    });
-  }
-  if (/[\^]./.test(pattern.slice(1))) {
-    reader.problem(path, 'path-anchor', `read path: found ^ inside ${quote(pattern)}, wanted it at the start only`, {
-      severity: 'warning',
-    });
-  }
-  if (/^\/[\w\-/.]*$/.test(pattern) && pattern.endsWith('/') && pattern !== '/') {
-    reader.problem(path, 'path-prefix', `read path: found ${quote(pattern)}, wanted a pattern for the whole path`, {
-      severity: 'warning',
-      hint: `it matches that one path only; for everything below it write ${quote(`${pattern}.*`)}`,
-    });
-  } else if (/^\/[\w\-]+(\/[\w\-]+)*$/.test(pattern)) {
-    // Legal and often meant: said once as information by the deeper check of `policy validate`.
-  }
-  if (/^\^?\/.+\.\*\$?$/.test(pattern) || /\[\^\/\]/.test(pattern)) return;
-}
-
-function warnMethod(method: string, path: string, reader: Reader): void {
-  if (/^[a-z|]+$/.test(method)) {
-    reader.problem(path, 'method-case', `read method: found ${quote(method)}, wanted upper case`, {
-      severity: 'warning',
-      hint: `methods are case sensitive: write ${quote(method.toUpperCase())}`,
-    });
-  }
-}
-
-type Kafka = NonNullable<NonNullable<CiliumPortRule['rules']>['kafka']>[number];
-
-const KAFKA_API_KEYS = [
-  'produce', 'fetch', 'offsets', 'metadata', 'leaderandisr', 'stopreplica', 'updatemetadata', 'controlledshutdown',
-  'offsetcommit', 'offsetfetch', 'findcoordinator', 'joingroup', 'heartbeat', 'leavegroup', 'syncgroup',
-  'describegroups', 'listgroups', 'saslhandshake', 'apiversions', 'createtopics', 'deletetopics', 'deleterecords',
-  'initproducerid', 'offsetforleaderepoch', 'addpartitionstotxn', 'addoffsetstotxn', 'endtxn', 'writetxnmarkers',
-  'txnoffsetcommit', 'describeacls', 'createacls', 'deleteacls', 'describeconfigs', 'alterconfigs',
-]; // biome-ignore format: the numbers of the protocol, in order
-
-function checkKafka(kafka: Kafka, path: string, reader: Reader): void {
-  if (kafka.role !== undefined && kafka.apiKey !== undefined) {
-    reader.problem(`${path}.apiKey`, 'kafka-role', 'read kafka: found role and apiKey, wanted one of them');
-  }
-  if (kafka.apiKey !== undefined && kafka.apiKey !== '' && !KAFKA_API_KEYS.includes(kafka.apiKey.toLowerCase())) {
-    const near = nearest(kafka.apiKey, KAFKA_API_KEYS);
-    reader.problem(
-      `${path}.apiKey`,
-      'kafka-key',
-      `read apiKey: found ${quote(kafka.apiKey)}, wanted a Kafka request name`,
-      {
-        ...(near !== undefined && { hint: `did you mean ${quote(near)}?` }),
-      },
-    );
-  }
-  if (kafka.apiVersion !== undefined && kafka.apiVersion !== '' && !/^\d{1,5}$/.test(kafka.apiVersion)) {
-    reader.problem(
-      `${path}.apiVersion`,
-      'kafka-version',
-      `read apiVersion: found ${quote(kafka.apiVersion)}, wanted an integer`,
-    );
-  }
-  if (kafka.topic !== undefined && !/^[a-zA-Z0-9._-]{0,255}$/.test(kafka.topic)) {
-    reader.problem(
-      `${path}.topic`,
-      'kafka-topic',
-      `read topic: found ${quote(kafka.topic)}, wanted at most 255 letters, digits, '.', '_' or '-'`,
-    );
-  }
 }

@@ -1,0 +1,117 @@
+/** Header conditions of HTTP rules, and the edits that their mismatch actions ask for (cilium-facts: headerMatches). */
+import type { HeaderMatch, HttpRule } from '../policy-maps/l7-rules.ts';
+import type { Head } from './http1-head.ts';
+
+export interface HeaderCondition {
+  /** Lower case. */
+  readonly name: string;
+  /** Exact value wanted; null = the header is present. */
+  readonly value: string | null;
+  readonly mismatch: '' | 'LOG' | 'ADD' | 'DELETE' | 'REPLACE';
+}
+
+/** What is to be changed in a head, and told of it. */
+export interface HeaderEdits {
+  /** Lower-case names whose lines go. */
+  readonly remove: Set<string>;
+  /** Lines to be added, `Name: value`. */
+  readonly add: string[];
+  readonly missing: Record<string, string[]>;
+  readonly rejected: Record<string, string[]>;
+}
+
+/** Headers that frame the message or name its target: no policy may edit them, for the judgement rests on them. */
+const UNTOUCHABLE = new Set(['host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'expect', 'te']);
+
+/** Compiles both header lists of a rule. @returns undefined when one cannot be obeyed: then the rule matches nothing */
+export function compileHeaders(rule: HttpRule): HeaderCondition[] | undefined {
+  const conditions: HeaderCondition[] = [];
+  for (const text of rule.headers ?? []) {
+    const found = /^([^\s:]+)(?:[:\s]\s*(.*))?$/s.exec(text.trim());
+    if (found === null) return undefined;
+    const value = found[2] === undefined || found[2] === '' ? null : found[2].replace(/^:\s*/, '');
+    conditions.push({ name: found[1].toLowerCase(), value, mismatch: '' });
+  }
+  for (const match of rule.headerMatches ?? []) {
+    const condition = compileMatch(match);
+    if (condition === undefined) return undefined;
+    conditions.push(condition);
+  }
+  return conditions;
+}
+
+function compileMatch(match: HeaderMatch): HeaderCondition | undefined {
+  const mismatch = match.mismatch ?? '';
+  const name = match.name.toLowerCase();
+  const value = match.value ?? null;
+  const isEdit = mismatch === 'ADD' || mismatch === 'DELETE' || mismatch === 'REPLACE';
+  if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) return undefined;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get into a head
+  if (value !== null && /[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return undefined;
+  if (isEdit && UNTOUCHABLE.has(name)) return undefined;
+  return { name, value, mismatch };
+}
+
+/** Values of all headers called `name`, joined as Envoy does; undefined when there is none. */
+export function headerValue(bytes: Uint8Array, head: Head, name: string): string | undefined {
+  let joined: string | undefined;
+  for (let i = 0; i < head.headerCount; i++) {
+    if (!isName(bytes, head, i, name)) continue;
+    const value = latin1(bytes, head.valueStart[i], head.valueEnd[i]);
+    joined = joined === undefined ? value : `${joined},${value}`;
+  }
+  return joined;
+}
+
+function isName(bytes: Uint8Array, head: Head, index: number, lowered: string): boolean {
+  const start = head.nameStart[index];
+  if (head.nameEnd[index] - start !== lowered.length) return false;
+  for (let i = 0; i < lowered.length; i++) {
+    const byte = bytes[start + i];
+    const folded = byte >= 65 && byte <= 90 ? byte + 32 : byte;
+    if (folded !== lowered.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** Whether `value` meets the condition. The comparison takes as long for a wrong value as for the right one. */
+export function meets(condition: HeaderCondition, value: string | undefined): boolean {
+  if (value === undefined) return false;
+  if (condition.value === null) return true;
+  if (value.length !== condition.value.length) return false;
+  let difference = 0;
+  for (let i = 0; i < value.length; i++) difference |= value.charCodeAt(i) ^ condition.value.charCodeAt(i);
+  return difference === 0;
+}
+
+/** Notes what a condition that is not met and has an action asks for. */
+export function noteMismatch(edits: HeaderEdits, condition: HeaderCondition, value: string | undefined): void {
+  const { name, mismatch } = condition;
+  const wanted = condition.value ?? '';
+  const isRemoving = mismatch === 'DELETE' || mismatch === 'REPLACE';
+  if (isRemoving && value !== undefined) {
+    edits.remove.add(name);
+    edits.rejected[name] = [value];
+  }
+  if (mismatch === 'DELETE') return;
+  edits.missing[name] = [wanted];
+  const line = `${name}: ${wanted}`;
+  if (mismatch !== 'LOG' && !edits.add.includes(line)) edits.add.push(line);
+}
+
+/** The head with its lines edited. @returns undefined when nothing changes */
+export function editHead(bytes: Uint8Array, head: Head, edits: HeaderEdits): Uint8Array | undefined {
+  if (edits.remove.size === 0 && edits.add.length === 0) return undefined;
+  const lines = [latin1(bytes, head.methodStart, head.targetEnd) + ` HTTP/1.${head.minor}`];
+  for (let i = 0; i < head.headerCount; i++) {
+    const name = latin1(bytes, head.nameStart[i], head.nameEnd[i]);
+    if (edits.remove.has(name.toLowerCase())) continue;
+    lines.push(`${name}: ${latin1(bytes, head.valueStart[i], head.valueEnd[i])}`);
+  }
+  return Uint8Array.from(Buffer.from([...lines, ...edits.add, '', ''].join('\r\n'), 'latin1'));
+}
+
+/** Bytes [from, to) as text, one character a byte. */
+export function latin1(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
+}

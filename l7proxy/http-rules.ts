@@ -1,0 +1,137 @@
+/**
+ * HTTP rules, compiled: may this identity make this request?
+ *
+ * A rule set holds rules for remotes (security identities); the HTTP rules of all that name a remote are alternatives.
+ *
+ *  1. Rules that do not name the remote do not exist for it.
+ *  2. One of them without an HTTP list allows every request (a plain allow beside an L7 rule lifts the list).
+ *  3. Of one HTTP rule all fields must match; method, path and host as whole strings.
+ *  4. The path must be allowed in each of its readings (path-readings.ts), not necessarily by one and the same rule.
+ *  5. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
+ *     otherwise the first that matches decides.
+ */
+import type { HttpRule, L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { Head } from './http1-head.ts';
+import {
+  compileHeaders,
+  type HeaderCondition,
+  type HeaderEdits,
+  headerValue,
+  latin1,
+  meets,
+  noteMismatch,
+} from './http-headers.ts';
+import { compilePattern, type Pattern } from './http-pattern.ts';
+import { asText, isPlain, pathReadings } from './path-readings.ts';
+
+/** How a path is read: in every plausible way, or only as it stands (as Cilium does). */
+export type PathReadings = 'all' | 'raw';
+
+interface CompiledRule {
+  readonly method: Pattern | null;
+  readonly path: Pattern | null;
+  readonly host: Pattern | null;
+  readonly headers: readonly HeaderCondition[];
+  readonly hasActions: boolean;
+  readonly cookie: number;
+}
+
+/** A request as rules see it. */
+export interface RequestView {
+  readonly method: string;
+  readonly host: string;
+  /** Every reading of path and query; undefined = more than are looked at. */
+  readonly paths: readonly string[] | undefined;
+}
+
+/** What is judged of a head, as text. */
+export function viewOf(bytes: Uint8Array, head: Head, readings: PathReadings): RequestView {
+  const method = latin1(bytes, head.methodStart, head.methodEnd);
+  const host = head.host < 0 ? '' : asText(latin1(bytes, head.valueStart[head.host], head.valueEnd[head.host]));
+  const raw = latin1(bytes, head.pathStart, head.pathEnd);
+  const isOne = readings === 'raw' || isPlain(bytes, head.pathStart, head.pathEnd);
+  return { method, host, paths: isOne ? [asText(raw)] : pathReadings(raw) };
+}
+
+/** The rules of one rule set for one remote. */
+export class RemoteRules {
+  readonly #rules: readonly CompiledRule[];
+  /** Cookie of the rule that allows everything, -1 when there is none. */
+  readonly #openCookie: number;
+  /** Whether verdicts depend on headers other than Host. */
+  readonly readsHeaders: boolean;
+  /** Whether a head may have to be edited. */
+  readonly hasActions: boolean;
+  /** Cookie of the rule that allowed the last request, 0 when it was denied. */
+  cookie = 0;
+
+  constructor(ruleSet: L7RuleSet, remote: number) {
+    const rules: CompiledRule[] = [];
+    let openCookie = -1;
+    for (const rule of ruleSet.rules) {
+      if (rule.remotes !== null && !rule.remotes.includes(remote)) continue;
+      if (rule.http === null || rule.http === undefined) openCookie = openCookie < 0 ? rule.cookie : openCookie;
+      else for (const http of rule.http) rules.push(...compileRule(http, rule.cookie));
+    }
+    this.#rules = rules;
+    this.#openCookie = openCookie;
+    this.readsHeaders = rules.some((rule) => rule.headers.length > 0);
+    this.hasActions = rules.some((rule) => rule.hasActions);
+  }
+
+  /** @param edits taken down when rules with actions match; pass the same object for all rule sets of a flow */
+  allows(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {
+    this.cookie = 0;
+    if (view.paths === undefined && this.#openCookie < 0) return false;
+    let cookie = this.#openCookie;
+    if (cookie >= 0 && !this.hasActions) {
+      this.cookie = cookie;
+      return true;
+    }
+    for (const path of view.paths ?? []) {
+      const matched = this.#matchPath(view, path, bytes, head, edits);
+      if (matched < 0 && this.#openCookie < 0) return false;
+      if (cookie < 0) cookie = matched;
+    }
+    this.cookie = Math.max(cookie, 0);
+    return true;
+  }
+
+  /** @returns the cookie of the first rule that allows this reading, or -1 */
+  #matchPath(view: RequestView, path: string, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
+    let cookie = -1;
+    for (const rule of this.#rules) {
+      if (rule.method !== null && !rule.method.matches(view.method)) continue;
+      if (rule.path !== null && !rule.path.matches(path)) continue;
+      if (rule.host !== null && !rule.host.matches(view.host)) continue;
+      if (!headersMatch(rule, bytes, head, edits)) continue;
+      if (cookie < 0) cookie = rule.cookie;
+      if (!this.hasActions) break;
+    }
+    return cookie;
+  }
+}
+
+function headersMatch(rule: CompiledRule, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {
+  for (const condition of rule.headers) {
+    if (condition.mismatch === '' && !meets(condition, headerValue(bytes, head, condition.name))) return false;
+  }
+  if (!rule.hasActions) return true;
+  for (const condition of rule.headers) {
+    if (condition.mismatch === '') continue;
+    const value = headerValue(bytes, head, condition.name);
+    if (!meets(condition, value)) noteMismatch(edits, condition, value);
+  }
+  return true;
+}
+
+/** A rule that cannot be obeyed is left out: it allows nothing. */
+function compileRule(rule: HttpRule, cookie: number): CompiledRule[] {
+  const headers = compileHeaders(rule);
+  const patterns = [rule.method, rule.path, rule.host].map((text) =>
+    text === undefined || text === '' ? null : compilePattern(text),
+  );
+  if (headers === undefined || patterns.some((pattern) => pattern?.isBroken)) return [];
+  const [method, path, host] = patterns;
+  return [{ method, path, host, headers, hasActions: headers.some((h) => h.mismatch !== ''), cookie }];
+}

@@ -1,0 +1,96 @@
+/**
+ * What is owed to the client of a connection, oldest first: the traits of a request that was forwarded and is not answered
+ * yet, or a reply of our own that waits for the answers before it. A ring; no allocation.
+ */
+import { MAX_OUTSTANDING } from './http1-syntax.ts';
+
+/** Low four bits of an entry: a reply kind of http1-replies.ts, 0 for a forwarded request. */
+export const REPLY_MASK = 15;
+export const IS_HEAD = 16;
+export const IS_CONNECT = 32;
+export const IS_UPGRADE = 64;
+export const NAMES_H2C = 128;
+const ENTRY_MASK = 255;
+
+/** Replies of our own stand beside MAX_OUTSTANDING requests. */
+const RING = MAX_OUTSTANDING * 2;
+const RING_MASK = RING - 1;
+/** Requests that fit in a saved state, four bits each. */
+export const MAX_SAVED = 4;
+
+export class Pairing {
+  count = 0;
+  #first = 0;
+  readonly #entries: Uint8Array = new Uint8Array(RING);
+  readonly #records: (object | undefined)[] = new Array<object | undefined>(RING).fill(undefined);
+
+  clear(): void {
+    this.count = 0;
+    this.#first = 0;
+    this.#records.fill(undefined);
+  }
+
+  get isFull(): boolean {
+    return this.count >= MAX_OUTSTANDING;
+  }
+
+  /** The oldest entry. Preconditions: count > 0. */
+  get first(): number {
+    return this.#entries[this.#first];
+  }
+
+  get firstRecord(): object | undefined {
+    return this.#records[this.#first];
+  }
+
+  push(entry: number, record: object | undefined): void {
+    const at = (this.#first + this.count++) & RING_MASK;
+    this.#entries[at] = entry & ENTRY_MASK;
+    if (record !== undefined) this.#records[at] = record;
+  }
+
+  pop(): void {
+    this.#records[this.#first] = undefined;
+    this.#first = (this.#first + 1) & RING_MASK;
+    this.count--;
+  }
+
+  /** Makes the newest entry a reply of ours: its request was cut off before it was whole. */
+  replaceLast(reply: number): void {
+    this.#entries[(this.#first + this.count - 1) & RING_MASK] = reply;
+  }
+
+  /** True when the newest entry is a forwarded request. */
+  get lastIsForwarded(): boolean {
+    return this.count > 0 && (this.#entries[(this.#first + this.count - 1) & RING_MASK] & REPLY_MASK) === 0;
+  }
+
+  /** The entries as count (3 bits) and four bits each, or -1 when there are too many or a reply of ours is among them. */
+  pack(): number {
+    if (this.count > MAX_SAVED) return -1;
+    let word = this.count;
+    for (let i = 0; i < this.count; i++) {
+      const entry = this.#entries[(this.#first + i) & RING_MASK];
+      if ((entry & REPLY_MASK) !== 0) return -1;
+      word |= (entry >>> 4) << (3 + i * 4);
+    }
+    return word;
+  }
+
+  /** Takes up what `pack` answered. @returns false for a number it cannot have answered */
+  unpack(word: number): boolean {
+    this.clear();
+    const count = word & 7;
+    if (count > MAX_SAVED) return false;
+    for (let i = 0; i < count; i++) this.push(((word >>> (3 + i * 4)) & 15) << 4, undefined);
+    return true;
+  }
+
+  /** Whether an upgrade or a CONNECT is among the entries. */
+  get awaitsUpgrade(): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if ((this.#entries[(this.#first + i) & RING_MASK] & (IS_UPGRADE | IS_CONNECT)) !== 0) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,53 @@
+/** The responses that the engine writes itself: who they are for is the client of the flow. */
+
+const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
+
+/** Body of the 403, as Cilium's Envoy writes it. */
+export const DENIED_BODY = 'Access denied\r\n';
+
+const REASON_PHRASES: Record<number, string> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  431: 'Request Header Fields Too Large',
+  502: 'Bad Gateway',
+};
+
+function reply(status: number, body: string, isClosing: boolean, isHead: boolean): Uint8Array {
+  const head =
+    `HTTP/1.1 ${status} ${REASON_PHRASES[status]}\r\ncontent-length: ${body.length}\r\n` +
+    `content-type: text/plain\r\n${isClosing ? 'connection: close\r\n' : ''}server: sluice\r\n\r\n`;
+  return bytes(isHead ? head : head + body);
+}
+
+/** Kinds of a reply; the order is that of REPLIES. */
+export const REPLY_NONE = 0;
+export const REPLY_DENIED = 1;
+export const REPLY_DENIED_HEAD = 2;
+export const REPLY_DENIED_CLOSE = 3;
+export const REPLY_DENIED_HEAD_CLOSE = 4;
+export const REPLY_BAD_REQUEST = 5;
+export const REPLY_HEAD_TOO_LARGE = 6;
+export const REPLY_BAD_GATEWAY = 7;
+
+/** The bytes of each kind. */
+export const REPLIES: readonly Uint8Array[] = [
+  bytes(''),
+  reply(403, DENIED_BODY, false, false),
+  reply(403, DENIED_BODY, false, true),
+  reply(403, DENIED_BODY, true, false),
+  reply(403, DENIED_BODY, true, true),
+  reply(400, 'Bad request\r\n', true, false),
+  reply(431, 'Request head too large\r\n', true, false),
+  reply(502, 'Bad gateway\r\n', true, false),
+];
+
+/** Whether the connection ends behind a reply of this kind. */
+export function closes(kind: number): boolean {
+  return kind >= REPLY_DENIED_CLOSE;
+}
+
+/** The reply for an error with this status (400, 431, 502). */
+export function replyOfStatus(status: number): number {
+  if (status === 431) return REPLY_HEAD_TOO_LARGE;
+  return status === 502 ? REPLY_BAD_GATEWAY : REPLY_BAD_REQUEST;
+}

@@ -1,0 +1,411 @@
+/**
+ * The HTTP/1.x parser: one connection, both directions.
+ *
+ * Requests are judged head by head; responses are only read for their length, so that a reply of our own (403, 400) can be
+ * put in its turn. `pairing` holds what is owed to the client, oldest first: a request that was forwarded and is not
+ * answered yet, or a reply of ours that waits for the answers before it.
+ *
+ *     client --> [head] judge -- allow --> PASS head+content   pairing: forwarded
+ *                            \-- deny ---> DROP head+content   pairing: reply 403
+ *     client <-- PASS head+content <------ [head] pair with the oldest; then those replies of ours that are first now
+ *
+ * States of a direction, and what they allow:
+ *   HEAD        at a message boundary: a head is read; on the response side the only state that lets a reply in
+ *   CONTENT     inside chunked content (http1-chunks.ts)
+ *   UNTIL_CLOSE a response without a length: passed to the end
+ *   OPAQUE      behind a 101, or a CONNECT that was accepted: anything passes
+ *   DISCARD     behind an error, or a request that said it was the last: anything is dropped
+ *
+ * Content with a length is not read: it is part of the PASS of its head, and what is injected behind it waits for it in the
+ * stream editor. Requests behind an upgrade or a CONNECT wait until that is answered, for until then nobody can say what
+ * they are; so do requests while MAX_OUTSTANDING are unanswered.
+ *
+ * An upgrade to h2c is let through and not believed: should the responder accept it, the connection ends, since nothing
+ * would judge the requests inside.
+ */
+import type { Head } from './http1-head.ts';
+import { ChunkedContent, CONTENT_DONE } from './http1-chunks.ts';
+import { HeadScan } from './http1-head-scan.ts';
+import * as pair from './http1-pairing.ts';
+import * as replies from './http1-replies.ts';
+import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './http1-shared.ts';
+import { isMethod, parseRequest, parseResponse } from './http1-start-line.ts';
+import * as syntax from './http1-syntax.ts';
+import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from './parser.ts';
+
+const HEAD = 0;
+const CONTENT = 1;
+const UNTIL_CLOSE = 2;
+const OPAQUE = 3;
+const DISCARD = 4;
+
+// Traits of a request beside those of a pairing entry; known only while its head is read.
+const IS_CHUNKED = 256;
+const IS_LAST = 512;
+const EXPECTS_CONTINUE = 1024;
+const VERDICT_SHIFT = 12;
+
+export class Http1Parser implements Parser {
+  readonly #shared: Http1Shared;
+  readonly #pairing: pair.Pairing = new pair.Pairing();
+  readonly #requestContent: ChunkedContent = new ChunkedContent();
+  readonly #responseContent: ChunkedContent = new ChunkedContent();
+  readonly #requestScan: HeadScan = new HeadScan();
+  readonly #responseScan: HeadScan = new HeadScan();
+  #judge: HttpJudge;
+  #owner: unknown;
+  #requestState = HEAD;
+  #responseState = HEAD;
+  /** The chunked content of the present request is dropped, it having been denied. */
+  #dropsContent = false;
+  /** The present request said that it is the last. */
+  #isLastRequest = false;
+  #awaitsUpgrade = false;
+  /** Requests are at hand but must wait. */
+  #isBlocked = false;
+
+  constructor(shared: Http1Shared, judge: HttpJudge, owner: unknown) {
+    this.#shared = shared;
+    this.#judge = judge;
+    this.#owner = owner;
+  }
+
+  /** Back to the state of a new connection, for another flow. */
+  begin(judge: HttpJudge, owner: unknown): void {
+    this.#judge = judge;
+    this.#owner = owner;
+    this.#pairing.clear();
+    this.#requestScan.reset();
+    this.#responseScan.reset();
+    this.#requestState = HEAD;
+    this.#responseState = HEAD;
+    this.#dropsContent = false;
+    this.#isLastRequest = false;
+    this.#awaitsUpgrade = false;
+    this.#isBlocked = false;
+  }
+
+  isReady(direction: Direction): boolean {
+    return direction === REQUEST && this.#isBlocked && this.#mayRead();
+  }
+
+  onData(direction: Direction, bytes: Uint8Array, start: number, end: number, isEnd: boolean, ops: Operations): void {
+    let at = start;
+    while (at >= 0 && !ops.isFull) {
+      const next =
+        direction === REQUEST
+          ? this.#readRequest(bytes, at, end, isEnd, ops)
+          : this.#readResponse(bytes, at, end, isEnd, ops);
+      at = next >= end ? -1 : next;
+    }
+  }
+
+  /** Reads one step. @returns the position after what operations cover (beyond `end` for content to come), or -1 */
+  #readRequest(bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    switch (this.#requestState) {
+      case HEAD:
+        return this.#readRequestHead(bytes, at, end, isEnd, ops);
+      case CONTENT:
+        return this.#readRequestContent(bytes, at, end, ops);
+      case OPAQUE:
+        ops.pass(Number.POSITIVE_INFINITY);
+        return -1;
+      default:
+        ops.drop(Number.POSITIVE_INFINITY);
+        return -1;
+    }
+  }
+
+  #readRequestHead(bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    this.#isBlocked = !this.#mayRead();
+    if (at >= end || this.#isBlocked) return -1;
+    const shared = this.#shared;
+    const context = this.#judge.refresh();
+    // Fast path: these bytes were judged before.
+    const slot = shared.recorder.isOn ? -1 : shared.memo.find(bytes, at, end, context);
+    if (slot >= 0) {
+      shared.memoHits++;
+      this.#requestScan.reset();
+      const length = shared.memo.length[slot];
+      return this.#settle(at, length, shared.memo.traits[slot], shared.memo.contentLength[slot], undefined, ops);
+    }
+    // Slow path.
+    const head = shared.head;
+    const worth = this.#requestScan.isWorthParsing(bytes, at, end);
+    const after = worth === 1 ? parseRequest(head, bytes, at, end) : worth;
+    if (after <= 0) return this.#missRequest(after, bytes, at, end, isEnd, ops);
+    this.#requestScan.reset();
+    const verdict = this.#judge.judge(bytes, head);
+    const record = shared.recorder.isOn ? shared.recorder.request(this.#owner, bytes, head, verdict) : undefined;
+    const traits = traitsOf(bytes, head) | (verdict << VERDICT_SHIFT);
+    if (verdict !== ALLOW_EDITED && verdict !== DENY_CLOSE) {
+      shared.memo.store(bytes, at, after - at, context, traits, head.contentLength);
+    }
+    return this.#settle(at, after - at, traits, head.contentLength, record, ops);
+  }
+
+  /** A head that is not whole, or never will be. */
+  #missRequest(outcome: number, bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    if (outcome < 0) return this.#failRequest(-outcome, ops);
+    const error = this.#requestScan.miss(bytes, at, end);
+    if (error !== 0) return this.#failRequest(error, ops);
+    return isEnd ? this.#failRequest(syntax.TRUNCATED, ops) : -1;
+  }
+
+  /** Does what was decided about the request at `at`. */
+  #settle(
+    at: number,
+    length: number,
+    traits: number,
+    contentLength: number,
+    record: object | undefined,
+    ops: Operations,
+  ): number {
+    const verdict = traits >>> VERDICT_SHIFT;
+    const content = contentLength > 0 ? contentLength : 0;
+    this.#isLastRequest = (traits & IS_LAST) !== 0;
+    if (verdict !== ALLOW && verdict !== ALLOW_EDITED) return this.#deny(at, length, content, traits, record, ops);
+    this.#shared.forwarded++;
+    this.#pairing.push(traits & ~pair.REPLY_MASK, record);
+    if ((traits & (pair.IS_UPGRADE | pair.IS_CONNECT)) !== 0) this.#awaitsUpgrade = true;
+    if (verdict === ALLOW_EDITED) {
+      ops.drop(length);
+      ops.inject(REQUEST, this.#judge.editedHead);
+      ops.pass(content);
+    } else ops.pass(length + content);
+    this.#dropsContent = false;
+    this.#enterContent(traits);
+    return at + length + content;
+  }
+
+  #deny(
+    at: number,
+    length: number,
+    content: number,
+    traits: number,
+    record: object | undefined,
+    ops: Operations,
+  ): number {
+    this.#shared.denied++;
+    const hasContent = content > 0 || (traits & IS_CHUNKED) !== 0;
+    // Behind a refused CONNECT, or content that the client may or may not send now, nobody knows what the bytes are.
+    const isUnclear = (traits & pair.IS_CONNECT) !== 0 || (hasContent && (traits & EXPECTS_CONTINUE) !== 0);
+    const closes = isUnclear || (traits & IS_LAST) !== 0 || traits >>> VERDICT_SHIFT === DENY_CLOSE;
+    let reply = closes ? replies.REPLY_DENIED_CLOSE : replies.REPLY_DENIED;
+    if ((traits & pair.IS_HEAD) !== 0) reply++;
+    this.#pairing.push(reply, record);
+    if (closes) {
+      ops.drop(Number.POSITIVE_INFINITY);
+      this.#requestState = DISCARD;
+      this.#reply(ops);
+      return -1;
+    }
+    ops.drop(length + content);
+    this.#dropsContent = true;
+    this.#enterContent(traits);
+    this.#reply(ops);
+    return at + length + content;
+  }
+
+  #enterContent(traits: number): void {
+    if ((traits & IS_CHUNKED) !== 0) this.#requestState = CONTENT;
+    else this.#requestState = this.#isLastRequest ? DISCARD : HEAD;
+  }
+
+  #readRequestContent(bytes: Uint8Array, at: number, end: number, ops: Operations): number {
+    const outcome = this.#requestContent.read(bytes, at, end, this.#dropsContent, ops);
+    if (outcome < 0) return this.#failRequest(-outcome, ops);
+    if (outcome !== CONTENT_DONE) return -1;
+    this.#requestState = this.#isLastRequest ? DISCARD : HEAD;
+    return this.#requestContent.at;
+  }
+
+  /** Refuses what the client sends from here on; the reply comes in its turn. */
+  #failRequest(error: number, ops: Operations): number {
+    const shared = this.#shared;
+    shared.errors[error]++;
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error);
+    const reply = replies.replyOfStatus(syntax.HTTP_ERRORS[error].status);
+    const isCutOff = this.#requestState === CONTENT && !this.#dropsContent && this.#pairing.lastIsForwarded;
+    if (isCutOff) this.#pairing.replaceLast(reply);
+    else this.#pairing.push(reply, undefined);
+    this.#requestState = DISCARD;
+    this.#requestContent.state = 0;
+    ops.drop(Number.POSITIVE_INFINITY);
+    this.#reply(ops);
+    return -1;
+  }
+
+  /** Injects the replies of ours that are first in the queue, when the response side is between messages. */
+  #reply(ops: Operations): void {
+    if (this.#responseState !== HEAD) return;
+    while (this.#pairing.count > 0) {
+      const reply = this.#pairing.first & pair.REPLY_MASK;
+      if (reply === 0) return;
+      this.#pairing.pop();
+      ops.inject(RESPONSE, replies.REPLIES[reply]);
+      if (replies.closes(reply)) {
+        this.#responseState = DISCARD;
+        ops.close();
+        return;
+      }
+    }
+  }
+
+  #readResponse(bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    switch (this.#responseState) {
+      case HEAD:
+        return this.#readResponseHead(bytes, at, end, isEnd, ops);
+      case CONTENT:
+        return this.#readResponseContent(bytes, at, end, ops);
+      case DISCARD:
+        ops.drop(Number.POSITIVE_INFINITY);
+        return -1;
+      default:
+        ops.pass(Number.POSITIVE_INFINITY);
+        return -1;
+    }
+  }
+
+  #readResponseHead(bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    if (at >= end) return -1;
+    if (this.#pairing.count === 0) return this.#failResponse(syntax.UNSOLICITED_RESPONSE, ops);
+    const head = this.#shared.head;
+    const worth = this.#responseScan.isWorthParsing(bytes, at, end);
+    const after = worth === 1 ? parseResponse(head, bytes, at, end) : worth;
+    if (after < 0) return this.#failResponse(-after, ops);
+    if (after === 0) {
+      const error = this.#responseScan.miss(bytes, at, end) || (isEnd ? syntax.TRUNCATED : 0);
+      return error === 0 ? -1 : this.#failResponse(error, ops);
+    }
+    this.#responseScan.reset();
+    return this.#pairResponse(head, after, ops);
+  }
+
+  /** Finds out what content the response in `head` has, by the request it answers (RFC 9112 6.3). */
+  #pairResponse(head: Head, after: number, ops: Operations): number {
+    const entry = this.#pairing.first;
+    const { status } = head;
+    const isAccepted = (entry & pair.IS_CONNECT) !== 0 && status >= 200 && status < 300;
+    const isUpgraded = status === 101;
+    if (isUpgraded && (entry & pair.IS_UPGRADE) === 0) return this.#failResponse(syntax.BAD_STATUS_LINE, ops);
+    if (isUpgraded && ((entry & pair.NAMES_H2C) !== 0 || head.namesH2c)) {
+      return this.#failResponse(syntax.UNJUDGEABLE_UPGRADE, ops);
+    }
+    if (this.#shared.recorder.isOn) this.#shared.recorder.response(this.#owner, this.#pairing.firstRecord, head);
+    if (status < 200 && !isUpgraded) {
+      ops.pass(after - head.start);
+      return after;
+    }
+    this.#shared.responses++;
+    if (isUpgraded || isAccepted) {
+      this.#pairing.pop();
+      this.#requestState = OPAQUE;
+      this.#responseState = OPAQUE;
+      ops.pass(Number.POSITIVE_INFINITY);
+      return -1;
+    }
+    const hasNoContent = (entry & pair.IS_HEAD) !== 0 || status === 204 || status === 304;
+    return this.#passResponse(head, hasNoContent, after, ops);
+  }
+
+  #passResponse(head: Head, hasNoContent: boolean, after: number, ops: Operations): number {
+    const length = after - head.start;
+    if (!hasNoContent && head.isChunked) {
+      ops.pass(length);
+      this.#responseState = CONTENT;
+      return after;
+    }
+    if (!hasNoContent && head.contentLength < 0) {
+      this.#answered();
+      ops.pass(Number.POSITIVE_INFINITY);
+      this.#responseState = UNTIL_CLOSE;
+      return -1;
+    }
+    const content = hasNoContent ? 0 : head.contentLength;
+    ops.pass(length + content);
+    this.#answered();
+    this.#reply(ops);
+    return after + content;
+  }
+
+  #readResponseContent(bytes: Uint8Array, at: number, end: number, ops: Operations): number {
+    const outcome = this.#responseContent.read(bytes, at, end, false, ops);
+    if (outcome < 0) return this.#failResponse(-outcome, ops);
+    if (outcome !== CONTENT_DONE) return -1;
+    this.#responseState = HEAD;
+    this.#answered();
+    this.#reply(ops);
+    return this.#responseContent.at;
+  }
+
+  /** The oldest request has its answer. */
+  #answered(): void {
+    this.#pairing.pop();
+    if (this.#awaitsUpgrade) this.#awaitsUpgrade = this.#pairing.awaitsUpgrade;
+  }
+
+  /** The responder cannot be understood: nothing more of it reaches the client, which gets a 502 if one is owed. */
+  #failResponse(error: number, ops: Operations): number {
+    const shared = this.#shared;
+    shared.errors[error]++;
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error);
+    ops.drop(Number.POSITIVE_INFINITY);
+    if (this.#responseState === HEAD && this.#pairing.count > 0) {
+      ops.inject(RESPONSE, replies.REPLIES[replies.REPLY_BAD_GATEWAY]);
+    }
+    this.#requestState = DISCARD;
+    this.#responseState = DISCARD;
+    ops.close();
+    return -1;
+  }
+
+  #mayRead(): boolean {
+    return !this.#awaitsUpgrade && !this.#pairing.isFull;
+  }
+
+  saveState(words: Int32Array, at: number): boolean {
+    const packed = this.#pairing.pack();
+    const isMidLine = this.#requestState === HEAD && this.#isBlocked;
+    if (packed < 0 || isMidLine) return false;
+    words[at] =
+      packed |
+      (this.#requestState << 19) |
+      (this.#responseState << 22) |
+      (this.#requestContent.state << 25) |
+      (this.#responseContent.state << 27) |
+      (this.#dropsContent ? 1 << 29 : 0) |
+      (this.#isLastRequest ? 1 << 30 : 0);
+    return true;
+  }
+
+  loadState(words: Int32Array, at: number): boolean {
+    const word = words[at];
+    const requestState = (word >>> 19) & 7;
+    const responseState = (word >>> 22) & 7;
+    if (requestState > DISCARD || responseState > DISCARD || !this.#pairing.unpack(word & 0x7ffff)) return false;
+    this.#requestState = requestState;
+    this.#responseState = responseState;
+    this.#requestContent.state = (word >>> 25) & 3;
+    this.#responseContent.state = (word >>> 27) & 3;
+    this.#dropsContent = (word & (1 << 29)) !== 0;
+    this.#isLastRequest = (word & (1 << 30)) !== 0;
+    this.#awaitsUpgrade = this.#pairing.awaitsUpgrade;
+    return this.#requestContent.state < 3 && this.#responseContent.state < 3;
+  }
+}
+
+/** What of a request head matters after it was judged. */
+function traitsOf(bytes: Uint8Array, head: Head): number {
+  const isLast = head.hasClose || (head.minor === 0 && !head.hasKeepAlive);
+  const isUpgrade = head.hasUpgrade && head.hasUpgradeOption && head.minor === 1;
+  return (
+    (isMethod(bytes, head, 'HEAD') ? pair.IS_HEAD : 0) |
+    (isMethod(bytes, head, 'CONNECT') ? pair.IS_CONNECT : 0) |
+    (isUpgrade ? pair.IS_UPGRADE : 0) |
+    (isUpgrade && head.namesH2c ? pair.NAMES_H2C : 0) |
+    (head.isChunked ? IS_CHUNKED : 0) |
+    (isLast ? IS_LAST : 0) |
+    (head.expectsContinue ? EXPECTS_CONTINUE : 0)
+  );
+}

@@ -108,6 +108,12 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     check: instanceName,
   },
   runDir: { type: 'string', meaning: 'socket, maps and state; default /run/<name>', fallback: '', check: absolutePath },
+  stateDir: {
+    type: 'string',
+    meaning: 'where applied objects, identities and addresses outlive a clean stop (/var/lib/sluice); default: nowhere',
+    fallback: '',
+    check: absolutePath,
+  },
   manifests: { type: 'string', meaning: 'directory of manifests, watched', fallback: '', check: absolutePath },
   logLevel: {
     type: 'string',

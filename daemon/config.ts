@@ -13,6 +13,8 @@ import { type ConfigProblem, ConfigReader, type Values } from './config-reader.t
 export interface Config {
   readonly name: string;
   readonly runDir: string;
+  /** '' = applied objects live until the agent is stopped (not: killed). */
+  readonly stateDir: string;
   readonly manifests: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly socketGroup: string;

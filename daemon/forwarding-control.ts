@@ -33,7 +33,10 @@ export class ForwardingControl {
 
   /** Serves one ready descriptor. @param key as reported by the poller, below -1 */
   serve(key: number): void {
-    if (key === LISTEN_KEY) { this.#accept(); return; }
+    if (key === LISTEN_KEY) {
+      this.#accept();
+      return;
+    }
     const fd = this.#connections.get(key);
     if (fd !== undefined) this.#read(key, fd);
   }
@@ -55,10 +58,14 @@ export class ForwardingControl {
   #read(key: number, fd: number): void {
     try {
       for (let message = recvFds(fd); message !== null; message = recvFds(fd)) {
-        if (message.isClosed) { this.#drop(key); return; }
+        if (message.isClosed) {
+          this.#drop(key);
+          return;
+        }
         if (message.payload.length < MESSAGE_BYTES) {
           for (const stray of message.fds) closeFd(stray);
-          this.#drop(key); return;
+          this.#drop(key);
+          return;
         }
         this.#obey(fd, decodeControl(message.payload), message.fds);
       }

@@ -65,7 +65,7 @@ export class PinnedMaps {
   readonly mismatches: string[] = [];
   readonly #options: PinnedMapsOptions;
   readonly #mapper: Mapper;
-  readonly #policies = new Map<number, PolicyMap>();
+  readonly #policies = new Map<number | string, PolicyMap>();
 
   /** @throws MapError naming the file that cannot be used */
   constructor(options: PinnedMapsOptions) {
@@ -94,8 +94,11 @@ export class PinnedMaps {
     return names.filter((id) => id !== undefined).map(Number);
   }
 
-  /** The policy of an endpoint, made empty (which denies everything) when there is none. */
-  policy(endpoint: number): PolicyMap {
+  /**
+   * The policy of an endpoint, made empty (which denies everything) when there is none.
+   * @param endpoint its id, or `ID_trial` for the policy that it is being tried on
+   */
+  policy(endpoint: number | string): PolicyMap {
     const open = this.#policies.get(endpoint);
     if (open !== undefined) return open;
     const policy = this.#written(`policy_${endpoint}`, PolicyMap, this.#options.capacities['bpf-policy-map-max']);
@@ -104,7 +107,7 @@ export class PinnedMaps {
   }
 
   /** Removes the policy of an endpoint that is gone. */
-  removePolicy(endpoint: number): void {
+  removePolicy(endpoint: number | string): void {
     this.#policies.get(endpoint)?.close();
     this.#policies.delete(endpoint);
     rmSync(join(this.directory, `policy_${endpoint}`), { force: true });

@@ -1,0 +1,76 @@
+/**
+ * Events of the dataplane as flows: reads the two pinned rings, decodes, and keeps the last few thousand for `observe`.
+ *
+ * The rings are looked at every POLL_MS; drops and the rest come from different rings and are put in order of time within
+ * one look. What a ring overwrote before it was read is told as lost.
+ */
+import { randomUUID } from 'node:crypto';
+import { Decoder } from '../hubble/decoder.ts';
+import { envelope, lostEnvelope } from '../hubble/decode.ts';
+import type { Directory } from '../hubble/directory.ts';
+import type { Flow } from '../hubble/flow.ts';
+import { Ring } from '../hubble/ring.ts';
+import { EventReader, type EventRing } from '../policy-maps/event-ring.ts';
+import { decodeEvent } from '../wire/event.ts';
+
+const POLL_MS = 50;
+const READ_LIMIT = 4096; // records a look: decoding one takes some microseconds
+
+export interface ObserverOptions {
+  readonly events: EventRing;
+  readonly drops: EventRing;
+  readonly directory: Directory;
+  readonly nodeName: string;
+  readonly capacity: number;
+}
+
+export class Observer {
+  readonly ring: Ring;
+  readonly #nodeName: string;
+  readonly #sources: readonly { readonly reader: EventReader; readonly decoder: Decoder }[];
+  #timer: NodeJS.Timeout | undefined;
+  #lost = 0;
+
+  constructor({ events, drops, directory, nodeName, capacity }: ObserverOptions) {
+    this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
+    this.#nodeName = nodeName;
+    const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: '0.1.0' } };
+    this.#sources = [events, drops].map((ring) => ({
+      reader: new EventReader(ring, 'oldest'),
+      decoder: new Decoder(decoderOptions),
+    }));
+  }
+
+  /** Flows seen, and records that were overwritten unread, since the start. */
+  get counts(): { readonly seen: number; readonly lost: number } {
+    return { seen: this.ring.seen, lost: this.#lost };
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.look(), POLL_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Reads what has come in. */
+  look(): void {
+    const flows: Flow[] = [];
+    let lost = 0;
+    for (const { reader, decoder } of this.#sources) {
+      const outcome = reader.read((bytes, at) => {
+        const flow = decoder.decode(decodeEvent(bytes, at));
+        if (flow !== undefined) flows.push(flow);
+      }, READ_LIMIT);
+      if (outcome.lost > 0) decoder.gap();
+      lost += outcome.lost;
+    }
+    if (lost > 0) {
+      this.#lost += lost;
+      this.ring.write(lostEnvelope('PERF_EVENT_RING_BUFFER', lost, this.#nodeName, Date.now()));
+    }
+    flows.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+    for (const flow of flows) this.ring.write(envelope(flow));
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What a Pod document asks of this node: where it lives, how it hangs on the dataplane, who it is. Pure: the annotations
+ * are read and checked here, everything that needs the machine happens later.
+ */
+import { isIP } from 'node:net';
+import type { Document } from '../policy/document.ts';
+
+/** Annotations of a Pod that the agent reads. */
+export const ANNOTATIONS = {
+  netns: 'sluice.io/netns',
+  interface: 'sluice.io/interface',
+  mac: 'sluice.io/mac',
+  external: 'sluice.io/external',
+  attach: 'sluice.io/attach',
+} as const;
+
+export interface PodPlan {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly nodeName: string;
+  readonly ports: readonly NamedPort[];
+  readonly workloads: readonly { readonly kind: string; readonly name: string }[];
+  /**
+   * `local`: an endpoint of this node. `external`: one outside, attached so that a rig may have an outside; it has no
+   * identity but that of its address. `remote`: on another node. `host`: in the host's network namespace.
+   */
+  readonly place: 'local' | 'external' | 'remote' | 'host';
+  readonly netns: string;
+  readonly mode: 'veth' | 'tap' | 'existing';
+  /** Host-side interface of mode `existing`. */
+  readonly interface: string;
+  /** '' = derived from the name, or found on the interface. */
+  readonly mac: string;
+  /** Addresses that the document gives. */
+  readonly addresses: readonly string[];
+}
+
+/** A container port with a name, as policies may refer to it. */
+export interface NamedPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+export interface PlanOptions {
+  readonly netnsPrefix: string;
+  readonly nodeName: string;
+  readonly attach: 'veth' | 'tap';
+}
+
+/**
+ * Reads a Pod document.
+ * @returns the plan, and what is wrong with its annotations or addresses; a pod with problems is not attached
+ */
+export function planPod(document: Document, options: PlanOptions): { plan: PodPlan; problems: string[] } {
+  const { namespace, name, labels, annotations, object } = document;
+  const spec = object['spec'] ?? {};
+  const plan: PodPlan = {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    labels,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    nodeName: spec.nodeName ?? '',
+    ports: namedPorts(spec),
+    workloads: workloadsOf(object),
+    place: placeOf(document, options),
+    netns: annotations[ANNOTATIONS.netns] ?? `${options.netnsPrefix}${namespace}-${name}`,
+    mode: modeOf(annotations, options),
+    interface: annotations[ANNOTATIONS.interface] ?? '',
+    mac: (annotations[ANNOTATIONS.mac] ?? '').toLowerCase(),
+    addresses: addressesOf(object),
+  };
+  return { plan, problems: problemsOf(plan, annotations) };
+}
+
+function placeOf({ annotations, object }: Document, { nodeName }: PlanOptions): PodPlan['place'] {
+  if (object['spec']?.hostNetwork === true) return 'host';
+  if (annotations[ANNOTATIONS.external] === 'true') return 'external';
+  const node = object['spec']?.nodeName ?? '';
+  return node === '' || node === nodeName ? 'local' : 'remote';
+}
+
+function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanOptions): PodPlan['mode'] {
+  if (annotations[ANNOTATIONS.interface] !== undefined) return 'existing';
+  // An uplink is an AF_PACKET port to the dataplane, so an outsider never hangs on a TAP.
+  if (annotations[ANNOTATIONS.external] === 'true') return 'veth';
+  const asked = annotations[ANNOTATIONS.attach];
+  return asked === 'tap' || asked === 'veth' ? asked : attach;
+}
+
+function addressesOf(object: Document['object']): string[] {
+  const status = object['status'] ?? {};
+  const listed = ((status.podIPs ?? []) as { ip?: string }[]).map(({ ip }) => ip);
+  return [...new Set([status.podIP as string | undefined, ...listed])].filter(
+    (ip): ip is string => ip !== undefined && ip !== '',
+  );
+}
+
+function namedPorts(spec: Document['object']): NamedPort[] {
+  const containers: { ports?: { name?: string; containerPort: number; protocol?: string }[] }[] =
+    spec['containers'] ?? [];
+  return containers
+    .flatMap(({ ports = [] }) => ports)
+    .flatMap(({ name, containerPort, protocol = 'TCP' }) =>
+      name === undefined ? [] : [{ name, port: containerPort, protocol }],
+    );
+}
+
+/** The owner as Hubble shows it: a ReplicaSet is named after its Deployment, with a hash at the end. */
+function workloadsOf(object: Document['object']): { kind: string; name: string }[] {
+  const owners: { kind: string; name: string; controller?: boolean }[] = object['metadata']?.ownerReferences ?? [];
+  const owner = owners.find(({ controller }) => controller === true) ?? owners[0];
+  if (owner === undefined) return [];
+  const hash: string | undefined = object['metadata']?.labels?.['pod-template-hash'];
+  const isOfDeployment = owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`);
+  if (!isOfDeployment) return [{ kind: owner.kind, name: owner.name }];
+  return [{ kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) }];
+}
+
+/** Names go into commands of `ip`: what could be anything but a name is refused. */
+function problemsOf(plan: PodPlan, annotations: Readonly<Record<string, string>>): string[] {
+  const problems: string[] = [];
+  const wrong = (what: string, found: string, wanted: string) =>
+    problems.push(`${what}: found "${found}", wanted ${wanted}`);
+  if (!/^(?!.*\.\.)[A-Za-z0-9._/-]{1,250}$/.test(plan.netns))
+    wrong(ANNOTATIONS.netns, plan.netns, 'a name or path of [A-Za-z0-9._/-]');
+  const asked = annotations[ANNOTATIONS.attach];
+  if (asked !== undefined && asked !== 'veth' && asked !== 'tap') wrong(ANNOTATIONS.attach, asked, 'veth or tap');
+  if (plan.mac !== '' && !isUnicastMac(plan.mac))
+    wrong(ANNOTATIONS.mac, plan.mac, 'a unicast MAC such as 02:00:00:00:00:01');
+  if (plan.mode === 'existing' && !/^[A-Za-z0-9._-]{1,15}$/.test(plan.interface)) {
+    wrong(ANNOTATIONS.interface, plan.interface, 'the name of an interface');
+  }
+  for (const address of plan.addresses) {
+    if (isIP(address) === 0 || address.includes('%')) wrong('status.podIP', address, 'an IPv4 or IPv6 address');
+  }
+  for (const family of [4, 6]) {
+    const same = plan.addresses.filter((address) => isIP(address) === family);
+    if (same.length > 1) wrong('status.podIPs', same.join(', '), `one IPv${family} address`);
+  }
+  if (plan.place === 'external' && plan.addresses.length === 0) {
+    problems.push(
+      `${ANNOTATIONS.external}: found no status.podIP, wanted one: an outsider's address is not ours to choose`,
+    );
+  }
+  return problems;
+}
+
+function isUnicastMac(mac: string): boolean {
+  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) && (Number.parseInt(mac.slice(0, 2), 16) & 1) === 0;
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+/** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Agent } from './agent.ts';
+import { apiRoutes } from './api-routes.ts';
+import { ApiServer } from './api-server.ts';
+import { type Config, loadConfig } from './config.ts';
+import { takeLock } from './lock.ts';
+import { createLog, type Log } from './log.ts';
+import { VERSION } from './status.ts';
+
+const HELP = `Usage: sluiced [--config FILE] [--set OPTION=VALUE]...
+
+Enforces Kubernetes and Cilium network policies on the pods of this machine. Runs in the foreground until SIGTERM, then
+removes everything it made. See docs/configuration.md for the options.
+
+  --config FILE           configuration, YAML
+  --set OPTION=VALUE      one option, over what the file says; nested options with a dot: --set policy.enable-policy=always
+  --manifests DIR         directory of manifests, watched (--set manifests=DIR)
+  --name NAME             name of the instance (--set name=NAME)
+  --log-level LEVEL       debug, info, warn, error (--set logLevel=LEVEL)
+  --check                 read the configuration, say what is wrong with it, and exit
+  --version
+  --help
+`;
+
+const OPTIONS = {
+  config: { type: 'string' },
+  set: { type: 'string', multiple: true },
+  manifests: { type: 'string' },
+  name: { type: 'string' },
+  'log-level': { type: 'string' },
+  check: { type: 'boolean' },
+  version: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help === true) return void process.stdout.write(HELP);
+  if (values.version === true) return void process.stdout.write(`sluiced ${VERSION}\n`);
+  const config = loadConfig(values.config, overrides(values));
+  if (values.check === true) return void process.stdout.write('configuration is valid\n');
+  if (process.getuid?.() !== 0) throw new Error('it makes interfaces and namespaces: run as root');
+  await serve(config, createLog(config.logLevel));
+}
+
+function overrides(values: {
+  set?: string[];
+  manifests?: string;
+  name?: string;
+  'log-level'?: string;
+}): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const setting of values.set ?? []) {
+    const equals = setting.indexOf('=');
+    if (equals < 1) throw new Error(`--set ${setting}: wanted OPTION=VALUE`);
+    given[setting.slice(0, equals)] = setting.slice(equals + 1);
+  }
+  if (values.manifests !== undefined) given['manifests'] = values.manifests;
+  if (values.name !== undefined) given['name'] = values.name;
+  if (values['log-level'] !== undefined) given['logLevel'] = values['log-level'];
+  return given;
+}
+
+async function serve(config: Config, log: Log): Promise<void> {
+  const lock = await takeLock(config.runDir);
+  const dataplaneCommand = [
+    process.execPath,
+    join(import.meta.dirname, 'sluice-dataplane.js'),
+    '--run-dir',
+    config.runDir,
+  ];
+  const agent = new Agent({ config, log, dataplaneCommand });
+  const stop = once(async (why: string) => {
+    log.info({ why }, 'stopping');
+    await api.stop();
+    await agent.stop();
+    lock.release();
+    log.info('stopped');
+    process.exit(0);
+  });
+  const api = new ApiServer(
+    join(config.runDir, 'sluice.sock'),
+    apiRoutes(agent, () => void stop('API')),
+  );
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+  process.on('SIGHUP', () => log.info('SIGHUP: manifests are watched; restart the agent for a new configuration'));
+  await agent.start();
+  await api.start(config.socketGroup);
+  log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
+}
+
+/** The first call counts; a signal during the stop changes nothing. */
+function once(work: (why: string) => Promise<void>): (why: string) => Promise<void> {
+  let running: Promise<void> | undefined;
+  return (why) => (running ??= work(why));
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`sluiced: ${(error as Error).message}\n`);
+  process.exit(1);
+});

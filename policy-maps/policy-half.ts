@@ -45,16 +45,16 @@ export const H_DIRECT = 8;
 export const DIRECT_GROUPS = 5;
 const NO_PARENT = -1;
 
-/** The largest a half can be: group tables of less than 3 x 2 words a group, rows, parents, identities. */
+/** The largest a half can be: group tables of less than 4 x 2 words a group, rows, parents, identities. */
 export function halfWords(capacity: number): number {
-  return HALF_HEADER_WORDS + 2 * GROUPS_MIN * 2 + capacity * (6 + ROW_WORDS + 2);
+  return HALF_HEADER_WORDS + 2 * GROUPS_MIN * 2 + capacity * (8 + ROW_WORDS + 2);
 }
 
 const GROUPS_MIN = 4;
 
-/** Table size for a number of groups: a power of two, at most two thirds full. */
+/** Table size for a number of groups: a power of two, at most half full. */
 function groupTableSize(groups: number): number {
-  const wanted = Math.max(GROUPS_MIN, Math.ceil(groups * 1.5));
+  const wanted = Math.max(GROUPS_MIN, Math.ceil(groups * 2));
   return 1 << (32 - Math.clz32(wanted - 1));
 }
 

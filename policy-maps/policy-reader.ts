@@ -203,12 +203,14 @@ export class PolicyReader {
     if (group < 0) return -1;
     const span = words[group];
     let low = span >>> 16;
-    let high = low + (span & 0xffff) + 1;
-    if (high > this.entryCount) return -1; // not a group of this half: the generation check will tell
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if ((words[rows + middle * ROW_WORDS + ROW_POINT] & POINT_MASK) <= point) low = middle;
-      else high = middle;
+    let left = (span & 0xffff) + 1;
+    if (low + left > this.entryCount) return -1; // not a group of this half: the generation check will tell
+    // Binary search without a branch to guess wrong: -1 >>> 31 is 1, so `step & -0` or `step & -1` is added.
+    while (left > 1) {
+      const step = left >>> 1;
+      const start = words[rows + (low + step) * ROW_WORDS + ROW_POINT] & POINT_MASK;
+      low += step & -(((point - start) >>> 31) ^ 1);
+      left -= step;
     }
     for (let steps = 0; steps < PARENTS_LIMIT; steps++) {
       const row = rows + low * ROW_WORDS;

@@ -86,7 +86,8 @@ export class Agent {
   #uplinkPort: WantedPort | undefined;
   #hostAddresses: readonly string[] = [];
   #portsQueue: Promise<void> = Promise.resolve();
-  #isStopping = false;
+  /** Ports are published and pods worked on only while `running`: before, nothing has been adopted yet. */
+  #phase: 'starting' | 'running' | 'stopping' = 'starting';
 
   constructor({ config, log, dataplaneCommand }: AgentOptions) {
     const stateDir = join(config.runDir, 'state');
@@ -157,6 +158,7 @@ export class Agent {
     this.sync();
     await this.reconciler.adopt(this.#journal.attachments.map(({ owner }) => owner).filter(isPod));
     await this.#attachUplink();
+    this.#phase = 'running';
     await this.#publishPorts();
     this.publisher.retire(new Set(this.directory.published.keys()), this.#prefixes);
     this.publisher.commit();
@@ -169,7 +171,7 @@ export class Agent {
 
   /** Detaches everything and removes what was made; the maps too unless they are to be kept. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.#phase = 'stopping';
     for (const end of this.#endWatches) await end();
     this.observer.stop();
     await this.#portsQueue;
@@ -193,7 +195,7 @@ export class Agent {
     for (const document of put) if (!isPodSource(document.kind)) this.cluster.apply(document);
     this.#wantPods();
     this.#flush();
-    if (!this.#isStopping) this.reconciler.kick();
+    if (this.#phase === 'running') this.reconciler.kick();
   }
 
   #forget(kind: string, namespace: string, name: string): void {
@@ -260,7 +262,7 @@ export class Agent {
   /** Ports and addresses of what is attached. One at a time, in order. */
   #publishPorts(): Promise<void> {
     this.#portsQueue = this.#portsQueue.then(async () => {
-      if (this.#isStopping) return;
+      if (this.#phase !== 'running') return;
       try {
         const wanted = await this.#wantedPorts();
         if (this.#ports.publish(wanted)) this.publisher.commit();

@@ -2,7 +2,7 @@
  * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
  * A pod's address has the pod's identity whatever prefixes lie around it.
  */
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix, placeOf } from './cidr.ts';
 import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from './identity.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from './labels.ts';
@@ -24,7 +24,8 @@ export interface IpcacheChanges {
 export class AddressBook {
   readonly prefixes = new PrefixTable();
   private readonly known = new Map<string, Known>();
-  private readonly pods = new Map<string, number>();
+  private readonly places = new Map<string, Known>();
+  private readonly pods = new Map<string, { identity: number; prefix: Prefix }>();
   /** Labels that each address of the local host brings. */
   private readonly hostLabels = new Map<string, readonly string[]>();
   private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
@@ -44,19 +45,13 @@ export class AddressBook {
   /** @param identity undefined = no pod has the address any more */
   setPod(address: Prefix, identity: number | undefined): void {
     if (identity === undefined) this.pods.delete(address.text);
-    else this.pods.set(address.text, identity);
+    else this.pods.set(address.text, { identity, prefix: address });
     this.resolve(address.text);
   }
 
-  hasPod(address: string): boolean {
-    return this.pods.has(address);
-  }
-
-  /** Gives every prefix that changed its identity. @returns addresses of pods whose `cidr:` label may have changed */
-  refresh(): string[] {
-    const dirty = this.prefixes.takeDirty();
-    for (const text of dirty) this.resolve(text);
-    return dirty.filter((text) => this.pods.has(text));
+  /** Gives every prefix that changed its identity. */
+  refresh(): void {
+    for (const text of this.prefixes.takeDirty()) this.resolve(text);
   }
 
   private resolve(text: string): void {
@@ -67,7 +62,9 @@ export class AddressBook {
     else if (before?.identity !== after.identity) this.learn(text, after, before);
     // Acquired again for the same number: the older hold is given back in any case.
     if (before?.isOwned) this.identities.release(before.identity);
-    if (after !== undefined) this.known.set(text, after);
+    if (after === undefined) return;
+    this.known.set(text, after);
+    this.places.set(placeOf(after.prefix, after.prefix.length), after);
   }
 
   private learn(text: string, { prefix, identity }: Known, before: Known | undefined): void {
@@ -79,6 +76,7 @@ export class AddressBook {
   private forget(text: string, before: Known | undefined): void {
     if (before === undefined) return;
     this.known.delete(text);
+    this.places.delete(placeOf(before.prefix, before.prefix.length));
     this.countLength(before.prefix, -1);
     this.upserts.delete(text);
     this.removals.add(text);
@@ -92,7 +90,7 @@ export class AddressBook {
 
   private identify(text: string): Known | undefined {
     const pod = this.pods.get(text);
-    if (pod !== undefined) return { identity: pod, prefix: parsePrefix(text), isOwned: false };
+    if (pod !== undefined) return { ...pod, isOwned: false };
     const description = this.prefixes.describe(text);
     if (description === undefined) return undefined;
     const { prefix } = description;
@@ -139,10 +137,8 @@ export class AddressBook {
   /** The identity of an address, by longest prefix; world when nothing is known. */
   lookup(address: string): number {
     const host = parsePrefix(address, 'host');
-    const lengths = [...this.lengths[host.family].keys()].sort((a, b) => b - a);
-    for (const length of lengths) {
-      const text = length === host.length ? host.text : parsePrefix(`${address}/${length}`).text;
-      const known = this.known.get(text);
+    for (const length of [...this.lengths[host.family].keys()].sort((a, b) => b - a)) {
+      const known = this.places.get(placeOf(host, length));
       if (known !== undefined) return known.identity;
     }
     return WORLD;

@@ -149,7 +149,7 @@ function peerSelector(
   } else if (!namesNamespace && context.namespace === '' && !context.isInit) {
     scoped.push(exists('k8s', POD_NAMESPACE));
   }
-  if (!(context.namespace === '' && context.isInit)) addCluster(scoped, context.options);
+  addCluster(scoped, context.options);
   return scoped;
 }
 

@@ -18,7 +18,7 @@ import { type Prefix, parsePrefix } from './cidr.ts';
 import { Compiler, type NumberedRule } from './compiler.ts';
 import type { Document } from './document.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';
-import { HOST, type IdentityStore, MemoryIdentityStore } from './identity.ts';
+import { HOST, type IdentityStore, INIT, MemoryIdentityStore } from './identity.ts';
 import { type IdentityChanges, IdentityTable } from './identity-table.ts';
 import { LabelFilter } from './label-filter.ts';
 import { formatLabel, LabelSet } from './labels.ts';
@@ -282,7 +282,15 @@ export class Cluster {
     });
   }
 
-  removeHostEndpoint(id: number): void {
+  /** An endpoint that has no labels yet: `reserved:init`, enforced both ways whatever selects it. */
+  setInitEndpoint(id: number): void {
+    const labels = new LabelSet(['reserved:init']);
+    const audit = this.options['policy-audit-mode'];
+    this.endpoints.set({ id, identity: INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });
+  }
+
+  /** Removes a host or init endpoint; those of pods go with the pod. */
+  removeEndpoint(id: number): void {
     this.endpoints.remove(id);
   }
 
@@ -303,7 +311,8 @@ export class Cluster {
    * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
    */
   flush(): Changes {
-    this.pods.refresh(this.addresses.refresh());
+    this.addresses.refresh();
+    this.pods.refresh();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);
     const cookies = this.compiler.cookies.takeChanges();
     return {

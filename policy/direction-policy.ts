@@ -39,6 +39,8 @@ export interface Contribution {
 export interface DirectionContext {
   readonly direction: Direction;
   readonly use: (peer: Peer) => CachedPeer;
+  /** As `use`, of a peer whose identities go into a rule set one by one. */
+  readonly list: (peer: Peer) => CachedPeer;
   readonly resolve?: ResolvePort;
   readonly cookie: (origins: readonly Origin[]) => number;
   readonly ruleSet: (ruleSet: L7RuleSet) => number;
@@ -49,18 +51,15 @@ export interface DirectionContext {
 export interface DirectionResult {
   readonly contributions: Contribution[];
   readonly conflicts: Conflict[];
-  /** Peers whose identities are listed in rule sets: a change of theirs changes the sets. */
-  readonly listed: ReadonlySet<CachedPeer>;
 }
 
 export function contributionsOf(elements: readonly Element[], context: DirectionContext): DirectionResult {
   const { filters, conflicts } = buildFilters(elements, context.resolve);
-  const listed = new Set<CachedPeer>();
   const contributions: Contribution[] = [];
   for (const filter of filters) {
     for (const policy of filter.peers.values()) {
       const cached = isWildcard(policy.peer) ? undefined : context.use(policy.peer);
-      contributions.push(...contribute(filter, policy, { ...context, cached, filters, listed }));
+      contributions.push(...contribute(filter, policy, { ...context, cached, filters }));
     }
   }
   for (const { peer, origin } of context.lastAllows) {
@@ -68,13 +67,12 @@ export function contributionsOf(elements: readonly Element[], context: Direction
     const base = allowDraft(context.direction, [origin], undefined, precedence(PRIORITY_LAST, PRECEDENCE_ALLOW));
     contributions.push({ cached, drafts: [{ ...base, protocol: 0, port: 0, portPrefix: 0 }] });
   }
-  return { contributions, conflicts, listed };
+  return { contributions, conflicts };
 }
 
 interface PeerContext extends DirectionContext {
   readonly cached: CachedPeer | undefined;
   readonly filters: readonly Filter[];
-  readonly listed: Set<CachedPeer>;
 }
 
 function contribute(filter: Filter, policy: PeerPolicy, context: PeerContext): Contribution[] {
@@ -215,9 +213,7 @@ function everything(parser: Parser): Partial<L7Rule> {
 
 function remotesOf(peer: Peer, context: PeerContext): number[] | null {
   if (isWildcard(peer)) return null;
-  const cached = context.use(peer);
-  context.listed.add(cached);
-  return [...cached.identities].sort((a, b) => a - b);
+  return [...context.list(peer).identities].sort((a, b) => a - b);
 }
 
 /** The wildcard as a peer of last allows. */

@@ -6,12 +6,14 @@
  * when the identity is listed in an L7 rule set, or a port name moves, the whole policy is.
  *
  * Identities that the same peers hold have the same entries but for their number, so the work is done once for each
- * combination of peers that occurs (a "signature"), and copied.
+ * combination of peers that occurs (a "signature"), and copied. An identity that no peer holds but as a member of its
+ * aggregate has no entries: the map looks the aggregate up next. So `cluster` costs the same for ten pods and ten thousand.
  */
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { aggregateOf } from '../policy-maps/policy-verdict.ts';
 import type { Compiler } from './compiler.ts';
 import { type Contribution, contributionsOf, type Direction, EVERYONE } from './direction-policy.ts';
+import { OWN_CLUSTER } from './identity.ts';
 import type { Conflict } from './l4-filter.ts';
 import { addDraft, type Draft, type Drafts, draftKey, entryOf, uncovered } from './map-state.ts';
 import { entityPeer, isAggregate, type Peer, WILDCARD_IDENTITIES } from './peer.ts';
@@ -33,9 +35,6 @@ export interface DirectionState {
   readonly defaultDenyCookie: number;
 }
 
-/** The cluster id of identities that are this cluster's. */
-const OWN_CLUSTER = 0;
-
 /** An entry but for its identity. */
 interface Template {
   readonly draft: Draft;
@@ -51,6 +50,8 @@ export class EndpointPolicy implements SelectorUser {
   /** Peers by their place in signatures. */
   private peers: CachedPeer[] = [];
   private places = new Map<CachedPeer, number>();
+  /** Those of `peers` that an aggregate stands for. */
+  private broad: [number, CachedPeer][] = [];
   private listed = new Set<CachedPeer>();
   private names = new Set<string>();
   private templates = new Map<string, readonly Template[]>();
@@ -62,10 +63,11 @@ export class EndpointPolicy implements SelectorUser {
   private readonly touched = new Set<number>();
   private isStale = true;
   private isCompiled = false;
-  private held: { cookies: number[]; ruleSets: number[]; peers: CachedPeer[] } = {
+  private held: { cookies: number[]; ruleSets: number[]; peers: CachedPeer[]; listed: CachedPeer[] } = {
     cookies: [],
     ruleSets: [],
     peers: [],
+    listed: [],
   };
 
   readonly key: string;
@@ -136,10 +138,11 @@ export class EndpointPolicy implements SelectorUser {
     for (const name of this.names) this.compiler.forgetName(name, this);
   }
 
-  private giveBack({ cookies, ruleSets, peers }: EndpointPolicy['held']): void {
+  private giveBack({ cookies, ruleSets, peers, listed }: EndpointPolicy['held']): void {
     for (const cookie of cookies) this.compiler.cookies.release(cookie);
     for (const id of ruleSets) this.compiler.ruleSets.release(id);
     for (const peer of peers) this.compiler.selectors.release(peer, this);
+    for (const peer of listed) this.compiler.selectors.unlist(peer, this);
   }
 
   private stateOf(direction: Direction): DirectionState {
@@ -156,17 +159,16 @@ export class EndpointPolicy implements SelectorUser {
   }
 
   private rebuild(): void {
-    this.held = { cookies: [], ruleSets: [], peers: [] };
+    this.held = { cookies: [], ruleSets: [], peers: [], listed: [] };
     this.contributions = [];
-    this.listed = new Set();
     const conflicts: Conflict[] = [];
     for (const direction of ['ingress', 'egress'] as const) {
       const result = contributionsOf(this.elements(direction), this.directionContext(direction));
       this.contributions.push(...result.contributions);
-      for (const peer of result.listed) this.listed.add(peer);
       conflicts.push(...result.conflicts);
     }
     this.conflicts = conflicts;
+    this.listed = new Set(this.held.listed);
     this.index();
     this.makeEntries();
     this.isStale = false;
@@ -196,9 +198,15 @@ export class EndpointPolicy implements SelectorUser {
       this.held.peers.push(cached);
       return cached;
     };
+    const list = (peer: Peer): CachedPeer => {
+      const cached = this.compiler.selectors.list(peer, this);
+      this.held.listed.push(cached);
+      return cached;
+    };
     return {
       direction,
       use,
+      list,
       ...(direction === 'ingress' && {
         resolve: (protocol: number, name: string) => this.subject.ports.get(`${protocol}/${name}`),
       }),
@@ -238,6 +246,7 @@ export class EndpointPolicy implements SelectorUser {
       this.places.set(cached, this.peers.length);
       this.peers.push(cached);
     }
+    this.broad = [...this.peers.entries()].filter(([, { peer }]) => peer.aggregates.length > 0);
     for (const name of names) this.compiler.watchName(name, this);
     for (const name of this.names) if (!names.has(name)) this.compiler.forgetName(name, this);
     this.names = names;
@@ -265,7 +274,7 @@ export class EndpointPolicy implements SelectorUser {
       else signature.push(place);
     };
     this.peers.forEach((cached, place) => {
-      for (const identity of cached.identities) add(identity, place);
+      for (const identity of cached.apart) add(identity, place);
       for (const identity of cached.peer.aggregates) add(identity, place);
     });
     for (const name of this.names) {
@@ -273,7 +282,16 @@ export class EndpointPolicy implements SelectorUser {
         if (!signatures.has(identity)) signatures.set(identity, []);
       }
     }
+    for (const [identity, signature] of signatures) this.completeSignature(identity, signature);
     return signatures;
+  }
+
+  /** Adds the peers that hold the identity because they hold its whole aggregate. */
+  private completeSignature(identity: number, signature: number[]): void {
+    if (isAggregate(identity)) return;
+    const aggregate = aggregateOf(identity, OWN_CLUSTER);
+    for (const [place, { peer }] of this.broad) if (peer.aggregates.includes(aggregate)) signature.push(place);
+    signature.sort((a, b) => a - b);
   }
 
   private signatureOf(identity: number): number[] {
@@ -287,6 +305,7 @@ export class EndpointPolicy implements SelectorUser {
 
   private entriesOf(identity: number, signature: number[]): PolicyEntry[] {
     const names = this.names.size === 0 ? '' : this.compiler.portNamesOf(identity, this.names);
+    if (names === '' && this.isOrdinary(identity, signature)) return [];
     const key = `${aggregateOf(identity, OWN_CLUSTER)}${isAggregate(identity) ? '*' : ''} ${signature.join(',')}${names}`;
     let templates = this.templates.get(key);
     if (templates === undefined) {
@@ -296,6 +315,12 @@ export class EndpointPolicy implements SelectorUser {
       this.templates.set(key, templates);
     }
     return templates.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
+  }
+
+  /** Held by nothing but what holds its whole aggregate (or by nothing at all). */
+  private isOrdinary(identity: number, signature: readonly number[]): boolean {
+    const aggregate = aggregateOf(identity, OWN_CLUSTER);
+    return identity !== aggregate && signature.every((place) => this.peers[place].peer.aggregates.includes(aggregate));
   }
 
   private templatesFor(identity: number, signature: number[]): Template[] {

@@ -25,6 +25,8 @@ export interface StoredIdentity {
   readonly labels: readonly string[];
 }
 
+/** The cluster id in this cluster's identities. */
+export const OWN_CLUSTER = 0;
 export const HOST = 1;
 export const WORLD = 2;
 export const INIT = 5;

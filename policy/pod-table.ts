@@ -3,7 +3,7 @@
  * A change only marks pods; `refresh()` gives them their identities.
  */
 import type { AddressBook } from './address-book.ts';
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { contains, type Prefix, parsePrefix } from './cidr.ts';
 import type { Compiler } from './compiler.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity-table.ts';
@@ -115,7 +115,6 @@ export class PodTable {
     for (const address of before) {
       if (kept.has(address.text)) continue;
       const left = (this.claims.get(address.text) ?? []).filter((other) => other !== key);
-      addresses.prefixes.countPod(address, -1);
       addresses.setPod(address, undefined);
       const owner = left.at(-1);
       if (owner === undefined) this.claims.delete(address.text);
@@ -127,7 +126,6 @@ export class PodTable {
     for (const address of after) {
       const claims = this.claims.get(address.text) ?? [];
       if (claims.includes(key)) continue;
-      addresses.prefixes.countPod(address, 1);
       this.claims.set(address.text, [...claims, key]);
     }
   }
@@ -138,10 +136,13 @@ export class PodTable {
     compiler.renamed(identity, compiler.portNames[verb](identity, spec.namedPorts ?? []));
   }
 
-  /** Gives every marked pod its identity. @param addresses of pods that lie in prefixes that changed */
-  refresh(addresses: readonly string[]): void {
-    for (const address of addresses) {
-      for (const key of this.claims.get(address) ?? []) this.dirty.add(key);
+  /** Gives every marked pod its identity, and those in prefixes that CIDR rules about pods began or ceased to name. */
+  refresh(): void {
+    const prefixes = this.tables.addresses.prefixes.takePodPrefixes();
+    if (prefixes.length > 0) {
+      for (const [key, { addresses }] of this.pods) {
+        if (addresses.some((address) => prefixes.some((prefix) => contains(prefix, address)))) this.dirty.add(key);
+      }
     }
     for (const key of this.dirty) this.identify(key, this.pods.get(key) as Pod);
     this.dirty.clear();

@@ -6,7 +6,7 @@
  * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
  * can tell share an identity. Prefixes form a forest by containment; a change re-labels what lies inside, nothing else.
  */
-import { contains, type Prefix, parsePrefix } from './cidr.ts';
+import { contains, type Prefix, placeOf } from './cidr.ts';
 import { CIDR_GROUP_NAME } from './labels.ts';
 import { cidrLabel } from './peer.ts';
 
@@ -29,7 +29,6 @@ interface Entry {
   /** Nodes that claim the address, by name. */
   readonly nodes: Map<string, NodeFact>;
   isApiServer: boolean;
-  pods: number;
 }
 
 /** How a prefix is named by a peer. */
@@ -43,7 +42,9 @@ export class PrefixTable {
   private readonly roots = new Set<Entry>();
   /** How many entries there are of each family and length: the ancestors worth looking for. */
   private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
+  private readonly places = new Map<string, Entry>();
   private readonly dirty = new Set<string>();
+  private podPrefixes: Prefix[] = [];
 
   get size(): number {
     return this.entries.size;
@@ -60,10 +61,12 @@ export class PrefixTable {
   private count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
     const entry = this.at(prefix);
     const before = labelUses(entry);
+    const podsBefore = entry.podUses > 0;
     entry.uses += by;
     if (reach.nodes) entry.nodeUses += by;
     if (reach.pods) entry.podUses += by;
     if (labelUses(entry) !== before) this.touchInside(entry);
+    if (entry.podUses > 0 !== podsBefore) this.podPrefixes.push(prefix);
     this.dropIfIdle(entry);
   }
 
@@ -101,18 +104,18 @@ export class PrefixTable {
     this.dropIfIdle(entry);
   }
 
-  /** Counts pods at an address: they are told by `takeDirty` when a prefix around them changes. */
-  countPod(prefix: Prefix, by: 1 | -1): void {
-    const entry = this.at(prefix);
-    entry.pods += by;
-    this.dropIfIdle(entry);
-  }
-
   /** Prefixes whose labels may have changed since the last call. */
   takeDirty(): string[] {
     const dirty = [...this.dirty];
     this.dirty.clear();
     return dirty;
+  }
+
+  /** Prefixes that began or ceased to be named by peers that may be pods, since the last call. */
+  takePodPrefixes(): Prefix[] {
+    const changed = this.podPrefixes;
+    this.podPrefixes = [];
+    return changed;
   }
 
   /** What is said of the prefix; undefined when nothing is (then it has no identity of its own). */
@@ -135,7 +138,7 @@ export class PrefixTable {
 
   /** The `cidr:` label that a pod at this address carries, if CIDR rules may match pods; undefined when none names it. */
   podCidrLabel(address: Prefix): string | undefined {
-    const entry = this.entries.get(address.text);
+    const entry = this.entries.get(address.text) ?? this.nearestAround(address);
     if (entry === undefined) return undefined;
     const named = [...lineage(entry)].find(({ podUses }) => podUses > 0);
     return named === undefined ? undefined : cidrLabel(named.prefix);
@@ -155,7 +158,6 @@ export class PrefixTable {
       names: new Set(),
       nodes: new Map(),
       isApiServer: false,
-      pods: 0,
     };
     this.insert(entry);
     return entry;
@@ -174,18 +176,16 @@ export class PrefixTable {
     }
     siblings.add(entry);
     this.entries.set(prefix.text, entry);
+    this.places.set(placeOf(prefix, prefix.length), entry);
     const lengths = this.lengths[prefix.family];
     lengths.set(prefix.length, (lengths.get(prefix.length) ?? 0) + 1);
     this.dirty.add(prefix.text);
   }
 
   private nearestAround(prefix: Prefix): Entry | undefined {
-    const lengths = [...this.lengths[prefix.family].keys()]
-      .filter((length) => length < prefix.length)
-      .sort((a, b) => b - a);
-    for (const length of lengths) {
-      const address = prefix.text.slice(0, prefix.text.indexOf('/'));
-      const entry = this.entries.get(parsePrefix(`${address}/${length}`).text);
+    const lengths = [...this.lengths[prefix.family].keys()].filter((length) => length < prefix.length);
+    for (const length of lengths.sort((a, b) => b - a)) {
+      const entry = this.places.get(placeOf(prefix, length));
       if (entry !== undefined) return entry;
     }
     return undefined;
@@ -197,7 +197,7 @@ export class PrefixTable {
   }
 
   private dropIfIdle(entry: Entry): void {
-    if (!isBare(entry) || entry.pods > 0) return;
+    if (!isBare(entry)) return;
     const siblings = entry.parent?.children ?? this.roots;
     siblings.delete(entry);
     for (const child of entry.children) {
@@ -205,6 +205,7 @@ export class PrefixTable {
       siblings.add(child);
     }
     this.entries.delete(entry.prefix.text);
+    this.places.delete(placeOf(entry.prefix, entry.prefix.length));
     const lengths = this.lengths[entry.prefix.family];
     const left = (lengths.get(entry.prefix.length) ?? 0) - 1;
     if (left > 0) lengths.set(entry.prefix.length, left);

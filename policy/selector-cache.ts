@@ -5,8 +5,14 @@
  * peers that could hold it are tried: peers are filed under a label that their identities must have (the namespace,
  * mostly) or under their prefix, and only the few without either are tried always. Users of a peer whose set changed
  * are told which identity it was.
+ *
+ * An entity that an aggregate identity stands for holds every identity of that aggregate, so its users need not hear of
+ * each: only those are told of that an aggregate does not stand for ("apart"). Who lists all identities one by one (an L7
+ * rule set) is a lister, and hears of every one.
  */
-import type { Prefix } from './cidr.ts';
+import { aggregateOf } from '../policy-maps/policy-verdict.ts';
+import { type Prefix, placeOf } from './cidr.ts';
+import { OWN_CLUSTER } from './identity.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
 import { holds, type Peer } from './peer.ts';
 import type { LabelSelector, Requirement } from './selector.ts';
@@ -19,12 +25,16 @@ export interface SelectorUser {
 export interface CachedPeer {
   readonly peer: Peer;
   readonly identities: ReadonlySet<number>;
+  /** Those of `identities` whose aggregate does not stand for the peer. */
+  readonly apart: ReadonlySet<number>;
 }
 
 interface Entry extends CachedPeer {
   readonly identities: Set<number>;
+  readonly apart: Set<number>;
   /** With how often each asked for it. */
   readonly users: Map<SelectorUser, number>;
+  readonly listers: Map<SelectorUser, number>;
   /** Where it is filed; undefined = tried always. */
   readonly places: readonly string[] | undefined;
 }
@@ -36,6 +46,8 @@ export class SelectorCache {
   private readonly filed = new Map<string, Set<Entry>>();
   private readonly unfiled = new Set<Entry>();
   private readonly byLabel = new Map<string, Set<number>>();
+  /** Identities that lie in some prefix. */
+  private readonly prefixed = new Set<number>();
 
   get size(): { peers: number; identities: number } {
     return { peers: this.peers.size, identities: this.identities.size };
@@ -44,12 +56,28 @@ export class SelectorCache {
   /** The cached peer; every `use` needs a `release`. */
   use(peer: Peer, user: SelectorUser): CachedPeer {
     const entry = this.peers.get(peer.key) ?? this.add(peer);
-    entry.users.set(user, (entry.users.get(user) ?? 0) + 1);
+    count(entry.users, user, 1);
     return entry;
   }
 
+  /** As `use`, by one who lists the peer's identities one by one. */
+  list(peer: Peer, user: SelectorUser): CachedPeer {
+    const entry = this.use(peer, user) as Entry;
+    count(entry.listers, user, 1);
+    return entry;
+  }
+
+  /** Takes back one `list`. */
+  unlist(cached: CachedPeer, user: SelectorUser): void {
+    count((cached as Entry).listers, user, -1);
+    this.release(cached, user);
+  }
+
   private add(peer: Peer): Entry {
-    const entry: Entry = { peer, identities: new Set(), users: new Map(), places: placesOf(peer) };
+    const identities = new Set<number>();
+    // The same set unless an aggregate stands for some of them.
+    const apart = peer.aggregates.length === 0 ? identities : new Set<number>();
+    const entry: Entry = { peer, identities, apart, users: new Map(), listers: new Map(), places: placesOf(peer) };
     this.peers.set(peer.key, entry);
     if (entry.places === undefined) this.unfiled.add(entry);
     for (const place of entry.places ?? []) addTo(this.filed, place, entry);
@@ -61,18 +89,14 @@ export class SelectorCache {
 
   /** Identities that a new peer could hold. */
   private *candidates({ peer, places }: Entry): Iterable<number> {
-    if (places === undefined || peer.within !== undefined) {
-      yield* this.identities.keys();
-      return;
-    }
-    for (const place of places) yield* this.byLabel.get(place) ?? [];
+    if (peer.within !== undefined) yield* this.prefixed;
+    else if (places === undefined) yield* this.identities.keys();
+    else for (const place of places) yield* this.byLabel.get(place) ?? [];
   }
 
   release(cached: CachedPeer, user: SelectorUser): void {
     const entry = cached as Entry;
-    const uses = (entry.users.get(user) ?? 0) - 1;
-    if (uses > 0) entry.users.set(user, uses);
-    else entry.users.delete(user);
+    count(entry.users, user, -1);
     if (entry.users.size > 0) return;
     this.peers.delete(entry.peer.key);
     this.unfiled.delete(entry);
@@ -84,15 +108,15 @@ export class SelectorCache {
     this.identities.set(id, labels);
     this.heldBy.set(id, new Set());
     for (const place of labelPlaces(labels)) addTo(this.byLabel, place, id);
+    if (labels.prefixes().length > 0) this.prefixed.add(id);
     const tried = new Set<Entry>(this.unfiled);
     for (const place of [...labelPlaces(labels), ...prefixPlaces(labels)]) {
       for (const entry of this.filed.get(place) ?? []) tried.add(entry);
     }
     for (const entry of tried) {
-      if (holds(entry.peer, labels)) {
-        this.hold(entry, id);
-        tell(entry, id);
-      }
+      if (!holds(entry.peer, labels)) continue;
+      this.hold(entry, id);
+      tell(entry, id);
     }
   }
 
@@ -101,11 +125,13 @@ export class SelectorCache {
     if (labels === undefined) return;
     for (const place of labelPlaces(labels)) removeFrom(this.byLabel, place, id);
     for (const entry of this.heldBy.get(id) ?? []) {
-      entry.identities.delete(id);
       tell(entry, id);
+      entry.identities.delete(id);
+      entry.apart.delete(id);
     }
     this.heldBy.delete(id);
     this.identities.delete(id);
+    this.prefixed.delete(id);
   }
 
   /** The labels of a live identity. */
@@ -125,17 +151,25 @@ export class SelectorCache {
 
   private hold(entry: Entry, id: number): void {
     entry.identities.add(id);
+    if (!entry.peer.aggregates.includes(aggregateOf(id, OWN_CLUSTER))) entry.apart.add(id);
     this.heldBy.get(id)?.add(entry);
   }
 }
 
 function tell(entry: Entry, id: number): void {
-  for (const user of entry.users.keys()) user.touch(id, entry);
+  const listeners = entry.apart.has(id) ? entry.users : entry.listers;
+  for (const user of listeners.keys()) user.touch(id, entry);
+}
+
+function count<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
+  const next = (counts.get(key) ?? 0) + by;
+  if (next > 0) counts.set(key, next);
+  else counts.delete(key);
 }
 
 /** Where a peer is filed: under each label one of which its identities must have, or under its prefix. */
 function placesOf(peer: Peer): readonly string[] | undefined {
-  if (peer.within !== undefined) return [prefixPlace(peer.within)];
+  if (peer.within !== undefined) return [prefixPlace(peer.within, peer.within.length)];
   const places: string[] = [];
   for (const selector of peer.anyOf) {
     const found = selectorPlaces(selector);
@@ -171,12 +205,11 @@ function labelPlaces(labels: LabelSet): string[] {
 function prefixPlaces(labels: LabelSet): string[] {
   return labels
     .prefixes()
-    .flatMap((prefix) => Array.from({ length: prefix.length + 1 }, (_, length) => prefixPlace({ ...prefix, length })));
+    .flatMap((prefix) => Array.from({ length: prefix.length + 1 }, (_, length) => prefixPlace(prefix, length)));
 }
 
-/** @param prefix bits of `network` beyond `length` do not matter */
-function prefixPlace({ family, network, length }: Pick<Prefix, 'family' | 'network' | 'length'>): string {
-  return `cidr ${family}/${length}/${network >> BigInt((family === 4 ? 32 : 128) - length)}`;
+function prefixPlace(prefix: Prefix, length: number): string {
+  return `cidr ${placeOf(prefix, length)}`;
 }
 
 function addTo<V>(map: Map<string, Set<V>>, key: string, value: V): void {

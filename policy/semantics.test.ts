@@ -69,7 +69,7 @@ class World {
   }
 
   endpoint(pod: string): EndpointChange {
-    const change = this.endpoints.get(pod === 'host' ? 1000 : (this.ids.get(pod) ?? 0));
+    const change = this.endpoints.get({ host: 1000, init: 1001 }[pod] ?? this.ids.get(pod) ?? 0);
     if (change === undefined) throw new Error(`no endpoint ${pod}`);
     return change;
   }
@@ -1037,6 +1037,35 @@ t.test('host policies: only node rules, only with the host firewall', (t) => {
   t.equal(on.ask('shop/web', 'ingress', 'world', 'TCP/22'), 'none', 'endpointSelector {} selects pods, not the host');
   const elsewhere = new World(policy.replace('zone: a', 'zone: z'), { 'enable-host-firewall': true });
   t.equal(elsewhere.ask('host', 'ingress', 'world', 'TCP/80'), 'allow', 'another node’s policy');
+  t.end();
+});
+
+t.test('reserved:init endpoints are enforced both ways, unless never', (t) => {
+  const init = (policy: string, config: PolicyConfig = {}): World => {
+    const world = new World(policy, config);
+    world.cluster.setInitEndpoint(1001);
+    world.flush();
+    return world;
+  };
+  const rule = ccnp(
+    'egress: [{toEntities: [kube-apiserver]}, {toEndpoints: [{}]}]',
+    'init',
+    'endpointSelector: {matchLabels: {"reserved:init": ""}}',
+  );
+  const closed = init(cnp('ingress: [{}]'));
+  t.same(
+    [closed.ask('init', 'ingress', 'world', 'TCP/80'), closed.ask('init', 'egress', 'world', 'TCP/80')],
+    ['none', 'none'],
+  );
+  const world = init(rule);
+  t.equal(world.ask('init', 'egress', 'kube-apiserver', 'TCP/443'), 'allow');
+  t.equal(
+    world.ask('init', 'egress', 'world', 'TCP/443'),
+    'allow',
+    'an empty selector of a policy for init is not scoped to pods',
+  );
+  t.equal(world.ask('init', 'ingress', 'shop/client', 'TCP/80'), 'none');
+  t.equal(init(rule, { 'enable-policy': 'never' }).ask('init', 'ingress', 'world', 'TCP/80'), 'allow');
   t.end();
 });
 

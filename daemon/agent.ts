@@ -125,6 +125,7 @@ export class Agent {
       events: this.maps.events,
       drops: this.maps.dropEvents,
       directory: this.directory,
+      defaultDeny: (endpoint, isEgress) => this.directory.defaultDeny(endpoint, isEgress),
       nodeName: config.nodeName,
       capacity: config.flowRing,
     });

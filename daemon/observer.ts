@@ -11,15 +11,20 @@ import type { Directory } from '../hubble/directory.ts';
 import type { Flow } from '../hubble/flow.ts';
 import { Ring } from '../hubble/ring.ts';
 import { EventReader, type EventRing } from '../policy-maps/event-ring.ts';
-import { decodeEvent } from '../wire/event.ts';
+import { decodeEvent, EVENT_DROP, EVENT_POLICY_VERDICT, type EventRecord } from '../wire/event.ts';
+import { DIRECTION_EGRESS, DROP_POLICY } from '../wire/reasons.ts';
 
 const POLL_MS = 50;
 const READ_LIMIT = 4096; // records a look: decoding one takes some microseconds
+
+/** Who closed a direction of an endpoint, as a cookie; 0 when nobody did. */
+export type DefaultDeny = (endpoint: number, isEgress: boolean) => number;
 
 export interface ObserverOptions {
   readonly events: EventRing;
   readonly drops: EventRing;
   readonly directory: Directory;
+  readonly defaultDeny: DefaultDeny;
   readonly nodeName: string;
   readonly capacity: number;
 }
@@ -28,10 +33,12 @@ export class Observer {
   readonly ring: Ring;
   readonly #nodeName: string;
   readonly #sources: readonly { readonly reader: EventReader; readonly decoder: Decoder }[];
+  readonly #defaultDeny: DefaultDeny;
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
 
-  constructor({ events, drops, directory, nodeName, capacity }: ObserverOptions) {
+  constructor({ events, drops, directory, defaultDeny, nodeName, capacity }: ObserverOptions) {
+    this.#defaultDeny = defaultDeny;
     this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
     this.#nodeName = nodeName;
     const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: '0.1.0' } };
@@ -60,7 +67,7 @@ export class Observer {
     let lost = 0;
     for (const { reader, decoder } of this.#sources) {
       const outcome = reader.read((bytes, at) => {
-        const flow = decoder.decode(decodeEvent(bytes, at));
+        const flow = decoder.decode(this.#attribute(decodeEvent(bytes, at)));
         if (flow !== undefined) flows.push(flow);
       }, READ_LIMIT);
       if (outcome.lost > 0) decoder.gap();
@@ -72,5 +79,14 @@ export class Observer {
     }
     flows.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
     for (const flow of flows) this.ring.write(envelope(flow));
+  }
+
+  /** What no entry allowed has no entry to name its authors: they are the rules that closed the direction. */
+  #attribute(record: EventRecord): EventRecord {
+    const isVerdict = record.type === EVENT_DROP || record.type === EVENT_POLICY_VERDICT;
+    if (!isVerdict || record.cookie !== 0 || record.verdict !== -DROP_POLICY) return record;
+    const isEgress = record.direction === DIRECTION_EGRESS;
+    const endpoint = isEgress ? record.sourceEndpoint : record.destinationEndpoint;
+    return { ...record, cookie: this.#defaultDeny(endpoint, isEgress) };
   }
 }

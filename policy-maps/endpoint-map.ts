@@ -8,7 +8,8 @@
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
 import { hashTableBytes, ROW_KEY } from './hash-row.ts';
-import { HashTable, READ_ATTEMPTS } from './hash-table.ts';
+import { READ_ATTEMPTS } from './hash-reader.ts';
+import { HashTable } from './hash-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
 

@@ -17,26 +17,14 @@
  * later index words back, copying each before it is overwritten: no tombstones, and whatever store was the last one,
  * every entry can be found. So a writer that dies half way leaves a readable table.
  *
- * Reader in another process: it watches the generation word (odd while the writer is at work) over all it reads, value
- * included, and tries again; after READ_ATTEMPTS it takes what it found, which is right if the writer is standing still
- * or dead.
+ * Reader in another process: hash-reader.ts.
  *
- * Bounds: PROBE_LIMIT probes, then the entry is refused or not found; slots read from the file are only ever used as
- * positions in the rows array, where a wild one matches nothing.
+ * Bounds: an entry that has no place within the probe limit is refused. What a writer reads from the file is checked
+ * before it is used as a position to write to.
  */
-import { halfSipHash } from './half-sip-hash.ts';
-import {
-  type HashShape,
-  hashIndexWords,
-  hashRowWords,
-  LIVE,
-  ROW_HASH,
-  ROW_KEY,
-  ROW_STATE,
-  SPARE_ROWS,
-  STAGED,
-} from './hash-row.ts';
-import type { MapFile } from './map-file.ts';
+import { HashReader } from './hash-reader.ts';
+import { LIVE, ROW_HASH, ROW_KEY, ROW_STATE, STAGED } from './hash-row.ts';
+import { MapFullError } from './map-error.ts';
 import {
   W_COUNT,
   W_FREE_COUNT,
@@ -49,12 +37,8 @@ import {
   W_REMOVALS,
   W_UPDATES,
 } from './map-header.ts';
-import { MapFullError } from './map-error.ts';
 
 // --- implementation
-const PROBE_LIMIT = 256;
-/** After so many the writer is standing still, in the middle of a change at that: then what is there is consistent. */
-export const READ_ATTEMPTS = 1000;
 const QUARANTINE = 32; // rows
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const HASH = ROW_HASH;
@@ -63,141 +47,37 @@ const KEY = ROW_KEY;
 const IN_USE = LIVE;
 const GENERATION = W_GENERATION;
 
-export class HashTable {
-  /** Fill this before find, lookup, stage, remove. */
-  readonly key: Int32Array;
-  /** All rows: the value of slot s begins at word `s * rowWords + valueWord`. */
-  readonly rows: Int32Array;
-  readonly rowWords: number;
-  readonly valueWord: number;
-  readonly file: MapFile;
-  protected readonly keyWords: number;
-  readonly rowCount: number;
-  protected readonly seed0: number;
-  protected readonly seed1: number;
-  protected readonly header: Int32Array;
-  /** The index, and the parts of its words: for subclasses that look up in a way of their own. */
-  readonly index: Int32Array;
-  readonly indexMask: number;
-  readonly slotMask: number;
+export class HashTable extends HashReader {
   /** Freed rows kept back before reuse, oldest first; 0 = none, and the row freed last is used first (it is in cache). */
   protected quarantine = QUARANTINE;
-  readonly #capacity: number;
-  /** Where the last find() ended, and the hash it looked for: the writer goes on from there. */
-  #foundAt = 0;
-  #foundHash = 0;
-
-  /** The table lies in `file` from `byteOffset` (a multiple of 64) on. */
-  constructor(file: MapFile, byteOffset: number, shape: HashShape) {
-    const indexWords = hashIndexWords(shape.capacity);
-    this.file = file;
-    this.header = file.header;
-    this.seed0 = file.seed0;
-    this.seed1 = file.seed1;
-    this.keyWords = shape.keyWords;
-    this.#capacity = shape.capacity;
-    this.rowWords = hashRowWords(shape);
-    this.valueWord = KEY + shape.keyWords;
-    this.rowCount = shape.capacity + SPARE_ROWS;
-    this.key = new Int32Array(shape.keyWords);
-    this.index = file.words(byteOffset, indexWords);
-    this.rows = file.words(byteOffset + indexWords * 4, this.rowCount * this.rowWords);
-    this.indexMask = indexWords - 1;
-    this.slotMask = (1 << (32 - Math.clz32(this.rowCount))) - 1;
-  }
-
-  get count(): number {
-    return this.header[W_COUNT];
-  }
-
-  get generation(): number {
-    return Atomics.load(this.header, GENERATION);
-  }
-
-  /** Slot of `key`, or -1. For the writer, or inside a generation window. */
-  find(): number {
-    const hash = this.hashOfKey();
-    const { index, indexMask, slotMask } = this;
-    let at = hash & indexMask;
-    this.#foundHash = hash;
-    for (let probes = 0; probes < PROBE_LIMIT; probes++) {
-      const word = index[at];
-      if (word === 0) {
-        this.#foundAt = at;
-        return -1;
-      }
-      if (((word ^ hash) & ~slotMask) === 0 && this.#keyIsAt((word & slotMask) - 1)) {
-        this.#foundAt = at;
-        return (word & slotMask) - 1;
-      }
-      at = (at + 1) & indexMask;
-    }
-    this.#foundAt = -1;
-    return -1;
-  }
-
-  /**
-   * Opens a window for reading while another process may write: note the generation, read, and if `isUnchanged` says
-   * no, read again; but only READ_ATTEMPTS times.
-   */
-  get readGeneration(): number {
-    return this.header[GENERATION];
-  }
-
-  /** Whether nothing was written since the window opened. */
-  isUnchanged(before: number): boolean {
-    return (before & 1) === 0 && Atomics.load(this.header, GENERATION) === before;
-  }
-
-  /** Slot of `key`, or -1, while another process may be writing. Its row may be given away after a few more writes. */
-  lookup(): number {
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const before = this.readGeneration;
-      const slot = this.find();
-      if (this.isUnchanged(before)) return slot;
-    }
-    return this.find();
-  }
-
-  /** What `read` makes of every live row, each read whole. For people: it allocates. */
-  *describe<Row>(read: (slot: number) => Row): Generator<Row> {
-    for (const slot of this.slots()) {
-      let row = read(slot);
-      for (let attempt = 0, before = -1; attempt < READ_ATTEMPTS && !this.isUnchanged(before); attempt++) {
-        before = this.readGeneration;
-        row = read(slot);
-      }
-      if (this.rows[slot * this.rowWords + STATE] === IN_USE) yield row;
-    }
-  }
 
   /**
    * Takes a row for `key` and zeroes its value; nobody finds it before `publish`.
    * @throws {MapFullError} when the key is new and the table has `capacity` entries
    */
   stage(): number {
-    if (this.find() < 0 && this.header[W_COUNT] >= this.#capacity) this.#refuse('entries', this.#capacity);
+    if (this.find() < 0 && this.header[W_COUNT] >= this.file.capacity) this.#refuse('entries', this.file.capacity);
     const slot = this.takeRow();
     if (slot < 0) this.#refuse('free rows', 0);
-    this.fillRow(slot, this.#foundHash);
+    this.fillRow(slot, this.foundHash);
     return slot;
   }
 
   /**
    * Makes a staged row the one that `key` leads to.
-   * @throws {MapFullError} when PROBE_LIMIT neighbours are taken; the row is freed again
+   * @throws {MapFullError} when too many neighbours are taken; the row is freed again
    */
   publish(slot: number): void {
     const base = slot * this.rowWords;
     this.loadKey(slot);
     const previous = this.find();
-    if (this.#foundAt < 0) {
+    if (this.foundAt < 0) {
       this.freeRow(slot);
       this.header[W_PROBE_FAILURES]++;
-      this.#refuse('probes', PROBE_LIMIT);
+      this.#refuse('free places near its own', 0);
     }
     this.beginChange();
-    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+    this.index[this.foundAt] = (this.foundHash & ~this.slotMask) | (slot + 1);
     this.rows[base + STATE] = IN_USE;
     if (previous >= 0) this.freeRow(previous);
     else this.header[W_COUNT]++;
@@ -210,15 +90,15 @@ export class HashTable {
    * generation: for tables that only their writer looks things up in. -1 when there is no place.
    */
   claim(): number {
-    if (this.#foundAt < 0) this.header[W_PROBE_FAILURES]++;
-    const slot = this.#foundAt < 0 || this.header[W_COUNT] >= this.#capacity ? -1 : this.takeRow();
+    if (this.foundAt < 0) this.header[W_PROBE_FAILURES]++;
+    const slot = this.foundAt < 0 || this.header[W_COUNT] >= this.file.capacity ? -1 : this.takeRow();
     if (slot < 0) {
       this.header[W_FULL]++;
       return -1;
     }
-    this.fillRow(slot, this.#foundHash);
+    this.fillRow(slot, this.foundHash);
     this.rows[slot * this.rowWords + STATE] = IN_USE;
-    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+    this.index[this.foundAt] = (this.foundHash & ~this.slotMask) | (slot + 1);
     this.header[W_COUNT]++;
     this.header[W_UPDATES]++;
     return slot;
@@ -229,7 +109,7 @@ export class HashTable {
     const slot = this.find();
     if (slot < 0) return false;
     this.beginChange();
-    this.#closeGap(this.#foundAt);
+    this.#closeGap(this.foundAt);
     this.freeRow(slot);
     this.header[W_REMOVALS]++;
     if (--this.header[W_COUNT] === 0 && this.quarantine === 0) {
@@ -240,25 +120,11 @@ export class HashTable {
     return true;
   }
 
-  /** Every live slot, lowest first. Rows may change under a reader in another process. */
-  *slots(): Generator<number> {
-    const end = Math.min(this.header[W_HIGH_WATER], this.rowCount);
-    for (let slot = 0; slot < end; slot++) {
-      if (this.rows[slot * this.rowWords + STATE] === IN_USE) yield slot;
-    }
-  }
-
-  /** Copies the key of a row into `key`. */
-  loadKey(slot: number): void {
-    const first = slot * this.rowWords + KEY;
-    for (let i = 0; i < this.keyWords; i++) this.key[i] = this.rows[first + i];
-  }
-
   /** What a writer does first: repairs the table if the writer before it died, or if its header cannot be. */
   prepare(): void {
     const { header, rowCount } = this;
     const isSound =
-      inRange(header[W_COUNT], this.#capacity) &&
+      inRange(header[W_COUNT], this.file.capacity) &&
       inRange(header[W_HIGH_WATER], rowCount) &&
       inRange(header[W_FREE_COUNT], rowCount) &&
       inRange(header[W_FREE_HEAD], rowCount) &&
@@ -286,10 +152,6 @@ export class HashTable {
     for (let slot = 0; slot < end; slot++) if (rows[slot * rowWords + STATE] === 0) this.freeRow(slot);
     header[W_COUNT] = keep.length;
     this.endChange();
-  }
-
-  protected hashOfKey(): number {
-    return halfSipHash(this.key, 0, this.keyWords, this.seed0, this.seed1);
   }
 
   /** Odd generation: readers in other processes wait. A generation left odd by a dead writer stays odd until the end. */
@@ -350,13 +212,6 @@ export class HashTable {
     header[W_FREE_HEAD] = header[W_FREE_TAIL] = header[W_FREE_COUNT] = 0;
   }
 
-  #keyIsAt(slot: number): boolean {
-    const { rows, key, keyWords } = this;
-    const first = slot * this.rowWords + KEY;
-    for (let i = 0; i < keyWords; i++) if (rows[first + i] !== key[i]) return false;
-    return true;
-  }
-
   /** Empties index position `hole` by moving back every later word of the run that may stand there. */
   #closeGap(hole: number): void {
     const { index, indexMask, slotMask, rows, rowWords } = this;
@@ -378,9 +233,9 @@ export class HashTable {
     this.loadKey(slot);
     this.find();
     const base = slot * this.rowWords;
-    this.rows[base + HASH] = this.#foundHash;
+    this.rows[base + HASH] = this.foundHash;
     this.rows[base + STATE] = IN_USE;
-    this.index[this.#foundAt] = (this.#foundHash & ~this.slotMask) | (slot + 1);
+    this.index[this.foundAt] = (this.foundHash & ~this.slotMask) | (slot + 1);
   }
 
   #refuse(what: string, limit: number): never {

@@ -4,7 +4,7 @@
  * The addresses of the moment are few, so the answers given last are kept in a small direct-mapped array with the
  * generation of the table they were found under: as long as nothing is written, an address costs one comparison.
  */
-import { READ_ATTEMPTS } from './hash-table.ts';
+import { READ_ATTEMPTS } from './hash-reader.ts';
 import { LpmTable, lpmTableBytes } from './lpm-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';

@@ -749,8 +749,11 @@ function scrambled(layout: MapLayout, capacity: number): MapFile {
 }
 
 function orMapError(action: () => unknown): void {
-  const error = caught(action);
-  if (error !== undefined && !(error instanceof MapError)) throw error;
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof MapError)) throw error;
+  }
 }
 
 // --- the hash itself

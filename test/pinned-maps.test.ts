@@ -143,9 +143,9 @@ t.test(
     const report = child.next();
     child.process.send('stop');
     config.store(200, 1); // the child is busy: it looks here
-    const { lookups, rounds, faults } = await report;
+    const { lookups, rounds, faults } = (await report) as { lookups: number; rounds: number; faults: string[] };
     t.same(faults, []);
-    t.ok((lookups as number) > 1000 && (rounds as number) > 10, `${lookups} lookups over ${rounds} rounds`);
+    t.ok(lookups > 1000 && rounds > 10, `${lookups} lookups over ${rounds} rounds`);
     await once(child.process, 'exit');
     for (const map of [policy, ipcache, rules, ports, config]) map.close();
   },

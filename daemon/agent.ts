@@ -13,12 +13,11 @@
  * what is wanted, published over, and the rest removed at the end. A clean stop removes everything that was made.
  */
 import { mkdirSync, rmSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { closeFd, monotonicMs, openTap } from '../dataplane/native/index.ts';
 import { Cluster } from '../policy/cluster.ts';
 import type { Document } from '../policy/document.ts';
-import { HOST, MemoryIdentityStore, RESERVED_IDENTITIES, type StoredIdentity } from '../policy/identity.ts';
+import { MemoryIdentityStore, RESERVED_IDENTITIES, type StoredIdentity } from '../policy/identity.ts';
 import type { Problem } from '../policy/problems.ts';
 import * as words from '../policy-maps/config-map.ts';
 import { AgentDirectory } from './agent-directory.ts';
@@ -28,9 +27,9 @@ import type { Config } from './config.ts';
 import type { ControlLink } from './control-link.ts';
 import { expandWorkload, isWorkload } from './expand.ts';
 import { Firewall } from './firewall.ts';
-import { hostSideName, lowerHostPort, netSideName, raiseHostPort } from './host-port.ts';
+import { hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
+import { lowerHostPort } from './host-port.ts';
 import { Journal } from './journal.ts';
-import { findLink, ownLinks } from './links.ts';
 import type { Log } from './log.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import { watchNetns } from './netns.ts';
@@ -48,7 +47,6 @@ import { Supervisor } from './supervisor.ts';
 
 const HOST_PORT = 'port:host';
 const UPLINK_PORT = 'port:uplink';
-const UPLINK_OWNER = 'uplink';
 
 export interface AgentOptions {
   readonly config: Config;
@@ -82,8 +80,8 @@ export class Agent {
   readonly #prefixes = new Set<string>();
   readonly #problems = new Map<string, readonly string[]>();
   readonly #endWatches: (() => unknown)[] = [];
-  #hostPort: WantedPort | undefined;
-  #uplinkPort: WantedPort | undefined;
+  /** The host's port and the uplink's. */
+  readonly #fixedPorts: WantedPort[] = [];
   #hostAddresses: readonly string[] = [];
   #portsQueue: Promise<void> = Promise.resolve();
   /** Ports are published and pods worked on only while `running`: before, nothing has been adopted yet. */
@@ -155,10 +153,13 @@ export class Agent {
     this.#report('state', this.store.load());
     this.#scan();
     this.#knowHost();
-    await this.#raiseHostPort();
+    const parts = { config: this.config, journal: this.#journal, firewall: this.#firewall, routerMac: this.#routerMac };
+    if (this.config.hostPort) this.#fixedPorts.push(await hostPort(parts, this.#numbering.portOf(HOST_PORT)));
     this.sync();
     await this.reconciler.adopt(this.#journal.attachments.map(({ owner }) => owner).filter(isPod));
-    await this.#attachUplink();
+    if (this.config.uplink !== undefined) {
+      this.#fixedPorts.push(await uplinkPort(parts, this.#attacher, this.#numbering.portOf(UPLINK_PORT)));
+    }
     this.#phase = 'running';
     await this.#publishPorts();
     this.publisher.retire(new Set(this.directory.published.keys()), this.#prefixes);
@@ -277,9 +278,7 @@ export class Agent {
   }
 
   async #wantedPorts(): Promise<WantedPort[]> {
-    const ports: WantedPort[] = [];
-    if (this.#hostPort !== undefined) ports.push({ ...this.#hostPort, addresses: this.#hostAddresses });
-    if (this.#uplinkPort !== undefined) ports.push(this.#uplinkPort);
+    const ports = this.#fixedPorts.map((one) => (one.isHost ? { ...one, addresses: this.#hostAddresses } : one));
     for (const pod of this.reconciler.pods.values()) {
       const change = this.directory.published.get(pod.numbers.endpointId);
       if (pod.state !== 'ready' || (change === undefined && pod.plan.place !== 'external')) continue;
@@ -311,89 +310,10 @@ export class Agent {
 
   /** The host as a node of the cluster: its addresses have identity host. */
   #knowHost(): void {
-    const { router, nodeName, policy } = this.config;
-    const own = Object.values(networkInterfaces())
-      .flatMap((addresses) => addresses ?? [])
-      .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
-      .map(({ address }) => address);
-    const routers = [router.ipv4, router.ipv6].filter((address) => address !== '');
-    this.#hostAddresses = [...new Set([...routers, ...own])];
+    const { nodeName, policy } = this.config;
+    this.#hostAddresses = hostAddresses(this.config);
     this.cluster.setNode({ name: nodeName, labels: {}, ips: this.#hostAddresses });
     if (policy['enable-host-firewall']) this.cluster.setHostEndpoint(HOST_ENDPOINT, {});
-  }
-
-  async #raiseHostPort(): Promise<void> {
-    if (!this.config.hostPort) return;
-    const { name, router, podCIDRs, mtu } = this.config;
-    const hostMac = macOf(name, 'host');
-    const spec = {
-      instance: name,
-      routerMac: this.#routerMac,
-      hostMac,
-      addresses: [router.ipv4, router.ipv6].filter((address) => address !== ''),
-      routes: [podCIDRs.ipv4, podCIDRs.ipv6].filter((range) => range !== ''),
-      mtu,
-    };
-    const options = { journal: this.#journal, firewall: this.#firewall, links: await ownLinks() };
-    const ifindex = await raiseHostPort(spec, options);
-    const mac = macWords(hostMac);
-    this.#hostPort = {
-      index: this.#numbering.portOf(HOST_PORT),
-      port: {
-        kind: 'host',
-        ifname: netSideName(name),
-        ifindex,
-        mac,
-        endpointId: HOST_ENDPOINT,
-        secId: HOST,
-        mtu,
-        flags: 0,
-      },
-      addresses: [],
-      isHost: true,
-    };
-    this.#log.debug({ interface: hostSideName(name) }, 'host port up');
-  }
-
-  async #attachUplink(): Promise<void> {
-    const { uplink } = this.config;
-    if (uplink === undefined) return;
-    const index = this.#numbering.portOf(UPLINK_PORT);
-    const link = await findLink(uplink.interface);
-    const own = (networkInterfaces()[uplink.interface] ?? []).filter(({ address }) => !address.startsWith('fe80:'));
-    const address = own.find(({ family }) => family === 'IPv4')?.address;
-    const address6 = own.find(({ family }) => family === 'IPv6')?.address;
-    await this.#attacher.attach({
-      owner: UPLINK_OWNER,
-      port: index,
-      mode: 'existing',
-      netns: '',
-      hostInterface: uplink.interface,
-      mac: link.address,
-      routerMac: this.#routerMac,
-      addresses: [],
-      gateways: [],
-      mtu: link.mtu,
-    });
-    this.#uplinkPort = {
-      index,
-      port: {
-        kind: 'uplink',
-        ifname: uplink.interface,
-        ifindex: link.ifindex,
-        mac: macWords(link.address),
-        endpointId: 0,
-        secId: 0,
-        mtu: link.mtu,
-        flags: 0,
-        ...(address !== undefined && { address: wordsOf(address) }),
-        ...(address6 !== undefined && { address6: wordsOf(address6) }),
-        ...(uplink.gateway4 !== '' && { gateway: wordsOf(uplink.gateway4) }),
-        ...(uplink.gateway6 !== '' && { gateway6: wordsOf(uplink.gateway6) }),
-      },
-      addresses: [],
-      isHost: false,
-    };
   }
 
   #watch(): void {

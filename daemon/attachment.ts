@@ -68,7 +68,7 @@ export function hostInterfaceName(instance: string, port: number): string {
 /** A locally administered unicast MAC that follows from the texts, so that it is the same after every restart. */
 export function macOf(...texts: readonly string[]): string {
   const digest = createHash('sha256').update(texts.join('\0')).digest();
-  digest[0] = ((digest[0] as number) & 0xfc) | 0x02;
+  digest[0] = (digest[0] & 0xfc) | 0x02;
   return [...digest.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 

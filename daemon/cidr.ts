@@ -59,7 +59,7 @@ export function cidrProblem(text: string, family?: 4 | 6): string | undefined {
   if (family !== undefined && found !== family) return wanted;
   if (!/^\d{1,3}$/.test(length ?? '') || Number(length) > (found === 4 ? 32 : 128)) return wanted;
   const range = readCidr(text);
-  if (parseAddress(address as string).value !== range.first) return `${range.text} (host bits must be zero)`;
+  if (parseAddress(address).value !== range.first) return `${range.text} (host bits must be zero)`;
   return undefined;
 }
 

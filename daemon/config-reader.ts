@@ -74,10 +74,15 @@ export class ConfigReader {
   }
 
   #value(node: Node, path: string, option: Option): unknown {
-    if (isAlias(node)) return this.#wrong(node, path, 'a value, not an alias');
-    const found = isSeq(node) ? node.toJSON() : isScalar(node) ? node.value : undefined;
+    if (isAlias(node)) {
+      this.#wrong(node, path, 'a value, not an alias');
+      return;
+    }
+    const found: unknown = isSeq(node) ? node.toJSON() : isScalar(node) ? node.value : undefined;
     const wanted = wantedOf(found, option);
-    return wanted === undefined ? found : this.#wrong(node, path, wanted);
+    if (wanted === undefined) return found;
+    this.#wrong(node, path, wanted);
+    return undefined;
   }
 
   #override(values: Values, path: string, value: unknown): void {
@@ -132,7 +137,9 @@ function wantedOf(found: unknown, option: Option): string | undefined {
       return typeof found === 'string' ? textWanted(found, option) : 'a string';
     case 'list': {
       if (!Array.isArray(found)) return 'a list';
-      const wrong = found.find((item) => typeof item !== 'string' || textWanted(item, option) !== undefined);
+      const wrong = (found as unknown[]).find(
+        (item) => typeof item !== 'string' || textWanted(item, option) !== undefined,
+      );
       if (wrong === undefined) return undefined;
       return typeof wrong === 'string' ? `a list of ${textWanted(wrong, option)}` : 'a list of strings';
     }

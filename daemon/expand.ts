@@ -5,6 +5,20 @@
  */
 import type { Document } from '../policy/document.ts';
 
+/** What is read of a workload; readDocuments() has checked the shape. */
+interface WorkloadObject {
+  readonly spec?: {
+    readonly replicas?: number;
+    readonly template?: {
+      readonly metadata?: {
+        readonly labels?: Readonly<Record<string, string>>;
+        readonly annotations?: Readonly<Record<string, string>>;
+      };
+      readonly spec?: unknown;
+    };
+  };
+}
+
 const SINGLE = new Set(['DaemonSet', 'Job']);
 const WORKLOADS = new Set(['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job']);
 const NETNS = 'sluice.io/netns';
@@ -16,14 +30,14 @@ export function isWorkload(kind: string): boolean {
 
 /** The pods that a workload stands for; none for `replicas: 0`. */
 export function expandWorkload(workload: Document): Document[] {
-  const spec = workload.object['spec'] ?? {};
-  const replicas: number = SINGLE.has(workload.kind) ? 1 : (spec.replicas ?? 1);
+  const { spec = {} } = workload.object as WorkloadObject;
+  const replicas = SINGLE.has(workload.kind) ? 1 : (spec.replicas ?? 1);
   return Array.from({ length: replicas }, (_, index) => podOf(workload, index, replicas));
 }
 
 function podOf(workload: Document, index: number, replicas: number): Document {
-  const template = workload.object['spec']?.template ?? {};
-  const labels: Record<string, string> = template.metadata?.labels ?? {};
+  const { template = {} } = (workload.object as WorkloadObject).spec ?? {};
+  const labels = template.metadata?.labels ?? {};
   const annotations = annotationsOf(template.metadata?.annotations ?? {}, index, replicas);
   const { namespace, kind, apiVersion, file, line } = workload;
   const name = `${workload.name}-${index}`;
@@ -37,7 +51,11 @@ function podOf(workload: Document, index: number, replicas: number): Document {
   return { kind: 'Pod', apiVersion: 'v1', namespace, name, labels, annotations, file, line, object };
 }
 
-function annotationsOf(template: Record<string, string>, index: number, replicas: number): Record<string, string> {
+function annotationsOf(
+  template: Readonly<Record<string, string>>,
+  index: number,
+  replicas: number,
+): Readonly<Record<string, string>> {
   const netns = template[NETNS];
   return netns === undefined || replicas === 1 ? template : { ...template, [NETNS]: `${netns}-${index}` };
 }

@@ -21,7 +21,7 @@ export async function ownLinks(): Promise<Map<string, Link>> {
 /** One interface of the agent's namespace. @throws CommandError when there is none of this name */
 export async function findLink(name: string): Promise<Link> {
   const [link] = await ipJson<Link>('', ['link', 'show', 'dev', name]);
-  return link as Link;
+  return link;
 }
 
 /** Deletes an interface; one that is gone already is no error. */

@@ -59,7 +59,7 @@ t.test('delete() removes applied objects only, all or none', async (t) => {
   const store = makeStore(scratch(t as Tap));
   store.apply(`${pod('web')}---\n${pod('api')}`, 'a.yaml');
   const [document] = readDocuments(pod('db'), '/m/db.yaml').documents;
-  store.setDirectory([{ document: document!, atMs: 1 }]);
+  store.setDirectory([{ document: document, atMs: 1 }]);
   store.takeChanges();
   const refused = store.deleteText(`${pod('web')}---\n${pod('db')}---\n${pod('nosuch')}`, 'x');
   t.match(refused.problems, [
@@ -83,7 +83,7 @@ t.test('of two sources the one written last counts, and the other when that is g
   const store = makeStore(scratch(t as Tap), clock);
   const inFile = (label: string, atMs: number) => {
     const [document] = readDocuments(pod('web', label), '/m/web.yaml').documents;
-    store.setDirectory([{ document: document!, atMs }]);
+    store.setDirectory([{ document: document, atMs }]);
   };
   const label = () => store.takeChanges() && store.get({ kind: 'Pod', namespace: 'shop', name: 'web' })?.labels['app'];
   inFile('file-old', 500);
@@ -215,7 +215,7 @@ spec:
       containers: [{name: c, image: i}]
 `;
   const [deployment] = readDocuments(text, 'd.yaml').documents;
-  const pods = expandWorkload(deployment!);
+  const pods = expandWorkload(deployment);
   t.strictSame(pods.map(referenceOf), ['Pod/shop/web-0', 'Pod/shop/web-1']);
   t.match(pods[1], { labels: { app: 'web' }, annotations: { 'sluice.io/netns': 'red-1' }, file: 'd.yaml' });
   t.match(pods[0]?.object, { metadata: { ownerReferences: [{ kind: 'Deployment', name: 'web' }] } });

@@ -52,13 +52,36 @@ export interface PlanOptions {
   readonly attach: 'veth' | 'tap';
 }
 
+/** What is read of a Pod object; readDocuments() has checked the shape. */
+interface PodObject {
+  readonly metadata?: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly {
+      readonly kind: string;
+      readonly name: string;
+      readonly controller?: boolean;
+    }[];
+  };
+  readonly spec?: PodSpec;
+  readonly status?: { readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[] };
+}
+
+interface PodSpec {
+  readonly serviceAccountName?: string;
+  readonly nodeName?: string;
+  readonly hostNetwork?: boolean;
+  readonly containers?: readonly {
+    readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+  }[];
+}
+
 /**
  * Reads a Pod document.
  * @returns the plan, and what is wrong with its annotations or addresses; a pod with problems is not attached
  */
 export function planPod(document: Document, options: PlanOptions): { plan: PodPlan; problems: string[] } {
   const { namespace, name, labels, annotations, object } = document;
-  const spec = object['spec'] ?? {};
+  const { spec = {} } = object as PodObject;
   const plan: PodPlan = {
     key: `${namespace}/${name}`,
     namespace,
@@ -79,9 +102,10 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
 }
 
 function placeOf({ annotations, object }: Document, { nodeName }: PlanOptions): PodPlan['place'] {
-  if (object['spec']?.hostNetwork === true) return 'host';
+  const { spec = {} } = object as PodObject;
+  if (spec.hostNetwork === true) return 'host';
   if (annotations[ANNOTATIONS.external] === 'true') return 'external';
-  const node = object['spec']?.nodeName ?? '';
+  const node = spec.nodeName ?? '';
   return node === '' || node === nodeName ? 'local' : 'remote';
 }
 
@@ -94,16 +118,12 @@ function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanO
 }
 
 function addressesOf(object: Document['object']): string[] {
-  const status = object['status'] ?? {};
-  const listed = ((status.podIPs ?? []) as { ip?: string }[]).map(({ ip }) => ip);
-  return [...new Set([status.podIP as string | undefined, ...listed])].filter(
-    (ip): ip is string => ip !== undefined && ip !== '',
-  );
+  const { status = {} } = object as PodObject;
+  const listed = (status.podIPs ?? []).map(({ ip }) => ip);
+  return [...new Set([status.podIP, ...listed])].filter((ip): ip is string => ip !== undefined && ip !== '');
 }
 
-function namedPorts(spec: Document['object']): NamedPort[] {
-  const containers: { ports?: { name?: string; containerPort: number; protocol?: string }[] }[] =
-    spec['containers'] ?? [];
+function namedPorts({ containers = [] }: PodSpec): NamedPort[] {
   return containers
     .flatMap(({ ports = [] }) => ports)
     .flatMap(({ name, containerPort, protocol = 'TCP' }) =>
@@ -113,10 +133,11 @@ function namedPorts(spec: Document['object']): NamedPort[] {
 
 /** The owner as Hubble shows it: a ReplicaSet is named after its Deployment, with a hash at the end. */
 function workloadsOf(object: Document['object']): { kind: string; name: string }[] {
-  const owners: { kind: string; name: string; controller?: boolean }[] = object['metadata']?.ownerReferences ?? [];
+  const { metadata = {} } = object as PodObject;
+  const owners = metadata.ownerReferences ?? [];
   const owner = owners.find(({ controller }) => controller === true) ?? owners[0];
   if (owner === undefined) return [];
-  const hash: string | undefined = object['metadata']?.labels?.['pod-template-hash'];
+  const hash = metadata.labels?.['pod-template-hash'];
   const isOfDeployment = owner.kind === 'ReplicaSet' && hash !== undefined && owner.name.endsWith(`-${hash}`);
   if (!isOfDeployment) return [{ kind: owner.kind, name: owner.name }];
   return [{ kind: 'Deployment', name: owner.name.slice(0, -hash.length - 1) }];

@@ -84,7 +84,7 @@ export class PortPublisher {
 
   #clearAddress(key: string): void {
     const [a0, a1, a2, a3] = key.split(',').map(Number);
-    this.#maps.endpoints.remove([a0 as number, a1 as number, a2 as number, a3 as number]);
+    this.#maps.endpoints.remove([a0, a1, a2, a3]);
     this.#addresses.delete(key);
     this.#changes++;
   }

@@ -2,6 +2,7 @@
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { apiRoutes } from './api-routes.ts';
 import { ApiServer } from './api-server.ts';
@@ -56,7 +57,7 @@ function overrides(values: {
   for (const setting of values.set ?? []) {
     const equals = setting.indexOf('=');
     if (equals < 1) throw new Error(`--set ${setting}: wanted OPTION=VALUE`);
-    given[setting.slice(0, equals)] = setting.slice(equals + 1);
+    given[setting.slice(0, equals)] = parse(setting.slice(equals + 1)) as unknown;
   }
   if (values.manifests !== undefined) given['manifests'] = values.manifests;
   if (values.name !== undefined) given['name'] = values.name;

@@ -177,7 +177,7 @@ export class Supervisor {
     this.#listen();
     const [program, ...args] = this.#options.command;
     const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
-    const child = spawn(program as string, args, { detached: true, stdio: ['ignore', log, log, this.#listenFd] });
+    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log, this.#listenFd] });
     closeSync(log);
     this.#child = child;
     this.#isAdopted = false;
@@ -204,7 +204,10 @@ export class Supervisor {
     this.#lastTickMs = now;
     const process = this.#process;
     if (process === undefined || this.#state === 'waiting') return;
-    if (!isAlive(process)) return this.#died('found dead');
+    if (!isAlive(process)) {
+      this.#died('found dead');
+      return;
+    }
     if (this.#link?.isOpen === false) this.#relink();
     const word = this.#options.heartbeat();
     if (word === this.#lastWord) this.#unmovedMs += elapsed;

@@ -9,6 +9,7 @@
  *   5. a clusterwide policy's peer selector without a namespace means any pod, unless the subject is reserved:init;
  *   6. a peer selector without a cluster means this cluster (policy-default-local-cluster).
  */
+import type { HeaderMatch, HttpRule } from '../policy-maps/l7-rules.ts';
 import { parsePrefix } from './cidr.ts';
 import {
   type CiliumElement,
@@ -234,8 +235,18 @@ function portNumbers({ port = '0', endPort = 0 }: CiliumPort): { number: number;
 
 /** Empty lists restrict nothing. */
 function l7Of({ rules }: CiliumPortRule): L7Spec | undefined {
-  if (rules?.http !== undefined && rules.http.length > 0) return { parser: 'http', rules: rules.http };
+  if (rules?.http !== undefined && rules.http.length > 0)
+    return { parser: 'http', rules: rules.http.map(withoutSecrets) };
   if (rules?.dns !== undefined && rules.dns.length > 0) return { parser: 'dns', rules: rules.dns };
   if (rules?.kafka !== undefined && rules.kafka.length > 0) return { parser: 'kafka', rules: rules.kafka };
   return undefined;
+}
+
+/** A pattern that no method matches. */
+const NO_METHOD = '[^\\s\\S]';
+
+/** Secrets are not read: a rule that compares a header with one matches no request. */
+function withoutSecrets(rule: HttpRule): HttpRule {
+  const matches: readonly (HeaderMatch & { readonly secret?: unknown })[] = rule.headerMatches ?? [];
+  return matches.some(({ secret }) => secret !== undefined) ? { method: NO_METHOD } : rule;
 }

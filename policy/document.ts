@@ -9,7 +9,7 @@ import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from './options.ts';
 import { hasErrors, nearest, type Problem, quote } from './problems.ts';
-import type { Policy, PolicyKind, Rule } from './rule.ts';
+import { type Policy, type PolicyKind, policyName, type Rule } from './rule.ts';
 import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
 import { Reader } from './reader.ts';
@@ -159,8 +159,7 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     return undefined;
   }
   const entry: KindEntry = KINDS[kind as DocumentKind];
-  const name = (node.getIn(['metadata', 'name']) as string | undefined) ?? '';
-  reader.documentName = `${kind}/${name}`;
+  reader.documentName = policyName({ kind, ...writtenName(node, entry.namespaced) });
   const object = reader.read(node, entry.shape, '') as (Document['object'] & Header) | undefined;
   if (object === undefined) return undefined;
   checkVersion(object.apiVersion, entry, reader);
@@ -179,6 +178,13 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     object,
   };
   return finish(document, reader, context);
+}
+
+/** Names as they are written, for problems. */
+function writtenName(node: Node, namespaced: boolean): { namespace: string; name: string } {
+  const metadata = isMap(node) ? node.get('metadata', true) : undefined;
+  const namespace = namespaced ? (scalarField(metadata as Node, 'namespace') ?? 'default') : '';
+  return { namespace, name: scalarField(metadata as Node, 'name') ?? '' };
 }
 
 function unknownKind(kind: string, node: Node, reader: Reader): void {

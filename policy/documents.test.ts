@@ -1,4 +1,5 @@
 /** Reading documents: what is accepted, what is refused, and what is said about it, with file, line, column and path. */
+import { RE2JS } from 're2js';
 import t from 'tap';
 import { type Documents, readDocuments } from './document.ts';
 import type { PolicyConfig } from './options.ts';
@@ -716,6 +717,19 @@ status: {podIPs: [{ip: 10.0.0.1}]}
     read('apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: n}\nspec: {podSelector: {}}').problems,
     [{ code: 'api-version', path: 'apiVersion' }],
   );
+  t.end();
+});
+
+t.test('readDocuments() makes a rule with a header secret match nothing', (t) => {
+  const { documents } = read(
+    ports(
+      'ports: [{port: "80", protocol: TCP}]\nrules: {http: [{path: /, headerMatches: [{name: a, secret: {name: s}}]}, {method: GET}]}',
+    ),
+  );
+  const [port] = documents[0].policy?.rules[0].ingress[0].ports ?? [];
+  t.same(port.l7?.rules, [{ method: '[^\\s\\S]' }, { method: 'GET' }]);
+  t.notOk(RE2JS.compile('[^\\s\\S]').matches('GET'));
+  t.equal(read(web('ingress: [{x: 1}]')).problems[0].document, 'CiliumNetworkPolicy/shop/test');
   t.end();
 });
 

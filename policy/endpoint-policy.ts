@@ -149,7 +149,8 @@ export class EndpointPolicy implements SelectorUser {
     const mode = this.compiler.options['enable-policy'];
     const rules = this.rules.filter((rule) => rule[direction].length > 0 || rule.defaultDeny[direction]);
     const closing = rules.filter((rule) => rule.defaultDeny[direction]).map((rule) => rule.origin);
-    const isAlways = this.subject.kind !== 'host' && (mode === 'always' || this.subject.kind === 'init');
+    const isHostOpen = this.subject.kind === 'host' && !this.compiler.options['enable-host-firewall'];
+    const isAlways = !isHostOpen && (mode === 'always' || this.subject.kind === 'init');
     if (mode === 'never') return { enforced: false, defaultDeny: false, defaultDenyCookie: 0 };
     return {
       enforced: isAlways || rules.length > 0,

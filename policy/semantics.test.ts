@@ -1059,11 +1059,8 @@ t.test('reserved:init endpoints are enforced both ways, unless never', (t) => {
   );
   const world = init(rule);
   t.equal(world.ask('init', 'egress', 'kube-apiserver', 'TCP/443'), 'allow');
-  t.equal(
-    world.ask('init', 'egress', 'world', 'TCP/443'),
-    'allow',
-    'an empty selector of a policy for init is not scoped to pods',
-  );
+  t.equal(world.ask('init', 'egress', 'shop/client', 'TCP/443'), 'allow');
+  t.equal(world.ask('init', 'egress', 'world', 'TCP/443'), 'none', 'an empty selector still means this cluster');
   t.equal(world.ask('init', 'ingress', 'shop/client', 'TCP/80'), 'none');
   t.equal(init(rule, { 'enable-policy': 'never' }).ask('init', 'ingress', 'world', 'TCP/80'), 'allow');
   t.end();

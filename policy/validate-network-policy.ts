@@ -17,7 +17,7 @@ export function validateNetworkPolicy(spec: NetworkPolicySpec, reader: Reader): 
       hint: 'podSelector: {} selects every pod of the namespace, and so does leaving it out',
     });
   } else {
-    checkSelector(spec.podSelector, 'spec.podSelector', reader);
+    checkSelector(spec.podSelector, 'spec.podSelector', reader, false);
   }
   for (const direction of ['ingress', 'egress'] as const) {
     spec[direction]?.forEach((element, i) => checkElement(element, `spec.${direction}[${i}]`, reader));
@@ -55,8 +55,8 @@ function checkPeer(peer: NetworkPolicyPeer, path: string, reader: Reader): void 
       hint: 'make two entries of the list; entries are alternatives',
     });
   }
-  if (podSelector !== undefined) checkSelector(podSelector, `${path}.podSelector`, reader);
-  if (namespaceSelector !== undefined) checkSelector(namespaceSelector, `${path}.namespaceSelector`, reader);
+  if (podSelector !== undefined) checkSelector(podSelector, `${path}.podSelector`, reader, false);
+  if (namespaceSelector !== undefined) checkSelector(namespaceSelector, `${path}.namespaceSelector`, reader, false);
   if (ipBlock === undefined) return;
   checkCidr(ipBlock.cidr, `${path}.ipBlock.cidr`, reader);
   ipBlock.except?.forEach((text, i) => checkExcept(text, ipBlock.cidr, `${path}.ipBlock.except[${i}]`, reader));

@@ -10,10 +10,11 @@ import type { Reader } from './reader.ts';
 const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
-export function checkSelector(selector: SelectorDocument, path: string, reader: Reader): void {
+/** @param hasSources whether keys may carry a source (`k8s:app`), as Cilium's do and Kubernetes' do not */
+export function checkSelector(selector: SelectorDocument, path: string, reader: Reader, hasSources = true): void {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     const place = joinPath(`${path}.matchLabels`, key);
-    checkLabelKey(key, place, reader);
+    checkLabelKey(key, place, reader, hasSources);
     if (!LABEL_VALUE.test(value)) {
       reader.problem(
         place,
@@ -24,7 +25,7 @@ export function checkSelector(selector: SelectorDocument, path: string, reader: 
   }
   selector.matchExpressions?.forEach(({ key, operator, values = [] }, i) => {
     const place = `${path}.matchExpressions[${i}]`;
-    checkLabelKey(key, `${place}.key`, reader);
+    checkLabelKey(key, `${place}.key`, reader, hasSources);
     const needsValues = operator === 'In' || operator === 'NotIn';
     if (needsValues && values.length === 0) {
       reader.problem(place, 'selector-values', `read ${operator}: found no values, wanted at least one`);
@@ -43,8 +44,8 @@ export function checkSelector(selector: SelectorDocument, path: string, reader: 
 }
 
 /** `[source:][prefix/]name`; keys of reserved, cidr and fqdn labels have grammars of their own. */
-function checkLabelKey(text: string, path: string, reader: Reader): void {
-  const { source, key } = parseKey(text, 'any');
+function checkLabelKey(text: string, path: string, reader: Reader, hasSources: boolean): void {
+  const { source, key } = hasSources ? parseKey(text, 'any') : { source: 'k8s', key: text };
   if (source === 'cidr' || source === 'fqdn' || source === 'cidrgroup') return;
   const slash = key.lastIndexOf('/');
   const name = key.slice(slash + 1);

@@ -120,6 +120,9 @@ export async function isListening(netns: string, port: number): Promise<boolean>
   return stdout.trim() !== '';
 }
 
+/** SIGALRM is how tap ends a test file that has run too long. */
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGALRM'] as const;
+
 /**
  * What must be undone, last first. Steps are synchronous command lines, so that they also run when the process is ended
  * by an exception or a signal; their failures are ignored, for the thing may be gone already.
@@ -127,15 +130,14 @@ export async function isListening(netns: string, port: number): Promise<boolean>
 export class Cleanup {
   #steps: (() => void)[] = [];
   #onExit = () => this.run();
-  #onSignal = (signal: NodeJS.Signals) => {
+  #onSignal = (_signal: NodeJS.Signals, number: number) => {
     this.run();
-    process.exit(signal === 'SIGINT' ? SIGNAL_BASE + 2 : SIGNAL_BASE + 15);
+    process.exit(SIGNAL_BASE + number);
   };
 
   constructor() {
     process.on('exit', this.#onExit);
-    process.on('SIGINT', this.#onSignal);
-    process.on('SIGTERM', this.#onSignal);
+    for (const signal of ENDING_SIGNALS) process.on(signal, this.#onSignal);
   }
 
   add(step: () => void): void {
@@ -161,7 +163,6 @@ export class Cleanup {
   finish(): void {
     this.run();
     process.off('exit', this.#onExit);
-    process.off('SIGINT', this.#onSignal);
-    process.off('SIGTERM', this.#onSignal);
+    for (const signal of ENDING_SIGNALS) process.off(signal, this.#onSignal);
   }
 }

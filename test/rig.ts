@@ -59,6 +59,7 @@ export class SluiceInstance {
   readonly netnsPrefix: string;
   agent: Background;
   readonly #netns: string | undefined;
+  #isStopped = false;
 
   private constructor(runDir: string, configFile: string, netnsPrefix: string, agent: Background, netns?: string) {
     this.#netns = netns;
@@ -93,7 +94,7 @@ ${options.config ?? ''}
       startAgent(configFile, options.netns),
       options.netns,
     );
-    options.cleanup.add(() => endAndWait(instance.agent.pid));
+    options.cleanup.add(() => instance.#stopAtOnce());
     await instance.untilServing();
     return instance;
   }
@@ -211,9 +212,18 @@ ${options.config ?? ''}
 
   /** Takes down every rig of this instance, ends the agent by SIGTERM, waits until it and its dataplane are gone. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.cli('rig', 'down', '--all');
     await this.agent.stop(15_000);
     await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
+  }
+
+  /** The same without waiting for anything but the agent's end, for a test that is dying. */
+  #stopAtOnce(): void {
+    if (this.#isStopped) return;
+    const down = [CLI, 'rig', 'down', '--all', '--run-dir', this.runDir];
+    execFileSync(process.execPath, down, { stdio: 'ignore', timeout: 30_000 });
+    endAndWait(this.agent.pid);
   }
 }
 

@@ -2,8 +2,8 @@
  * Plays every folder of examples/ for real. Each rig has a host of its own, a namespace in which the daemon runs, so that
  * rigs with the same addresses live side by side and this machine's own network has no part in it:
  *
- *   sltest<n>-host   sluiced, sluice-dataplane, <name>_host
- *     ├── veth ── sltest<n>-<namespace>-<pod>
+ *   <name>-host   sluiced, sluice-dataplane, <name>_host
+ *     ├── veth ── <name>-<namespace>-<pod>
  *     └── veth ── ...
  */
 import { existsSync, readdirSync } from 'node:fs';
@@ -20,7 +20,7 @@ const RIGS_AT_ONCE = 4;
 const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
 
 async function raise(number: number, manifests: string, cleanup: Cleanup) {
-  const name = `sltest${number}`;
+  const name = `slt${process.pid.toString(36)}${number.toString(36)}`; // at most ten characters
   const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
   cleanup.command('ip', 'netns', 'del', host.netns);
   await must(['ip', 'netns', 'add', host.netns]);

@@ -1,0 +1,369 @@
+/**
+ * Random worlds for the oracle: namespaces, pods, nodes, services, CIDR groups, names and policies, the changes that happen
+ * to them, and packets. All draws come from one seed, and the alphabets are so small that rules meet each other and most
+ * packets meet a rule.
+ */
+import { Dice } from './oracle/dice.ts';
+import { addressesOf, type Document, type Options, type World } from './oracle/parties.ts';
+import {
+  ACCOUNTS,
+  APPS,
+  AUTHENTICATED_PORTS,
+  CIDRS,
+  GROUPS,
+  type Grammar,
+  NAMESPACES,
+  PolicyMaker,
+  SERVICES,
+  TEAMS,
+  TIERS,
+  ZONES,
+} from './oracle/policies.ts';
+import type { Packet } from './oracle.ts';
+
+/** One step in the life of a world. `documents` are those that are new or different now. */
+export interface Change {
+  readonly text: string;
+  readonly set: readonly Document[];
+  readonly removed: readonly Document[];
+  /** Addresses of names from now on; none = forgotten. */
+  readonly names?: Readonly<Record<string, readonly string[]>>;
+  readonly apiServers?: readonly string[];
+}
+
+const OUTSIDE = ['20.1.2.3', '20.1.2.4', '20.1.3.1', '20.2.0.1', '30.1.1.1', '8.8.8.8', '2001:db8:1::1', '2001:db8:2::1', '2a00::1'];
+const NODES = [
+  { name: 'here', ips: ['192.168.0.1'] },
+  { name: 'there', ips: ['192.168.0.2', 'fd00:99::2'] },
+  { name: 'beyond', ips: ['192.168.0.3'] },
+];
+const NAMES: Record<string, string[]> = {
+  'a.example.com': ['20.1.2.3', '2001:db8:1::1'],
+  'b.example.com': ['20.1.2.4', '20.2.0.1'],
+  'deep.a.example.com': ['30.1.1.1', '2001:db8:2::1'],
+  'example.com': ['20.1.3.1'],
+  'a.other.com': ['8.8.8.8'],
+  'pods.example.com': ['10.0.1.1', '20.1.2.3'],
+};
+
+export class WorldMaker {
+  readonly dice: Dice;
+  readonly options: Options;
+  private readonly policies: PolicyMaker;
+  /** By kind, namespace and name. */
+  private readonly documents = new Map<string, Document>();
+  private names: Record<string, string[]> = {};
+  private apiServers: string[] = [];
+  private made = 0;
+
+  constructor(seed: number) {
+    this.dice = new Dice(seed);
+    this.options = this.drawOptions();
+    this.policies = new PolicyMaker(this.dice, this.drawGrammar());
+    const { dice } = this;
+    for (const name of NAMESPACES) this.put(this.namespace(name));
+    for (const node of NODES) this.put(this.node(node));
+    for (let i = dice.between(5, 10); i > 0; i--) this.put(this.newPod());
+    for (const name of SERVICES) if (dice.chance(70)) for (const document of this.service(name)) this.put(document);
+    for (const name of GROUPS) if (dice.chance(70)) this.put(this.group(name));
+    for (const [name, ips] of Object.entries(NAMES)) if (dice.chance(70)) this.names[name] = ips;
+    if (dice.chance(60)) this.apiServers = this.drawApiServers();
+    for (let i = dice.between(2, 14); i > 0; i--) this.put(this.policies.policy(`p${this.made++}`));
+  }
+
+  world(): World {
+    const apiServers = [...this.apiServers];
+    return { options: this.options, documents: [...this.documents.values()], names: { ...this.names }, apiServers };
+  }
+
+  private drawOptions(): Options {
+    const { dice } = this;
+    return {
+      'enable-policy': dice.weighted([85, 'default'], [12, 'always'], [3, 'never']),
+      'policy-audit-mode': dice.chance(3),
+      'policy-cidr-match-mode': dice.weighted<('nodes' | 'pods')[]>([70, []], [12, ['nodes']], [10, ['pods']], [8, ['nodes', 'pods']]),
+      'policy-default-local-cluster': dice.chance(80),
+      'allow-localhost': dice.weighted([70, 'auto'], [10, 'always'], [20, 'policy']),
+      'enable-node-selector-labels': dice.chance(50),
+      'enable-extended-ip-protocols': dice.chance(30),
+      'enable-non-default-deny-policies': dice.chance(90),
+      'enable-host-firewall': dice.chance(50),
+      'dual-stack': dice.chance(25),
+      semantics: dice.weighted([80, 'cilium'], [20, 'kubernetes']),
+      'cluster-name': 'default',
+      'node-name': 'here',
+    };
+  }
+
+  private drawGrammar(): Grammar {
+    const { dice, options } = this;
+    const seesPods = options.semantics === 'kubernetes' || options['policy-cidr-match-mode'].includes('pods');
+    const modes = dice.chance(50) ? AUTHENTICATED_PORTS : [];
+    return {
+      options,
+      hasEgressNames: !seesPods,
+      authentication: new Map(modes.map((port) => [port, dice.pick(['disabled', 'required', 'test-always-fail'] as const)])),
+    };
+  }
+
+  // --- objects
+
+  private put(document: Document): Document {
+    this.documents.set(keyOf(document), document);
+    return document;
+  }
+
+  private drop(document: Document): Document {
+    this.documents.delete(keyOf(document));
+    return document;
+  }
+
+  private all(...kinds: string[]): Document[] {
+    return [...this.documents.values()].filter(({ kind }) => kinds.includes(kind));
+  }
+
+  private namespace(name: string): Document {
+    const { dice } = this;
+    const labels = {
+      ...(dice.chance(85) && { team: dice.pick(TEAMS) }),
+      ...(dice.chance(20) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
+    };
+    const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
+    return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, ...annotations } };
+  }
+
+  private node({ name, ips }: { name: string; ips: string[] }): Document {
+    const { dice } = this;
+    const addresses = ips.map((address) => ({ type: 'InternalIP', address }));
+    return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { zone: dice.pick(ZONES) } }, status: { addresses } };
+  }
+
+  private newPod(): Document {
+    const { dice } = this;
+    const number = ++this.made;
+    const namespace = dice.pick(NAMESPACES);
+    const place = NAMESPACES.indexOf(namespace) + 1;
+    const ips = [`10.0.${place}.${number}`, ...(dice.chance(40) ? [`fd00:${place}::${number.toString(16)}`] : [])];
+    const nodeName = dice.chance(80) ? 'here' : 'there';
+    return this.pod({ name: `pod${number}`, namespace, ips, nodeName });
+  }
+
+  private pod({ name, namespace, ips, nodeName }: { name: string; namespace: string; ips: string[]; nodeName: string }): Document {
+    const { dice } = this;
+    const labels = {
+      app: dice.pick(APPS),
+      ...(dice.chance(60) && { tier: dice.pick(TIERS) }),
+      ...(dice.chance(15) && { 'pod-template-hash': dice.pick(['x', 'y']) }),
+      ...(dice.chance(15) && { 'app.kubernetes.io/name': dice.pick(APPS) }),
+      ...(dice.chance(10) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
+    };
+    const ports = [
+      ...(dice.chance(70) ? [{ name: 'web', containerPort: dice.pick([80, 8080]) }] : []),
+      ...(dice.chance(40) ? [{ name: 'log', containerPort: dice.pick([514, 22]), protocol: dice.pick(['UDP', 'TCP']) }] : []),
+    ];
+    const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
+    return {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace, labels, ...annotations },
+      spec: {
+        nodeName,
+        ...(dice.chance(30) && { serviceAccountName: dice.pick(ACCOUNTS) }),
+        containers: [{ name: 'main', ports }],
+      },
+      status: { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
+    };
+  }
+
+  /** The object, and the slice with its addresses when it has no selector. */
+  private service(name: string): Document[] {
+    const { dice } = this;
+    const namespace = NAMESPACES[SERVICES.indexOf(name) % NAMESPACES.length];
+    const isOuter = name === 'legacy' || name === 'mirror';
+    const selector = { app: dice.pick(APPS), ...(dice.chance(30) && { tier: dice.pick(TIERS) }) };
+    const metadata = { name, namespace, labels: { kind: dice.chance(80) === isOuter ? 'outer' : 'inner' } };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: isOuter ? {} : { selector } };
+    return isOuter ? [service, this.slice(name, namespace, dice.some(OUTSIDE, 2))] : [service];
+  }
+
+  private slice(service: string, namespace: string, ips: string[]): Document {
+    return {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: `${service}-1`, namespace, labels: { 'kubernetes.io/service-name': service } },
+      addressType: 'IPv4',
+      endpoints: ips.map((ip) => ({ addresses: [ip] })),
+    };
+  }
+
+  private drawApiServers(): string[] {
+    return this.dice.some([...NODES.flatMap(({ ips }) => ips), '20.1.2.4', '30.1.1.1'], this.dice.between(0, 2));
+  }
+
+  /** Groups share no prefix: which of two would have its way then is nowhere said. */
+  private group(name: string): Document {
+    const { dice } = this;
+    const own = [...CIDRS.slice(0, 5), '20.1.2.4/32', '20.2.0.0/16', '2001:db8::/32', '192.168.0.2/32', '10.0.0.0/8'].filter(
+      (_, i) => i % GROUPS.length === GROUPS.indexOf(name),
+    );
+    return {
+      apiVersion: 'cilium.io/v2',
+      kind: 'CiliumCIDRGroup',
+      metadata: { name, ...(dice.chance(70) && { labels: { trust: dice.pick(['high', 'low']) } }) },
+      spec: { externalCIDRs: dice.some(own, dice.between(1, 2)) },
+    };
+  }
+
+  // --- changes
+
+  change(): Change {
+    const { dice } = this;
+    return dice.weighted<() => Change>(
+      [20, () => this.changePod()],
+      [10, () => this.changeNamespace()],
+      [20, () => this.changePolicy()],
+      [10, () => this.set('add policy', [this.policies.policy(`p${this.made++}`)])],
+      [10, () => this.remove(dice.pick(this.all(...POLICY_KINDS)))],
+      [8, () => this.set('add pod', [this.newPod()])],
+      [5, () => this.remove(dice.pick(this.all('Pod')))],
+      [5, () => this.changeGroup()],
+      [5, () => this.set('set service', this.service(dice.pick(SERVICES)))],
+      [2, () => this.remove(dice.pick(this.all('Service', 'EndpointSlice')))],
+      [2, () => this.remove(dice.pick(this.all('Namespace')))],
+      [3, () => this.set('set node', [this.node(dice.pick(NODES))])],
+      [2, () => this.remove(dice.pick(this.all('Node').filter(({ metadata }) => metadata.name !== 'here')))],
+      [3, () => this.changeApiServers()],
+      [8, () => this.changeName()],
+    )();
+  }
+
+  private set(text: string, set: Document[]): Change {
+    for (const document of set) this.put(document);
+    return { text: `${text}: ${set.map(keyOf).join(', ')}`, set, removed: [] };
+  }
+
+  private remove(document: Document | undefined): Change {
+    if (document === undefined) return { text: 'nothing', set: [], removed: [] };
+    return { text: `remove ${keyOf(document)}`, set: [], removed: [this.drop(document)] };
+  }
+
+  private changePod(): Change {
+    const old = this.dice.pick(this.all('Pod'));
+    if (old === undefined) return this.set('add pod', [this.newPod()]);
+    const { name, namespace } = old.metadata;
+    const pod = this.pod({ name, namespace, ips: addressesOf(old), nodeName: old.spec.nodeName });
+    return this.set('change pod', [pod]);
+  }
+
+  private changeNamespace(): Change {
+    return this.set('set namespace', [this.namespace(this.dice.pick(NAMESPACES))]);
+  }
+
+  private changePolicy(): Change {
+    const old = this.dice.pick(this.all(...POLICY_KINDS));
+    if (old === undefined) return this.set('add policy', [this.policies.policy(`p${this.made++}`)]);
+    for (;;) {
+      const policy = this.policies.policy(old.metadata.name);
+      if (policy.kind !== old.kind) continue;
+      if (old.metadata.namespace !== undefined) policy.metadata.namespace = old.metadata.namespace;
+      return this.set('replace policy', [policy]);
+    }
+  }
+
+  private changeGroup(): Change {
+    const { dice } = this;
+    const groups = this.all('CiliumCIDRGroup');
+    return groups.length > 0 && dice.chance(30) ? this.remove(dice.pick(groups)) : this.set('set group', [this.group(dice.pick(GROUPS))]);
+  }
+
+  private changeName(): Change {
+    const { dice } = this;
+    const name = dice.pick(Object.keys(NAMES));
+    const ips = name in this.names ? (dice.chance(50) ? [] : dice.some(OUTSIDE, 2)) : NAMES[name];
+    if (ips.length === 0) delete this.names[name];
+    else this.names[name] = ips;
+    return { text: `name ${name} = ${ips.join()}`, set: [], removed: [], names: { [name]: ips } };
+  }
+
+  private changeApiServers(): Change {
+    this.apiServers = this.drawApiServers();
+    return { text: `API servers ${this.apiServers.join()}`, set: [], removed: [], apiServers: this.apiServers };
+  }
+
+  /** The world as it is, one thing after another in random order. */
+  construction(): Change[] {
+    const { dice } = this;
+    return dice.shuffle([
+      ...[...this.documents.values()].map((one) => ({ text: `set ${keyOf(one)}`, set: [one], removed: [] })),
+      ...Object.entries(this.names).map(([name, ips]) => ({ text: `name ${name}`, set: [], removed: [], names: { [name]: ips } })),
+      { text: 'API servers', set: [], removed: [], apiServers: this.apiServers },
+    ]);
+  }
+
+  /** Removes everything, in random order; a few at a time. */
+  *demolition(): Generator<Change> {
+    const { dice } = this;
+    yield { text: 'no API servers', set: [], removed: [], apiServers: [] };
+    const rest = dice.shuffle([...this.documents.values(), ...Object.keys(this.names)]);
+    while (rest.length > 0) {
+      const some = rest.splice(0, dice.between(1, 6));
+      const removed = some.filter((one): one is Document => typeof one !== 'string');
+      const names = Object.fromEntries(some.filter((one) => typeof one === 'string').map((name) => [name, []]));
+      for (const document of removed) this.drop(document);
+      yield { text: `demolish ${removed.map(keyOf).join(', ')}`, set: [], removed, names };
+    }
+  }
+
+  // --- packets
+
+  packet(): Packet {
+    const { dice } = this;
+    const pods = this.all('Pod').flatMap(addressesOf);
+    const nodes = this.all('Node').flatMap(({ status }) => status.addresses.map(({ address }: any) => address));
+    const pod = (): string => (pods.length === 0 ? '10.0.1.1' : dice.pick(pods));
+    const host = '192.168.0.1';
+    const other = (): string => dice.weighted([55, pod()], [8, host], [10, dice.pick(nodes)], [27, dice.pick(OUTSIDE)]);
+    const subject = dice.chance(this.options['enable-host-firewall'] ? 12 : 1) ? host : pod();
+    const isV6 = (ip: string): boolean => ip.includes(':');
+    let remote = other();
+    while (isV6(remote) !== isV6(subject) || remote === subject) remote = isV6(subject) ? dice.pick([...OUTSIDE, ...pods]) : other();
+    const [from, to] = dice.chance(50) ? [subject, remote] : [remote, subject];
+    return { from, to, ...this.target(isV6(from)), requests: this.requests() };
+  }
+
+  private target(isV6: boolean): { protocol: number; port: number } {
+    const { dice } = this;
+    return dice.weighted<() => { protocol: number; port: number }>(
+      [62, () => ({ protocol: 6, port: dice.pick([80, 80, 8080, 8080, 85, 8090, 443, 443, 53, 9092, 22, 514, 7000]) })],
+      [22, () => ({ protocol: 17, port: dice.pick([53, 53, 80, 443, 514, 8080, 7000]) })],
+      [4, () => ({ protocol: 132, port: dice.pick([80, 53, 8080]) })],
+      [10, () => (isV6 ? { protocol: 58, port: dice.pick([128, 2, 135]) } : { protocol: 1, port: dice.pick([8, 3, 11]) })],
+      [2, () => ({ protocol: dice.pick([47, 50]), port: 0 })],
+    )();
+  }
+
+  private requests(): Packet['requests'] {
+    const { dice } = this;
+    const apiKey = dice.pick([0, 1, 3, 12, 18]);
+    return {
+      http: {
+        method: dice.pick(['GET', 'PUT', 'POST', 'DELETE']),
+        path: dice.pick(['/', '/api', '/api/v1', '/api?x=1', '/admin', '/admin/']),
+        host: dice.pick(['api.example.com', 'web', 'other.org']),
+        headers: { ...(dice.chance(50) && { 'x-token': '1' }), ...(dice.chance(60) && { 'x-mode': dice.pick(['on', 'off']) }) },
+      },
+      dns: dice.pick(['a.example.com', 'b.example.com', 'deep.a.example.com', 'example.com', 'a.other.com', 'A.example.com.']),
+      kafka: {
+        apiKey,
+        apiVersion: dice.pick([0, 1]),
+        clientID: dice.pick(['robot', 'human']),
+        topics: apiKey === 12 || apiKey === 18 ? [] : dice.some(['orders', 'logs', 'other'], dice.weighted([85, 1], [15, 2])),
+      },
+      serverName: dice.pick([undefined, 'a.example.com', 'deep.a.example.com', 'example.com', 'other.org', 'A.EXAMPLE.com']),
+    };
+  }
+}
+
+export const POLICY_KINDS = ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy'];
+
+export const keyOf = ({ kind, metadata }: Document): string => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;

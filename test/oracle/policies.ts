@@ -1,0 +1,417 @@
+/** Random policies of all kinds over a small alphabet, so that they meet. Every one is valid. */
+import type { Dice } from './dice.ts';
+import type { Document, Options } from './parties.ts';
+
+export const NAMESPACES = ['shop', 'bank', 'lab'];
+export const TEAMS = ['red', 'blue'];
+export const APPS = ['web', 'db', 'api'];
+export const TIERS = ['front', 'back'];
+export const ZONES = ['a', 'b'];
+export const CIDRS = ['20.0.0.0/8', '20.1.0.0/16', '20.1.2.0/24', '20.1.2.3/32', '30.0.0.0/8', '0.0.0.0/0'];
+export const NEAR_CIDRS = ['10.0.0.0/8', '10.0.1.0/24', '192.168.0.0/16'];
+export const CIDRS6 = ['2001:db8::/32', '2001:db8:1::/48', '::/0', 'fd00::/8'];
+export const GROUPS = ['partners', 'offices', 'feeds'];
+export const SERVICES = ['front', 'store', 'legacy', 'mirror'];
+export const ACCOUNTS = ['default', 'robot'];
+
+const NAME_SELECTORS = [
+  { matchName: 'a.example.com' },
+  { matchName: 'B.Example.com.' },
+  { matchPattern: '*.example.com' },
+  { matchPattern: '**.example.com' },
+  { matchPattern: 'a.*.com' },
+  { matchPattern: '*' },
+  { matchName: 'pods.example.com' },
+  { matchPattern: 'deep*.example.com' },
+];
+
+/** What a world allows its policies to say. */
+export interface Grammar {
+  readonly options: Options;
+  /** With CIDR rules that see pods, pods of the same labels may differ in identity: named ports outwards are left out. */
+  readonly hasEgressNames: boolean;
+  /** Rules for the same ports ask for the same authentication: different ones for the same peer are a conflict. */
+  readonly authentication: ReadonlyMap<string, 'disabled' | 'required' | 'test-always-fail'>;
+}
+
+export class PolicyMaker {
+  private readonly dice: Dice;
+  private readonly grammar: Grammar;
+
+  constructor(dice: Dice, grammar: Grammar) {
+    this.dice = dice;
+    this.grammar = grammar;
+  }
+
+  policy(name: string): Document {
+    const { dice } = this;
+    return dice.weighted<() => Document>(
+      [50, () => this.cilium(name, dice.pick(NAMESPACES))],
+      [25, () => this.cilium(name, '')],
+      [25, () => this.kubernetes(name)],
+    )();
+  }
+
+  private metadata(name: string, namespace: string): Document {
+    const annotations = this.dice.chance(4) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
+    return { name, ...(namespace !== '' && { namespace }), ...annotations };
+  }
+
+  // --- Cilium
+
+  private cilium(name: string, namespace: string): Document {
+    const { dice } = this;
+    const isForHosts = namespace === '' && dice.chance(25);
+    const spec = (): Document => this.spec(namespace, isForHosts);
+    return {
+      apiVersion: 'cilium.io/v2',
+      kind: namespace === '' ? 'CiliumClusterwideNetworkPolicy' : 'CiliumNetworkPolicy',
+      metadata: this.metadata(name, namespace),
+      ...dice.weighted<() => Document>(
+        [85, () => ({ spec: spec() })],
+        [10, () => ({ specs: dice.list(1, 2, spec) })],
+        [5, () => ({ spec: spec(), specs: [spec()] })],
+      )(),
+    };
+  }
+
+  private spec(namespace: string, isForHosts: boolean): Document {
+    const { dice } = this;
+    const spec: Document = isForHosts
+      ? { nodeSelector: this.nodeSelector() }
+      : { endpointSelector: this.subject(namespace) };
+    const sections = dice.some(['ingress', 'egress', 'ingressDeny', 'egressDeny'], dice.weighted([55, 1], [35, 2], [10, 3]));
+    for (const section of sections) {
+      spec[section] = dice.list(1, 3, () =>
+        this.element({
+          way: section.startsWith('ingress') ? 'from' : 'to',
+          isDeny: section.endsWith('Deny'),
+          namespace,
+          isForHosts,
+        }),
+      );
+    }
+    if (dice.chance(15)) {
+      spec.enableDefaultDeny = {
+        ...(dice.chance(80) && { ingress: dice.chance(30) }),
+        ...(dice.chance(80) && { egress: dice.chance(30) }),
+      };
+    }
+    return spec;
+  }
+
+  private subject(namespace: string): Document {
+    const { dice } = this;
+    return dice.weighted<() => Document>(
+      [35, () => ({})],
+      [45, () => ({ matchLabels: { app: dice.pick(APPS) } })],
+      [10, () => this.labelSelector()],
+      [5, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
+      [5, () => (namespace === '' ? { matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } } : {})],
+    )();
+  }
+
+  private nodeSelector(): Document {
+    return this.dice.weighted([50, {}], [50, { matchLabels: { zone: this.dice.pick(ZONES) } }]);
+  }
+
+  private element(context: ElementContext): Document {
+    const { dice } = this;
+    const element: Document = { ...this.peers(context), ...this.ports(context) };
+    const mode = this.authenticationFor(element);
+    if (!context.isDeny && mode !== undefined && dice.chance(25)) element.authentication = { mode };
+    return element;
+  }
+
+  /** Only when all its port rules agree on one. */
+  private authenticationFor({ toPorts = [], icmps }: Document): string | undefined {
+    const texts: string[] = toPorts.flatMap(({ ports = [] }: Document) => ports.map((port: Document) => portKey(port)));
+    if (icmps !== undefined) return undefined;
+    if (toPorts.length === 0) texts.push('all');
+    const modes = new Set(texts.map((text) => this.grammar.authentication.get(text)));
+    return modes.size === 1 ? [...modes][0] : undefined;
+  }
+
+  private peers(context: ElementContext): Document {
+    const { dice } = this;
+    const { way, isDeny, namespace } = context;
+    const isEgress = way === 'to';
+    const { options } = this.grammar;
+    return dice.weighted<() => Document>(
+      [30, () => ({ [`${way}Endpoints`]: dice.list(1, 2, () => this.peerSelector(namespace)) })],
+      [
+        4,
+        () => ({
+          [`${way}Endpoints`]: dice.list(1, 2, () => this.peerSelector(namespace)),
+          [`${way}Requires`]: [{ matchLabels: { tier: dice.pick(TIERS) } }],
+        }),
+      ],
+      [15, () => ({ [`${way}Entities`]: dice.list(1, 2, () => this.entity()) })],
+      [10, () => ({ [`${way}CIDR`]: dice.list(1, 2, () => this.cidr()) })],
+      [15, () => ({ [`${way}CIDRSet`]: dice.list(1, 2, () => this.cidrRule()) })],
+      [options['enable-node-selector-labels'] ? 5 : 0, () => ({ [`${way}Nodes`]: [this.nodeSelector()] })],
+      [isEgress ? 8 : 0, () => ({ toServices: dice.list(1, 2, () => this.service()) })],
+      [isEgress && !isDeny ? 10 : 0, () => ({ toFQDNs: dice.list(1, 2, () => dice.pick(NAME_SELECTORS)) })],
+      [12, () => ({})],
+      [2, () => ({ [`${way}${dice.pick(['Endpoints', 'Entities', 'CIDR', 'CIDRSet'])}`]: [] })],
+    )();
+  }
+
+  private peerSelector(namespace: string): Document {
+    const { dice } = this;
+    return dice.weighted<() => Document>(
+      [15, () => ({})],
+      [45, () => this.labelSelector()],
+      [10, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES) } })],
+      [5, () => ({ matchLabels: { 'io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
+      [8, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } })],
+      [4, () => ({ matchExpressions: [{ key: 'k8s:io.kubernetes.pod.namespace', operator: 'Exists' }] })],
+      [8, () => ({ matchLabels: { [`reserved:${dice.pick(['host', 'world', 'remote-node', 'kube-apiserver'])}`]: '' } })],
+      [3, () => ({ matchExpressions: [{ key: 'reserved:host', operator: 'DoesNotExist' }] })],
+      [4, () => ({ matchLabels: { 'io.cilium.k8s.policy.serviceaccount': dice.pick(ACCOUNTS) } })],
+      [3, () => ({ matchLabels: { 'k8s:io.cilium.k8s.policy.cluster': dice.pick(['default', 'other']) } })],
+      [namespace === '' ? 3 : 0, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name': dice.pick(NAMESPACES) } })],
+    )();
+  }
+
+  private labelSelector(isPlain = false): Document {
+    const { dice } = this;
+    const key = (name: string): string => (isPlain ? name : dice.weighted([70, name], [20, `k8s:${name}`], [10, `any:${name}`]));
+    return dice.weighted<() => Document>(
+      [40, () => ({ matchLabels: { [key('app')]: dice.pick(APPS) } })],
+      [15, () => ({ matchLabels: { [key('app')]: dice.pick(APPS), [key('tier')]: dice.pick(TIERS) } })],
+      [10, () => ({ matchLabels: { [key('tier')]: dice.pick(TIERS) } })],
+      [10, () => ({ matchExpressions: [{ key: key('app'), operator: 'In', values: dice.some(APPS, 2) }] })],
+      [10, () => ({ matchExpressions: [{ key: key('app'), operator: 'NotIn', values: dice.some(APPS, dice.between(1, 2)) }] })],
+      [6, () => ({ matchExpressions: [{ key: key('tier'), operator: 'Exists' }] })],
+      [6, () => ({ matchExpressions: [{ key: key('tier'), operator: 'DoesNotExist' }] })],
+      [3, () => ({ matchLabels: { [key('pod-template-hash')]: 'x' } })],
+      [3, () => ({ matchLabels: { [key('app.kubernetes.io/name')]: dice.pick(APPS) } })],
+    )();
+  }
+
+  private entity(): string {
+    return this.dice.weighted(
+      [15, 'all'],
+      [25, 'world'],
+      [20, 'cluster'],
+      [12, 'host'],
+      [12, 'remote-node'],
+      [8, 'kube-apiserver'],
+      [3, 'health'],
+      [2, 'none'],
+      [3, 'cluster-mesh'],
+    );
+  }
+
+  private cidr(): string {
+    return this.dice.weighted([70, this.dice.pick(CIDRS)], [12, this.dice.pick(NEAR_CIDRS)], [18, this.dice.pick(CIDRS6)]);
+  }
+
+  private cidrRule(): Document {
+    const { dice } = this;
+    const except = (...list: string[]): Document => (dice.chance(50) ? { except: dice.some(list, dice.between(1, 2)) } : {});
+    return dice.weighted<() => Document>(
+      [40, () => ({ cidr: '20.0.0.0/8', ...except('20.1.0.0/16', '20.1.2.0/24', '20.1.2.3/32', '20.2.0.0/15') })],
+      [15, () => ({ cidr: '0.0.0.0/0', ...except('20.0.0.0/8', '30.0.0.0/8', '10.0.0.0/8', '20.1.2.3/32') })],
+      [8, () => ({ cidr: '10.0.0.0/8', ...except('10.0.1.0/24', '10.0.1.1/32') })],
+      [10, () => ({ cidr: '2001:db8::/32', ...except('2001:db8:1::/48') })],
+      [7, () => ({ cidr: '::/0', ...except('2001:db8::/32', 'fd00::/8') })],
+      [15, () => ({ cidrGroupRef: dice.pick(GROUPS), ...except('20.1.2.3/32', '20.1.2.0/24') })],
+      [8, () => ({ cidrGroupSelector: { matchLabels: { trust: dice.pick(['high', 'low']) } } })],
+    )();
+  }
+
+  private service(): Document {
+    const { dice } = this;
+    const namespace = dice.chance(70) ? { namespace: dice.pick(NAMESPACES) } : {};
+    return dice.chance(60)
+      ? { k8sService: { serviceName: dice.pick(SERVICES), ...namespace } }
+      : { k8sServiceSelector: { selector: { matchLabels: { kind: dice.pick(['inner', 'outer']) } }, ...namespace } };
+  }
+
+  // --- ports
+
+  private ports({ way, isDeny, isForHosts }: ElementContext): Document {
+    const { dice } = this;
+    const rule = (): Document => (isDeny || isForHosts ? this.plainPorts(way) : this.portRule(way));
+    return dice.weighted<() => Document>(
+      [30, () => ({})],
+      [60, () => ({ toPorts: dice.list(1, 2, rule) })],
+      [10, () => ({ icmps: [{ fields: dice.list(1, 2, () => this.icmpField()) }] })],
+    )();
+  }
+
+  private icmpField(): Document {
+    return this.dice.pick([
+      { type: 8 },
+      { type: 'EchoRequest' },
+      { family: 'IPv4', type: 3 },
+      { family: 'IPv6', type: 128 },
+      { family: 'IPv6', type: 'EchoRequest' },
+      { family: 'IPv6', type: 2 },
+    ]);
+  }
+
+  private plainPorts(way: 'from' | 'to'): Document {
+    if (this.dice.chance(3)) return this.dice.pick([{}, { ports: [] }]);
+    return { ports: this.dice.list(1, 3, () => this.port(way)) };
+  }
+
+  private port(way: 'from' | 'to'): Document {
+    const { dice } = this;
+    const protocol = dice.weighted<Document>(
+      [50, { protocol: 'TCP' }],
+      [20, { protocol: 'UDP' }],
+      [5, { protocol: 'SCTP' }],
+      [15, { protocol: 'ANY' }],
+      [10, {}],
+    );
+    const hasNames = way === 'from' || this.grammar.hasEgressNames;
+    return dice.weighted<Document>(
+      [55, { port: dice.pick(['80', '8080', '443', '53', '9092', '22']), ...protocol }],
+      [5, { port: '0', ...protocol }],
+      [18, { ...dice.pick(RANGES), ...protocol }],
+      [hasNames ? 17 : 0, { port: dice.pick(['web', 'log', 'missing']), ...protocol }],
+      [2, { port: '8080', endPort: 80, ...protocol }],
+      [3, this.grammar.options['enable-extended-ip-protocols'] ? { protocol: dice.pick(['GRE', 'ESP']) } : { port: '22', ...protocol }],
+    );
+  }
+
+  private portRule(way: 'from' | 'to'): Document {
+    const { dice } = this;
+    return dice.weighted<() => Document>(
+      [45, () => this.plainPorts(way)],
+      [30, () => this.httpRule(way)],
+      [way === 'to' ? 12 : 0, () => this.dnsRule()],
+      [5, () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.kafka()) } })],
+      [8, () => ({ ports: [{ port: '443', protocol: 'TCP' }], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) })],
+    )();
+  }
+
+  private httpRule(way: 'from' | 'to'): Document {
+    const { dice } = this;
+    const hasNames = way === 'from' || this.grammar.hasEgressNames;
+    const ports = dice.list(1, 2, () =>
+      dice.weighted<Document>(
+        [45, { port: '80' }],
+        [25, { port: '8080' }],
+        [10, { port: '80', endPort: 90 }],
+        [10, { port: '8080', endPort: 8095 }],
+        [hasNames ? 10 : 0, { port: 'web' }],
+      ),
+    );
+    const http = dice.weighted<() => Document[]>([90, () => dice.list(1, 2, () => this.http())], [5, () => []], [5, () => [{}]])();
+    return { ports: ports.map((port) => ({ ...port, protocol: 'TCP' })), rules: { http } };
+  }
+
+  private http(): Document {
+    const { dice } = this;
+    return {
+      ...(dice.chance(60) && { method: dice.pick(['GET', 'GET|PUT', 'P.*']) }),
+      ...(dice.chance(60) && { path: dice.pick(['/', '/api', '/api.*', '/api/v[0-9]+', '/admin']) }),
+      ...(dice.chance(15) && { host: dice.pick(['api[.]example[.]com', '.*[.]example[.]com', 'web']) }),
+      ...(dice.chance(12) && { headers: [dice.pick(['X-Token', 'X-Mode: on', 'X-Mode on'])] }),
+      ...(dice.chance(8) && {
+        headerMatches: [{ name: 'X-Mode', value: 'on', ...dice.pick([{}, { mismatch: 'LOG' }, { mismatch: 'REPLACE' }]) }],
+      }),
+    };
+  }
+
+  private dnsRule(): Document {
+    const { dice } = this;
+    const protocol = dice.pick(['UDP', 'TCP', 'ANY']);
+    const dns = dice.chance(90) ? dice.list(1, 2, () => dice.pick(NAME_SELECTORS)) : [];
+    return { ports: [{ port: '53', protocol }], rules: { dns } };
+  }
+
+  private kafka(): Document {
+    const { dice } = this;
+    return {
+      ...dice.weighted<Document>([30, {}], [40, { role: dice.pick(['produce', 'consume']) }], [30, { apiKey: dice.pick(['produce', 'fetch', 'heartbeat']) }]),
+      ...(dice.chance(60) && { topic: dice.pick(['orders', 'logs']) }),
+      ...(dice.chance(20) && { clientID: 'robot' }),
+      ...(dice.chance(10) && { apiVersion: '1' }),
+    };
+  }
+
+  // --- Kubernetes
+
+  private kubernetes(name: string): Document {
+    const { dice } = this;
+    const elements = (list: 'from' | 'to'): Document[] => dice.list(0, 2, () => this.kubernetesElement(list));
+    return {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: this.metadata(name, dice.pick(NAMESPACES)),
+      spec: {
+        podSelector: dice.chance(40) ? {} : this.labelSelector(true),
+        ...(dice.chance(70) && { ingress: elements('from') }),
+        ...(dice.chance(50) && { egress: elements('to') }),
+        ...dice.pick([{}, { policyTypes: ['Ingress'] }, { policyTypes: ['Egress'] }, { policyTypes: ['Ingress', 'Egress'] }]),
+      },
+    };
+  }
+
+  private kubernetesElement(list: 'from' | 'to'): Document {
+    const { dice } = this;
+    return {
+      ...dice.weighted<() => Document>(
+        [75, () => ({ [list]: dice.list(1, 2, () => this.kubernetesPeer()) })],
+        [15, () => ({})],
+        [10, () => ({ [list]: [] })],
+      )(),
+      ...(dice.chance(55) && { ports: dice.list(1, 2, () => this.kubernetesPort(list)) }),
+    };
+  }
+
+  private kubernetesPeer(): Document {
+    const { dice } = this;
+    const namespaceSelector = dice.weighted<Document>([40, {}], [60, { matchLabels: { team: dice.pick(TEAMS) } }]);
+    return dice.weighted<() => Document>(
+      [35, () => ({ podSelector: dice.chance(20) ? {} : this.labelSelector(true) })],
+      [20, () => ({ namespaceSelector })],
+      [20, () => ({ namespaceSelector, podSelector: this.labelSelector(true) })],
+      [25, () => {
+          const { cidr, except } = this.cidrRule();
+          return { ipBlock: cidr === undefined ? { cidr: '30.0.0.0/8' } : { cidr, ...(except && { except }) } };
+        },
+      ],
+    )();
+  }
+
+  private kubernetesPort(list: 'from' | 'to'): Document {
+    const { dice } = this;
+    const hasNames = list === 'from' || this.grammar.hasEgressNames;
+    return {
+      ...dice.weighted<Document>(
+        [60, { port: dice.pick([80, 8080, 443, 53]) }],
+        [15, { port: 8080, endPort: 8095 }],
+        [hasNames ? 15 : 0, { port: dice.pick(['web', 'log', 'missing']) }],
+        [10, {}],
+      ),
+      ...dice.pick([{}, { protocol: 'TCP' }, { protocol: 'UDP' }]),
+    };
+  }
+}
+
+interface ElementContext {
+  readonly way: 'from' | 'to';
+  readonly isDeny: boolean;
+  readonly namespace: string;
+  readonly isForHosts: boolean;
+}
+
+const RANGES = [
+  { port: '80', endPort: 90 },
+  { port: '8080', endPort: 8095 },
+  { port: '1', endPort: 1023 },
+  { port: '1024', endPort: 65535 },
+  { port: '70', endPort: 9100 },
+];
+
+const SERVER_NAMES = ['a.example.com', '*.example.com', '**.example.com', 'other.org'];
+
+/** Ports by which rules agree on authentication. */
+export const portKey = ({ port = '0', endPort = 0 }: Document): string => (endPort > Number(port) ? `${port}-${endPort}` : `${port}`);
+export const AUTHENTICATED_PORTS = ['all', '0', '80', '8080', '443', '80-90', '8080-8095', '1-1023', '70-9100'];

@@ -77,11 +77,11 @@ const POLICY: Readonly<Record<string, Option>> = {
 
 const MAPS: Readonly<Record<string, Option>> = {
   'bpf-policy-map-max': size("entries of one endpoint's policy", 16384, 65536),
-  'bpf-ct-global-tcp-max': size('TCP connections tracked', 524288, 8388608, 1024),
-  'bpf-ct-global-any-max': size('other flows tracked', 262144, 8388608, 1024),
+  'bpf-ct-global-tcp-max': size('TCP connections tracked', 524288, 1048448, 1024),
+  'bpf-ct-global-any-max': size('other flows tracked', 262144, 1048448, 1024),
   'bpf-fragments-map-max': size('datagrams whose fragments are under way', 8192, 65536),
-  'bpf-policy-stats-map-max': size('policy entries with packet counts', 65536, 1048576),
-  'bpf-ipcache-map-max': size('prefixes with an identity', 512000, 4000000),
+  'bpf-policy-stats-map-max': size('policy entries with packet counts', 65536, 65536),
+  'bpf-ipcache-map-max': size('prefixes with an identity', 512000, 1048576),
   'bpf-endpoints-map-max': size('addresses of local endpoints', 65535, 65535),
   'bpf-l7-rules-map-max': size('units of 64 bytes for all L7 rule sets together', 262144, 4194304, 1024),
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),

@@ -31,7 +31,17 @@ export interface Change {
   readonly apiServers?: readonly string[];
 }
 
-const OUTSIDE = ['20.1.2.3', '20.1.2.4', '20.1.3.1', '20.2.0.1', '30.1.1.1', '8.8.8.8', '2001:db8:1::1', '2001:db8:2::1', '2a00::1'];
+const OUTSIDE = [
+  '20.1.2.3',
+  '20.1.2.4',
+  '20.1.3.1',
+  '20.2.0.1',
+  '30.1.1.1',
+  '8.8.8.8',
+  '2001:db8:1::1',
+  '2001:db8:2::1',
+  '2a00::1',
+];
 const NODES = [
   { name: 'here', ips: ['192.168.0.1'] },
   { name: 'there', ips: ['192.168.0.2', 'fd00:99::2'] },
@@ -81,7 +91,12 @@ export class WorldMaker {
     return {
       'enable-policy': dice.weighted([85, 'default'], [12, 'always'], [3, 'never']),
       'policy-audit-mode': dice.chance(3),
-      'policy-cidr-match-mode': dice.weighted<('nodes' | 'pods')[]>([70, []], [12, ['nodes']], [10, ['pods']], [8, ['nodes', 'pods']]),
+      'policy-cidr-match-mode': dice.weighted<('nodes' | 'pods')[]>(
+        [70, []],
+        [12, ['nodes']],
+        [10, ['pods']],
+        [8, ['nodes', 'pods']],
+      ),
       'policy-default-local-cluster': dice.chance(80),
       'allow-localhost': dice.weighted([70, 'auto'], [10, 'always'], [20, 'policy']),
       'enable-node-selector-labels': dice.chance(50),
@@ -102,7 +117,9 @@ export class WorldMaker {
     return {
       options,
       hasEgressNames: !seesPods,
-      authentication: new Map(modes.map((port) => [port, dice.pick(['disabled', 'required', 'test-always-fail'] as const)])),
+      authentication: new Map(
+        modes.map((port) => [port, dice.pick(['disabled', 'required', 'test-always-fail'] as const)]),
+      ),
     };
   }
 
@@ -135,7 +152,12 @@ export class WorldMaker {
   private node({ name, ips }: { name: string; ips: string[] }): Document {
     const { dice } = this;
     const addresses = ips.map((address) => ({ type: 'InternalIP', address }));
-    return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels: { zone: dice.pick(ZONES) } }, status: { addresses } };
+    return {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name, labels: { zone: dice.pick(ZONES) } },
+      status: { addresses },
+    };
   }
 
   private newPod(): Document {
@@ -148,7 +170,17 @@ export class WorldMaker {
     return this.pod({ name: `pod${number}`, namespace, ips, nodeName });
   }
 
-  private pod({ name, namespace, ips, nodeName }: { name: string; namespace: string; ips: string[]; nodeName: string }): Document {
+  private pod({
+    name,
+    namespace,
+    ips,
+    nodeName,
+  }: {
+    name: string;
+    namespace: string;
+    ips: string[];
+    nodeName: string;
+  }): Document {
     const { dice } = this;
     const labels = {
       app: dice.pick(APPS),
@@ -159,7 +191,9 @@ export class WorldMaker {
     };
     const ports = [
       ...(dice.chance(70) ? [{ name: 'web', containerPort: dice.pick([80, 8080]) }] : []),
-      ...(dice.chance(40) ? [{ name: 'log', containerPort: dice.pick([514, 22]), protocol: dice.pick(['UDP', 'TCP']) }] : []),
+      ...(dice.chance(40)
+        ? [{ name: 'log', containerPort: dice.pick([514, 22]), protocol: dice.pick(['UDP', 'TCP']) }]
+        : []),
     ];
     const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
     return {
@@ -203,9 +237,14 @@ export class WorldMaker {
   /** Groups share no prefix: which of two would have its way then is nowhere said. */
   private group(name: string): Document {
     const { dice } = this;
-    const own = [...CIDRS.slice(0, 5), '20.1.2.4/32', '20.2.0.0/16', '2001:db8::/32', '192.168.0.2/32', '10.0.0.0/8'].filter(
-      (_, i) => i % GROUPS.length === GROUPS.indexOf(name),
-    );
+    const own = [
+      ...CIDRS.slice(0, 5),
+      '20.1.2.4/32',
+      '20.2.0.0/16',
+      '2001:db8::/32',
+      '192.168.0.2/32',
+      '10.0.0.0/8',
+    ].filter((_, i) => i % GROUPS.length === GROUPS.indexOf(name));
     return {
       apiVersion: 'cilium.io/v2',
       kind: 'CiliumCIDRGroup',
@@ -273,7 +312,9 @@ export class WorldMaker {
   private changeGroup(): Change {
     const { dice } = this;
     const groups = this.all('CiliumCIDRGroup');
-    return groups.length > 0 && dice.chance(30) ? this.remove(dice.pick(groups)) : this.set('set group', [this.group(dice.pick(GROUPS))]);
+    return groups.length > 0 && dice.chance(30)
+      ? this.remove(dice.pick(groups))
+      : this.set('set group', [this.group(dice.pick(GROUPS))]);
   }
 
   private changeName(): Change {
@@ -295,7 +336,12 @@ export class WorldMaker {
     const { dice } = this;
     return dice.shuffle([
       ...[...this.documents.values()].map((one) => ({ text: `set ${keyOf(one)}`, set: [one], removed: [] })),
-      ...Object.entries(this.names).map(([name, ips]) => ({ text: `name ${name}`, set: [], removed: [], names: { [name]: ips } })),
+      ...Object.entries(this.names).map(([name, ips]) => ({
+        text: `name ${name}`,
+        set: [],
+        removed: [],
+        names: { [name]: ips },
+      })),
       { text: 'API servers', set: [], removed: [], apiServers: this.apiServers },
     ]);
   }
@@ -326,7 +372,8 @@ export class WorldMaker {
     const subject = dice.chance(this.options['enable-host-firewall'] ? 12 : 1) ? host : pod();
     const isV6 = (ip: string): boolean => ip.includes(':');
     let remote = other();
-    while (isV6(remote) !== isV6(subject) || remote === subject) remote = isV6(subject) ? dice.pick([...OUTSIDE, ...pods]) : other();
+    while (isV6(remote) !== isV6(subject) || remote === subject)
+      remote = isV6(subject) ? dice.pick([...OUTSIDE, ...pods]) : other();
     const [from, to] = dice.chance(50) ? [subject, remote] : [remote, subject];
     return { from, to, ...this.target(isV6(from)), requests: this.requests() };
   }
@@ -337,7 +384,10 @@ export class WorldMaker {
       [62, () => ({ protocol: 6, port: dice.pick([80, 80, 8080, 8080, 85, 8090, 443, 443, 53, 9092, 22, 514, 7000]) })],
       [22, () => ({ protocol: 17, port: dice.pick([53, 53, 80, 443, 514, 8080, 7000]) })],
       [4, () => ({ protocol: 132, port: dice.pick([80, 53, 8080]) })],
-      [10, () => (isV6 ? { protocol: 58, port: dice.pick([128, 2, 135]) } : { protocol: 1, port: dice.pick([8, 3, 11]) })],
+      [
+        10,
+        () => (isV6 ? { protocol: 58, port: dice.pick([128, 2, 135]) } : { protocol: 1, port: dice.pick([8, 3, 11]) }),
+      ],
       [2, () => ({ protocol: dice.pick([47, 50]), port: 0 })],
     )();
   }
@@ -350,16 +400,34 @@ export class WorldMaker {
         method: dice.pick(['GET', 'PUT', 'POST', 'DELETE']),
         path: dice.pick(['/', '/api', '/api/v1', '/api?x=1', '/admin', '/admin/']),
         host: dice.pick(['api.example.com', 'web', 'other.org']),
-        headers: { ...(dice.chance(50) && { 'x-token': '1' }), ...(dice.chance(60) && { 'x-mode': dice.pick(['on', 'off']) }) },
+        headers: {
+          ...(dice.chance(50) && { 'x-token': '1' }),
+          ...(dice.chance(60) && { 'x-mode': dice.pick(['on', 'off']) }),
+        },
       },
-      dns: dice.pick(['a.example.com', 'b.example.com', 'deep.a.example.com', 'example.com', 'a.other.com', 'A.example.com.']),
+      dns: dice.pick([
+        'a.example.com',
+        'b.example.com',
+        'deep.a.example.com',
+        'example.com',
+        'a.other.com',
+        'A.example.com.',
+      ]),
       kafka: {
         apiKey,
         apiVersion: dice.pick([0, 1]),
         clientID: dice.pick(['robot', 'human']),
-        topics: apiKey === 12 || apiKey === 18 ? [] : dice.some(['orders', 'logs', 'other'], dice.weighted([85, 1], [15, 2])),
+        topics:
+          apiKey === 12 || apiKey === 18 ? [] : dice.some(['orders', 'logs', 'other'], dice.weighted([85, 1], [15, 2])),
       },
-      serverName: dice.pick([undefined, 'a.example.com', 'deep.a.example.com', 'example.com', 'other.org', 'A.EXAMPLE.com']),
+      serverName: dice.pick([
+        undefined,
+        'a.example.com',
+        'deep.a.example.com',
+        'example.com',
+        'other.org',
+        'A.EXAMPLE.com',
+      ]),
     };
   }
 }

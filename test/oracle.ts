@@ -12,8 +12,8 @@
  *   5. If one of the grants has L7 rules, requests are looked at: all grants that cover the packet count, and one without
  *      L7 rules lets every request pass.
  */
-import { allHold, type Condition } from './oracle/labels.ts';
-import { type Party, type World, whoIs, ofKind, podParty } from './oracle/parties.ts';
+import { allHold, type Condition, type Labels } from './oracle/labels.ts';
+import { type Document, ofKind, type Party, podLabels, whoIs, type World } from './oracle/parties.ts';
 import { covers, type PortNames, specificity } from './oracle/ports.ts';
 import { dnsMatches, httpMatches, kafkaAllows, type Requests, serverNameMatches } from './oracle/requests.ts';
 import { type DirectionRules, type Grant, type Rule, rulesOf } from './oracle/rules.ts';
@@ -48,7 +48,7 @@ const PARSERS = ['http', 'kafka', 'tls', 'dns'] as const;
 export class Oracle {
   private readonly rules: readonly Rule[];
   private readonly parties = new Map<string, Party>();
-  private readonly selected = new Map<string, Rule[]>();
+  private readonly selected = new Map<Party, Rule[]>();
   private readonly world: World;
 
   constructor(world: World) {
@@ -78,15 +78,22 @@ export class Oracle {
     return this.rulesFor(this.whoIs(ip)).some((rule) => rule.isAudited);
   }
 
+  /** The pods with the same identity. */
+  private podsLike(party: Party): Document[] {
+    const textOf = (labels: Labels): string => JSON.stringify([...labels].sort());
+    const wanted = textOf(party.labels);
+    return ofKind(this.world, 'Pod').filter((pod) => textOf(podLabels(this.world, pod)) === wanted);
+  }
+
   private rulesFor(subject: Party): Rule[] {
-    const known = this.selected.get(subject.ip);
+    const known = this.selected.get(subject);
     if (known !== undefined) return known;
     const labels = new Map(subject.labels);
     if (subject.kind === 'host') for (const [key, value] of this.hostLabels()) labels.set(key, value);
     const rules = this.rules.filter(
       (rule) => rule.isForHosts === (subject.kind === 'host') && allHold(rule.subject, labels),
     );
-    this.selected.set(subject.ip, rules);
+    this.selected.set(subject, rules);
     return rules;
   }
 
@@ -127,16 +134,12 @@ export class Oracle {
   private portNames(direction: Direction, subject: Party, remote: Party): PortNames {
     const owner = direction === 'ingress' ? subject : remote;
     if (owner.kind !== 'pod') return () => [];
-    const pods =
-      direction === 'ingress'
-        ? [owner.pod!]
-        : ofKind(this.world, 'Pod').filter((pod) => podParty(this.world, pod, '').identity === owner.identity);
     return (name, protocol) =>
-      pods
+      (direction === 'ingress' ? [owner.pod!] : this.podsLike(owner))
         .flatMap((pod) => pod.spec?.containers ?? [])
-        .flatMap((container: any) => container.ports ?? [])
-        .filter((port: any) => port.name === name && PROTOCOLS[port.protocol ?? 'TCP'] === protocol)
-        .map((port: any) => port.containerPort);
+        .flatMap((container: Document) => container.ports ?? [])
+        .filter((port: Document) => port.name === name && PROTOCOLS[port.protocol ?? 'TCP'] === protocol)
+        .map((port: Document) => port.containerPort);
   }
 }
 
@@ -180,7 +183,8 @@ function allowsRequest(parser: Side['parser'], grants: readonly Grant[], request
     default:
       return mergedServerNames(grants).some(
         (names) =>
-          names.length === 0 || names.some((name) => requests.serverName !== undefined && serverNameMatches(name, requests.serverName)),
+          names.length === 0 ||
+          names.some((name) => requests.serverName !== undefined && serverNameMatches(name, requests.serverName)),
       );
   }
 }
@@ -248,10 +252,14 @@ function candidateOf(grants: readonly Grant[], port: number): Candidate | undefi
   const ordered = [...byRange.values()].sort((a, b) => b.specificity - a.specificity);
   const precedence = Math.max(...ordered.map((one) => one.precedence));
   // A range that a wider one with a higher precedence covers counts only for the authentication it asks for.
-  const [chosen] = ordered.filter((one, i) => one.isExplicit || !ordered.slice(i).some((wide) => wide.precedence > one.precedence));
+  const [chosen] = ordered.filter(
+    (one, i) => one.isExplicit || !ordered.slice(i).some((wide) => wide.precedence > one.precedence),
+  );
   if (chosen === undefined) return undefined;
   if (chosen.isExplicit) return { ...chosen, precedence };
-  const source = ordered.find((one) => one.isExplicit && one.specificity < chosen.specificity && one.precedence >= chosen.precedence);
+  const source = ordered.find(
+    (one) => one.isExplicit && one.specificity < chosen.specificity && one.precedence >= chosen.precedence,
+  );
   return { ...chosen, strictness: source?.strictness ?? 0 };
 }
 

@@ -25,8 +25,7 @@ function parseV6(text: string): Address {
 
 export const isV6 = (ip: string): boolean => ip.includes(':');
 
-export const lengthOf = (cidr: string): number =>
-  cidr.includes('/') ? Number(cidr.split('/')[1]) : parse(cidr).width;
+export const lengthOf = (cidr: string): number => (cidr.includes('/') ? Number(cidr.split('/')[1]) : parse(cidr).width);
 
 /** @param cidr `10.0.0.0/8`, or an address for itself alone */
 export function isInside(ip: string, cidr: string): boolean {

@@ -17,6 +17,7 @@ import { addressesOf, type Document, type Options } from './parties.ts';
 import { dnsMatches, httpMatches, kafkaAllows, type Requests, serverNameMatches } from './requests.ts';
 
 const HOST_ENDPOINT = 1;
+const RESERVED = 255; // identities up to here are always there
 const WORLD = { single: 2, ipv4: 9, ipv6: 10 };
 
 interface Endpoint {
@@ -62,7 +63,10 @@ export class Compiled {
 
   private set(document: Document): void {
     for (const one of this.read(document)) {
-      this.cluster.apply(one, document.kind === 'Pod' && document.spec.nodeName === 'here' ? this.numberOf(document) : 0);
+      this.cluster.apply(
+        one,
+        document.kind === 'Pod' && document.spec.nodeName === 'here' ? this.numberOf(document) : 0,
+      );
     }
     if (document.kind === 'Node' && document.metadata.name === 'here') {
       this.cluster.setHostEndpoint(HOST_ENDPOINT, document.metadata.labels);
@@ -74,7 +78,8 @@ export class Compiled {
     const known = this.texts.get(document);
     if (known !== undefined) return known;
     const { documents, problems } = readDocuments(JSON.stringify(document), `${keyOf(document)}.yaml`, this.options);
-    if (hasErrors(problems) || documents.length === 0) throw new InvalidDocument(problems.map(formatProblem).join('\n'));
+    if (hasErrors(problems) || documents.length === 0)
+      throw new InvalidDocument(problems.map(formatProblem).join('\n'));
     this.texts.set(document, documents);
     return documents;
   }
@@ -92,7 +97,7 @@ export class Compiled {
     this.cluster.remove({ kind: document.kind, namespace, name });
     if (document.kind === 'Pod') for (const ip of addressesOf(document)) this.byAddress.delete(ip);
     if (document.kind === 'Node' && name === 'here') {
-      this.cluster.removeHostEndpoint(HOST_ENDPOINT);
+      this.cluster.removeEndpoint(HOST_ENDPOINT);
       for (const { address } of document.status.addresses) this.byAddress.delete(address);
     }
   }
@@ -190,7 +195,7 @@ export class Compiled {
     const always = this.options['dual-stack'] ? 2 : 0; // 0.0.0.0/0 and ::/0 are always told apart
     const counts = {
       endpoints: this.endpoints.size,
-      identities: this.identities.size,
+      identities: [...this.identities].filter((id) => id > RESERVED).length,
       ipcache: this.ipcache.count - always,
       prefixes: addresses.prefixes.size - always,
       ruleSets: this.ruleSets.size,
@@ -206,8 +211,8 @@ export class Compiled {
 export class InvalidDocument extends Error {}
 
 function addressOf(prefix: string): [[number, number, number, number], number] {
-  const { word0, word1, word2, word3, bits } = parseCidr(prefix) as any;
-  return [[word0, word1, word2, word3], bits];
+  const { words, bits } = parseCidr(prefix);
+  return [[words[0], words[1], words[2], words[3]], bits];
 }
 
 /** As the L7 engine reads a rule set: of the rules for the remote, one must allow the request. */
@@ -219,7 +224,13 @@ function ruleSetAllows({ parser, rules }: L7RuleSet, remote: number, requests: R
     case 'dns':
       return own.some(({ dns }) => dns == null || dns.some((rule) => dnsMatches(rule, requests.dns)));
     case 'kafka':
-      return own.some(({ kafka }) => kafka == null) || kafkaAllows(own.flatMap(({ kafka }) => kafka ?? []), requests.kafka);
+      return (
+        own.some(({ kafka }) => kafka == null) ||
+        kafkaAllows(
+          own.flatMap(({ kafka }) => kafka ?? []),
+          requests.kafka,
+        )
+      );
     case 'tls': {
       const { serverName } = requests;
       const fits = (names: readonly string[]): boolean =>

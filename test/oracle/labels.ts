@@ -24,7 +24,11 @@ export function conditionsOf(selector: LabelSelector, source = 'any'): Condition
   const full = (key: string): string => (key.includes(':') ? key : `${source}:${key}`);
   return [
     ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => isOneOf(full(key), value)),
-    ...(selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => ({ key: full(key), operator, values })),
+    ...(selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => ({
+      key: full(key),
+      operator,
+      values,
+    })),
   ];
 }
 

@@ -33,12 +33,13 @@ export interface World {
 
 export interface Party {
   readonly kind: 'pod' | 'host' | 'node' | 'outside';
-  readonly ip: string;
+  /** Every address with this identity: of a pod and of the local host all, of others one. */
+  readonly addresses: readonly string[];
   readonly labels: Labels;
+  /** Labels of the CIDR groups around its addresses, for the rules that see it. */
+  readonly groupLabels: Labels;
   /** Of a pod. */
   readonly pod?: Document;
-  /** Pods with the same labels have the same identity. */
-  readonly identity: string;
 }
 
 export const ofKind = (world: World, kind: string): Document[] =>
@@ -50,20 +51,24 @@ const nodeAddresses = (node: Document): string[] => node.status.addresses.map(({
 
 export function whoIs(world: World, ip: string): Party {
   const pod = ofKind(world, 'Pod').find((one) => addressesOf(one).includes(ip));
-  if (pod !== undefined) return podParty(world, pod, ip);
+  if (pod !== undefined) return podParty(world, pod);
   const node = ofKind(world, 'Node').find((one) => nodeAddresses(one).includes(ip));
   if (node !== undefined) return nodeParty(world, node, ip);
-  return outsideParty(world, ip);
+  const family = isV6(ip) ? 'world-ipv6' : 'world-ipv4';
+  const labels = new Map([[`reserved:${world.options['dual-stack'] ? family : 'world'}`, '']]);
+  if (world.apiServers.includes(ip)) labels.set('reserved:kube-apiserver', '');
+  return party(world, 'outside', [ip], labels);
 }
 
-const party = (kind: Party['kind'], ip: string, labels: Map<string, string>): Party => ({
-  kind,
-  ip,
-  labels,
-  identity: [...labels].map(([key, value]) => `${key}=${value};`).sort().join(''),
-});
+function party(world: World, kind: Party['kind'], addresses: string[], labels: Map<string, string>): Party {
+  return { kind, addresses, labels, groupLabels: groupLabels(world, addresses) };
+}
 
-export function podParty(world: World, pod: Document, ip: string): Party {
+function podParty(world: World, pod: Document): Party {
+  return { ...party(world, 'pod', addressesOf(pod), podLabels(world, pod)), pod };
+}
+
+export function podLabels(world: World, pod: Document): Map<string, string> {
   const { namespace, labels = {} } = pod.metadata;
   const found = ofKind(world, 'Namespace').find(({ metadata }) => metadata.name === namespace);
   const all: Record<string, string> = { ...labels };
@@ -75,40 +80,33 @@ export function podParty(world: World, pod: Document, ip: string): Party {
   all['io.cilium.k8s.policy.cluster'] = world.options['cluster-name'];
   all['io.cilium.k8s.policy.serviceaccount'] = pod.spec?.serviceAccountName ?? 'default';
   const kept = Object.entries(all).filter(([key]) => makesIdentity(key));
-  return { ...party('pod', ip, new Map(kept.map(([key, value]) => [`k8s:${key}`, value]))), pod };
+  return new Map(kept.map(([key, value]) => [`k8s:${key}`, value]));
 }
 
 function nodeParty(world: World, node: Document, ip: string): Party {
   const isHost = node.metadata.name === world.options['node-name'];
   const labels = new Map([[isHost ? 'reserved:host' : 'reserved:remote-node', '']]);
-  // The local host is one identity, whichever of its addresses is used.
   const addresses = isHost ? nodeAddresses(node) : [ip];
   if (addresses.some((address) => world.apiServers.includes(address))) labels.set('reserved:kube-apiserver', '');
   if (!isHost && world.options['enable-node-selector-labels']) {
     labels.set('k8s:io.cilium.k8s.policy.cluster', world.options['cluster-name']);
     for (const [key, value] of Object.entries<string>(node.metadata.labels ?? {})) labels.set(`node:${key}`, value);
   }
-  return party(isHost ? 'host' : 'node', ip, labels);
+  return party(world, isHost ? 'host' : 'node', addresses, labels);
 }
 
-function outsideParty(world: World, ip: string): Party {
-  const family = isV6(ip) ? 'world-ipv6' : 'world-ipv4';
-  const labels = new Map([[`reserved:${world.options['dual-stack'] ? family : 'world'}`, '']]);
-  if (world.apiServers.includes(ip)) labels.set('reserved:kube-apiserver', '');
-  // Labels of CIDR groups: where two groups disagree, the one with the longer prefix has its way.
-  for (const { group } of groupsAround(world, ip).reverse()) {
+/** Where two groups disagree about a label, the one with the longer prefix has its way. */
+function groupLabels(world: World, addresses: readonly string[]): Labels {
+  const labels = new Map<string, string>();
+  const around = ofKind(world, 'CiliumCIDRGroup')
+    .flatMap((group) => group.spec.externalCIDRs.map((cidr: string) => ({ group, cidr })))
+    .filter(({ cidr }) => addresses.some((ip) => isInside(ip, cidr)))
+    .sort((a, b) => lengthOf(a.cidr) - lengthOf(b.cidr));
+  for (const { group } of around) {
     labels.set(`cidrgroup:io.cilium.policy.cidrgroupname/${group.metadata.name}`, '');
     for (const [key, value] of Object.entries<string>(group.metadata.labels ?? {})) {
       labels.set(`cidrgroup:${key}`, value);
     }
   }
-  return party('outside', ip, labels);
-}
-
-/** Longest prefix first. */
-function groupsAround(world: World, ip: string): { group: Document; cidr: string }[] {
-  return ofKind(world, 'CiliumCIDRGroup')
-    .flatMap((group) => group.spec.externalCIDRs.map((cidr: string) => ({ group, cidr })))
-    .filter(({ cidr }) => isInside(ip, cidr))
-    .sort((a, b) => lengthOf(b.cidr) - lengthOf(a.cidr));
+  return labels;
 }

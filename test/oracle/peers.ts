@@ -114,27 +114,33 @@ function entityPeer(entity: string, { options }: World): Peer {
 
 // --- addresses
 
+type Seen = readonly ('nodes' | 'pods')[];
+
 /** CIDR rules are blind to pods and nodes, unless configured to see them. */
-export function cidrPeer(
-  { cidr, except = [] }: { cidr: string; except?: string[] },
-  seen: readonly ('nodes' | 'pods')[],
-): Peer {
+function isSeen({ kind }: Party, seen: Seen): boolean {
+  return kind === 'outside' || seen.includes(kind === 'pod' ? 'pods' : 'nodes');
+}
+
+/** An identity is inside a prefix when one of its addresses is, and so for exceptions. */
+const isAnyInside = ({ addresses }: Party, cidr: string): boolean => addresses.some((ip) => isInside(ip, cidr));
+
+export function cidrPeer({ cidr, except = [] }: { cidr: string; except?: string[] }, seen: Seen): Peer {
   return peer(`${cidr} except ${[...except].sort().join()}; ${seen.join()}`, (party) => {
-    if (party.kind === 'pod' && !seen.includes('pods')) return false;
-    if ((party.kind === 'node' || party.kind === 'host') && !seen.includes('nodes')) return false;
-    return isInside(party.ip, cidr) && !except.some((hole) => isInside(party.ip, hole));
+    return isSeen(party, seen) && isAnyInside(party, cidr) && !except.some((hole) => isAnyInside(party, hole));
   });
 }
 
 function cidrSetPeer(rule: Document, world: World): Peer {
+  const seen = world.options['policy-cidr-match-mode'];
   const { cidr, except = [], cidrGroupRef, cidrGroupSelector } = rule;
-  if (cidr !== undefined) return cidrPeer({ cidr, except }, world.options['policy-cidr-match-mode']);
+  if (cidr !== undefined) return cidrPeer({ cidr, except }, seen);
   const conditions =
     cidrGroupRef !== undefined
       ? [exists(`cidrgroup:io.cilium.policy.cidrgroupname/${cidrGroupRef}`)]
       : conditionsOf(cidrGroupSelector, 'cidrgroup');
-  return peer(`${textOf(conditions)} except ${[...except].sort().join()}`, ({ kind, labels, ip }) => {
-    return kind === 'outside' && allHold(conditions, labels) && !except.some((hole: string) => isInside(ip, hole));
+  return peer(`${textOf(conditions)} except ${[...except].sort().join()}`, (party) => {
+    const isInGroup = isSeen(party, seen) && allHold(conditions, party.groupLabels);
+    return isInGroup && !except.some((hole: string) => isAnyInside(party, hole));
   });
 }
 
@@ -149,7 +155,10 @@ function servicePeers({ k8sService, k8sServiceSelector }: Document, world: World
   });
   return services.flatMap(({ metadata, spec }) => {
     if (Object.keys(spec.selector ?? {}).length > 0) {
-      const conditions = [...conditionsOf({ matchLabels: spec.selector }), isOneOf(`k8s:${NAMESPACE}`, metadata.namespace)];
+      const conditions = [
+        ...conditionsOf({ matchLabels: spec.selector }),
+        isOneOf(`k8s:${NAMESPACE}`, metadata.namespace),
+      ];
       return [endpoints(ofThisCluster(conditions, world.options))];
     }
     return ofKind(world, 'EndpointSlice')
@@ -164,8 +173,8 @@ function servicePeers({ k8sService, k8sServiceSelector }: Document, world: World
 
 function fqdnPeer(selector: Document, world: World): Peer {
   const pattern = namePattern(selector);
-  const addresses = Object.entries(world.names).flatMap(([name, ips]) => (pattern.test(name) ? ips : []));
-  return peer(`fqdn ${pattern.source}`, ({ kind, ip }) => kind === 'outside' && addresses.includes(ip));
+  const learnt = Object.entries(world.names).flatMap(([name, ips]) => (pattern.test(name) ? ips : []));
+  return peer(`fqdn ${pattern.source}`, ({ kind, addresses: [ip] }) => kind === 'outside' && learnt.includes(ip));
 }
 
 /** A `matchName` or `matchPattern` as a pattern for whole lower-case names without the final dot; facts 1.6. */

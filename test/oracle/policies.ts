@@ -80,7 +80,10 @@ export class PolicyMaker {
     const spec: Document = isForHosts
       ? { nodeSelector: this.nodeSelector() }
       : { endpointSelector: this.subject(namespace) };
-    const sections = dice.some(['ingress', 'egress', 'ingressDeny', 'egressDeny'], dice.weighted([55, 1], [35, 2], [10, 3]));
+    const sections = dice.some(
+      ['ingress', 'egress', 'ingressDeny', 'egressDeny'],
+      dice.weighted([55, 1], [35, 2], [10, 3]),
+    );
     for (const section of sections) {
       spec[section] = dice.list(1, 3, () =>
         this.element({
@@ -107,7 +110,11 @@ export class PolicyMaker {
       [45, () => ({ matchLabels: { app: dice.pick(APPS) } })],
       [10, () => this.labelSelector()],
       [5, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
-      [5, () => (namespace === '' ? { matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } } : {})],
+      [
+        5,
+        () =>
+          namespace === '' ? { matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } } : {},
+      ],
     )();
   }
 
@@ -166,23 +173,37 @@ export class PolicyMaker {
       [5, () => ({ matchLabels: { 'io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
       [8, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } })],
       [4, () => ({ matchExpressions: [{ key: 'k8s:io.kubernetes.pod.namespace', operator: 'Exists' }] })],
-      [8, () => ({ matchLabels: { [`reserved:${dice.pick(['host', 'world', 'remote-node', 'kube-apiserver'])}`]: '' } })],
+      [
+        8,
+        () => ({ matchLabels: { [`reserved:${dice.pick(['host', 'world', 'remote-node', 'kube-apiserver'])}`]: '' } }),
+      ],
       [3, () => ({ matchExpressions: [{ key: 'reserved:host', operator: 'DoesNotExist' }] })],
       [4, () => ({ matchLabels: { 'io.cilium.k8s.policy.serviceaccount': dice.pick(ACCOUNTS) } })],
       [3, () => ({ matchLabels: { 'k8s:io.cilium.k8s.policy.cluster': dice.pick(['default', 'other']) } })],
-      [namespace === '' ? 3 : 0, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name': dice.pick(NAMESPACES) } })],
+      [
+        namespace === '' ? 3 : 0,
+        () => ({
+          matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name': dice.pick(NAMESPACES) },
+        }),
+      ],
     )();
   }
 
   private labelSelector(isPlain = false): Document {
     const { dice } = this;
-    const key = (name: string): string => (isPlain ? name : dice.weighted([70, name], [20, `k8s:${name}`], [10, `any:${name}`]));
+    const key = (name: string): string =>
+      isPlain ? name : dice.weighted([70, name], [20, `k8s:${name}`], [10, `any:${name}`]);
     return dice.weighted<() => Document>(
       [40, () => ({ matchLabels: { [key('app')]: dice.pick(APPS) } })],
       [15, () => ({ matchLabels: { [key('app')]: dice.pick(APPS), [key('tier')]: dice.pick(TIERS) } })],
       [10, () => ({ matchLabels: { [key('tier')]: dice.pick(TIERS) } })],
       [10, () => ({ matchExpressions: [{ key: key('app'), operator: 'In', values: dice.some(APPS, 2) }] })],
-      [10, () => ({ matchExpressions: [{ key: key('app'), operator: 'NotIn', values: dice.some(APPS, dice.between(1, 2)) }] })],
+      [
+        10,
+        () => ({
+          matchExpressions: [{ key: key('app'), operator: 'NotIn', values: dice.some(APPS, dice.between(1, 2)) }],
+        }),
+      ],
       [6, () => ({ matchExpressions: [{ key: key('tier'), operator: 'Exists' }] })],
       [6, () => ({ matchExpressions: [{ key: key('tier'), operator: 'DoesNotExist' }] })],
       [3, () => ({ matchLabels: { [key('pod-template-hash')]: 'x' } })],
@@ -205,12 +226,17 @@ export class PolicyMaker {
   }
 
   private cidr(): string {
-    return this.dice.weighted([70, this.dice.pick(CIDRS)], [12, this.dice.pick(NEAR_CIDRS)], [18, this.dice.pick(CIDRS6)]);
+    return this.dice.weighted(
+      [70, this.dice.pick(CIDRS)],
+      [12, this.dice.pick(NEAR_CIDRS)],
+      [18, this.dice.pick(CIDRS6)],
+    );
   }
 
   private cidrRule(): Document {
     const { dice } = this;
-    const except = (...list: string[]): Document => (dice.chance(50) ? { except: dice.some(list, dice.between(1, 2)) } : {});
+    const except = (...list: string[]): Document =>
+      dice.chance(50) ? { except: dice.some(list, dice.between(1, 2)) } : {};
     return dice.weighted<() => Document>(
       [40, () => ({ cidr: '20.0.0.0/8', ...except('20.1.0.0/16', '20.1.2.0/24', '20.1.2.3/32', '20.2.0.0/15') })],
       [15, () => ({ cidr: '0.0.0.0/0', ...except('20.0.0.0/8', '30.0.0.0/8', '10.0.0.0/8', '20.1.2.3/32') })],
@@ -274,7 +300,12 @@ export class PolicyMaker {
       [18, { ...dice.pick(RANGES), ...protocol }],
       [hasNames ? 17 : 0, { port: dice.pick(['web', 'log', 'missing']), ...protocol }],
       [2, { port: '8080', endPort: 80, ...protocol }],
-      [3, this.grammar.options['enable-extended-ip-protocols'] ? { protocol: dice.pick(['GRE', 'ESP']) } : { port: '22', ...protocol }],
+      [
+        3,
+        this.grammar.options['enable-extended-ip-protocols']
+          ? { protocol: dice.pick(['GRE', 'ESP']) }
+          : { port: '22', ...protocol },
+      ],
     );
   }
 
@@ -284,8 +315,14 @@ export class PolicyMaker {
       [45, () => this.plainPorts(way)],
       [30, () => this.httpRule(way)],
       [way === 'to' ? 12 : 0, () => this.dnsRule()],
-      [5, () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.kafka()) } })],
-      [8, () => ({ ports: [{ port: '443', protocol: 'TCP' }], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) })],
+      [
+        5,
+        () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.kafka()) } }),
+      ],
+      [
+        8,
+        () => ({ ports: [{ port: '443', protocol: 'TCP' }], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) }),
+      ],
     )();
   }
 
@@ -301,7 +338,11 @@ export class PolicyMaker {
         [hasNames ? 10 : 0, { port: 'web' }],
       ),
     );
-    const http = dice.weighted<() => Document[]>([90, () => dice.list(1, 2, () => this.http())], [5, () => []], [5, () => [{}]])();
+    const http = dice.weighted<() => Document[]>(
+      [90, () => dice.list(1, 2, () => this.http())],
+      [5, () => []],
+      [5, () => [{}]],
+    )();
     return { ports: ports.map((port) => ({ ...port, protocol: 'TCP' })), rules: { http } };
   }
 
@@ -313,7 +354,9 @@ export class PolicyMaker {
       ...(dice.chance(15) && { host: dice.pick(['api[.]example[.]com', '.*[.]example[.]com', 'web']) }),
       ...(dice.chance(12) && { headers: [dice.pick(['X-Token', 'X-Mode: on', 'X-Mode on'])] }),
       ...(dice.chance(8) && {
-        headerMatches: [{ name: 'X-Mode', value: 'on', ...dice.pick([{}, { mismatch: 'LOG' }, { mismatch: 'REPLACE' }]) }],
+        headerMatches: [
+          { name: 'X-Mode', value: 'on', ...dice.pick([{}, { mismatch: 'LOG' }, { mismatch: 'REPLACE' }]) },
+        ],
       }),
     };
   }
@@ -328,7 +371,11 @@ export class PolicyMaker {
   private kafka(): Document {
     const { dice } = this;
     return {
-      ...dice.weighted<Document>([30, {}], [40, { role: dice.pick(['produce', 'consume']) }], [30, { apiKey: dice.pick(['produce', 'fetch', 'heartbeat']) }]),
+      ...dice.weighted<Document>(
+        [30, {}],
+        [40, { role: dice.pick(['produce', 'consume']) }],
+        [30, { apiKey: dice.pick(['produce', 'fetch', 'heartbeat']) }],
+      ),
       ...(dice.chance(60) && { topic: dice.pick(['orders', 'logs']) }),
       ...(dice.chance(20) && { clientID: 'robot' }),
       ...(dice.chance(10) && { apiVersion: '1' }),
@@ -348,7 +395,12 @@ export class PolicyMaker {
         podSelector: dice.chance(40) ? {} : this.labelSelector(true),
         ...(dice.chance(70) && { ingress: elements('from') }),
         ...(dice.chance(50) && { egress: elements('to') }),
-        ...dice.pick([{}, { policyTypes: ['Ingress'] }, { policyTypes: ['Egress'] }, { policyTypes: ['Ingress', 'Egress'] }]),
+        ...dice.pick([
+          {},
+          { policyTypes: ['Ingress'] },
+          { policyTypes: ['Egress'] },
+          { policyTypes: ['Ingress', 'Egress'] },
+        ]),
       },
     };
   }
@@ -372,7 +424,9 @@ export class PolicyMaker {
       [35, () => ({ podSelector: dice.chance(20) ? {} : this.labelSelector(true) })],
       [20, () => ({ namespaceSelector })],
       [20, () => ({ namespaceSelector, podSelector: this.labelSelector(true) })],
-      [25, () => {
+      [
+        25,
+        () => {
           const { cidr, except } = this.cidrRule();
           return { ipBlock: cidr === undefined ? { cidr: '30.0.0.0/8' } : { cidr, ...(except && { except }) } };
         },
@@ -413,5 +467,6 @@ const RANGES = [
 const SERVER_NAMES = ['a.example.com', '*.example.com', '**.example.com', 'other.org'];
 
 /** Ports by which rules agree on authentication. */
-export const portKey = ({ port = '0', endPort = 0 }: Document): string => (endPort > Number(port) ? `${port}-${endPort}` : `${port}`);
+export const portKey = ({ port = '0', endPort = 0 }: Document): string =>
+  endPort > Number(port) ? `${port}-${endPort}` : `${port}`;
 export const AUTHENTICATED_PORTS = ['all', '0', '80', '8080', '443', '80-90', '8080-8095', '1-1023', '70-9100'];

@@ -44,7 +44,11 @@ export function rangesOf({ port, endPort, protocol = 'ANY' }: Document): PortRan
   });
 }
 
-const named = (protocol: number, name: string): PortRange => ({ text: `${protocol}/${name}`, protocol, ports: { name } });
+const named = (protocol: number, name: string): PortRange => ({
+  text: `${protocol}/${name}`,
+  protocol,
+  ports: { name },
+});
 
 function numbered(protocol: number, first: number, end: number): PortRange {
   const last = Math.max(first, end);

@@ -1,7 +1,16 @@
 /** Policies as documents -> rules as lists of grants and denials, one for each peer and each range of ports. */
 import { type Condition, conditionsOf, isOneOf } from './labels.ts';
 import { type Document, ofKind, type World } from './parties.ts';
-import { cidrPeer, endpointConditions, endpoints, EVERYONE, ofThisCluster, type Peer, peersOf, type Scope } from './peers.ts';
+import {
+  cidrPeer,
+  endpointConditions,
+  endpoints,
+  EVERYONE,
+  ofThisCluster,
+  type Peer,
+  peersOf,
+  type Scope,
+} from './peers.ts';
 import { ALL_PACKETS, icmpRange, type PortRange, rangesOf } from './ports.ts';
 
 /** One peer, one range of ports. */
@@ -113,7 +122,9 @@ function portRules({ toPorts = [], icmps = [] }: Document): Pick<Grant, 'range' 
     ...toPorts.flatMap(({ ports = [], rules, serverNames }: Document) =>
       ports.flatMap(rangesOf).map((range: PortRange) => ({ range, requests: requestsOf(rules), serverNames })),
     ),
-    ...icmps.flatMap(({ fields = [] }: Document) => fields.map((field: Document) => ({ range: icmpRange(field), ...nothing }))),
+    ...icmps.flatMap(({ fields = [] }: Document) =>
+      fields.map((field: Document) => ({ range: icmpRange(field), ...nothing })),
+    ),
   ];
 }
 
@@ -153,7 +164,8 @@ function networkPolicyDirection(
   const list = direction === 'ingress' ? 'from' : 'to';
   const grants = elements.flatMap((element) => {
     const peers: Document[] = element[list] ?? [];
-    const selected = peers.length === 0 ? [EVERYONE] : peers.map((one) => networkPolicyPeer(one, metadata.namespace, world));
+    const selected =
+      peers.length === 0 ? [EVERYONE] : peers.map((one) => networkPolicyPeer(one, metadata.namespace, world));
     const ports: Document[] = element.ports ?? [];
     const ranges = ports.length === 0 ? [ALL_PACKETS] : ports.flatMap((port) => rangesOf({ protocol: 'TCP', ...port }));
     return selected.flatMap((peer) => ranges.map((range) => ({ ...PLAIN, peer, range })));
@@ -163,10 +175,17 @@ function networkPolicyDirection(
 
 const PLAIN = { isDeny: false, requests: undefined, serverNames: undefined, authentication: undefined };
 
-function networkPolicyPeer({ ipBlock, podSelector, namespaceSelector }: Document, namespace: string, world: World): Peer {
+function networkPolicyPeer(
+  { ipBlock, podSelector, namespaceSelector }: Document,
+  namespace: string,
+  world: World,
+): Peer {
   const { options } = world;
   if (ipBlock !== undefined) {
-    return cidrPeer(ipBlock, options.semantics === 'kubernetes' ? ['nodes', 'pods'] : options['policy-cidr-match-mode']);
+    return cidrPeer(
+      ipBlock,
+      options.semantics === 'kubernetes' ? ['nodes', 'pods'] : options['policy-cidr-match-mode'],
+    );
   }
   const conditions = conditionsOf(podSelector ?? {}, 'k8s');
   if (namespaceSelector === undefined) conditions.push(isOneOf('k8s:io.kubernetes.pod.namespace', namespace));

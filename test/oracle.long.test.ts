@@ -1,0 +1,3 @@
+import { testAgainstOracle } from './oracle/suite.ts';
+
+testAgainstOracle({ packets: 1_000_000 });

@@ -1,0 +1,47 @@
+/** Cuts a history that shows a disagreement down, greedily, to one from which nothing can be taken away. */
+import type { Change } from '../oracle-worlds.ts';
+import { type Disagreement, differs, worldAfter } from './run.ts';
+
+export function shrink(found: Disagreement): readonly Change[] {
+  const isBad = (history: readonly Change[]): boolean => differs(found, history) !== undefined;
+  // What is wrong in a world built at one go needs no history.
+  const { documents, names, apiServers } = worldAfter(found.options, found.history);
+  const fresh: Change = { text: 'all', set: documents, removed: [], names, apiServers };
+  let history: readonly Change[] = isBad([fresh]) ? [fresh] : found.history.filter(({ text }) => text !== 'nothing');
+  if (!isBad(history)) return found.history;
+  for (let before = -1; before !== JSON.stringify(history).length; ) {
+    before = JSON.stringify(history).length;
+    for (let i = history.length - 1; i >= 0; i--) {
+      const without = history.filter((_, at) => at !== i);
+      if (isBad(without)) history = without;
+    }
+    history = prune(history, isBad) as Change[];
+  }
+  return history;
+}
+
+/** Takes out array elements and object fields, wherever they are, as long as the value stays bad. */
+function prune(value: unknown, isBad: (value: any) => boolean): unknown {
+  let current = value;
+  const visit = (path: (string | number)[]): void => {
+    const here = path.reduce<any>((at, key) => at?.[key], current);
+    if (typeof here !== 'object' || here === null) return;
+    for (const key of Object.keys(here).reverse()) {
+      const without = copyWithout(current, [...path, key]);
+      if (isBad(without)) current = without;
+      else visit([...path, key]);
+    }
+  };
+  visit([]);
+  return current;
+}
+
+function copyWithout(value: any, [key, ...rest]: (string | number)[]): unknown {
+  if (rest.length > 0) {
+    if (Array.isArray(value)) return value.map((one, at) => (at === Number(key) ? copyWithout(one, rest) : one));
+    return { ...value, [key]: copyWithout(value[key], rest) };
+  }
+  if (Array.isArray(value)) return value.filter((_, at) => at !== Number(key));
+  const { [key]: _, ...others } = value;
+  return others;
+}

@@ -191,10 +191,9 @@ function unknownKind(kind: string, node: Node, reader: Reader): void {
   reader.read(node, { kind: 'any' }, '');
   const near = nearest(kind, Object.keys(KINDS));
   const known = Object.keys(KINDS).join(', ');
-  reader.problem('kind', 'unknown-kind', `read document: found kind ${quote(kind)}, wanted one of ${known}`, {
-    severity: near === undefined ? 'warning' : 'error',
-    hint: near === undefined ? 'it is skipped' : `did you mean ${near}?`,
-  });
+  const message = `read document: found kind ${quote(kind)}, wanted one of ${known}`;
+  if (near === undefined) reader.warn('kind', 'unknown-kind', message, 'it is skipped');
+  else reader.problem('kind', 'unknown-kind', message, `did you mean ${near}?`);
 }
 
 function checkVersion(version: string | undefined, { apiVersions }: KindEntry, reader: Reader): void {
@@ -218,14 +217,11 @@ function checkNames(metadata: { name?: string; namespace?: string }, { namespace
     );
   }
   if (!namespaced && metadata.namespace !== undefined) {
-    reader.problem(
+    reader.warn(
       'metadata.namespace',
       'cluster-scoped',
       `read namespace: found ${quote(metadata.namespace)}, wanted none: this kind has no namespace`,
-      {
-        severity: 'warning',
-        hint: 'it is ignored',
-      },
+      'it is ignored',
     );
   }
 }

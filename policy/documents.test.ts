@@ -324,8 +324,8 @@ table('sanitiser: what Cilium refuses', [
       'unknown-field spec.ingressDeny[0].toPorts[0].rules',
       'unknown-field spec.ingressDeny[0].toPorts[0].serverNames',
       'unknown-field spec.ingressDeny[0].toPorts[0].listener',
-      'unknown-field spec.egressDeny[0].toFQDNs',
       'unknown-field spec.egressDeny[0].authentication',
+      'fqdn-deny spec.egressDeny[0].toFQDNs',
     ],
   },
   {

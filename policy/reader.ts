@@ -122,7 +122,7 @@ export class Reader {
     if (text === undefined || shape.oneOf === undefined || shape.oneOf.includes(text)) return text;
     const near = shape.oneOf.find((value) => value.toLowerCase() === text.toLowerCase()) ?? nearest(text, shape.oneOf);
     const message = `read ${lastName(path)}: found ${quote(text)}, wanted one of ${shape.oneOf.join(', ')}`;
-    this.problem(path, 'unknown-value', message, near === undefined ? {} : { hint: `did you mean ${quote(near)}?` });
+    this.problem(path, 'unknown-value', message, near && `did you mean ${quote(near)}?`);
     return undefined;
   }
 
@@ -131,10 +131,12 @@ export class Reader {
       if (typeof node.value === 'string') return node.value;
       const text = node.source ?? String(node.value);
       const found = typeof node.value === 'boolean' ? `the boolean ${text}` : `the number ${text}`;
-      this.problem(path, 'unquoted', `read ${lastName(path)}: found ${found}, wanted a string`, {
-        severity: 'warning',
-        hint: `taken as ${quote(text)}; write it in quotes`,
-      });
+      this.warn(
+        path,
+        'unquoted',
+        `read ${lastName(path)}: found ${found}, wanted a string`,
+        `taken as ${quote(text)}; write it in quotes`,
+      );
       return text;
     }
     const text = pair ? pairText(node) : undefined;
@@ -142,10 +144,12 @@ export class Reader {
       this.wrongType(node, path, 'a string');
       return undefined;
     }
-    this.problem(path, 'pair-for-string', `read ${lastName(path)}: found a map, wanted a string`, {
-      severity: 'warning',
-      hint: `taken as ${quote(text)}; put the quotes around the whole of it`,
-    });
+    this.warn(
+      path,
+      'pair-for-string',
+      `read ${lastName(path)}: found a map, wanted a string`,
+      `taken as ${quote(text)}; put the quotes around the whole of it`,
+    );
     return text;
   }
 
@@ -233,7 +237,7 @@ export class Reader {
         ? `did you mean ${quote(near)}?`
         : (this.placeOf(shape, key) ?? `known fields here: ${known.join(', ')}`);
     const message = `read ${lastName(parentPath(path))}: found unknown field ${quote(key)}, wanted a known one`;
-    this.problem(path, 'unknown-field', message, { hint });
+    this.problem(path, 'unknown-field', message, hint);
   }
 
   /** Where the field would be right: deeper from here first, then from each enclosing object. */
@@ -252,19 +256,25 @@ export class Reader {
 
   private wrongType(node: Node, path: string, wanted: string, hint?: string): void {
     const message = `read ${lastName(path)}: found ${describe(node)}, wanted ${wanted}`;
-    this.problem(path, 'wrong-type', message, hint === undefined ? {} : { hint });
+    this.problem(path, 'wrong-type', message, hint);
   }
 
-  /** Reports at `path`, or at the nearest ancestor that was written. */
-  problem(path: string, code: string, message: string, more: { severity?: Severity; hint?: string } = {}): void {
+  /** Reports an error at `path`, or at the nearest ancestor that was written. */
+  problem(path: string, code: string, message: string, hint?: string): void {
+    this.report('error', { path, code, message, ...(hint !== undefined && { hint }) });
+  }
+
+  /** Reports what is legal and surely not meant. */
+  warn(path: string, code: string, message: string, hint?: string): void {
+    this.report('warning', { path, code, message, ...(hint !== undefined && { hint }) });
+  }
+
+  private report(severity: Severity, said: Pick<Problem, 'path' | 'code' | 'message' | 'hint'>): void {
     this.problems.push({
       file: this.file,
-      ...this.position(path),
-      path,
-      severity: more.severity ?? 'error',
-      message,
-      code,
-      ...(more.hint !== undefined && { hint: more.hint }),
+      ...this.position(said.path),
+      severity,
+      ...said,
       ...(this.documentName !== undefined && { document: this.documentName }),
     });
   }

@@ -135,7 +135,8 @@ const RULE = object({
       authentication: AUTHENTICATION,
     }),
   ),
-  egressDeny: list(object({ ...peerFields('to'), toPorts: list(PORT_DENY_RULE) })),
+  // Read here to be refused with a reason.
+  egressDeny: list(object({ ...peerFields('to'), toFQDNs: list(FQDN_SELECTOR), toPorts: list(PORT_DENY_RULE) })),
   enableDefaultDeny: object({ ingress: boolean, egress: boolean }),
   labels: list(object({ key: string, value: string, source: string }, ['key'])),
   description: string,

@@ -13,7 +13,7 @@
 import { aggregateOf } from '../policy-maps/policy-verdict.ts';
 import { type Prefix, placeOf } from './cidr.ts';
 import { OWN_CLUSTER } from './identity.ts';
-import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
+import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from './labels.ts';
 import { holds, type Peer } from './peer.ts';
 import type { LabelSelector, Requirement } from './selector.ts';
 
@@ -77,7 +77,7 @@ export class SelectorCache {
     const identities = new Set<number>();
     // The same set unless an aggregate stands for some of them.
     const apart = peer.aggregates.length === 0 ? identities : new Set<number>();
-    const entry: Entry = { peer, identities, apart, users: new Map(), listers: new Map(), places: placesOf(peer) };
+    const entry: Entry = { peer, identities, apart, users: new Map(), listers: new Map(), places: this.placesOf(peer) };
     this.peers.set(peer.key, entry);
     if (entry.places === undefined) this.unfiled.add(entry);
     for (const place of entry.places ?? []) addTo(this.filed, place, entry);
@@ -85,6 +85,35 @@ export class SelectorCache {
       if (holds(peer, this.identities.get(id) as LabelSet)) this.hold(entry, id);
     }
     return entry;
+  }
+
+  /** Where a peer is filed: under each label one of which its identities must have, or under its prefix. */
+  private placesOf(peer: Peer): readonly string[] | undefined {
+    if (peer.within !== undefined) return [prefixPlace(peer.within, peer.within.length)];
+    const places: string[] = [];
+    for (const selector of peer.anyOf) {
+      const found = this.tellingPlaces(selector);
+      if (found === undefined) return undefined;
+      places.push(...found);
+    }
+    return [...new Set(places)];
+  }
+
+  /** The labels that tell most: of the requirements the one that the fewest identities meet (or, as yet, peers share). */
+  private tellingPlaces(selector: LabelSelector): readonly string[] | undefined {
+    const telling = selector.filter((requirement) => valuesOf(requirement) !== undefined);
+    // All pods share the cluster, though nobody may have seen a pod yet.
+    const own = telling.filter(({ key }) => key !== CLUSTER);
+    let best: { places: readonly string[]; identities: number; peers: number } | undefined;
+    for (const requirement of own.length > 0 ? own : telling) {
+      const places = (valuesOf(requirement) ?? []).map((value) => `${requirement.key}=${value}`);
+      const identities = sum(places, (place) => this.byLabel.get(place)?.size ?? 0);
+      const peers = sum(places, (place) => this.filed.get(place)?.size ?? 0);
+      const isBetter =
+        best === undefined || identities < best.identities || (identities === best.identities && peers < best.peers);
+      if (isBetter) best = { places, identities, peers };
+    }
+    return best?.places;
   }
 
   /** Identities that a new peer could hold. */
@@ -156,6 +185,10 @@ export class SelectorCache {
   }
 }
 
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
+
 function tell(entry: Entry, id: number): void {
   const listeners = entry.apart.has(id) ? entry.users : entry.listers;
   for (const user of listeners.keys()) user.touch(id, entry);
@@ -165,26 +198,6 @@ function count<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
   const next = (counts.get(key) ?? 0) + by;
   if (next > 0) counts.set(key, next);
   else counts.delete(key);
-}
-
-/** Where a peer is filed: under each label one of which its identities must have, or under its prefix. */
-function placesOf(peer: Peer): readonly string[] | undefined {
-  if (peer.within !== undefined) return [prefixPlace(peer.within, peer.within.length)];
-  const places: string[] = [];
-  for (const selector of peer.anyOf) {
-    const found = selectorPlaces(selector);
-    if (found === undefined) return undefined;
-    places.push(...found);
-  }
-  return [...new Set(places)];
-}
-
-/** The most telling requirement: a namespace if there is one, the cluster (which all pods share) only at last. */
-function selectorPlaces(selector: LabelSelector): readonly string[] | undefined {
-  const telling = selector.filter((requirement) => valuesOf(requirement) !== undefined);
-  const best =
-    telling.find(({ key }) => key === POD_NAMESPACE) ?? telling.find(({ key }) => key !== CLUSTER) ?? telling[0];
-  return best === undefined ? undefined : valuesOf(best)?.map((value) => `${best.key}=${value}`);
 }
 
 /** The values one of which a label must have; labels of some sources have none, so that having the key is enough. */

@@ -47,9 +47,7 @@ function validateRule(rule: CiliumRule, path: string, check: Check): void {
       path,
       'empty-rule',
       'read rule: found no ingress, ingressDeny, egress or egressDeny entries, wanted at least one',
-      {
-        hint: 'to close a direction write a list with one empty entry, e.g. ingress: [{}]',
-      },
+      'to close a direction write a list with one empty entry, e.g. ingress: [{}]',
     );
   }
   for (const list of lists) {
@@ -65,9 +63,12 @@ function checkSubject(rule: CiliumRule, path: string, { reader, isClusterwide, n
   const { endpointSelector, nodeSelector } = rule;
   if (endpointSelector === undefined && nodeSelector === undefined) {
     const wanted = isClusterwide ? 'endpointSelector or nodeSelector' : 'endpointSelector';
-    reader.problem(path, 'no-subject', `read rule: found no subject, wanted ${wanted}`, {
-      hint: 'endpointSelector: {} selects every endpoint in scope',
-    });
+    reader.problem(
+      path,
+      'no-subject',
+      `read rule: found no subject, wanted ${wanted}`,
+      'endpointSelector: {} selects every endpoint in scope',
+    );
   }
   if (endpointSelector !== undefined && nodeSelector !== undefined) {
     reader.problem(
@@ -80,23 +81,18 @@ function checkSubject(rule: CiliumRule, path: string, { reader, isClusterwide, n
       `${path}.nodeSelector`,
       'node-selector',
       'read rule: found nodeSelector in a CiliumNetworkPolicy, wanted endpointSelector',
-      {
-        hint: 'host policies are CiliumClusterwideNetworkPolicy',
-      },
+      'host policies are CiliumClusterwideNetworkPolicy',
     );
   }
   if (endpointSelector !== undefined) checkSelector(endpointSelector, `${path}.endpointSelector`, reader);
   if (nodeSelector !== undefined) checkSelector(nodeSelector, `${path}.nodeSelector`, reader);
   const written = endpointSelector?.matchLabels?.[`k8s:${POD_NAMESPACE}`];
   if (!isClusterwide && written !== undefined && written !== namespace) {
-    reader.problem(
+    reader.warn(
       joinPath(`${path}.endpointSelector.matchLabels`, `k8s:${POD_NAMESPACE}`),
       'subject-namespace',
       `read subject: found namespace ${JSON.stringify(written)}, wanted the policy's own, ${JSON.stringify(namespace)}`,
-      {
-        severity: 'warning',
-        hint: 'a CiliumNetworkPolicy applies in its own namespace only; the label is overwritten',
-      },
+      'a CiliumNetworkPolicy applies in its own namespace only; the label is overwritten',
     );
   }
 }
@@ -116,14 +112,11 @@ function warnLoneDeny(rule: CiliumRule, path: string, { reader }: Check): void {
     const deny = `${direction}Deny` as const;
     const isLone = (rule[deny]?.length ?? 0) > 0 && (rule[direction]?.length ?? 0) === 0;
     if (!isLone || rule.enableDefaultDeny?.[direction] === false) continue;
-    reader.problem(
+    reader.warn(
       `${path}.${deny}`,
       'lone-deny',
       `read rule: found ${deny} without ${direction}, wanted rules that allow the rest`,
-      {
-        severity: 'warning',
-        hint: `a deny rule alone closes all other ${direction} too; add ${direction} rules, or enableDefaultDeny: { ${direction}: false }`,
-      },
+      `a deny rule alone closes all other ${direction} too; add ${direction} rules, or enableDefaultDeny: { ${direction}: false }`,
     );
   }
 }
@@ -145,9 +138,12 @@ function validateElement(element: CiliumElement, list: RuleList, path: string, r
   );
   if ((element.icmps?.length ?? 0) > 0) {
     if (toPorts.length > 0) {
-      reader.problem(`${path}.icmps`, 'icmps-with-ports', 'read rule: found icmps beside toPorts, wanted one of them', {
-        hint: `make two entries of ${list.field}`,
-      });
+      reader.problem(
+        `${path}.icmps`,
+        'icmps-with-ports',
+        'read rule: found icmps beside toPorts, wanted one of them',
+        `make two entries of ${list.field}`,
+      );
     }
     if (!options['enable-icmp-rules']) {
       reader.problem(
@@ -169,80 +165,84 @@ function isDnsFree(rule: CiliumPortRule): boolean {
 function warnEmptyPorts(toPorts: readonly CiliumPortRule[], path: string, reader: Reader): void {
   toPorts.forEach((rule, i) => {
     if (!isDnsFree(rule)) return;
-    reader.problem(`${path}.toPorts[${i}]`, 'no-ports', 'read toPorts: found no ports, wanted at least one', {
-      severity: 'warning',
-      hint: 'an entry without ports matches nothing; leave toPorts out to mean every port',
-    });
+    reader.warn(
+      `${path}.toPorts[${i}]`,
+      'no-ports',
+      'read toPorts: found no ports, wanted at least one',
+      'an entry without ports matches nothing; leave toPorts out to mean every port',
+    );
   });
 }
 
 function warnEmptyElement(list: RuleList, path: string, reader: Reader): void {
   if (list.deny) {
-    reader.problem(path, 'empty-deny', `read rule: found an empty ${list.field} entry, wanted peers or ports`, {
-      severity: 'warning',
-      hint: 'it denies nothing by itself; to deny everyone write fromEntities/toEntities: [all]',
-    });
+    reader.warn(
+      path,
+      'empty-deny',
+      `read rule: found an empty ${list.field} entry, wanted peers or ports`,
+      'it denies nothing by itself; to deny everyone write fromEntities/toEntities: [all]',
+    );
     return;
   }
-  reader.problem(path, 'empty-element', `read rule: found an empty ${list.field} entry, wanted peers or ports`, {
-    severity: 'warning',
-    hint: `in a Cilium policy it allows nothing and closes ${list.direction}; a NetworkPolicy would allow everything`,
-  });
+  reader.warn(
+    path,
+    'empty-element',
+    `read rule: found an empty ${list.field} entry, wanted peers or ports`,
+    `in a Cilium policy it allows nothing and closes ${list.direction}; a NetworkPolicy would allow everything`,
+  );
 }
 
 /** At most one kind of peer an element: Cilium ORs elements, never kinds inside one. */
-function checkMembers(element: CiliumElement, list: RuleList, path: string, { reader, options }: Check): void {
+function checkMembers(element: CiliumElement, list: RuleList, path: string, check: Check): void {
+  const { reader } = check;
   const { side } = list;
   const names = [...MEMBERS.map((name) => `${side}${name}`), ...(side === 'to' ? ['toFQDNs', 'toServices'] : [])];
-  const filled = names.filter((name) => ((element[name] as readonly unknown[] | undefined)?.length ?? 0) > 0);
+  const filled = names.filter((name) => lengthOf(element[name]) > 0);
   if (filled.length > 1) {
-    reader.problem(
-      `${path}.${filled[1]}`,
-      'two-members',
-      `read rule: found ${filled.join(' and ')} in one entry, wanted one kind of peer`,
-      {
-        hint: `make one entry of ${list.field} for each; entries are alternatives`,
-      },
-    );
-  }
-  const isServices = (element.toServices?.length ?? 0) > 0;
-  if (isServices && (element.toPorts?.length ?? 0) > 0) {
-    reader.problem(
-      `${path}.toPorts`,
-      'services-with-ports',
-      'read rule: found toPorts beside toServices, wanted toServices alone',
-      {
-        severity: 'warning',
-        hint: 'ports are those of the backends, not of the service',
-      },
-    );
-  }
-  if (list.deny && (element.toFQDNs?.length ?? 0) > 0) {
-    reader.problem(`${path}.toFQDNs`, 'fqdn-deny', 'read rule: found toFQDNs in egressDeny, wanted it in egress only');
-  }
-  if ((member(element, side, 'Groups')?.length ?? 0) > 0) {
-    reader.problem(`${path}.${side}Groups`, 'groups', `read rule: found ${side}Groups, wanted another kind of peer`, {
-      hint: 'groups need a cloud provider to ask (AWS); list the addresses in a CiliumCIDRGroup instead',
-    });
-  }
-  if ((member(element, side, 'Nodes')?.length ?? 0) > 0 && !options['enable-node-selector-labels']) {
-    reader.problem(
-      `${path}.${side}Nodes`,
-      'nodes-disabled',
-      `read rule: found ${side}Nodes, wanted none while enable-node-selector-labels is false`,
-      {
-        hint: 'set enable-node-selector-labels: true',
-      },
-    );
+    const message = `read rule: found ${filled.join(' and ')} in one entry, wanted one kind of peer`;
+    const hint = `make one entry of ${list.field} for each; entries are alternatives`;
+    reader.problem(`${path}.${filled[1]}`, 'two-members', message, hint);
   }
   for (const name of names) {
-    const value = element[name] as readonly unknown[] | undefined;
-    if (value === undefined || value.length > 0) continue;
-    reader.problem(`${path}.${name}`, 'empty-member', `read rule: found an empty ${name}, wanted at least one`, {
-      severity: 'warning',
-      hint: 'an empty list selects nobody; leave the field out to mean anybody',
-    });
+    if (element[name] === undefined || lengthOf(element[name]) > 0) continue;
+    const hint = 'an empty list selects nobody; leave the field out to mean anybody';
+    reader.warn(`${path}.${name}`, 'empty-member', `read rule: found an empty ${name}, wanted at least one`, hint);
   }
+  for (const name of filled) refuseMember(name, element, { ...list, path }, check);
+}
+
+/** Members that are not for everywhere. */
+function refuseMember(
+  name: string,
+  element: CiliumElement,
+  list: RuleList & { path: string },
+  { reader, options }: Check,
+): void {
+  const place = `${list.path}.${name}`;
+  if (name === 'toServices' && lengthOf(element.toPorts) > 0) {
+    const message = 'read rule: found toPorts beside toServices, wanted toServices alone';
+    reader.warn(
+      `${list.path}.toPorts`,
+      'services-with-ports',
+      message,
+      'ports are those of the backends, not of the service',
+    );
+  }
+  if (name === 'toFQDNs' && list.deny) {
+    reader.problem(place, 'fqdn-deny', 'read rule: found toFQDNs in egressDeny, wanted it in egress only');
+  }
+  if (name.endsWith('Groups')) {
+    const hint = 'groups need a cloud provider to ask (AWS); list the addresses in a CiliumCIDRGroup instead';
+    reader.problem(place, 'groups', `read rule: found ${name}, wanted another kind of peer`, hint);
+  }
+  if (name.endsWith('Nodes') && !options['enable-node-selector-labels']) {
+    const message = `read rule: found ${name}, wanted none while enable-node-selector-labels is false`;
+    reader.problem(place, 'nodes-disabled', message, 'set enable-node-selector-labels: true');
+  }
+}
+
+function lengthOf(list: unknown): number {
+  return Array.isArray(list) ? list.length : 0;
 }
 
 function checkPeers(element: CiliumElement, { side, deny }: RuleList, path: string, check: Check): void {

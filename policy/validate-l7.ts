@@ -31,14 +31,11 @@ export function checkHttp(http: Http, path: string, reader: Reader): void {
       if ((secret.name ?? '') === '') {
         reader.problem(`${place}.secret`, 'secret-name', 'read secret: found no name, wanted one');
       }
-      reader.problem(
+      reader.warn(
         `${place}.secret`,
         'secret',
         'read headerMatches: found secret, wanted value: secrets are not read',
-        {
-          severity: 'warning',
-          hint: 'the header never matches',
-        },
+        'the header never matches',
       );
     }
   });
@@ -47,7 +44,7 @@ export function checkHttp(http: Http, path: string, reader: Reader): void {
 /** The pattern must match the whole request target, query string included. */
 function warnPath(pattern: string, path: string, reader: Reader): void {
   const warn = (code: string, message: string, hint: string): void => {
-    reader.problem(path, code, `read path: ${message}`, { severity: 'warning', hint });
+    reader.warn(path, code, `read path: ${message}`, hint);
   };
   const shown = quote(pattern);
   if (pattern !== '' && !/^[\^(]*[/.[\\*]/.test(pattern)) {
@@ -97,10 +94,12 @@ function stepsAround(pattern: string): string | undefined {
 
 function warnMethod(method: string, path: string, reader: Reader): void {
   if (/^[a-z|]+$/.test(method)) {
-    reader.problem(path, 'method-case', `read method: found ${quote(method)}, wanted upper case`, {
-      severity: 'warning',
-      hint: `methods are case sensitive: write ${quote(method.toUpperCase())}`,
-    });
+    reader.warn(
+      path,
+      'method-case',
+      `read method: found ${quote(method)}, wanted upper case`,
+      `methods are case sensitive: write ${quote(method.toUpperCase())}`,
+    );
   }
 }
 
@@ -124,9 +123,7 @@ export function checkKafka(kafka: Kafka, path: string, reader: Reader): void {
       `${path}.apiKey`,
       'kafka-key',
       `read apiKey: found ${quote(kafka.apiKey)}, wanted a Kafka request name`,
-      {
-        ...(near !== undefined && { hint: `did you mean ${quote(near)}?` }),
-      },
+      near !== undefined ? `did you mean ${quote(near)}?` : undefined,
     );
   }
   if (kafka.apiVersion !== undefined && kafka.apiVersion !== '' && !/^\d{1,5}$/.test(kafka.apiVersion)) {

@@ -12,10 +12,12 @@ import { checkCidr, checkExcept, checkSelector } from './validate-peers.ts';
 
 export function validateNetworkPolicy(spec: NetworkPolicySpec, reader: Reader): void {
   if (spec.podSelector === undefined) {
-    reader.problem('spec', 'no-subject', 'read policy: found no podSelector, wanted one', {
-      severity: 'warning',
-      hint: 'podSelector: {} selects every pod of the namespace, and so does leaving it out',
-    });
+    reader.warn(
+      'spec',
+      'no-subject',
+      'read policy: found no podSelector, wanted one',
+      'podSelector: {} selects every pod of the namespace, and so does leaving it out',
+    );
   } else {
     checkSelector(spec.podSelector, 'spec.podSelector', reader, false);
   }
@@ -24,14 +26,11 @@ export function validateNetworkPolicy(spec: NetworkPolicySpec, reader: Reader): 
     const types = spec.policyTypes ?? [];
     const name = direction === 'ingress' ? 'Ingress' : 'Egress';
     if (types.length > 0 && !types.includes(name) && (spec[direction]?.length ?? 0) > 0) {
-      reader.problem(
+      reader.warn(
         `spec.${direction}`,
         'policy-types',
         `read policy: found ${direction} rules without ${name} in policyTypes, wanted it listed`,
-        {
-          severity: 'warning',
-          hint: `Kubernetes ignores these rules, Cilium applies them; add ${name} to policyTypes`,
-        },
+        `Kubernetes ignores these rules, Cilium applies them; add ${name} to policyTypes`,
       );
     }
   }
@@ -46,14 +45,20 @@ function checkElement(element: NetworkPolicyElement, path: string, reader: Reade
 function checkPeer(peer: NetworkPolicyPeer, path: string, reader: Reader): void {
   const { podSelector, namespaceSelector, ipBlock } = peer;
   if (podSelector === undefined && namespaceSelector === undefined && ipBlock === undefined) {
-    reader.problem(path, 'empty-peer', 'read peer: found nothing, wanted podSelector, namespaceSelector or ipBlock', {
-      hint: 'to mean every peer leave the whole list out; to mean every pod of the namespace write podSelector: {}',
-    });
+    reader.problem(
+      path,
+      'empty-peer',
+      'read peer: found nothing, wanted podSelector, namespaceSelector or ipBlock',
+      'to mean every peer leave the whole list out; to mean every pod of the namespace write podSelector: {}',
+    );
   }
   if (ipBlock !== undefined && (podSelector !== undefined || namespaceSelector !== undefined)) {
-    reader.problem(path, 'two-members', 'read peer: found ipBlock beside a selector, wanted one of them', {
-      hint: 'make two entries of the list; entries are alternatives',
-    });
+    reader.problem(
+      path,
+      'two-members',
+      'read peer: found ipBlock beside a selector, wanted one of them',
+      'make two entries of the list; entries are alternatives',
+    );
   }
   if (podSelector !== undefined) checkSelector(podSelector, `${path}.podSelector`, reader, false);
   if (namespaceSelector !== undefined) checkSelector(namespaceSelector, `${path}.namespaceSelector`, reader, false);
@@ -68,9 +73,7 @@ function checkPort({ port, endPort }: NetworkPolicyPort, path: string, reader: R
       `${path}.port`,
       'port',
       `read port: found the string ${quote(port)}, wanted a number or a port name`,
-      {
-        ...(/^\d+$/.test(port) && { hint: `write ${port} without quotes` }),
-      },
+      /^\d+$/.test(port) ? `write ${port} without quotes` : undefined,
     );
   }
   if (typeof port === 'number' && (port < 1 || port > 65535)) {

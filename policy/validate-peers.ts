@@ -61,14 +61,11 @@ export function checkCidr(text: string, path: string, reader: Reader): Prefix | 
   try {
     const prefix = parsePrefix(text);
     if (hasHostBits(text)) {
-      reader.problem(
+      reader.warn(
         path,
         'host-bits',
         `read CIDR: found ${quote(text)} with bits beyond its length, wanted ${prefix.text}`,
-        {
-          severity: 'warning',
-          hint: `it is taken as ${prefix.text}`,
-        },
+        `it is taken as ${prefix.text}`,
       );
     }
     return prefix;
@@ -102,10 +99,12 @@ export function checkFqdn(fqdn: { matchName?: string; matchPattern?: string }, p
     reader.problem(path, 'fqdn', 'read name: found matchName and matchPattern, wanted one of them');
   }
   if ((matchName ?? '') === '' && (matchPattern ?? '') === '') {
-    reader.problem(path, 'fqdn-empty', 'read name: found neither matchName nor matchPattern, wanted one of them', {
-      severity: 'warning',
-      hint: 'it matches nothing',
-    });
+    reader.warn(
+      path,
+      'fqdn-empty',
+      'read name: found neither matchName nor matchPattern, wanted one of them',
+      'it matches nothing',
+    );
   }
   checkName(matchName, /^[-a-zA-Z0-9_.]*$/, `${path}.matchName`, reader);
   checkName(matchPattern, /^[-a-zA-Z0-9_.*]*$/, `${path}.matchPattern`, reader);
@@ -123,9 +122,7 @@ function checkName(text: string | undefined, allowed: RegExp, path: string, read
     path,
     'fqdn-characters',
     `read name: found ${quote(text)}, wanted letters, digits, '-', '_', '.'${stars}`,
-    {
-      ...(hint !== undefined && { hint }),
-    },
+    hint !== undefined ? hint : undefined,
   );
 }
 
@@ -151,9 +148,7 @@ export function checkIcmp(
       `${path}.fields[${i}].type`,
       'icmp-type',
       `read ICMP type: found ${quote(type)}, wanted 0 to 255 or a name of ${family}`,
-      {
-        ...(near !== undefined && { hint: `did you mean ${quote(near)}?` }),
-      },
+      near !== undefined ? `did you mean ${quote(near)}?` : undefined,
     );
   });
 }

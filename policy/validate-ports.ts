@@ -26,65 +26,51 @@ export function checkPortRule(rule: CiliumPortRule, path: string, check: PortChe
   checkListener(rule, path, check);
   if (rule.terminatingTLS !== undefined || rule.originatingTLS !== undefined) {
     const field = rule.terminatingTLS !== undefined ? 'terminatingTLS' : 'originatingTLS';
-    reader.problem(
+    reader.warn(
       `${path}.${field}`,
       'tls-unenforced',
       `read toPorts: found ${field}, wanted none: TLS interception is not enforced yet`,
-      {
-        severity: 'warning',
-        hint: 'until it is, these ports are closed to the peers of this rule',
-      },
+      'until it is, these ports are closed to the peers of this rule',
     );
   }
   checkL7(rule, path, check);
 }
 
-function checkPort({ port, endPort, protocol }: CiliumPort, path: string, { reader, options }: Check): void {
+function checkPort(written: CiliumPort, path: string, check: Check): void {
+  const { port, endPort = 0 } = written;
+  const { reader } = check;
   const isNamed = port !== undefined && isServiceName(port);
   const number = port === undefined || isNamed ? 0 : parsePort(port);
   if (number === undefined) {
-    reader.problem(
-      `${path}.port`,
-      'port',
-      `read port: found ${quote(port)}, wanted 0 to 65535 or a service name of at most 15 letters, digits and '-'`,
-    );
+    const wanted = "0 to 65535 or a service name of at most 15 letters, digits and '-'";
+    reader.problem(`${path}.port`, 'port', `read port: found ${quote(port)}, wanted ${wanted}`);
   } else if (port !== undefined && !isNamed && !/^(0|[1-9]\d*)$/.test(port)) {
-    reader.problem(`${path}.port`, 'port-base', `read port: found ${quote(port)}, wanted a decimal number`, {
-      severity: 'warning',
-      hint: `it is read as ${number}`,
-    });
+    const message = `read port: found ${quote(port)}, wanted a decimal number`;
+    reader.warn(`${path}.port`, 'port-base', message, `it is read as ${number}`);
   }
-  if (isNamed && (endPort ?? 0) > 0) {
-    reader.problem(
-      `${path}.endPort`,
-      'named-range',
-      `read port: found endPort beside the name ${quote(port)}, wanted a number as start`,
-    );
-  } else if (number !== undefined && number > 0 && endPort !== undefined && endPort > 0 && endPort < number) {
-    reader.problem(
-      `${path}.endPort`,
-      'end-below-port',
-      `read port: found endPort ${endPort} below port ${number}, wanted at least ${number}`,
-      {
-        severity: 'warning',
-        hint: `it is taken as the single port ${number}`,
-      },
-    );
+  if (isNamed && endPort > 0) {
+    const message = `read port: found endPort beside the name ${quote(port)}, wanted a number as start`;
+    reader.problem(`${path}.endPort`, 'named-range', message);
+  } else if (number !== undefined && endPort > 0 && endPort < number) {
+    const message = `read port: found endPort ${endPort} below port ${number}, wanted at least ${number}`;
+    reader.warn(`${path}.endPort`, 'end-below-port', message, `it is taken as the single port ${number}`);
   }
-  if (port === undefined && (protocol === undefined || protocol === 'ANY')) return;
-  if (!EXTENDED_PROTOCOLS.includes(protocol ?? '')) return;
+  checkProtocol(written, isNamed || number !== 0, path, check);
+}
+
+function checkProtocol(
+  { port, protocol }: CiliumPort,
+  hasPort: boolean,
+  path: string,
+  { reader, options }: Check,
+): void {
+  if (protocol === undefined || !EXTENDED_PROTOCOLS.includes(protocol)) return;
   if (!options['enable-extended-ip-protocols']) {
-    reader.problem(
-      `${path}.protocol`,
-      'extended-protocol',
-      `read protocol: found ${protocol}, wanted TCP, UDP, SCTP or ANY while enable-extended-ip-protocols is false`,
-    );
-  } else if (isNamed || number !== 0) {
-    reader.problem(
-      `${path}.port`,
-      'extended-port',
-      `read port: found ${quote(port)} with protocol ${protocol}, wanted 0: it has no ports`,
-    );
+    const wanted = 'TCP, UDP, SCTP or ANY while enable-extended-ip-protocols is false';
+    reader.problem(`${path}.protocol`, 'extended-protocol', `read protocol: found ${protocol}, wanted ${wanted}`);
+  } else if (hasPort) {
+    const message = `read port: found ${quote(port)} with protocol ${protocol}, wanted 0: it has no ports`;
+    reader.problem(`${path}.port`, 'extended-port', message);
   }
 }
 
@@ -102,9 +88,7 @@ function checkServerNames(rule: CiliumPortRule, path: string, reader: Reader): v
       `${path}.serverNames`,
       'server-names-with-l7',
       'read toPorts: found serverNames beside rules, wanted terminatingTLS with them',
-      {
-        hint: 'without ending TLS the requests inside cannot be read',
-      },
+      'without ending TLS the requests inside cannot be read',
     );
   }
 }
@@ -124,9 +108,12 @@ function checkListener(rule: CiliumPortRule, path: string, { reader, isEgress }:
       'read toPorts: found listener beside rules, wanted one of them',
     );
   }
-  reader.problem(`${path}.listener`, 'listener', 'read toPorts: found listener, wanted none', {
-    hint: 'it hands the stream to a listener of an Envoy that Sluice does not run; use rules.http, rules.dns or rules.kafka',
-  });
+  reader.problem(
+    `${path}.listener`,
+    'listener',
+    'read toPorts: found listener, wanted none',
+    'it hands the stream to a listener of an Envoy that Sluice does not run; use rules.http, rules.dns or rules.kafka',
+  );
 }
 
 function hasRules({ rules }: CiliumPortRule): boolean {
@@ -142,15 +129,21 @@ function checkL7(rule: CiliumPortRule, path: string, check: PortCheck): void {
   const { rules } = rule;
   if (rules === undefined) return;
   if (rules.l7proto !== undefined || rules.l7 !== undefined) {
-    reader.problem(`${path}.rules`, 'l7proto', 'read rules: found l7proto/l7, wanted http, dns or kafka', {
-      hint: 'generic proxylib parsers are gone from Cilium since 1.20 and were never part of Sluice',
-    });
+    reader.problem(
+      `${path}.rules`,
+      'l7proto',
+      'read rules: found l7proto/l7, wanted http, dns or kafka',
+      'generic proxylib parsers are gone from Cilium since 1.20 and were never part of Sluice',
+    );
   }
   const given = (['http', 'dns', 'kafka'] as const).filter((name) => rules[name] !== undefined);
   if (given.length > 1) {
-    reader.problem(`${path}.rules`, 'two-parsers', `read rules: found ${given.join(' and ')}, wanted one of them`, {
-      hint: 'make one entry of toPorts for each',
-    });
+    reader.problem(
+      `${path}.rules`,
+      'two-parsers',
+      `read rules: found ${given.join(' and ')}, wanted one of them`,
+      'make one entry of toPorts for each',
+    );
   }
   if (hasRules(rule)) {
     if (!options['enable-l7-proxy']) {
@@ -186,9 +179,7 @@ function checkL7Ports(rule: CiliumPortRule, path: string, { reader, isEgress }: 
         `${place}.protocol`,
         'l7-protocol',
         `read protocol: found ${protocol ?? 'none'} under L7 rules, wanted TCP`,
-        {
-          hint: 'write protocol: TCP; only dns rules may be over UDP',
-        },
+        'write protocol: TCP; only dns rules may be over UDP',
       );
     }
     if (isDns && (endPort ?? 0) > (parsePort(port ?? '') ?? 0)) {

@@ -7,14 +7,14 @@ import type { Settings } from './settings.ts';
 
 export interface CaptureTarget {
   readonly interface: string;
-  /** Name in the file: the interface, and the pod it belongs to. */
+  /** Name in the file: the pod, or the interface. */
   readonly label: string;
   /** Network namespace that holds the interface, by name or path; undefined: the caller's. */
   readonly netns: string | undefined;
 }
 
-/** The interface of a pod whose TAP lies in its own namespace. */
-const TAP_INTERFACE = 'eth0';
+/** The interface that the agent makes in a pod's namespace. */
+const POD_INTERFACE = 'eth0';
 
 /**
  * The interfaces of the named pods; of all pods when none is named; or just the named interfaces.
@@ -54,8 +54,10 @@ function podTargets(settings: Settings, pods: readonly string[], namespace: stri
   });
 }
 
-function targetOf(attachment: JournalAttachment): CaptureTarget {
-  const isTap = attachment.hostInterface === '';
-  const name = isTap ? TAP_INTERFACE : attachment.hostInterface;
-  return { interface: name, label: `${name} ${attachment.owner}`, netns: isTap ? attachment.netns : undefined };
+/**
+ * The pod's own end is listened on where there is one: the dataplane's frames go out past the taps of the host's end.
+ */
+function targetOf({ owner, mode, netns, hostInterface }: JournalAttachment): CaptureTarget {
+  if (mode === 'existing') return { interface: hostInterface, label: `${owner} ${hostInterface}`, netns: undefined };
+  return { interface: POD_INTERFACE, label: owner, netns };
 }

@@ -2,7 +2,7 @@
 import { type CaptureOptions, capture } from './capture.ts';
 import type { CaptureTarget } from './capture-targets.ts';
 import { sentenceOf } from './failure.ts';
-import { interruptSignal } from './interrupt.ts';
+import { untilInterrupted } from './interrupt.ts';
 
 /** What the worker says at its end: a result, or why there is none. */
 export type WorkerMessage = { readonly frames: number; readonly gaps: number } | { readonly error: string };
@@ -10,7 +10,7 @@ export type WorkerMessage = { readonly frames: number; readonly gaps: number } |
 const { targets, options } = JSON.parse(process.argv[2]) as { targets: CaptureTarget[]; options: CaptureOptions };
 let message: WorkerMessage;
 try {
-  message = await capture(targets, options, interruptSignal());
+  message = await untilInterrupted((signal) => capture(targets, options, signal));
 } catch (error) {
   message = { error: sentenceOf(error) };
 }

@@ -4,15 +4,47 @@ import type { Manifest } from './manifest.ts';
 import type { Settings } from './settings.ts';
 
 export interface StatusView {
+  readonly name: string;
+  readonly version: string;
+  readonly agent: { readonly pid: number; readonly uptimeSec: number };
+  readonly dataplane: {
+    readonly pid: number;
+    readonly state: string;
+    readonly isAdopted: boolean;
+    readonly restarts: number;
+  };
+  readonly runDir: string;
+  readonly nodeName: string;
+  readonly clusterName: string;
   /** Put before `<namespace>-<pod>` to name a pod's network namespace. */
   readonly netnsPrefix?: string;
-  readonly [key: string]: unknown;
+  readonly attach: string;
+  readonly enforcement: string;
+  readonly policyRevision: number;
+  readonly endpoints: { readonly total: number; readonly ready: number };
+  readonly identities: number;
+  readonly policies: number;
+  readonly flows: Readonly<Record<string, number>> & { readonly kept: number; readonly capacity: number };
+  readonly maps: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly capacity: number;
+    /** 0 to 1. */
+    readonly pressure: number;
+    readonly full: number;
+    readonly evictions: number;
+  }[];
+  readonly memory: { readonly agentRssBytes: number };
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[];
 }
 
 export interface EndpointView {
   readonly id: number;
   readonly namespace: string;
   readonly pod: string;
+  /** `local`, or `external`: outside of the cluster, without an endpoint (its id is 0). */
+  readonly place?: string;
   readonly state: string;
   readonly identity: number;
   readonly labels: readonly string[];
@@ -22,7 +54,7 @@ export interface EndpointView {
   readonly interface?: string;
   readonly netns?: string;
   readonly problem?: string;
-  readonly policy?: { readonly ingress: string; readonly egress: string; readonly revision?: number };
+  readonly policy?: { readonly ingress: string; readonly egress: string };
   readonly [key: string]: unknown;
 }
 
@@ -55,7 +87,6 @@ export interface ObjectReference {
 
 export interface ApplyAnswer {
   readonly applied?: readonly (ObjectReference & { readonly action: string })[];
-  readonly deleted?: readonly (ObjectReference & { readonly action?: string })[];
   readonly problems?: readonly ManifestProblem[];
 }
 

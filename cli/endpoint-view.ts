@@ -8,7 +8,8 @@ import type { Column } from './table.ts';
 
 /** Prints the endpoints, one label a line. */
 export async function listEndpoints(settings: Settings): Promise<void> {
-  const rows = [...(await new DaemonApi(settings).endpoints())].sort((a, b) => a.id - b.id);
+  const all = await new DaemonApi(settings).endpoints();
+  const rows = all.filter(({ place }) => place !== 'external').sort((a, b) => a.id - b.id);
   await printListing(settings, { columns: columns(settings.paint), rows, nameOf: (one) => `endpoint/${one.id}` });
 }
 

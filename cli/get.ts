@@ -123,8 +123,8 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
         text === 'ready' ? paint.green : text === 'external' || text === 'remote' ? paint.dim : paint.red,
     },
     { header: 'IP', cell: ({ object, endpoint }) => endpoint?.ipv4 ?? endpoint?.ipv6 ?? podIp(object) },
-    { header: 'ENDPOINT', cell: ({ endpoint }) => endpoint?.id },
-    { header: 'IDENTITY', cell: ({ endpoint }) => endpoint?.identity },
+    { header: 'ENDPOINT', cell: ({ endpoint }) => endpoint?.id || undefined },
+    { header: 'IDENTITY', cell: ({ endpoint }) => endpoint?.identity || undefined },
     { header: 'IPv6', cell: ({ endpoint }) => endpoint?.ipv6, isWide: true },
     {
       header: 'NETNS',
@@ -168,9 +168,9 @@ function ciliumColumns(): Column<Row>[] {
   ];
 }
 
-function statusOf({ object, endpoint }: Row): string {
-  if (endpoint !== undefined) return endpoint.state;
-  return object.metadata?.annotations?.['sluice.io/external'] === 'true' ? 'external' : 'remote';
+function statusOf({ endpoint }: Row): string {
+  if (endpoint !== undefined) return endpoint.place === 'external' ? 'external' : endpoint.state;
+  return 'remote';
 }
 
 function podIp(object: Manifest): string | undefined {

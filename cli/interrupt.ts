@@ -1,8 +1,13 @@
-/** Ctrl-C as a signal that commands which go on until then wait for. */
+/** Ctrl-C for commands that go on until then. */
 
-/** Aborted by the first SIGINT or SIGTERM; the second ends the process as ever. */
-export function interruptSignal(): AbortSignal {
+/** Runs work with a signal that the first SIGINT or SIGTERM aborts; the second ends the process as ever. */
+export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
-  return controller.signal;
+  const abort = (): void => controller.abort();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, abort);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, abort);
+  }
 }

@@ -11,14 +11,20 @@ export interface JournalAttachment {
   readonly mode: 'veth' | 'tap' | 'existing';
   /** Name or path of the pod's network namespace. */
   readonly netns: string;
+  /** `device:inode` of that namespace, which tells it from a later one of the same name. */
+  readonly netnsIdentity: string;
   /** On the host; '' for a TAP, which lies in the pod's namespace as `eth0`. */
   readonly hostInterface: string;
+  /** Of hostInterface; 0 for a TAP. */
+  readonly ifindex: number;
   readonly addresses: readonly string[];
 }
 
 export interface JournalView {
   readonly attachments: readonly JournalAttachment[];
   readonly namespaces: readonly string[];
+  /** Name of the instance, where the host port tells it; undefined without a host port. */
+  readonly instance: string | undefined;
   readonly hasHostPort: boolean;
   readonly hasFirewall: boolean;
 }
@@ -54,15 +60,25 @@ export function readJournal(runDir: string): JournalView | undefined {
   const entries = value as {
     attachments: Record<string, JournalAttachment>;
     namespaces: string[];
-    hostPort: unknown;
+    hostPort: { spec: string } | null;
     hasFirewall: boolean;
   };
   return {
     attachments: Object.values(entries.attachments),
     namespaces: entries.namespaces,
+    instance: instanceOf(entries.hostPort?.spec),
     hasHostPort: entries.hostPort !== null,
     hasFirewall: entries.hasFirewall,
   };
+}
+
+/** The host port's specification as it was made. */
+function instanceOf(spec = '{}'): string | undefined {
+  try {
+    return (JSON.parse(spec) as { instance?: string }).instance;
+  } catch {
+    return undefined;
+  }
 }
 
 function parse(path: string, text: string): { version: unknown; value: unknown } {

@@ -5,6 +5,7 @@ import { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import { EventRing } from '../policy-maps/event-ring.ts';
 import { FragmentMap } from '../policy-maps/fragment-map.ts';
+import { L7RuleMap } from '../policy-maps/l7-rule-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
 import type { MapFile } from '../policy-maps/map-file.ts';
 import { MetricsMap } from '../policy-maps/metrics-map.ts';
@@ -25,11 +26,15 @@ const DOORS: Readonly<Record<string, MapDoor<{ readonly file: MapFile }>>> = {
   events_drop: EventRing,
   frag: FragmentMap,
   ipcache: Ipcache,
+  l7_rules: L7RuleMap,
   metrics: MetricsMap,
   policystats: PolicyStatsMap,
   ports: PortMap,
   runtime_config: ConfigMap,
 };
+
+/** Arrays and rings: all their rows are there from the start. */
+const UNCOUNTED = new Set(['events', 'events_drop', 'metrics', 'ports', 'runtime_config']);
 
 export async function listMaps(settings: Settings): Promise<void> {
   const policies = new Set(policyMapIds(settings).map(policyMapName));
@@ -50,7 +55,7 @@ export async function listMaps(settings: Settings): Promise<void> {
     nameOf: ({ name }) => `map/${name}`,
     columns: [
       { header: 'NAME', cell: (one) => one.name },
-      { header: 'NUM ENTRIES', cell: (one) => one.counters?.count },
+      { header: 'NUM ENTRIES', cell: (one) => (UNCOUNTED.has(one.name) ? '' : one.counters?.count) },
       { header: 'CAPACITY', cell: (one) => one.counters?.capacity },
       {
         header: 'NUM ERRORS',

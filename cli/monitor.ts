@@ -89,7 +89,8 @@ function filterOf(flags: MonitorFlags): MonitorFilter {
 /** Labels from wherever they can be had, interface names from the pinned ports. */
 function directoryOf(settings: Settings, names: IdentityNames): Directory {
   const interfaces = new Map<number, string>();
-  for (const { ifindex, ifname } of openPinned(settings, 'ports', PortMap).entries()) interfaces.set(ifindex, ifname);
+  // Records name the port they came in by.
+  for (const { index, ifname } of openPinned(settings, 'ports', PortMap).entries()) interfaces.set(index, ifname);
   return {
     ...EMPTY_DIRECTORY,
     identityLabels: (identity) => names.labels(identity),

@@ -23,6 +23,28 @@ import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { run } from './program.ts';
 import { testHost } from './test-host.ts';
 
+/** An envelope as the daemon sends it. */
+function flow(port: number, time = '2026-01-31T00:00:00.006Z') {
+  return {
+    flow: {
+      time,
+      verdict: 'FORWARDED',
+      IP: { source: '10.244.0.2', destination: '10.244.0.3', ipVersion: 'IPv4' },
+      l4: { TCP: { source_port: 41000, destination_port: port, flags: { SYN: true } } },
+      source: { ID: 7, identity: 4711, namespace: 'shop', pod_name: 'web-0' },
+      destination: { ID: 8, identity: 4712, namespace: 'shop', pod_name: 'api-0' },
+      Type: 'L3_L4',
+      event_type: { type: 4 },
+      traffic_direction: 'INGRESS',
+      trace_observation_point: 'TO_ENDPOINT',
+      is_reply: false,
+      Summary: 'TCP Flags: SYN',
+    },
+    node_name: 'vm',
+    time,
+  };
+}
+
 interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -64,7 +86,29 @@ const CNP = {
 /** What the fake was asked, in order. */
 const asked: { method: string; url: string; body: string }[] = [];
 
+const STATUS = {
+  name: 'test',
+  version: '0.1.0',
+  agent: { pid: 7, uptimeSec: 3700 },
+  dataplane: { pid: 8, state: 'running', isAdopted: false, restarts: 0 },
+  runDir: '/run/test',
+  nodeName: 'vm',
+  clusterName: 'default',
+  netnsPrefix: '',
+  attach: 'veth',
+  enforcement: 'default',
+  policyRevision: 5,
+  endpoints: { total: 2, ready: 1 },
+  identities: 12,
+  policies: 1,
+  flows: { seen: 9, lost: 0, kept: 9, capacity: 4095 },
+  maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],
+  memory: { agentRssBytes: 83886080 },
+  problems: [] as string[],
+};
+
 const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unknown]>> = {
+  'GET /v1/status': () => [200, STATUS],
   'GET /v1/endpoints': () => [200, ENDPOINTS],
   'GET /v1/endpoints/7': () => [200, ENDPOINTS[0]],
   'GET /v1/endpoints/8': () => [404, { error: 'endpoint 8: not found' }],
@@ -101,7 +145,13 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
     }
     return [200, { applied: [{ kind: 'Pod', namespace: 'shop', name: 'web-0', action: 'created' }], problems: [] }];
   },
-  'POST /v1/delete': () => [200, { deleted: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web' }] }],
+  'POST /v1/delete': () => [
+    200,
+    {
+      applied: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web', action: 'deleted' }],
+      problems: [],
+    },
+  ],
 };
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -110,6 +160,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const url = new URL(request.url ?? '', 'http://sluice');
   asked.push({ method: request.method ?? '', url: request.url ?? '', body });
   if (url.pathname === '/v1/identities/9') return; // a daemon that hangs
+  if (url.pathname === '/v1/flows') {
+    const lost = { lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '3' } };
+    response.end([flow(8080), flow(53), lost].map((one) => `${JSON.stringify(one)}\n`).join(''));
+    return;
+  }
   const [status, document] = ANSWERS[`${request.method} ${url.pathname}`]?.(url, body) ?? [
     404,
     { error: 'no such path' },
@@ -161,6 +216,69 @@ t.test('identity list sorts by number; -o yaml, name and --no-headers do as they
   t.match((await sluice('identity list -o yaml')).stdout, /^- id: 1\n/);
   t.equal((await sluice('identity list -o name')).stdout, 'identity/1\nidentity/4711\n');
   t.match(await sluice('identity list -o xml'), { code: 2, stderr: /wanted one of name, json, yaml/ });
+});
+
+t.test('status prints key and value, and ends with 1 when something is wrong', async (t) => {
+  t.equal(
+    (await sluice('status')).stdout,
+    [
+      'Sluice:         ok, version 0.1.0, instance test on node vm',
+      'Agent:          running, pid 7, up 1h1m',
+      'Dataplane:      running, pid 8, 0 restarts',
+      'Endpoints:      1/2 ready',
+      'Policies:       1, revision 5, enforcement default',
+      'Identities:     12',
+      'Hubble:         9/4095 flows kept, 9 seen, 0 lost',
+      'Memory:         agent 80 MiB',
+      'Problems:       none',
+      '',
+    ].join('\n'),
+  );
+  t.match((await sluice('status --verbose')).stdout, /MAP +ENTRIES +CAPACITY +PRESSURE.*\nipcache +10 +100 +10\.0%/);
+  t.match(await sluice('status --brief'), { code: 0, stdout: 'OK\n' });
+  STATUS.problems.push('pod shop/web-1: namespace missing: ip netns add shop-web-1');
+  t.match(await sluice('status --brief'), { code: 1, stdout: /^pod shop\/web-1: namespace missing/ });
+  t.match((await sluice('status')).stdout, /degraded.*Problems:\n {2}pod shop\/web-1/s);
+  STATUS.problems.pop();
+});
+
+t.test('observe asks for what the flags say, and prints what comes as hubble does', async (t) => {
+  const { code, stdout, stderr } = await sluice(
+    'observe --last 5 --pod shop/web-0 --not --port 53 --print-policy-names',
+  );
+  t.equal(code, 0);
+  t.equal(
+    stdout,
+    'Jan 31 00:00:00.006: shop/web-0:41000 (ID:4711) -> shop/api-0:8080 (ID:4712) to-endpoint FORWARDED (TCP Flags: SYN)\n',
+  );
+  t.equal(stderr, 'EVENTS LOST: HUBBLE_RING_BUFFER CPU(0) 3\n');
+  const query = new URL(asked.at(-1)?.url ?? '', 'http://x').searchParams;
+  t.equal(query.get('last'), '5');
+  t.strictSame(JSON.parse(query.get('filter') ?? ''), [
+    { source_pod: ['shop/web-0'] },
+    { destination_pod: ['shop/web-0'] },
+  ]);
+  t.strictSame(JSON.parse(query.get('deny') ?? ''), [{ source_port: ['53'] }, { destination_port: ['53'] }]);
+  t.match(await sluice('observe --last 1 --first 1'), { code: 2, stderr: /wanted one/ });
+  t.match(await sluice('observe --verdict PERHAPS'), { code: 2 });
+  t.match(await sluice('observe --time-format never'), { code: 2, stderr: /wanted one of StampMilli/ });
+});
+
+t.test('observe --input-file filters a file of flows', async (t) => {
+  const lines = [443, 80, 80].map((port, at) => JSON.stringify(flow(port, `2026-01-31T00:00:0${at}.000Z`))).join('\n');
+  const { stdout } = await sluice('observe --input-file - --port 80 -o json', lines);
+  t.equal(stdout.trim().split('\n').length, 2);
+  t.match(
+    (await sluice('observe --input-file - --first 1 -o dict', lines)).stdout,
+    /TIMESTAMP: Jan 31 00:00:00\.000\n/,
+  );
+  t.match((await sluice('observe --input-file - --last 1', lines)).stdout, /^Jan 31 00:00:02/);
+  t.match(
+    (await sluice('observe --input-file - --since 2026-01-31T00:00:01Z', lines)).stdout,
+    /:01\.000.*\n.*:02\.000/,
+  );
+  t.match(await sluice('observe --input-file -', 'x'), { code: 1, stderr: /-:1: found 'x', wanted a flow as JSON/ });
+  t.match((await sluice('observe --port 80 --print-raw-filters')).stdout, /^\{"allowlist":\[\{"source_port"/);
 });
 
 t.test('get pods joins pods and endpoints; -o yaml gives the object back', async (t) => {

@@ -30,6 +30,12 @@ const SHELL = 'Other:';
 /** Every command, in the order of `sluice --help`. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry(RUN, 'daemon', 'Run the agent in the foreground', async () => (await import('./commands/daemon.ts')).define),
+  entry(
+    RUN,
+    'status',
+    'Show the health of the agent, dataplane and ports',
+    async () => (await import('./commands/status.ts')).define,
+  ),
   entry(RUN, 'rig', 'Raise or end a rig of network namespaces', async () => (await import('./commands/rig.ts')).define),
   entry(
     RUN,
@@ -38,6 +44,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/exec.ts')).define,
   ),
   entry(RUN, 'logs', "Show the output of a rig's containers", async () => (await import('./commands/logs.ts')).define),
+  entry(
+    RUN,
+    'cleanup',
+    'Remove all that a dead instance left behind',
+    async () => (await import('./commands/cleanup.ts')).define,
+  ),
   entry(
     OBJECTS,
     'apply',

@@ -85,14 +85,13 @@ async function overFiles(
   for (const { path, text } of await readManifests(settings.host, paths)) answers.push(await send(api, text, path));
   await report(settings, verb, {
     applied: answers.flatMap((answer) => answer.applied ?? []),
-    deleted: answers.flatMap((answer) => answer.deleted ?? []),
     problems: answers.flatMap((answer) => answer.problems ?? []),
   });
 }
 
 async function report(settings: Settings, verb: 'apply' | 'delete', answer: ApplyAnswer): Promise<void> {
   const { host, output, paint } = settings;
-  const done = [...(answer.applied ?? []), ...(answer.deleted ?? []).map((one) => ({ action: 'deleted', ...one }))];
+  const done = answer.applied ?? [];
   if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
     await (await import('../output.ts')).printDocument(settings, { objects: done, problems: answer.problems ?? [] });
   } else {

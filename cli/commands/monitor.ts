@@ -30,7 +30,7 @@ export function define(command: Command, host: Host): void {
   example(command, 'sluice monitor -t drop', 'sluice monitor --related-to 7 -v', 'sluice monitor --oldest --once -j');
   command.action(async (flags: MonitorFlags) => {
     const { monitor } = await import('../monitor.ts');
-    const { interruptSignal } = await import('../interrupt.ts');
-    await monitor(settingsOf(command, host), flags, interruptSignal());
+    const { untilInterrupted } = await import('../interrupt.ts');
+    await untilInterrupted((signal) => monitor(settingsOf(command, host), flags, signal));
   });
 }

@@ -87,8 +87,8 @@ export function define(command: Command, host: Host): void {
   );
   command.action(async (_: string | undefined, flags: ObserveFlags) => {
     const { observe } = await import('../observe.ts');
-    const { interruptSignal } = await import('../interrupt.ts');
-    await observe(settingsOf(command, host), flags, given, interruptSignal());
+    const { untilInterrupted } = await import('../interrupt.ts');
+    await untilInterrupted((signal) => observe(settingsOf(command, host), flags, given, signal));
   });
 }
 

@@ -51,7 +51,7 @@ spec:
     - fromEndpoints: [{ matchLabels: { app: web } }]
       toPorts:
         - ports: [{ port: "8080", protocol: TCP }]
-          rules: { http: [{ method: GET, path: "/offers(/.*)?" }, { path: /admin, headers: ["X-Key: s"] }] }
+          rules: { http: [{ method: GET, path: "/offers(/.*)?" }, { path: "/admin(/.*)?", headers: ["X-Key: s"] }] }
     - fromEndpoints: [{ matchLabels: { app: job, "k8s:io.kubernetes.pod.namespace": batch } }]
       toPorts: [{ ports: [{ port: "9000", endPort: 9010, protocol: TCP }] }]
     - fromCIDR: [203.0.113.0/24]

@@ -1,0 +1,142 @@
+/**
+ * Removes what a dead instance left on the machine, by its journal: rigs, the dataplane process, interfaces, namespaces, the nft
+ * table, maps and state. Nothing that the journal does not name is touched, and a thing that was made anew by others
+ * since (another interface index, another namespace of the same name) is left to them.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { promisify } from 'node:util';
+import { EXIT, Failure, sentenceOf } from './failure.ts';
+import { type JournalAttachment, type JournalView, journalPath, readJournal } from './journal.ts';
+import { deleteNetns, netnsExists } from './netns.ts';
+import { endGroups, isRunning, type ProcessRecord } from './process-record.ts';
+import { rigDown } from './rig.ts';
+import { listRigs } from './rig-state.ts';
+import type { Settings } from './settings.ts';
+
+const execute = promisify(execFile);
+
+/** What an instance keeps in its run directory. */
+const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log', 'sluiced.pid'];
+
+/**
+ * Cleans up after an instance whose agent is dead.
+ * @returns what was removed, in words
+ * @throws Failure when the agent is alive, or something could not be removed
+ */
+export async function cleanUp(settings: Settings): Promise<string[]> {
+  const { runDir } = settings;
+  const agent = readProcess(`${runDir}/sluiced.pid`);
+  if (agent !== undefined && isRunning(agent)) {
+    throw new Failure(
+      `clean up ${runDir}: sluiced (pid ${agent.pid}) is alive: end it with SIGTERM, it cleans up by itself`,
+    );
+  }
+  if (!existsSync(runDir)) return [];
+  const removed: string[] = [];
+  const failures: string[] = [];
+  const attempt = async (what: string, step: () => Promise<boolean>): Promise<void> => {
+    try {
+      if (await step()) removed.push(what);
+    } catch (error) {
+      failures.push(`${what}: ${sentenceOf(error)}`);
+    }
+  };
+  for (const rig of listRigs(runDir)) {
+    await attempt(`rig ${rig.name}`, () => rigDown(settings, rig).then(() => true));
+  }
+  const dataplane = readDataplane(runDir);
+  if (dataplane !== undefined) {
+    await attempt(`dataplane process ${dataplane.pid}`, async () => (await endGroups([dataplane])) > 0);
+  }
+  const journal = readJournal(runDir);
+  if (journal !== undefined) await undo(journal, journal.instance ?? basename(runDir), attempt);
+  if (failures.length > 0) {
+    throw new Failure(`clean up ${runDir}: ${failures.join('; ')}; ${journalPath(runDir)} is kept`, EXIT.FAILED);
+  }
+  for (const name of FILES) rmSync(`${runDir}/${name}`, { recursive: true, force: true });
+  try {
+    rmdirSync(runDir);
+  } catch {
+    // somebody else keeps something there
+  }
+  return [...removed, `files of ${runDir}`];
+}
+
+type Attempt = (what: string, step: () => Promise<boolean>) => Promise<void>;
+
+async function undo(journal: JournalView, instance: string, attempt: Attempt): Promise<void> {
+  for (const attachment of journal.attachments) {
+    await attempt(`interface of ${attachment.owner}`, () => removeAttachment(attachment));
+  }
+  for (const name of journal.namespaces) {
+    await attempt(`namespace ${name}`, async () => {
+      if (!netnsExists(name)) return false;
+      await deleteNetns(name);
+      return true;
+    });
+  }
+  // One end of the host port's pair takes the other with it.
+  if (journal.hasHostPort) await attempt(`host port ${instance}_host`, () => removeLink(`${instance}_net`));
+  if (journal.hasFirewall) {
+    await attempt(`nft table netdev ${instance}`, async () => {
+      await execute('nft', [`add table netdev ${instance}; delete table netdev ${instance}`]);
+      return true;
+    });
+  }
+}
+
+async function removeAttachment({
+  mode,
+  netns,
+  netnsIdentity,
+  hostInterface,
+  ifindex,
+}: JournalAttachment): Promise<boolean> {
+  if (mode === 'existing') return false;
+  if (mode === 'veth') return indexOf(hostInterface) === ifindex && removeLink(hostInterface);
+  if (netnsOf(netns) !== netnsIdentity) return false;
+  await execute('ip', ['-n', netns, 'link', 'delete', 'eth0']);
+  return true;
+}
+
+async function removeLink(name: string): Promise<boolean> {
+  if (indexOf(name) === undefined) return false;
+  await execute('ip', ['link', 'delete', name]);
+  return true;
+}
+
+function indexOf(name: string): number | undefined {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function netnsOf(netns: string): string | undefined {
+  const status = statSync(netns.includes('/') ? netns : `/run/netns/${netns}`, { throwIfNoEntry: false });
+  return status === undefined ? undefined : `${status.dev}:${status.ino}`;
+}
+
+/** `PID START-TICKS`, as sluiced writes it. */
+function readProcess(path: string): ProcessRecord | undefined {
+  try {
+    const [pid, startTicks] = readFileSync(path, 'utf8').trim().split(' ').map(Number);
+    return { pid, startTicks };
+  } catch {
+    return undefined;
+  }
+}
+
+function readDataplane(runDir: string): ProcessRecord | undefined {
+  try {
+    const { value } = JSON.parse(readFileSync(`${runDir}/state/dataplane.json`, 'utf8')) as {
+      value: { pid: number; startTime: string } | null;
+    };
+    return value === null ? undefined : { pid: value.pid, startTicks: Number(value.startTime) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,20 @@
+/** `sluice status` */
+import type { Command } from 'commander';
+import { EXIT } from '../failure.ts';
+import type { Host } from '../host.ts';
+import { example } from '../program.ts';
+import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+
+export function define(command: Command, host: Host): void {
+  command
+    .description('Shows the health of the agent, dataplane and ports. Ends with 1 when something is wrong.')
+    .option('--brief', 'one line: OK, or what is wrong')
+    .option('--verbose', 'also maps, ports and options');
+  withGlobals(withOutput(command));
+  example(command, 'sluice status', 'sluice status --brief || systemctl restart sluiced');
+  command.action(async (flags: { brief?: boolean; verbose?: boolean }) => {
+    const settings = settingsOf(command, host);
+    const { printStatus } = await import('../status.ts');
+    if (!(await printStatus(settings, flags))) host.exitCode = EXIT.FAILED;
+  });
+}

@@ -67,7 +67,7 @@ export class LruHashTable extends HashTable {
   /** Takes out the row used longest ago among the next SAMPLE live rows. `key` is kept. */
   protected evict(): void {
     const { rows, rowWords, header } = this;
-    const end = header[W_HIGH_WATER];
+    const end = Math.min(header[W_HIGH_WATER], this.rowCount);
     let hand = header[W_CURSOR];
     let oldest = -1;
     for (let seen = 0, steps = 0; seen < SAMPLE && steps < end; steps++) {

@@ -85,6 +85,11 @@ export class Http1Parser implements Parser {
     this.#isBlocked = false;
   }
 
+  /** Another judge, from the next request head on. */
+  setJudge(judge: HttpJudge): void {
+    this.#judge = judge;
+  }
+
   isReady(direction: Direction): boolean {
     return direction === REQUEST && this.#isBlocked && this.#mayRead();
   }

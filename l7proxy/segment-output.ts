@@ -1,0 +1,132 @@
+/**
+ * Segments that leave on our own account: what is sent again, injected, acknowledged or reset. The owner of the ports
+ * builds the frame around them (SegmentOutput); here their TCP fields are found.
+ */
+import * as tcp from '../wire/tcp.ts';
+import type { Flow } from './flow.ts';
+import { REQUEST } from './parser.ts';
+import type { TcpStream } from './tcp-stream.ts';
+
+/** One segment to be built. Valid during `send` only: it is used again. */
+export interface BuiltSegment {
+  readonly seq: number;
+  readonly ack: number;
+  /** TCP flags byte. */
+  readonly flags: number;
+  /** The raw 16 bits. */
+  readonly window: number;
+  readonly hasTimestamps: boolean;
+  readonly tsVal: number;
+  readonly tsEcr: number;
+  /** The payload is payload[start, end). */
+  readonly payload: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface SegmentOutput {
+  /** Builds and sends one segment of the connection in `ctSlot`; one that cannot be sent is lost, as on any wire. */
+  send(ctSlot: number, toResponder: boolean, segment: BuiltSegment): unknown;
+}
+
+const NOTHING = new Uint8Array(0);
+/** Segments sent in one go for a timeout; the rest follows as these are acknowledged. */
+export const MAX_BURST = 8;
+
+class Segment implements BuiltSegment {
+  seq = 0;
+  ack = 0;
+  flags = 0;
+  window = 0;
+  hasTimestamps = false;
+  tsVal = 0;
+  tsEcr = 0;
+  payload: Uint8Array = NOTHING;
+  start = 0;
+  end = 0;
+}
+
+export class Transmitter {
+  readonly #output: SegmentOutput;
+  readonly #segment: Segment = new Segment();
+  /** Segments built so far. */
+  sentSegments = 0;
+
+  constructor(output: SegmentOutput) {
+    this.#output = output;
+  }
+
+  /**
+   * Sends what `stream` keeps from out-position `from` up to `to`, its FIN included when `to` is behind it.
+   * Preconditions: keptFrom, una <= from < to <= nxt.
+   */
+  data(flow: Flow, stream: TcpStream, from: number, to: number): void {
+    const { kept } = stream;
+    const base = stream.keptBase;
+    const dataEnd = ((to - stream.dataEnd) | 0) > 0 ? stream.dataEnd : to;
+    const hasFin = dataEnd !== to;
+    let position = from;
+    for (;;) {
+      const bytes = Math.max(0, Math.min(stream.mss, (dataEnd - position) | 0));
+      const isLast = ((position + bytes - dataEnd) | 0) >= 0;
+      const start = kept.start + ((position - base) | 0);
+      const flags = tcp.ACK | (isLast ? tcp.PSH : 0) | (isLast && hasFin ? tcp.FIN : 0);
+      this.#fill(flow, stream, position, flags);
+      this.#segment.payload = bytes > 0 ? kept.bytes : NOTHING;
+      this.#segment.start = bytes > 0 ? start : 0;
+      this.#segment.end = bytes > 0 ? start + bytes : 0;
+      this.#send(flow, stream);
+      position = (position + bytes) | 0;
+      if (isLast) break;
+    }
+    if (((to - stream.sent) | 0) > 0) stream.sent = to;
+  }
+
+  /** Tells the sender of `stream` what has arrived. */
+  ack(flow: Flow, stream: TcpStream): void {
+    const back = flow.other(stream);
+    this.#fill(flow, back, back.sent, tcp.ACK);
+    this.#send(flow, back);
+  }
+
+  /** Resets the receiver of `stream`. */
+  reset(flow: Flow, stream: TcpStream): void {
+    this.#fill(flow, stream, stream.sent, tcp.RST | tcp.ACK);
+    this.#send(flow, stream);
+  }
+
+  /** A reset outside any known stream: sequence and acknowledgement are those of the segment it answers. */
+  bareReset(ctSlot: number, toResponder: boolean, seq: number, ack: number, hasAck: boolean): void {
+    const segment = this.#segment;
+    segment.seq = seq;
+    segment.ack = ack;
+    segment.flags = hasAck ? tcp.RST | tcp.ACK : tcp.RST;
+    segment.window = 0;
+    segment.hasTimestamps = false;
+    segment.payload = NOTHING;
+    segment.start = 0;
+    segment.end = 0;
+    this.sentSegments++;
+    this.#output.send(ctSlot, toResponder, segment);
+  }
+
+  #fill(flow: Flow, stream: TcpStream, seq: number, flags: number): void {
+    const segment = this.#segment;
+    const back = flow.other(stream);
+    segment.seq = seq;
+    segment.ack = back.ackIn;
+    segment.flags = flags;
+    segment.window = back.windowIn;
+    segment.hasTimestamps = flow.hasTimestamps && stream.hasTimestamp;
+    segment.tsVal = stream.timestamp;
+    segment.tsEcr = back.timestamp;
+    segment.payload = NOTHING;
+    segment.start = 0;
+    segment.end = 0;
+  }
+
+  #send(flow: Flow, stream: TcpStream): void {
+    this.sentSegments++;
+    this.#output.send(flow.slot, stream.direction === REQUEST, this.#segment);
+  }
+}

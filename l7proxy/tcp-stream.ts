@@ -1,0 +1,389 @@
+/**
+ * One direction of one TCP connection, between the side that sends it and the side that receives it.
+ *
+ * There are two sequence spaces. `In` numbers are the sender's; `out` numbers are those the receiver sees. They differ once
+ * bytes were taken away or put in. Where they differ is told by spans, each a run of positions with one difference:
+ *
+ *     in    ------[ span 0 ]xxxxxxxx[ span 1 ............      x  taken away
+ *     out   ------[ span 0 ]++[ span 1 ............            +  put in
+ *
+ * The last span is open-ended. Positions inside a gap belong to the end of the span before it, except that an
+ * acknowledgement of all that was forwarded before bytes taken away acknowledges these too. A span goes when the receiver
+ * has acknowledged past it. Until the first edit there is one span with difference 0, and `isShifted` is false.
+ *
+ *     in:    ...  passedIn()   nextIn            all below nextIn has arrived in order (FIN counts)
+ *     out:   una ... sent ... nxt                una: acknowledged; sent: has left here once; nxt: passed
+ *
+ * What lies from una to nxt is kept, byte for byte (kept-bytes.ts), so that a position never gets a second value: what a
+ * sender repeats is compared with what is kept, and what it no longer repeats is sent from here. The latter is what was
+ * put in, and what the sender was told had arrived before the receiver said so (`owedTo`).
+ *
+ * A stream that was taken up after a restart (`resume`) begins in the dark: it knows where the parser was asked last
+ * (`mark`) and how many bytes of content it had passed from there, but not how many of them have come and gone. The first
+ * segment inside that content tells; what lies before it is not kept, and being content, is let through unseen.
+ */
+import { type BytePool, KeptBytes } from './kept-bytes.ts';
+import type { Direction } from './parser.ts';
+
+/** Edits in flight at one time; a flow that needs more is reset. */
+export const MAX_SPANS = 64;
+
+/** Early segments of one stream. */
+export const MAX_EARLY = 64;
+
+const FIRST_TIMEOUT_MS = 200;
+export const DEFAULT_MSS = 536;
+
+/** A segment that came too early. */
+export interface EarlySegment {
+  readonly seq: number;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly hasFin: boolean;
+}
+
+export class TcpStream {
+  readonly direction: Direction;
+  readonly kept: KeptBytes;
+  nextIn = 0;
+  una = 0;
+  sent = 0;
+  nxt = 0;
+  /** A FIN arrived in order; its position is the last below nextIn. */
+  finIn = false;
+  /** A FIN was forwarded or made; its position is the last below nxt. */
+  finOut = false;
+  /** Bytes that the parser passed or dropped before they came. */
+  passAhead = 0;
+  dropAhead = 0;
+  /** Injections that wait for passAhead. */
+  readonly deferred: Uint8Array[] = [];
+  /** Below this (out) the sender will not repeat: we must. */
+  owedTo = 0;
+  /** What the sender was told has arrived (in) counts only while `hasAckedAhead`. */
+  ackedIn = 0;
+  hasAckedAhead = false;
+  /** Nothing more of this direction is judged or forwarded: what comes is acknowledged and forgotten. */
+  isDiscarding = false;
+
+  /** Of the receiver: largest segment, window scale, last window field. */
+  mss = DEFAULT_MSS;
+  windowShift = 0;
+  window = 0;
+  /** Window fields above this are cut, so that the sender keeps within what we can keep. */
+  maxWindow = 0xffff;
+  /** Of the sender: last timestamp in order. */
+  timestamp = 0;
+  hasTimestamp = false;
+
+  /** Where (in) the parser was asked last, and how much it passed ahead from there: what a restart may rely on. */
+  mark = 0;
+  markBytes = 0;
+  /** After a restart: what was forwarded below this (out) is not kept. */
+  keptFrom = 0;
+  /** After a restart: the receiver has not yet said that it has everything below `una`. */
+  isUnsure = false;
+  /** False after a restart until the sender has shown where in the content it is. */
+  isPlaced = true;
+  probes = 0;
+
+  readonly early: EarlySegment[] = [];
+  earlyBytes = 0;
+
+  resendAtMs = 0;
+  timeoutMs = FIRST_TIMEOUT_MS;
+  resends = 0;
+
+  readonly #pool: BytePool;
+  readonly #limit: number;
+  #spans = 1;
+  readonly #spanIn: Int32Array = new Int32Array(MAX_SPANS);
+  readonly #spanOut: Int32Array = new Int32Array(MAX_SPANS);
+  readonly #spanBytes: Int32Array = new Int32Array(MAX_SPANS);
+
+  constructor(direction: Direction, pool: BytePool, limitBytes: number) {
+    this.direction = direction;
+    this.#pool = pool;
+    this.#limit = limitBytes;
+    this.kept = new KeptBytes(pool, limitBytes);
+  }
+
+  /** Begins at `first`, the sender's first byte (initial sequence number + 1), which the receiver sees as `firstOut`. */
+  begin(first: number, firstOut: number): void {
+    this.kept.release();
+    this.nextIn = first;
+    this.una = firstOut;
+    this.sent = firstOut;
+    this.nxt = firstOut;
+    this.finIn = false;
+    this.finOut = false;
+    this.passAhead = 0;
+    this.dropAhead = 0;
+    this.deferred.length = 0;
+    this.owedTo = firstOut;
+    this.hasAckedAhead = false;
+    this.isDiscarding = false;
+    this.timestamp = 0;
+    this.hasTimestamp = false;
+    this.mark = first;
+    this.markBytes = 0;
+    this.keptFrom = firstOut;
+    this.isUnsure = false;
+    this.isPlaced = true;
+    this.probes = 0;
+    this.dropEarly();
+    this.settleTimer();
+    this.#spans = 1;
+    this.#spanIn[0] = first;
+    this.#spanOut[0] = firstOut;
+  }
+
+  /** Begins at a mark that was saved before a restart. `outBehind` is out - in. */
+  resume(mark: number, markBytes: number, outBehind: number): void {
+    this.begin(mark, (mark + outBehind) | 0);
+    this.passAhead = markBytes;
+    this.markBytes = markBytes;
+    this.isUnsure = true;
+    this.isPlaced = markBytes === 0;
+    this.window = 0xffff; // nobody has told yet
+  }
+
+  /** Skips to in-position `position`, inside the content that was passed ahead. */
+  skipTo(position: number): void {
+    const bytes = (position - this.nextIn) | 0;
+    this.nextIn = position;
+    this.passAhead -= bytes;
+    this.nxt = (this.nxt + bytes) | 0;
+    this.sent = this.nxt;
+    this.keptFrom = this.nxt;
+    this.owedTo = this.una;
+  }
+
+  /** Notes that the parser was asked at the present position, and what it passed ahead. */
+  setMark(): void {
+    this.mark = this.nextIn;
+    this.markBytes = this.passAhead;
+  }
+
+  /** Whether in and out numbers differ anywhere that still matters. */
+  get isShifted(): boolean {
+    return this.#spans > 1 || this.#spanIn[0] !== this.#spanOut[0];
+  }
+
+  /** True when this direction needs nothing but to be read: the fast path may be taken. */
+  get isPlain(): boolean {
+    return (
+      !this.isShifted &&
+      this.kept.held === this.kept.end &&
+      this.early.length === 0 &&
+      !this.hasAckedAhead &&
+      !this.finIn &&
+      !this.finOut &&
+      !this.isDiscarding &&
+      !this.isUnsure &&
+      this.isPlaced &&
+      !this.owes &&
+      this.dropAhead === 0 &&
+      this.deferred.length === 0
+    );
+  }
+
+  get heldBytes(): number {
+    return this.kept.heldBytes;
+  }
+
+  /** In-position of the first byte that is neither forwarded nor taken away. */
+  get passedIn(): number {
+    return (this.nextIn - this.heldBytes - (this.finIn ? 1 : 0)) | 0;
+  }
+
+  /** Out-position behind the last byte, before a FIN. */
+  get dataEnd(): number {
+    return (this.nxt - (this.finOut ? 1 : 0)) | 0;
+  }
+
+  /** Out-position of the first byte that is kept, if any is. */
+  get keptBase(): number {
+    return ((this.keptFrom - this.una) | 0) > 0 ? this.keptFrom : this.una;
+  }
+
+  /** Out-position behind the receiver's window. */
+  get rightEdge(): number {
+    return (this.una + this.window * 2 ** this.windowShift) | 0;
+  }
+
+  /** The out-position of an in-position. */
+  toOut(position: number): number {
+    let i = this.#spans - 1;
+    while (i > 0 && ((position - this.#spanIn[i]) | 0) < 0) i--;
+    return (this.#spanOut[i] + this.#clip(i, (position - this.#spanIn[i]) | 0)) | 0;
+  }
+
+  /** The in-position up to which an acknowledgement of the out-position `position` acknowledges. */
+  toIn(position: number): number {
+    let i = this.#spans - 1;
+    while (i > 0 && ((position - this.#spanOut[i]) | 0) < 0) i--;
+    return (this.#spanIn[i] + this.#clip(i, (position - this.#spanOut[i]) | 0)) | 0;
+  }
+
+  /** `ahead` brought into span `i`. What lies before the first span was acknowledged long ago, or never was anything. */
+  #clip(i: number, ahead: number): number {
+    if (ahead < 0) return this.isShifted ? 0 : ahead;
+    return i < this.#spans - 1 && ahead > this.#spanBytes[i] ? this.#spanBytes[i] : ahead;
+  }
+
+  /** What the sender is to be told has arrived. */
+  get ackIn(): number {
+    if (this.isDiscarding) return this.nextIn;
+    const delivered = this.toIn(this.una);
+    return this.hasAckedAhead && ((this.ackedIn - delivered) | 0) > 0 ? this.ackedIn : delivered;
+  }
+
+  /** The window field that goes with `ackIn`: the receiver's right edge, moved into the sender's space. */
+  get windowIn(): number {
+    const out = Math.min(this.window, this.maxWindow) * 2 ** this.windowShift;
+    const edge = (this.passedIn + this.una + out - this.dataEnd) | 0;
+    const room = this.isDiscarding ? out : Math.max(0, (edge - this.ackIn) | 0);
+    return Math.min(0xffff, room >>> this.windowShift);
+  }
+
+  /** The receiver has everything below `position` (una <= position <= nxt). */
+  acknowledge(position: number, nowMs: number): void {
+    const from = this.keptBase;
+    const data = Math.min((position - from) | 0, this.kept.held - this.kept.start);
+    this.una = position;
+    if (((this.keptFrom - position) | 0) <= 0) this.keptFrom = position;
+    this.isUnsure = false;
+    if (data > 0) this.kept.acknowledge(data);
+    if (this.#spans > 1) this.#prune();
+    if (this.hasAckedAhead && ((this.ackedIn - this.toIn(position)) | 0) <= 0) this.hasAckedAhead = false;
+    if (((this.owedTo - position) | 0) > 0) this.startTimer(nowMs);
+    else {
+      this.owedTo = position; // follows una, lest it be overtaken by 2^31
+      this.resendAtMs = 0;
+    }
+  }
+
+  #prune(): void {
+    let gone = 0;
+    while (gone + 1 < this.#spans && ((this.una - this.#spanOut[gone + 1]) | 0) >= 0) gone++;
+    if (gone === 0) return;
+    this.#spanIn.copyWithin(0, gone, this.#spans);
+    this.#spanOut.copyWithin(0, gone, this.#spans);
+    this.#spanBytes.copyWithin(0, gone, this.#spans);
+    this.#spans -= gone;
+  }
+
+  /** Forwards the first `count` held bytes: from now on they are ours to deliver. */
+  pass(count: number): void {
+    if (count === 0) return;
+    this.kept.passHeld(count);
+    this.nxt = (this.nxt + count) | 0;
+    this.owedTo = this.nxt;
+  }
+
+  /** Takes the first `count` held bytes out of the stream. @returns false when there are too many edits */
+  drop(count: number): boolean {
+    const at = this.passedIn;
+    this.kept.dropHeld(count);
+    return this.#edit(at, (at + count) | 0, this.nxt);
+  }
+
+  /** Takes `count` bytes that were not held out of the stream; nextIn has been moved behind them. */
+  dropUnheld(count: number): boolean {
+    const at = this.passedIn;
+    return this.#edit((at - count) | 0, at, this.nxt);
+  }
+
+  /** Puts `payload` in, behind what was passed. @returns false when there are too many edits, or no memory */
+  inject(payload: Uint8Array): boolean {
+    if (this.finOut) return true; // too late: the stream has ended
+    if (!this.kept.reserve(payload.length)) return false;
+    this.kept.insert(payload);
+    const at = this.passedIn;
+    this.nxt = (this.nxt + payload.length) | 0;
+    this.owedTo = this.nxt;
+    return this.#edit(at, at, this.nxt);
+  }
+
+  /** The open span ends at in-position `at`; the next begins at `nextIn` and `nextOut`. */
+  #edit(at: number, nextIn: number, nextOut: number): boolean {
+    const last = this.#spans - 1;
+    const bytes = (at - this.#spanIn[last]) | 0;
+    if (bytes > 0) {
+      if (this.#spans === MAX_SPANS) return false;
+      this.#spanBytes[last] = bytes;
+      this.#spans++;
+    }
+    this.#spanIn[this.#spans - 1] = nextIn;
+    this.#spanOut[this.#spans - 1] = nextOut;
+    return true;
+  }
+
+  /** Tells the sender that all that came has arrived, on our own account. */
+  ackAhead(): void {
+    this.ackedIn = (this.nextIn - (this.finIn && !this.finOut ? 1 : 0)) | 0;
+    this.hasAckedAhead = ((this.ackedIn - this.toIn(this.una)) | 0) > 0;
+    if (this.hasAckedAhead) this.owedTo = this.dataEnd;
+  }
+
+  /** Whether the receiver lacks bytes that only we can send. */
+  get owes(): boolean {
+    return ((this.owedTo - this.una) | 0) > 0;
+  }
+
+  startTimer(nowMs: number): void {
+    this.timeoutMs = FIRST_TIMEOUT_MS;
+    this.resends = 0;
+    this.resendAtMs = nowMs + this.timeoutMs;
+  }
+
+  settleTimer(): void {
+    this.resendAtMs = 0;
+    this.resends = 0;
+  }
+
+  /**
+   * Keeps a segment that came too early, in order of its first byte. A queue of MAX_EARLY segments, within what the stream
+   * may keep; beyond that TCP sends again.
+   * @returns false when it was not kept
+   */
+  queueEarly(seq: number, source: Uint8Array, from: number, to: number, hasFin: boolean): boolean {
+    const length = to - from;
+    if (this.early.length >= MAX_EARLY || this.earlyBytes + length > this.#limit) return false;
+    const bytes = this.#pool.take(Math.max(length, 1));
+    if (bytes === null) return false;
+    bytes.set(source.subarray(from, to));
+    let at = this.early.length;
+    while (at > 0 && ((this.early[at - 1].seq - seq) | 0) > 0) at--;
+    this.early.splice(at, 0, { seq, bytes, length, hasFin });
+    this.earlyBytes += length;
+    return true;
+  }
+
+  /** Takes the first early segment out of the queue when it begins at or before nextIn. Its bytes go back by `giveEarly`. */
+  takeEarly(): EarlySegment | undefined {
+    const first = this.early[0];
+    if (first === undefined || ((first.seq - this.nextIn) | 0) > 0) return undefined;
+    this.early.shift();
+    this.earlyBytes -= first.length;
+    return first;
+  }
+
+  giveEarly(segment: EarlySegment): void {
+    this.#pool.give(segment.bytes);
+  }
+
+  dropEarly(): void {
+    for (const segment of this.early) this.giveEarly(segment);
+    this.early.length = 0;
+    this.earlyBytes = 0;
+  }
+
+  /** Gives all memory back. */
+  release(): void {
+    this.kept.release();
+    this.dropEarly();
+    this.deferred.length = 0;
+  }
+}

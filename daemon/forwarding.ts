@@ -111,7 +111,7 @@ class Forwarding {
     this.#maps.ctTcp.expire(nowSec, EXPIRE_ROWS, this.#l7.onExpire);
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
     this.#dataplane.uplinks.tick(nowSec);
-    this.#l7.tick(nowMs);
+    this.#l7.beginBatch(nowMs);
     this.#dataplane.ports.flush();
     this.#batch.reset();
     this.#countSendDrops();

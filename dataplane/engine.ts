@@ -99,6 +99,7 @@ export class Engine {
   /** Once a batch, before its frames: reads the clock and the words that decisions depend on. */
   beginBatch(epochMs: number, nowMs: number): void {
     this.#recorder.tick(epochMs, nowMs);
+    this.#proxy?.beginBatch(nowMs);
     this.#tracker.beginBatch(Math.floor(nowMs / 1000));
     this.#errorTokens = Math.min(ERRORS_PER_SEC, this.#errorTokens + ((nowMs - this.#nowMs) * ERRORS_PER_SEC) / 1000);
     this.#nowMs = nowMs;

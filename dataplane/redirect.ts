@@ -8,6 +8,8 @@ import type { Frame } from '../wire/frame.ts';
 export const HELD = 2;
 
 export interface StreamProxy {
+  /** Once a batch, and at least every 50 ms: the clock, and what is due by it. @param nowMs monotonic */
+  beginBatch(nowMs: number): void;
   /**
    * A forward frame of a redirected connection was allowed at L4 just now: first frame, or policy changed.
    * @param egress rule set of the sender's policy, 0 none @param ingress of the receiver's, 0 none

@@ -7,8 +7,9 @@
  * Every offset comes from JS and is checked against the arena before the kernel sees it. The frame's length is what was
  * received without the virtio-net header.
  *
- * AF_PACKET takes VLAN tags off the frame and tells of them in a control message; they are put back, so that a tagged
- * frame looks tagged to the parser and no EtherType hides. A frame longer than a slot is thrown away and counted.
+ * AF_PACKET takes VLAN tags off the frame and tells of them in the ring's slot; they are put back, so that a tagged frame
+ * looks tagged to the parser and no EtherType hides. A frame that is longer than its slot of the arena, or that the
+ * kernel had no room to keep, is thrown away and counted.
  */
 #include "native.h"
 
@@ -22,9 +23,6 @@
 #include <unistd.h>
 
 #define VLAN_TAG_BYTES 4
-#define CONTROL_BYTES CMSG_SPACE(sizeof(struct tpacket_auxdata))
-/* recvmmsg starts with this many and goes on with more only while frames turn out small. */
-#define FIRST_CHUNK 4
 
 struct window {
   uint8_t *first; /* Ethernet header of the first slot */
@@ -35,10 +33,6 @@ struct window {
 };
 
 static atomic_llong truncated;
-
-static __thread struct mmsghdr messages[MAX_BATCH];
-static __thread struct iovec vectors[MAX_BATCH];
-static __thread uint8_t controls[MAX_BATCH][CONTROL_BYTES] __attribute__((aligned(8)));
 
 static uint8_t *slot(const struct window *window, int index) { return window->first + (size_t)index * window->stride; }
 static size_t slot_bytes(const struct window *window) { return window->stride - SLOT_HEADROOM; }
@@ -62,9 +56,9 @@ static int receive_tap(int fd, const struct window *window) {
 }
 
 /* Puts a VLAN tag back behind the addresses; returns the new length. */
-static size_t insert_vlan_tag(uint8_t *frame, size_t length, uint16_t tpid, uint16_t tci) {
+static ssize_t insert_vlan_tag(uint8_t *frame, ssize_t length, uint16_t tpid, uint16_t tci) {
   struct virtio_net_hdr header;
-  memmove(frame + 12 + VLAN_TAG_BYTES, frame + 12, length - 12);
+  memmove(frame + 12 + VLAN_TAG_BYTES, frame + 12, (size_t)length - 12);
   frame[12] = (uint8_t)(tpid >> 8);
   frame[13] = (uint8_t)tpid;
   frame[14] = (uint8_t)(tci >> 8);
@@ -76,69 +70,48 @@ static size_t insert_vlan_tag(uint8_t *frame, size_t length, uint16_t tpid, uint
   return length + VLAN_TAG_BYTES;
 }
 
-/* Length of the received frame after repairs, or -1 if it is not whole. */
-static int64_t finish_frame(uint8_t *frame, struct mmsghdr *message, size_t capacity) {
-  if (message->msg_len < VNET_HEADER_BYTES || (message->msg_hdr.msg_flags & MSG_TRUNC)) return -1;
-  size_t length = message->msg_len - VNET_HEADER_BYTES;
-  struct cmsghdr *control = CMSG_FIRSTHDR(&message->msg_hdr);
-  if (!control || control->cmsg_level != SOL_PACKET || control->cmsg_type != PACKET_AUXDATA) return (int64_t)length;
-  struct tpacket_auxdata extra;
-  memcpy(&extra, CMSG_DATA(control), sizeof extra);
-  if (!(extra.tp_status & TP_STATUS_VLAN_VALID) || length < 12) return (int64_t)length;
-  if (length + VLAN_TAG_BYTES > capacity) return -1;
-  uint16_t tpid = extra.tp_status & TP_STATUS_VLAN_TPID_VALID ? extra.tp_vlan_tpid : ETH_P_8021Q;
-  return (int64_t)insert_vlan_tag(frame, length, tpid, extra.tp_vlan_tci);
-}
-
-static void prepare_receive(const struct window *window, int at, int count) {
-  for (int i = 0; i < count; i++) {
-    vectors[i].iov_base = slot(window, at + i) - VNET_HEADER_BYTES;
-    vectors[i].iov_len = VNET_HEADER_BYTES + slot_bytes(window);
-    messages[i].msg_hdr = (struct msghdr){
-        .msg_iov = &vectors[i], .msg_iovlen = 1, .msg_control = controls[i], .msg_controllen = CONTROL_BYTES};
+/* Copies the frame of a ring slot, or fetches the one it stands for. Its length, or -1 if it is not to be had whole. */
+static ssize_t take_frame(int fd, const struct tpacket2_hdr *header, uint32_t status, uint8_t *frame, size_t capacity) {
+  ssize_t length = header->tp_snaplen;
+  if (status & TP_STATUS_COPY) {
+    struct iovec vector = {frame - VNET_HEADER_BYTES, VNET_HEADER_BYTES + capacity};
+    struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    length = recvmsg(fd, &message, MSG_DONTWAIT) - VNET_HEADER_BYTES;
+    if (length < 0 || (message.msg_flags & MSG_TRUNC)) return -1;
+  } else {
+    if (header->tp_len > header->tp_snaplen || (size_t)length > capacity || header->tp_mac < VNET_HEADER_BYTES) return -1;
+    memcpy(frame - VNET_HEADER_BYTES, (const uint8_t *)header + header->tp_mac - VNET_HEADER_BYTES,
+           VNET_HEADER_BYTES + (size_t)length);
   }
+  if (!(status & TP_STATUS_VLAN_VALID) || length < 12) return length;
+  if ((size_t)length + VLAN_TAG_BYTES > capacity) return -1;
+  uint16_t tpid = status & TP_STATUS_VLAN_TPID_VALID ? header->tp_vlan_tpid : ETH_P_8021Q;
+  return insert_vlan_tag(frame, length, tpid, header->tp_vlan_tci);
 }
 
-/* Takes in `got` messages from slot `at` on; frames that are not whole are closed up. Returns the new frame count. */
-static int settle(const struct window *window, int at, int got, int64_t *bytes) {
-  int count = at;
-  for (int i = 0; i < got; i++) {
-    uint8_t *frame = slot(window, at + i);
-    int64_t length = finish_frame(frame, &messages[i], slot_bytes(window));
-    *bytes += messages[i].msg_len;
+static int receive_packets(int fd, const struct window *window) {
+  struct packet_ring *ring = ring_of(fd);
+  int count = 0;
+  if (!ring) return -EBADF;
+  for (int64_t bytes = 0; count < window->frames && bytes < window->budget;) {
+    struct tpacket2_hdr *header = ring_head(ring);
+    uint32_t status = ring_status(header);
+    if (!(status & TP_STATUS_USER)) break;
+    ssize_t length = take_frame(fd, header, status, slot(window, count), slot_bytes(window));
+    ring_release(ring, header);
     if (length < 0) {
       atomic_fetch_add_explicit(&truncated, 1, memory_order_relaxed);
       continue;
     }
-    if (count != at + i)
-      memcpy(slot(window, count) - VNET_HEADER_BYTES, frame - VNET_HEADER_BYTES, VNET_HEADER_BYTES + (size_t)length);
     window->lengths[count++] = (int32_t)length;
+    bytes += length;
   }
-  return count;
-}
-
-/* As many messages as the budget allows if frames stay the size they were. */
-static int next_chunk(const struct window *window, int count, int64_t bytes) {
-  int64_t average = count > 0 ? bytes / count + 1 : window->budget;
-  int64_t wanted = (window->budget - bytes) / average + 1;
-  if (count == 0) wanted = FIRST_CHUNK;
-  return (int)(wanted < window->frames - count ? wanted : window->frames - count);
-}
-
-static int receive_packets(int fd, const struct window *window) {
-  int count = 0;
-  for (int64_t bytes = 0; count < window->frames && bytes < window->budget;) {
-    int chunk = next_chunk(window, count, bytes);
-    prepare_receive(window, count, chunk);
-    int got = recvmmsg(fd, messages, (unsigned)chunk, MSG_DONTWAIT, NULL);
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      return count > 0 || !is_dead(errno) ? count : -errno;
-    }
-    count = settle(window, count, got, &bytes);
-    if (got < chunk) break; /* the queue is empty */
-  }
-  return count;
+  if (count > 0 || !ring->has_error) return count;
+  ring->has_error = false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); /* taken away by reading it, or epoll would never sleep again */
+  return -error;
 }
 
 static bool out_of_range(napi_env env, const char *message) {
@@ -180,53 +153,6 @@ napi_value receive_batch(napi_env env, napi_callback_info info) {
   return make_int(env, kind == PORT_TAP ? receive_tap(fd, &window) : receive_packets(fd, &window));
 }
 
-/* What a flush came to, as JS sees it: outcome[0] frames refused, outcome[1] errno of the last refusal. */
-struct outcome {
-  int32_t refused, error;
-};
-
-/* 1: go on after this frame; 0: the kernel is full. A frame that the kernel finds wrong must not block those behind it. */
-static int judge(struct outcome *outcome) {
-  if (errno == EAGAIN) return 0;
-  outcome->refused++;
-  outcome->error = errno;
-  return 1;
-}
-
-static int send_tap(int fd, uint8_t *arena, const int32_t *offsets, const int32_t *lengths, int count,
-                    struct outcome *outcome) {
-  int done = 0;
-  while (done < count) {
-    ssize_t put = write(fd, arena + offsets[done] - VNET_HEADER_BYTES, VNET_HEADER_BYTES + (size_t)lengths[done]);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && !judge(outcome)) break;
-    done++;
-  }
-  return done;
-}
-
-static int send_packets(int fd, uint8_t *arena, const int32_t *offsets, const int32_t *lengths, int count,
-                        struct outcome *outcome) {
-  int done = 0, at = 0, ready = 0; /* messages[at .. ready) are prepared and not yet sent */
-  while (done < count) {
-    if (at == ready) {
-      at = 0;
-      ready = count - done < MAX_BATCH ? count - done : MAX_BATCH;
-      for (int i = 0; i < ready; i++) {
-        vectors[i].iov_base = arena + offsets[done + i] - VNET_HEADER_BYTES;
-        vectors[i].iov_len = VNET_HEADER_BYTES + (size_t)lengths[done + i];
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
-      }
-    }
-    int sent = sendmmsg(fd, messages + at, (unsigned)(ready - at), MSG_DONTWAIT);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && !judge(outcome)) break;
-    at += sent < 0 ? 1 : sent;
-    done += sent < 0 ? 1 : sent;
-  }
-  return done;
-}
-
 static bool check_frames(napi_env env, size_t arena_bytes, const int32_t *offsets, const int32_t *lengths, int count) {
   for (int i = 0; i < count; i++)
     if (offsets[i] < VNET_HEADER_BYTES || lengths[i] < 0 || (uint64_t)offsets[i] + (uint64_t)lengths[i] > arena_bytes)
@@ -256,15 +182,15 @@ napi_value send_batch(napi_env env, napi_callback_info info) {
     return NULL;
   }
   if (!check_frames(env, arena_bytes, offsets + first, lengths + first, (int)count)) return NULL;
-  struct outcome result = {0, 0};
-  int done = kind == PORT_TAP ? send_tap(fd, arena, offsets + first, lengths + first, (int)count, &result)
-                              : send_packets(fd, arena, offsets + first, lengths + first, (int)count, &result);
-  outcome[0] = result.refused;
-  outcome[1] = result.error;
+  struct outgoing frames = {.fd = fd, .is_tap = kind == PORT_TAP, .arena = arena, .offsets = offsets + first,
+                            .lengths = lengths + first, .count = (int)count};
+  int done = send_frames(&frames);
+  outcome[0] = frames.refused;
+  outcome[1] = frames.last_error;
   return make_int(env, done);
 }
 
-/* truncatedFrames(): frames of this process that were longer than their slot, and thrown away */
+/* truncatedFrames(): frames of this process thrown away on receipt because they could not be had whole */
 napi_value truncated_frames(napi_env env, napi_callback_info info) {
   (void)info;
   return make_int(env, atomic_load_explicit(&truncated, memory_order_relaxed));

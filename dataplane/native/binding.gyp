@@ -8,8 +8,10 @@
         "batch.c",
         "map-file.c",
         "netns.c",
+        "packet-ring.c",
         "poller.c",
         "ports.c",
+        "send.c",
         "system.c",
         "unix-socket.c"
       ],

@@ -18,6 +18,8 @@ export const KIND_PACKET = 1;
 export const SLOT_HEADROOM_BYTES = 64;
 /** Most frames one receiveBatch() takes. */
 export const MAX_BATCH_FRAMES = 64;
+/** Default memory of a receive ring: 296 frames, some 3 ms of a flood of small ones. */
+export const RING_BYTES = 512 * 1024;
 /** The key under which Poller.wait() reports a wake(). */
 export const WAKE_KEY = -1;
 
@@ -65,7 +67,7 @@ interface Addon {
   mapFile(path: string, bytes: number, writable: boolean): ArrayBuffer;
   unmapFile(buffer: ArrayBuffer): void;
   openTap(name: string, netns: string | undefined, persist: boolean): Tap;
-  openPacket(name: string, index: number, netns: string | undefined, promiscuous: boolean): number;
+  openPacket(name: string, index: number, netns: string | undefined, promiscuous: boolean, ringBytes: number): number;
   packetDrops(fd: number): number;
   interfaceInfo(name: string, netns?: string): InterfaceInfo;
   receiveBatch(
@@ -93,7 +95,7 @@ interface Addon {
   pollerCreate(): number;
   pollerAdd(poller: number, fd: number, key: number): void;
   pollerRemove(poller: number, fd: number): void;
-  pollerWait(poller: number, timeoutMs: number, readyKeys: Int32Array): number;
+  pollerWait(poller: number, timeoutMs: number, readyKeys: Int32Array, spinUs: number): number;
   eventfd(): number;
   eventfdSignal(fd: number): void;
   eventfdDrain(fd: number): number;
@@ -155,14 +157,21 @@ export function openTap(name: string, options: { netns?: string; persist?: boole
  * @param nameOrIndex name or index of the interface, as seen in the namespace.
  * @param options.netns name or path of the namespace that has the interface; default the caller's.
  * @param options.promiscuous ask a real network card for foreign frames too; default false. A veth needs no asking.
+ * @param options.ringBytes memory of the receive ring, 1728 bytes a frame; 64 KiB .. 256 MiB, default RING_BYTES.
  */
 export function openPacket(
   nameOrIndex: string | number,
-  options: { netns?: string; promiscuous?: boolean } = {},
+  options: { netns?: string; promiscuous?: boolean; ringBytes?: number } = {},
 ): number {
   const isName = typeof nameOrIndex === 'string';
   const name = isName ? nameOrIndex : `#${nameOrIndex}`;
-  return addon.openPacket(name, isName ? 0 : nameOrIndex, options.netns, options.promiscuous ?? false);
+  return addon.openPacket(
+    name,
+    isName ? 0 : nameOrIndex,
+    options.netns,
+    options.promiscuous ?? false,
+    options.ringBytes ?? RING_BYTES,
+  );
 }
 
 /** Frames that an AF_PACKET socket lost since the last call because its buffer was full. */
@@ -232,11 +241,12 @@ export class Poller {
    * Sleeps until something is readable.
    *
    * @param timeoutMs -1 for ever, 0 not at all.
+   * @param spinUs look on for that long before sleeping, 0 .. 1000; default 0. Other programs get the CPU in between.
    * @param readyKeys gets the keys; at most 64 are reported, the rest by the next call.
    * @returns how many keys; WAKE_KEY is among them after a wake-up, which is thereby used up.
    */
-  wait(timeoutMs: number, readyKeys: Int32Array): number {
-    const count = addon.pollerWait(this.#fd, timeoutMs, readyKeys);
+  wait(timeoutMs: number, readyKeys: Int32Array, spinUs = 0): number {
+    const count = addon.pollerWait(this.#fd, timeoutMs, readyKeys, spinUs);
     for (let i = 0; i < count; i++) if (readyKeys[i] === WAKE_KEY) addon.eventfdDrain(this.wakeFd);
     return count;
   }

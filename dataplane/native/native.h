@@ -56,6 +56,33 @@ void set_int(napi_env env, napi_value object, const char *name, int64_t value);
 typedef int (*netns_work)(void *argument, struct failure *failure);
 int run_in_netns(const char *netns, netns_work work, void *argument, struct failure *failure);
 
+/* packet-ring.c: the receive ring that goes with an AF_PACKET descriptor. Used by one thread at a time. */
+struct packet_ring {
+  uint8_t *base;
+  size_t bytes;
+  uint32_t slots, head;
+  bool has_error; /* epoll saw an error on the socket: look at SO_ERROR when the ring is empty */
+};
+struct tpacket2_hdr;
+int ring_create(int fd, uint32_t bytes, struct failure *failure);
+void ring_destroy(int fd);
+struct packet_ring *ring_of(int fd);
+struct tpacket2_hdr *ring_head(const struct packet_ring *ring);
+uint32_t ring_status(const struct tpacket2_hdr *header);
+void ring_release(struct packet_ring *ring, struct tpacket2_hdr *header);
+
+/* send.c: a list of frames that lie within the arena (checked), and what became of them. */
+struct outgoing {
+  int fd;
+  bool is_tap;
+  uint8_t *arena;
+  const int32_t *offsets, *lengths;
+  int count;
+  int refused, last_error; /* frames that the kernel would not have, errno of the last */
+};
+/* Frames done with, taken or refused; fewer than count when the kernel is full. */
+int send_frames(struct outgoing *out);
+
 /* Every exported function. */
 #define EXPORTS(X)                                                                                                     \
   X(mapFile, map_file)                                                                                                 \

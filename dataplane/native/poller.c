@@ -1,9 +1,11 @@
 /* epoll and eventfd. A poller is an epoll descriptor; each watched descriptor has a small integer key. */
 #include "native.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* pollerCreate(): epoll fd */
@@ -21,7 +23,7 @@ napi_value poller_add(napi_env env, napi_callback_info info) {
   if (!read_args(env, info, 3, args) || !arg_fd(env, args[0], &poller) || !arg_fd(env, args[1], &fd) ||
       !arg_int(env, args[2], "key", INT32_MIN, INT32_MAX, &key))
     return NULL;
-  struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = (uint64_t)(uint32_t)key}};
+  struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = (uint64_t)fd << 32 | (uint32_t)key}};
   return epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) < 0 ? throw_errno(env, "epoll_ctl", "add", errno) : NULL;
 }
 
@@ -33,25 +35,50 @@ napi_value poller_remove(napi_env env, napi_callback_info info) {
   return epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL) < 0 ? throw_errno(env, "epoll_ctl", "remove", errno) : NULL;
 }
 
-/* pollerWait(poller, timeoutMs, keys): number of keys written; 0 after the timeout or a signal */
+static int64_t now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * Looks for `spin` microseconds before it sleeps. Frames often come in quick succession, and going to sleep and being
+ * woken costs more than the looking, to the sender too. Whoever else wants this CPU gets it in between.
+ */
+static int wait_events(int poller, struct epoll_event *events, int capacity, int timeout, int64_t spin) {
+  int64_t until = spin > 0 && timeout != 0 ? now_us() + spin : 0;
+  while (until > 0) {
+    int count = epoll_wait(poller, events, capacity, 0);
+    if (count != 0) return count;
+    if (now_us() >= until) break;
+    sched_yield();
+  }
+  return epoll_wait(poller, events, capacity, timeout);
+}
+
+/* pollerWait(poller, timeoutMs, keys, spinUs): number of keys written; 0 after the timeout or a signal */
 napi_value poller_wait(napi_env env, napi_callback_info info) {
-  napi_value args[3];
+  napi_value args[4];
   int poller;
-  int64_t timeout;
+  int64_t timeout, spin;
   int32_t *keys;
   size_t capacity;
   struct epoll_event events[MAX_BATCH];
-  if (!read_args(env, info, 3, args) || !arg_fd(env, args[0], &poller) ||
+  if (!read_args(env, info, 4, args) || !arg_fd(env, args[0], &poller) ||
       !arg_int(env, args[1], "timeoutMs", -1, INT32_MAX, &timeout) ||
-      !arg_int32s(env, args[2], "readyKeys", &keys, &capacity))
+      !arg_int32s(env, args[2], "readyKeys", &keys, &capacity) || !arg_int(env, args[3], "spinUs", 0, 1000, &spin))
     return NULL;
   if (capacity == 0) {
     napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "readyKeys: found length 0, wanted at least 1");
     return NULL;
   }
-  int count = epoll_wait(poller, events, capacity < MAX_BATCH ? (int)capacity : MAX_BATCH, (int)timeout);
+  int count = wait_events(poller, events, capacity < MAX_BATCH ? (int)capacity : MAX_BATCH, (int)timeout, spin);
   if (count < 0 && errno != EINTR) return throw_errno(env, "epoll_wait", "poller", errno);
-  for (int i = 0; i < count; i++) keys[i] = (int32_t)(uint32_t)events[i].data.u64;
+  for (int i = 0; i < count; i++) {
+    keys[i] = (int32_t)(uint32_t)events[i].data.u64;
+    struct packet_ring *ring = events[i].events & EPOLLERR ? ring_of((int)(events[i].data.u64 >> 32)) : NULL;
+    if (ring) ring->has_error = true; /* an empty ring tells nothing of an interface that went down */
+  }
   return make_int(env, count < 0 ? 0 : count);
 }
 
@@ -88,5 +115,6 @@ napi_value close_fd(napi_env env, napi_callback_info info) {
   char subject[32];
   if (!read_args(env, info, 1, args) || !arg_fd(env, args[0], &fd)) return NULL;
   snprintf(subject, sizeof subject, "descriptor %d", fd);
+  ring_destroy(fd);
   return close(fd) < 0 && errno != EINTR ? throw_errno(env, "close", subject, errno) : NULL;
 }

@@ -25,8 +25,8 @@
 
 #define TCP_OFFLOADS (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN)
 #define UDP_OFFLOADS (TUN_F_USO4 | TUN_F_USO6)
-/* Room for bursts while the loop is busy; SO_RCVBUFFORCE goes beyond net.core.rmem_max. */
-#define SOCKET_BUFFER_BYTES (4 << 20)
+/* Large frames wait in it while the loop is busy: with 4 MiB, four TCP streams lost some. Beyond net.core.rmem_max. */
+#define SOCKET_BUFFER_BYTES (32 << 20)
 
 struct tap_request {
   char name[IFNAMSIZ];
@@ -87,6 +87,7 @@ struct packet_request {
   char name[IFNAMSIZ];
   int index;
   bool promiscuous;
+  uint32_t ring_bytes;
   int fd;
 };
 
@@ -100,8 +101,8 @@ static int configure_packet(int fd, struct packet_request *request, struct failu
   if (request->index == 0) return fail(failure, "if_nametoindex", request->name, NULL);
   if (set_option(fd, SOL_PACKET, PACKET_VNET_HDR, "PACKET_VNET_HDR", failure) < 0 ||
       set_option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, "PACKET_IGNORE_OUTGOING", failure) < 0 ||
-      set_option(fd, SOL_PACKET, PACKET_AUXDATA, "PACKET_AUXDATA", failure) < 0 ||
-      set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, "PACKET_QDISC_BYPASS", failure) < 0)
+      set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, "PACKET_QDISC_BYPASS", failure) < 0 ||
+      ring_create(fd, request->ring_bytes, failure) < 0)
     return -1;
   int bytes = SOCKET_BUFFER_BYTES;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
@@ -124,22 +125,25 @@ static int create_packet(void *argument, struct failure *failure) {
   if (request->fd < 0)
     return fail(failure, "socket", "AF_PACKET", errno == EPERM ? "run as root or grant CAP_NET_RAW" : NULL);
   if (configure_packet(request->fd, request, failure) == 0) return 0;
+  ring_destroy(request->fd);
   close(request->fd);
   return -1;
 }
 
-/* openPacket(name, index, netns, promiscuous): fd; index 0 = look the name up */
+/* openPacket(name, index, netns, promiscuous, ringBytes): fd; index 0 = look the name up */
 napi_value open_packet(napi_env env, napi_callback_info info) {
-  napi_value args[4];
+  napi_value args[5];
   struct packet_request request = {0};
-  int64_t index;
+  int64_t index, ring_bytes;
   char netns[256];
   struct failure failure;
-  if (!read_args(env, info, 4, args) || !arg_string(env, args[0], "name", request.name, sizeof request.name) ||
+  if (!read_args(env, info, 5, args) || !arg_string(env, args[0], "name", request.name, sizeof request.name) ||
       !arg_int(env, args[1], "index", 0, INT32_MAX, &index) ||
-      !arg_optional_string(env, args[2], "netns", netns, sizeof netns) || !arg_bool(env, args[3], &request.promiscuous))
+      !arg_optional_string(env, args[2], "netns", netns, sizeof netns) || !arg_bool(env, args[3], &request.promiscuous) ||
+      !arg_int(env, args[4], "ringBytes", 65536, 1 << 28, &ring_bytes))
     return NULL;
   request.index = (int)index;
+  request.ring_bytes = (uint32_t)ring_bytes;
   if (run_in_netns(netns, create_packet, &request, &failure) < 0) return throw_failure(env, &failure);
   return make_int(env, request.fd);
 }

@@ -1,0 +1,637 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import t, { type Test } from 'tap';
+import * as native from './index.ts';
+
+const isRoot = process.getuid?.() === 0;
+const needsRoot = isRoot ? {} : { skip: 'needs root' };
+const directory = mkdtempSync(join(tmpdir(), 'slnat-'));
+t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+
+const STRIDE = 65728;
+const HEADER = 10;
+
+function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function openFds(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+/** The error that a call throws; the test fails if it throws none. */
+function errorOf(action: () => unknown): native.SystemError {
+  try {
+    action();
+  } catch (error) {
+    return error as native.SystemError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** Runs code in a worker that has the addon as `native`; gives back what it posts. */
+function inWorker(code: string, data: unknown): Promise<unknown> {
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(${JSON.stringify(new URL('./index.js', import.meta.url).href)}).then((native) => { ${code} });`;
+  const worker = new Worker(source, { eval: true, workerData: data });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
+
+// --- namespaces: slnat-PID-a and -b, joined by veth pairs whose ends are all called eth0 .. eth9
+
+const spaces = { a: `slnat-${process.pid}-a`, b: `slnat-${process.pid}-b` };
+
+function makeNamespaces(test: Test): void {
+  for (const name of Object.values(spaces)) {
+    ip('netns', 'add', name);
+    test.teardown(() => ip('netns', 'del', name));
+    execFileSync('ip', ['netns', 'exec', name, 'sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
+  }
+}
+
+function makePair(name: string): void {
+  ip('-n', spaces.a, 'link', 'add', name, 'type', 'veth', 'peer', 'name', name, 'netns', spaces.b);
+  for (const netns of Object.values(spaces)) ip('-n', netns, 'link', 'set', name, 'up');
+}
+
+class Frames {
+  readonly arena = new Uint8Array(STRIDE * 80);
+  readonly offsets = new Int32Array(80);
+  readonly lengths = new Int32Array(80);
+  readonly outcome = new Int32Array(2);
+
+  constructor() {
+    for (let i = 0; i < 80; i++) this.offsets[i] = 128 + i * STRIDE;
+  }
+
+  /** Puts a frame into slot i, its virtio-net header (default zeros) before it. */
+  put(i: number, frame: Uint8Array, header: Uint8Array = new Uint8Array(HEADER)): void {
+    this.arena.set(header, this.offsets[i] - HEADER);
+    this.arena.set(frame, this.offsets[i]);
+    this.lengths[i] = frame.length;
+  }
+
+  frame(i: number): Uint8Array {
+    return this.arena.subarray(this.offsets[i], this.offsets[i] + this.lengths[i]);
+  }
+
+  header(i: number): DataView {
+    return new DataView(this.arena.buffer, this.offsets[i] - HEADER, HEADER);
+  }
+
+  send(fd: number, kind: number, count: number): number {
+    return native.sendBatch(fd, kind, this.arena, this.offsets, this.lengths, 0, count, this.outcome);
+  }
+
+  receive(fd: number, kind: number, max = 64, budget = 1 << 20): number {
+    return native.receiveBatch(fd, kind, this.arena, 128, STRIDE, max, budget, this.lengths, 0);
+  }
+}
+
+/** A frame of any length with a type nobody listens to, and a number in it. */
+function plainFrame(length: number, number: number): Uint8Array {
+  const frame = new Uint8Array(length).fill(number & 0xff);
+  frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+  new DataView(frame.buffer).setUint32(14, number);
+  return frame;
+}
+
+/** UDP over IPv4 or IPv6 as a sender's kernel leaves it: DF set, checksum undone. */
+function udpFrame(family: 4 | 6, payload: number, mark: number): { frame: Uint8Array; header: Uint8Array } {
+  const l4 = family === 4 ? 34 : 54;
+  const frame = new Uint8Array(l4 + 8 + payload).fill(mark, l4 + 8);
+  const view = new DataView(frame.buffer);
+  frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, family === 4 ? 8 : 0x86, family === 4 ? 0 : 0xdd]);
+  if (family === 4) {
+    frame.set([0x45, 0, 0, 0, 0, mark, 0x40, 0, 64, 17, 0, 0, 10, 77, 0, 1, 10, 77, 0, 2], 14);
+    view.setUint16(16, frame.length - 14);
+  } else {
+    frame.set([0x60, 0, 0, 0, 0, 0, 17, 64], 14);
+    frame.set([0xfd, ...new Array(14).fill(0), 1, 0xfd, ...new Array(14).fill(0), 2], 22);
+    view.setUint16(18, frame.length - 54);
+  }
+  view.setUint16(l4, 4000);
+  view.setUint16(l4 + 2, 5000);
+  view.setUint16(l4 + 4, 8 + payload);
+  const header = new Uint8Array(HEADER);
+  header[0] = 1;
+  header[6] = l4;
+  header[8] = 6;
+  return { frame, header };
+}
+
+t.test('mapFile() shows one memory to all who map the file', (test) => {
+  const path = join(directory, 'shared');
+  writeFileSync(path, new Uint8Array(8192));
+  const writer = new Int32Array(native.mapFile(path, 8192, true));
+  const reader = new Int32Array(native.mapFile(path, 4096, false));
+  writer[3] = 0x01020304;
+  test.equal(Atomics.load(reader, 3), 0x01020304);
+  test.equal(readFileSync(path).readInt32LE(12), 0x01020304);
+  test.equal(reader.length, 1024);
+  native.unmapFile(writer.buffer as ArrayBuffer);
+  test.equal(writer.length, 0, 'unmapped views are empty');
+  test.equal(reader[3], 0x01020304, 'other mappings stay');
+  test.end();
+});
+
+t.test('mapFile() keeps no descriptor', (test) => {
+  const path = join(directory, 'many');
+  writeFileSync(path, new Uint8Array(4096));
+  const before = openFds();
+  const maps = Array.from({ length: 50 }, () => native.mapFile(path, 4096, true));
+  test.equal(openFds(), before);
+  for (const map of maps) native.unmapFile(map);
+  test.end();
+});
+
+t.test('mapFile() says what is wrong and what to do', (test) => {
+  const path = join(directory, 'short');
+  writeFileSync(path, new Uint8Array(100));
+  const missing = errorOf(() => native.mapFile(join(directory, 'missing'), 1, false));
+  test.match(missing, { code: 'ENOENT', errno: -2, syscall: 'open' });
+  test.match(missing.message, /^open .*missing: ENOENT: it does not exist; check the name$/);
+  const short = errorOf(() => native.mapFile(path, 101, false));
+  test.equal(short.code, 'EINVAL');
+  test.match(short.message, /shorter than the map/);
+  test.match(errorOf(() => native.mapFile(directory, 10, false)).message, /not a regular file/);
+  for (const bytes of [0, -1, 1.5, Number.NaN, 2 ** 40]) {
+    test.throws(() => native.mapFile(path, bytes, false), RangeError, `bytes ${bytes}`);
+  }
+  test.throws(() => native.mapFile('a\0b', 10, false), TypeError);
+  test.throws(() => native.mapFile('x'.repeat(300), 10, false), RangeError);
+  test.throws(() => native.unmapFile({} as ArrayBuffer), TypeError);
+  test.end();
+});
+
+t.test('Poller wait() reports keys of readable descriptors, and nothing after the timeout', (test) => {
+  const poller = new native.Poller();
+  const keys = new Int32Array(4);
+  const event = native.eventfd();
+  poller.add(event, -77);
+  test.equal(poller.wait(0, keys), 0);
+  native.eventfdSignal(event);
+  test.equal(poller.wait(-1, keys, 20), 1);
+  test.equal(keys[0], -77);
+  test.equal(native.eventfdDrain(event), 1);
+  test.equal(native.eventfdDrain(event), 0);
+  poller.remove(event);
+  native.eventfdSignal(event);
+  test.equal(poller.wait(1, keys, 20), 0);
+  test.equal(errorOf(() => poller.remove(event)).code, 'ENOENT');
+  test.throws(() => poller.wait(0, new Int32Array(0)), RangeError);
+  native.closeFd(event);
+  poller.close();
+  test.equal(errorOf(() => native.closeFd(event)).code, 'EBADF');
+  test.end();
+});
+
+t.test('Poller wait() ends when another thread signals, and uses the signal up', async (test) => {
+  const poller = new native.Poller();
+  const keys = new Int32Array(4);
+  const woken = inWorker(
+    'native.eventfdSignal(workerData); parentPort.postMessage(native.monotonicSec());',
+    poller.wakeFd,
+  );
+  test.ok(native.waitReadable(poller.wakeFd, 10_000));
+  test.equal(poller.wait(-1, keys), 1);
+  test.equal(keys[0], native.WAKE_KEY);
+  test.equal(poller.wait(0, keys), 0);
+  test.type(await woken, 'number');
+  poller.wake();
+  test.equal(poller.wait(-1, keys), 1);
+  poller.close();
+});
+
+t.test('sendFds() hands a working descriptor to recvFds(), message by message', (test) => {
+  const before = openFds();
+  const path = join(directory, 'control');
+  const listener = native.unixListen(path);
+  const client = native.unixConnect(path);
+  const server = native.unixAccept(listener, 1000);
+  const event = native.eventfd();
+  test.equal(native.recvFds(server), null, 'nothing yet');
+  native.sendFds(client, [event, event], new TextEncoder().encode('two'));
+  native.sendFds(client, [], Uint8Array.of(7));
+  const first = native.recvFds(server, 1000) as native.FdMessage;
+  test.equal(new TextDecoder().decode(first.payload), 'two');
+  test.equal(first.fds.length, 2);
+  test.notOk(first.isClosed);
+  native.eventfdSignal(first.fds[1]);
+  test.equal(native.eventfdDrain(event), 1, 'both are the same eventfd');
+  test.same(native.recvFds(server), { fds: [], payload: Uint8Array.of(7), isClosed: false });
+  native.closeFd(client);
+  test.ok((native.recvFds(server, 1000) as native.FdMessage).isClosed);
+  test.equal(errorOf(() => native.sendFds(server, [], Uint8Array.of(1))).code, 'EPIPE');
+  for (const fd of [...first.fds, event, server, listener]) native.closeFd(fd);
+  test.equal(openFds(), before);
+  test.end();
+});
+
+t.test('sendFds() and recvFds() refuse what they cannot carry whole, and leak nothing', (test) => {
+  const before = openFds();
+  const path = join(directory, 'limits');
+  const listener = native.unixListen(path, { stream: true, backlog: 1 });
+  test.equal(native.unixAccept(listener), -1);
+  const client = native.unixConnect(path, { stream: true });
+  const server = native.unixAccept(listener, 1000);
+  test.throws(() => native.sendFds(client, new Array(65).fill(0), Uint8Array.of(1)), RangeError);
+  test.throws(() => native.sendFds(client, [-1], Uint8Array.of(1)), RangeError);
+  test.throws(() => native.sendFds(client, ['x' as unknown as number], Uint8Array.of(1)), TypeError);
+  test.throws(() => native.sendFds(client, [], new Uint8Array(0)), RangeError);
+  test.equal(errorOf(() => native.sendFds(client, [9999], Uint8Array.of(1))).code, 'EBADF');
+  native.sendFds(client, new Array(64).fill(listener), Uint8Array.of(1));
+  const all = native.recvFds(server, 1000) as native.FdMessage;
+  test.equal(all.fds.length, 64);
+  for (const fd of all.fds) native.closeFd(fd);
+  test.equal(errorOf(() => native.unixListen(path)).code, 'EADDRINUSE');
+  test.equal(errorOf(() => native.unixConnect(join(directory, 'nobody'))).code, 'ENOENT');
+  test.throws(() => native.unixListen('/'.repeat(200)), RangeError);
+  const full = errorOf(() => {
+    for (;;) native.sendFds(client, [], new Uint8Array(4096), 5);
+  });
+  test.match(full.code, /ETIMEDOUT|EMSGSIZE/, 'a reader that does not read is an error after the timeout');
+  for (const fd of [client, server, listener]) native.closeFd(fd);
+  test.equal(openFds(), before);
+  test.end();
+});
+
+t.test('unixConnect() gives up on a listener whose backlog is full', (test) => {
+  const path = join(directory, 'busy');
+  const listener = native.unixListen(path, { backlog: 1 });
+  const clients: number[] = [];
+  const error = errorOf(() => {
+    for (;;) clients.push(native.unixConnect(path, { timeoutMs: 10 }));
+  });
+  test.equal(error.code, 'ETIMEDOUT');
+  for (const fd of [...clients, listener]) native.closeFd(fd);
+  test.end();
+});
+
+t.test('receiveBatch() refuses slots outside the arena before the kernel sees them', (test) => {
+  const arena = new Uint8Array(100_000);
+  const lengths = new Int32Array(4);
+  const call = (first: number, stride: number, frames: number, from = 0, budget = 1000) =>
+    native.receiveBatch(0, native.KIND_TAP, arena, first, stride, frames, budget, lengths, from);
+  for (const [name, action] of Object.entries({
+    'header before the arena': () => call(9, 2048, 1),
+    'negative offset': () => call(-1, 2048, 1),
+    'last slot past the end': () => call(10, 50_000, 3),
+    'first slot past the end': () => call(99_000, 2048, 1),
+    'no frames': () => call(128, 2048, 0),
+    'too many frames': () => call(128, 512, 65),
+    'stride without room': () => call(128, 64, 1),
+    'no budget': () => call(128, 2048, 1, 0, 0),
+    'lengths too short': () => call(128, 2048, 3, 2),
+    'offset not a whole number': () => call(128.5, 2048, 1),
+    'offset not finite': () => call(Number.NaN, 2048, 1),
+    'kind unknown': () => native.receiveBatch(0, 2, arena, 128, 2048, 1, 1000, lengths, 0),
+  })) {
+    test.throws(action, RangeError, name);
+  }
+  const view = new Uint8Array(arena.buffer, 0, 1000);
+  test.throws(
+    () => native.receiveBatch(0, 0, view, 128, 2048, 1, 1000, lengths, 0),
+    RangeError,
+    'view of a larger buffer',
+  );
+  const wrong = new Uint16Array(10) as unknown as Uint8Array;
+  test.throws(() => native.receiveBatch(0, 0, wrong, 128, 2048, 1, 1000, lengths, 0), TypeError);
+  test.end();
+});
+
+t.test('sendBatch() refuses frames outside the arena before the kernel sees them', (test) => {
+  const arena = new Uint8Array(1000);
+  const send = (offset: number, length: number, first = 0, count = 1, outcome = new Int32Array(2)) =>
+    native.sendBatch(0, native.KIND_TAP, arena, Int32Array.of(offset), Int32Array.of(length), first, count, outcome);
+  for (const [name, action] of Object.entries({
+    'header before the arena': () => send(9, 10),
+    'negative offset': () => send(-5, 10),
+    'frame past the end': () => send(500, 501),
+    'negative length': () => send(500, -1),
+    'largest numbers': () => send(0x7fffffff, 0x7fffffff),
+    'more than the lists hold': () => send(100, 10, 0, 2),
+    'first beyond the lists': () => send(100, 10, 2, 1),
+    'negative first': () => send(100, 10, -1, 1),
+    'no room for the outcome': () => send(100, 10, 0, 1, new Int32Array(1)),
+  })) {
+    test.throws(action, RangeError, name);
+  }
+  test.end();
+});
+
+t.test('bursts on a closed descriptor are told, not thrown', (test) => {
+  const frames = new Frames();
+  frames.put(0, plainFrame(60, 1));
+  const fd = native.eventfd();
+  native.closeFd(fd);
+  test.equal(frames.receive(fd, native.KIND_TAP), -9);
+  test.equal(frames.receive(fd, native.KIND_PACKET), -9);
+  test.equal(frames.send(fd, native.KIND_PACKET, 1), 1);
+  test.same([...frames.outcome], [1, 9], 'one frame refused, EBADF');
+  test.end();
+});
+
+t.test('clocks advance and getrusage counts', (test) => {
+  const before = native.monotonicMs();
+  const used = native.getrusageSelf();
+  test.ok(native.monotonicMs() >= before);
+  test.ok(Math.abs(native.monotonicSec() - before / 1000) < 2);
+  test.ok(used.userUs > 0 && used.systemUs >= 0 && used.maxRssKb > 1000);
+  test.ok(native.getrusageThread().userUs <= native.getrusageSelf().userUs);
+  test.equal(native.truncatedFrames() >= 0, true);
+  test.end();
+});
+
+t.test('interfaceInfo() and openers name what is missing', (test) => {
+  test.match(native.interfaceInfo('lo'), { index: 1, mac: new Uint8Array(6) });
+  test.equal(errorOf(() => native.interfaceInfo('slnat-none')).code, 'ENODEV');
+  test.throws(() => native.interfaceInfo('sixteen-letters-'), RangeError);
+  const before = openFds();
+  const error = errorOf(() => native.openTap('slnat%d', { netns: 'slnat-none' }));
+  test.equal(error.message, 'open /run/netns/slnat-none: ENOENT: no such network namespace; see ip netns');
+  for (let i = 0; i < 20; i++) {
+    errorOf(() => native.openPacket('slnat-none'));
+    errorOf(() => native.openPacket('lo', { ringBytes: 1 }));
+    errorOf(() => native.openTap('lo'));
+    errorOf(() => native.openTap('slnat%d', { netns: '/proc/self/ns/uts' }));
+    errorOf(() => native.setNetns('/dev/null'));
+  }
+  test.equal(openFds(), before, 'failures leave no descriptor open');
+  test.end();
+});
+
+t.test(
+  'openTap() makes a device in another namespace that carries large frames both ways (needs root)',
+  needsRoot,
+  (test) => {
+    makeNamespaces(test);
+    const tap = native.openTap('tap%d', { netns: spaces.a });
+    test.equal(tap.name, 'tap0');
+    test.notOk(native.interfaceInfo('tap0', spaces.a).isUp);
+    test.equal(errorOf(() => native.interfaceInfo('tap0')).code, 'ENODEV', 'not here');
+    const busy = errorOf(() => native.openTap('tap0', { netns: spaces.a }));
+    test.match(busy.message, /ioctl TUNSETIFF tap0: EBUSY: another process holds it/);
+    test.match(
+      errorOf(() => native.openTap('lo', { netns: spaces.a })).message,
+      /taken by an interface that is no TAP/,
+    );
+    ip('-n', spaces.a, 'link', 'set', 'tap0', 'up');
+
+    const peer = native.openPacket('tap0', { netns: spaces.a });
+    const frames = new Frames();
+    const large = udpFrame(4, 60_000, 5);
+    frames.put(0, plainFrame(60, 1));
+    frames.put(1, plainFrame(1514, 2));
+    frames.put(2, large.frame, Uint8Array.of(1, 5, 42, 0, 0xe8, 3, 34, 0, 6, 0)); // UDP_L4, 1000 bytes each
+    test.equal(frames.send(peer, native.KIND_PACKET, 3), 3);
+    const got = new Frames();
+    test.equal(got.receive(tap.fd, native.KIND_TAP, 2), 2);
+    test.same([...got.lengths.subarray(0, 2)], [60, 1514]);
+    test.same(got.frame(1), plainFrame(1514, 2));
+    test.equal(got.receive(tap.fd, native.KIND_TAP), tap.hasUdpOffload ? 1 : 60, 'in one piece if the kernel can');
+    if (tap.hasUdpOffload) test.equal(got.header(0).getUint16(4, true), 1000);
+    test.equal(got.receive(tap.fd, native.KIND_TAP), 0);
+
+    frames.put(0, plainFrame(700, 9));
+    test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
+    test.ok(native.waitReadable(peer, 1000));
+    test.equal(got.receive(peer, native.KIND_PACKET), 1);
+    test.same(got.frame(0), plainFrame(700, 9));
+
+    ip('-n', spaces.a, 'link', 'set', 'tap0', 'down');
+    test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
+    test.same([...frames.outcome], [1, 5], 'refused with EIO while it is down');
+    native.closeFd(tap.fd);
+    native.closeFd(peer);
+    test.equal(errorOf(() => native.interfaceInfo('tap0', spaces.a)).code, 'ENODEV', 'gone with its descriptor');
+    test.end();
+  },
+);
+
+t.test('openTap() keeps a persistent device (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  native.closeFd(native.openTap('keep0', { netns: spaces.a, persist: true }).fd);
+  test.ok(native.interfaceInfo('keep0', spaces.a).index > 0);
+  test.end();
+});
+
+t.test('an AF_PACKET port carries frames of every size in their order (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  const frames = new Frames();
+  const got = new Frames();
+  const sizes = [60, 64, 1514, 1600, 1700, 9000, 60, 65_549, 14, 18, 30_000, 1514];
+  const header = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  ip('-n', spaces.a, 'link', 'set', 'eth0', 'mtu', '65535');
+  ip('-n', spaces.b, 'link', 'set', 'eth0', 'mtu', '65535');
+  sizes.forEach((size, i) => {
+    const frame = size < 18 ? plainFrame(18, i).subarray(0, size) : plainFrame(size, i);
+    frames.put(i, frame, header);
+  });
+  test.equal(frames.send(out, native.KIND_PACKET, sizes.length), sizes.length);
+  test.equal(frames.outcome[0], 0, `nothing refused (errno ${frames.outcome[1]})`);
+  test.equal(got.receive(port, native.KIND_PACKET, 64, 1), 1, 'a budget of one byte is one frame');
+  test.same(got.frame(0), plainFrame(60, 0));
+  test.equal(got.receive(port, native.KIND_PACKET), sizes.length - 1);
+  for (let i = 1; i < sizes.length; i++) {
+    test.equal(got.lengths[i - 1], sizes[i]);
+    test.ok(Buffer.compare(got.frame(i - 1), frames.frame(i)) === 0, `frame ${i} of ${sizes[i]} bytes is whole`);
+  }
+  test.equal(got.receive(out, native.KIND_PACKET), 0, 'what a port sends it does not receive');
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test('an AF_PACKET port shows VLAN tags where they were (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  const frames = new Frames();
+  const got = new Frames();
+  const tagged = (type: number, length: number) => {
+    const frame = plainFrame(length, 3);
+    new DataView(frame.buffer).setUint32(12, (type << 16) | 0xa064); // priority 5, VLAN 100
+    return frame;
+  };
+  const udp = udpFrame(4, 100, 1);
+  const behind = new Uint8Array(udp.frame.length + 4);
+  behind.set(udp.frame.subarray(0, 12));
+  behind.set([0x81, 0, 0, 100], 12);
+  behind.set(udp.frame.subarray(12), 16);
+  udp.header[6] += 4;
+  frames.put(0, tagged(0x8100, 60));
+  frames.put(1, tagged(0x88a8, 60));
+  frames.put(2, tagged(0x8100, 1518));
+  frames.put(3, behind, udp.header);
+  frames.send(out, native.KIND_PACKET, 4);
+  test.equal(got.receive(port, native.KIND_PACKET), 4);
+  for (let i = 0; i < 4; i++) test.same(got.frame(i), frames.frame(i), `frame ${i}`);
+  test.equal(got.header(3).getUint16(6, true), 38, 'the checksum starts four bytes later');
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test('an AF_PACKET port counts what it cannot take whole or has no room for (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b, ringBytes: 65536 });
+  const frames = new Frames();
+  [60, 1400, 1000, 1514, 61].forEach((size, i) => frames.put(i, plainFrame(size, i)));
+  frames.send(out, native.KIND_PACKET, 5);
+  const before = native.truncatedFrames();
+  const small = new Uint8Array(8192);
+  const lengths = new Int32Array(5);
+  test.equal(native.receiveBatch(port, native.KIND_PACKET, small, 128, 1200, 4, 10_000, lengths, 1), 3);
+  test.same([...lengths], [0, 60, 1000, 61, 0], 'slots of 1136 bytes take three of the five');
+  test.equal(native.truncatedFrames() - before, 2);
+  test.equal(native.packetDrops(port), 0);
+  for (let i = 0; i < 60; i++) frames.put(i, plainFrame(60, i));
+  frames.send(out, native.KIND_PACKET, 60);
+  test.equal(frames.receive(port, native.KIND_PACKET), 37, 'a ring of one block holds 37');
+  test.equal(native.packetDrops(port), 23);
+  test.equal(native.packetDrops(port), 0, 'counted once');
+  test.equal(errorOf(() => native.packetDrops(0)).syscall, 'getsockopt');
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  for (const family of [4, 6] as const) {
+    const frames = new Frames();
+    const got = new Frames();
+    const l4 = family === 4 ? 34 : 54;
+    const sizes = [100, 100, 100, 100, 40, 100, 100, 100];
+    sizes.forEach((size, i) => {
+      const { frame, header } = udpFrame(family, size, i + 1);
+      frames.put(i, frame, header);
+    });
+    const untouched = frames.arena.slice();
+    test.equal(frames.send(out, native.KIND_PACKET, 8), 8);
+    test.equal(Buffer.compare(frames.arena, untouched), 0, 'the frames themselves are left alone');
+    test.equal(got.receive(port, native.KIND_PACKET), 4, 'five in one, then three alone');
+    test.equal(got.lengths[0], l4 + 8 + 440);
+    const view = new DataView(got.arena.buffer, 128);
+    test.same([got.header(0).getUint8(0), got.header(0).getUint8(1)], [1, 5], 'UDP_L4, checksum undone');
+    test.equal(got.header(0).getUint16(4, true), 100, 'payload of each');
+    test.equal(view.getUint16(l4 + 4), 448, 'UDP length');
+    if (family === 4) test.equal(view.getUint16(16), 468, 'IP length');
+    if (family === 6) test.equal(view.getUint16(18), 448, 'IP payload length');
+    const payload = [1, 2, 3, 4, 5].flatMap((mark, i) => new Array(sizes[i]).fill(mark));
+    test.same([...got.frame(0).subarray(l4 + 8)], payload);
+    test.same(got.frame(1), frames.frame(5));
+  }
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test('sendBatch() joins only what belongs together (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  const changes: Record<string, (frame: Uint8Array, header: Uint8Array) => void> = {
+    'another port': (frame) => frame[35]++,
+    'another address': (frame) => frame[33]++,
+    'another MAC': (frame) => frame[5]++,
+    'another TTL': (frame) => frame[22]--,
+    'another class': (frame) => (frame[15] = 4),
+    'may be fragmented': (frame) => (frame[20] = 0),
+    'a fragment': (frame) => (frame[20] = 0x60),
+    'checksum done': (_, header) => header.fill(0),
+    'IP length of its own': (frame) => frame[17]--,
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    const frames = new Frames();
+    const got = new Frames();
+    for (let i = 0; i < 6; i++) {
+      const { frame, header } = udpFrame(4, 50, i);
+      if (i % 2 === 1) change(frame, header);
+      frames.put(i, frame, header);
+    }
+    frames.send(out, native.KIND_PACKET, 6);
+    test.equal(got.receive(port, native.KIND_PACKET), 6, name);
+  }
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test(
+  'a port whose interface goes down tells so once, and works when it is up again (needs root)',
+  needsRoot,
+  (test) => {
+    makeNamespaces(test);
+    makePair('eth0');
+    const out = native.openPacket('eth0', { netns: spaces.a });
+    const port = native.openPacket('eth0', { netns: spaces.b });
+    const poller = new native.Poller();
+    const keys = new Int32Array(4);
+    const frames = new Frames();
+    poller.add(port, 1);
+    ip('-n', spaces.b, 'link', 'set', 'eth0', 'down');
+    test.equal(poller.wait(1000, keys), 1);
+    test.equal(frames.receive(port, native.KIND_PACKET), -100, 'ENETDOWN');
+    test.equal(frames.receive(port, native.KIND_PACKET), 0);
+    test.equal(poller.wait(0, keys), 0, 'the poller can sleep again');
+    frames.put(0, plainFrame(60, 1));
+    test.equal(frames.send(port, native.KIND_PACKET, 1), 1);
+    test.same([...frames.outcome], [1, 100], 'refused with ENETDOWN');
+    ip('-n', spaces.b, 'link', 'set', 'eth0', 'up');
+    test.equal(frames.send(out, native.KIND_PACKET, 1), 1);
+    test.ok(native.waitReadable(port, 1000));
+    test.equal(frames.receive(port, native.KIND_PACKET), 1);
+    ip('-n', spaces.b, 'link', 'del', 'eth0');
+    test.equal(poller.wait(1000, keys), 1);
+    test.equal(frames.receive(port, native.KIND_PACKET), -100);
+    test.equal(poller.wait(0, keys), 0);
+    poller.remove(port);
+    native.closeFd(out);
+    native.closeFd(port);
+    poller.close();
+    test.end();
+  },
+);
+
+t.test('setNetns() moves its own thread only (needs root)', needsRoot, async (test) => {
+  makeNamespaces(test);
+  makePair('slnat-inner');
+  const index = await inWorker(
+    'native.setNetns(workerData); parentPort.postMessage(native.interfaceInfo("slnat-inner").index);',
+    spaces.a,
+  );
+  test.equal(index, native.interfaceInfo('slnat-inner', spaces.a).index);
+  test.equal(errorOf(() => native.interfaceInfo('slnat-inner')).code, 'ENODEV');
+});
+
+t.test('openPacket() takes an index and closes with its ring (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const before = openFds();
+  const { index } = native.interfaceInfo('eth0', spaces.a);
+  for (let i = 0; i < 20; i++) native.closeFd(native.openPacket(index, { netns: spaces.a, promiscuous: true }));
+  test.equal(openFds(), before);
+  const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
+  test.equal(maps.filter((line) => line.includes('socket:')).length, 0, 'no ring is left mapped');
+  test.equal(errorOf(() => native.openPacket(999_999)).code, 'ENODEV');
+  test.end();
+});

@@ -12,6 +12,11 @@ export class HeadScan {
   #searched = 0;
   #sawLine = false;
 
+  /** True when nothing of a head was seen yet. */
+  get isFresh(): boolean {
+    return this.#searched === 0;
+  }
+
   reset(): void {
     this.#searched = 0;
     this.#sawLine = false;

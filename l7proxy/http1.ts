@@ -107,6 +107,7 @@ export class Http1Parser implements Parser {
 
   /** Reads one step. @returns the position after what operations cover (beyond `end` for content to come), or -1 */
   #readRequest(bytes: Uint8Array, at: number, end: number, isEnd: boolean, ops: Operations): number {
+    this.#isBlocked = false;
     switch (this.#requestState) {
       case HEAD:
         return this.#readRequestHead(bytes, at, end, isEnd, ops);
@@ -127,10 +128,10 @@ export class Http1Parser implements Parser {
     const shared = this.#shared;
     const context = this.#judge.refresh();
     // Fast path: these bytes were judged before.
-    const slot = shared.recorder.isOn ? -1 : shared.memo.find(bytes, at, end, context);
+    const isKnowable = this.#requestScan.isFresh && !shared.recorder.isOn;
+    const slot = !isKnowable ? -1 : shared.memo.find(bytes, at, end, context);
     if (slot >= 0) {
       shared.memoHits++;
-      this.#requestScan.reset();
       const length = shared.memo.length[slot];
       return this.#settle(at, length, shared.memo.traits[slot], shared.memo.contentLength[slot], undefined, ops);
     }
@@ -304,7 +305,7 @@ export class Http1Parser implements Parser {
     }
     this.#shared.responses++;
     if (isUpgraded || isAccepted) {
-      this.#pairing.pop();
+      this.#answered();
       this.#requestState = OPAQUE;
       this.#responseState = OPAQUE;
       ops.pass(Number.POSITIVE_INFINITY);
@@ -366,6 +367,7 @@ export class Http1Parser implements Parser {
   }
 
   #mayRead(): boolean {
+    if (this.#requestState !== HEAD) return true;
     return !this.#awaitsUpgrade && !this.#pairing.isFull;
   }
 

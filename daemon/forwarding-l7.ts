@@ -2,8 +2,9 @@
  * The L7 engine as the dataplane sees it: the TCP proxy over this process's conntrack rows and rule sets, and its access
  * log as events.
  *
- * An access-log record costs some microseconds, which is more than judging the request does. So they have a token bucket:
- * RECORDS_PER_SEC a second, as many in a burst; requests beyond that are judged all the same, and leave no record.
+ * An access-log record costs some ten microseconds here and in the agent, which is more than judging the request does. So
+ * they have a token bucket: a burst of RECORDS_BURST, then RECORDS_PER_SEC a second; requests beyond that are judged all
+ * the same, and leave no record.
  */
 import type { Dataplane } from '../dataplane/assemble.ts';
 import type { StreamProxy } from '../dataplane/redirect.ts';
@@ -24,14 +25,15 @@ import type { Frame } from '../wire/frame.ts';
 import { DIRECTION_EGRESS, DIRECTION_INGRESS, DROP_L7_DENIED } from '../wire/reasons.ts';
 import type { ForwardingMaps } from './forwarding-maps.ts';
 
-const RECORDS_PER_SEC = 4000;
+const RECORDS_PER_SEC = 500;
+const RECORDS_BURST = 4000;
 
 export class L7Streams implements StreamProxy {
   readonly proxy: TcpProxy;
   readonly #dataplane: Dataplane;
   readonly #words: Int32Array;
   readonly #encoder = new TextEncoder();
-  #tokens = RECORDS_PER_SEC;
+  #tokens = RECORDS_BURST;
   #filledMs = 0;
 
   constructor(dataplane: Dataplane, maps: ForwardingMaps) {
@@ -56,7 +58,7 @@ export class L7Streams implements StreamProxy {
 
   beginBatch(nowMs: number): void {
     this.proxy.tick(nowMs);
-    this.#tokens = Math.min(RECORDS_PER_SEC, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
+    this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;
     this.proxy.recording = this.#tokens >= 1;
   }

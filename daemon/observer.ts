@@ -3,18 +3,29 @@
  *
  * The rings are looked at every POLL_MS; drops and the rest come from different rings and are put in order of time within
  * one look. What a ring overwrote before it was read is told as lost.
+ *
+ * A record becomes a flow when somebody wants to see it: decoding costs ten times what keeping does, and under load most
+ * records are overwritten unseen. (Access-log records are decoded at once: they come in parts, in order.)
  */
 import { randomUUID } from 'node:crypto';
 import { Decoder } from '../hubble/decoder.ts';
-import { envelope, lostEnvelope } from '../hubble/decode.ts';
+import { lostEnvelope } from '../hubble/decode.ts';
 import type { Directory } from '../hubble/directory.ts';
-import type { Flow } from '../hubble/flow.ts';
+import type { Envelope, Flow } from '../hubble/flow.ts';
 import { Ring } from '../hubble/ring.ts';
 import { EventReader, type EventRing } from '../policy-maps/event-ring.ts';
-import { decodeEvent, EVENT_DROP, EVENT_POLICY_VERDICT, type EventRecord } from '../wire/event.ts';
+import {
+  decodeEvent,
+  EVENT_DROP,
+  EVENT_L7,
+  EVENT_POLICY_VERDICT,
+  EVENT_TRACE,
+  type EventRecord,
+} from '../wire/event.ts';
 import { DIRECTION_EGRESS, DROP_POLICY } from '../wire/reasons.ts';
 
 const POLL_MS = 50;
+const KNOWN_TYPES: ReadonlySet<number> = new Set([EVENT_DROP, EVENT_TRACE, EVENT_POLICY_VERDICT, EVENT_L7]);
 const READ_LIMIT = 4096; // records a look: decoding one takes some microseconds
 
 /** Who closed a direction of an endpoint, as a cookie; 0 when nobody did. */
@@ -27,6 +38,35 @@ export interface ObserverOptions {
   readonly defaultDeny: DefaultDeny;
   readonly nodeName: string;
   readonly capacity: number;
+}
+
+/** A flow that is decoded at the first look. */
+class LazyEnvelope implements Envelope {
+  readonly node_name: string;
+  readonly timeMs: number;
+  #decode: (() => Flow | undefined) | undefined;
+  #flow: Flow | undefined;
+
+  constructor(nodeName: string, timeMs: number, decode: () => Flow | undefined) {
+    this.node_name = nodeName;
+    this.timeMs = timeMs;
+    this.#decode = decode;
+  }
+
+  get flow(): Flow {
+    if (this.#decode !== undefined) this.#flow = this.#decode();
+    this.#decode = undefined;
+    return this.#flow as Flow;
+  }
+
+  get time(): string {
+    return this.flow.time;
+  }
+
+  /** In the order of hubble's own output. */
+  toJSON(): Envelope {
+    return { flow: this.flow, node_name: this.node_name, time: this.time };
+  }
 }
 
 export class Observer {
@@ -61,14 +101,14 @@ export class Observer {
     clearInterval(this.#timer);
   }
 
-  /** Reads what has come in. */
+  /** Takes in what has come. */
   look(): void {
-    const flows: Flow[] = [];
+    const seen: LazyEnvelope[] = [];
     let lost = 0;
     for (const { reader, decoder } of this.#sources) {
       const outcome = reader.read((bytes, at) => {
-        const flow = decoder.decode(this.#attribute(decodeEvent(bytes, at)));
-        if (flow !== undefined) flows.push(flow);
+        const one = this.#keep(decodeEvent(bytes, at), decoder);
+        if (one !== undefined) seen.push(one);
       }, READ_LIMIT);
       if (outcome.lost > 0) decoder.gap();
       lost += outcome.lost;
@@ -77,8 +117,17 @@ export class Observer {
       this.#lost += lost;
       this.ring.write(lostEnvelope('PERF_EVENT_RING_BUFFER', lost, this.#nodeName, Date.now()));
     }
-    flows.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
-    for (const flow of flows) this.ring.write(envelope(flow));
+    seen.sort((a, b) => a.timeMs - b.timeMs);
+    for (const one of seen) this.ring.write(one);
+  }
+
+  #keep(record: EventRecord, decoder: Decoder): LazyEnvelope | undefined {
+    if (!KNOWN_TYPES.has(record.type)) return undefined;
+    if (record.type !== EVENT_L7) {
+      return new LazyEnvelope(this.#nodeName, record.timeMs, () => decoder.decode(this.#attribute(record)));
+    }
+    const flow = decoder.decode(record);
+    return flow === undefined ? undefined : new LazyEnvelope(this.#nodeName, record.timeMs, () => flow);
   }
 
   /** What no entry allowed has no entry to name its authors: they are the rules that closed the direction. */

@@ -6,7 +6,7 @@
  * different network namespaces (abstract names are the namespace's).
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { isAlive, startTimeOf } from './process-id.ts';
@@ -37,9 +37,19 @@ export async function takeLock(runDir: string): Promise<Lock> {
   return {
     release() {
       rmSync(pidFile, { force: true });
+      removeIfEmpty(runDir);
       server.close();
     },
   };
+}
+
+/** Maps that are kept, and the state of a rig that is still up, hold the directory. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Not empty.
+  }
 }
 
 function refusal(runDir: string, pid: number | undefined): string {

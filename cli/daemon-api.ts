@@ -122,8 +122,7 @@ export class DaemonApi {
   }
 
   async objects(query: { kind?: string; namespace?: string; name?: string }): Promise<readonly Manifest[]> {
-    const answer = await this.client.get<readonly Manifest[] | { items: readonly Manifest[] }>('/v1/objects', query);
-    return 'items' in answer ? answer.items : answer;
+    return (await this.client.get<{ items: readonly Manifest[] }>('/v1/objects', query)).items;
   }
 
   /** Applies one file's text; what is wrong with it comes back in `problems`. */

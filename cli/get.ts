@@ -4,7 +4,7 @@ import { DaemonApi, type EndpointView } from './daemon-api.ts';
 import { Failure } from './failure.ts';
 import type { Kind } from './kinds.ts';
 import { printDocument, printListing } from './output.ts';
-import { type Manifest, referenceOf } from './manifest.ts';
+import { type Manifest, podsOf, referenceOf } from './manifest.ts';
 import type { Settings } from './settings.ts';
 import type { Column } from './table.ts';
 
@@ -71,8 +71,12 @@ async function printTables(
 
 async function rowsOf(api: DaemonApi, kind: Kind, options: GetOptions): Promise<Row[]> {
   const namespace = kind.isNamespaced ? options.namespace : undefined;
-  const objects = await api.objects({ kind: kind.kind, ...(namespace === undefined ? {} : { namespace }) });
-  const endpoints = kind.kind === 'Pod' ? await api.endpoints() : [];
+  const isPod = kind.kind === 'Pod';
+  // Pods of workloads are no objects of their own, so all objects are asked for.
+  const query = { ...(isPod ? {} : { kind: kind.kind }), ...(namespace === undefined ? {} : { namespace }) };
+  const found = await api.objects(query);
+  const objects = isPod ? found.flatMap(podsOf) : found;
+  const endpoints = isPod ? await api.endpoints() : [];
   return objects
     .filter((object) => options.names.length === 0 || options.names.includes(object.metadata?.name ?? ''))
     .filter(

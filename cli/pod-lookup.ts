@@ -42,8 +42,8 @@ function fromJournal(settings: Settings, owner: string): string | undefined {
 
 async function fromDaemon(settings: Settings, pod: PodReference): Promise<string | undefined> {
   try {
-    const [object] = await new DaemonApi(settings).objects({ kind: 'Pod', ...pod });
-    return object?.metadata?.annotations?.['sluice.io/netns'];
+    const endpoints = await new DaemonApi(settings).endpoints();
+    return endpoints.find((one) => one.namespace === pod.namespace && one.pod === pod.name)?.netns;
   } catch (error) {
     if (error instanceof Failure && error.exitCode === EXIT.UNREACHABLE) return undefined;
     throw error;

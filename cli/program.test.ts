@@ -121,7 +121,7 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
   ],
   'GET /v1/objects': (url) => {
     const kind = url.searchParams.get('kind');
-    return [200, kind === 'Pod' ? [POD] : kind === 'CiliumNetworkPolicy' ? [CNP] : []];
+    return [200, { items: kind === null ? [POD, CNP] : kind === 'CiliumNetworkPolicy' ? [CNP] : [] }];
   },
   'POST /v1/apply': (_, body) => {
     if (body.includes('bad')) {
@@ -286,7 +286,7 @@ t.test('get pods joins pods and endpoints; -o yaml gives the object back', async
     (await sluice('get po -A')).stdout,
     'NAMESPACE   NAME    STATUS   IP           ENDPOINT   IDENTITY\nshop        web-0   ready    10.244.0.2   7          4711\n',
   );
-  t.match(asked.at(-2)?.url, '/v1/objects?kind=Pod');
+  t.match(asked.at(-2)?.url, '/v1/objects');
   t.match((await sluice('get pods web-0 -n shop -o yaml')).stdout, /^apiVersion: v1\nkind: Pod\n/);
   t.match((await sluice('get pods -n shop -o json')).stdout, /"kind": "List"/);
   t.match(await sluice('get pods -n shop nobody'), { code: 1, stderr: /not found: nobody/ });

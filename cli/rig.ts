@@ -8,7 +8,7 @@
  * Each thing made is written to the rig's state before the next is begun. A step of `down` that fails does not stop the
  * others; what was in the way is reported at the end, and the state kept for another try.
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from './daemon-api.ts';
 import { EXIT, Failure, sentenceOf } from './failure.ts';
@@ -128,8 +128,11 @@ async function waitEndpoints(api: DaemonApi, pods: readonly RigPod[], deadline: 
       return [`${pod.namespace}/${pod.name} (${found?.problem ?? found?.state ?? 'no endpoint'})`];
     });
     if (waiting.length === 0) return;
-    if (deadline.aborted)
-      throw new Failure(`wait for endpoints: not ready: ${waiting.join(', ')}: see \`sluice status\``);
+    if (deadline.aborted) {
+      const { problems } = await api.status();
+      const said = problems.length === 0 ? 'see `sluice status`' : problems.join('; ');
+      throw new Failure(`wait for endpoints: not ready: ${waiting.join(', ')}: ${said}`);
+    }
     await pause(POLL_MS);
   }
 }
@@ -156,11 +159,20 @@ export async function rigDown(settings: Settings, state: RigState): Promise<void
       const left = await netnsPids(name);
       if (left.length > 0) settings.host.stderr.write(`warning: ${name}: still in use by process ${left.join(', ')}\n`);
       await deleteNetns(name);
-      rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
+      removeEmptyFolder(`/etc/netns/${name}`);
+      removeEmptyFolder('/etc/netns');
     });
   }
   if (failures.length > 0) throw new Failure(`end rig ${state.name}: ${failures.join('; ')}`);
   forgetRig(settings.runDir, state.name);
+}
+
+function removeEmptyFolder(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // not there, or somebody keeps something in it
+  }
 }
 
 async function deleteObjects(settings: Settings, state: RigState): Promise<void> {

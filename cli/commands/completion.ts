@@ -60,8 +60,7 @@ export function defineComplete(command: Command, host: Host): void {
 async function liveWords(api: DaemonApi, argument: string): Promise<readonly string[]> {
   try {
     if (argument === 'pod') {
-      const pods = await api.objects({ kind: 'Pod' });
-      return pods.map(({ metadata }) => `${metadata?.namespace ?? 'default'}/${metadata?.name}`);
+      return (await api.endpoints()).map(({ namespace, pod }) => `${namespace}/${pod}`);
     }
     if (argument === 'endpoint') return (await api.endpoints()).map(({ id }) => String(id));
     if (argument === 'identity') return (await api.identities()).map(({ id }) => String(id));

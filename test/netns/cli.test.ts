@@ -1,0 +1,178 @@
+/**
+ * The `sluice` command against a real instance: a rig raised, programs run in its pods, what is said of them, and what is
+ * left when the daemons are killed.
+ *
+ *   this machine   sluiced, sluice-dataplane, <name>_host
+ *     ├── veth ── <name>-shop-client-0      (a Deployment of one)
+ *     └── veth ── <name>-shop-server        node, HTTP on 8080
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { readPcapng } from '../../wire/pcapng.ts';
+import { Cleanup, run, waitFor } from '../command.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const CLI = join(import.meta.dirname, '../../cli/main.js');
+const name = `slc${process.pid.toString(36)}`;
+const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+const manifests = join(folder, 'shop.yaml');
+const SERVER = "require('http').createServer((q, r) => { console.log(q.method, q.url); r.end('hello') }).listen(8080)";
+
+writeFileSync(
+  manifests,
+  `
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: client, namespace: shop }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: client } }
+  template:
+    metadata: { labels: { app: client } }
+    spec: { hostAliases: [{ ip: 10.98.7.200, hostnames: [server] }], containers: [{ name: idle, image: none }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: server, namespace: shop, labels: { app: server } }
+spec:
+  initContainers: [{ name: init, image: none, command: [ip, addr, show, eth0] }]
+  containers:
+    - { name: http, image: none, command: [${process.execPath}, -e, "${SERVER}"], ports: [{ containerPort: 8080 }] }
+status: { podIP: 10.98.7.200 }
+`,
+);
+
+const cleanup = new Cleanup();
+cleanup.add(() => rmSync(folder, { recursive: true, force: true }));
+t.teardown(() => cleanup.finish());
+t.jobs = 1;
+
+let instance: SluiceInstance;
+t.before(async () => {
+  instance = await SluiceInstance.start({
+    name,
+    cleanup,
+    netnsPrefix: `${name}-`,
+    podCIDR4: '10.98.7.0/24',
+    podCIDR6: 'fd00:98:7::/64',
+  });
+});
+
+const exec = (pod: string, ...argv: string[]) =>
+  run([process.execPath, CLI, 'exec', '--run-dir', instance.runDir, pod, '--', ...argv]);
+const get = (flags: string) => exec('shop/client-0', 'sh', '-c', `curl -s -m 3 ${flags} http://server:8080/`);
+
+t.test('rig up makes namespaces, attaches pods and waits for their servers', async (t) => {
+  const { code, stdout, stderr } = await instance.cli('rig', 'up', '-f', manifests);
+  t.equal(code, 0, stderr);
+  t.equal(stdout, 'rig shop is up: 2 pods, 1 programs\n');
+  t.match(await instance.cli('rig', 'list'), { stdout: /shop +2 +1\/1 +.*shop\.yaml/ });
+  t.match(await instance.cli('status'), { code: 0, stdout: /Endpoints: +2\/2 ready/ });
+  t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
+    stdout: /client-0 +ready[^]*server +ready +10\.98\.7\.200/,
+  });
+  t.match(await instance.cli('rig', 'up', '-f', manifests), { code: 1, stderr: /it is up already/ });
+});
+
+t.test('exec passes the exit code, the end by a signal, and what cannot be run', async (t) => {
+  t.match(await exec('shop/server', 'sh', '-c', 'echo out; echo err >&2; exit 28'), {
+    code: 28,
+    stdout: 'out\n',
+    stderr: 'err\n',
+  });
+  t.equal((await exec('shop/server', 'sh', '-c', 'kill -KILL $$')).code, 137);
+  t.match(await exec('shop/server', 'no-such-program'), { code: 127, stderr: /not found in PATH/ });
+  t.match(await exec('shop/server', manifests), { code: 126, stderr: /not executable/ });
+  t.match(await exec('shop/nobody', 'true'), { code: 1, stderr: /no such pod here/ });
+  t.match(await get(''), { code: 0, stdout: 'hello' });
+});
+
+t.test('exec hands signals on to the program', async (t) => {
+  const script = 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done';
+  const child = spawn(process.execPath, [CLI, 'exec', '--run-dir', instance.runDir, 'shop/server', 'sh', '-c', script]);
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const code = new Promise((resolve) => child.on('exit', resolve));
+  await waitFor('the program to be ready', () => output.includes('ready'));
+  child.kill('SIGTERM');
+  t.equal(await code, 9);
+});
+
+t.test('logs shows what containers print', async (t) => {
+  t.match(await instance.cli('logs', 'shop/server'), { code: 0, stdout: /GET \// });
+  t.match(await instance.cli('logs', 'shop/server', '--tail', '0'), { stdout: '' });
+});
+
+t.test('capture records both directions of a pod, and ends at the count', async (t) => {
+  const file = join(folder, 'server.pcapng');
+  const argv = [process.execPath, CLI, 'capture', '-w', file, 'shop/server', '-c', '4', '--run-dir', instance.runDir];
+  let isDone = false;
+  const capture = run([...argv, '--filter', 'tcp port 8080']).finally(() => {
+    isDone = true;
+  });
+  while (!isDone) await get('-o /dev/null');
+  t.match(await capture, { code: 0, stderr: /4 frames from 1 interfaces/ });
+  const { interfaces, packets, problem } = readPcapng(readFileSync(file));
+  t.equal(problem, null);
+  t.match(interfaces, [{ name: 'shop/server' }]);
+  t.equal(packets.length, 4);
+  const sources = new Set(packets.map(({ bytes }) => Buffer.from(bytes.subarray(6, 12)).toString('hex')));
+  t.equal(sources.size, 2, 'frames of both ends');
+});
+
+t.test('observe and monitor show the same connection', async (t) => {
+  await get('-o /dev/null');
+  t.match(await instance.cli('observe', '--pod', 'shop/server', '--port', '8080'), {
+    code: 0,
+    stdout: /shop\/client-0:\d+ \(ID:\d+\) -> shop\/server:8080 \(ID:\d+\) to-endpoint FORWARDED \(TCP Flags: SYN\)/,
+  });
+  t.match(await instance.cli('monitor', '--oldest', '--once', '-t', 'trace'), {
+    code: 0,
+    stdout: /-> endpoint \d+ flow 0x[0-9a-f]+ , identity \d+->\d+ state new .*-> 10\.98\.7\.200:8080 tcp SYN/,
+  });
+});
+
+t.test('with the agent killed, exec, bpf and capture go on, and the API commands end with 3', async (t) => {
+  instance.agent.child.kill('SIGKILL');
+  await waitFor('the agent to be dead', () => instance.agent.child.signalCode !== null);
+  t.match(await instance.cli('status'), { code: 3, stderr: /is it running|left its socket/ });
+  t.match(await get(''), { code: 0, stdout: 'hello' });
+  t.match(await instance.cli('bpf', 'ct', 'list', 'global'), {
+    code: 0,
+    stdout: /TCP OUT 10\.98\.7\.\d+:\d+ -> 10\.98\.7\.200:8080/,
+  });
+  t.match(await instance.cli('bpf', 'policy', 'get', '--all'), { code: 0, stdout: /k8s:app=|reserved:/ });
+  t.match(await instance.cli('cleanup', '--help'), { code: 0 });
+  await instance.restartAgent();
+  t.match(await instance.cli('cleanup'), { code: 1, stderr: /is alive: end it with SIGTERM/ });
+});
+
+t.test('rig down ends programs, deletes objects and removes namespaces', async (t) => {
+  t.match(await instance.cli('rig', 'down', '-f', manifests), { code: 0, stdout: 'rig shop is down\n' });
+  t.notOk(existsSync(`/run/netns/${name}-shop-server`));
+  t.match(await instance.cli('get', 'all', '-A'), { stdout: '', stderr: 'No resources found\n' });
+});
+
+t.test('cleanup removes what killed daemons left', async (t) => {
+  t.equal((await instance.cli('rig', 'up', '-f', manifests)).code, 0);
+  const [agent, dataplane] = instance.pids();
+  process.kill(agent, 'SIGKILL');
+  process.kill(dataplane, 'SIGSTOP'); // wedged, not dead
+  await waitFor('the agent to be dead', () => instance.agent.child.signalCode !== null);
+  const { code, stdout, stderr } = await instance.cli('cleanup');
+  t.equal(code, 0, stderr);
+  t.match(stdout, /removed rig shop\nremoved dataplane process \d+\n/);
+  t.match(stdout, new RegExp(`removed host port ${name}_host\n`));
+  t.notOk(existsSync(instance.runDir));
+  t.notMatch((await run(['ip', '-br', 'link'])).stdout, name);
+  t.notMatch((await run(['ip', 'netns'])).stdout, name);
+  t.notMatch((await run(['nft', 'list', 'tables'])).stdout, name);
+  t.match(await instance.cli('cleanup'), { code: 0, stdout: 'nothing to clean up\n' });
+});

@@ -21,6 +21,9 @@ import { emitPackets } from './port-segment.ts';
 const MAX_PACKET_BYTES = 65535;
 const KERNEL_BUFFER_BYTES = 4 << 20;
 
+/** A package object whose open() failed crashes the process when it is collected: these never are. */
+const failedOpens: Cap[] = [];
+
 /** The part of the package that is used; it brings no types. */
 interface Cap {
   open(device: string, filter: string, kernelBufferBytes: number, buffer: Buffer): string;
@@ -52,8 +55,10 @@ export class PcapPort extends QueueingPort {
     if (!isMainThread) throw new Error(`open ${options.name}: a pcap port works on the main thread only`);
     const { Cap } = createRequire(import.meta.url)('cap') as { Cap: new () => Cap };
     this.#cap = new Cap();
+    failedOpens.push(this.#cap); // until it is open
     const filter = options.filter ? `inbound and (${options.filter})` : 'inbound';
     const link = this.#cap.open(options.name, filter, KERNEL_BUFFER_BYTES, this.#received);
+    failedOpens.pop();
     if (link !== 'ETHERNET') {
       this.#cap.close();
       throw new Error(`open ${options.name}: found link type ${link}, wanted ETHERNET`);

@@ -64,13 +64,19 @@ export interface FdMessage {
 }
 
 interface Addon {
-  mapFile(path: string, bytes: number, writable: boolean): ArrayBuffer;
-  unmapFile(buffer: ArrayBuffer): void;
-  openTap(name: string, netns: string | undefined, persist: boolean): Tap;
-  openPacket(name: string, index: number, netns: string | undefined, promiscuous: boolean, ringBytes: number): number;
-  packetDrops(fd: number): number;
-  interfaceInfo(name: string, netns?: string): InterfaceInfo;
-  receiveBatch(
+  mapFile: (path: string, bytes: number, writable: boolean) => ArrayBuffer;
+  unmapFile: (buffer: ArrayBuffer) => void;
+  openTap: (name: string, netns: string | undefined, persist: boolean) => Tap;
+  openPacket: (
+    name: string,
+    index: number,
+    netns: string | undefined,
+    promiscuous: boolean,
+    ringBytes: number,
+  ) => number;
+  packetDrops: (fd: number) => number;
+  interfaceInfo: (name: string, netns?: string) => InterfaceInfo;
+  receiveBatch: (
     fd: number,
     kind: number,
     arena: Uint8Array,
@@ -80,8 +86,8 @@ interface Addon {
     byteBudget: number,
     lengths: Int32Array,
     lengthsFrom: number,
-  ): number;
-  sendBatch(
+  ) => number;
+  sendBatch: (
     fd: number,
     kind: number,
     arena: Uint8Array,
@@ -90,27 +96,27 @@ interface Addon {
     first: number,
     count: number,
     outcome: Int32Array,
-  ): number;
-  truncatedFrames(): number;
-  pollerCreate(): number;
-  pollerAdd(poller: number, fd: number, key: number): void;
-  pollerRemove(poller: number, fd: number): void;
-  pollerWait(poller: number, timeoutMs: number, readyKeys: Int32Array, spinUs: number): number;
-  eventfd(): number;
-  eventfdSignal(fd: number): void;
-  eventfdDrain(fd: number): number;
-  closeFd(fd: number): void;
-  unixListen(path: string, backlog: number, stream: boolean): number;
-  unixAccept(fd: number, timeoutMs: number): number;
-  unixConnect(path: string, timeoutMs: number, stream: boolean): number;
-  sendFds(socket: number, fds: readonly number[], payload: Uint8Array, timeoutMs: number): void;
-  recvFds(socket: number, timeoutMs: number): FdMessage | null;
-  waitReadable(fd: number, timeoutMs: number): boolean;
-  setNetns(pathOrName: string): void;
-  monotonicMs(): number;
-  monotonicSec(): number;
-  getrusageSelf(): ResourceUsage;
-  getrusageThread(): ResourceUsage;
+  ) => number;
+  truncatedFrames: () => number;
+  pollerCreate: () => number;
+  pollerAdd: (poller: number, fd: number, key: number) => void;
+  pollerRemove: (poller: number, fd: number) => void;
+  pollerWait: (poller: number, timeoutMs: number, readyKeys: Int32Array, spinUs: number) => number;
+  eventfd: () => number;
+  eventfdSignal: (fd: number) => void;
+  eventfdDrain: (fd: number) => number;
+  closeFd: (fd: number) => void;
+  unixListen: (path: string, backlog: number, stream: boolean) => number;
+  unixAccept: (fd: number, timeoutMs: number) => number;
+  unixConnect: (path: string, timeoutMs: number, stream: boolean) => number;
+  sendFds: (socket: number, fds: readonly number[], payload: Uint8Array, timeoutMs: number) => void;
+  recvFds: (socket: number, timeoutMs: number) => FdMessage | null;
+  waitReadable: (fd: number, timeoutMs: number) => boolean;
+  setNetns: (pathOrName: string) => void;
+  monotonicMs: () => number;
+  monotonicSec: () => number;
+  getrusageSelf: () => ResourceUsage;
+  getrusageThread: () => ResourceUsage;
 }
 
 /** The compiled file lies in the source tree, whether this module runs from there or from a build folder. */

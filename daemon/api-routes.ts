@@ -59,7 +59,8 @@ function objects(agent: Agent, { query }: Call): unknown[] {
 
 function applied(agent: Agent, result: ApplyResult): Answer {
   const isRefused = result.problems.some(({ severity }) => severity === 'error');
-  if (!isRefused) agent.sync();
+  const error = isRefused ? '' : agent.sync();
+  if (error !== '') throw new ApiError(500, `publish what was applied: ${error}`);
   return { status: isRefused ? 400 : 200, document: result };
 }
 

@@ -40,27 +40,32 @@ export class ApiError extends Error {
 
 export class ApiServer {
   readonly #path: string;
+  readonly #groupId: number | undefined;
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #server: Server;
 
-  /** @param routes by `METHOD /path`, where a last segment `*` stands for anything */
-  constructor(path: string, routes: Readonly<Record<string, Route>>) {
+  /**
+   * @param routes by `METHOD /path`, where a last segment `*` stands for anything
+   * @param group that may use the socket besides root; '' for none
+   * @throws Error when there is no such group
+   */
+  constructor(path: string, routes: Readonly<Record<string, Route>>, group: string) {
     this.#path = path;
+    this.#groupId = group === '' ? undefined : groupId(group);
     this.#routes = new Map(Object.entries(routes));
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#server.maxConnections = CONNECTION_LIMIT;
     this.#server.requestTimeout = 30_000;
   }
 
-  /** @param group that may use the socket besides root; '' for none */
-  async start(group: string): Promise<void> {
+  async start(): Promise<void> {
     rmSync(this.#path, { force: true });
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(this.#path, resolve);
     });
-    chmodSync(this.#path, group === '' ? 0o600 : 0o660);
-    if (group !== '') chownSync(this.#path, 0, groupId(group));
+    if (this.#groupId !== undefined) chownSync(this.#path, 0, this.#groupId);
+    chmodSync(this.#path, this.#groupId === undefined ? 0o600 : 0o660);
   }
 
   async stop(): Promise<void> {

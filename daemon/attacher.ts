@@ -1,29 +1,32 @@
 /**
  * Attaches pods to the dataplane and takes them off again.
  *
- * Making a pair, in order: the journal entry; the pair, with the far end born in the pod's namespace; the near end silenced
- * (no IPv6) and shielded from the host stack while it is still down; the pod's side set up; the near end up; the journal
- * entry completed. A TAP is born in the pod's namespace by the addon and kept there (persistent), so that it outlives
- * both processes; its descriptor is held here and passed to the dataplane.
+ * Making a pair, in order: the journal entry; the pair, with the far end born in the pod's namespace; the near end
+ * silenced (no IPv6) and shielded from the host stack while it is still down; the pod's side set up; the near end up;
+ * the journal entry completed. A TAP is born in the pod's namespace by the addon and kept there (persistent), so that
+ * it outlives both processes; its descriptor is held here and passed to the dataplane. An `eth0` that others made is
+ * never touched.
  *
  * After a restart every pod is offered to `adopt` first: what is still there and still as wanted is taken over without
  * being touched, which is what keeps traffic flowing; anything else is detached and made anew.
  *
  * Calls for different owners may overlap; calls for one owner must not (the reconciler sees to it).
  */
+import type { InterfaceInfo } from '../dataplane/native/index.ts';
 import {
   type Attachment,
   type AttachmentSpec,
   isSameSpec,
   pairLine,
+  POD_INTERFACE,
   podScript,
   quietSysctls,
-  sysctlLines,
 } from './attachment.ts';
+import type { CommandError } from './command.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
-import { findLink, type Link, removeLink } from './links.ts';
-import { createNetns, deleteNetns, ipBatch, netnsIdentity, scriptIn } from './netns.ts';
+import { findLink, linkIndex, removeLink, setSysctls } from './links.ts';
+import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from './netns.ts';
 
 /** The pod's namespace does not exist, and the agent may not make it. */
 export class NamespaceMissingError extends Error {
@@ -41,7 +44,6 @@ interface AttacherOptions {
   readonly journal: Journal;
   readonly firewall: Firewall;
   readonly taps: TapDoor;
-  readonly podInterface: string;
   readonly createNamespaces: boolean;
 }
 
@@ -66,21 +68,34 @@ export class Attacher {
     this.#tapFds.set(port, fd);
   }
 
-  /**
-   * Takes over what an earlier agent made for this pod, if it is intact and still what is wanted.
-   * @param links the agent's interfaces by name
-   */
-  adopt(spec: AttachmentSpec, links: ReadonlyMap<string, Link>): Attachment | undefined {
+  /** Takes over what an earlier agent made for this owner, if it is intact and still what is wanted. */
+  adopt(spec: AttachmentSpec): Attachment | undefined {
     const made = this.#options.journal.attachment(spec.owner);
-    if (made === undefined || made.state !== 'made' || !isSameSpec(made, spec)) return undefined;
-    if (made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity) return undefined;
-    if (made.mode === 'tap') return this.#reopenTap(made) ? made : undefined;
-    return links.get(made.hostInterface)?.ifindex === made.ifindex ? made : undefined;
+    if (made === undefined || made.state !== 'made' || !isSameSpec(made, spec) || this.isGone(made)) return undefined;
+    return made.mode !== 'tap' || this.#reopenTap(made) ? made : undefined;
+  }
+
+  /** Makes sure that the host stack is kept off everything that was taken over. */
+  async shieldAdopted(): Promise<void> {
+    const made = this.#options.journal.attachments.filter(({ state, mode }) => state === 'made' && mode !== 'tap');
+    const present = made.map(({ hostInterface }) => hostInterface).filter((name) => linkIndex(name) !== 0);
+    await this.#options.firewall.shield(present);
+  }
+
+  /** Closes descriptors that a dataplane gave back for ports that nobody has any more. */
+  dropStrayTaps(): void {
+    const ports = new Set(this.#options.journal.attachments.map(({ port }) => port));
+    for (const [port, fd] of this.#tapFds) {
+      if (ports.has(port)) continue;
+      this.#options.taps.closeFd(fd);
+      this.#tapFds.delete(port);
+    }
   }
 
   /** Whether the namespace or interface of an attachment has gone from under it. */
   isGone(made: Attachment): boolean {
-    return made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity;
+    if (made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity) return true;
+    return made.mode !== 'tap' && linkIndex(made.hostInterface) !== made.ifindex;
   }
 
   /**
@@ -91,9 +106,10 @@ export class Attacher {
     const { journal } = this.#options;
     if (journal.attachment(spec.owner) !== undefined) await this.detach(spec.owner);
     const identity = await this.#namespace(spec);
-    journal.enterAttachment({ ...spec, state: 'making', netnsIdentity: identity, ifindex: 0 });
-    const ifindex = await this.#make(spec);
-    const made: Attachment = { ...spec, state: 'made', netnsIdentity: identity, ifindex };
+    if (spec.mode === 'tap') refuseForeign(spec);
+    const begun: Attachment = { ...spec, state: 'making', netnsIdentity: identity, ifindex: 0, foundMac: '' };
+    journal.enterAttachment(begun);
+    const made: Attachment = { ...begun, ...(await this.#make(spec)), state: 'made' };
     journal.enterAttachment(made);
     return made;
   }
@@ -104,8 +120,9 @@ export class Attacher {
     const made = journal.attachment(owner);
     if (made === undefined) return;
     if (made.mode === 'tap') await this.#removeTap(made);
-    else await firewall.unshield([made.hostInterface]);
+    // The link before its shield: else the host's stack would get the last frames.
     if (made.mode === 'veth') await removeLink(made.hostInterface);
+    if (made.mode !== 'tap') await firewall.unshield([made.hostInterface]);
     if (journal.namespaces.includes(made.netns)) {
       await deleteNetns(made.netns);
       journal.strikeNamespace(made.netns);
@@ -124,31 +141,38 @@ export class Attacher {
     return netnsIdentity(spec.netns) ?? '';
   }
 
-  async #make(spec: AttachmentSpec): Promise<number> {
+  async #make(spec: AttachmentSpec): Promise<{ ifindex: number; foundMac: string }> {
     switch (spec.mode) {
-      case 'tap':
+      case 'tap': {
         await this.#makeTap(spec);
-        return 0;
-      case 'veth':
-        return this.#makePair(spec);
-      case 'existing':
+        return { ifindex: 0, foundMac: '' };
+      }
+      case 'veth': {
+        await this.#makePair(spec);
+        return { ifindex: linkIndex(spec.hostInterface), foundMac: '' };
+      }
+      case 'existing': {
+        const link = existingLink(spec.hostInterface);
+        const foundMac = spec.mac === '' ? await peerMac(spec, link) : '';
         await this.#shield(spec.hostInterface);
-        return (await findLink(spec.hostInterface)).ifindex;
+        return { ifindex: link.index, foundMac };
+      }
     }
   }
 
-  async #makePair(spec: AttachmentSpec): Promise<number> {
+  async #makePair(spec: AttachmentSpec): Promise<void> {
     await removeLink(spec.hostInterface);
-    await ipBatch([pairLine(spec)]);
-    await scriptIn('', sysctlLines(quietSysctls(spec.hostInterface)));
+    await ipBatch([pairLine(spec)]).catch((error: unknown) => {
+      throw (error as CommandError).message.includes('File exists') ? foreign(spec) : error;
+    });
+    setSysctls(quietSysctls(spec.hostInterface));
     await this.#shield(spec.hostInterface);
     await scriptIn(spec.netns, podScript(spec));
     await ipBatch([`link set ${spec.hostInterface} alias ${spec.owner}`, `link set ${spec.hostInterface} up`]);
-    return (await findLink(spec.hostInterface)).ifindex;
   }
 
   async #makeTap(spec: AttachmentSpec): Promise<void> {
-    const { fd } = this.#options.taps.openTap(this.#options.podInterface, { netns: spec.netns, persist: true });
+    const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: spec.netns, persist: true });
     this.holdTapFd(spec.port, fd);
     await scriptIn(spec.netns, podScript(spec));
   }
@@ -156,7 +180,7 @@ export class Attacher {
   #reopenTap(made: Attachment): boolean {
     if (this.#tapFds.has(made.port)) return true;
     try {
-      const { fd } = this.#options.taps.openTap(this.#options.podInterface, { netns: made.netns, persist: true });
+      const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: made.netns, persist: true });
       this.#tapFds.set(made.port, fd);
       return true;
     } catch {
@@ -169,11 +193,39 @@ export class Attacher {
     this.#tapFds.delete(made.port);
     if (fd !== undefined) this.#options.taps.closeFd(fd);
     if (netnsIdentity(made.netns) !== made.netnsIdentity) return;
-    await scriptIn(made.netns, `ip link delete ${this.#options.podInterface} 2>/dev/null || true\n`);
+    await scriptIn(made.netns, `ip link delete ${POD_INTERFACE} 2>/dev/null || true\n`);
   }
 
   async #shield(name: string): Promise<void> {
     this.#options.journal.setFirewall(true);
     await this.#options.firewall.shield([name]);
   }
+}
+
+/** A TAP opens whatever TAP has its name: one that was there before is somebody else's. */
+function refuseForeign(spec: AttachmentSpec): void {
+  if (findLink(POD_INTERFACE, spec.netns) !== undefined) throw foreign(spec);
+}
+
+function foreign({ netns }: AttachmentSpec): Error {
+  const advice = 'remove it, or name its host side in the annotation sluice.io/interface';
+  return new Error(`namespace ${netns} has an ${POD_INTERFACE} of somebody else's: ${advice}`);
+}
+
+function existingLink(name: string): InterfaceInfo {
+  const link = findLink(name);
+  if (link === undefined) throw new Error(`interface missing: there is no ${name} in the agent's network namespace`);
+  return link;
+}
+
+/** MAC of the pod's end of a pair that others made: the interface in the pod's namespace whose peer ours is. */
+async function peerMac({ netns, hostInterface }: AttachmentSpec, { index }: InterfaceInfo): Promise<string> {
+  const advice = 'give the MAC in the annotation sluice.io/mac';
+  const missing = `who is behind ${hostInterface}: no namespace ${netns} to look into: ${advice}`;
+  if (netnsIdentity(netns) === undefined) throw new NamespaceMissingError(missing);
+  const links = await ipJson<{ address: string; link_index?: number }>(netns, ['link', 'show']);
+  const peer = links.find(({ link_index: peerIndex }) => peerIndex === index);
+  if (peer === undefined)
+    throw new Error(`who is behind ${hostInterface}: no interface of ${netns} is its peer: ${advice}`);
+  return peer.address;
 }

@@ -24,7 +24,7 @@ export interface AttachmentSpec {
   readonly netns: string;
   /** The interface that the dataplane opens in the agent's namespace; '' for a TAP. */
   readonly hostInterface: string;
-  /** MAC of the pod, and of the dataplane's side. */
+  /** MAC of the pod ('' = to be found, mode `existing` only), and of the dataplane's side. */
   readonly mac: string;
   readonly routerMac: string;
   readonly addresses: readonly string[];
@@ -40,6 +40,8 @@ export interface Attachment extends AttachmentSpec {
   readonly netnsIdentity: string;
   /** Of `hostInterface`; 0 for a TAP. */
   readonly ifindex: number;
+  /** The pod's MAC where the spec leaves it open (mode `existing`), else ''. */
+  readonly foundMac: string;
 }
 
 /** Whether what was made is what is wanted now. */

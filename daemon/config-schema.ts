@@ -162,7 +162,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     min: 0,
     max: 86400,
   },
-  flowRing: { type: 'integer', meaning: 'flows kept for observe', fallback: 4095, min: 15, max: 65535 },
+  flowRing: { type: 'integer', meaning: 'flows kept for observe (2^n - 1)', fallback: 4095, min: 15, max: 65535 },
   eventRate: {
     type: 'integer',
     meaning: 'event records a second from the dataplane, 0 = no limit',

@@ -106,6 +106,7 @@ function finish(values: Values, problem: (path: string, message: string) => void
     problem('podCIDRs', 'at least one family must have a range');
   const events = raw.maps['bpf-events-map-max'] ?? 0;
   if ((events & (events - 1)) !== 0) problem('maps.bpf-events-map-max', `wanted a power of two, found ${events}`);
+  if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `wanted 2^n - 1, found ${raw.flowRing}`);
   if (uplink?.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'a gateway needs an interface: set uplink.interface');
   }

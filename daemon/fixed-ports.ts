@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import type { Firewall } from './firewall.ts';
 import { netSideName, raiseHostPort } from './host-port.ts';
 import type { Journal } from './journal.ts';
-import { findLink, ownLinks } from './links.ts';
+import { findLink, macText } from './links.ts';
 import { HOST_ENDPOINT } from './numbering.ts';
 import { macWords, type WantedPort, wordsOf } from './port-publisher.ts';
 
@@ -42,7 +42,7 @@ export async function hostPort(parts: FixedPortParts, index: number): Promise<Wa
     routes: [podCIDRs.ipv4, podCIDRs.ipv6].filter((range) => range !== ''),
     mtu,
   };
-  const ifindex = await raiseHostPort(spec, { ...parts, links: await ownLinks() });
+  const ifindex = await raiseHostPort(spec, parts);
   const mac = macWords(hostMac);
   const identity = { endpointId: HOST_ENDPOINT, secId: HOST, flags: 0 };
   return {
@@ -56,7 +56,7 @@ export async function hostPort(parts: FixedPortParts, index: number): Promise<Wa
 /**
  * Takes over the configured interface.
  * @param index in the ports map
- * @throws CommandError when there is no such interface
+ * @throws Error when there is no such interface
  */
 export async function uplinkPort(
   { config, routerMac }: FixedPortParts,
@@ -64,18 +64,14 @@ export async function uplinkPort(
   index: number,
 ): Promise<WantedPort> {
   const { interface: ifname = '', gateway4 = '', gateway6 = '' } = config.uplink ?? {};
-  const { address: mac, ifindex, mtu } = await findLink(ifname);
+  const link = findLink(ifname);
+  if (link === undefined) throw new Error(`uplink.interface: there is no ${ifname}: see \`ip link\``);
+  const { index: ifindex, mtu } = link;
+  const mac = macText(link.mac);
   const none = { netns: '', addresses: [], gateways: [] };
-  await attacher.attach({
-    owner: UPLINK_OWNER,
-    port: index,
-    mode: 'existing',
-    hostInterface: ifname,
-    mac,
-    routerMac,
-    mtu,
-    ...none,
-  });
+  const owner = { owner: UPLINK_OWNER, port: index, mode: 'existing' as const };
+  const spec = { ...owner, hostInterface: ifname, mac, routerMac, mtu, ...none };
+  if (attacher.adopt(spec) === undefined) await attacher.attach(spec);
   const own = (networkInterfaces()[ifname] ?? []).filter(({ address }) => !address.startsWith('fe80:'));
   const address = own.find(({ family }) => family === 'IPv4')?.address;
   const address6 = own.find(({ family }) => family === 'IPv6')?.address;

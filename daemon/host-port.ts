@@ -7,11 +7,11 @@
  * pods comes from it. The pod ranges are routed link-scope, so the host asks ARP or ND for each pod and the dataplane answers.
  */
 import { isIP } from 'node:net';
-import { quietSysctls, sysctlLines } from './attachment.ts';
+import { quietSysctls } from './attachment.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
-import { findLink, type Link, removeLink } from './links.ts';
-import { ipBatch, scriptIn } from './netns.ts';
+import { linkIndex, removeLink, setSysctls } from './links.ts';
+import { ipBatch } from './netns.ts';
 
 export interface HostPortSpec {
   readonly instance: string;
@@ -40,13 +40,13 @@ export function netSideName(instance: string): string {
  */
 export async function raiseHostPort(
   spec: HostPortSpec,
-  options: { journal: Journal; firewall: Firewall; links: ReadonlyMap<string, Link> },
+  options: { journal: Journal; firewall: Firewall },
 ): Promise<number> {
-  const { journal, firewall, links } = options;
+  const { journal, firewall } = options;
   const near = netSideName(spec.instance);
   const wanted = JSON.stringify(spec);
   const made = journal.hostPort;
-  if (made?.state === 'made' && made.spec === wanted && links.get(near)?.ifindex === made.ifindex) {
+  if (made?.state === 'made' && made.spec === wanted && linkIndex(near) === made.ifindex) {
     await firewall.shield([near]);
     return made.ifindex;
   }
@@ -54,10 +54,10 @@ export async function raiseHostPort(
   journal.setFirewall(true);
   await removeLink(near);
   await ipBatch([pairOf(spec)]);
-  await scriptIn('', sysctlLines([...quietSysctls(near), ...hostSysctls(hostSideName(spec.instance))]));
+  setSysctls([...quietSysctls(near), ...hostSysctls(hostSideName(spec.instance))]);
   await firewall.shield([near]);
   await ipBatch(hostPortLines(spec));
-  const { ifindex } = await findLink(near);
+  const ifindex = linkIndex(near);
   journal.setHostPort({ state: 'made', spec: wanted, ifindex });
   return ifindex;
 }

@@ -1,30 +1,40 @@
-/** Interfaces as `ip -json` tells of them. */
-import { ipJson, scriptIn } from './netns.ts';
+/** Interfaces of the agent's own network namespace. */
+import { writeFileSync } from 'node:fs';
+import { type InterfaceInfo, interfaceInfo } from '../dataplane/native/index.ts';
+import { scriptIn } from './netns.ts';
 
-/** The fields of `ip -json link` and `ip -json address` that are read. */
-export interface Link {
-  ifindex: number;
-  ifname: string;
-  address: string;
-  mtu: number;
-  flags: string[];
-  link_index?: number;
-  addr_info?: { family: string; local: string; scope: string }[];
+/** Index, MAC and MTU of an interface, undefined when there is none of this name (in the namespace, when one is given). */
+export function findLink(name: string, netns?: string): InterfaceInfo | undefined {
+  try {
+    return netns === undefined ? interfaceInfo(name) : interfaceInfo(name, netns);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENODEV') return undefined;
+    throw error;
+  }
 }
 
-/** The agent's own interfaces by name. */
-export async function ownLinks(): Promise<Map<string, Link>> {
-  const links = await ipJson<Link>('', ['link', 'show']);
-  return new Map(links.map((link) => [link.ifname, link]));
+/** Index of an interface, 0 when there is none of this name. */
+export function linkIndex(name: string): number {
+  return findLink(name)?.index ?? 0;
 }
 
-/** One interface of the agent's namespace. @throws CommandError when there is none of this name */
-export async function findLink(name: string): Promise<Link> {
-  const [link] = await ipJson<Link>('', ['link', 'show', 'dev', name]);
-  return link;
+/** `02:00:00:00:00:01`. */
+export function macText(mac: Uint8Array): string {
+  return [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** Deletes an interface; one that is gone already is no error. */
 export async function removeLink(name: string): Promise<void> {
-  await scriptIn('', `! ip link show dev ${name} > /dev/null 2>&1 || ip link delete dev ${name}\n`);
+  if (linkIndex(name) !== 0) await scriptIn('', `ip link delete dev ${name}\n`);
+}
+
+/** Sets what exists under /proc/sys/net: a kernel without IPv6 has no ipv6 tree. */
+export function setSysctls(settings: readonly (readonly [string, string])[]): void {
+  for (const [name, value] of settings) {
+    try {
+      writeFileSync(`/proc/sys/net/${name}`, value);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
 }

@@ -72,11 +72,10 @@ export class Numbering {
     this.#ipam.release(key);
   }
 
-  /** Who was known before and is not among `keys` is forgotten. */
+  /** Forgets the pods that were known before and are not among `keys`. */
   keepOnly(keys: ReadonlySet<string>): void {
-    for (const key of [...Object.keys(this.#endpoints.numbers()), ...Object.keys(this.#ports.numbers())]) {
-      if (!keys.has(key)) this.release(key);
-    }
+    const known = [this.#endpoints.numbers(), this.#ports.numbers(), this.#ipam.holdings()].flatMap(Object.keys);
+    for (const key of known) if (key.includes('/') && !keys.has(key)) this.release(key);
   }
 
   save(): void {

@@ -23,6 +23,7 @@ import {
   type EventRecord,
 } from '../wire/event.ts';
 import { DIRECTION_EGRESS, DROP_POLICY } from '../wire/reasons.ts';
+import { VERSION } from './version.ts';
 
 const POLL_MS = 50;
 const KNOWN_TYPES: ReadonlySet<number> = new Set([EVENT_DROP, EVENT_TRACE, EVENT_POLICY_VERDICT, EVENT_L7]);
@@ -81,7 +82,7 @@ export class Observer {
     this.#defaultDeny = defaultDeny;
     this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
     this.#nodeName = nodeName;
-    const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: '0.1.0' } };
+    const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: VERSION } };
     this.#sources = [events, drops].map((ring) => ({
       reader: new EventReader(ring, 'oldest'),
       decoder: new Decoder(decoderOptions),

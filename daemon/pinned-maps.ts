@@ -24,6 +24,8 @@ import { MetricsMap } from '../policy-maps/metrics-map.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { PortMap } from '../policy-maps/port-map.ts';
+import { isAlive, type ProcessId } from './process-id.ts';
+import { StateFile } from './state-file.ts';
 
 /** What every map class offers. */
 interface MapClass<T> {
@@ -163,4 +165,10 @@ export class PinnedMaps {
   #create<T extends Pinned>(path: string, kind: MapClass<T>, capacity?: number): T {
     return kind.create(path, capacity === undefined ? {} : { capacity }, this.#mapper);
   }
+}
+
+/** Opens the maps of a run directory, minding whether a dataplane that an earlier agent noted still uses them. */
+export function openMaps(runDir: string, capacities: Readonly<Record<string, number>>): PinnedMaps {
+  const noted = new StateFile<ProcessId | null>(join(runDir, 'state/dataplane.json'), 1).load(null);
+  return new PinnedMaps({ directory: join(runDir, 'maps'), capacities, isInUse: noted !== null && isAlive(noted) });
 }

@@ -1,9 +1,11 @@
 /**
  * Pods as they should be and pods as they are: attaches what is wanted, detaches what is not, and tries again what failed.
  *
- *     unknown -> waiting (namespace missing) -> attaching -> ready
- *                   ^                              |  failed
- *                   +------------- again ----------+----> failed (with the reason), tried again
+ *     attaching ---------------> ready ----- namespace or interface gone, spec changed -----> attaching
+ *        |  ^                      |
+ *        |  | time, or namespace   +-- no longer wanted --> departing --> gone, numbers released
+ *        v  | appeared
+ *     waiting (namespace missing), failed (with the reason)
  *
  * Each pod goes its own way: one whose namespace is missing or whose interface cannot be made is reported and tried again, and
  * the others work. Work on one pod never overlaps with itself; work on different pods does, CONCURRENCY at a time.
@@ -12,12 +14,13 @@ import type { Attacher } from './attacher.ts';
 import { NamespaceMissingError } from './attacher.ts';
 import { type Attachment, type AttachmentSpec, hostInterfaceName, isSameSpec, macOf } from './attachment.ts';
 import type { Config } from './config.ts';
-import { type Link, ownLinks } from './links.ts';
+import { netnsIdentity } from './netns.ts';
 import type { Numbering, Numbers } from './numbering.ts';
 import type { PodPlan } from './pod-plan.ts';
 
 const CONCURRENCY = 8;
-const RETRY_MS = 2000;
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 10_000;
 
 export type PodState = 'waiting' | 'attaching' | 'ready' | 'failed';
 
@@ -37,16 +40,23 @@ interface ReconcilerOptions {
   readonly routerMac: string;
   readonly attacher: Attacher;
   readonly numbering: Numbering;
-  /** A pod became ready or ceased to be; called once for many. */
+  /** A pod became ready or ceased to be. */
   readonly onChange: () => void;
+  /** How an attempt to attach or detach ended: '' well, else why not; a failure is told once until it is another. */
+  readonly onOutcome: (key: string, problem: string) => void;
+}
+
+interface Retry {
+  readonly atMs: number;
+  readonly delayMs: number;
 }
 
 export class PodReconciler {
   readonly #options: ReconcilerOptions;
   readonly pods = new Map<string, LocalPod>();
-  readonly #working = new Set<string>();
+  readonly #working = new Map<string, Promise<void>>();
   readonly #departing = new Set<string>();
-  #links: ReadonlyMap<string, Link> = new Map();
+  readonly #retries = new Map<string, Retry>();
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -54,14 +64,22 @@ export class PodReconciler {
     this.#options = options;
   }
 
-  /** Takes over what an earlier agent made, without touching it. Call once, with all pods known. */
-  async adopt(owners: readonly string[]): Promise<void> {
-    this.#links = await ownLinks();
+  /** How many pods are being worked on or waited for, for status. */
+  get pending(): number {
+    return this.#working.size + this.#retries.size;
+  }
+
+  /**
+   * Takes over what an earlier agent made, without touching it. Call once, with all pods known.
+   * @param owners everybody whom the journal has attachments of; those who are no pods now are detached
+   */
+  adopt(owners: readonly string[]): void {
     for (const pod of this.pods.values()) {
-      pod.attachment = this.#options.attacher.adopt(pod.spec, this.#links);
+      pod.attachment = this.#options.attacher.adopt(pod.spec);
       if (pod.attachment !== undefined) pod.state = 'ready';
     }
     for (const owner of owners) if (!this.pods.has(owner)) this.#departing.add(owner);
+    this.#options.numbering.keepOnly(new Set([...this.pods.keys(), ...owners]));
   }
 
   /**
@@ -70,41 +88,47 @@ export class PodReconciler {
    */
   want(plans: readonly PodPlan[]): Map<string, string> {
     const problems = new Map<string, string>();
-    const wanted = new Map(plans.map((plan) => [plan.key, plan]));
-    for (const key of [...this.pods.keys()]) {
-      if (wanted.has(key)) continue;
-      this.pods.delete(key);
-      this.#departing.add(key);
-    }
+    const wanted = new Set(plans.map(({ key }) => key));
+    for (const key of [...this.pods.keys()]) if (!wanted.has(key)) this.#drop(key);
     for (const plan of plans) {
       try {
         this.#wantOne(plan);
       } catch (error) {
         problems.set(plan.key, (error as Error).message);
-        if (this.pods.delete(plan.key)) this.#departing.add(plan.key);
+        if (this.pods.has(plan.key)) this.#drop(plan.key);
       }
     }
     this.#options.numbering.save();
     return problems;
   }
 
-  /** Starts whatever there is to do. */
+  /** Starts whatever there is to do; what failed before only when its time has come, or its namespace has appeared. */
   kick(): void {
     if (this.#isStopped) return;
     for (const key of this.#departing) this.#start(key, () => this.#detach(key));
     for (const [key, pod] of this.pods) {
       if (pod.state === 'ready' && this.#isGone(pod)) this.#lose(pod);
-      if (pod.state !== 'ready') this.#start(key, () => this.#attach(pod));
+      if (pod.state === 'waiting' && netnsIdentity(pod.spec.netns) !== undefined) this.#retries.delete(key);
+      if (pod.state !== 'ready' && !this.#departing.has(key)) this.#start(key, () => this.#attach(pod));
     }
+    this.#wind();
+  }
+
+  /** Begins no more work, and waits for what is under way. */
+  async settle(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await Promise.all(this.#working.values());
   }
 
   /** Ends all work and detaches everything. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    while (this.#working.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    const keys = [...this.pods.keys(), ...this.#departing];
-    await Promise.all(keys.map((key) => this.#options.attacher.detach(key).catch(() => undefined)));
+    await this.settle();
+    for (const key of [...this.pods.keys(), ...this.#departing]) {
+      await this.#options.attacher.detach(key).catch((error: unknown) => {
+        this.#options.onOutcome(key, (error as Error).message);
+      });
+    }
   }
 
   #wantOne(plan: PodPlan): void {
@@ -112,32 +136,40 @@ export class PodReconciler {
     const spec = this.#specOf(plan, numbers);
     const pod = this.pods.get(plan.key);
     if (pod === undefined) {
-      const fresh: LocalPod = { plan, numbers, spec, state: 'attaching', problem: '', attachment: undefined };
       this.#departing.delete(plan.key);
-      this.pods.set(plan.key, fresh);
+      this.#retries.delete(plan.key);
+      this.pods.set(plan.key, { plan, numbers, spec, state: 'attaching', problem: '', attachment: undefined });
       return;
     }
     pod.plan = plan;
     pod.numbers = numbers;
     if (isSameSpec(pod.spec, spec)) return;
     pod.spec = spec;
+    this.#retries.delete(plan.key);
     this.#lose(pod);
+  }
+
+  #drop(key: string): void {
+    this.pods.delete(key);
+    this.#retries.delete(key);
+    this.#departing.add(key);
   }
 
   #specOf(plan: PodPlan, { port, addresses }: Numbers): AttachmentSpec {
     const { config, routerMac } = this.#options;
+    const { name, mtu, router } = config;
+    const hostInterface = { existing: plan.interface, tap: '', veth: hostInterfaceName(name, port) }[plan.mode];
     return {
       owner: plan.key,
       port,
       mode: plan.mode,
       netns: plan.netns,
-      hostInterface:
-        plan.mode === 'existing' ? plan.interface : plan.mode === 'tap' ? '' : hostInterfaceName(config.name, port),
-      mac: plan.mac === '' ? macOf(config.name, plan.key) : plan.mac,
+      hostInterface,
+      mac: plan.mac === '' && plan.mode !== 'existing' ? macOf(name, plan.key) : plan.mac,
       routerMac,
       addresses: addresses.map(({ text }) => text),
-      gateways: [config.router.ipv4, config.router.ipv6].filter((address) => address !== ''),
-      mtu: config.mtu,
+      gateways: [router.ipv4, router.ipv6].filter((address) => address !== ''),
+      mtu,
     };
   }
 
@@ -153,48 +185,61 @@ export class PodReconciler {
   }
 
   #start(key: string, work: () => Promise<void>): void {
-    if (this.#working.has(key) || this.#working.size >= CONCURRENCY || this.#isStopped) return;
-    this.#working.add(key);
-    void work().finally(() => {
+    if (this.#working.has(key) || this.#working.size >= CONCURRENCY) return;
+    if ((this.#retries.get(key)?.atMs ?? 0) > performance.now()) return;
+    const done = work().finally(() => {
       this.#working.delete(key);
       this.kick();
     });
+    this.#working.set(key, done);
   }
 
   async #attach(pod: LocalPod): Promise<void> {
     const { spec } = pod;
+    const { attacher, onChange, onOutcome } = this.#options;
     try {
-      const attachment = await this.#options.attacher.attach(spec);
+      const attachment = await attacher.attach(spec);
+      // Meanwhile the pod may have been given up, or may be wanted otherwise: then its next turn puts it right.
       if (this.pods.get(spec.owner) !== pod || pod.spec !== spec) return;
-      pod.attachment = attachment;
-      pod.state = 'ready';
-      pod.problem = '';
+      Object.assign(pod, { attachment, state: 'ready', problem: '' });
+      this.#retries.delete(spec.owner);
+      onOutcome(spec.owner, '');
+      onChange();
     } catch (error) {
-      pod.problem = (error as Error).message;
+      if (this.pods.get(spec.owner) !== pod) return;
+      const { message } = error as Error;
+      if (message !== pod.problem) onOutcome(spec.owner, message);
+      pod.problem = message;
       pod.state = error instanceof NamespaceMissingError ? 'waiting' : 'failed';
-      this.#tryLater();
-      // The work slot is given back by #start, which kicks: keep this pod out of it until the timer fires.
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
-      return;
+      this.#later(spec.owner);
     }
-    this.#options.onChange();
   }
 
   async #detach(key: string): Promise<void> {
+    const { attacher, numbering } = this.#options;
     try {
-      await this.#options.attacher.detach(key);
+      await attacher.detach(key);
       this.#departing.delete(key);
-      if (!this.pods.has(key)) this.#options.numbering.release(key);
-      this.#options.numbering.save();
-      this.#options.onChange();
-    } catch {
-      this.#tryLater();
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS).unref());
+      this.#retries.delete(key);
+      if (!this.pods.has(key)) numbering.release(key);
+      numbering.save();
+    } catch (error) {
+      if (!this.#retries.has(key)) this.#options.onOutcome(key, (error as Error).message);
+      this.#later(key);
     }
   }
 
-  #tryLater(): void {
+  #later(key: string): void {
+    const before = this.#retries.get(key)?.delayMs ?? 0;
+    const delayMs = Math.min(before === 0 ? RETRY_FIRST_MS : before * 2, RETRY_MAX_MS);
+    this.#retries.set(key, { atMs: performance.now() + delayMs, delayMs });
+  }
+
+  /** Sets the alarm to the first of the retries that are still to come. */
+  #wind(): void {
     clearTimeout(this.#timer);
-    if (!this.#isStopped) this.#timer = setTimeout(() => this.kick(), RETRY_MS);
+    const now = performance.now();
+    const next = Math.min(...[...this.#retries.values()].map(({ atMs }) => atMs).filter((atMs) => atMs > now));
+    if (!this.#isStopped && Number.isFinite(next)) this.#timer = setTimeout(() => this.kick(), next - now + 1);
   }
 }

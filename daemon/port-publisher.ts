@@ -2,12 +2,10 @@
  * Rows of the `ports` and `endpoints` maps: which interface leads to whom. A pod's rows are there while it is attached and
  * has a published policy; a row that has not changed is not written again, so that the dataplane keeps its port open.
  */
-import { interfaceInfo } from '../dataplane/native/index.ts';
 import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../policy-maps/endpoint-map.ts';
 import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../policy-maps/port-map.ts';
 import { macHigh, macLow, parseMac } from '../wire/address.ts';
 import { addressWords, parseAddress } from './cidr.ts';
-import { ipJson } from './netns.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
@@ -91,9 +89,9 @@ export class PortPublisher {
 }
 
 /** The row of a pod that is attached. */
-export async function podPort(pod: LocalPod, identity: number, isAudited: boolean): Promise<WantedPort> {
+export function podPort(pod: LocalPod, identity: number, isAudited: boolean): WantedPort {
   const { spec, numbers, attachment, plan } = pod;
-  const mac = macWords(plan.mac !== '' || spec.mode !== 'existing' ? spec.mac : await foundMac(pod));
+  const mac = macWords(spec.mac === '' ? (attachment?.foundMac ?? '') : spec.mac);
   const common = { ifname: spec.hostInterface, ifindex: attachment?.ifindex ?? 0, mtu: spec.mtu };
   const isExternal = plan.place === 'external';
   const port: Port = isExternal
@@ -107,15 +105,6 @@ export async function podPort(pod: LocalPod, identity: number, isAudited: boolea
         flags: isAudited ? PORT_FLAG_AUDIT : 0,
       };
   return { index: numbers.port, port, addresses: numbers.addresses.map(({ text }) => text), isHost: false };
-}
-
-/** MAC of the pod's end of a pair that others made: the interface in its namespace whose peer ours is. */
-async function foundMac({ spec, attachment }: LocalPod): Promise<string> {
-  const links = await ipJson<{ address: string; link_index?: number }>(spec.netns, ['link', 'show']);
-  const peer = links.find(({ link_index: index }) => index === attachment?.ifindex);
-  if (peer !== undefined) return peer.address;
-  const { mac } = interfaceInfo('eth0', spec.netns);
-  return [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
 /** `02:00:00:00:00:01` as the maps hold it. */

@@ -5,21 +5,31 @@
  *     identities on disk -> rule sets put -> policies -> ipcache -> (endpoints, ports) -> rule sets removed -> world
  *
  * The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
- * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty.
+ * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty. Rule sets and prefixes that did
+ * not fit are tried again with every publication; streams whose rules are missing are refused, addresses whose prefix is
+ * missing have the identity of the next wider one.
  */
 import type { Changes, EndpointChange } from '../policy/cluster.ts';
+import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import type { MapFullError } from '../policy-maps/map-error.ts';
 import { parseCidr as parsePrefix, prefixText } from '../wire/address.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { RuleSetIds } from './rule-set-ids.ts';
 
-/** Problems by endpoint id; 0 for those of no single endpoint. */
+/** Keys of problems that are no single endpoint's. */
+const PROBLEM_RULES = -1;
+const PROBLEM_IPCACHE = -2;
+
+/** Problems by endpoint id; below 0 for those of no single endpoint. */
 export type PublishProblems = Map<number, string>;
 
 export class Publisher {
   readonly #maps: PinnedMaps;
   readonly #wake: () => void;
   readonly #ruleSets: RuleSetIds;
+  /** What found its map full: tried again with every publication. */
+  readonly #unplacedRuleSets = new Map<number, L7RuleSet>();
+  readonly #unplacedPrefixes = new Map<string, number>();
   /** Publications so far: the policy revision that people see. */
   revision = 1;
   /** What could not be published, until it can. */
@@ -32,21 +42,16 @@ export class Publisher {
     this.#ruleSets = new RuleSetIds([...maps.l7Rules.entries()].map(({ id }) => id));
   }
 
+  /** What could not be published, one sentence each. */
+  sentences(): string[] {
+    return [...this.problems].map(([id, text]) => (id < 0 ? text : `endpoint ${id} is closed: ${text}`));
+  }
+
   /** Publishes all but endpoints' addresses and ports; call `commit` when those are in place too. */
   publish(changes: Changes): void {
-    this.problems.delete(0);
-    for (const [id, ruleSet] of changes.ruleSets.put) {
-      this.#try(0, () => this.#maps.l7Rules.put(this.#ruleSets.pin(id), ruleSet));
-    }
+    this.#publishRuleSets(changes.ruleSets);
     for (const [id, change] of changes.endpoints) this.#publishEndpoint(id, change);
-    for (const { prefix, identity } of changes.ipcache.upsert) {
-      const { words, bits } = prefixWords(prefix);
-      this.#try(0, () => this.#maps.ipcache.upsert(words, bits, { identity }));
-    }
-    for (const prefix of changes.ipcache.remove) {
-      const { words, bits } = prefixWords(prefix);
-      this.#maps.ipcache.remove(words, bits);
-    }
+    this.#publishIpcache(changes.ipcache);
     for (const id of changes.removedEndpoints) this.removeEndpoint(id);
     for (const id of changes.ruleSets.remove) {
       const pinned = this.#ruleSets.unpin(id);
@@ -79,6 +84,32 @@ export class Publisher {
     this.#wake();
   }
 
+  #publishRuleSets({ put, remove }: Changes['ruleSets']): void {
+    for (const [id, ruleSet] of put) this.#unplacedRuleSets.set(id, ruleSet);
+    for (const id of remove) this.#unplacedRuleSets.delete(id);
+    for (const [id, ruleSet] of this.#unplacedRuleSets) {
+      const place = () => this.#maps.l7Rules.put(this.#ruleSets.pin(id), ruleSet);
+      // Entries that name it find no rules, and the dataplane refuses what they are for.
+      if (this.#try(PROBLEM_RULES, place)) this.#unplacedRuleSets.delete(id);
+    }
+    if (this.#unplacedRuleSets.size === 0) this.problems.delete(PROBLEM_RULES);
+  }
+
+  #publishIpcache({ upsert, remove }: Changes['ipcache']): void {
+    for (const prefix of remove) {
+      const { words, bits } = prefixWords(prefix);
+      this.#maps.ipcache.remove(words, bits);
+      this.#unplacedPrefixes.delete(prefix);
+    }
+    for (const { prefix, identity } of upsert) this.#unplacedPrefixes.set(prefix, identity);
+    for (const [prefix, identity] of this.#unplacedPrefixes) {
+      const { words, bits } = prefixWords(prefix);
+      const place = () => this.#maps.ipcache.upsert(words, bits, { identity });
+      if (this.#try(PROBLEM_IPCACHE, place)) this.#unplacedPrefixes.delete(prefix);
+    }
+    if (this.#unplacedPrefixes.size === 0) this.problems.delete(PROBLEM_IPCACHE);
+  }
+
   #publishEndpoint(id: number, change: EndpointChange): void {
     this.problems.delete(id);
     const policy = this.#maps.policy(id);
@@ -92,7 +123,8 @@ export class Publisher {
       write();
       return true;
     } catch (error) {
-      if ((error as MapFullError).code !== 'ERR_MAP_FULL') throw error;
+      const isExpected = (error as MapFullError).code === 'ERR_MAP_FULL' || error instanceof RangeError;
+      if (!isExpected) throw error;
       this.problems.set(endpoint, (error as Error).message);
       return false;
     }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
@@ -9,14 +10,17 @@ import { ApiServer } from './api-server.ts';
 import { type Config, loadConfig } from './config.ts';
 import { takeLock } from './lock.ts';
 import { createLog, type Log } from './log.ts';
-import { VERSION } from './status.ts';
+import { VERSION } from './version.ts';
+
+const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
 
 const HELP = `Usage: sluiced [--config FILE] [--set OPTION=VALUE]...
 
 Enforces Kubernetes and Cilium network policies on the pods of this machine. Runs in the foreground until SIGTERM, then
-removes everything it made. See docs/configuration.md for the options.
+removes everything it made. SIGHUP reads the configuration again; SIGUSR2 ends the agent and leaves everything in place,
+forwarding included, for the next one. See docs/configuration.md for the options.
 
-  --config FILE           configuration, YAML
+  --config FILE           configuration, YAML; default ${DEFAULT_CONFIG} if there is one
   --set OPTION=VALUE      one option, over what the file says; nested options with a dot: --set policy.enable-policy=always
   --manifests DIR         directory of manifests, watched (--set manifests=DIR)
   --name NAME             name of the instance (--set name=NAME)
@@ -41,10 +45,12 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help === true) return void process.stdout.write(HELP);
   if (values.version === true) return void process.stdout.write(`sluiced ${VERSION}\n`);
-  const config = loadConfig(values.config, overrides(values));
+  const given = overrides(values);
+  const file = values.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  const config = loadConfig(file, given);
   if (values.check === true) return void process.stdout.write('configuration is valid\n');
   if (process.getuid?.() !== 0) throw new Error('it makes interfaces and namespaces: run as root');
-  await serve(config, createLog(config.logLevel));
+  await serve(config, createLog(config.logLevel), () => loadConfig(file, given));
 }
 
 function overrides(values: {
@@ -65,38 +71,54 @@ function overrides(values: {
   return given;
 }
 
-async function serve(config: Config, log: Log): Promise<void> {
+async function serve(config: Config, log: Log, reread: () => Config): Promise<void> {
   const lock = await takeLock(config.runDir);
-  const dataplaneCommand = [
-    process.execPath,
-    join(import.meta.dirname, 'sluice-dataplane.js'),
-    '--run-dir',
-    config.runDir,
-  ];
+  const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
+  const dataplaneCommand = [process.execPath, dataplane, '--run-dir', config.runDir];
   const agent = new Agent({ config, log, dataplaneCommand });
-  const stop = once(async (why: string) => {
+  const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
     await api.stop();
-    await agent.stop();
+    await end();
     lock.release();
     log.info('stopped');
     process.exit(0);
   });
-  const api = new ApiServer(
-    join(config.runDir, 'sluice.sock'),
-    apiRoutes(agent, () => void stop('API')),
-  );
+  const stop = (why: string) => finish(why, () => agent.stop());
+  const routes = apiRoutes(agent, () => void stop('API'));
+  const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
-  process.on('SIGHUP', () => log.info('SIGHUP: manifests are watched; restart the agent for a new configuration'));
-  await agent.start();
-  await api.start(config.socketGroup);
+  process.on('SIGUSR2', () => void finish('SIGUSR2', () => agent.leave()));
+  process.on('SIGHUP', () => reload(agent, log, reread));
+  process.on('uncaughtException', (error) => {
+    // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
+    log.fatal({ error: error.message, stack: error.stack }, 'agent failed');
+    process.exit(70);
+  });
+  try {
+    await agent.start();
+    await api.start();
+  } catch (error) {
+    // What an earlier agent left may be carrying traffic: only what was made just now is taken away.
+    await (agent.isFirst ? agent.stop() : agent.leave());
+    lock.release();
+    throw error;
+  }
   log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
 }
 
+function reload(agent: Agent, log: Log, reread: () => Config): void {
+  try {
+    agent.reload(reread());
+  } catch (error) {
+    log.error({ error: (error as Error).message }, 'configuration not read again');
+  }
+}
+
 /** The first call counts; a signal during the stop changes nothing. */
-function once(work: (why: string) => Promise<void>): (why: string) => Promise<void> {
+function once<T extends unknown[]>(work: (...given: T) => Promise<void>): (...given: T) => Promise<void> {
   let running: Promise<void> | undefined;
-  return (why) => (running ??= work(why));
+  return (...given) => (running ??= work(...given));
 }
 
 main().catch((error: unknown) => {

@@ -1,8 +1,8 @@
 /** The agent's state as documents: what the API answers and `sluice status` prints. */
 import type { Agent } from './agent.ts';
 import type { LocalPod } from './pod-reconciler.ts';
-
-export const VERSION = '0.1.0';
+import type { Health } from './probe.ts';
+import { VERSION } from './version.ts';
 
 /** `GET /v1/status`. */
 export function statusDocument(agent: Agent): Record<string, unknown> {
@@ -30,6 +30,7 @@ export function statusDocument(agent: Agent): Record<string, unknown> {
       const { count, capacity, full, evictions } = file.counters;
       return { name, count, capacity, pressure: capacity === 0 ? 0 : count / capacity, full, evictions };
     }),
+    controllers: agent.controllers.states(),
     memory: { agentRssBytes: process.memoryUsage.rss() },
     problems,
   };
@@ -61,6 +62,7 @@ function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> 
     interface: spec.hostInterface === '' ? 'eth0 (TAP)' : spec.hostInterface,
     netns: spec.netns,
     port: numbers.port,
+    health: healthDocument(agent, numbers.addresses),
     policy: {
       ingress: enforcement(change?.ingress.enforced),
       egress: enforcement(change?.egress.enforced),
@@ -70,6 +72,12 @@ function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> 
     ...(problem !== '' && { problem }),
     ...(publishProblem !== undefined && { problem: publishProblem }),
   };
+}
+
+/** Of each address that has been probed. */
+function healthDocument(agent: Agent, addresses: readonly { text: string }[]): Record<string, Health> {
+  const probed = addresses.map(({ text }) => [text, agent.prober.health(text)] as const);
+  return Object.fromEntries(probed.filter((one): one is readonly [string, Health] => one[1] !== undefined));
 }
 
 /** `GET /v1/policies`: the objects of the policy kinds. */

@@ -151,6 +151,7 @@ t.test('the next agent adopts the dataplane and gets the TAP descriptors back', 
   closeSync(fd);
   one.release();
   const two = make();
+  t.ok(await two.adopt());
   await two.start();
   t.match(two.status(), { pid, isAdopted: true, restarts: 0 });
   const link = links.find(({ isAdopted }) => isAdopted)?.link as ControlLink;
@@ -165,7 +166,7 @@ t.test('the next agent adopts the dataplane and gets the TAP descriptors back', 
 
 t.test('takeLock() refuses a second agent and names the first', async (t) => {
   const dir = mkdtempSync('/tmp/sldae-');
-  t.teardown(() => rmSync(dir, { recursive: true }));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   const lock = await takeLock(dir);
   await t.rejects(takeLock(dir), { code: 'ERR_LOCKED', message: new RegExp(`pid ${process.pid}.*${dir}`) });
   lock.release();
@@ -176,7 +177,7 @@ t.test('takeLock() refuses a second agent and names the first', async (t) => {
 
 t.test('takeLock() takes over from a holder that died', async (t) => {
   const dir = mkdtempSync('/tmp/sldae-');
-  t.teardown(() => rmSync(dir, { recursive: true }));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(join(dir, 'sluiced.pid'), '1 0\n');
   (await takeLock(dir)).release();
 });

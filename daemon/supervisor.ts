@@ -6,7 +6,7 @@
  *        ^                     |                          ^
  *        | too old, or dead    | exit                     | adopted: pid and start time as noted, socket answers
  *        +---------------------+                          |
- *     start() -- finds <runDir>/state/dataplane.json -----+
+ *     adopt() -- finds <runDir>/state/dataplane.json -----+
  *
  * The process is detached (its own session, output to a file), so it outlives an agent that dies; the next agent finds it by pid
  * and start time, connects, and asks for the TAP descriptors. It is watched by the heartbeat word that it
@@ -31,6 +31,8 @@ const STABLE_MS = 30_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 const STOP_MS = 3000;
+const LAST_LINES = 10;
+const LAST_BYTES = 8192;
 const LOG_LIMIT = 4 * 1024 * 1024; // bytes of dataplane.log after which the next start begins it anew
 
 export interface SupervisorOptions {
@@ -95,10 +97,34 @@ export class Supervisor {
     return { pid, state: this.#state, isAdopted: this.#isAdopted, restarts: this.#restarts, lastExit: this.#lastExit };
   }
 
-  /** Adopts the dataplane that an earlier agent left running, or starts one. */
+  /**
+   * Takes over the dataplane that an earlier agent left running. Call before `start`.
+   * @returns whether there was one that answers; one that does not is killed
+   */
+  async adopt(): Promise<boolean> {
+    const noted = this.#note.load(null);
+    if (noted === null || !isAlive(noted)) return false;
+    try {
+      this.#link = new ControlLink(this.socketPath);
+    } catch (error) {
+      this.#options.onEvent('dataplane does not answer, replacing it', {
+        pid: noted.pid,
+        reason: (error as Error).message,
+      });
+      await kill(noted);
+      return false;
+    }
+    this.#process = noted;
+    this.#isAdopted = true;
+    this.#begin('running');
+    await this.#options.onLink(this.#link, true);
+    this.#options.onEvent('dataplane adopted', { pid: noted.pid });
+    return true;
+  }
+
+  /** Starts a dataplane unless one was adopted, and watches it from now on. */
   async start(): Promise<void> {
-    const adopted = await this.#adopt();
-    if (!adopted) await this.#spawn();
+    if (this.#process === undefined) await this.#spawn();
     this.#lastTickMs = this.#options.nowMs();
     this.#timer = setInterval(() => void this.#tick(), this.#options.tickMs ?? TICK_MS);
   }
@@ -108,9 +134,9 @@ export class Supervisor {
     this.#link?.wake();
   }
 
-  /** Hands over one more TAP. */
-  givePort(port: number, fd: number): void {
-    this.#link?.givePort(port, fd);
+  /** Hands over one more TAP. @returns false when there is nobody to hand it to now */
+  givePort(port: number, fd: number): boolean {
+    return this.#link?.givePort(port, fd) ?? false;
   }
 
   /** Ends the dataplane: by word, after 3 s by force. */
@@ -142,27 +168,6 @@ export class Supervisor {
     clearTimeout(this.#respawn);
     this.#child?.removeAllListeners('exit');
     if (this.#state === 'waiting') this.#process = undefined;
-  }
-
-  async #adopt(): Promise<boolean> {
-    const noted = this.#note.load(null);
-    if (noted === null || !isAlive(noted)) return false;
-    try {
-      this.#link = new ControlLink(this.socketPath);
-    } catch (error) {
-      this.#options.onEvent('dataplane does not answer, replacing it', {
-        pid: noted.pid,
-        reason: (error as Error).message,
-      });
-      await kill(noted);
-      return false;
-    }
-    this.#process = noted;
-    this.#isAdopted = true;
-    this.#begin('running');
-    await this.#options.onLink(this.#link, true);
-    this.#options.onEvent('dataplane adopted', { pid: noted.pid });
-    return true;
   }
 
   async #spawn(): Promise<void> {
@@ -243,7 +248,7 @@ export class Supervisor {
       pid: this.#process?.pid ?? 0,
       how,
       backoffMs: this.#backoffMs,
-      said: lastLines(this.logPath),
+      said: lastWords(this.logPath),
     });
     this.#state = 'waiting';
     this.#link?.close();
@@ -276,9 +281,15 @@ function isLong(path: string): boolean {
   }
 }
 
-function lastLines(path: string): string {
+/** What the process said last: from the last line that begins with a time, at most LAST_LINES lines. */
+function lastWords(path: string): string {
   try {
-    return readFileSync(path, 'utf8').slice(-2000).trim().split('\n').slice(-5).join('\n');
+    const lines = readFileSync(path, 'utf8').slice(-LAST_BYTES).trim().split('\n');
+    const from = Math.max(
+      0,
+      lines.findLastIndex((line) => /^\d{4}-\d\d-\d\dT/.test(line)),
+    );
+    return lines.slice(from, from + LAST_LINES).join('\n');
   } catch {
     return '';
   }

@@ -1,0 +1,50 @@
+/** Configuration that the dataplane reads from the `runtime_config` map, and may therefore change while it runs. */
+import * as words from '../policy-maps/config-map.ts';
+import type { Config } from './config.ts';
+import { macWords, wordsOf } from './port-publisher.ts';
+
+const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_ALWAYS, never: words.ENFORCEMENT_NEVER };
+const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
+
+/** Options that take effect without a restart of the agent, by their place in the configuration. */
+export const LIVE_OPTIONS: readonly string[] = [
+  'logLevel',
+  'eventRate',
+  'aggregation',
+  'healthProbeInterval',
+  'policy.allow-icmp-frag-needed',
+];
+
+/** Writes the words that come from the configuration. */
+export function writeSettings(map: words.ConfigMap, config: Config, routerMac: string): void {
+  const { policy, router } = config;
+  map.routerMac = macWords(routerMac);
+  if (router.ipv4 !== '') map.setAddress(words.CONFIG_ROUTER_IPV4, wordsOf(router.ipv4));
+  if (router.ipv6 !== '') map.setAddress(words.CONFIG_ROUTER_IPV6, wordsOf(router.ipv6));
+  map.store(words.CONFIG_ENFORCEMENT, MODES[policy['enable-policy']]);
+  map.store(words.CONFIG_AUDIT_MODE, policy['policy-audit-mode'] ? 1 : 0);
+  map.store(words.CONFIG_ALLOW_ICMP_FRAG_NEEDED, policy['allow-icmp-frag-needed'] ? 1 : 0);
+  map.store(words.CONFIG_TRACE_AGGREGATION, AGGREGATION[config.aggregation]);
+  map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
+  map.store(words.CONFIG_AGENT_PID, process.pid);
+}
+
+/** Options that differ between two configurations, split by whether they can change while the agent runs. */
+export function changedOptions(before: Config, after: Config): { live: string[]; restart: string[] } {
+  const from = flatten(before);
+  const to = flatten(after);
+  const changed = [...new Set([...from.keys(), ...to.keys()])].filter((key) => from.get(key) !== to.get(key));
+  return {
+    live: changed.filter((key) => LIVE_OPTIONS.includes(key)),
+    restart: changed.filter((key) => !LIVE_OPTIONS.includes(key)),
+  };
+}
+
+function flatten(value: object, prefix = '', into = new Map<string, string>()): Map<string, string> {
+  for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+    const path = prefix === '' ? key : `${prefix}.${key}`;
+    if (typeof item === 'object' && item !== null && !Array.isArray(item)) flatten(item, path, into);
+    else into.set(path, JSON.stringify(item));
+  }
+  return into;
+}

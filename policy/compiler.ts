@@ -85,18 +85,6 @@ export class Compiler {
     for (const name of names) for (const policy of this.nameWatchers.get(name) ?? []) policy.touchNames(identity, name);
   }
 
-  identitiesNaming(name: string): ReadonlySet<number> {
-    return this.portNames.identitiesNaming(name);
-  }
-
-  portNamesOf(identity: number, names: ReadonlySet<string>): string {
-    return this.portNames.signature(identity, names);
-  }
-
-  portsNamed(identity: number, protocol: number, name: string): number[] {
-    return this.portNames.portsOf(identity, protocol, name);
-  }
-
   /** An endpoints peer with fromRequires/toRequires added; any other peer as it is. */
   requiring(peer: Peer, requirements: LabelSelector): Peer {
     if (peer.isEndpoints !== true || requirements.length === 0) return peer;

@@ -15,6 +15,7 @@ import { buildFilters, type Conflict, type Filter, type PeerPolicy, parserOf, ty
 import type { Draft } from './map-state.ts';
 import { ANY_PEER, isWildcard, type Peer } from './peer.ts';
 import { type PortBlock, portBlocks } from './port-range.ts';
+import type { PortNames } from './port-names.ts';
 import type { Element, Origin } from './rule.ts';
 import type { CachedPeer } from './selector-cache.ts';
 
@@ -32,7 +33,15 @@ export interface Contribution {
   readonly cached: CachedPeer | undefined;
   readonly drafts: readonly Draft[];
   /** With a port name instead of ports: what to do for an identity that has the name. */
-  readonly named?: { readonly protocol: number; readonly name: string; readonly draft: Draft };
+  readonly named?: NamedDraft;
+}
+
+export interface NamedDraft {
+  readonly protocol: number;
+  readonly name: string;
+  /** Only for identities that give the name this number. */
+  readonly port?: number;
+  readonly draft: Draft;
 }
 
 /** What a direction needs from the policy it belongs to. */
@@ -44,6 +53,8 @@ export interface DirectionContext {
   readonly resolve?: ResolvePort;
   readonly cookie: (origins: readonly Origin[]) => number;
   readonly ruleSet: (ruleSet: L7RuleSet) => number;
+  /** What port names on egress mean to each peer. */
+  readonly portNames: PortNames;
   /** An extra plain allow of everything for these peers, at the last priority (local host, opted-out default deny). */
   readonly lastAllows: readonly { readonly peer: Peer; readonly origin: Origin }[];
 }
@@ -51,6 +62,10 @@ export interface DirectionContext {
 export interface DirectionResult {
   readonly contributions: Contribution[];
   readonly conflicts: Conflict[];
+  /** Port names that each peer resolves for itself. */
+  readonly names: ReadonlySet<string>;
+  /** Some stream is to be judged: with `names`, rule sets depend on the numbers that names have. */
+  readonly hasL7: boolean;
 }
 
 export function contributionsOf(elements: readonly Element[], context: DirectionContext): DirectionResult {
@@ -67,7 +82,9 @@ export function contributionsOf(elements: readonly Element[], context: Direction
     const base = allowDraft(context.direction, [origin], undefined, precedence(PRIORITY_LAST, PRECEDENCE_ALLOW));
     contributions.push({ cached, drafts: [{ ...base, protocol: 0, port: 0, portPrefix: 0 }] });
   }
-  return { contributions, conflicts };
+  const names = new Set(filters.map(({ name }) => name).filter((name) => name !== undefined));
+  const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
+  return { contributions, conflicts, names, hasL7 };
 }
 
 interface PeerContext extends DirectionContext {
@@ -138,82 +155,95 @@ function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: 
   const origins = [...policy.l7, ...policy.serverNames].map(({ origin }) => origin).concat(policy.plain);
   const word = precedence(PRIORITY_NORMAL, PRECEDENCE_DENY - PARSER_PRIORITY[parser]);
   const base = allowDraft(context.direction, [...new Set(origins)], policy.authType, word);
-  return stretches(filter, context.filters).map(([first, last]) => {
+  const { protocol, name } = filter;
+  return stretches(filter, context).map(([first, last]) => {
     const proxyPort = context.ruleSet(ruleSetOf(filter, first, parser, context));
-    const blocks = filter.name !== undefined ? [] : portBlocks(first, last);
-    return finish(filter, { ...base, proxyPort }, blocks, context.cached);
+    const redirect = { ...base, proxyPort };
+    if (name === undefined) return finish(filter, redirect, portBlocks(first, last), context.cached);
+    return {
+      cached: context.cached,
+      drafts: [],
+      named: { protocol, name, port: first, draft: { ...redirect, protocol } },
+    };
   });
 }
 
-/** The filter's range, cut wherever another filter of the same protocol begins or ends inside it. */
-function stretches(filter: Filter, filters: readonly Filter[]): [number, number][] {
-  if (filter.name !== undefined) return [[0, 0]];
+/** The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. */
+function stretches(filter: Filter, { filters, portNames }: PeerContext): [number, number][] {
+  if (filter.name !== undefined) {
+    return portNames.numbersOf(filter.protocol, filter.name).map((number) => [number, number]);
+  }
   const cuts = new Set([filter.port]);
-  for (const other of filters) {
-    if (other.protocol !== filter.protocol || other.name !== undefined || other.port === 0) continue;
-    if (other.port > filter.port && other.port <= filter.endPort) cuts.add(other.port);
-    if (other.endPort >= filter.port && other.endPort < filter.endPort) cuts.add(other.endPort + 1);
+  const cutAround = (first: number, last: number): void => {
+    if (first > filter.port && first <= filter.endPort) cuts.add(first);
+    if (last >= filter.port && last < filter.endPort) cuts.add(last + 1);
+  };
+  for (const { protocol, name, port, endPort } of filters) {
+    if (protocol !== filter.protocol) continue;
+    if (name !== undefined) for (const number of portNames.numbersOf(protocol, name)) cutAround(number, number);
+    else if (port !== 0) cutAround(port, endPort);
   }
   const starts = [...cuts].sort((a, b) => a - b);
   return starts.map((start, i) => [start, (starts[i + 1] ?? filter.endPort + 1) - 1]);
 }
 
 /** What every remote may do on this port, as far as this parser is concerned. */
-function ruleSetOf(filter: Filter, port: number, parser: Parser, context: PeerContext): L7RuleSet {
+function ruleSetOf({ protocol }: Filter, port: number, parser: Parser, context: PeerContext): L7RuleSet {
   const rules: L7Rule[] = [];
   for (const other of context.filters) {
-    if (!coversPort(other, filter, port, parser)) continue;
-    for (const policy of other.peers.values()) rules.push(...l7Rules(policy, parser, context));
+    if (!coversPort(other, protocol, port, parser)) continue;
+    for (const policy of other.peers.values()) {
+      const remotes = remotesOf(policy.peer, other, port, context);
+      if (remotes === null || remotes.length > 0) rules.push(...l7Rules(policy, parser, remotes, context));
+    }
   }
   for (const { peer, origin } of context.lastAllows) {
-    rules.push({ remotes: remotesOf(peer, context), ...everything(parser), cookie: context.cookie([origin]) });
+    const remotes = isWildcard(peer) ? null : identitiesOf(peer, context);
+    rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
   }
   return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules };
 }
 
-function coversPort(other: Filter, filter: Filter, port: number, parser: Parser): boolean {
-  if (filter.name !== undefined)
-    return other === filter || (other.port === 0 && other.name === undefined && isBroad(other, filter));
-  if (other.name !== undefined || other.isIcmp) return false;
-  if (parser === 'dns')
-    return other.protocol === filter.protocol && other.port <= port && port <= other.endPort && other.port !== 0;
-  if (isBroad(other, filter)) return true;
-  return other.protocol === filter.protocol && other.port <= port && port <= other.endPort;
+/** Does the filter say something about this port? A name may: `remotesOf` picks the peers for which it means the port. */
+function coversPort(filter: Filter, protocol: number, port: number, parser: Parser): boolean {
+  if (filter.isIcmp) return false;
+  const isBroad =
+    filter.protocol === 0 || (filter.protocol === protocol && filter.port === 0 && filter.name === undefined);
+  // The DNS parser goes by its own port.
+  if (isBroad) return parser !== 'dns';
+  return filter.protocol === protocol && (filter.name !== undefined || (filter.port <= port && port <= filter.endPort));
 }
 
-/** Every port of the protocol, or every protocol. */
-function isBroad(other: Filter, filter: Filter): boolean {
-  return !other.isIcmp && (other.protocol === 0 || (other.protocol === filter.protocol && other.port === 0));
-}
-
-function l7Rules(policy: PeerPolicy, parser: Parser, context: PeerContext): L7Rule[] {
-  if (policy.denies.length > 0) return [];
-  const rules: L7Rule[] = [];
+function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: PeerContext): L7Rule[] {
   const own = parserOf(policy);
-  if (own === undefined || own === parser) {
-    const remotes = remotesOf(policy.peer, context);
-    if (own === 'tls') {
-      for (const { origin, names } of policy.serverNames) {
-        rules.push({ remotes, serverNames: names, cookie: context.cookie([origin]) });
-      }
-      return rules;
-    }
-    for (const { origin, spec } of policy.l7) {
-      rules.push({ remotes, [spec.parser]: spec.rules, cookie: context.cookie([origin]) });
-    }
-    for (const origin of policy.plain) rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
+  if (policy.denies.length > 0 || (own !== undefined && own !== parser)) return [];
+  const cookie = (origin: Origin): number => context.cookie([origin]);
+  if (own === 'tls') {
+    return policy.serverNames.map(({ origin, names }) => ({ remotes, serverNames: names, cookie: cookie(origin) }));
   }
-  return rules;
+  return [
+    ...policy.l7.map(({ origin, spec }) => ({ remotes, [spec.parser]: spec.rules, cookie: cookie(origin) })),
+    ...policy.plain.map((origin) => ({ remotes, ...everything(parser), cookie: cookie(origin) })),
+  ];
+}
+
+/** The identities of a peer for which the filter means this port; null = everyone. */
+function remotesOf(peer: Peer, { protocol, name }: Filter, port: number, context: PeerContext): number[] | null {
+  if (name === undefined) return isWildcard(peer) ? null : identitiesOf(peer, context);
+  const { portNames } = context;
+  const named = isWildcard(peer)
+    ? [...portNames.identitiesNaming(name)].sort((a, b) => a - b)
+    : identitiesOf(peer, context);
+  return named.filter((identity) => portNames.portsOf(identity, protocol, name).includes(port));
+}
+
+function identitiesOf(peer: Peer, context: PeerContext): number[] {
+  return [...context.list(peer).identities].sort((a, b) => a - b);
 }
 
 /** A rule that lets everything pass. */
 function everything(parser: Parser): Partial<L7Rule> {
   return parser === 'tls' ? {} : { [parser]: null };
-}
-
-function remotesOf(peer: Peer, context: PeerContext): number[] | null {
-  if (isWildcard(peer)) return null;
-  return [...context.list(peer).identities].sort((a, b) => a - b);
 }
 
 /** The wildcard as a peer of last allows. */

@@ -54,6 +54,30 @@ function join(a: Draft, b: Draft): Draft {
   };
 }
 
+/**
+ * Authentication that a rule asks for explicitly holds for narrower keys of the same identity that say nothing of it: each
+ * takes what the nearest broader one says.
+ */
+export function inheritAuth(drafts: Drafts): void {
+  const asking = [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+  if (asking.length === 0) return;
+  for (const [key, draft] of drafts) {
+    if (draft.hasExplicitAuthType || draft.deny) continue;
+    let nearest: Draft | undefined;
+    for (const broad of asking) {
+      if (isBroader(broad, draft) && (nearest === undefined || isBroader(nearest, broad))) nearest = broad;
+    }
+    if (nearest !== undefined) drafts.set(key, { ...draft, authType: nearest.authType });
+  }
+}
+
+function isBroader(broad: Draft, narrow: Draft): boolean {
+  if (broad.egress !== narrow.egress) return false;
+  if (broad.protocol === 0) return true;
+  const isShorter = broad.protocol === narrow.protocol && broad.portPrefix <= narrow.portPrefix;
+  return isShorter && maskPort(narrow.port, broad.portPrefix) === broad.port;
+}
+
 /** The drafts that no broader one covers. @param wildcard what is said about everyone; may be `drafts` itself */
 export function uncovered(drafts: Drafts, wildcard: Drafts): Draft[] {
   const prefixes = prefixesIn(drafts, wildcard);

@@ -49,6 +49,15 @@ export class PortNames {
     return [...(this.byIdentity.get(identity)?.get(`${protocol}/${name}`)?.keys() ?? [])];
   }
 
+  /** Every number that some identity gives the name, rising. */
+  numbersOf(protocol: number, name: string): number[] {
+    const numbers = new Set<number>();
+    for (const identity of this.identitiesNaming(name)) {
+      for (const port of this.portsOf(identity, protocol, name)) numbers.add(port);
+    }
+    return [...numbers].sort((a, b) => a - b);
+  }
+
   identitiesNaming(name: string): ReadonlySet<number> {
     return this.byName.get(name) ?? new Set();
   }

@@ -483,6 +483,32 @@ run('allow, deny and L7 precedence', [
     expect: { 'ingress shop/client TCP/80': 'auth' },
   },
   {
+    name: 'authentication: what a rule asks of all ports holds for a port that another rule allows',
+    policy: `${cnp('ingress: [{fromEndpoints: [{}], authentication: {mode: required}}]')}---${cnp('ingress: [{fromEndpoints: [{}], toPorts: [{ports: [{port: "80", protocol: TCP}]}]}, {fromEndpoints: [{}], toPorts: [{ports: [{port: "81", protocol: TCP}]}], authentication: {mode: disabled}}]', 'second')}`,
+    expect: {
+      'ingress shop/client TCP/80': 'auth',
+      'ingress shop/client TCP/81': 'allow',
+      'ingress shop/client TCP/82': 'auth',
+    },
+  },
+  {
+    name: 'HTTP on a port, and a plain allow of the name that the port has for the peer',
+    policy: cnp(
+      'egress: [{toEndpoints: [{}], toPorts: [{ports: [{port: "9000", protocol: TCP}], rules: {http: [{method: GET}]}}]}, {toEndpoints: [{}], toPorts: [{ports: [{port: http, protocol: TCP}]}]}]',
+    ),
+    expect: { 'egress shop/client TCP/9000': 'http [{"method":"GET"}] | everything' },
+  },
+  {
+    name: 'HTTP on a port name: for each peer on its own number',
+    policy: cnp(
+      'egress: [{toEndpoints: [{}], toPorts: [{ports: [{port: http, protocol: TCP}], rules: {http: [{method: GET}]}}]}, {toEndpoints: [{}], toPorts: [{ports: [{port: "9000", protocol: TCP}], rules: {http: [{method: PUT}]}}]}]',
+    ),
+    expect: {
+      'egress shop/client TCP/9000': 'http [{"method":"GET"}] | [{"method":"PUT"}]',
+      'egress shop/client TCP/8080': 'none',
+    },
+  },
+  {
     name: 'terminatingTLS is not enforced yet: the port is closed to the peers',
     policy: cnp(
       'egress: [{toEntities: [all]}, {toEntities: [world], toPorts: [{ports: [{port: "443", protocol: TCP}], terminatingTLS: {secret: {name: x}}, rules: {http: [{method: GET}]}}]}]',

@@ -1,0 +1,170 @@
+/**
+ * Contributions -> entries, identity by identity.
+ *
+ * Identities that the same peers hold have the same entries but for their number, so the work is done once for each
+ * combination of peers that occurs (a "signature"), and copied. An identity that no peer holds but as a member of its
+ * aggregate has no entries: the map looks the aggregate up next. So `cluster` costs the same for ten pods and ten thousand.
+ */
+import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
+import { aggregateOf } from '../policy-maps/policy-verdict.ts';
+import type { Contribution } from './direction-policy.ts';
+import { OWN_CLUSTER } from './identity.ts';
+import { addDraft, type Draft, type Drafts, draftKey, entryOf, inheritAuth, uncovered } from './map-state.ts';
+import { WILDCARD_IDENTITIES } from './peer.ts';
+import type { PortNames } from './port-names.ts';
+import type { Origin } from './rule.ts';
+import type { CachedPeer } from './selector-cache.ts';
+
+/** An entry but for its identity. */
+interface Template {
+  readonly draft: Draft;
+  readonly cookie: number;
+}
+
+export class EntryBuilder {
+  private readonly contributions: readonly Contribution[];
+  /** Port names that egress contributions mention. */
+  private readonly names: ReadonlySet<string>;
+  private readonly portNames: PortNames;
+  private readonly cookie: (origins: readonly Origin[]) => number;
+  /** Peers by their place in signatures, and back. */
+  private readonly peers: readonly CachedPeer[];
+  private readonly places: ReadonlyMap<CachedPeer, number>;
+  /** Places of peers that an aggregate stands for. */
+  private readonly broad: readonly number[];
+  private readonly templates = new Map<string, readonly Template[]>();
+  private readonly wildcard: Drafts;
+  /** What each aggregate identity has, by draft key: an identity need not have the same again. */
+  private readonly aggregates = new Map<number, ReadonlyMap<number, Template>>();
+
+  /** @param cookie gives the number of a set of origins */
+  constructor(
+    contributions: readonly Contribution[],
+    names: ReadonlySet<string>,
+    portNames: PortNames,
+    cookie: (origins: readonly Origin[]) => number,
+  ) {
+    this.contributions = contributions;
+    this.names = names;
+    this.portNames = portNames;
+    this.cookie = cookie;
+    this.peers = [...new Set(contributions.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
+    this.places = new Map(this.peers.map((cached, place) => [cached, place]));
+    this.broad = [...this.peers.keys()].filter((place) => this.peers[place].peer.aggregates.length > 0);
+    this.wildcard = this.draftsOf([], true);
+    for (const id of WILDCARD_IDENTITIES) {
+      const held = this.broad.filter((place) => this.peers[place].peer.aggregates.includes(id));
+      const drafts = this.draftsOf(held, true);
+      // An aggregate holds the wildcard's drafts itself, so it is judged by its own alone.
+      this.aggregates.set(id, new Map(this.finish(uncovered(drafts, drafts)).map((one) => [draftKey(one.draft), one])));
+    }
+  }
+
+  /** The entries of every identity that has any of its own. */
+  all(): Map<number, readonly PolicyEntry[]> {
+    const entries = new Map<number, readonly PolicyEntry[]>();
+    for (const id of WILDCARD_IDENTITIES)
+      entries.set(id, this.copies(id, [...(this.aggregates.get(id)?.values() ?? [])]));
+    for (const [identity, signature] of this.signatures()) entries.set(identity, this.entriesOf(identity, signature));
+    for (const [identity, own] of entries) if (own.length === 0) entries.delete(identity);
+    return entries;
+  }
+
+  /** The entries of one identity (no aggregate). @param holders peers that hold it, of this policy or not */
+  one(identity: number, holders: Iterable<CachedPeer>): PolicyEntry[] {
+    const signature: number[] = [];
+    for (const cached of holders) {
+      const place = this.places.get(cached);
+      if (place !== undefined) signature.push(place);
+    }
+    return this.entriesOf(
+      identity,
+      signature.sort((a, b) => a - b),
+    );
+  }
+
+  /** Which peers hold each identity, for those that one of them holds apart from its aggregate, or that name a port. */
+  private signatures(): Map<number, number[]> {
+    const signatures = new Map<number, number[]>();
+    const signatureOf = (identity: number): number[] => {
+      const known = signatures.get(identity);
+      if (known !== undefined) return known;
+      const signature: number[] = [];
+      signatures.set(identity, signature);
+      return signature;
+    };
+    this.peers.forEach(({ apart }, place) => {
+      for (const identity of apart) signatureOf(identity).push(place);
+    });
+    for (const name of this.names) for (const identity of this.portNames.identitiesNaming(name)) signatureOf(identity);
+    for (const [identity, signature] of signatures) {
+      const aggregate = aggregateOf(identity, OWN_CLUSTER);
+      for (const place of this.broad) if (this.peers[place].peer.aggregates.includes(aggregate)) signature.push(place);
+      signature.sort((a, b) => a - b);
+    }
+    return signatures;
+  }
+
+  private entriesOf(identity: number, signature: readonly number[]): PolicyEntry[] {
+    const aggregate = aggregateOf(identity, OWN_CLUSTER);
+    const names = this.names.size === 0 ? '' : this.portNames.signature(identity, this.names);
+    const isOrdinary = signature.every((place) => this.peers[place].peer.aggregates.includes(aggregate));
+    if (names === '' && isOrdinary) return [];
+    const key = `${aggregate} ${signature.join(',')}${names}`;
+    let templates = this.templates.get(key);
+    if (templates === undefined) {
+      templates = this.templatesFor(identity, signature);
+      this.templates.set(key, templates);
+    }
+    return this.copies(identity, templates);
+  }
+
+  private templatesFor(identity: number, signature: readonly number[]): Template[] {
+    const aggregate = this.aggregates.get(aggregateOf(identity, OWN_CLUSTER));
+    return this.finish(uncovered(this.draftsOf(signature, false, identity), this.wildcard)).filter(
+      // What the aggregate says in the same words is found there.
+      ({ draft, cookie }) => {
+        const same = aggregate?.get(draftKey(draft));
+        return same === undefined || same.cookie !== cookie || !isSame(same.draft, draft);
+      },
+    );
+  }
+
+  private finish(drafts: readonly Draft[]): Template[] {
+    return drafts.map((draft) => ({ draft, cookie: this.cookie(draft.origins) }));
+  }
+
+  private copies(identity: number, templates: readonly Template[]): PolicyEntry[] {
+    return templates.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
+  }
+
+  /**
+   * Everything that the peers at these places contribute.
+   * @param withWildcard include what is said about everyone
+   * @param identity whose port names are looked up; an aggregate has none
+   */
+  private draftsOf(signature: readonly number[], withWildcard: boolean, identity?: number): Drafts {
+    const drafts: Drafts = new Map();
+    const places = new Set(signature);
+    for (const { cached, drafts: fixed, named } of this.contributions) {
+      const isHeld = cached === undefined || places.has(this.places.get(cached) as number);
+      if (isHeld && (cached !== undefined || withWildcard)) for (const draft of fixed) addDraft(drafts, draft);
+      if (!isHeld || named === undefined || identity === undefined) continue;
+      for (const port of this.portNames.portsOf(identity, named.protocol, named.name)) {
+        if (named.port === undefined || named.port === port) addDraft(drafts, { ...named.draft, port, portPrefix: 16 });
+      }
+    }
+    inheritAuth(drafts);
+    return drafts;
+  }
+}
+
+/** Would a packet be treated the same? */
+function isSame(a: Draft, b: Draft): boolean {
+  return (
+    a.precedence === b.precedence &&
+    a.proxyPort === b.proxyPort &&
+    a.authType === b.authType &&
+    a.hasExplicitAuthType === b.hasExplicitAuthType
+  );
+}

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { compileFilters } from '../hubble/filter.ts';
 import type { Envelope } from '../hubble/flow.ts';
+import { readEnvelope } from '../hubble/read-envelope.ts';
 import { observeFilters, type ObserveFilters } from '../hubble/observe-filter.ts';
 import { FlowPrinter, type Output } from '../hubble/print.ts';
 import { colorsOf, PLAIN } from '../hubble/terminal.ts';
@@ -84,8 +85,8 @@ async function fromAgent(settings: Settings, flags: ObserveFlags, observation: O
     ...(filters.deny.length > 0 && { deny: JSON.stringify(filters.deny) }),
   };
   await new DaemonApi(settings).flows(query, signal, (line) => {
-    const envelope = line as Envelope;
-    if (matches(envelope)) printer.write(envelope);
+    const envelope = readEnvelope(line);
+    if (envelope !== undefined && matches(envelope)) printer.write(envelope);
   });
 }
 
@@ -130,8 +131,8 @@ async function* envelopesOf(settings: Settings, path: string): AsyncGenerator<En
 function envelopeOf(path: string, number: number, line: string): Envelope[] {
   if (line.trim() === '') return [];
   try {
-    const value = JSON.parse(line) as Envelope & { verdict?: unknown };
-    return [value.verdict === undefined ? value : ({ flow: value } as unknown as Envelope)];
+    const envelope = readEnvelope(JSON.parse(line));
+    return envelope === undefined ? [] : [envelope];
   } catch {
     throw new Failure(`read ${path}:${number}: found '${line.slice(0, 40)}', wanted a flow as JSON`);
   }

@@ -221,10 +221,6 @@ export class Cluster {
     this.groups.delete(name);
   }
 
-  hasCidrGroup(name: string): boolean {
-    return this.groups.has(name);
-  }
-
   setService(service: ServiceSpec): void {
     this.services.set(service);
     this.servicesChanged(service.namespace, service.name);

@@ -17,10 +17,6 @@ export const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
 export const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 export const CIDR_GROUP_NAME = 'io.cilium.policy.cidrgroupname/';
 
-const SOURCES = new Set([
-  'unspec', 'any', 'k8s', 'gen', 'cni', 'reserved', 'cidr', 'cidrgroup', 'node', 'fqdn', 'directory', 'container',
-]); // biome-ignore format: one line a list
-
 /** Reads `source:key=value`; a text without a source gets `defaultSource`. */
 export function parseLabel(text: string, defaultSource: string): Label {
   const equals = text.indexOf('=');
@@ -35,10 +31,6 @@ export function parseKey(text: string, defaultSource: string): { source: string;
   if (colon < 0) return { source: defaultSource, key: text };
   if (colon === 0) return { source: defaultSource, key: text.slice(1) };
   return { source: text.slice(0, colon), key: text.slice(colon + 1) };
-}
-
-export function isLabelSource(source: string): boolean {
-  return SOURCES.has(source);
 }
 
 export function formatLabel(source: string, key: string, value = ''): string {

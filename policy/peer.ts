@@ -47,10 +47,6 @@ export const WILDCARD_IDENTITIES = [
   AGGREGATE_REMOTE_NODE,
 ];
 
-export function isAggregate(identity: number): boolean {
-  return identity === 0 || (identity >= AGGREGATE_CLUSTER && identity <= AGGREGATE_REMOTE_NODE);
-}
-
 /** Everyone, known or not. */
 export const ANY_PEER: Peer = { key: '*', anyOf: [[]], aggregates: [] };
 

@@ -62,10 +62,6 @@ export class PodTable {
     this.touchNamespace(name);
   }
 
-  hasNamespace(name: string): boolean {
-    return this.namespaces.has(name) || this.byNamespace.has(name);
-  }
-
   private touchNamespace(name: string): void {
     for (const key of this.byNamespace.get(name) ?? []) this.dirty.add(key);
   }
@@ -208,6 +204,6 @@ export class PodTable {
 }
 
 /** The subject's own port names. */
-export function portsByName(spec: PodSpec): Map<string, number> {
+function portsByName(spec: PodSpec): Map<string, number> {
   return new Map((spec.namedPorts ?? []).map(({ name, protocol, port }) => [`${protocol}/${name}`, port]));
 }

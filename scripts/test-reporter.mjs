@@ -1,6 +1,7 @@
 // Reads raw TAP of a whole run (files > tests > assertions) from standard input and prints one line a file, every
 // failed assertion with its place and its difference, and last `N passed, N failed` over the tests of all files.
-// Given a file with the output of scripts/leaks from before the run, what the run left behind counts as one failure.
+// Given a file with the output of scripts/leaks from before the run, what the run left behind counts as one failure;
+// given the summary of scripts/check, each check counts as a test.
 // Exits 1 when something failed or nothing ran.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -90,6 +91,15 @@ function reportLeaks(beforeFile) {
   for (const line of left) console.log(red(`  left behind: ${line}`));
 }
 
+/** Counts each check of scripts/check as one more test. */
+function reportChecks(summaryFile) {
+  for (const line of readFileSync(summaryFile, 'utf8').split('\n').filter(Boolean)) {
+    const [outcome, name] = line.split(' ');
+    totals[outcome === 'ok' ? 'passed' : 'failed']++;
+    if (outcome !== 'ok') console.log(red(`FAILED check ${name}: see above, or run scripts/check`));
+  }
+}
+
 const root = new Parser();
 let file;
 root.on('child', (child) => {
@@ -111,6 +121,7 @@ root.on('complete', (results) => {
   if (nothingRan || (!results.ok && totals.failed === 0)) totals.failed++;
   if (nothingRan) console.log(red('no test ran'));
   if (process.argv[2]) reportLeaks(process.argv[2]);
+  if (process.argv[3]) reportChecks(process.argv[3]);
   const skipped = totals.skipped ? `, ${totals.skipped} skipped` : '';
   console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
   process.exitCode = totals.failed === 0 ? 0 : 1;

@@ -78,7 +78,7 @@ export class WorldMaker {
     for (const name of GROUPS) if (dice.chance(70)) this.put(this.group(name));
     for (const [name, ips] of Object.entries(NAMES)) if (dice.chance(70)) this.names[name] = ips;
     if (dice.chance(60)) this.apiServers = this.drawApiServers();
-    for (let i = dice.between(2, 14); i > 0; i--) this.put(this.policies.policy(`p${this.made++}`));
+    for (let i = dice.between(3, 20); i > 0; i--) this.put(this.policies.policy(`p${this.made++}`));
   }
 
   world(): World {
@@ -234,22 +234,18 @@ export class WorldMaker {
     return this.dice.some([...NODES.flatMap(({ ips }) => ips), '20.1.2.4', '30.1.1.1'], this.dice.between(0, 2));
   }
 
-  /** Groups share no prefix: which of two would have its way then is nowhere said. */
   private group(name: string): Document {
     const { dice } = this;
-    const own = [
-      ...CIDRS.slice(0, 5),
-      '20.1.2.4/32',
-      '20.2.0.0/16',
-      '2001:db8::/32',
-      '192.168.0.2/32',
-      '10.0.0.0/8',
-    ].filter((_, i) => i % GROUPS.length === GROUPS.indexOf(name));
+    const cidrs = [...CIDRS.slice(0, 5), '20.1.2.4/32', '20.2.0.0/16', '2001:db8::/32', '192.168.0.2/32', '10.0.0.0/8'];
+    const labels = {
+      ...(dice.chance(70) && { trust: dice.pick(['high', 'low']) }),
+      ...(dice.chance(50) && { owner: dice.pick(['us', 'them']) }),
+    };
     return {
       apiVersion: 'cilium.io/v2',
       kind: 'CiliumCIDRGroup',
-      metadata: { name, ...(dice.chance(70) && { labels: { trust: dice.pick(['high', 'low']) } }) },
-      spec: { externalCIDRs: dice.some(own, dice.between(1, 2)) },
+      metadata: { name, labels },
+      spec: { externalCIDRs: dice.some(cidrs, dice.between(1, 3)) },
     };
   }
 

@@ -257,9 +257,7 @@ function candidateOf(grants: readonly Grant[], port: number): Candidate | undefi
   );
   if (chosen === undefined) return undefined;
   if (chosen.isExplicit) return { ...chosen, precedence };
-  const source = ordered.find(
-    (one) => one.isExplicit && one.specificity < chosen.specificity && one.precedence >= chosen.precedence,
-  );
+  const source = ordered.find((one) => one.isExplicit && one.specificity < chosen.specificity);
   return { ...chosen, strictness: source?.strictness ?? 0 };
 }
 

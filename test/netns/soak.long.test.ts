@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, type Outcome, run } from '../command.ts';
+import { Cleanup, inNetns, must, run } from '../command.ts';
 import { loadExample } from '../example.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -76,55 +76,34 @@ t.test(
     const check = (what: string, isRight: boolean) => {
       if (!isRight) wrong.set(what, (wrong.get(what) ?? 0) + 1);
     };
-    const status = (pod: string, method: string, path: string, host: string | undefined) =>
-      inside(pod, [
-        'curl',
-        '-sg',
-        '-m',
-        '5',
-        '-o',
-        '/dev/null',
-        '-X',
-        method,
-        '-w',
-        '%{http_code}',
-        `http://${host}:8080${path}`,
-      ]);
-    const answered = (outcome: Outcome, wanted: string) => outcome.stdout === wanted;
+    const request = async (method: string, path: string, host: string | undefined, wanted: string) => {
+      const url = `http://${host}:8080${path}`;
+      const argv = ['curl', '-sSg', '-m', '10', '-o', '/dev/null', '-X', method, '-w', '%{http_code}', url];
+      const { code, stdout, stderr } = await inside('shop/frontend', argv);
+      check(`${method} ${url}: wanted ${wanted}, found ${stdout}, exit ${code} ${stderr.trim()}`, stdout === wanted);
+    };
 
-    const stream = inside('shop/frontend', [
-      'iperf3',
-      '-c',
-      backend,
-      '-t',
-      String(SOAK_SEC),
-      '-b',
-      '200M',
-      '--bidir',
-      '-J',
-    ]);
-    let round = 0;
-    const churn = setInterval(() => {
-      round++;
-      const method = round % 2 === 0 ? '/v1/apply?file=churn.yaml' : '/v1/delete?file=churn.yaml';
-      instance.call('POST', method, churned(round >> 1)).then(
-        ({ status }) => check('the agent took the change', status === 200),
-        () => check('the agent answered', false),
-      );
-    }, CHURN_MS);
-    t.teardown(() => clearInterval(churn));
+    const iperf = `iperf3 -c ${backend} -t ${SOAK_SEC} -b 200M --bidir -J`;
+    const stream = inside('shop/frontend', iperf.split(' '));
+    /** One change every 100 ms: a policy is applied, the next time deleted. */
+    const churn = async (): Promise<number> => {
+      let round = 0;
+      for (; !isOver(); round++) {
+        const next = new Promise((resolve) => setTimeout(resolve, CHURN_MS));
+        const verb = round % 2 === 0 ? 'apply' : 'delete';
+        const { status, text } = await instance.call('POST', `/v1/${verb}?file=churn.yaml`, churned(round >> 1));
+        check(`the agent takes a change: ${verb}: ${text}`, status === 200);
+        await next;
+      }
+      return round;
+    };
 
     let warm: Usage[] | undefined;
     const counts = await Promise.all([
-      repeat(isOver, async () =>
-        check('GET /public is 200', answered(await status('shop/frontend', 'GET', '/public', backend), '200')),
-      ),
-      repeat(isOver, async () =>
-        check('over IPv6 too', answered(await status('shop/frontend', 'GET', '/public', `[${backend6}]`), '200')),
-      ),
-      repeat(isOver, async () =>
-        check('GET /private is 403', answered(await status('shop/frontend', 'GET', '/private', backend), '403')),
-      ),
+      churn(),
+      repeat(isOver, () => request('GET', '/public', backend, '200')),
+      repeat(isOver, () => request('GET', '/public', `[${backend6}]`, '200')),
+      repeat(isOver, () => request('GET', '/private', backend, '403')),
       repeat(isOver, async () => {
         const { code } = await inside('shop/stranger', ['nc', '-nz', '-w', '1', backend, '8080']);
         check('the stranger stays out', code !== 0);
@@ -138,7 +117,6 @@ t.test(
         await instance.flows(100);
       }),
     ]);
-    clearInterval(churn);
     const report = JSON.parse((await stream).stdout);
 
     t.notOk(report.error, 'one iperf3 connection lasted all the time');

@@ -25,13 +25,12 @@ function parseV6(text: string): Address {
 
 export const isV6 = (ip: string): boolean => ip.includes(':');
 
-export const lengthOf = (cidr: string): number => (cidr.includes('/') ? Number(cidr.split('/')[1]) : parse(cidr).width);
-
 /** @param cidr `10.0.0.0/8`, or an address for itself alone */
 export function isInside(ip: string, cidr: string): boolean {
   const address = parse(ip);
   const network = parse(cidr.split('/')[0]);
   if (address.width !== network.width) return false;
-  const rest = BigInt(network.width - lengthOf(cidr));
+  const length = cidr.includes('/') ? Number(cidr.split('/')[1]) : network.width;
+  const rest = BigInt(network.width - length);
   return address.bits >> rest === network.bits >> rest;
 }

@@ -38,8 +38,11 @@ export const exists = (key: string): Condition => ({ key, operator: 'Exists', va
 export const sourceOf = (key: string): string => key.slice(0, key.indexOf(':'));
 export const nameOf = (key: string): string => key.slice(key.indexOf(':') + 1);
 
-export function holds({ key, operator, values }: Condition, labels: Labels): boolean {
-  const found = valuesOf(key, labels);
+export const holds = (condition: Condition, labels: Labels): boolean =>
+  isMet(condition, valuesOf(condition.key, labels));
+
+/** @param found the values that the key has */
+export function isMet({ operator, values }: Condition, found: readonly string[]): boolean {
   switch (operator) {
     case 'In':
       return found.some((value) => values.includes(value));

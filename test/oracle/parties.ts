@@ -1,5 +1,5 @@
 /** The world as documents tell it, and who is who in it: every address belongs to a pod, to a node or to the outside. */
-import { isInside, isV6, lengthOf } from './addresses.ts';
+import { isInside, isV6 } from './addresses.ts';
 import { type Labels, makesIdentity } from './labels.ts';
 
 /** A Kubernetes object as parsed from YAML. */
@@ -36,8 +36,8 @@ export interface Party {
   /** Every address with this identity: of a pod and of the local host all, of others one. */
   readonly addresses: readonly string[];
   readonly labels: Labels;
-  /** Labels of the CIDR groups around its addresses, for the rules that see it. */
-  readonly groupLabels: Labels;
+  /** Labels of each CIDR group around its addresses, for the rules that see it. */
+  readonly groups: readonly Labels[];
   /** Of a pod. */
   readonly pod?: Document;
 }
@@ -61,7 +61,7 @@ export function whoIs(world: World, ip: string): Party {
 }
 
 function party(world: World, kind: Party['kind'], addresses: string[], labels: Map<string, string>): Party {
-  return { kind, addresses, labels, groupLabels: groupLabels(world, addresses) };
+  return { kind, addresses, labels, groups: groupsAround(world, addresses) };
 }
 
 function podParty(world: World, pod: Document): Party {
@@ -95,18 +95,14 @@ function nodeParty(world: World, node: Document, ip: string): Party {
   return party(world, isHost ? 'host' : 'node', addresses, labels);
 }
 
-/** Where two groups disagree about a label, the one with the longer prefix has its way. */
-function groupLabels(world: World, addresses: readonly string[]): Labels {
-  const labels = new Map<string, string>();
-  const around = ofKind(world, 'CiliumCIDRGroup')
-    .flatMap((group) => group.spec.externalCIDRs.map((cidr: string) => ({ group, cidr })))
-    .filter(({ cidr }) => addresses.some((ip) => isInside(ip, cidr)))
-    .sort((a, b) => lengthOf(a.cidr) - lengthOf(b.cidr));
-  for (const { group } of around) {
-    labels.set(`cidrgroup:io.cilium.policy.cidrgroupname/${group.metadata.name}`, '');
-    for (const [key, value] of Object.entries<string>(group.metadata.labels ?? {})) {
-      labels.set(`cidrgroup:${key}`, value);
-    }
-  }
-  return labels;
+/** The labels of each CIDR group that holds one of the addresses; its name is one of them. */
+function groupsAround(world: World, addresses: readonly string[]): Labels[] {
+  return ofKind(world, 'CiliumCIDRGroup')
+    .filter(({ spec }) => spec.externalCIDRs.some((cidr: string) => addresses.some((ip) => isInside(ip, cidr))))
+    .map(({ metadata }) => {
+      const own = Object.entries<string>(metadata.labels ?? {}).map(
+        ([key, value]) => [`cidrgroup:${key}`, value] as const,
+      );
+      return new Map([[`cidrgroup:io.cilium.policy.cidrgroupname/${metadata.name}`, ''], ...own]);
+    });
 }

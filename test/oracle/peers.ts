@@ -1,6 +1,6 @@
 /** Who a rule element is about: every kind of peer as a question asked of a party. */
 import { isInside } from './addresses.ts';
-import { allHold, type Condition, conditionsOf, exists, isOneOf, nameOf, sourceOf, textOf } from './labels.ts';
+import { allHold, type Condition, conditionsOf, exists, isMet, isOneOf, nameOf, sourceOf, textOf } from './labels.ts';
 import { type Document, ofKind, type Options, type Party, type World } from './parties.ts';
 
 export interface Peer {
@@ -54,7 +54,10 @@ export function peersOf(element: Document, way: 'from' | 'to', scope: Scope): Pe
     ...(of('Entities') ?? []).map((entity) => entityPeer(entity, world)),
     ...(of('CIDR') ?? []).map((cidr) => cidrPeer({ cidr }, world.options['policy-cidr-match-mode'])),
     ...(of('CIDRSet') ?? []).map((rule) => cidrSetPeer(rule, world)),
-    ...(of('Nodes') ?? []).map((selector) => endpoints(nodeConditions(selector, world.options))),
+    ...(of('Nodes') ?? []).map((selector) => ({
+      ...endpoints(nodeConditions(selector, world.options)),
+      takesRequirements: false,
+    })),
     ...(of('Services') ?? []).flatMap((service) => servicePeers(service, world)),
     ...(of('FQDNs') ?? []).map((name) => fqdnPeer(name, world)),
   ];
@@ -139,8 +142,10 @@ function cidrSetPeer(rule: Document, world: World): Peer {
       ? [exists(`cidrgroup:io.cilium.policy.cidrgroupname/${cidrGroupRef}`)]
       : conditionsOf(cidrGroupSelector, 'cidrgroup');
   return peer(`${textOf(conditions)} except ${[...except].sort().join()}`, (party) => {
-    const isInGroup = isSeen(party, seen) && allHold(conditions, party.groupLabels);
-    return isInGroup && !except.some((hole: string) => isAnyInside(party, hole));
+    // The labels of all groups around an address count together.
+    const valuesOf = (key: string): string[] => party.groups.flatMap((labels) => labels.get(key) ?? []);
+    const isInGroup = conditions.every((condition) => isMet(condition, valuesOf(condition.key)));
+    return isSeen(party, seen) && isInGroup && !except.some((hole: string) => isAnyInside(party, hole));
   });
 }
 

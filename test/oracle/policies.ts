@@ -80,10 +80,12 @@ export class PolicyMaker {
     const spec: Document = isForHosts
       ? { nodeSelector: this.nodeSelector() }
       : { endpointSelector: this.subject(namespace) };
-    const sections = dice.some(
-      ['ingress', 'egress', 'ingressDeny', 'egressDeny'],
-      dice.weighted([55, 1], [35, 2], [10, 3]),
-    );
+    const sections = dice.weighted<() => string[]>(
+      [30, () => ['ingress']],
+      [30, () => ['egress']],
+      [15, () => ['ingress', 'egress']],
+      [25, () => dice.some(['ingress', 'egress', 'ingressDeny', 'egressDeny'], dice.between(1, 3))],
+    )();
     for (const section of sections) {
       spec[section] = dice.list(1, 3, () =>
         this.element({
@@ -153,13 +155,13 @@ export class PolicyMaker {
           [`${way}Requires`]: [{ matchLabels: { tier: dice.pick(TIERS) } }],
         }),
       ],
-      [15, () => ({ [`${way}Entities`]: dice.list(1, 2, () => this.entity()) })],
+      [15, () => ({ [`${way}Entities`]: dice.list(1, 2, () => this.entity(isDeny)) })],
       [10, () => ({ [`${way}CIDR`]: dice.list(1, 2, () => this.cidr()) })],
       [15, () => ({ [`${way}CIDRSet`]: dice.list(1, 2, () => this.cidrRule()) })],
       [options['enable-node-selector-labels'] ? 5 : 0, () => ({ [`${way}Nodes`]: [this.nodeSelector()] })],
       [isEgress ? 8 : 0, () => ({ toServices: dice.list(1, 2, () => this.service()) })],
       [isEgress && !isDeny ? 10 : 0, () => ({ toFQDNs: dice.list(1, 2, () => dice.pick(NAME_SELECTORS)) })],
-      [12, () => ({})],
+      [isDeny ? 3 : 22, () => ({})],
       [2, () => ({ [`${way}${dice.pick(['Endpoints', 'Entities', 'CIDR', 'CIDRSet'])}`]: [] })],
     )();
   }
@@ -167,8 +169,8 @@ export class PolicyMaker {
   private peerSelector(namespace: string): Document {
     const { dice } = this;
     return dice.weighted<() => Document>(
-      [15, () => ({})],
-      [45, () => this.labelSelector()],
+      [30, () => ({})],
+      [40, () => this.labelSelector()],
       [10, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES) } })],
       [5, () => ({ matchLabels: { 'io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
       [8, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } })],
@@ -211,9 +213,9 @@ export class PolicyMaker {
     )();
   }
 
-  private entity(): string {
+  private entity(isDeny: boolean): string {
     return this.dice.weighted(
-      [15, 'all'],
+      [isDeny ? 2 : 25, 'all'],
       [25, 'world'],
       [20, 'cluster'],
       [12, 'host'],
@@ -244,8 +246,20 @@ export class PolicyMaker {
       [10, () => ({ cidr: '2001:db8::/32', ...except('2001:db8:1::/48') })],
       [7, () => ({ cidr: '::/0', ...except('2001:db8::/32', 'fd00::/8') })],
       [15, () => ({ cidrGroupRef: dice.pick(GROUPS), ...except('20.1.2.3/32', '20.1.2.0/24') })],
-      [8, () => ({ cidrGroupSelector: { matchLabels: { trust: dice.pick(['high', 'low']) } } })],
+      [8, () => ({ cidrGroupSelector: this.groupSelector() })],
     )();
+  }
+
+  private groupSelector(): Document {
+    const { dice } = this;
+    const trust = dice.pick(['high', 'low']);
+    const owner = dice.pick(['us', 'them']);
+    return dice.pick([
+      { matchLabels: { trust } },
+      { matchLabels: { trust, owner } },
+      { matchExpressions: [{ key: 'owner', operator: 'NotIn', values: [owner] }] },
+      { matchExpressions: [{ key: 'trust', operator: 'Exists' }] },
+    ]);
   }
 
   private service(): Document {
@@ -262,8 +276,8 @@ export class PolicyMaker {
     const { dice } = this;
     const rule = (): Document => (isDeny || isForHosts ? this.plainPorts(way) : this.portRule(way));
     return dice.weighted<() => Document>(
-      [30, () => ({})],
-      [60, () => ({ toPorts: dice.list(1, 2, rule) })],
+      [25, () => ({})],
+      [65, () => ({ toPorts: dice.list(1, 2, rule) })],
       [10, () => ({ icmps: [{ fields: dice.list(1, 2, () => this.icmpField()) }] })],
     )();
   }
@@ -312,18 +326,25 @@ export class PolicyMaker {
   private portRule(way: 'from' | 'to'): Document {
     const { dice } = this;
     return dice.weighted<() => Document>(
-      [45, () => this.plainPorts(way)],
-      [30, () => this.httpRule(way)],
+      [38, () => this.plainPorts(way)],
+      [35, () => this.httpRule(way)],
       [way === 'to' ? 12 : 0, () => this.dnsRule()],
       [
         5,
         () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.kafka()) } }),
       ],
-      [
-        8,
-        () => ({ ports: [{ port: '443', protocol: 'TCP' }], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) }),
-      ],
+      [8, () => this.serverNames()],
     )();
+  }
+
+  private serverNames(): Document {
+    const { dice } = this;
+    const port = dice.weighted<Document>(
+      [90, { port: '443', protocol: 'TCP' }],
+      [5, { port: '0', protocol: 'TCP' }],
+      [5, { port: '443' }],
+    );
+    return { ports: [port], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) };
   }
 
   private httpRule(way: 'from' | 'to'): Document {

@@ -119,8 +119,12 @@ function portRules({ toPorts = [], icmps = [] }: Document): Pick<Grant, 'range' 
   const nothing = { requests: undefined, serverNames: undefined };
   if (toPorts.length + icmps.length === 0) return [{ range: ALL_PACKETS, ...nothing }];
   return [
-    ...toPorts.flatMap(({ ports = [], rules, serverNames }: Document) =>
-      ports.flatMap(rangesOf).map((range: PortRange) => ({ range, requests: requestsOf(rules), serverNames })),
+    ...toPorts.flatMap(({ ports = [], rules, serverNames = [] }: Document) =>
+      ports.flatMap(rangesOf).map((range: PortRange) => ({
+        range,
+        requests: requestsOf(rules),
+        serverNames: serverNames.length === 0 ? undefined : serverNames,
+      })),
     ),
     ...icmps.flatMap(({ fields = [] }: Document) =>
       fields.map((field: Document) => ({ range: icmpRange(field), ...nothing })),

@@ -3,7 +3,10 @@ import type { Change } from '../oracle-worlds.ts';
 import { type Disagreement, differs, worldAfter } from './run.ts';
 
 export function shrink(found: Disagreement): readonly Change[] {
-  const isBad = (history: readonly Change[]): boolean => differs(found, history) !== undefined;
+  const isBad = (history: readonly Change[]): boolean => {
+    const now = differs(found, history);
+    return JSON.stringify([now?.expected, now?.got]) === JSON.stringify([found.expected, found.got]);
+  };
   // What is wrong in a world built at one go needs no history.
   const { documents, names, apiServers } = worldAfter(found.options, found.history);
   const fresh: Change = { text: 'all', set: documents, removed: [], names, apiServers };
@@ -20,6 +23,9 @@ export function shrink(found: Disagreement): readonly Change[] {
   return history;
 }
 
+/** What objects are known by. */
+const KEPT = ['kind', 'apiVersion', 'name', 'namespace', 'podIPs', 'podIP', 'addresses', 'port', 'endPort', 'protocol'];
+
 /** Takes out array elements and object fields, wherever they are, as long as the value stays bad. */
 function prune(value: unknown, isBad: (value: any) => boolean): unknown {
   let current = value;
@@ -27,6 +33,7 @@ function prune(value: unknown, isBad: (value: any) => boolean): unknown {
     const here = path.reduce<any>((at, key) => at?.[key], current);
     if (typeof here !== 'object' || here === null) return;
     for (const key of Object.keys(here).reverse()) {
+      if (KEPT.includes(key)) continue;
       const without = copyWithout(current, [...path, key]);
       if (isBad(without)) current = without;
       else visit([...path, key]);

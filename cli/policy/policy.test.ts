@@ -37,6 +37,12 @@ metadata: { name: agent, namespace: batch, labels: { app: agent } }
 spec: { nodeName: n2, hostNetwork: true, containers: [] }
 ---
 apiVersion: v1
+kind: Pod
+metadata: { name: client, namespace: outside, annotations: { sluice.io/external: "true" } }
+spec: { containers: [] }
+status: { podIP: 203.0.113.9 }
+---
+apiVersion: v1
 kind: Node
 metadata: { name: n2 }
 status: { addresses: [{ type: InternalIP, address: 192.168.0.2 }] }
@@ -213,6 +219,11 @@ const CASES: readonly Case[] = [
     want: { verdict: 'allowed' },
   },
   {
+    name: 'a pod that plays the outside is what its address is',
+    query: { from: { pod: 'outside/client' }, to: api, port: 1 },
+    want: { verdict: 'allowed', egress: { enforced: false }, ingress: { match: 'L3-only', policies: API } },
+  },
+  {
     name: 'an entity that stands for many is an error',
     query: { from: { entity: 'cluster' }, to: api, port: 1 },
     want: { verdict: 'error', error: /wanted one that a single packet can have/ },
@@ -370,7 +381,7 @@ t.test('policy validate reports every problem with its place, in every form', as
   t.match(sarif, { version: '2.1.0', runs: [{ results: [{ ruleId: 'unknown-field', level: 'error' }, {}] }] });
   t.match(await policy(['validate', world]), {
     code: 0,
-    stdout: /^valid: 9 documents in 2 files: 0 errors, 0 warnings\n$/,
+    stdout: /^valid: 10 documents in 2 files: 0 errors, 0 warnings\n$/,
   });
 });
 

@@ -77,6 +77,7 @@ export function readQuery(value: unknown): Query {
 
 /** Programs write null for what they have not. */
 function withoutNull(value: Fields): Fields {
+  if (!Object.values(value).includes(null)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
 }
 

@@ -3,6 +3,7 @@
  * or the deny rule that is in the way. It is a proposal in words and YAML; whether the flow ought to pass is not asked.
  */
 import { stringify } from 'yaml';
+import { reservedName } from '../../policy/identity.ts';
 import { ICMP, ICMPV6, protocolName } from '../../policy/protocols.ts';
 import type { Origin } from '../../policy/rule.ts';
 import type { Query } from './query.ts';
@@ -72,8 +73,8 @@ function ciliumPeer(prefix: 'from' | 'to', remote: Peer, namespace: string | und
     const foreign = spec.namespace === namespace ? {} : { 'k8s:io.kubernetes.pod.namespace': spec.namespace };
     return { [`${prefix}Endpoints`]: [{ matchLabels: { ...spec.labels, ...foreign } }] };
   }
-  if (isAddress(remote.text)) return { [`${prefix}CIDR`]: [hostPrefix(remote.text)] };
-  return { [`${prefix}Entities`]: [remote.text] };
+  if (remote.address !== undefined) return { [`${prefix}CIDR`]: [hostPrefix(remote.address)] };
+  return { [`${prefix}Entities`]: [reservedName(remote.identity) ?? remote.text] };
 }
 
 function kubernetesRule(denial: Denial): unknown {
@@ -86,19 +87,16 @@ function kubernetesRule(denial: Denial): unknown {
     }
     peer['podSelector'] = { matchLabels: spec.labels };
   } else {
-    peer['ipBlock'] = { cidr: isAddress(remote.text) ? hostPrefix(remote.text) : '0.0.0.0/0' };
+    peer['ipBlock'] = { cidr: remote.address === undefined ? '0.0.0.0/0' : hostPrefix(remote.address) };
   }
   const isIcmp = query.protocol === ICMP || query.protocol === ICMPV6;
   const ports = isIcmp ? {} : { ports: [{ port, protocol: protocolName(query.protocol) }] };
   return { [isEgress ? 'to' : 'from']: [peer], ...ports };
 }
 
-function isAddress(text: string): boolean {
-  return /^[\d.]+$/.test(text) || text.includes(':');
-}
-
+/** The address comes canonical, with its length. */
 function hostPrefix(address: string): string {
-  return `${address}/${address.includes(':') ? 128 : 32}`;
+  return address.includes('/') ? address : `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
 function escapeRegExp(text: string): string {

@@ -49,6 +49,8 @@ export interface Peer {
   readonly text: string;
   readonly identity: number;
   readonly spec: PodSpec | undefined;
+  /** Given or known, for an end that is no pod of ours. */
+  readonly address: string | undefined;
   readonly endpoint: EndpointChange | undefined;
 }
 
@@ -216,6 +218,8 @@ export class FlowJudge {
   }
 
   #pod(reference: string, other: PodSpec | undefined): Peer {
+    const [outside] = this.world.outsider(reference) ?? [];
+    if (outside !== undefined) return { ...this.#address(outside, other), text: reference };
     const pod = this.world.pod(reference);
     if (pod === undefined) throw new UnknownEndError(`find pod ${reference}: no such pod in the manifests`);
     if (pod.spec.hostNetwork === true) return this.#node(reference, pod.spec.nodeName, other);
@@ -234,13 +238,15 @@ export class FlowJudge {
     const node = this.world.nodeAt(address);
     const identity = this.world.cluster.addresses.lookup(text);
     const isLocal = node !== undefined && node === other?.nodeName;
-    return isLocal ? this.#entity('host') : { text, identity, spec: undefined, endpoint: undefined };
+    return isLocal ? this.#entity('host') : { text, identity, spec: undefined, address, endpoint: undefined };
   }
 
   /** The node under a pod of its own network: `host` to pods of the same node (or when no nodes are named), else remote. */
   #node(text: string, node: string | undefined, other: PodSpec | undefined): Peer {
     const isLocal = node === undefined || other?.nodeName === undefined || other.nodeName === node;
-    return isLocal ? this.#entity('host') : { text, identity: REMOTE_NODE, spec: undefined, endpoint: undefined };
+    return isLocal
+      ? this.#entity('host')
+      : { text, identity: REMOTE_NODE, spec: undefined, address: undefined, endpoint: undefined };
   }
 
   #entity(name: string): Peer {
@@ -250,7 +256,7 @@ export class FlowJudge {
       throw new UnknownEndError(`read entity: found '${name}', wanted one that a single packet can have: ${wanted}`);
     }
     const endpoint = identity === HOST ? this.world.hostEndpoint : undefined;
-    return { text: name, identity, spec: undefined, endpoint };
+    return { text: name, identity, spec: undefined, address: undefined, endpoint };
   }
 
   #labelled(labels: readonly string[], namespace: string | undefined): Peer {
@@ -271,5 +277,5 @@ const ENTITIES = Array.from({ length: 11 }, (_, id) => (id === 0 ? '' : (reserve
 const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
 
 function asPeer(text: string, { spec, endpoint }: WorldPod): Peer {
-  return { text, identity: endpoint?.identity ?? 0, spec, endpoint };
+  return { text, identity: endpoint?.identity ?? 0, spec, address: undefined, endpoint };
 }

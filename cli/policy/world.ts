@@ -8,7 +8,8 @@
  * What a query may name besides pods (labels of a pod that does not exist) is added to the world when it is first named and
  * stays. It has policies like any pod of those labels, but no port names and no address.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parsePrefix } from '../../policy/cidr.ts';
@@ -42,6 +43,7 @@ export class PolicyWorld {
   /** Conflicts between policies that showed when they were merged. */
   readonly conflicts: readonly Problem[];
   readonly #pods = new Map<string, PodSpec>();
+  readonly #outsiders = new Map<string, readonly string[]>();
   readonly #podByAddress = new Map<string, string>();
   readonly #nodeByAddress = new Map<string, string>();
   readonly #endpoints = new Map<number, EndpointChange>();
@@ -53,7 +55,7 @@ export class PolicyWorld {
     this.documents = documents.flatMap((one) => [one, ...podsOfWorkload(one)]);
     this.cluster = new Cluster(config);
     for (const document of this.documents) {
-      if (document.kind === 'Pod') this.#addPod(podFromDocument(document, ++this.#lastEndpoint));
+      if (document.kind === 'Pod') this.#addPod(podFromDocument(document, ++this.#lastEndpoint), isExternal(document));
       else this.cluster.apply(document);
       if (document.kind === 'Node') this.#noteNode(document);
     }
@@ -67,7 +69,12 @@ export class PolicyWorld {
     return spec === undefined ? undefined : { spec, endpoint: this.#endpoints.get(spec.endpointId) };
   }
 
-  /** Every pod of the manifests, in order. */
+  /** Addresses of a pod that plays the outside (`sluice.io/external`): it is what its address is. */
+  outsider(reference: string): readonly string[] | undefined {
+    return this.#outsiders.get(reference);
+  }
+
+  /** Every pod of the manifests that is inside, in order. */
   *pods(): Iterable<readonly [string, WorldPod]> {
     for (const [reference, spec] of this.#pods) {
       if (!reference.startsWith(`${QUERY_POD} `))
@@ -116,14 +123,14 @@ export class PolicyWorld {
   policyMap({ entries }: EndpointChange): PolicyMap {
     const known = this.#maps.get(entries);
     if (known !== undefined) return known;
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-policy-'));
+    const path = join(tmpdir(), `sluice-policy-${randomUUID()}`);
     try {
-      const map = PolicyMap.create(join(folder, 'policy'), { capacity: Math.max(1, entries.length) }, memoryMapper());
+      const map = PolicyMap.create(path, { capacity: Math.max(1, entries.length) }, memoryMapper());
       map.publish(entries);
       this.#maps.set(entries, map);
       return map;
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(path, { force: true });
     }
   }
 
@@ -142,8 +149,12 @@ export class PolicyWorld {
     return this.cluster.origins(cookie).filter(({ kind }) => kind !== 'reserved');
   }
 
-  #addPod(spec: PodSpec): void {
+  #addPod(spec: PodSpec, isExternal: boolean): void {
     const reference = `${spec.namespace}/${spec.name}`;
+    if (isExternal) {
+      this.#outsiders.set(reference, spec.ips);
+      return;
+    }
     this.#pods.set(reference, spec);
     if (spec.hostNetwork !== true)
       for (const ip of spec.ips) this.#podByAddress.set(parsePrefix(ip, 'host').text, reference);
@@ -172,6 +183,11 @@ export class PolicyWorld {
     this.#policyNames.clear();
     return problems;
   }
+}
+
+/** As the daemon has it: no endpoint, no identity but that of its address. */
+function isExternal({ annotations }: Document): boolean {
+  return annotations['sluice.io/external'] === 'true';
 }
 
 /** The pods that a Deployment and the like stand for, as documents of the file that the workload is in. */

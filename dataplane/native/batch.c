@@ -70,14 +70,32 @@ static ssize_t insert_vlan_tag(uint8_t *frame, ssize_t length, uint16_t tpid, ui
   return length + VLAN_TAG_BYTES;
 }
 
-/* Copies the frame of a ring slot, or fetches the one it stands for. Its length, or -1 if it is not to be had whole. */
-static ssize_t take_frame(int fd, const struct tpacket2_hdr *header, uint32_t status, uint8_t *frame, size_t capacity) {
-  ssize_t length = header->tp_snaplen;
-  if (status & TP_STATUS_COPY) {
+/*
+ * Fetches the large frame that a slot stands for. The queue has the order of the slots; should a frame in it have lost
+ * its slot, it is skipped, so that no slot is ever given another's frame. Its length, or -1.
+ */
+static ssize_t fetch_queued(int fd, struct packet_ring *ring, ssize_t wanted, uint8_t *frame, size_t capacity) {
+  for (int failures = 0; failures < 4;) {
     struct iovec vector = {frame - VNET_HEADER_BYTES, VNET_HEADER_BYTES + capacity};
     struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-    length = recvmsg(fd, &message, MSG_DONTWAIT) - VNET_HEADER_BYTES;
-    if (length < 0 || (message.msg_flags & MSG_TRUNC)) return -1;
+    ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_TRUNC); /* answers the whole length, cut or not */
+    if (got - VNET_HEADER_BYTES == wanted) return message.msg_flags & MSG_TRUNC ? -1 : wanted;
+    if (got >= 0) continue;
+    if (errno == EAGAIN) break;
+    if (errno != EINTR) ring->error = errno; /* the interface went down meanwhile; the frame is still there */
+    failures++;
+  }
+  return -1;
+}
+
+/* Copies the frame of a ring slot, or fetches the one it stands for. Its length, or -1 if it is not to be had whole. */
+static ssize_t take_frame(int fd, struct packet_ring *ring, const struct tpacket2_hdr *header, uint8_t *frame,
+                          size_t capacity) {
+  uint32_t status = header->tp_status;
+  ssize_t length = header->tp_snaplen;
+  if (status & TP_STATUS_COPY) {
+    length = fetch_queued(fd, ring, header->tp_len, frame, capacity);
+    if (length < 0) return -1;
   } else {
     if (header->tp_len > header->tp_snaplen || (size_t)length > capacity || header->tp_mac < VNET_HEADER_BYTES) return -1;
     memcpy(frame - VNET_HEADER_BYTES, (const uint8_t *)header + header->tp_mac - VNET_HEADER_BYTES,
@@ -95,9 +113,8 @@ static int receive_packets(int fd, const struct window *window) {
   if (!ring) return -EBADF;
   for (int64_t bytes = 0; count < window->frames && bytes < window->budget;) {
     struct tpacket2_hdr *header = ring_head(ring);
-    uint32_t status = ring_status(header);
-    if (!(status & TP_STATUS_USER)) break;
-    ssize_t length = take_frame(fd, header, status, slot(window, count), slot_bytes(window));
+    if (!(ring_status(header) & TP_STATUS_USER)) break;
+    ssize_t length = take_frame(fd, ring, header, slot(window, count), slot_bytes(window));
     ring_release(ring, header);
     if (length < 0) {
       atomic_fetch_add_explicit(&truncated, 1, memory_order_relaxed);
@@ -106,12 +123,7 @@ static int receive_packets(int fd, const struct window *window) {
     window->lengths[count++] = (int32_t)length;
     bytes += length;
   }
-  if (count > 0 || !ring->has_error) return count;
-  ring->has_error = false;
-  int error = 0;
-  socklen_t size = sizeof error;
-  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size); /* taken away by reading it, or epoll would never sleep again */
-  return -error;
+  return count > 0 ? count : -ring_take_error(ring, fd);
 }
 
 static bool out_of_range(napi_env env, const char *message) {

@@ -61,7 +61,8 @@ struct packet_ring {
   uint8_t *base;
   size_t bytes;
   uint32_t slots, head;
-  bool has_error; /* epoll saw an error on the socket: look at SO_ERROR when the ring is empty */
+  bool has_error; /* epoll saw an error on the socket: SO_ERROR is to be read */
+  int error;      /* errno that a call on the socket ran into, not told yet */
 };
 struct tpacket2_hdr;
 int ring_create(int fd, uint32_t bytes, struct failure *failure);
@@ -69,6 +70,8 @@ void ring_destroy(int fd);
 struct packet_ring *ring_of(int fd);
 struct tpacket2_hdr *ring_head(const struct packet_ring *ring);
 uint32_t ring_status(const struct tpacket2_hdr *header);
+/* The errno to be told once the ring is empty, 0 if all is well; it is told once. */
+int ring_take_error(struct packet_ring *ring, int fd);
 void ring_release(struct packet_ring *ring, struct tpacket2_hdr *header);
 
 /* send.c: a list of frames that lie within the arena (checked), and what became of them. */

@@ -84,3 +84,13 @@ void ring_release(struct packet_ring *ring, struct tpacket2_hdr *header) {
   __atomic_store_n(&header->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
   ring->head = ring->head + 1 == ring->slots ? 0 : ring->head + 1;
 }
+
+int ring_take_error(struct packet_ring *ring, int fd) {
+  int error = ring->error;
+  socklen_t size = sizeof error;
+  /* Reading takes it away: an error left standing would keep epoll from ever sleeping. */
+  if (ring->has_error && error == 0) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  ring->has_error = false;
+  ring->error = 0;
+  return error;
+}

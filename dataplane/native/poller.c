@@ -41,19 +41,25 @@ static int64_t now_us(void) {
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Whether the last wait of this thread was short enough for looking to have been worth it. */
+static __thread bool is_dense;
+
 /*
- * Looks for `spin` microseconds before it sleeps. Frames often come in quick succession, and going to sleep and being
- * woken costs more than the looking, to the sender too. Whoever else wants this CPU gets it in between.
+ * Looks for up to `spin` microseconds before it sleeps, as long as frames come that densely: going to sleep and being
+ * woken costs more than the looking, to the sender too. A single frame now and then is slept for. Whoever else wants this
+ * CPU gets it in between.
  */
 static int wait_events(int poller, struct epoll_event *events, int capacity, int timeout, int64_t spin) {
-  int64_t until = spin > 0 && timeout != 0 ? now_us() + spin : 0;
-  while (until > 0) {
-    int count = epoll_wait(poller, events, capacity, 0);
-    if (count != 0) return count;
-    if (now_us() >= until) break;
+  if (spin == 0 || timeout == 0) return epoll_wait(poller, events, capacity, timeout);
+  int64_t start = now_us();
+  int count = 0;
+  while (is_dense) {
+    if ((count = epoll_wait(poller, events, capacity, 0)) != 0 || now_us() - start >= spin) break;
     sched_yield();
   }
-  return epoll_wait(poller, events, capacity, timeout);
+  if (count == 0) count = epoll_wait(poller, events, capacity, timeout);
+  is_dense = count > 0 && now_us() - start <= spin;
+  return count;
 }
 
 /* pollerWait(poller, timeoutMs, keys, spinUs): number of keys written; 0 after the timeout or a signal */

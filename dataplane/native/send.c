@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #define MIN_TRAIN 4
 #define ETHERNET_BYTES 14
@@ -151,8 +152,10 @@ static int prepare(const struct outgoing *out, int done) {
 /* Sends messages [at, count); how many were taken, or -1 with errno. */
 static int transmit(const struct outgoing *out, int at, int count) {
   if (out->is_tap) {
-    const struct message *message = &messages[at];
-    return writev(out->fd, &vectors[message->from], message->vectors) < 0 ? -1 : 1;
+    const struct iovec *first = &vectors[messages[at].from];
+    int parts = messages[at].vectors;
+    ssize_t put = parts == 1 ? write(out->fd, first->iov_base, first->iov_len) : writev(out->fd, first, parts);
+    return put < 0 ? -1 : 1;
   }
   for (int i = at; i < count; i++)
     headers[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[messages[i].from], .msg_iovlen = (size_t)messages[i].vectors};

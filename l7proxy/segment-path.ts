@@ -84,6 +84,7 @@ export class SegmentPath {
     const isAnswer = (fields.flags & tcp.ACK) !== 0;
     if (isAnswer === (stream.direction === REQUEST) || !cleanSyn(frame)) return this.#invalid();
     if (!isAnswer) {
+      if (flow.mode === OPEN && fields.seq === flow.initiatorIsn) this.#noteTime(stream);
       if (flow.mode !== REFUSED) return noteSyn(flow, frame) ? FORWARD : this.#invalid();
       this.#stats.refused++;
       this.#transmitter.bareReset(flow.slot, false, 0, (fields.seq + 1) | 0, true);
@@ -91,11 +92,20 @@ export class SegmentPath {
     }
     const isKnown =
       flow.mode === OPEN && fields.seq === flow.responderIsn && fields.ack === ((flow.initiatorIsn + 1) | 0);
-    if (isKnown) return FORWARD;
+    if (isKnown) {
+      this.#noteTime(stream);
+      return FORWARD;
+    }
     if (!flow.hasPendingSyn || fields.ack !== ((flow.syn.seq + 1) | 0)) return this.#invalid();
     openStreams(flow, frame, this.#answer, this.#keepBytes);
     flow.parser.begin(flow.judge, flow);
     return FORWARD;
+  }
+
+  /** A SYN was repeated: its receiver may have seen this one first, and takes nothing older from us. */
+  #noteTime(stream: TcpStream): void {
+    const { hasTimestamp, timestamp } = this.#fields;
+    if (hasTimestamp && ((timestamp - stream.timestamp) | 0) > 0) stream.timestamp = timestamp;
   }
 
   // --- 2
@@ -269,7 +279,8 @@ export class SegmentPath {
       return this.#asPureAck(flow, frame, stream);
     }
     const at = frame.payloadOffset;
-    const isWhole = !stream.isShifted && from === first && ((last - first) | 0) === ((end - seq) | 0);
+    const isOneRun = !stream.isShifted && ((last - first) | 0) === ((end - seq) | 0);
+    const isWhole = isOneRun && from === first && to === last; // what is held yet is not to be repeated
     const isSame = isWhole && stream.kept.equals(frame.bytes, at, at + payloadBytes, (from - stream.keptBase) | 0);
     if (isSame) {
       this.#address(flow, frame, stream, first);

@@ -612,6 +612,25 @@ t.test(
   },
 );
 
+t.test('large frames that wait while the interface goes down arrive whole (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  for (const netns of Object.values(spaces)) ip('-n', netns, 'link', 'set', 'eth0', 'mtu', '9000');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  const frames = new Frames();
+  const got = new Frames();
+  [9000, 60, 5000, 2000].forEach((size, i) => frames.put(i, plainFrame(size, i)));
+  frames.send(out, native.KIND_PACKET, 4);
+  ip('-n', spaces.b, 'link', 'set', 'eth0', 'down');
+  test.equal(got.receive(port, native.KIND_PACKET), 4);
+  for (let i = 0; i < 4; i++) test.same(got.frame(i), frames.frame(i), `frame ${i}`);
+  test.equal(got.receive(port, native.KIND_PACKET), -100, 'then ENETDOWN');
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
 t.test('setNetns() moves its own thread only (needs root)', needsRoot, async (test) => {
   makeNamespaces(test);
   makePair('slnat-inner');

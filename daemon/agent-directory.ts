@@ -1,16 +1,32 @@
-/** Names for numbers: what the flow decoder asks about identities, endpoints, addresses and cookies. */
+/**
+ * Names for numbers: what the flow decoder asks about identities, endpoints, addresses and cookies.
+ *
+ * Flows are decoded when somebody looks, which may be long after the event. So who has gone is remembered for a while:
+ * the last DEPARTED identities, endpoints and addresses, the ones asked for longest ago forgotten first. A number or
+ * address that is given out anew means its new owner from then on.
+ */
+import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from '../hubble/directory.ts';
 import type { NetworkInterface, PolicyRef, Service } from '../hubble/flow.ts';
 import type { Cluster, EndpointChange } from '../policy/cluster.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
+const DEPARTED = 1024;
+
+interface Present {
+  readonly endpoints: ReadonlyMap<number, EndpointEntry>;
+  readonly addresses: ReadonlyMap<string, PodEntry>;
+}
+
 export class AgentDirectory implements Directory {
   readonly #cluster: Cluster;
   readonly #pods: ReadonlyMap<string, LocalPod>;
-  readonly #byEndpoint = new Map<number, LocalPod>();
-  readonly #byAddress = new Map<string, LocalPod>();
-  readonly #byPort = new Map<number, string>();
+  #present: Present = { endpoints: new Map(), addresses: new Map() };
+  #byPort: ReadonlyMap<number, string> = new Map();
   readonly #labels = new Map<number, readonly string[]>();
+  readonly #goneLabels = new LRUCache<number, readonly string[]>({ max: DEPARTED });
+  readonly #goneEndpoints = new LRUCache<number, EndpointEntry>({ max: DEPARTED });
+  readonly #goneAddresses = new LRUCache<string, PodEntry>({ max: DEPARTED });
   /** What was last published, by endpoint id. */
   readonly published = new Map<number, EndpointChange>();
 
@@ -19,29 +35,37 @@ export class AgentDirectory implements Directory {
     this.#pods = pods;
   }
 
-  /** Call when pods have come, gone or changed. */
+  /** Call when pods have come, gone or changed. @param ports index and interface of each port */
   refresh(ports: Iterable<readonly [number, string]>): void {
-    this.#byEndpoint.clear();
-    this.#byAddress.clear();
-    this.#byPort.clear();
+    const { endpoints, addresses } = this.#present;
+    const now = { endpoints: new Map<number, EndpointEntry>(), addresses: new Map<string, PodEntry>() };
     for (const pod of this.#pods.values()) {
-      if (pod.numbers.endpointId !== 0) this.#byEndpoint.set(pod.numbers.endpointId, pod);
-      for (const { text } of pod.numbers.addresses) this.#byAddress.set(text, pod);
+      const { endpointId, addresses: own } = pod.numbers;
+      const change = this.published.get(endpointId);
+      if (change !== undefined) {
+        now.endpoints.set(endpointId, { ...podEntry(pod), labels: change.labels, identity: change.identity });
+      }
+      if (pod.plan.place !== 'external') for (const { text } of own) now.addresses.set(text, podEntry(pod));
     }
-    for (const [index, name] of ports) this.#byPort.set(index, name);
+    for (const [id, entry] of endpoints) if (!now.endpoints.has(id)) this.#goneEndpoints.set(id, entry);
+    for (const [text, entry] of addresses) if (!now.addresses.has(text)) this.#goneAddresses.set(text, entry);
+    this.#present = now;
+    this.#byPort = new Map(ports);
   }
 
-  /** Labels of identities in use; they stay known for events that are still to be read. */
   learnIdentity(id: number, labels: readonly string[]): void {
     this.#labels.set(id, labels);
   }
 
-  identities(): IterableIterator<[number, readonly string[]]> {
-    return this.#labels.entries();
+  forgetIdentity(id: number): void {
+    const labels = this.#labels.get(id);
+    if (labels !== undefined) this.#goneLabels.set(id, labels);
+    this.#labels.delete(id);
   }
 
-  forgetIdentity(id: number): void {
-    this.#labels.delete(id);
+  /** Identities in use, with their labels. */
+  identities(): IterableIterator<[number, readonly string[]]> {
+    return this.#labels.entries();
   }
 
   /** The rules that closed a direction of an endpoint, as a cookie; 0 when none did. */
@@ -51,19 +75,15 @@ export class AgentDirectory implements Directory {
   }
 
   identityLabels(identity: number): readonly string[] | undefined {
-    return this.#labels.get(identity);
+    return this.#labels.get(identity) ?? this.#goneLabels.get(identity);
   }
 
   endpoint(id: number): EndpointEntry | undefined {
-    const pod = this.#byEndpoint.get(id);
-    const change = this.published.get(id);
-    if (pod === undefined || change === undefined) return undefined;
-    return { ...podEntry(pod), labels: change.labels, identity: change.identity };
+    return this.#present.endpoints.get(id) ?? this.#goneEndpoints.get(id);
   }
 
   pod(ip: string): PodEntry | undefined {
-    const pod = this.#byAddress.get(ip);
-    return pod === undefined || pod.plan.place === 'external' ? undefined : podEntry(pod);
+    return this.#present.addresses.get(ip) ?? this.#goneAddresses.get(ip);
   }
 
   names(): readonly string[] {

@@ -29,6 +29,7 @@ import { Controllers } from './controllers.ts';
 import { Firewall } from './firewall.ts';
 import { hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
+import { HostRoutes } from './host-routes.ts';
 import { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
@@ -86,6 +87,7 @@ export class Agent {
   readonly #feed: PodFeed;
   readonly #routerMac: string;
   readonly #ports: PortPublisher;
+  readonly #hostRoutes: HostRoutes;
   readonly #prefixes = new Set<string>();
   /** Between policies, as they showed since a policy changed last. */
   readonly #conflicts = new Map<string, Problem>();
@@ -150,6 +152,7 @@ export class Agent {
     });
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = new PortPublisher(this.maps, this.#routerMac);
+    this.#hostRoutes = new HostRoutes(config);
     this.prober = new Prober({
       targets: () => this.#probeTargets(),
       intervalSec: config.healthProbeInterval,
@@ -238,8 +241,6 @@ export class Agent {
    * @returns why it could not be done, '' when it was
    */
   sync(): string {
-    // What was recorded under the old names is told with the old names.
-    this.observer.look();
     const error = this.controllers.run('compile', () => {
       const changes = this.store.takeChanges();
       const isPolicy = ({ kind }: { kind: string }) => kind.endsWith('Policy');
@@ -297,8 +298,17 @@ export class Agent {
       if (this.#ports.publish(wanted)) this.publisher.commit();
       this.directory.refresh(wanted.map(({ index, port }) => [index, port.ifname] as const));
       this.#giveTaps();
+      if (this.config.hostPort) this.#routeHost(wanted);
     });
     this.#board.set('ports', error === '' ? [] : [error]);
+  }
+
+  #routeHost(ports: readonly WantedPort[]): void {
+    const pods = ports.filter(({ port }) => port.kind === 'veth' || port.kind === 'tap');
+    this.#hostRoutes.sync(pods.flatMap(({ addresses }) => addresses)).then(
+      () => this.#board.set('routes', []),
+      (error: unknown) => this.#board.set('routes', [(error as Error).message]),
+    );
   }
 
   #wantedPorts(): WantedPort[] {

@@ -93,8 +93,8 @@ const UPLINK: Readonly<Record<string, Option>> = {
   gateway6: { type: 'string', meaning: 'next hop for IPv6', check: addressOf(6) },
   prefixes: {
     type: 'list',
-    meaning: 'what lies behind it',
-    fallback: ['0.0.0.0/0', '::/0'],
+    meaning: 'what the host itself reaches through it (routes on <name>_host); pods send there whatever is no pod',
+    fallback: [],
     check: cidr,
   },
 };

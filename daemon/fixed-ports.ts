@@ -39,7 +39,7 @@ export async function hostPort(parts: FixedPortParts, index: number): Promise<Wa
     routerMac: parts.routerMac,
     hostMac,
     addresses: [router.ipv4, router.ipv6].filter((address) => address !== ''),
-    routes: [podCIDRs.ipv4, podCIDRs.ipv6].filter((range) => range !== ''),
+    routes: [podCIDRs.ipv4, podCIDRs.ipv6, ...(parts.config.uplink?.prefixes ?? [])].filter((range) => range !== ''),
     mtu,
   };
   const ifindex = await raiseHostPort(spec, parts);

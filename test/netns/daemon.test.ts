@@ -1,0 +1,354 @@
+/**
+ * The agent on a machine of its own: attaching, surviving, reporting, and leaving nothing behind.
+ *
+ *   <name>-host   sluiced, sluice-dataplane, <name>_host
+ *     ├── veth ── <name>-shop-veth
+ *     ├── TAP  ── <name>-shop-tap
+ *     ├── pair made here ── <name>-shop-own      10.95.9.9, outside the pod ranges
+ *     └── uplink `out0` ── <name>-outside          192.0.2.2, gateway of the pods
+ */
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { Cleanup, inNetns, must, mustAll, run, start, waitFor } from '../command.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const AGENT = join(import.meta.dirname, '../../daemon/sluiced.js');
+const name = `sld${process.pid.toString(36)}`;
+const host = `${name}-host`;
+const folder = mkdtempSync(join(tmpdir(), `${name}-`));
+const manifests = join(folder, 'manifests');
+mkdirSync(manifests);
+
+const pod = (namespace: string, podName: string, annotations = '{}', rest = '') =>
+  `apiVersion: v1
+kind: Pod
+metadata: { name: ${podName}, namespace: ${namespace}, labels: { app: ${podName} }, annotations: ${annotations} }
+spec: { containers: [{ name: c, image: none }] }
+${rest}`;
+const WORLD = [
+  pod('shop', 'veth'),
+  pod('shop', 'tap', '{ sluice.io/attach: tap }'),
+  pod(
+    'shop',
+    'own',
+    `{ sluice.io/interface: ${name}own }`,
+    'status: { podIPs: [{ ip: 10.95.9.9 }, { ip: "fd00:95::9" }] }',
+  ),
+  pod('shop', 'late'),
+].join('\n---\n');
+const policy = (policyName: string, app: string, ingress: string) =>
+  `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: ${policyName}, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: ${app} } }
+  ingress: ${ingress}
+`;
+
+const cleanup = new Cleanup();
+cleanup.add(() => rmSync(folder, { recursive: true, force: true }));
+t.teardown(() => cleanup.finish());
+t.jobs = 1;
+
+let instance: SluiceInstance;
+
+function makeNetns(...names: string[]): Promise<void> {
+  for (const one of names) cleanup.command('ip', 'netns', 'del', one);
+  return mustAll(names.map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
+}
+
+t.before(async () => {
+  await makeNetns(host, `${name}-outside`, `${name}-shop-veth`, `${name}-shop-tap`, `${name}-shop-own`);
+  const [own, outside] = [`${name}-shop-own`, `${name}-outside`];
+  await mustAll(`
+    ip -n ${host} link add ${name}own type veth peer name eth0 netns ${own}
+    ip -n ${host} link set ${name}own up
+    ip -n ${own} link set eth0 up
+    ip -n ${own} addr add 10.95.9.9/32 dev eth0
+    ip -n ${own} route add default dev eth0
+    ip -n ${own} addr add fd00:95::9/128 dev eth0 nodad
+    ip -n ${own} route add ::/0 dev eth0
+    ip -n ${host} link add out0 type veth peer name eth0 netns ${outside}
+    ip -n ${host} addr add 192.0.2.1/24 dev out0
+    ip -n ${host} link set out0 up
+    ip -n ${outside} addr add 192.0.2.2/24 dev eth0
+    ip -n ${outside} link set eth0 up
+    ip -n ${outside} route add 10.95.0.0/16 via 192.0.2.1`);
+  instance = await SluiceInstance.start({
+    name,
+    cleanup,
+    netns: host,
+    netnsPrefix: `${name}-`,
+    podCIDR4: '10.95.0.0/24',
+    podCIDR6: 'fd00:95:1::/64',
+    config: `manifests: ${manifests}
+uplink: { interface: out0, gateway4: 192.0.2.2 }
+maps: { bpf-policy-map-max: 40 }
+healthProbeInterval: 1`,
+  });
+  await send('apply', WORLD);
+  await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
+});
+
+interface Endpoint {
+  id: number;
+  namespace: string;
+  pod: string;
+  state: string;
+  problem?: string;
+  ipv4: string;
+  ipv6: string;
+  interface: string;
+  identity: number;
+  health: Record<string, { isReachable: boolean }>;
+}
+
+async function send(verb: 'apply' | 'delete', text: string): Promise<void> {
+  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
+  if (answer.status !== 200) throw new Error(answer.text);
+}
+
+async function endpoint(podName: string): Promise<Endpoint> {
+  const all = (await instance.read('/v1/endpoints')) as Endpoint[];
+  const found = all.find((one) => one.pod === podName);
+  if (found === undefined) throw new Error(`no endpoint ${podName}`);
+  return found;
+}
+
+const netns = (podName: string) => `${name}-shop-${podName}`;
+const status = () =>
+  instance.read('/v1/status') as Promise<{ problems: string[]; dataplane: { pid: number; state: string } }>;
+
+/** Whether an echo request is answered within two seconds. */
+async function reaches(from: string, address: string): Promise<boolean> {
+  const { code } = await run(inNetns(from, ['ping', '-c1', '-i0.2', '-w2', address]));
+  return code === 0;
+}
+
+/** Pings at 100 a second until `work` is done; how many requests went unanswered. */
+async function lostDuring(from: string, address: string, work: () => Promise<void>): Promise<number> {
+  const ping = start(inNetns(from, ['ping', '-i0.01', address]));
+  await waitFor('the first answer', () => ping.output().includes('icmp_seq=3 '));
+  await work();
+  ping.child.kill('SIGINT');
+  await waitFor('the summary', () => ping.output().includes('received'));
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(ping.output()) ?? [];
+  return Number(sent) - Number(received);
+}
+
+t.test('pods on a veth, a TAP and a pair of others reach one another and the host, over IPv4 and IPv6', async (t) => {
+  const pods = await Promise.all(['veth', 'tap', 'own'].map(endpoint));
+  for (const from of pods) {
+    const others = pods.filter((one) => one !== from).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+    for (const address of [...others, '10.95.0.1', 'fd00:95:1::1']) {
+      t.ok(await reaches(netns(from.pod), address), `${from.pod} -> ${address}`);
+    }
+  }
+  for (const { ipv4, ipv6 } of pods) for (const to of [ipv4, ipv6]) t.ok(await reaches(host, to), `host -> ${to}`);
+});
+
+t.test('what is no pod goes out by the uplink, and comes in by it', async (t) => {
+  t.ok(await reaches(netns('veth'), '192.0.2.2'));
+  t.ok(await reaches(netns('tap'), '192.0.2.2'));
+  t.ok(await reaches(`${name}-outside`, (await endpoint('veth')).ipv4));
+});
+
+t.test('the host stack sees nothing of what the dataplane forwards', async (t) => {
+  const { stdout } = await run(inNetns(host, ['nft', 'list', 'table', 'netdev', name]));
+  for (const device of [(await endpoint('veth')).interface, `${name}own`, `${name}_net`, 'out0']) {
+    t.match(stdout, new RegExp(`hook ingress device "${device}"[^}]*policy drop`), device);
+  }
+});
+
+t.test('health probes reach every address of every pod', async () => {
+  await waitFor('health of all', async () => {
+    const all = await Promise.all(['veth', 'tap', 'own'].map(endpoint));
+    return all.every(
+      ({ ipv4, ipv6, health }) => health[ipv4]?.isReachable === true && health[ipv6]?.isReachable === true,
+    );
+  });
+});
+
+t.test('a pod whose namespace is missing is reported, and attached when it appears', async (t) => {
+  t.match(await endpoint('late'), { state: 'waiting', problem: /namespace missing: ip netns add .*shop-late/ });
+  t.match((await status()).problems, [/pod shop\/late: namespace missing/]);
+  await makeNetns(netns('late'));
+  await instance.untilReady(['shop/late']);
+  t.ok(await reaches(netns('late'), (await endpoint('tap')).ipv4));
+  t.strictSame((await status()).problems, []);
+});
+
+t.test('a namespace that is removed and made again is attached again', async (t) => {
+  const before = await endpoint('late');
+  await must(['ip', 'netns', 'del', netns('late')]);
+  await waitFor('the loss to be seen', async () => (await endpoint('late')).state !== 'ready');
+  await makeNetns(netns('late'));
+  await instance.untilReady(['shop/late']);
+  t.match(await endpoint('late'), { id: before.id, identity: before.identity, ipv4: before.ipv4 });
+  t.ok(await reaches(netns('late'), (await endpoint('veth')).ipv4));
+});
+
+for (const mode of ['veth', 'tap']) {
+  t.test(`an eth0 of somebody else's is left alone (${mode})`, async (t) => {
+    await makeNetns(netns(`taken-${mode}`));
+    await must(['ip', '-n', netns(`taken-${mode}`), 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other']);
+    const document = pod('shop', `taken-${mode}`, `{ sluice.io/attach: ${mode} }`);
+    await send('apply', document);
+    await waitFor('the refusal', async () => (await endpoint(`taken-${mode}`)).state === 'failed');
+    t.match((await endpoint(`taken-${mode}`)).problem, /has an eth0 of somebody else's/);
+    await send('delete', document);
+    t.equal((await run(['ip', '-n', netns(`taken-${mode}`), 'link', 'show', 'eth0'])).code, 0);
+  });
+}
+
+t.test('a policy that does not fit closes its endpoint and is reported', async (t) => {
+  const ports = Array.from({ length: 30 }, (_, i) => `{ port: "${1000 + i * 7}", protocol: TCP }`).join(', ');
+  const big = policy('big', 'veth', `[{ fromEndpoints: [{}] }, { toPorts: [{ ports: [${ports}] }] }]`);
+  const { ipv4, id } = await endpoint('veth');
+  await send('apply', big);
+  t.match((await status()).problems, [new RegExp(`endpoint ${id} is closed: .*policy_${id}`)]);
+  t.notOk(await reaches(netns('tap'), ipv4));
+  await send('delete', big);
+  t.strictSame((await status()).problems, []);
+  t.ok(await reaches(netns('tap'), ipv4));
+});
+
+t.test('the directory of manifests is live; a broken file keeps its last good version', async (t) => {
+  const file = join(manifests, 'deny.yaml');
+  const put = (text: string) => {
+    writeFileSync(`${file}.part`, text);
+    renameSync(`${file}.part`, file);
+  };
+  const { ipv4 } = await endpoint('veth');
+  const policies = async () => ((await instance.read('/v1/policies')) as unknown[]).length;
+  put(policy('deny', 'veth', '[{}]'));
+  await waitFor('the policy', async () => (await policies()) === 1);
+  t.notOk(await reaches(netns('tap'), ipv4));
+  put('kind: CiliumNetworkPolicy\nspec: [\n');
+  await waitFor('the problem', async () => (await status()).problems.some((one) => one.startsWith(`${file}:`)));
+  t.equal(await policies(), 1);
+  rmSync(file);
+  await waitFor('the policy to go', async () => (await policies()) === 0);
+  t.strictSame((await status()).problems, []);
+  t.ok(await reaches(netns('tap'), ipv4));
+});
+
+t.test('killing the agent costs nothing; the next one takes over what it finds', async (t) => {
+  const before = await Promise.all(['veth', 'tap', 'own'].map(endpoint));
+  const { dataplane } = await status();
+  const links = await must(['ip', '-n', host, '-o', 'link']);
+  const takeOver = async () => {
+    process.kill(instance.agent.pid, 'SIGKILL');
+    await instance.restartAgent();
+    await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
+  };
+  const lost = await lostDuring(netns('veth'), before[1].ipv4, takeOver);
+  t.equal(lost, 0, 'echo requests unanswered');
+  t.equal((await status()).dataplane.pid, dataplane.pid);
+  const after = await Promise.all(['veth', 'tap', 'own'].map(endpoint));
+  const identity = ({ id, ipv4, ipv6, identity: number, interface: device }: Endpoint) => [
+    id,
+    ipv4,
+    ipv6,
+    number,
+    device,
+  ];
+  t.strictSame(after.map(identity), before.map(identity));
+  t.equal(await must(['ip', '-n', host, '-o', 'link']), links, 'no interface was made anew');
+});
+
+t.test('a killed dataplane is replaced, TAP and veth and connections with it', async (t) => {
+  const { dataplane } = await status();
+  const replaced = async () => {
+    process.kill(dataplane.pid, 'SIGKILL');
+    await waitFor('another', async () => {
+      const now = (await status()).dataplane;
+      return now.pid !== dataplane.pid && now.state === 'running';
+    });
+  };
+  await lostDuring(netns('tap'), (await endpoint('veth')).ipv6, replaced);
+  t.ok(await reaches(netns('tap'), (await endpoint('veth')).ipv6));
+  t.ok(await reaches(netns('veth'), (await endpoint('tap')).ipv4));
+});
+
+t.test('agent and dataplane killed together: the next agent finds pods and TAP as they were', async (t) => {
+  const before = await endpoint('tap');
+  for (const pid of instance.pids()) process.kill(pid, 'SIGKILL');
+  await instance.restartAgent();
+  await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
+  t.match(await endpoint('tap'), { id: before.id, ipv4: before.ipv4, identity: before.identity });
+  await waitFor('the dataplane', async () => (await status()).dataplane.state === 'running');
+  t.ok(await reaches(netns('tap'), (await endpoint('veth')).ipv4));
+  t.ok(await reaches(netns('veth'), before.ipv6));
+});
+
+t.test('SIGUSR2 ends the agent and nothing else', async (t) => {
+  const { dataplane } = await status();
+  const lost = await lostDuring(netns('veth'), (await endpoint('own')).ipv4, async () => {
+    process.kill(instance.agent.pid, 'SIGUSR2');
+    await waitFor('the end', () => instance.agent.child.exitCode !== null);
+    t.equal(instance.agent.child.exitCode, 0);
+    await instance.restartAgent();
+  });
+  t.equal(lost, 0);
+  t.equal((await status()).dataplane.pid, dataplane.pid);
+});
+
+const agentAgain = () =>
+  run(['nsenter', `--net=/run/netns/${host}`, process.execPath, AGENT, '--config', instance.configFile]);
+
+t.test('a second agent for the same run directory is refused', async (t) => {
+  const { code, stderr } = await agentAgain();
+  t.equal(code, 1);
+  t.match(stderr, new RegExp(`another sluiced \\(pid ${instance.agent.pid}\\) serves ${instance.runDir}`));
+  t.equal(stderr.trim().split('\n').length, 1, 'one sentence');
+});
+
+t.test('SIGHUP takes over what may change, and names what may not', async (t) => {
+  const text = readFileSync(instance.configFile, 'utf8');
+  writeFileSync(instance.configFile, `${text}\nlogLevel: debug\nmtu: 1400\n`);
+  process.kill(instance.agent.pid, 'SIGHUP');
+  await waitFor('the log', () => instance.agent.output().includes('configuration read again'));
+  t.match(instance.agent.output(), /"options":\["mtu"\].*need a restart/);
+  writeFileSync(instance.configFile, 'mtu: tiny\n');
+  process.kill(instance.agent.pid, 'SIGHUP');
+  await waitFor('the refusal', () => instance.agent.output().includes('configuration not read again'));
+  writeFileSync(instance.configFile, text);
+});
+
+t.test('a map file that is not what its name says is refused by name', async (t) => {
+  for (const pid of instance.pids()) process.kill(pid, 'SIGKILL');
+  await waitFor('both to be gone', () => instance.dataplanePids().length === 0);
+  const path = join(instance.runDir, 'maps/ipcache');
+  const fd = openSync(path, 'r+');
+  writeSync(fd, Buffer.from('junk'), 0, 4, 0);
+  closeSync(fd);
+  const { code, stderr } = await agentAgain();
+  t.equal(code, 1);
+  t.match(stderr, new RegExp(`open map ${path}: magic word`));
+  rmSync(path);
+  await instance.restartAgent();
+  await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
+});
+
+t.test('SIGTERM leaves nothing behind', async (t) => {
+  await instance.stop();
+  const links = await must(['ip', '-n', host, '-o', 'link']);
+  t.notMatch(links, new RegExp(`${name}_`));
+  t.match(links, new RegExp(`${name}own`), 'what others made stays');
+  t.equal((await run(inNetns(host, ['nft', 'list', 'tables']))).stdout.trim(), '');
+  for (const one of ['veth', 'tap']) t.not((await run(['ip', '-n', netns(one), 'link', 'show', 'eth0'])).code, 0);
+  t.equal((await run(['ls', instance.runDir])).code, 2, 'the run directory is gone');
+});

@@ -59,20 +59,25 @@ export class ApiClient {
   }
 
   /**
-   * Reads newline-delimited JSON until the daemon ends it or the signal is given.
+   * Reads newline-delimited JSON until the daemon ends it or the signal is given. A daemon that does not begin to answer in
+   * time is given up, unless it is asked to follow: then nothing may come for long.
    * @param onLine called for each document; what it returns is awaited, so a slow terminal slows the reading
    */
   async stream(path: string, query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
-    const response = await this.#send(path, { query }, signal);
-    if ((response.statusCode ?? 0) >= 300) {
-      throw refused(path, {}, response.statusCode ?? 0, await readAll(response));
-    }
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(new DOMException('', 'TimeoutError')), this.timeoutMs);
+    if (query['follow'] !== undefined) clearTimeout(timer);
     try {
+      const response = await this.#send(path, { query }, AbortSignal.any([signal, patience.signal]));
+      clearTimeout(timer);
+      const status = response.statusCode ?? 0;
+      if (status >= 300) throw refused(path, {}, status, await readAll(response));
       for await (const line of linesOf(response)) await onLine(parseJson(path, line));
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Failure) throw error;
-      throw unreachable(this, error as Error);
+      throw error instanceof Failure ? error : unreachable(this, error as Error);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -66,6 +66,8 @@ export interface IdentityView {
 
 export interface PolicyView extends ObjectReference {
   readonly namespace: string;
+  readonly file: string;
+  readonly line: number;
   readonly [key: string]: unknown;
 }
 

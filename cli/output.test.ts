@@ -8,6 +8,7 @@ import { candidates } from './completion-words.ts';
 import { tailOf } from './container-logs.ts';
 import { EXIT, exitCodeOf, Failure, sentenceOf } from './failure.ts';
 import { matchesLabels, selectorText } from './get.ts';
+import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/observe-filter.ts';
 import { renderJsonPath } from './jsonpath.ts';
 import { kindsOf } from './kinds.ts';
 import { flagNames, macText, portText, protocolName, tcpFlagNames } from './packet-names.ts';
@@ -304,6 +305,20 @@ t.test('every command has a summary, an example in its help, and nothing without
   };
   for (const command of program.commands) visit(command, `sluice ${command.name()}`);
   t.equal(program.commands.length, COMMANDS.length);
+});
+
+t.test('observe takes every filter that hubble/ knows, and no other', async (t) => {
+  const program = await buildProgram(testHost().host, 'all');
+  const observe = program.commands.find((command) => command.name() === 'observe');
+  const flags = new Set(observe?.options.map(({ long }) => long?.slice(2)));
+  t.strictSame(
+    OBSERVE_FLAGS.filter((flag) => !flags.has(flag)),
+    [],
+  );
+  const switches = observe?.options.filter(
+    (option) => !option.required && OBSERVE_FLAGS.includes(option.long?.slice(2) ?? ''),
+  );
+  t.strictSame(switches?.map(({ long }) => long?.slice(2)).sort(), [...VALUELESS_FLAGS].sort());
 });
 
 const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] = [

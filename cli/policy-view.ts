@@ -20,6 +20,7 @@ export async function showPolicies(settings: Settings, name: string | undefined)
       { header: 'KIND', cell: (one) => one.kind },
       { header: 'NAMESPACE', cell: (one) => one.namespace },
       { header: 'NAME', cell: (one) => one.name },
+      { header: 'FROM', cell: (one) => `${one.file}:${one.line}` },
     ],
   });
 }

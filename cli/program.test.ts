@@ -123,6 +123,10 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
     const kind = url.searchParams.get('kind');
     return [200, { items: kind === null ? [POD, CNP] : kind === 'CiliumNetworkPolicy' ? [CNP] : [] }];
   },
+  'GET /v1/policies': () => [
+    200,
+    [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web', file: 'a.yaml', line: 3, object: CNP }],
+  ],
   'POST /v1/apply': (_, body) => {
     if (body.includes('bad')) {
       return [
@@ -160,6 +164,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const url = new URL(request.url ?? '', 'http://sluice');
   asked.push({ method: request.method ?? '', url: request.url ?? '', body });
   if (url.pathname === '/v1/identities/9') return; // a daemon that hangs
+  if (url.searchParams.get('last') === '77') return; // and one that hangs in a stream
   if (url.pathname === '/v1/flows') {
     const lost = { lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '3' } };
     response.end([flow(8080), flow(53), lost].map((one) => `${JSON.stringify(one)}\n`).join(''));
@@ -300,6 +305,18 @@ t.test('get policies prefixes names with their kinds, as kubectl does for severa
   );
 });
 
+t.test('policy get lists what is in force and where it was written', async (t) => {
+  const { stdout } = await sluice('policy get');
+  t.equal(
+    stdout,
+    'KIND                  NAMESPACE   NAME        FROM\nCiliumNetworkPolicy   shop        allow-web   a.yaml:3\n',
+  );
+  t.match(JSON.parse((await sluice('policy get allow-web -o json')).stdout), [
+    { object: { kind: 'CiliumNetworkPolicy' } },
+  ]);
+  t.match(await sluice('policy get nothing'), { code: 1, stderr: /not found/ });
+});
+
 t.test('apply reads standard input and prints what was done', async (t) => {
   const outcome = await sluice('apply -f -', 'kind: Pod\n');
   t.match(outcome, { code: 0, stdout: 'pod/shop/web-0 created\n' });
@@ -347,6 +364,7 @@ t.test('delete by kind and name sends references; wrong usage ends with 2', asyn
 t.test('a daemon that hangs is given up after --timeout, with exit code 3', async (t) => {
   const outcome = await sluice('identity get 9 --timeout 50ms');
   t.match(outcome, { code: 3, stderr: /no answer within 50 ms: is sluiced hung/ });
+  t.match(await sluice('observe --last 77 --timeout 50ms'), { code: 3, stderr: /no answer within 50 ms/ });
 });
 
 t.test('exit codes: 3 without a daemon, 2 for wrong usage, 0 for help', async (t) => {

@@ -3,6 +3,7 @@ import { Argument, type Command } from 'commander';
 import { candidates } from '../completion-words.ts';
 import { DaemonApi } from '../daemon-api.ts';
 import type { Host } from '../host.ts';
+import { KIND_WORDS } from '../kinds.ts';
 import { buildProgram, example } from '../program.ts';
 import { settingsOf } from '../settings.ts';
 
@@ -58,6 +59,7 @@ export function defineComplete(command: Command, host: Host): void {
 }
 
 async function liveWords(api: DaemonApi, argument: string): Promise<readonly string[]> {
+  if (argument === 'kind') return KIND_WORDS;
   try {
     if (argument === 'pod') {
       return (await api.endpoints()).map(({ namespace, pod }) => `${namespace}/${pod}`);

@@ -46,6 +46,7 @@ const WHOLE: Readonly<Record<string, string>> = {
   'dns-query': 'regular expression',
   'traffic-direction': 'ingress or egress',
   interface: 'network interface',
+  reply: 'true or false: whether it is a reply',
   uuid: 'flow by its UUID',
   'trace-id': 'trace by its id',
   'node-name': 'node, * for any characters',

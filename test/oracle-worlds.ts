@@ -113,10 +113,11 @@ export class WorldMaker {
   private drawGrammar(): Grammar {
     const { dice, options } = this;
     const seesPods = options.semantics === 'kubernetes' || options['policy-cidr-match-mode'].includes('pods');
-    const modes = dice.chance(50) ? AUTHENTICATED_PORTS : [];
+    const modes = dice.chance(35) ? AUTHENTICATED_PORTS : [];
     return {
       options,
       hasEgressNames: !seesPods,
+      hasAggregates: modes.length === 0,
       authentication: new Map(
         modes.map((port) => [port, dice.pick(['disabled', 'required', 'test-always-fail'] as const)]),
       ),

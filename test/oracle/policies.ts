@@ -30,6 +30,11 @@ export interface Grammar {
   readonly options: Options;
   /** With CIDR rules that see pods, pods of the same labels may differ in identity: named ports outwards are left out. */
   readonly hasEgressNames: boolean;
+  /**
+   * Entities that stand for an aggregate identity (facts 3.4) share its entries with everyone, so that which authentication
+   * goes with them depends on the numbers of identities; they do not come with authentication in one world.
+   */
+  readonly hasAggregates: boolean;
   /** Rules for the same ports ask for the same authentication: different ones for the same peer are a conflict. */
   readonly authentication: ReadonlyMap<string, 'disabled' | 'required' | 'test-always-fail'>;
 }
@@ -214,16 +219,18 @@ export class PolicyMaker {
   }
 
   private entity(isDeny: boolean): string {
-    return this.dice.weighted(
+    const { dice, grammar } = this;
+    const weight = grammar.hasAggregates ? 1 : 0;
+    return dice.weighted(
       [isDeny ? 2 : 25, 'all'],
-      [25, 'world'],
-      [20, 'cluster'],
+      [25 * weight, 'world'],
+      [20 * weight, 'cluster'],
+      [3 * weight, 'cluster-mesh'],
+      [12 * weight, 'remote-node'],
       [12, 'host'],
-      [12, 'remote-node'],
       [8, 'kube-apiserver'],
       [3, 'health'],
       [2, 'none'],
-      [3, 'cluster-mesh'],
     );
   }
 

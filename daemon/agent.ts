@@ -51,6 +51,7 @@ import { Supervisor } from './supervisor.ts';
 const HOST_PORT = 'port:host';
 const UPLINK_PORT = 'port:uplink';
 const HOUSEKEEPING_MS = 5000;
+const PORTS_DELAY_MS = 5; // a port that waits drops nothing that would not have been dropped before
 
 export interface AgentOptions {
   readonly config: Config;
@@ -94,6 +95,7 @@ export class Agent {
   readonly #endWatches: (() => unknown)[] = [];
   /** The host's port and the uplink's. */
   readonly #fixedPorts: WantedPort[] = [];
+  #portsSoon: NodeJS.Timeout | undefined;
   /** TAP descriptors that the dataplane on the other end of the link has, by port. */
   readonly #given = new Map<number, number>();
   #hostAddresses: readonly string[] = [];
@@ -128,7 +130,7 @@ export class Agent {
       routerMac: this.#routerMac,
       attacher: this.#attacher,
       numbering: this.#numbering,
-      onChange: () => this.#publishPorts(),
+      onChange: () => this.#publishPortsSoon(),
       onOutcome: (key, problem) => this.#noteAttach(key, problem),
     });
     this.#feed = new PodFeed({ cluster: this.cluster, reconciler: this.reconciler, plan: config });
@@ -213,8 +215,9 @@ export class Agent {
     for (const end of this.#endWatches) await end();
     this.observer.stop();
     this.prober.stop();
-    await this.reconciler.stop();
+    clearTimeout(this.#portsSoon);
     await this.supervisor.stop();
+    await this.reconciler.stop();
     await this.#attacher.detach(UPLINK_OWNER);
     await lowerHostPort(this.config.name, this.#journal);
     if (this.#journal.hasFirewall) await this.#firewall.remove();
@@ -288,6 +291,14 @@ export class Agent {
     this.#board.set('publish', this.publisher.sentences());
     this.publisher.commit();
     this.#publishPorts();
+  }
+
+  /** Once for all pods that became ready in the same turn. */
+  #publishPortsSoon(): void {
+    this.#portsSoon ??= setTimeout(() => {
+      this.#portsSoon = undefined;
+      this.#publishPorts();
+    }, PORTS_DELAY_MS);
   }
 
   /** Ports and addresses of what is attached. */

@@ -105,11 +105,14 @@ export class Attacher {
   async attach(spec: AttachmentSpec): Promise<Attachment> {
     const { journal } = this.#options;
     if (journal.attachment(spec.owner) !== undefined) await this.detach(spec.owner);
-    const identity = await this.#namespace(spec);
-    if (spec.mode === 'tap') refuseForeign(spec);
-    const begun: Attachment = { ...spec, state: 'making', netnsIdentity: identity, ifindex: 0, foundMac: '' };
-    journal.enterAttachment(begun);
-    const made: Attachment = { ...begun, ...(await this.#make(spec)), state: 'made' };
+    const isNew = this.#mustMakeNamespace(spec);
+    if (spec.mode === 'tap' && !isNew) refuseForeign(spec);
+    const netnsFound = netnsIdentity(spec.netns) ?? '';
+    const begun: Attachment = { ...spec, state: 'making', netnsIdentity: netnsFound, ifindex: 0, foundMac: '' };
+    journal.enterAttachment(begun, isNew ? spec.netns : undefined);
+    if (isNew) await createNetns(spec.netns);
+    const found = await this.#make(spec);
+    const made: Attachment = { ...begun, ...found, netnsIdentity: netnsIdentity(spec.netns) ?? '', state: 'made' };
     journal.enterAttachment(made);
     return made;
   }
@@ -123,22 +126,38 @@ export class Attacher {
     // The link before its shield: else the host's stack would get the last frames.
     if (made.mode === 'veth') await removeLink(made.hostInterface);
     if (made.mode !== 'tap') await firewall.unshield([made.hostInterface]);
-    if (journal.namespaces.includes(made.netns)) {
-      await deleteNetns(made.netns);
-      journal.strikeNamespace(made.netns);
-    }
-    journal.strikeAttachment(owner);
+    if (journal.namespaces.includes(made.netns)) await deleteNetns(made.netns);
+    journal.strikeAttachments([owner]);
   }
 
-  async #namespace(spec: AttachmentSpec): Promise<string> {
-    const found = netnsIdentity(spec.netns);
-    if (found !== undefined || spec.mode === 'existing') return found ?? '';
-    if (!this.#options.createNamespaces || spec.netns.includes('/')) {
-      throw new NamespaceMissingError(`namespace missing: ip netns add ${spec.netns}`);
-    }
-    this.#options.journal.enterNamespace(spec.netns);
-    await createNetns(spec.netns);
-    return netnsIdentity(spec.netns) ?? '';
+  /**
+   * Removes everything that was made for pods, many at once.
+   * @throws CommandError when something resisted; it stays in the journal
+   */
+  async detachAll(owners: readonly string[]): Promise<void> {
+    const { journal, firewall } = this.#options;
+    const made = owners.map((owner) => journal.attachment(owner)).filter((one) => one !== undefined);
+    for (const one of made) if (one.mode === 'tap') await this.#removeTap(one);
+    const pairs = made.filter(({ mode, hostInterface }) => mode === 'veth' && linkIndex(hostInterface) !== 0);
+    await ipBatch(
+      pairs.map(({ hostInterface }) => `link delete dev ${hostInterface}`),
+      true,
+    );
+    await firewall.unshield(made.filter(({ mode }) => mode !== 'tap').map(({ hostInterface }) => hostInterface));
+    const namespaces = made.map(({ netns }) => netns).filter((netns) => journal.namespaces.includes(netns));
+    const present = namespaces.filter((netns) => netnsIdentity(netns) !== undefined);
+    await ipBatch(
+      present.map((netns) => `netns delete ${netns}`),
+      true,
+    );
+    journal.strikeAttachments(made.map(({ owner }) => owner));
+  }
+
+  /** @throws NamespaceMissingError when it is not there and is not ours to make */
+  #mustMakeNamespace({ netns, mode }: AttachmentSpec): boolean {
+    if (mode === 'existing' || netnsIdentity(netns) !== undefined) return false;
+    if (this.#options.createNamespaces && !netns.includes('/')) return true;
+    throw new NamespaceMissingError(`namespace missing: ip netns add ${netns}`);
   }
 
   async #make(spec: AttachmentSpec): Promise<{ ifindex: number; foundMac: string }> {

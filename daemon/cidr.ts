@@ -82,10 +82,3 @@ export function contains(cidr: Cidr, address: Address): boolean {
 export function hostPrefix(address: Address): string {
   return `${address.text}/${address.family === 4 ? 32 : 128}`;
 }
-
-/** The address as four signed 32-bit words, IPv4 in v4-mapped form: the key form of the pinned maps. */
-export function addressWords(address: Address): [number, number, number, number] {
-  const value = address.family === 4 ? address.value | (0xffffn << 32n) : address.value;
-  const word = (shift: bigint) => Number(BigInt.asIntN(32, value >> shift));
-  return [word(96n), word(64n), word(32n), word(0n)];
-}

@@ -58,23 +58,19 @@ export class Journal {
     return this.#entries.attachments[owner];
   }
 
-  enterAttachment(attachment: Attachment): void {
-    this.#entries.attachments[attachment.owner] = attachment;
+  /** @param madeNamespace the namespace that is going to be made for it, when one is */
+  enterAttachment(attachment: Attachment, madeNamespace?: string): void {
+    const { attachments, namespaces } = this.#entries;
+    attachments[attachment.owner] = attachment;
+    if (madeNamespace !== undefined && !namespaces.includes(madeNamespace)) namespaces.push(madeNamespace);
     this.#save();
   }
 
-  strikeAttachment(owner: string): void {
-    delete this.#entries.attachments[owner];
-    this.#save();
-  }
-
-  enterNamespace(name: string): void {
-    if (!this.#entries.namespaces.includes(name)) this.#entries.namespaces.push(name);
-    this.#save();
-  }
-
-  strikeNamespace(name: string): void {
-    this.#entries.namespaces = this.#entries.namespaces.filter((other) => other !== name);
+  /** Strikes out attachments and the namespaces that were made for them. */
+  strikeAttachments(owners: readonly string[]): void {
+    const gone = new Set(owners.map((owner) => this.#entries.attachments[owner]?.netns));
+    for (const owner of owners) delete this.#entries.attachments[owner];
+    this.#entries.namespaces = this.#entries.namespaces.filter((name) => !gone.has(name));
     this.#save();
   }
 

@@ -31,10 +31,9 @@ export function netnsIdentity(netns: string): string | undefined {
   }
 }
 
-/** Makes a named namespace with its loopback up. */
+/** Makes a named namespace, its loopback still down. */
 export async function createNetns(name: string): Promise<void> {
   await run('ip', ['netns', 'add', name]);
-  await run('ip', ['-n', name, 'link', 'set', 'lo', 'up']);
 }
 
 /** Removes a named namespace; one that is gone already is no error. */
@@ -57,9 +56,13 @@ export async function ipJson<T>(netns: string, args: readonly string[]): Promise
   return JSON.parse(output === '' ? '[]' : output) as T[];
 }
 
-/** Runs the lines as one `ip -batch`, in the agent's own namespace. Stops at the first that fails. */
-export async function ipBatch(lines: readonly string[]): Promise<void> {
-  if (lines.length > 0) await run('ip', ['-batch', '-'], `${lines.join('\n')}\n`);
+/**
+ * Runs the lines as one `ip -batch`, in the agent's own namespace.
+ * @param goOn whether to go on after a line that fails, rather than to stop there
+ * @throws CommandError when a line fails
+ */
+export async function ipBatch(lines: readonly string[], goOn = false): Promise<void> {
+  if (lines.length > 0) await run('ip', [...(goOn ? ['-force'] : []), '-batch', '-'], `${lines.join('\n')}\n`);
 }
 
 /**

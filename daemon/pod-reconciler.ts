@@ -124,11 +124,7 @@ export class PodReconciler {
   /** Ends all work and detaches everything. */
   async stop(): Promise<void> {
     await this.settle();
-    for (const key of [...this.pods.keys(), ...this.#departing]) {
-      await this.#options.attacher.detach(key).catch((error: unknown) => {
-        this.#options.onOutcome(key, (error as Error).message);
-      });
-    }
+    await this.#options.attacher.detachAll([...new Set([...this.pods.keys(), ...this.#departing])]);
   }
 
   #wantOne(plan: PodPlan): void {

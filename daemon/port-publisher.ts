@@ -3,9 +3,9 @@
  * has a published policy; a row that has not changed is not written again, so that the dataplane keeps its port open.
  */
 import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../policy-maps/endpoint-map.ts';
+import type { AddressWords } from '../policy-maps/ipcache.ts';
 import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../policy-maps/port-map.ts';
-import { macHigh, macLow, parseMac } from '../wire/address.ts';
-import { addressWords, parseAddress } from './cidr.ts';
+import { macHigh, macLow, parseIp, parseMac } from '../wire/address.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
@@ -38,7 +38,7 @@ export class PortPublisher {
     const indexes = new Set(wanted.map(({ index }) => index));
     const addresses = new Set(wanted.flatMap((one) => one.addresses.map((text) => wordsOf(text).join())));
     for (const one of wanted) {
-      for (const address of one.addresses) this.#writeAddress(address, one);
+      for (const address of one.addresses) this.#writeAddress(wordsOf(address), one);
       this.#writePort(one);
     }
     for (const key of [...this.#addresses.keys()]) if (!addresses.has(key)) this.#clearAddress(key);
@@ -56,8 +56,7 @@ export class PortPublisher {
     this.#changes++;
   }
 
-  #writeAddress(address: string, { index, port, isHost }: WantedPort): void {
-    const words = wordsOf(address);
+  #writeAddress(words: AddressWords, { index, port, isHost }: WantedPort): void {
     const value: EndpointValue = {
       ifindex: port.ifindex,
       lxcId: port.endpointId,
@@ -113,7 +112,12 @@ export function macWords(text: string): MacWords {
   return { high: macHigh(mac), low: macLow(mac) };
 }
 
-/** An address as the maps hold it, IPv4 v4-mapped. */
+/**
+ * An address as the maps hold it, IPv4 v4-mapped.
+ * @throws RangeError when it is none
+ */
 export function wordsOf(text: string): [number, number, number, number] {
-  return addressWords(parseAddress(text));
+  const words: [number, number, number, number] = [0, 0, 0, 0];
+  if (parseIp(text, words) === 0) throw new RangeError(`publish an address: "${text}" is none`);
+  return words;
 }

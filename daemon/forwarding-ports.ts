@@ -26,6 +26,10 @@ import {
 } from '../policy-maps/port-map.ts';
 
 const RETRY_MS = 500;
+/** All receive rings together; each port has a share of it, within these bounds. */
+const RINGS_BYTES = 20 << 20;
+const MIN_RING_BYTES = 128 << 10; // 75 frames: more than a burst
+const MAX_RING_BYTES = 512 << 10;
 const ROLES: Readonly<Record<PortKind, number>> = {
   tap: ROLE_POD,
   veth: ROLE_POD,
@@ -61,6 +65,8 @@ export class ForwardingPorts {
   readonly #open = new Map<number, OpenPort>();
   readonly #tapFds = new Map<number, number>();
   readonly #problems = new Map<number, string>();
+  /** Ports in the map. */
+  #count = 0;
   #generation = -1;
   #retryAtMs = 0;
   #hasFailures = false;
@@ -77,7 +83,9 @@ export class ForwardingPorts {
     this.#retryAtMs = nowMs + RETRY_MS;
     this.#hasFailures = false;
     const seen = new Set<number>();
-    for (const entry of this.#parts.portMap.entries()) {
+    const entries = [...this.#parts.portMap.entries()];
+    this.#count = entries.length;
+    for (const entry of entries) {
       seen.add(entry.index);
       this.#reconcile(entry);
     }
@@ -152,7 +160,7 @@ export class ForwardingPorts {
     const mac = macBytes(entry.mac.high, entry.mac.low);
     const options = { index: entry.index, name: entry.ifname, mtu: entry.mtu, mac };
     if (entry.kind === 'pcap') return this.#parts.openPcap(entry);
-    if (entry.kind !== 'tap') return new VethPort(arena, options);
+    if (entry.kind !== 'tap') return new VethPort(arena, { ...options, ringBytes: ringBytes(this.#count) });
     const fd = this.#tapFds.get(entry.index);
     return fd === undefined ? null : new TapPort(arena, { ...options, fd });
   }
@@ -221,6 +229,11 @@ export class ForwardingPorts {
     this.#problems.set(index, text);
     this.#parts.onProblem(text);
   }
+}
+
+/** A port opened among few keeps its large ring when more come; what matters is that hundreds do not cost hundreds of MB. */
+function ringBytes(ports: number): number {
+  return Math.min(MAX_RING_BYTES, Math.max(MIN_RING_BYTES, Math.floor(RINGS_BYTES / ports)));
 }
 
 function macBytes(high: number, low: number): Uint8Array {

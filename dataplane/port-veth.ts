@@ -7,6 +7,8 @@ import { KernelPort } from './port-kernel.ts';
 export interface VethPortOptions extends PortOptions {
   /** Namespace that has the interface `name`; default the caller's. */
   netns?: string;
+  /** Memory of the receive ring; default native RING_BYTES. */
+  ringBytes?: number;
   /** For a real network card: ask for frames to foreign MAC addresses too. */
   promiscuous?: boolean;
 }

@@ -164,9 +164,12 @@ function problemsOf(plan: PodPlan, annotations: Readonly<Record<string, string>>
     const same = plan.addresses.filter((address) => isIP(address) === family);
     if (same.length > 1) wrong('status.podIPs', same.join(', '), `one IPv${family} address`);
   }
-  if (plan.place === 'external' && plan.addresses.length === 0) {
+  const given = { existing: ANNOTATIONS.interface, external: ANNOTATIONS.external };
+  const bringsItsOwn =
+    plan.place === 'external' ? given.external : plan.mode === 'existing' ? given.existing : undefined;
+  if (bringsItsOwn !== undefined && plan.addresses.length === 0) {
     problems.push(
-      `${ANNOTATIONS.external}: found no status.podIP, wanted one: an outsider's address is not ours to choose`,
+      `${bringsItsOwn}: found no status.podIP, wanted the addresses that the pod has: they are not ours to choose`,
     );
   }
   return problems;

@@ -114,6 +114,11 @@ export class PodReconciler {
     this.#wind();
   }
 
+  /** Waits until nothing is under way; what is to be tried later does not count. */
+  async idle(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working.values());
+  }
+
   /** Begins no more work, and waits for what is under way. */
   async settle(): Promise<void> {
     this.#isStopped = true;

@@ -1,6 +1,6 @@
 /**
  * Nanoseconds and bytes of heap per frame of the pipeline alone: memory ports, no kernel. Each case runs in rounds; the
- * median and the spread are printed. `--json` prints one JSON object.
+ * median and the spread are printed; with `--json` as the lines that scripts/bench reads.
  */
 import { entry, forAnyPeer, World, words } from '../test/dataplane-world.ts';
 import { pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
@@ -111,13 +111,15 @@ run('tcp v4, whole path each batch, 10k entries', world, established(world, '10.
 world = twoPods(10, 10);
 run('ping', world, [pingFrame({ from: world.pods[0], to: '10.0.0.3', id: 7 })]);
 
-if (process.argv.includes('--json')) {
-  console.log(JSON.stringify(rows));
-} else {
-  for (const row of rows) {
-    const spread = `${row.minNs.toFixed(0)}..${row.maxNs.toFixed(0)}`;
+for (const row of rows) {
+  if (process.argv.includes('--json')) {
+    console.log(JSON.stringify({ metric: `pipeline: ${row.name}`, value: row.medianNs, unit: 'ns/frame' }));
     console.log(
-      `${row.name.padEnd(50)} ${row.medianNs.toFixed(0).padStart(6)} ns/frame (${spread})  heap ${row.heapBytesPerFrame.toFixed(2)} B/frame`,
+      JSON.stringify({ metric: `pipeline heap: ${row.name}`, value: row.heapBytesPerFrame, unit: 'B/frame' }),
     );
+    continue;
   }
+  const spread = `${row.minNs.toFixed(0)}..${row.maxNs.toFixed(0)}`;
+  const time = `${row.medianNs.toFixed(0).padStart(6)} ns/frame (${spread})`;
+  console.log(`${row.name.padEnd(50)} ${time}  heap ${row.heapBytesPerFrame.toFixed(2)} B/frame`);
 }

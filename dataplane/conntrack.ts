@@ -11,7 +11,13 @@
  * An event is due ("report") when a connection is new, when a TCP flag is seen for the first time in its direction, when
  * one side closes, and every REPORT_SEC: that bounds the number of events by connections, not by packets.
  */
-import {
+import * as row from '../policy-maps/conntrack-row.ts';
+import type { Frame } from '../wire/frame.ts';
+import * as tcp from '../wire/tcp.ts';
+import { PROTO_TCP } from './parse.ts';
+
+// Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
+const {
   CT_FLAGS,
   CT_FLAG_RX_CLOSING,
   CT_FLAG_SEEN_NON_SYN,
@@ -21,10 +27,7 @@ import {
   CT_LIFETIME,
   CT_RX_FLAGS_SEEN,
   CT_TX_FLAGS_SEEN,
-} from '../policy-maps/conntrack-row.ts';
-import type { Frame } from '../wire/frame.ts';
-import * as tcp from '../wire/tcp.ts';
-import { PROTO_TCP } from './parse.ts';
+} = row;
 
 export const CT_NEW = 0;
 export const CT_ESTABLISHED = 1;

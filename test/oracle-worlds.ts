@@ -29,6 +29,8 @@ export interface Change {
   /** Addresses of names from now on; none = forgotten. */
   readonly names?: Readonly<Record<string, readonly string[]>>;
   readonly apiServers?: readonly string[];
+  /** A pod without labels comes, or goes. */
+  readonly newcomer?: boolean;
 }
 
 const OUTSIDE = [
@@ -47,6 +49,9 @@ const NODES = [
   { name: 'there', ips: ['192.168.0.2', 'fd00:99::2'] },
   { name: 'beyond', ips: ['192.168.0.3'] },
 ];
+/** Of pods in the network of the node `there`. */
+const NODE_STATUS = { podIP: '192.168.0.2', podIPs: [{ ip: '192.168.0.2' }] };
+export const NEWCOMER = '10.0.9.9';
 const NAMES: Record<string, string[]> = {
   'a.example.com': ['20.1.2.3', '2001:db8:1::1'],
   'b.example.com': ['20.1.2.4', '20.2.0.1'],
@@ -64,6 +69,9 @@ export class WorldMaker {
   private readonly documents = new Map<string, Document>();
   private names: Record<string, string[]> = {};
   private apiServers: string[] = [];
+  private hasNewcomer = false;
+  /** Of pods that are gone: the next may get them. */
+  private readonly freeAddresses: string[][] = [];
   private made = 0;
 
   constructor(seed: number) {
@@ -78,12 +86,20 @@ export class WorldMaker {
     for (const name of GROUPS) if (dice.chance(70)) this.put(this.group(name));
     for (const [name, ips] of Object.entries(NAMES)) if (dice.chance(70)) this.names[name] = ips;
     if (dice.chance(60)) this.apiServers = this.drawApiServers();
+    this.hasNewcomer = dice.chance(30);
     for (let i = dice.between(3, 20); i > 0; i--) this.put(this.policies.policy(`p${this.made++}`));
   }
 
   world(): World {
     const apiServers = [...this.apiServers];
-    return { options: this.options, documents: [...this.documents.values()], names: { ...this.names }, apiServers };
+    const newcomer = this.hasNewcomer ? NEWCOMER : undefined;
+    return {
+      newcomer,
+      options: this.options,
+      documents: [...this.documents.values()],
+      names: { ...this.names },
+      apiServers,
+    };
   }
 
   private drawOptions(): Options {
@@ -163,12 +179,24 @@ export class WorldMaker {
 
   private newPod(): Document {
     const { dice } = this;
-    const number = ++this.made;
+    const name = `pod${++this.made}`;
     const namespace = dice.pick(NAMESPACES);
+    return this.pod({
+      name,
+      namespace,
+      ips: this.newAddresses(namespace),
+      nodeName: dice.chance(80) ? 'here' : 'there',
+    });
+  }
+
+  /** Of its own, of one that is gone, or none yet. */
+  private newAddresses(namespace: string): string[] {
+    const { dice } = this;
+    if (dice.chance(4)) return [];
+    if (this.freeAddresses.length > 0 && dice.chance(50)) return this.freeAddresses.pop()!;
     const place = NAMESPACES.indexOf(namespace) + 1;
-    const ips = [`10.0.${place}.${number}`, ...(dice.chance(40) ? [`fd00:${place}::${number.toString(16)}`] : [])];
-    const nodeName = dice.chance(80) ? 'here' : 'there';
-    return this.pod({ name: `pod${number}`, namespace, ips, nodeName });
+    const number = ++this.made;
+    return [`10.0.${place}.${number}`, ...(dice.chance(40) ? [`fd00:${place}::${number.toString(16)}`] : [])];
   }
 
   private pod({
@@ -197,16 +225,20 @@ export class WorldMaker {
         : []),
     ];
     const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
+    const isOnHostNetwork = nodeName === 'there' && dice.chance(15);
     return {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name, namespace, labels, ...annotations },
       spec: {
         nodeName,
+        ...(isOnHostNetwork && { hostNetwork: true }),
         ...(dice.chance(30) && { serviceAccountName: dice.pick(ACCOUNTS) }),
         containers: [{ name: 'main', ports }],
       },
-      status: { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) },
+      status: isOnHostNetwork
+        ? NODE_STATUS
+        : { ...(ips.length > 0 && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }) },
     };
   }
 
@@ -270,6 +302,7 @@ export class WorldMaker {
       [2, () => this.remove(dice.pick(this.all('Node').filter(({ metadata }) => metadata.name !== 'here')))],
       [3, () => this.changeApiServers()],
       [8, () => this.changeName()],
+      [2, () => this.changeNewcomer()],
     )();
   }
 
@@ -280,6 +313,7 @@ export class WorldMaker {
 
   private remove(document: Document | undefined): Change {
     if (document === undefined) return { text: 'nothing', set: [], removed: [] };
+    if (document.kind === 'Pod' && addressesOf(document).length > 0) this.freeAddresses.push(addressesOf(document));
     return { text: `remove ${keyOf(document)}`, set: [], removed: [this.drop(document)] };
   }
 
@@ -287,8 +321,12 @@ export class WorldMaker {
     const old = this.dice.pick(this.all('Pod'));
     if (old === undefined) return this.set('add pod', [this.newPod()]);
     const { name, namespace } = old.metadata;
-    const pod = this.pod({ name, namespace, ips: addressesOf(old), nodeName: old.spec.nodeName });
-    return this.set('change pod', [pod]);
+    const had = addressesOf(old);
+    const isMoved = this.dice.chance(15);
+    const ips = had.length === 0 || isMoved ? this.newAddresses(namespace) : had;
+    if (isMoved && had.length > 0) this.freeAddresses.push(had);
+    const nodeName = isMoved ? this.dice.pick(['here', 'there']) : old.spec.nodeName;
+    return this.set('change pod', [this.pod({ name, namespace, ips, nodeName })]);
   }
 
   private changeNamespace(): Change {
@@ -328,6 +366,11 @@ export class WorldMaker {
     return { text: `API servers ${this.apiServers.join()}`, set: [], removed: [], apiServers: this.apiServers };
   }
 
+  private changeNewcomer(): Change {
+    this.hasNewcomer = !this.hasNewcomer;
+    return { text: 'newcomer', set: [], removed: [], newcomer: this.hasNewcomer };
+  }
+
   /** The world as it is, one thing after another in random order. */
   construction(): Change[] {
     const { dice } = this;
@@ -340,19 +383,23 @@ export class WorldMaker {
         names: { [name]: ips },
       })),
       { text: 'API servers', set: [], removed: [], apiServers: this.apiServers },
+      { text: 'newcomer', set: [], removed: [], newcomer: this.hasNewcomer },
     ]);
   }
 
   /** Removes everything, in random order; a few at a time. */
   *demolition(): Generator<Change> {
     const { dice } = this;
-    yield { text: 'no API servers', set: [], removed: [], apiServers: [] };
+    this.apiServers = [];
+    this.hasNewcomer = false;
+    yield { text: 'no API servers, no newcomer', set: [], removed: [], apiServers: [], newcomer: false };
     const rest = dice.shuffle([...this.documents.values(), ...Object.keys(this.names)]);
     while (rest.length > 0) {
       const some = rest.splice(0, dice.between(1, 6));
       const removed = some.filter((one): one is Document => typeof one !== 'string');
       const names = Object.fromEntries(some.filter((one) => typeof one === 'string').map((name) => [name, []]));
       for (const document of removed) this.drop(document);
+      for (const name of Object.keys(names)) delete this.names[name];
       yield { text: `demolish ${removed.map(keyOf).join(', ')}`, set: [], removed, names };
     }
   }
@@ -365,8 +412,13 @@ export class WorldMaker {
     const nodes = this.all('Node').flatMap(({ status }) => status.addresses.map(({ address }: any) => address));
     const pod = (): string => (pods.length === 0 ? '10.0.1.1' : dice.pick(pods));
     const host = '192.168.0.1';
-    const other = (): string => dice.weighted([55, pod()], [8, host], [10, dice.pick(nodes)], [27, dice.pick(OUTSIDE)]);
-    const subject = dice.chance(this.options['enable-host-firewall'] ? 12 : 1) ? host : pod();
+    const other = (): string =>
+      dice.weighted([55, pod()], [8, host], [nodes.length === 0 ? 0 : 10, dice.pick(nodes)], [27, dice.pick(OUTSIDE)]);
+    const subject = dice.weighted(
+      [this.options['enable-host-firewall'] ? 12 : 1, host],
+      [this.hasNewcomer ? 5 : 0, NEWCOMER],
+      [85, pod()],
+    );
     const isV6 = (ip: string): boolean => ip.includes(':');
     let remote = other();
     while (isV6(remote) !== isV6(subject) || remote === subject)

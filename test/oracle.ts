@@ -49,6 +49,7 @@ export class Oracle {
   private readonly rules: readonly Rule[];
   private readonly parties = new Map<string, Party>();
   private readonly selected = new Map<Party, Rule[]>();
+  private readonly alike = new Map<Party, Document[]>();
   private readonly world: World;
 
   constructor(world: World) {
@@ -73,6 +74,15 @@ export class Oracle {
     return this.judgeSide({ packet, direction, subject, remote, rules });
   }
 
+  /** Whether what would be dropped of the pod at this address passes all the same. */
+  isAudited(ip: string): boolean {
+    const isMarked = (document: Document | undefined): boolean =>
+      document?.metadata.annotations?.['sluice.io/audit'] === 'true';
+    const { pod } = this.whoIs(ip);
+    const namespace = ofKind(this.world, 'Namespace').find((one) => one.metadata.name === pod?.metadata.namespace);
+    return this.world.options['policy-audit-mode'] || isMarked(pod) || isMarked(namespace);
+  }
+
   /** Whether some policy on trial is about the pod (or host) at this address. */
   isOnTrial(ip: string): boolean {
     return this.rulesFor(this.whoIs(ip)).some((rule) => rule.isAudited);
@@ -80,9 +90,15 @@ export class Oracle {
 
   /** The pods with the same identity. */
   private podsLike(party: Party): Document[] {
+    const known = this.alike.get(party);
+    if (known !== undefined) return known;
     const textOf = (labels: Labels): string => JSON.stringify([...labels].sort());
     const wanted = textOf(party.labels);
-    return ofKind(this.world, 'Pod').filter((pod) => textOf(podLabels(this.world, pod)) === wanted);
+    const pods = ofKind(this.world, 'Pod').filter(
+      (pod) => pod.spec.hostNetwork !== true && textOf(podLabels(this.world, pod)) === wanted,
+    );
+    this.alike.set(party, pods);
+    return pods;
   }
 
   private rulesFor(subject: Party): Rule[] {
@@ -108,7 +124,7 @@ export class Oracle {
     const { options } = this.world;
     if (options['enable-policy'] === 'never') return OPEN;
     if (subject.kind === 'host' && !options['enable-host-firewall']) return OPEN;
-    const isAlways = options['enable-policy'] === 'always';
+    const isAlways = options['enable-policy'] === 'always' || subject.kind === 'init';
     if (rules.length === 0 && !isAlways) return OPEN;
 
     const isClosed = isAlways || rules.some((rule) => rule.isDefaultDeny);
@@ -117,7 +133,7 @@ export class Oracle {
     if (grants.some((grant) => grant.isDeny)) return { ...OPEN, enforced: true, reason: 181 };
     const isLocalhost =
       direction === 'ingress' &&
-      subject.kind === 'pod' &&
+      subject.kind !== 'host' &&
       remote.kind === 'host' &&
       options['allow-localhost'] !== 'policy';
     if (grants.length === 0) return { ...OPEN, enforced: true, reason: isClosed && !isLocalhost ? 133 : 0 };

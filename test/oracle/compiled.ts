@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { type Changes, Cluster, type EndpointChange } from '../../policy/cluster.ts';
 import { readDocuments } from '../../policy/document.ts';
 import { formatProblem, hasErrors } from '../../policy/problems.ts';
+import { RemoteRules, viewOf } from '../../l7proxy/http-rules.ts';
+import { Head } from '../../l7proxy/http1-head.ts';
+import { parseRequest } from '../../l7proxy/http1-start-line.ts';
 import { Ipcache } from '../../policy-maps/ipcache.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../../policy-maps/memory-mapper.ts';
@@ -11,12 +14,13 @@ import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { parseCidr, parseIp } from '../../wire/address.ts';
 import type { Direction, Packet, Side } from '../oracle.ts';
-import { type Change, keyOf } from '../oracle-worlds.ts';
+import { type Change, keyOf, NEWCOMER } from '../oracle-worlds.ts';
 import { isV6 } from './addresses.ts';
-import { addressesOf, type Document, type Options } from './parties.ts';
-import { dnsMatches, httpMatches, kafkaAllows, type Requests, serverNameMatches } from './requests.ts';
+import { addressesOf, type Document, nodeAddresses, type Options } from './parties.ts';
+import { dnsMatches, kafkaAllows, type Requests, serverNameMatches } from './requests.ts';
 
 const HOST_ENDPOINT = 1;
+const NEWCOMER_ENDPOINT = 2;
 const RESERVED = 255; // identities up to here are always there
 const WORLD = { single: 2, ipv4: 9, ipv6: 10 };
 
@@ -38,8 +42,9 @@ export class Compiled {
   private readonly ruleSets = new Map<number, L7RuleSet>();
   private readonly identities = new Set<number>();
   private readonly cookies = new Set<number>();
-  /** Endpoint numbers by the address of the pod or host, and by the pod. */
+  /** Endpoint numbers by address; addresses and numbers by object. */
   private readonly byAddress = new Map<string, number>();
+  private readonly addresses = new Map<string, readonly string[]>();
   private readonly numbers = new Map<string, number>();
   private readonly texts = new Map<Document, ReturnType<typeof readDocuments>['documents']>();
 
@@ -54,24 +59,36 @@ export class Compiled {
     return join(this.folder, `${name}_${++files}`);
   }
 
-  apply({ set, removed, names = {}, apiServers }: Change): void {
+  apply({ set, removed, names = {}, apiServers, newcomer }: Change): void {
     for (const document of set) this.set(document);
     for (const document of removed) this.remove(document);
     for (const [name, ips] of Object.entries(names)) this.cluster.setName(name, ips);
     if (apiServers !== undefined) this.cluster.setApiServers(apiServers);
+    if (newcomer === true) this.cluster.setInitEndpoint(NEWCOMER_ENDPOINT);
+    if (newcomer === false) this.cluster.removeEndpoint(NEWCOMER_ENDPOINT);
+    if (newcomer === true) this.byAddress.set(NEWCOMER, NEWCOMER_ENDPOINT);
+    if (newcomer === false) this.byAddress.delete(NEWCOMER);
   }
 
   private set(document: Document): void {
-    for (const one of this.read(document)) {
-      this.cluster.apply(
-        one,
-        document.kind === 'Pod' && document.spec.nodeName === 'here' ? this.numberOf(document) : 0,
-      );
-    }
+    const isHere = document.kind === 'Pod' && document.spec.nodeName === 'here';
+    for (const one of this.read(document)) this.cluster.apply(one, isHere ? this.numberOf(document) : 0);
+    if (document.kind === 'Pod') this.forget(keyOf(document));
+    if (isHere) this.remember(keyOf(document), this.numberOf(document), addressesOf(document));
     if (document.kind === 'Node' && document.metadata.name === 'here') {
       this.cluster.setHostEndpoint(HOST_ENDPOINT, document.metadata.labels);
-      for (const { address } of document.status.addresses) this.byAddress.set(address, HOST_ENDPOINT);
+      this.remember(keyOf(document), HOST_ENDPOINT, nodeAddresses(document));
     }
+  }
+
+  private remember(key: string, endpoint: number, addresses: readonly string[]): void {
+    this.addresses.set(key, addresses);
+    for (const ip of addresses) this.byAddress.set(ip, endpoint);
+  }
+
+  private forget(key: string): void {
+    for (const ip of this.addresses.get(key) ?? []) this.byAddress.delete(ip);
+    this.addresses.delete(key);
   }
 
   private read(document: Document): ReturnType<typeof readDocuments>['documents'] {
@@ -86,20 +103,16 @@ export class Compiled {
 
   private numberOf(pod: Document): number {
     const key = keyOf(pod);
-    const number = this.numbers.get(key) ?? this.numbers.size + HOST_ENDPOINT + 1;
+    const number = this.numbers.get(key) ?? this.numbers.size + NEWCOMER_ENDPOINT + 1;
     this.numbers.set(key, number);
-    for (const ip of addressesOf(pod)) this.byAddress.set(ip, number);
     return number;
   }
 
   private remove(document: Document): void {
     const { namespace = '', name } = document.metadata;
     this.cluster.remove({ kind: document.kind, namespace, name });
-    if (document.kind === 'Pod') for (const ip of addressesOf(document)) this.byAddress.delete(ip);
-    if (document.kind === 'Node' && name === 'here') {
-      this.cluster.removeEndpoint(HOST_ENDPOINT);
-      for (const { address } of document.status.addresses) this.byAddress.delete(address);
-    }
+    if (document.kind === 'Node' && name === 'here') this.cluster.removeEndpoint(HOST_ENDPOINT);
+    this.forget(keyOf(document));
   }
 
   flush(): Changes {
@@ -216,11 +229,12 @@ function addressOf(prefix: string): [[number, number, number, number], number] {
 }
 
 /** As the L7 engine reads a rule set: of the rules for the remote, one must allow the request. */
-function ruleSetAllows({ parser, rules }: L7RuleSet, remote: number, requests: Requests): boolean {
+function ruleSetAllows(ruleSet: L7RuleSet, remote: number, requests: Requests): boolean {
+  const { parser, rules } = ruleSet;
   const own = rules.filter(({ remotes }) => remotes === null || remotes.includes(remote));
   switch (parser) {
     case 'http':
-      return own.some(({ http }) => http == null || http.some((rule) => httpMatches(rule, requests.http)));
+      return httpRulesAllow(ruleSet, remote, requests.http);
     case 'dns':
       return own.some(({ dns }) => dns == null || dns.some((rule) => dnsMatches(rule, requests.dns)));
     case 'kafka':
@@ -238,4 +252,19 @@ function ruleSetAllows({ parser, rules }: L7RuleSet, remote: number, requests: R
       return own.some(({ serverNames }) => serverNames === undefined || fits(serverNames));
     }
   }
+}
+
+/** The judge of the L7 engine itself, with the request as it would be on the wire. */
+function httpRulesAllow(
+  ruleSet: L7RuleSet,
+  remote: number,
+  { method, path, host, headers }: Requests['http'],
+): boolean {
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const bytes = Buffer.from(`${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${fields.join('')}\r\n`);
+  const head = new Head();
+  if (parseRequest(head, bytes, 0, bytes.length) !== bytes.length)
+    throw new Error(`parse request: ${bytes.toString()}`);
+  const edits = { remove: new Set<string>(), add: [], missing: {}, rejected: {} };
+  return new RemoteRules(ruleSet, remote).allows(viewOf(bytes, head, 'raw'), bytes, head, edits);
 }

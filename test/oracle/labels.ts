@@ -96,8 +96,16 @@ const EXCLUDED = [
   'topology\\.kubernetes\\.io',
 ];
 
+const answers = new Map<string, boolean>();
+
 /** The default label filter: the longest pattern that includes a label against the shortest that excludes it. */
 export function makesIdentity(key: string): boolean {
+  let answer = answers.get(key);
+  if (answer === undefined) answers.set(key, (answer = isIncluded(key)));
+  return answer;
+}
+
+function isIncluded(key: string): boolean {
   const lengths = (patterns: string[]): number[] =>
     patterns.map((pattern) => new RegExp(`^(?:${pattern})`).exec(key)?.[0].length ?? 0).filter((length) => length > 0);
   const included = Math.max(0, ...lengths(INCLUDED));

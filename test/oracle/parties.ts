@@ -29,10 +29,13 @@ export interface World {
   /** What the agent has learnt: the addresses of DNS names. */
   readonly names: Readonly<Record<string, readonly string[]>>;
   readonly apiServers: readonly string[];
+  /** The address of a pod that has no labels yet. */
+  readonly newcomer: string | undefined;
 }
 
 export interface Party {
-  readonly kind: 'pod' | 'host' | 'node' | 'outside';
+  /** An `init` pod has no labels yet. */
+  readonly kind: 'pod' | 'init' | 'host' | 'node' | 'outside';
   /** Every address with this identity: of a pod and of the local host all, of others one. */
   readonly addresses: readonly string[];
   readonly labels: Labels;
@@ -45,15 +48,18 @@ export interface Party {
 export const ofKind = (world: World, kind: string): Document[] =>
   world.documents.filter((document) => document.kind === kind);
 
-export const addressesOf = (pod: Document): string[] => (pod.status?.podIPs ?? []).map(({ ip }: { ip: string }) => ip);
+/** Pods in the network of their node have none of their own. */
+export const addressesOf = (pod: Document): string[] =>
+  pod.spec?.hostNetwork === true ? [] : (pod.status?.podIPs ?? []).map(({ ip }: { ip: string }) => ip);
 
-const nodeAddresses = (node: Document): string[] => node.status.addresses.map(({ address }: any) => address);
+export const nodeAddresses = (node: Document): string[] => node.status.addresses.map(({ address }: any) => address);
 
 export function whoIs(world: World, ip: string): Party {
   const pod = ofKind(world, 'Pod').find((one) => addressesOf(one).includes(ip));
   if (pod !== undefined) return podParty(world, pod);
   const node = ofKind(world, 'Node').find((one) => nodeAddresses(one).includes(ip));
   if (node !== undefined) return nodeParty(world, node, ip);
+  if (ip === world.newcomer) return party(world, 'init', [ip], new Map([['reserved:init', '']]));
   const family = isV6(ip) ? 'world-ipv6' : 'world-ipv4';
   const labels = new Map([[`reserved:${world.options['dual-stack'] ? family : 'world'}`, '']]);
   if (world.apiServers.includes(ip)) labels.set('reserved:kube-apiserver', '');

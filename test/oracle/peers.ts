@@ -121,7 +121,7 @@ type Seen = readonly ('nodes' | 'pods')[];
 
 /** CIDR rules are blind to pods and nodes, unless configured to see them. */
 function isSeen({ kind }: Party, seen: Seen): boolean {
-  return kind === 'outside' || seen.includes(kind === 'pod' ? 'pods' : 'nodes');
+  return kind === 'outside' || seen.includes(kind === 'host' || kind === 'node' ? 'nodes' : 'pods');
 }
 
 /** An identity is inside a prefix when one of its addresses is, and so for exceptions. */

@@ -113,6 +113,7 @@ export class PolicyMaker {
   private subject(namespace: string): Document {
     const { dice } = this;
     return dice.weighted<() => Document>(
+      [namespace === '' ? 5 : 0, () => ({ matchLabels: { 'reserved:init': '' } })],
       [35, () => ({})],
       [45, () => ({ matchLabels: { app: dice.pick(APPS) } })],
       [10, () => this.labelSelector()],

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Direction, Oracle, type Packet, type Side } from '../oracle.ts';
-import { type Change, keyOf, WorldMaker } from '../oracle-worlds.ts';
+import { type Change, keyOf, NEWCOMER, WorldMaker } from '../oracle-worlds.ts';
 import { Compiled } from './compiled.ts';
 import type { Document, Options, World } from './parties.ts';
 import { shrink } from './shrink.ts';
@@ -71,8 +71,7 @@ export class WorldRun {
       found = this.compare(compiled, packets.step, `step ${i}: ${change.text}`);
     }
     found ??= this.compareFresh(packets.step);
-    if (found === undefined) this.demolish(compiled, packets.step);
-    return found;
+    return found ?? this.demolish(compiled, packets.step);
   }
 
   private build(construction: readonly Change[]): Compiled {
@@ -86,25 +85,29 @@ export class WorldRun {
     return compiled;
   }
 
-  /** The same world, made in another order at one go. */
+  /** The same world, made in another order. */
   private compareFresh(packets: number): Disagreement | undefined {
-    this.history.length = 0;
+    const lived = this.history.splice(0);
     const compiled = this.build(this.maker.construction());
     const found = this.compare(compiled, packets, 'afresh');
+    this.history.splice(0, Infinity, ...lived);
     compiled.end();
     return found;
   }
 
-  private demolish(compiled: Compiled, packets: number): void {
+  private demolish(compiled: Compiled, packets: number): Disagreement | undefined {
     for (const change of this.maker.demolition()) {
+      this.history.push(change);
       compiled.apply(change);
       compiled.flush();
+      const found = this.compare(compiled, Math.ceil(packets / 5), change.text);
+      if (found !== undefined) return found;
     }
     const leftovers = compiled.leftovers();
     if (Object.keys(leftovers).length > 0)
-      throw new Error(`seed ${this.seed}: left over: ${JSON.stringify(leftovers)}`);
-    void packets;
+      throw new Error(`world ${this.seed}: left over: ${JSON.stringify(leftovers)}`);
     compiled.end();
+    return undefined;
   }
 
   private compare(compiled: Compiled, packets: number, step: string): Disagreement | undefined {
@@ -128,6 +131,10 @@ export function compare(oracle: Oracle, compiled: Compiled, packet: Packet, tall
   for (const direction of ['egress', 'ingress'] as const) {
     const subject = direction === 'egress' ? packet.from : packet.to;
     if (!compiled.isLocal(subject)) continue;
+    if (oracle.isAudited(subject) !== compiled.isAudited(subject))
+      throw new Error(`${subject}: audited on one side only`);
+    if (oracle.isOnTrial(subject) !== compiled.isOnTrial(subject))
+      throw new Error(`${subject}: on trial on one side only`);
     for (const withTrial of oracle.isOnTrial(subject) ? [false, true] : [false]) {
       const expected = oracle.judge(packet, direction, withTrial);
       const got = compiled.judge(packet, direction, withTrial);
@@ -154,13 +161,15 @@ export function worldAfter(options: Options, history: readonly Change[]): World 
   const documents = new Map<string, Document>();
   const names: Record<string, readonly string[]> = {};
   let apiServers: readonly string[] = [];
+  let newcomer: string | undefined;
   for (const change of history) {
     for (const document of change.set) documents.set(keyOf(document), document);
     for (const document of change.removed) documents.delete(keyOf(document));
     for (const [name, ips] of Object.entries(change.names ?? {})) names[name] = ips;
     apiServers = change.apiServers ?? apiServers;
+    if (change.newcomer !== undefined) newcomer = change.newcomer ? NEWCOMER : undefined;
   }
-  return { options, documents: [...documents.values()], names, apiServers };
+  return { options, documents: [...documents.values()], names, apiServers, newcomer };
 }
 
 /** Whether a history still shows the difference; a history that cannot be is none. */
@@ -189,12 +198,13 @@ export function explain(found: Disagreement): string {
   return [
     `seed ${found.seed}, ${found.step}`,
     `options: ${defaults.join(', ')}`,
-    ...history.map(({ set, removed, names, apiServers }) =>
+    ...history.map(({ set, removed, names, apiServers, newcomer }) =>
       [
         ...set.map((one) => `  set ${JSON.stringify(one)}`),
         ...removed.map((one) => `  remove ${keyOf(one)}`),
         ...(names === undefined ? [] : [`  names ${JSON.stringify(names)}`]),
         ...(apiServers === undefined ? [] : [`  API servers ${apiServers.join()}`]),
+        ...(newcomer === undefined ? [] : [`  newcomer ${newcomer}`]),
       ].join('\n'),
     ),
     `packet: ${packet.from} -> ${packet.to} protocol ${packet.protocol} port ${packet.port}; ${direction}${found.withTrial ? ' with trial' : ''}`,

@@ -8,8 +8,15 @@ export function shrink(found: Disagreement): readonly Change[] {
     return JSON.stringify([now?.expected, now?.got]) === JSON.stringify([found.expected, found.got]);
   };
   // What is wrong in a world built at one go needs no history.
-  const { documents, names, apiServers } = worldAfter(found.options, found.history);
-  const fresh: Change = { text: 'all', set: documents, removed: [], names, apiServers };
+  const { documents, names, apiServers, newcomer } = worldAfter(found.options, found.history);
+  const fresh: Change = {
+    text: 'all',
+    set: documents,
+    removed: [],
+    names,
+    apiServers,
+    newcomer: newcomer !== undefined,
+  };
   let history: readonly Change[] = isBad([fresh]) ? [fresh] : found.history.filter(({ text }) => text !== 'nothing');
   if (!isBad(history)) return found.history;
   for (let before = -1; before !== JSON.stringify(history).length; ) {
@@ -49,6 +56,5 @@ function copyWithout(value: any, [key, ...rest]: (string | number)[]): unknown {
     return { ...value, [key]: copyWithout(value[key], rest) };
   }
   if (Array.isArray(value)) return value.filter((_, at) => at !== Number(key));
-  const { [key]: _, ...others } = value;
-  return others;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== String(key)));
 }

@@ -8,7 +8,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from '../hubble/directory.ts';
 import type { NetworkInterface, PolicyRef, Service } from '../hubble/flow.ts';
-import type { Cluster, EndpointChange } from '../policy/cluster.ts';
+import type { Changes, Cluster, EndpointChange } from '../policy/cluster.ts';
+import { RESERVED_IDENTITIES } from '../policy/identity.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
 const DEPARTED = 1024;
@@ -23,7 +24,7 @@ export class AgentDirectory implements Directory {
   readonly #pods: ReadonlyMap<string, LocalPod>;
   #present: Present = { endpoints: new Map(), addresses: new Map() };
   #byPort: ReadonlyMap<number, string> = new Map();
-  readonly #labels = new Map<number, readonly string[]>();
+  readonly #labels = new Map(RESERVED_IDENTITIES.map(({ id, labels }) => [id, labels]));
   readonly #goneLabels = new LRUCache<number, readonly string[]>({ max: DEPARTED });
   readonly #goneEndpoints = new LRUCache<number, EndpointEntry>({ max: DEPARTED });
   readonly #goneAddresses = new LRUCache<string, PodEntry>({ max: DEPARTED });
@@ -53,14 +54,16 @@ export class AgentDirectory implements Directory {
     this.#byPort = new Map(ports);
   }
 
-  learnIdentity(id: number, labels: readonly string[]): void {
-    this.#labels.set(id, labels);
-  }
-
-  forgetIdentity(id: number): void {
-    const labels = this.#labels.get(id);
-    if (labels !== undefined) this.#goneLabels.set(id, labels);
-    this.#labels.delete(id);
+  /** Takes the compiler's results: identities that came and went, endpoints as they are published from now on. */
+  learn({ identities, endpoints, removedEndpoints }: Changes): void {
+    for (const { id, labels } of identities.added) this.#labels.set(id, labels);
+    for (const id of identities.removed) {
+      const labels = this.#labels.get(id);
+      if (labels !== undefined) this.#goneLabels.set(id, labels);
+      this.#labels.delete(id);
+    }
+    for (const [id, change] of endpoints) this.published.set(id, change);
+    for (const id of removedEndpoints) this.published.delete(id);
   }
 
   /** Identities in use, with their labels. */

@@ -15,43 +15,30 @@
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeFd, monotonicMs, openTap } from '../dataplane/native/index.ts';
-import { Cluster } from '../policy/cluster.ts';
-import { MemoryIdentityStore, RESERVED_IDENTITIES, type StoredIdentity } from '../policy/identity.ts';
-import type { Problem } from '../policy/problems.ts';
+import { monotonicMs } from '../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT } from '../policy-maps/config-map.ts';
 import { AgentDirectory } from './agent-directory.ts';
-import { Attacher } from './attacher.ts';
 import { macOf } from './attachment.ts';
+import { Compilation } from './compilation.ts';
 import type { Config } from './config.ts';
-import type { ControlLink } from './control-link.ts';
 import { Controllers } from './controllers.ts';
-import { Firewall } from './firewall.ts';
-import { hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
-import { lowerHostPort } from './host-port.ts';
-import { HostRoutes } from './host-routes.ts';
-import { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import { watchNetns } from './netns.ts';
-import { HOST_ENDPOINT, Numbering } from './numbering.ts';
+import { HOST_ENDPOINT } from './numbering.ts';
 import { Observer } from './observer.ts';
 import { openMaps, type PinnedMaps } from './pinned-maps.ts';
 import { PodFeed } from './pod-feed.ts';
-import { PodReconciler } from './pod-reconciler.ts';
-import { podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
+import type { PodReconciler } from './pod-reconciler.ts';
+import { Ports } from './ports.ts';
 import { Prober } from './probe.ts';
-import { oneLine, ProblemBoard } from './problem-board.ts';
+import { ProblemBoard } from './problem-board.ts';
 import { Publisher } from './publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
-import { StateFile } from './state-file.ts';
 import { ObjectStore } from './store.ts';
 import { Supervisor } from './supervisor.ts';
 
-const HOST_PORT = 'port:host';
-const UPLINK_PORT = 'port:uplink';
 const HOUSEKEEPING_MS = 5000;
-const PORTS_DELAY_MS = 5; // a port that waits drops nothing that would not have been dropped before
 
 export interface AgentOptions {
   readonly config: Config;
@@ -62,13 +49,12 @@ export interface AgentOptions {
 
 export class Agent {
   config: Config;
-  readonly cluster: Cluster;
   readonly store: ObjectStore;
   readonly maps: PinnedMaps;
+  readonly compilation: Compilation;
   readonly directory: AgentDirectory;
   readonly observer: Observer;
   readonly supervisor: Supervisor;
-  readonly reconciler: PodReconciler;
   readonly publisher: Publisher;
   readonly prober: Prober;
   readonly controllers = new Controllers();
@@ -77,89 +63,46 @@ export class Agent {
   readonly isFirst: boolean;
   readonly #log: Log;
   readonly #board: ProblemBoard;
-  readonly #stateDir: string;
-  readonly #journal: Journal;
-  readonly #firewall: Firewall;
-  readonly #attacher: Attacher;
-  readonly #numbering: Numbering;
-  readonly #identities: MemoryIdentityStore;
-  readonly #identityFile: StateFile<{ identities: StoredIdentity[] }>;
   readonly #manifests: ManifestDirectory | undefined;
+  readonly #ports: Ports;
   readonly #feed: PodFeed;
+  readonly #runState: string;
   readonly #routerMac: string;
-  readonly #ports: PortPublisher;
-  readonly #hostRoutes: HostRoutes;
-  readonly #prefixes = new Set<string>();
-  /** Between policies, as they showed since a policy changed last. */
-  readonly #conflicts = new Map<string, Problem>();
   readonly #endWatches: (() => unknown)[] = [];
-  /** The host's port and the uplink's. */
-  readonly #fixedPorts: WantedPort[] = [];
-  #portsSoon: NodeJS.Timeout | undefined;
-  /** TAP descriptors that the dataplane on the other end of the link has, by port. */
-  readonly #given = new Map<number, number>();
-  #hostAddresses: readonly string[] = [];
-  /** Ports are published and pods worked on only while `running`: before, nothing has been adopted yet. */
-  #phase: 'starting' | 'running' | 'stopping' = 'starting';
+  /** Pods are worked on only while running: before, nothing has been adopted yet. */
+  #isRunning = false;
 
   /** @throws MapError naming a map file that cannot be used */
   constructor({ config, log, dataplaneCommand }: AgentOptions) {
-    const runState = join(config.runDir, 'state');
-    this.#stateDir = config.stateDir === '' ? runState : config.stateDir;
-    for (const directory of [runState, this.#stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.isFirst = !existsSync(join(runState, 'made.json'));
+    this.#runState = join(config.runDir, 'state');
+    const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
+    for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.isFirst = !existsSync(join(this.#runState, 'made.json'));
     this.config = config;
     this.#log = log;
     this.#board = new ProblemBoard(log);
-    this.#journal = new Journal(join(runState, 'made.json'));
-    this.#firewall = new Firewall(config.name);
     this.#routerMac = macOf(config.name, 'router');
-    this.maps = openMaps(config.runDir, config.maps);
-    this.#identityFile = new StateFile(join(this.#stateDir, 'identities.json'), 1);
-    this.#identities = new MemoryIdentityStore(this.#identityFile.load({ identities: [] }).identities);
     const policy = { ...config.policy, 'cluster-name': config.clusterName, 'node-name': config.nodeName };
-    this.cluster = new Cluster(policy, this.#identities);
-    this.store = new ObjectStore(join(this.#stateDir, 'objects'), policy);
+    this.store = new ObjectStore(join(stateDir, 'objects'), policy);
     this.#manifests = config.manifests === '' ? undefined : new ManifestDirectory(config.manifests, policy);
-    const { createNamespaces } = config;
-    const taps = { openTap, closeFd };
-    this.#attacher = new Attacher({ journal: this.#journal, firewall: this.#firewall, taps, createNamespaces });
-    this.#numbering = new Numbering(this.#stateDir, config);
-    this.reconciler = new PodReconciler({
-      config,
-      routerMac: this.#routerMac,
-      attacher: this.#attacher,
-      numbering: this.#numbering,
-      onChange: () => this.#publishPortsSoon(),
-      onOutcome: (key, problem) => this.#noteAttach(key, problem),
-    });
-    this.#feed = new PodFeed({ cluster: this.cluster, reconciler: this.reconciler, plan: config });
-    this.directory = new AgentDirectory(this.cluster, this.reconciler.pods);
-    for (const { id, labels } of RESERVED_IDENTITIES) this.directory.learnIdentity(id, labels);
-    this.observer = new Observer({
-      events: this.maps.events,
-      drops: this.maps.dropEvents,
-      directory: this.directory,
-      defaultDeny: (endpoint, isEgress) => this.directory.defaultDeny(endpoint, isEgress),
-      nodeName: config.nodeName,
-      capacity: config.flowRing,
-    });
-    this.supervisor = new Supervisor({
-      runDir: config.runDir,
-      command: dataplaneCommand,
-      heartbeat: () => this.maps.config.load(CONFIG_DATAPLANE_HEARTBEAT),
-      nowMs: monotonicMs,
-      onLink: (link, isAdopted) => this.#onLink(link, isAdopted),
-      onEvent: (event, details) => this.#log.info({ dataplane: details }, event),
-    });
+    this.compilation = new Compilation(stateDir, policy);
+    this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
+    this.maps = openMaps(config.runDir, config.maps);
+    this.supervisor = this.#newSupervisor(dataplaneCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
-    this.#ports = new PortPublisher(this.maps, this.#routerMac);
-    this.#hostRoutes = new HostRoutes(config);
+    this.#ports = this.#newPorts(stateDir);
+    this.#feed = new PodFeed({ cluster: this.compilation.cluster, reconciler: this.reconciler, plan: config });
+    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods);
+    this.observer = this.#newObserver();
     this.prober = new Prober({
       targets: () => this.#probeTargets(),
       intervalSec: config.healthProbeInterval,
       onFailure: (reason) => this.#board.set('health', [reason]),
     });
+  }
+
+  get reconciler(): PodReconciler {
+    return this.#ports.reconciler;
   }
 
   /** What is wrong now, one sentence each. */
@@ -180,25 +123,19 @@ export class Agent {
   /** @throws Error when the host port or the uplink cannot be had */
   async start(): Promise<void> {
     writeSettings(this.maps.config, this.config, this.#routerMac);
-    this.#board.set('journal', this.#journal.problem === undefined ? [] : [this.#journal.problem]);
     this.#board.setDocuments('state', this.store.load());
     this.#scan();
     await this.supervisor.adopt();
-    const parts = { config: this.config, journal: this.#journal, firewall: this.#firewall, routerMac: this.#routerMac };
-    if (this.config.hostPort) this.#fixedPorts.push(await hostPort(parts, this.#numbering.portOf(HOST_PORT)));
+    await this.#ports.raiseHost();
+    this.#ports.lookForHostAddresses();
     this.#knowHost();
     this.sync();
-    this.reconciler.adopt(this.#journal.attachments.map(({ owner }) => owner).filter((owner) => owner.includes('/')));
-    await this.#attacher.shieldAdopted();
-    this.#attacher.dropStrayTaps();
-    if (this.config.uplink !== undefined) {
-      this.#fixedPorts.push(await uplinkPort(parts, this.#attacher, this.#numbering.portOf(UPLINK_PORT)));
-    }
-    this.#phase = 'running';
-    this.#publishPorts();
-    this.publisher.retire(new Set(this.directory.published.keys()), this.#prefixes);
+    await this.#ports.adopt();
+    this.#isRunning = true;
+    this.#ports.open(this.directory);
+    this.publisher.retire(new Set(this.directory.published.keys()), this.compilation.prefixes);
     this.publisher.commit();
-    this.#identities.dropUnclaimed();
+    this.compilation.dropUnclaimed();
     await this.supervisor.start();
     this.reconciler.kick();
     this.observer.start();
@@ -211,30 +148,19 @@ export class Agent {
    * stay when they have a directory of their own (`stateDir`).
    */
   async stop(): Promise<void> {
-    this.#phase = 'stopping';
-    for (const end of this.#endWatches) await end();
-    this.observer.stop();
-    this.prober.stop();
-    clearTimeout(this.#portsSoon);
+    await this.#quieten();
     await this.supervisor.stop();
-    await this.reconciler.stop();
-    await this.#attacher.detach(UPLINK_OWNER);
-    await lowerHostPort(this.config.name, this.#journal);
-    if (this.#journal.hasFirewall) await this.#firewall.remove();
+    await this.#ports.lower();
     if (this.config.keepMaps) this.maps.close();
     else this.maps.remove();
-    this.#journal.remove();
-    rmSync(join(this.config.runDir, 'state'), { recursive: true, force: true });
+    rmSync(this.#runState, { recursive: true, force: true });
     rmSync(this.supervisor.logPath, { force: true });
   }
 
   /** Lets go of everything without touching it: the dataplane forwards on, and the next agent takes over. */
   async leave(): Promise<void> {
-    this.#phase = 'stopping';
-    for (const end of this.#endWatches) await end();
-    this.observer.stop();
-    this.prober.stop();
-    await this.reconciler.settle();
+    await this.#quieten();
+    await this.#ports.leave();
     this.supervisor.release();
     this.maps.close();
   }
@@ -246,14 +172,13 @@ export class Agent {
   sync(): string {
     const error = this.controllers.run('compile', () => {
       const changes = this.store.takeChanges();
-      const isPolicy = ({ kind }: { kind: string }) => kind.endsWith('Policy');
-      if (changes.put.some(isPolicy) || changes.removed.some(isPolicy)) this.#conflicts.clear();
+      this.compilation.reconsider(changes);
       this.#feed.apply(changes);
       this.#board.set('pods', this.#feed.problems);
-      this.#flush();
+      this.#publish();
     });
     this.#board.set('compile', error === '' ? [] : [error]);
-    if (this.#phase === 'running') this.reconciler.kick();
+    if (this.#isRunning) this.reconciler.kick();
     return error;
   }
 
@@ -274,90 +199,66 @@ export class Agent {
     this.sync();
   }
 
-  #flush(): void {
-    const changes = this.cluster.flush();
-    for (const { id, labels } of changes.identities.added) this.directory.learnIdentity(id, labels);
-    for (const id of changes.identities.removed) this.directory.forgetIdentity(id);
-    if (changes.identities.added.length + changes.identities.removed.length > 0) {
-      this.#identityFile.save({ identities: this.#identities.export() });
-    }
-    for (const [id, change] of changes.endpoints) this.directory.published.set(id, change);
-    for (const id of changes.removedEndpoints) this.directory.published.delete(id);
-    for (const { prefix } of changes.ipcache.upsert) this.#prefixes.add(prefix);
-    for (const prefix of changes.ipcache.remove) this.#prefixes.delete(prefix);
-    for (const problem of changes.problems) this.#conflicts.set(oneLine(problem), problem);
-    this.#board.setDocuments('policy', [...this.#conflicts.values()]);
+  #newSupervisor(command: readonly string[]): Supervisor {
+    return new Supervisor({
+      runDir: this.config.runDir,
+      command,
+      heartbeat: () => this.maps.config.load(CONFIG_DATAPLANE_HEARTBEAT),
+      nowMs: monotonicMs,
+      onLink: (link, isAdopted) => this.#ports.onLink(link, isAdopted),
+      onEvent: (event, details) => this.#log.info({ dataplane: details }, event),
+    });
+  }
+
+  #newPorts(stateDir: string): Ports {
+    return new Ports({
+      config: this.config,
+      routerMac: this.#routerMac,
+      runState: this.#runState,
+      stateDir,
+      maps: this.maps,
+      log: this.#log,
+      board: this.#board,
+      controllers: this.controllers,
+      givePort: (port, fd) => this.supervisor.givePort(port, fd),
+      commit: () => this.publisher.commit(),
+    });
+  }
+
+  #newObserver(): Observer {
+    return new Observer({
+      events: this.maps.events,
+      drops: this.maps.dropEvents,
+      directory: this.directory,
+      defaultDeny: (endpoint, isEgress) => this.directory.defaultDeny(endpoint, isEgress),
+      nodeName: this.config.nodeName,
+      capacity: this.config.flowRing,
+    });
+  }
+
+  /** Ends everything that begins work by itself. */
+  async #quieten(): Promise<void> {
+    this.#isRunning = false;
+    for (const end of this.#endWatches) await end();
+    this.observer.stop();
+    this.prober.stop();
+    this.#ports.close();
+  }
+
+  #publish(): void {
+    const changes = this.compilation.flush();
+    this.directory.learn(changes);
+    this.#board.setDocuments('policy', this.compilation.conflicts);
     this.publisher.publish(changes);
     this.#board.set('publish', this.publisher.sentences());
     this.publisher.commit();
-    this.#publishPorts();
-  }
-
-  /** Once for all pods that became ready in the same turn. */
-  #publishPortsSoon(): void {
-    this.#portsSoon ??= setTimeout(() => {
-      this.#portsSoon = undefined;
-      this.#publishPorts();
-    }, PORTS_DELAY_MS);
-  }
-
-  /** Ports and addresses of what is attached. */
-  #publishPorts(): void {
-    if (this.#phase !== 'running') return;
-    const error = this.controllers.run('ports', () => {
-      const wanted = this.#wantedPorts();
-      if (this.#ports.publish(wanted)) this.publisher.commit();
-      this.directory.refresh(wanted.map(({ index, port }) => [index, port.ifname] as const));
-      this.#giveTaps();
-      if (this.config.hostPort) this.#routeHost(wanted);
-    });
-    this.#board.set('ports', error === '' ? [] : [error]);
-  }
-
-  #routeHost(ports: readonly WantedPort[]): void {
-    const pods = ports.filter(({ port }) => port.kind === 'veth' || port.kind === 'tap');
-    this.#hostRoutes.sync(pods.flatMap(({ addresses }) => addresses)).then(
-      () => this.#board.set('routes', []),
-      (error: unknown) => this.#board.set('routes', [(error as Error).message]),
-    );
-  }
-
-  #wantedPorts(): WantedPort[] {
-    const ports = this.#fixedPorts.map((one) => (one.isHost ? { ...one, addresses: this.#hostAddresses } : one));
-    for (const pod of this.reconciler.pods.values()) {
-      const change = this.directory.published.get(pod.numbers.endpointId);
-      if (pod.state !== 'ready' || (change === undefined && pod.plan.place !== 'external')) continue;
-      ports.push(podPort(pod, change?.identity ?? 0, change?.audit ?? false));
-    }
-    return ports;
-  }
-
-  /** After the rows: the dataplane drops a descriptor whose port it finds no row for. */
-  #giveTaps(): void {
-    for (const port of this.#given.keys()) if (!this.#attacher.tapFds.has(port)) this.#given.delete(port);
-    for (const [port, fd] of this.#attacher.tapFds) {
-      if (this.#given.get(port) !== fd && this.supervisor.givePort(port, fd)) this.#given.set(port, fd);
-    }
-  }
-
-  async #onLink(link: ControlLink, isAdopted: boolean): Promise<void> {
-    this.#given.clear();
-    if (isAdopted) {
-      for (const [port, fd] of await link.returnFds()) {
-        this.#attacher.holdTapFd(port, fd);
-        this.#given.set(port, fd);
-      }
-      return;
-    }
-    this.#giveTaps();
-    link.wake();
+    this.#ports.publish();
   }
 
   /** The host as a node of the cluster: its addresses have identity host. */
   #knowHost(): void {
-    this.#hostAddresses = hostAddresses(this.config);
-    this.#feed.setHost(this.#hostAddresses);
-    if (this.config.policy['enable-host-firewall']) this.cluster.setHostEndpoint(HOST_ENDPOINT, {});
+    this.#feed.setHost(this.#ports.hostAddresses);
+    if (this.config.policy['enable-host-firewall']) this.compilation.cluster.setHostEndpoint(HOST_ENDPOINT, {});
   }
 
   #probeTargets(): string[] {
@@ -365,11 +266,6 @@ export class Agent {
       ({ state, plan }) => state === 'ready' && plan.place === 'local',
     );
     return this.config.hostPort ? ready.flatMap(({ numbers }) => numbers.addresses.map(({ text }) => text)) : [];
-  }
-
-  #noteAttach(key: string, problem: string): void {
-    this.controllers.note('attach', problem);
-    if (problem !== '') this.#log.warn({ pod: key }, problem);
   }
 
   #watch(): void {
@@ -382,7 +278,7 @@ export class Agent {
   /** What nobody tells: addresses of the host that came or went, interfaces that vanished. */
   #keepHouse(): void {
     this.reconciler.kick();
-    if (hostAddresses(this.config).join() === this.#hostAddresses.join()) return;
+    if (!this.#ports.lookForHostAddresses()) return;
     this.#knowHost();
     this.sync();
   }

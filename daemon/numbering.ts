@@ -45,6 +45,11 @@ export class Numbering {
     this.#ipam = new Ipam(ranges, routers, saved.addresses);
   }
 
+  /** Why the numbers found at start were put aside, when they were. */
+  get problem(): string | undefined {
+    return this.#file.problem;
+  }
+
   /**
    * Everything a pod needs. Addresses that its document names are claimed; a family it names none of is drawn from.
    * @throws RangeError when an address is another's, or numbers are used up

@@ -7,6 +7,7 @@ import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
+import { cidrLabel } from './peer.ts';
 import { type PrefixDescription, PrefixTable } from './prefix-table.ts';
 
 interface Known {
@@ -22,7 +23,7 @@ export interface IpcacheChanges {
 }
 
 export class AddressBook {
-  readonly prefixes = new PrefixTable();
+  readonly prefixes: PrefixTable;
   private readonly known = new Map<string, Known>();
   private readonly places = new Map<string, Known>();
   private readonly pods = new Map<string, { identity: number; prefix: Prefix }>();
@@ -38,8 +39,17 @@ export class AddressBook {
   constructor(identities: IdentityTable, options: PolicyOptions) {
     this.identities = identities;
     this.options = options;
-    if (!options['dual-stack']) return;
-    for (const text of ['0.0.0.0/0', '::/0']) this.prefixes.use(parsePrefix(text), { nodes: false, pods: false });
+    const modes = options['policy-cidr-match-mode'];
+    this.prefixes = new PrefixTable({ nodes: modes.includes('nodes'), pods: modes.includes('pods') });
+    for (const [text, identity] of [
+      ['0.0.0.0/0', WORLD_IPV4],
+      ['::/0', WORLD_IPV6],
+    ] as const) {
+      const prefix = parsePrefix(text);
+      if (options['dual-stack']) this.prefixes.use(prefix, { nodes: false, pods: false });
+      // Without dual stack the outside is `world`, though a policy may tell the families apart.
+      else identities.relabel(identity, new LabelSet([this.worldLabel(prefix), cidrLabel(prefix)]));
+    }
   }
 
   /** @param identity undefined = no pod has the address any more */
@@ -95,11 +105,12 @@ export class AddressBook {
     if (description === undefined) return undefined;
     const { prefix } = description;
     if (description.node !== undefined) return this.identifyNode(description, description.node);
-    const { labels, cidrLabel, isApiServer } = description;
-    const isWorldItself = prefix.length === 0 && labels.length === 0 && !isApiServer;
-    if (isWorldItself) return { identity: prefix.family === 4 ? WORLD_IPV4 : WORLD_IPV6, prefix, isOwned: false };
+    const { labels, isApiServer } = description;
+    const isWorldItself = prefix.length === 0 && labels.length === 1 && labels[0] === cidrLabel(prefix);
+    if (isWorldItself && !isApiServer) {
+      return { identity: prefix.family === 4 ? WORLD_IPV4 : WORLD_IPV6, prefix, isOwned: false };
+    }
     const all = [...labels, this.worldLabel(prefix)];
-    if (cidrLabel !== undefined) all.push(cidrLabel);
     if (isApiServer) all.push('reserved:kube-apiserver');
     return { identity: this.identities.acquire(new LabelSet(all), 'local'), prefix, isOwned: true };
   }
@@ -109,10 +120,9 @@ export class AddressBook {
   }
 
   private identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): Known {
-    const { prefix, labels, nodeCidrLabel, isApiServer } = description;
-    const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node'];
+    const { prefix, nodeLabels, isApiServer } = description;
+    const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node', ...nodeLabels];
     if (isApiServer) all.push('reserved:kube-apiserver');
-    if (nodeCidrLabel !== undefined) all.push(nodeCidrLabel, ...labels);
     if (node.isLocal) {
       this.labelHost(prefix.text, all);
       return { identity: HOST, prefix, isOwned: false };

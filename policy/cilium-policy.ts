@@ -35,6 +35,7 @@ import {
   fqdnPeer,
   labelsPeer,
   type Peer,
+  type PrefixReach,
   servicePeer,
 } from './peer.ts';
 import { isServiceName, parsePort } from './port.ts';
@@ -74,11 +75,14 @@ export function ciliumRule(rule: CiliumRule, path: string, context: RuleContext)
   };
 }
 
-/** A rule closes a direction that it has anything to say about, deny entries included, unless told not to. */
+/**
+ * A rule closes a direction that it has anything to say about, deny entries included, unless told not to. One that has
+ * nothing to say cannot close it, whatever `enableDefaultDeny` says: Cilium looks at the flag entry by entry.
+ */
 function closes(rule: CiliumRule, direction: 'ingress' | 'egress', options: PolicyOptions): boolean {
   const speaks = (rule[direction]?.length ?? 0) + (rule[`${direction}Deny`]?.length ?? 0) > 0;
   if (!options['enable-non-default-deny-policies']) return speaks;
-  return rule.enableDefaultDeny?.[direction] ?? speaks;
+  return speaks && (rule.enableDefaultDeny?.[direction] ?? true);
 }
 
 function subjectOf(rule: CiliumRule, { namespace }: RuleContext): LabelSelector {
@@ -129,7 +133,7 @@ function peersOf(element: CiliumElement, side: 'from' | 'to', context: ElementCo
   return present.length === 0 ? null : present.flat();
 }
 
-export function cidrReach(options: PolicyOptions): { nodes: boolean; pods: boolean } {
+export function cidrReach(options: PolicyOptions): PrefixReach {
   const modes = options['policy-cidr-match-mode'];
   return { nodes: modes.includes('nodes'), pods: modes.includes('pods') };
 }
@@ -178,10 +182,11 @@ function isReservedInit(source: string, key: string): boolean {
 
 function cidrSetPeer(rule: CidrRule, options: PolicyOptions): Peer {
   const except = (rule.except ?? []).map((text) => parsePrefix(text));
-  if (rule.cidrGroupRef !== undefined) return cidrGroupPeer(cidrGroupSelector(rule.cidrGroupRef), except);
+  const reach = cidrReach(options);
+  if (rule.cidrGroupRef !== undefined) return cidrGroupPeer(cidrGroupSelector(rule.cidrGroupRef), except, reach);
   if (rule.cidrGroupSelector !== undefined)
-    return cidrGroupPeer(selectorFrom(rule.cidrGroupSelector, 'cidrgroup'), except);
-  return cidrPeer(parsePrefix(rule.cidr ?? ''), except, cidrReach(options));
+    return cidrGroupPeer(selectorFrom(rule.cidrGroupSelector, 'cidrgroup'), except, reach);
+  return cidrPeer(parsePrefix(rule.cidr ?? ''), except, reach);
 }
 
 /** A service without a namespace is one of any namespace. */

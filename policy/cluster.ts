@@ -74,6 +74,7 @@ export class Cluster {
   readonly endpoints: EndpointTable;
   private readonly nodes = new Map<string, NodeSpec>();
   private readonly groups = new Map<string, CidrGroupSpec>();
+  private readonly initAddresses = new Map<number, readonly Prefix[]>();
   private apiServers: readonly string[] = [];
 
   constructor(config: PolicyConfig = {}, store: IdentityStore = new MemoryIdentityStore()) {
@@ -279,7 +280,13 @@ export class Cluster {
   }
 
   /** An endpoint that has no labels yet: `reserved:init`, enforced both ways whatever selects it. */
-  setInitEndpoint(id: number): void {
+  setInitEndpoint(id: number, ips: readonly string[] = []): void {
+    this.removeEndpoint(id);
+    this.initAddresses.set(
+      id,
+      ips.map((text) => parsePrefix(text, 'host')),
+    );
+    for (const address of this.initAddresses.get(id) ?? []) this.addresses.setPod(address, INIT);
     const labels = new LabelSet(['reserved:init']);
     const audit = this.options['policy-audit-mode'];
     this.endpoints.set({ id, identity: INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });
@@ -288,6 +295,8 @@ export class Cluster {
   /** Removes a host or init endpoint; those of pods go with the pod. */
   removeEndpoint(id: number): void {
     this.endpoints.remove(id);
+    for (const address of this.initAddresses.get(id) ?? []) this.pods.takeBack(address);
+    this.initAddresses.delete(id);
   }
 
   /** Prefixes and names of a rule's peers are interesting as long as the rule is there. */

@@ -148,6 +148,8 @@ function blocksOf({ protocol, port, endPort, isIcmp }: Filter): PortBlock[] {
   return portBlocks(port, endPort);
 }
 
+const LAST_PORT = 65535;
+
 type Parser = keyof typeof PARSER_PRIORITY;
 
 /** One contribution for each stretch of ports on which the same rules apply. */
@@ -168,15 +170,19 @@ function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: 
   });
 }
 
-/** The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. */
+/**
+ * The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. Port 0
+ * (only server names come with it) is every port.
+ */
 function stretches(filter: Filter, { filters, portNames }: PeerContext): [number, number][] {
   if (filter.name !== undefined) {
     return portNames.numbersOf(filter.protocol, filter.name).map((number) => [number, number]);
   }
+  const endPort = filter.port === 0 ? LAST_PORT : filter.endPort;
   const cuts = new Set([filter.port]);
   const cutAround = (first: number, last: number): void => {
-    if (first > filter.port && first <= filter.endPort) cuts.add(first);
-    if (last >= filter.port && last < filter.endPort) cuts.add(last + 1);
+    if (first > filter.port && first <= endPort) cuts.add(first);
+    if (last >= filter.port && last < endPort) cuts.add(last + 1);
   };
   for (const { protocol, name, port, endPort } of filters) {
     if (protocol !== filter.protocol) continue;
@@ -184,7 +190,7 @@ function stretches(filter: Filter, { filters, portNames }: PeerContext): [number
     else if (port !== 0) cutAround(port, endPort);
   }
   const starts = [...cuts].sort((a, b) => a - b);
-  return starts.map((start, i) => [start, (starts[i + 1] ?? filter.endPort + 1) - 1]);
+  return starts.map((start, i) => [start, (starts[i + 1] ?? endPort + 1) - 1]);
 }
 
 /** What every remote may do on this port, as far as this parser is concerned. */
@@ -206,12 +212,11 @@ function ruleSetOf({ protocol }: Filter, port: number, parser: Parser, context: 
 
 /** Does the filter say something about this port? A name may: `remotesOf` picks the peers for which it means the port. */
 function coversPort(filter: Filter, protocol: number, port: number, parser: Parser): boolean {
-  if (filter.isIcmp) return false;
-  const isBroad =
-    filter.protocol === 0 || (filter.protocol === protocol && filter.port === 0 && filter.name === undefined);
-  // The DNS parser goes by its own port.
-  if (isBroad) return parser !== 'dns';
-  return filter.protocol === protocol && (filter.name !== undefined || (filter.port <= port && port <= filter.endPort));
+  if (filter.isIcmp || (filter.protocol !== 0 && filter.protocol !== protocol)) return false;
+  if (filter.name !== undefined) return true;
+  // The DNS proxy goes by its own port: neither ranges nor all ports lift a list.
+  if (parser === 'dns') return filter.port === port && filter.endPort === port;
+  return filter.port === 0 || (filter.port <= port && port <= filter.endPort);
 }
 
 function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: PeerContext): L7Rule[] {

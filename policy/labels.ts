@@ -69,6 +69,14 @@ export class LabelSet {
     return this.value(source, key) !== undefined;
   }
 
+  /** Has the key one of these values? The groups around a prefix may give one key several. */
+  hasOneOf(source: string, key: string, values: readonly string[]): boolean {
+    for (const label of this.byKey.get(key) ?? []) {
+      if ((source === 'any' || label.source === source) && values.includes(label.value)) return true;
+    }
+    return false;
+  }
+
   isReserved(name: string): boolean {
     return this.has('reserved', name);
   }

@@ -3,7 +3,8 @@
  *
  * A draft is an entry without its identity. Drafts are collected by key; of two with the same key
  *   1. the higher precedence stays;
- *   2. at equal precedence they are one: their rules are joined, and the stronger authentication stays.
+ *   2. at equal precedence they are one, and their rules are joined;
+ *   3. unless it denies, what stays asks for the authentication that either asks for, the stricter of both.
  * Then a draft goes when a broader key (fewer port bits, or any protocol; of the same identity or of the wildcard) covers
  * it with a higher precedence, or with an equal one that denies. That is not only thrift: longest prefix match would
  * otherwise find a narrow allow inside a broad deny.
@@ -40,18 +41,28 @@ function keyOf(egress: boolean, protocol: number, port: number, portPrefix: numb
 export function addDraft(drafts: Drafts, draft: Draft): void {
   const key = draftKey(draft);
   const held = drafts.get(key);
-  if (held === undefined || draft.precedence > held.precedence) drafts.set(key, draft);
-  else if (draft.precedence === held.precedence) drafts.set(key, join(held, draft));
+  if (held === undefined) drafts.set(key, draft);
+  else if (held.precedence === draft.precedence) drafts.set(key, join(held, draft));
+  else if (draft.precedence > held.precedence) drafts.set(key, overrule(draft, held));
+  else drafts.set(key, overrule(held, draft));
 }
 
+/** Of two that weigh the same both say something. */
 function join(a: Draft, b: Draft): Draft {
-  const explicit = a.hasExplicitAuthType === b.hasExplicitAuthType ? undefined : a.hasExplicitAuthType ? a : b;
-  return {
-    ...a,
-    authType: explicit?.authType ?? Math.max(a.authType, b.authType),
-    hasExplicitAuthType: a.hasExplicitAuthType || b.hasExplicitAuthType,
-    origins: [...new Set([...a.origins, ...b.origins])],
-  };
+  return { ...withAuthOf(a, b), origins: [...new Set([...a.origins, ...b.origins])] };
+}
+
+/** What weighs less has no say, but in what authentication a stream needs. */
+function overrule(strong: Draft, weak: Draft): Draft {
+  const draft = strong.deny ? strong : withAuthOf(strong, weak);
+  return draft.authType === strong.authType ? draft : { ...draft, origins: [...strong.origins, ...weak.origins] };
+}
+
+/** What is asked for outright comes before what is not; then the stricter. */
+function withAuthOf(a: Draft, b: Draft): Draft {
+  if (a.hasExplicitAuthType && !b.hasExplicitAuthType) return a;
+  const authType = a.hasExplicitAuthType === b.hasExplicitAuthType ? Math.max(a.authType, b.authType) : b.authType;
+  return { ...a, authType, hasExplicitAuthType: a.hasExplicitAuthType || b.hasExplicitAuthType };
 }
 
 /**

@@ -15,8 +15,8 @@ export interface Peer {
   readonly within?: Prefix;
   /** ... and inside none of these. */
   readonly except?: readonly Prefix[];
-  /** A prefix matches the outside world only, unless these are set. */
-  readonly reach?: { readonly nodes: boolean; readonly pods: boolean };
+  /** Of a peer made of prefixes or groups of them: it holds the outside world only, unless these are set. */
+  readonly reach?: PrefixReach;
   /** Aggregate identities (11..14) that stand for the whole of this peer. */
   readonly aggregates: readonly number[];
   /** Made from fromEndpoints/toEndpoints: fromRequires/toRequires are added to it. */
@@ -25,6 +25,12 @@ export interface Peer {
   readonly fqdn?: { readonly matchName?: string; readonly matchPattern?: string };
   /** A Service: resolved by the cluster into endpoint selectors or prefixes. */
   readonly service?: ServicePeer;
+}
+
+/** What besides the outside world a rule about prefixes is about. */
+export interface PrefixReach {
+  readonly nodes: boolean;
+  readonly pods: boolean;
 }
 
 export interface ServicePeer {
@@ -62,23 +68,24 @@ export function labelsPeer(selector: LabelSelector): Peer {
   return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [] };
 }
 
-export function cidrPeer(within: Prefix, except: readonly Prefix[], reach: { nodes: boolean; pods: boolean }): Peer {
-  const but = except.map((prefix) => `!${prefix.text}`).sort();
-  const reached = `${reach.nodes ? ' nodes' : ''}${reach.pods ? ' pods' : ''}`;
-  return {
-    key: `cidr ${[within.text, ...but].join(',')}${reached}`,
-    anyOf: [[]],
-    within,
-    except,
-    reach,
-    aggregates: [],
-  };
+export function cidrPeer(within: Prefix, except: readonly Prefix[], reach: PrefixReach): Peer {
+  const key = `cidr ${within.text}${lessText(except)}${reachText(reach)}`;
+  return { key, anyOf: [[]], within, except, reach, aggregates: [] };
 }
 
 /** Members of CIDR groups, by name or by the groups' labels, less some prefixes. */
-export function cidrGroupPeer(selector: LabelSelector, except: readonly Prefix[]): Peer {
-  const but = except.map((prefix) => `!${prefix.text}`).sort();
-  return { key: `cidrgroup ${[selectorKey(selector), ...but].join(',')}`, anyOf: [selector], except, aggregates: [] };
+export function cidrGroupPeer(selector: LabelSelector, except: readonly Prefix[], reach: PrefixReach): Peer {
+  const key = `cidrgroup ${selectorKey(selector)}${lessText(except)}${reachText(reach)}`;
+  return { key, anyOf: [selector], except, reach, aggregates: [] };
+}
+
+function lessText(except: readonly Prefix[]): string {
+  const texts = except.map(({ text }) => `,!${text}`);
+  return texts.sort().join('');
+}
+
+function reachText({ nodes, pods }: PrefixReach): string {
+  return `${nodes ? ' nodes' : ''}${pods ? ' pods' : ''}`;
 }
 
 export function cidrGroupSelector(name: string): LabelSelector {
@@ -103,20 +110,18 @@ export function servicePeer(service: ServicePeer): Peer {
 /** Does the peer hold an identity with these labels? (Aggregates are listed, never matched by labels.) */
 export function holds(peer: Peer, labels: LabelSet): boolean {
   if (!peer.anyOf.some((selector) => selects(selector, labels))) return false;
-  if (peer.within !== undefined && !isReached(peer, labels)) return false;
-  if (peer.within === undefined && peer.except === undefined) return true;
+  const { within, except = [], reach } = peer;
+  if (reach === undefined) return true;
+  if (!isReached(reach, labels)) return false;
   const prefixes = labels.prefixes();
-  const inside =
-    peer.within === undefined ? prefixes : prefixes.filter((prefix) => contains(peer.within as Prefix, prefix));
-  if (peer.within !== undefined && inside.length === 0) return false;
-  const isExcepted = (prefix: Prefix) => (peer.except ?? []).some((except) => contains(except, prefix));
-  return inside.length === 0 || !inside.every(isExcepted);
+  if (within !== undefined && !prefixes.some((prefix) => contains(within, prefix))) return false;
+  return !prefixes.some((prefix) => except.some((hole) => contains(hole, prefix)));
 }
 
-function isReached(peer: Peer, labels: LabelSet): boolean {
+function isReached(reach: PrefixReach, labels: LabelSet): boolean {
   if (labels.isWorld()) return true;
   const isNode = labels.isReserved('host') || labels.isReserved('remote-node');
-  return isNode ? peer.reach?.nodes === true : peer.reach?.pods === true;
+  return isNode ? reach.nodes : reach.pods;
 }
 
 /** Prefixes that must have identities of their own for this peer to be told apart from its surroundings. */

@@ -126,6 +126,13 @@ export class PodTable {
     }
   }
 
+  /** An address that a pod without labels had goes to the pod that claims it, if any. */
+  takeBack(address: Prefix): void {
+    this.tables.addresses.setPod(address, undefined);
+    const owner = this.claims.get(address.text)?.at(-1);
+    if (owner !== undefined) this.dirty.add(owner);
+  }
+
   private countPorts({ identity, spec }: Pod, verb: 'add' | 'remove'): void {
     if (identity === 0) return;
     const { compiler } = this.tables;
@@ -165,10 +172,7 @@ export class PodTable {
     const { options } = this.tables.compiler;
     const namespace = this.namespaces.get(spec.namespace);
     const texts = podLabels(spec, namespace?.labels, { filter: this.filter, clusterName: options['cluster-name'] });
-    for (const address of addresses) {
-      const label = this.tables.addresses.prefixes.podCidrLabel(address);
-      if (label !== undefined) texts.push(label);
-    }
+    for (const address of addresses) texts.push(...this.tables.addresses.prefixes.podLabels(address));
     return new LabelSet(texts);
   }
 

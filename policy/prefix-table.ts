@@ -8,7 +8,7 @@
  */
 import { contains, type Prefix, placeOf } from './cidr.ts';
 import { CIDR_GROUP_NAME } from './labels.ts';
-import { cidrLabel } from './peer.ts';
+import { cidrLabel, type PrefixReach } from './peer.ts';
 
 export interface NodeFact {
   readonly isLocal: boolean;
@@ -31,12 +31,6 @@ interface Entry {
   isApiServer: boolean;
 }
 
-/** How a prefix is named by a peer. */
-export interface PrefixReach {
-  readonly nodes: boolean;
-  readonly pods: boolean;
-}
-
 export class PrefixTable {
   private readonly entries = new Map<string, Entry>();
   private readonly roots = new Set<Entry>();
@@ -45,6 +39,12 @@ export class PrefixTable {
   private readonly places = new Map<string, Entry>();
   private readonly dirty = new Set<string>();
   private podPrefixes: Prefix[] = [];
+  private readonly groupReach: PrefixReach;
+
+  /** @param groupReach what besides the outside world carries the labels of the groups around it */
+  constructor(groupReach: PrefixReach) {
+    this.groupReach = groupReach;
+  }
 
   get size(): number {
     return this.entries.size;
@@ -76,6 +76,7 @@ export class PrefixTable {
     if (labels === undefined) entry.groups.delete(name);
     else entry.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
     this.touchInside(entry);
+    if (this.groupReach.pods) this.podPrefixes.push(prefix);
     this.dropIfIdle(entry);
   }
 
@@ -111,7 +112,7 @@ export class PrefixTable {
     return dirty;
   }
 
-  /** Prefixes that began or ceased to be named by peers that may be pods, since the last call. */
+  /** Prefixes of which the pods inside may have other labels than at the last call. */
   takePodPrefixes(): Prefix[] {
     const changed = this.podPrefixes;
     this.podPrefixes = [];
@@ -122,26 +123,21 @@ export class PrefixTable {
   describe(text: string): PrefixDescription | undefined {
     const entry = this.entries.get(text);
     if (entry === undefined || isBare(entry)) return undefined;
-    const around = [...lineage(entry)];
-    const groups = around.flatMap(({ groups }) => [...groups.values()].flat());
-    const cidr = around.find(({ uses }) => uses > 0)?.prefix;
-    const nodeCidr = around.find(({ nodeUses }) => nodeUses > 0)?.prefix;
+    const groups = groupsAround(entry);
     return {
       prefix: entry.prefix,
-      labels: [...new Set([...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)])],
+      labels: [...cidrLabelOf(entry, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
+      nodeLabels: [...cidrLabelOf(entry, 'nodeUses'), ...(this.groupReach.nodes ? groups : [])],
       node: nodeOf(entry),
       isApiServer: entry.isApiServer,
-      cidrLabel: cidr === undefined ? undefined : cidrLabel(cidr),
-      nodeCidrLabel: nodeCidr === undefined ? undefined : cidrLabel(nodeCidr),
     };
   }
 
-  /** The `cidr:` label that a pod at this address carries, if CIDR rules may match pods; undefined when none names it. */
-  podCidrLabel(address: Prefix): string | undefined {
+  /** What a pod at this address carries for the rules about prefixes that may be about pods. */
+  podLabels(address: Prefix): string[] {
     const entry = this.entries.get(address.text) ?? this.nearestAround(address);
-    if (entry === undefined) return undefined;
-    const named = [...lineage(entry)].find(({ podUses }) => podUses > 0);
-    return named === undefined ? undefined : cidrLabel(named.prefix);
+    if (entry === undefined) return [];
+    return [...cidrLabelOf(entry, 'podUses'), ...(this.groupReach.pods ? groupsAround(entry) : [])];
   }
 
   private at(prefix: Prefix): Entry {
@@ -216,13 +212,12 @@ export class PrefixTable {
 
 export interface PrefixDescription {
   readonly prefix: Prefix;
-  /** `cidrgroup:` and `fqdn:` labels. */
+  /** `cidr:`, `cidrgroup:` and `fqdn:` labels, if it is of the outside world. */
   readonly labels: readonly string[];
+  /** Those that it carries if it is a node. */
+  readonly nodeLabels: readonly string[];
   readonly node: NodeFact | undefined;
   readonly isApiServer: boolean;
-  readonly cidrLabel: string | undefined;
-  /** As `cidrLabel`, of prefixes that may match nodes. */
-  readonly nodeCidrLabel: string | undefined;
 }
 
 /** Nothing is said of it by itself. */
@@ -239,6 +234,16 @@ function nodeOf({ nodes }: Entry): NodeFact | undefined {
 /** Which of the counts are above zero: when that changes, labels inside may. */
 function labelUses({ uses, nodeUses, podUses }: Entry): number {
   return (uses > 0 ? 1 : 0) | (nodeUses > 0 ? 2 : 0) | (podUses > 0 ? 4 : 0);
+}
+
+/** The label of the nearest prefix, itself or around it, that is named so; none when there is none. */
+function cidrLabelOf(entry: Entry, kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
+  for (const around of lineage(entry)) if (around[kind] > 0) return [cidrLabel(around.prefix)];
+  return [];
+}
+
+function groupsAround(entry: Entry): string[] {
+  return [...lineage(entry)].flatMap(({ groups }) => [...groups.values()].flat());
 }
 
 /** The entry and those around it, inside out. */

@@ -46,17 +46,16 @@ export function selects(selector: LabelSelector, labels: LabelSet): boolean {
   return true;
 }
 
-function holds(requirement: Requirement, labels: LabelSet): boolean {
-  const value = labels.value(requirement.source, requirement.key);
-  switch (requirement.operator) {
+function holds({ source, key, operator, values }: Requirement, labels: LabelSet): boolean {
+  switch (operator) {
     case 'In':
-      return value !== undefined && requirement.values.includes(value);
+      return labels.hasOneOf(source, key, values);
     case 'NotIn':
-      return value === undefined || !requirement.values.includes(value);
+      return !labels.hasOneOf(source, key, values);
     case 'Exists':
-      return value !== undefined;
+      return labels.has(source, key);
     case 'DoesNotExist':
-      return value === undefined;
+      return !labels.has(source, key);
   }
 }
 

@@ -85,7 +85,9 @@ export class Oracle {
 
   /** Whether some policy on trial is about the pod (or host) at this address. */
   isOnTrial(ip: string): boolean {
-    return this.rulesFor(this.whoIs(ip)).some((rule) => rule.isAudited);
+    const subject = this.whoIs(ip);
+    if (subject.kind === 'host' && !this.world.options['enable-host-firewall']) return false;
+    return this.rulesFor(subject).some((rule) => rule.isAudited);
   }
 
   /** The pods with the same identity. */

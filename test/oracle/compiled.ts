@@ -64,7 +64,7 @@ export class Compiled {
     for (const document of removed) this.remove(document);
     for (const [name, ips] of Object.entries(names)) this.cluster.setName(name, ips);
     if (apiServers !== undefined) this.cluster.setApiServers(apiServers);
-    if (newcomer === true) this.cluster.setInitEndpoint(NEWCOMER_ENDPOINT);
+    if (newcomer === true) this.cluster.setInitEndpoint(NEWCOMER_ENDPOINT, [NEWCOMER]);
     if (newcomer === false) this.cluster.removeEndpoint(NEWCOMER_ENDPOINT);
     if (newcomer === true) this.byAddress.set(NEWCOMER, NEWCOMER_ENDPOINT);
     if (newcomer === false) this.byAddress.delete(NEWCOMER);

@@ -121,6 +121,8 @@ type Seen = readonly ('nodes' | 'pods')[];
 
 /** CIDR rules are blind to pods and nodes, unless configured to see them. */
 function isSeen({ kind }: Party, seen: Seen): boolean {
+  // Pods without labels share one identity, reserved:init, and that has no prefix.
+  if (kind === 'init') return false;
   return kind === 'outside' || seen.includes(kind === 'host' || kind === 'node' ? 'nodes' : 'pods');
 }
 

@@ -8,6 +8,7 @@ const DEFAULT_SEED = 1;
 /** `ORACLE_SEED` chooses the seed, `ORACLE_WORLD` one world of it alone. */
 export function testAgainstOracle({ packets }: { packets: number }): void {
   const seed = Number(process.env['ORACLE_SEED'] ?? DEFAULT_SEED);
+  t.setTimeout(0);
   t.test(`compiled policies agree with the oracle on ${packets} packets, seed ${seed}`, (t) => {
     const tally: Tally = { packets: 0, sides: 0, outcomes: new Map() };
     const only = process.env['ORACLE_WORLD'];

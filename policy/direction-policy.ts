@@ -221,11 +221,18 @@ function coversPort(filter: Filter, protocol: number, port: number, parser: Pars
 
 function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: PeerContext): L7Rule[] {
   const own = parserOf(policy);
-  if (policy.denies.length > 0 || (own !== undefined && own !== parser)) return [];
+  if (policy.denies.length > 0) return [];
   const cookie = (origin: Origin): number => context.cookie([origin]);
   if (own === 'tls') {
-    return policy.serverNames.map(({ origin, names }) => ({ remotes, serverNames: names, cookie: cookie(origin) }));
+    // As in Envoy, where another rule of the port has requests read, server names have nothing to say about them.
+    const passing = parser === 'tls' ? undefined : everything(parser);
+    return policy.serverNames.map(({ origin, names }) => ({
+      remotes,
+      ...(passing ?? { serverNames: names }),
+      cookie: cookie(origin),
+    }));
   }
+  if (own !== undefined && own !== parser) return [];
   return [
     ...policy.l7.map(({ origin, spec }) => ({ remotes, [spec.parser]: spec.rules, cookie: cookie(origin) })),
     ...policy.plain.map((origin) => ({ remotes, ...everything(parser), cookie: cookie(origin) })),

@@ -3,7 +3,7 @@
  * Equal keys mean equal sets, so that a thousand rules about `app=web` share one selector in the cache.
  */
 import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
-import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from './labels.ts';
+import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
 import { equals, exists, type LabelSelector, selectorKey, selects } from './selector.ts';
 import type { Entity } from './schema-cilium.ts';
 
@@ -120,8 +120,8 @@ export function holds(peer: Peer, labels: LabelSet): boolean {
 
 function isReached(reach: PrefixReach, labels: LabelSet): boolean {
   if (labels.isWorld()) return true;
-  const isNode = labels.isReserved('host') || labels.isReserved('remote-node');
-  return isNode ? reach.nodes : reach.pods;
+  if (labels.isReserved('host') || labels.isReserved('remote-node')) return reach.nodes;
+  return reach.pods && labels.has('k8s', POD_NAMESPACE);
 }
 
 /** Prefixes that must have identities of their own for this peer to be told apart from its surroundings. */

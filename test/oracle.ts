@@ -187,9 +187,11 @@ const parserOf = ({ requests, serverNames }: Grant): Side['parser'] =>
 
 /** Requests: one grant that has nothing to say about them lets all pass; otherwise one rule must describe them. */
 function allowsRequest(parser: Side['parser'], grants: readonly Grant[], requests: Requests): boolean {
-  const listOf = (grant: Grant): readonly any[] => grant.requests?.list ?? [];
+  const listOf = ({ requests }: Grant): readonly any[] =>
+    requests !== undefined && requests.parser === parser ? requests.list : [];
   switch (parser) {
     case 'http':
+      // Server names alone say nothing about requests: they let all pass, as in Envoy (cilium/proxy network_policy.cc).
       return grants.some((one) => !one.requests || listOf(one).some((rule) => httpMatches(rule, requests.http)));
     case 'kafka':
       return grants.some((one) => !one.requests) || kafkaAllows(grants.flatMap(listOf), requests.kafka);

@@ -354,6 +354,11 @@ run('default deny', [
     expect: { 'ingress world TCP/80': 'http [{"method":"GET"}] | everything', 'ingress world TCP/81': 'allow' },
   },
   {
+    name: 'enableDefaultDeny: true closes no direction that the rule says nothing about',
+    policy: cnp('enableDefaultDeny: {egress: true}\ningress: [{}]'),
+    expect: { 'egress world TCP/80': 'allow', 'ingress world TCP/80': 'none' },
+  },
+  {
     name: 'enable-non-default-deny-policies: false closes whatever the rule says',
     policy: cnp('enableDefaultDeny: {egress: false}\negressDeny: [{toCIDR: [198.51.100.0/24]}]'),
     config: { 'enable-non-default-deny-policies': false },
@@ -471,6 +476,30 @@ run('allow, deny and L7 precedence', [
     },
   },
   {
+    name: 'neither a range nor every port lifts a DNS list, a plain rule for its port does',
+    policy: cnp(
+      'egress: [{toPorts: [{ports: [{port: "53"}], rules: {dns: [{matchName: a.b}]}}, {ports: [{port: "1", endPort: 1023}]}, {ports: [{port: "0"}]}]}, {toEntities: [host], toPorts: [{ports: [{port: "53", protocol: UDP}]}]}]',
+    ),
+    expect: {
+      'egress world UDP/53': 'dns [{"matchName":"a.b"}]',
+      'egress world TCP/53': 'dns [{"matchName":"a.b"}]',
+      'egress host UDP/53': 'dns [{"matchName":"a.b"}] | everything',
+      'egress world UDP/54': 'allow',
+    },
+  },
+  {
+    name: 'server names on every port; where requests are read they let all pass',
+    policy: cnp(
+      'egress: [{toPorts: [{ports: [{port: "0", protocol: TCP}], serverNames: [a.example]}, {ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]}]',
+    ),
+    expect: {
+      'egress world TCP/443': 'tls ["a.example"]',
+      'egress world TCP/65535': 'tls ["a.example"]',
+      'egress world TCP/80': 'http [{"method":"GET"}] | everything',
+      'egress world UDP/443': 'none',
+    },
+  },
+  {
     name: 'authentication: required drops with 189 until a backend exists',
     policy: cnp(
       'ingress: [{fromEndpoints: [{}], authentication: {mode: required}}, {fromEntities: [world], authentication: {mode: disabled}}]',
@@ -490,6 +519,22 @@ run('allow, deny and L7 precedence', [
       'ingress shop/client TCP/81': 'allow',
       'ingress shop/client TCP/82': 'auth',
     },
+  },
+  {
+    name: 'authentication: of all ports, for a protocol of the same peer, and of a prefix',
+    policy: `${cnp('ingress: [{fromCIDR: [198.51.100.0/24], authentication: {mode: required}}, {fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: UDP}]}], authentication: {mode: required}}]')}---${cnp('ingress: [{fromCIDR: [198.51.100.0/24], toPorts: [{ports: [{protocol: TCP}]}]}, {toPorts: [{ports: [{protocol: UDP}]}]}]', 'second')}`,
+    expect: {
+      'ingress 198.51.100.1 TCP/80': 'auth',
+      'ingress 203.0.113.1 UDP/80': 'auth',
+      'ingress 203.0.113.1 UDP/81': 'allow',
+    },
+  },
+  {
+    name: 'authentication: what a plain rule asks holds for the HTTP rules of the same port',
+    policy: cnp(
+      `ingress: [{fromEndpoints: [{}], toPorts: [{ports: [{port: "80", protocol: TCP}]}], authentication: {mode: required}}, {${CLIENT}toPorts: [{ports: [{port: "80", protocol: TCP}], ${GET}}]}]`,
+    ),
+    expect: { 'ingress shop/client TCP/80': 'auth' },
   },
   {
     name: 'HTTP on a port, and a plain allow of the name that the port has for the peer',
@@ -516,6 +561,12 @@ run('allow, deny and L7 precedence', [
     expect: { 'egress world TCP/443': 'deny', 'egress shop/client TCP/443': 'allow', 'egress world TCP/80': 'allow' },
   },
 ]);
+
+const GROUP_RULES = cnp(
+  'ingress: [{fromCIDRSet: [{cidrGroupRef: vpn, except: [10.0.0.3/32]}]}, {fromCIDRSet: [{cidrGroupSelector: {matchExpressions: [{key: use, operator: NotIn, values: [dns]}]}}], toPorts: [{ports: [{port: "81"}]}]}]',
+);
+const VPN =
+  '{apiVersion: cilium.io/v2, kind: CiliumCIDRGroup, metadata: {name: vpn}, spec: {externalCIDRs: [10.0.0.0/8, 192.0.2.2/32]}}';
 
 run('peers by identity', [
   {
@@ -612,6 +663,49 @@ run('peers by identity', [
       'egress 203.0.113.55 UDP/53': 'none',
       'egress 198.51.100.1 TCP/80': 'none',
     },
+  },
+  {
+    name: 'CIDR groups see pods and nodes as prefixes do: only if policy-cidr-match-mode says so',
+    policy: `${GROUP_RULES}---\n${VPN}`,
+    config: { 'allow-localhost': 'policy' },
+    expect: {
+      'ingress 10.9.9.9 TCP/80': 'allow',
+      'ingress shop/client TCP/80': 'none',
+      'ingress 192.0.2.2 TCP/80': 'none',
+      'ingress shop/client TCP/81': 'none',
+      'ingress world TCP/81': 'allow',
+    },
+  },
+  {
+    name: 'CIDR groups and policy-cidr-match-mode: nodes, pods',
+    policy: `${GROUP_RULES}---\n${VPN}`,
+    config: { 'allow-localhost': 'policy', 'policy-cidr-match-mode': ['nodes', 'pods'] },
+    expect: {
+      'ingress shop/client TCP/80': 'allow',
+      'ingress other/stranger TCP/80': 'none',
+      'ingress 192.0.2.2 TCP/80': 'allow',
+      'ingress host TCP/80': 'none',
+      'ingress shop/client TCP/81': 'allow',
+      'ingress host TCP/81': 'allow',
+    },
+  },
+  {
+    name: 'of groups around one prefix every label counts',
+    policy: `${cnp('ingress: [{fromCIDRSet: [{cidrGroupSelector: {matchLabels: {owner: us}}}]}, {fromCIDRSet: [{cidrGroupSelector: {matchLabels: {owner: them}}}], toPorts: [{ports: [{port: "81"}]}]}]')}
+---
+{apiVersion: cilium.io/v2, kind: CiliumCIDRGroup, metadata: {name: a, labels: {owner: us}}, spec: {externalCIDRs: [198.51.100.0/24]}}
+---
+{apiVersion: cilium.io/v2, kind: CiliumCIDRGroup, metadata: {name: b, labels: {owner: them}}, spec: {externalCIDRs: [198.51.100.0/25]}}`,
+    expect: {
+      'ingress 198.51.100.1 TCP/80': 'allow',
+      'ingress 198.51.100.1 TCP/81': 'allow',
+      'ingress 198.51.100.200 TCP/81': 'allow',
+    },
+  },
+  {
+    name: 'the outside is reserved:world whatever prefixes others name',
+    policy: `${cnp('ingress: [{fromEndpoints: [{matchLabels: {"reserved:world": ""}}]}]')}---${cnp('egress: [{toCIDR: [0.0.0.0/0]}]', 'second')}`,
+    expect: { 'ingress world TCP/80': 'allow', 'ingress 2001:db8::1 TCP/80': 'allow' },
   },
   {
     name: 'an unknown CIDR group selects nothing',
@@ -1069,7 +1163,7 @@ t.test('host policies: only node rules, only with the host firewall', (t) => {
 t.test('reserved:init endpoints are enforced both ways, unless never', (t) => {
   const init = (policy: string, config: PolicyConfig = {}): World => {
     const world = new World(policy, config);
-    world.cluster.setInitEndpoint(1001);
+    world.cluster.setInitEndpoint(1001, ['10.0.0.9']);
     world.flush();
     return world;
   };
@@ -1088,6 +1182,13 @@ t.test('reserved:init endpoints are enforced both ways, unless never', (t) => {
   t.equal(world.ask('init', 'egress', 'shop/client', 'TCP/443'), 'allow');
   t.equal(world.ask('init', 'egress', 'world', 'TCP/443'), 'none', 'an empty selector still means this cluster');
   t.equal(world.ask('init', 'ingress', 'shop/client', 'TCP/80'), 'none');
+  const peers = init(
+    cnp('ingress: [{fromEntities: [init]}, {fromEntities: [world], toPorts: [{ports: [{port: "81"}]}]}]'),
+  );
+  t.equal(peers.ask('shop/web', 'ingress', '10.0.0.9', 'TCP/80'), 'allow', 'its address is known');
+  peers.cluster.removeEndpoint(1001);
+  peers.flush();
+  t.equal(peers.ask('shop/web', 'ingress', '10.0.0.9', 'TCP/80'), 'none', 'and forgotten');
   t.equal(init(rule, { 'enable-policy': 'never' }).ask('init', 'ingress', 'world', 'TCP/80'), 'allow');
   t.end();
 });

@@ -126,8 +126,8 @@ table('sanitiser: what Cilium refuses', [
   },
   {
     name: '8 missing or zero port with L7 rules',
-    text: ports('ports: [{port: "0", protocol: TCP}]\nrules: {http: [{}]}'),
-    errors: ['l7-port spec.ingress[0].toPorts[0].ports[0].port'],
+    text: ports('ports: [{port: "0", protocol: TCP}, {protocol: TCP}]\nrules: {http: [{}]}'),
+    errors: [0, 1].map((i) => `l7-port spec.ingress[0].toPorts[0].ports[${i}].port`),
   },
   {
     name: '8 no port is every port',
@@ -420,6 +420,11 @@ table('warnings: legal, and surely not meant', [
     name: 'a lone deny rule that says it leaves the rest',
     text: web('enableDefaultDeny: {egress: false}\negressDeny: [{toCIDR: [10.0.0.0/8]}]'),
     warnings: [],
+  },
+  {
+    name: 'enableDefaultDeny: true for a direction without entries',
+    text: web('enableDefaultDeny: {egress: true, ingress: true}\ningress: [{fromEntities: [all]}]'),
+    warnings: ['idle-default-deny spec.enableDefaultDeny.egress'],
   },
   {
     name: 'an empty member',

@@ -57,6 +57,7 @@ function validateRule(rule: CiliumRule, path: string, check: Check): void {
   }
   checkLog(rule, path, check);
   warnLoneDeny(rule, path, check);
+  warnIdleDefaultDeny(rule, path, check);
 }
 
 function checkSubject(rule: CiliumRule, path: string, { reader, isClusterwide, namespace }: Check): void {
@@ -117,6 +118,20 @@ function warnLoneDeny(rule: CiliumRule, path: string, { reader }: Check): void {
       'lone-deny',
       `read rule: found ${deny} without ${direction}, wanted rules that allow the rest`,
       `a deny rule alone closes all other ${direction} too; add ${direction} rules, or enableDefaultDeny: { ${direction}: false }`,
+    );
+  }
+}
+
+/** `true` alone closes nothing: Cilium looks at the flag only where the rule has an entry. */
+function warnIdleDefaultDeny(rule: CiliumRule, path: string, { reader }: Check): void {
+  for (const direction of ['ingress', 'egress'] as const) {
+    const entries = (rule[direction]?.length ?? 0) + (rule[`${direction}Deny`]?.length ?? 0);
+    if (rule.enableDefaultDeny?.[direction] !== true || entries > 0) continue;
+    reader.warn(
+      `${path}.enableDefaultDeny.${direction}`,
+      'idle-default-deny',
+      `read rule: found enableDefaultDeny.${direction} without ${direction} entries, wanted at least one`,
+      `it closes nothing by itself; to close ${direction} write ${direction}: [{}]`,
     );
   }
 }

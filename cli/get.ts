@@ -173,8 +173,8 @@ function ciliumColumns(): Column<Row>[] {
 }
 
 function statusOf({ endpoint }: Row): string {
-  if (endpoint !== undefined) return endpoint.place === 'external' ? 'external' : endpoint.state;
-  return 'remote';
+  if (endpoint === undefined) return 'remote';
+  return endpoint.place === 'external' && endpoint.state === 'ready' ? 'external' : endpoint.state;
 }
 
 function podIp(object: Manifest): string | undefined {

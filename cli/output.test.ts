@@ -245,8 +245,7 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
     namespace: 'shop',
     name: 'web-1',
     netns: 'x-shop-web-1',
-    isExternal: false,
-    initContainers: [{ name: 'init', argv: ['true'], env: {}, workingDir: undefined, tcpPorts: [] }],
+    initContainers: [{ name: 'init', argv: ['true'], env: {}, workingDir: undefined, tcpPorts: [], udpPorts: [] }],
     containers: [
       {
         name: 'server',
@@ -254,6 +253,7 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
         env: { A: '1' },
         workingDir: undefined,
         tcpPorts: [8080],
+        udpPorts: [53],
       },
     ],
     resolvConf: 'nameserver 10.244.0.9\nsearch svc\n',
@@ -266,7 +266,7 @@ t.test('planRig() keeps a namespace that a pod names, and numbers the one that a
   const annotations = { 'sluice.io/netns': 'mine', 'sluice.io/external': 'true' };
   const policy: Manifest = { kind: 'CiliumClusterwideNetworkPolicy', metadata: { name: 'p' } };
   const { pods } = planRig([{ kind: 'Pod', metadata: { name: 'out', annotations } }, policy]);
-  t.match(pods, [{ namespace: 'default', name: 'out', netns: 'mine', isExternal: true, containers: [] }]);
+  t.match(pods, [{ namespace: 'default', name: 'out', netns: 'mine', containers: [] }]);
   const numbered = { ...DEPLOYMENT, spec: { replicas: 2, template: { metadata: { annotations } } } };
   t.strictSame(
     planRig([numbered]).pods.map(({ netns }) => netns),

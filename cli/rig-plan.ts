@@ -15,8 +15,6 @@ export interface RigPod {
   readonly name: string;
   /** Network namespace by name. */
   readonly netns: string;
-  /** Outside of the cluster: no endpoint to wait for. */
-  readonly isExternal: boolean;
   /** Run one after the other, each to its end, before the containers. */
   readonly initContainers: readonly RigContainer[];
   readonly containers: readonly RigContainer[];
@@ -30,8 +28,9 @@ export interface RigContainer {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir: string | undefined;
-  /** TCP ports it promises to listen on. */
+  /** Ports it promises to serve. */
   readonly tcpPorts: readonly number[];
+  readonly udpPorts: readonly number[];
 }
 
 interface PodSpec {
@@ -51,7 +50,6 @@ interface ContainerSpec {
 }
 
 const NETNS = 'sluice.io/netns';
-const EXTERNAL = 'sluice.io/external';
 
 /**
  * Plans a rig.
@@ -70,7 +68,6 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
     namespace,
     name,
     netns: metadata.annotations?.[NETNS] ?? `${netnsPrefix}${namespace}-${name}`,
-    isExternal: metadata.annotations?.[EXTERNAL] === 'true',
     initContainers: (spec.initContainers ?? []).flatMap(planContainer),
     containers: (spec.containers ?? []).flatMap(planContainer),
     resolvConf: resolvConf(spec),
@@ -81,14 +78,18 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
 function planContainer(container: ContainerSpec, at: number): RigContainer[] {
   const argv = [...(container.command ?? []), ...(container.args ?? [])].map(String);
   if (argv.length === 0) return [];
-  const ports = (container.ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP');
+  const ports = (wanted: string): number[] =>
+    (container.ports ?? []).flatMap(({ containerPort, protocol = 'TCP' }) =>
+      protocol === wanted ? containerPort : [],
+    );
   return [
     {
       name: container.name ?? `container-${at}`,
       argv,
       env: Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, String(value)])),
       workingDir: container.workingDir,
-      tcpPorts: ports.map(({ containerPort }) => containerPort),
+      tcpPorts: ports('TCP'),
+      udpPorts: ports('UDP'),
     },
   ];
 }

@@ -73,7 +73,7 @@ async function launch(runDir: string, rig: string, pod: RigPod, container: RigCo
 }
 
 /**
- * Waits until a container's program listens on every TCP port it promises; at once when it promises none.
+ * Waits until a container's program serves every TCP and UDP port it promises; at once when it promises none.
  * @throws Failure when it ends first, or when `deadline` comes first
  */
 export async function waitListening(
@@ -82,30 +82,36 @@ export async function waitListening(
   container: RigContainer,
   deadline: AbortSignal,
 ): Promise<void> {
-  if (container.tcpPorts.length === 0) return;
+  if (container.tcpPorts.length + container.udpPorts.length === 0) return;
   for (;;) {
     if (!isRunning(running)) throw failed(pod, container, running.log, 'ended before it listened');
-    const open = listeningPorts(running.pid);
-    const missing = container.tcpPorts.filter((port) => !open.has(port));
+    const tcp = servedPorts(running.pid, 'tcp');
+    const udp = servedPorts(running.pid, 'udp');
+    const missing = [
+      ...container.tcpPorts.filter((port) => !tcp.has(port)).map((port) => `TCP ${port}`),
+      ...container.udpPorts.filter((port) => !udp.has(port)).map((port) => `UDP ${port}`),
+    ];
     if (missing.length === 0) return;
     if (deadline.aborted) throw failed(pod, container, running.log, `does not listen on ${missing.join(', ')}`);
     await pause(POLL_MS);
   }
 }
 
-/** TCP ports that anything listens on in the network namespace of a process (/proc/PID/net/tcp, state 0A). */
-export function listeningPorts(pid: number): Set<number> {
+/** States of /proc/PID/net/{tcp,udp}: a TCP socket that listens, a UDP socket without a peer. */
+const SERVING = { tcp: '0A', udp: '07' } as const;
+
+/** Ports that anything serves in the network namespace of a process. */
+export function servedPorts(pid: number, protocol: keyof typeof SERVING): Set<number> {
   const ports = new Set<number>();
-  for (const table of ['tcp', 'tcp6']) {
+  const row = new RegExp(`^\\s*\\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ${SERVING[protocol]} `, 'gm');
+  for (const table of [protocol, `${protocol}6`]) {
     let text = '';
     try {
       text = readFileSync(`/proc/${pid}/net/${table}`, 'latin1');
     } catch {
       continue; // the process has gone, or the kernel has no IPv6
     }
-    for (const [, port] of text.matchAll(/^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm)) {
-      ports.add(Number.parseInt(port, 16));
-    }
+    for (const [, port] of text.matchAll(row)) ports.add(Number.parseInt(port, 16));
   }
   return ports;
 }

@@ -119,10 +119,9 @@ async function applyFiles({ settings, api, files, state }: Raising): Promise<voi
 }
 
 async function waitEndpoints(api: DaemonApi, pods: readonly RigPod[], deadline: AbortSignal): Promise<void> {
-  const wanted = pods.filter((pod) => !pod.isExternal);
   for (;;) {
     const endpoints = await api.endpoints();
-    const waiting = wanted.flatMap((pod) => {
+    const waiting = pods.flatMap((pod) => {
       const found = endpoints.find((one) => one.namespace === pod.namespace && one.pod === pod.name);
       if (found?.state === 'ready') return [];
       return [`${pod.namespace}/${pod.name} (${found?.problem ?? found?.state ?? 'no endpoint'})`];

@@ -29,7 +29,7 @@ import { HOST_ENDPOINT } from './numbering.ts';
 import { Observer } from './observer.ts';
 import { openMaps, type PinnedMaps } from './pinned-maps.ts';
 import { PodFeed } from './pod-feed.ts';
-import type { PodReconciler } from './pod-reconciler.ts';
+import type { LocalPod, PodReconciler, PodState } from './pod-reconciler.ts';
 import { Ports } from './ports.ts';
 import { Prober } from './probe.ts';
 import { ProblemBoard } from './problem-board.ts';
@@ -105,15 +105,21 @@ export class Agent {
     return this.#ports.reconciler;
   }
 
+  /** How far a pod is: ready once the dataplane forwards its frames, not as soon as its interface is there. */
+  stateOf({ state, numbers }: LocalPod): PodState {
+    return state === 'ready' && !this.#ports.isOpen(numbers.port) ? 'attaching' : state;
+  }
+
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const pods = [...this.reconciler.pods.values()].filter(({ problem }) => problem !== '');
     const dataplane = this.supervisor.status();
     const isUp = dataplane.state === 'running' || (dataplane.state === 'starting' && dataplane.lastExit === '');
+    const { logPath } = this.supervisor;
+    const unopened = dataplane.state === 'running' ? this.#ports.unopened() : [];
     return [
-      ...(isUp
-        ? []
-        : [`dataplane is ${dataplane.state}: it ended by ${dataplane.lastExit}: see ${this.supervisor.logPath}`]),
+      ...(isUp ? [] : [`dataplane is ${dataplane.state}: it ended by ${dataplane.lastExit}: see ${logPath}`]),
+      ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
       ...pods.map(({ plan, problem }) => `pod ${plan.key}: ${problem}`),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),

@@ -24,6 +24,7 @@ import {
   type PortKind,
   type PortMap,
 } from '../policy-maps/port-map.ts';
+import { OpenPorts } from './open-ports.ts';
 
 const RETRY_MS = 500;
 /** All receive rings together; each port has a share of it, within these bounds. */
@@ -63,6 +64,7 @@ interface OpenPort {
 export class ForwardingPorts {
   readonly #parts: ForwardingPortsParts;
   readonly #open = new Map<number, OpenPort>();
+  readonly #told: OpenPorts;
   readonly #tapFds = new Map<number, number>();
   readonly #problems = new Map<number, string>();
   /** Ports in the map. */
@@ -73,6 +75,8 @@ export class ForwardingPorts {
 
   constructor(parts: ForwardingPortsParts) {
     this.#parts = parts;
+    this.#told = new OpenPorts(parts.config);
+    this.#told.reset();
   }
 
   /** Looks at the map if it has changed or something is to be tried again. */
@@ -92,6 +96,7 @@ export class ForwardingPorts {
     for (const index of [...this.#open.keys()]) if (!seen.has(index)) this.close(index);
     for (const index of [...this.#tapFds.keys()]) if (!seen.has(index) && generation > 0) this.#dropTap(index);
     this.#findRoutes();
+    this.#told.noteSeen(generation);
   }
 
   /** Takes over the descriptor of a TAP port. */
@@ -131,6 +136,7 @@ export class ForwardingPorts {
       policies[index] = null;
     }
     this.#open.delete(index);
+    this.#told.set(index, false);
   }
 
   closeAll(): void {
@@ -148,6 +154,7 @@ export class ForwardingPorts {
       if (port === null) return;
       this.#install(entry, port);
       this.#open.set(entry.index, { row, inodes, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
+      this.#told.set(entry.index, true);
       this.#problems.delete(entry.index);
     } catch (error) {
       this.#problem(entry.index, `port ${entry.index} (${entry.ifname}): ${(error as Error).message}`);

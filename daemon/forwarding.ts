@@ -108,8 +108,8 @@ class Forwarding {
   #tick(nowMs: number): void {
     const nowSec = Math.floor(nowMs / 1000);
     this.#nextTickMs = nowMs + TICK_MS;
-    this.#maps.config.store(CONFIG_DATAPLANE_HEARTBEAT, nowMs);
     this.#refresh(nowMs);
+    this.#maps.config.store(CONFIG_DATAPLANE_HEARTBEAT, nowMs); // the first means that the ports have been seen to
     this.#maps.ctTcp.expire(nowSec, EXPIRE_ROWS, this.#l7.onExpire);
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
     this.#dataplane.uplinks.tick(nowSec);

@@ -24,6 +24,8 @@ export class PortPublisher {
   readonly #routerMac: MacWords;
   readonly #written = new Map<number, string>();
   readonly #addresses = new Map<string, string>();
+  /** Generation of the map since which each row is as it is. */
+  readonly #since = new Map<number, number>();
 
   constructor(maps: PinnedMaps, routerMac: string) {
     this.#maps = maps;
@@ -46,6 +48,11 @@ export class PortPublisher {
     return this.#changes !== before;
   }
 
+  /** Generation of the map since which a row is as it is; undefined when there is no row. */
+  since(index: number): number | undefined {
+    return this.#since.get(index);
+  }
+
   #changes = 0;
 
   #writePort({ index, port }: WantedPort): void {
@@ -53,6 +60,7 @@ export class PortPublisher {
     if (this.#written.get(index) === row) return;
     this.#maps.ports.set(index, port);
     this.#written.set(index, row);
+    this.#since.set(index, this.#maps.ports.generation);
     this.#changes++;
   }
 
@@ -76,6 +84,7 @@ export class PortPublisher {
   #clearPort(index: number): void {
     this.#maps.ports.clear(index);
     this.#written.delete(index);
+    this.#since.delete(index);
     this.#changes++;
   }
 

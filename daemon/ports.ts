@@ -25,6 +25,7 @@ import { HostRoutes } from './host-routes.ts';
 import { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { Numbering } from './numbering.ts';
+import { OpenPorts } from './open-ports.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { PodReconciler } from './pod-reconciler.ts';
 import { podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
@@ -58,12 +59,14 @@ export class Ports {
   readonly #numbering: Numbering;
   readonly #parts: FixedPortParts;
   readonly #publisher: PortPublisher;
+  readonly #openPorts: OpenPorts;
   readonly #routes: HostRoutes;
   /** The host's port and the uplink's. */
   readonly #fixed: WantedPort[] = [];
   /** TAP descriptors that the dataplane on the other end of the link has, by port. */
   readonly #given = new Map<number, number>();
   #hostAddresses: readonly string[] = [];
+  #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
   #directory: AgentDirectory | undefined;
 
@@ -85,6 +88,7 @@ export class Ports {
       onOutcome: (key, problem) => this.#noteAttach(key, problem),
     });
     this.#publisher = new PortPublisher(options.maps, routerMac);
+    this.#openPorts = new OpenPorts(options.maps.config);
     this.#routes = new HostRoutes(config);
     const found = [this.#journal.problem, this.#numbering.problem];
     options.board.set(
@@ -139,11 +143,28 @@ export class Ports {
     const error = controllers.run('ports', () => {
       const wanted = this.#wanted(directory);
       if (this.#publisher.publish(wanted)) commit();
-      directory.refresh(wanted.map(({ index, port }) => [index, port.ifname] as const));
+      this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
+      directory.refresh(this.#interfaces);
       this.#giveTaps();
       if (config.hostPort) this.#routeHost(wanted);
     });
     board.set('ports', error === '' ? [] : [error]);
+  }
+
+  /** Whether the dataplane forwards what comes in at this port, as it was last published. */
+  isOpen(index: number): boolean {
+    return this.#hasBeenSeen(index) && this.#openPorts.isOpen(index);
+  }
+
+  /** Ports that the dataplane has tried to open and could not, by their interface. */
+  unopened(): string[] {
+    const tried = [...this.#interfaces].filter(([index]) => this.#hasBeenSeen(index) && !this.#openPorts.isOpen(index));
+    return tried.map(([index, ifname]) => (ifname === '' ? `the TAP of port ${index}` : ifname));
+  }
+
+  #hasBeenSeen(index: number): boolean {
+    const since = this.#publisher.since(index);
+    return since !== undefined && this.#openPorts.hasSeen(since);
   }
 
   /** A new dataplane has no descriptor yet; one that was running gives back those that it has. */

@@ -22,7 +22,7 @@ export function statusDocument(agent: Agent): Record<string, unknown> {
     attach: config.attach,
     enforcement: config.policy['enable-policy'],
     policyRevision: publisher.revision,
-    endpoints: { total: pods.length, ready: pods.filter(({ state }) => state === 'ready').length },
+    endpoints: { total: pods.length, ready: pods.filter((pod) => agent.stateOf(pod) === 'ready').length },
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
     flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
@@ -42,7 +42,7 @@ export function endpointDocuments(agent: Agent): Record<string, unknown>[] {
 }
 
 function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> {
-  const { plan, numbers, spec, state, problem } = pod;
+  const { plan, numbers, spec, problem } = pod;
   const change = agent.directory.published.get(numbers.endpointId);
   const publishProblem = agent.publisher.problems.get(numbers.endpointId);
   const addressOf = (family: 4 | 6) => numbers.addresses.find((address) => address.family === family)?.text;
@@ -53,7 +53,7 @@ function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> 
     namespace: plan.namespace,
     pod: plan.name,
     place: plan.place,
-    state,
+    state: agent.stateOf(pod),
     identity: change?.identity ?? 0,
     labels: change?.labels ?? [],
     ipv4: addressOf(4),

@@ -110,12 +110,27 @@ async function probe(step: Step, family: Family, example: Example, instance: Slu
   const began = Date.now();
   const { outcome, text } = await attempt(step, family, netns, target);
   const problems = [];
-  if (outcome !== String(step.expect)) problems.push(`IPv${family}: wanted ${step.expect}, found ${outcome} ${text}`);
+  if (outcome !== String(step.expect)) {
+    const passed = await evidence(instance, source, target);
+    problems.push(`IPv${family}: wanted ${step.expect}, found ${outcome} ${text}\n${passed}`);
+  }
   if (step.body !== undefined && !text.includes(step.body)) problems.push(`IPv${family}: no "${step.body}" in ${text}`);
   if (step.flow && !(await sawFlow(instance, step.flow, { source, target, began }))) {
     problems.push(`IPv${family}: no flow ${JSON.stringify(step.flow)}`);
   }
   return problems;
+}
+
+/** What the dataplane saw between the two, and what it dropped of anybody's: where an answer that did not come was lost. */
+async function evidence(instance: SluiceInstance, source: string, target: string): Promise<string> {
+  const both = ['--from-ip', source, '--to-ip', target];
+  const back = ['--from-ip', target, '--to-ip', source];
+  const said = [
+    await instance.cli('observe', '--last', '20', ...both),
+    await instance.cli('observe', '--last', '20', ...back),
+    await instance.cli('bpf', 'metrics', 'list'),
+  ];
+  return said.map(({ stdout, stderr }) => stdout + stderr).join('');
 }
 
 interface Attempt {
@@ -134,7 +149,7 @@ async function attempt(step: Step, family: Family, netns: string, target: string
   }
   if (step.udp !== undefined) {
     const { stdout } = await inside(
-      ['nc', '-nu', '-w', String(SILENCE_SEC), '-W', '1', target, String(step.udp)],
+      ['nc', '-nu', '-w', String(seconds), '-W', '1', target, String(step.udp)],
       'echo\n',
     );
     return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };

@@ -198,6 +198,23 @@ t.test('a namespace that is removed and made again is attached again', async (t)
   t.ok(await reaches(netns('late'), (await endpoint('veth')).ipv4));
 });
 
+t.test('a pod that is ready is connected: not one of its first questions is lost', async (t) => {
+  const { ipv4, ipv6 } = await endpoint('own');
+  for (const mode of ['veth', 'tap']) {
+    for (const round of [1, 2, 3]) {
+      const podName = `new-${mode}-${round}`;
+      await makeNetns(netns(podName));
+      await send('apply', pod('shop', podName, `{ sluice.io/attach: ${mode} }`));
+      await instance.untilReady([`shop/${podName}`]);
+      const answers = await Promise.all([ipv4, ipv6].map((address) => reaches(netns(podName), address)));
+      t.strictSame(answers, [true, true], podName);
+      const counters = await must(inNetns(netns(podName), ['cat', '/proc/net/snmp6']));
+      t.match(counters, /Icmp6OutNeighborSolicits\s+1\n/, `${podName} asked for its router once`);
+      await send('delete', pod('shop', podName));
+    }
+  }
+});
+
 for (const mode of ['veth', 'tap']) {
   t.test(`an eth0 of somebody else's is left alone (${mode})`, async (t) => {
     await makeNetns(netns(`taken-${mode}`));

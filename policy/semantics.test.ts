@@ -500,6 +500,13 @@ run('allow, deny and L7 precedence', [
     },
   },
   {
+    name: 'server names outrank a DNS list, which lets nothing pass then',
+    policy: cnp(
+      'egress: [{toPorts: [{ports: [{port: "0", protocol: TCP}], serverNames: [a.example]}, {ports: [{port: "53"}], rules: {dns: [{matchName: a.b}]}}]}]',
+    ),
+    expect: { 'egress world TCP/53': 'tls ["a.example"]', 'egress world UDP/53': 'dns [{"matchName":"a.b"}]' },
+  },
+  {
     name: 'authentication: required drops with 189 until a backend exists',
     policy: cnp(
       'ingress: [{fromEndpoints: [{}], authentication: {mode: required}}, {fromEntities: [world], authentication: {mode: disabled}}]',

@@ -201,7 +201,9 @@ function allowsRequest(parser: Side['parser'], grants: readonly Grant[], request
       return exact.some((one) => !one.requests || listOf(one).some((rule) => dnsMatches(rule, requests.dns)));
     }
     default:
-      return mergedServerNames(grants).some(
+      // A DNS list that server names outrank lets nothing pass here. Cilium hands such a port to Envoy, which is not told
+      // of DNS lists and so lets everything pass: what was meant to restrict must not open, so this is a known difference.
+      return mergedServerNames(grants.filter((one) => one.requests === undefined)).some(
         (names) =>
           names.length === 0 ||
           names.some((name) => requests.serverName !== undefined && serverNameMatches(name, requests.serverName)),

@@ -232,9 +232,9 @@ function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, c
       cookie: cookie(origin),
     }));
   }
-  if (own !== undefined && own !== parser) return [];
+  const lists = policy.l7.filter(({ spec }) => spec.parser === parser);
   return [
-    ...policy.l7.map(({ origin, spec }) => ({ remotes, [spec.parser]: spec.rules, cookie: cookie(origin) })),
+    ...lists.map(({ origin, spec }) => ({ remotes, [spec.parser]: spec.rules, cookie: cookie(origin) })),
     ...policy.plain.map((origin) => ({ remotes, ...everything(parser), cookie: cookie(origin) })),
   ];
 }

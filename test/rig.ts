@@ -10,8 +10,8 @@
  * waits; what the agent should have removed and did not is left for scripts/leaks to find. The Cleanup given to start()
  * ends the agent also when the test dies.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -212,18 +212,22 @@ ${options.config ?? ''}
 
   /** Takes down every rig of this instance, ends the agent by SIGTERM, waits until it and its dataplane are gone. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
     await this.cli('rig', 'down', '--all');
     await this.agent.stop(15_000);
     await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
+    this.#isStopped = true;
   }
 
   /** The same without waiting for anything but the agent's end, for a test that is dying. */
   #stopAtOnce(): void {
     if (this.#isStopped) return;
-    const down = [CLI, 'rig', 'down', '--all', '--run-dir', this.runDir];
-    execFileSync(process.execPath, down, { stdio: 'ignore', timeout: 30_000 });
+    const cli = (...args: string[]) => {
+      const [program, ...rest] = inHost([process.execPath, CLI, ...args, '--run-dir', this.runDir], this.#netns);
+      spawnSync(program, rest, { stdio: 'ignore', timeout: 30_000 });
+    };
+    cli('rig', 'down', '--all');
     endAndWait(this.agent.pid);
+    if (existsSync(this.runDir)) cli('cleanup'); // the test had killed the agent, or it would not end
   }
 }
 
@@ -236,10 +240,13 @@ interface Endpoint {
 /** The endpoints of an answer, whether it is the list or an object that holds it. */
 const endpointsIn = (answer: any): Endpoint[] => (Array.isArray(answer) ? answer : answer.endpoints);
 
-/** nsenter, not `ip netns exec`: the agent must see, and may make, namespaces where everybody sees them. */
 function startAgent(configFile: string, netns?: string): Background {
-  const argv = [process.execPath, '--enable-source-maps', AGENT, '--config', configFile];
-  return start(netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, ...argv]);
+  return start(inHost([process.execPath, '--enable-source-maps', AGENT, '--config', configFile], netns));
+}
+
+/** nsenter, not `ip netns exec`: the agent must see, and may make, namespaces where everybody sees them. */
+function inHost(argv: readonly string[], netns?: string): readonly string[] {
+  return netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, ...argv];
 }
 
 const GRACE_MS = 15_000;
@@ -249,6 +256,7 @@ const GRACE_MS = 15_000;
  * stays a zombie while we block, so its state is read rather than its existence.
  */
 function endAndWait(pid: number): void {
+  if (!isAlive(pid)) return;
   process.kill(pid, 'SIGTERM');
   const end = performance.now() + GRACE_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));

@@ -91,7 +91,7 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     for (const node of unfold(yaml.contents)) {
       const reader = new Reader(yaml, lines, file);
       const document = readDocument(node, reader, { options, file });
-      problems.push(...reader.problems);
+      problems.push(...reader.problems.sort(byPlace));
       if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
     }
   }
@@ -178,6 +178,10 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     object,
   };
   return finish(document, reader, context);
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return a.line - b.line || a.column - b.column;
 }
 
 /** Names as they are written, for problems. */

@@ -178,6 +178,11 @@ table('sanitiser: what Cilium refuses', [
     errors: [0, 1, 2].map((i) => `l7-protocol spec.ingress[0].toPorts[0].ports[${i}].protocol`),
   },
   {
+    name: '12 a protocol that is none is said once',
+    text: ports('ports: [{port: "80", protocol: tcp}]\nrules: {http: [{}]}'),
+    errors: ['unknown-value spec.ingress[0].toPorts[0].ports[0].protocol'],
+  },
+  {
     name: '12 DNS over ANY',
     text: egressPorts('ports: [{port: "53", protocol: ANY}]\nrules: {dns: [{matchPattern: "*"}]}'),
   },
@@ -244,8 +249,8 @@ table('sanitiser: what Cilium refuses', [
       'ports: [{port: "80", protocol: TCP}]\nrules: {http: [{headerMatches: [{value: x}, {name: a, mismatch: DROP}, {name: b, secret: {namespace: n}}]}]}',
     ),
     errors: [
-      'unknown-value spec.ingress[0].toPorts[0].rules.http[0].headerMatches[1].mismatch',
       'header-name spec.ingress[0].toPorts[0].rules.http[0].headerMatches[0]',
+      'unknown-value spec.ingress[0].toPorts[0].rules.http[0].headerMatches[1].mismatch',
       'secret-name spec.ingress[0].toPorts[0].rules.http[0].headerMatches[2].secret',
     ],
   },
@@ -324,8 +329,8 @@ table('sanitiser: what Cilium refuses', [
       'unknown-field spec.ingressDeny[0].toPorts[0].rules',
       'unknown-field spec.ingressDeny[0].toPorts[0].serverNames',
       'unknown-field spec.ingressDeny[0].toPorts[0].listener',
-      'unknown-field spec.egressDeny[0].authentication',
       'fqdn-deny spec.egressDeny[0].toFQDNs',
+      'unknown-field spec.egressDeny[0].authentication',
     ],
   },
   {
@@ -379,12 +384,12 @@ table('NetworkPolicy: what Kubernetes refuses', [
       'podSelector: {}\ningress: [{ports: [{port: 0}, {port: "80"}, {port: http, endPort: 90}, {endPort: 90}, {port: 90, endPort: 80}, {protocol: tcp, port: 1}]}]',
     ),
     errors: [
-      'unknown-value spec.ingress[0].ports[5].protocol',
       'port spec.ingress[0].ports[0].port',
       'port spec.ingress[0].ports[1].port',
       'named-range spec.ingress[0].ports[2].endPort',
       'named-range spec.ingress[0].ports[3].endPort',
       'end-below-port spec.ingress[0].ports[4].endPort',
+      'unknown-value spec.ingress[0].ports[5].protocol',
     ],
   },
   {

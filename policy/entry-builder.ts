@@ -7,9 +7,19 @@
  */
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { aggregateOf } from '../policy-maps/policy-verdict.ts';
-import type { Contribution } from './direction-policy.ts';
+import type { Contribution, NamedDraft } from './direction-policy.ts';
 import { OWN_CLUSTER } from './identity.ts';
-import { addDraft, type Draft, type Drafts, draftKey, entryOf, inheritAuth, uncovered } from './map-state.ts';
+import {
+  addDraft,
+  askingDrafts,
+  type Draft,
+  type Drafts,
+  draftKey,
+  entryOf,
+  inheritAuth,
+  uncovered,
+  withInherited,
+} from './map-state.ts';
 import { WILDCARD_IDENTITIES } from './peer.ts';
 import type { PortNames } from './port-names.ts';
 import type { Origin } from './rule.ts';
@@ -34,6 +44,8 @@ export class EntryBuilder {
   private readonly broad: readonly number[];
   private readonly templates = new Map<string, readonly Template[]>();
   private readonly wildcard: Drafts;
+  /** Of the wildcard, what says something of authentication. */
+  private readonly asking: readonly Draft[];
   /** What each aggregate identity has, by draft key: an identity need not have the same again. */
   private readonly aggregates = new Map<number, ReadonlyMap<number, Template>>();
 
@@ -52,6 +64,7 @@ export class EntryBuilder {
     this.places = new Map(this.peers.map((cached, place) => [cached, place]));
     this.broad = [...this.peers.keys()].filter((place) => this.peers[place].peer.aggregates.length > 0);
     this.wildcard = this.draftsOf([], true);
+    this.asking = askingDrafts(this.wildcard);
     for (const id of WILDCARD_IDENTITIES) {
       const held = this.broad.filter((place) => this.peers[place].peer.aggregates.includes(id));
       const drafts = this.draftsOf(held, true);
@@ -150,12 +163,20 @@ export class EntryBuilder {
       const isHeld = cached === undefined || places.has(this.places.get(cached) as number);
       if (isHeld && (cached !== undefined || withWildcard)) for (const draft of fixed) addDraft(drafts, draft);
       if (!isHeld || named === undefined || identity === undefined) continue;
-      for (const port of this.portNames.portsOf(identity, named.protocol, named.name)) {
-        if (named.port === undefined || named.port === port) addDraft(drafts, { ...named.draft, port, portPrefix: 16 });
+      for (const draft of this.namedDrafts(named, identity)) {
+        // What is asked of everyone is asked of a port name for everyone, though each identity has it for itself.
+        addDraft(drafts, cached === undefined ? withInherited(draft, this.asking) : draft);
       }
     }
     inheritAuth(drafts);
     return drafts;
+  }
+
+  /** For each number that the identity gives the name. */
+  private namedDrafts({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
+    const numbers = this.portNames.portsOf(identity, protocol, name);
+    const wanted = port === undefined ? numbers : numbers.filter((number) => number === port);
+    return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16 }));
   }
 }
 

@@ -70,16 +70,24 @@ function withAuthOf(a: Draft, b: Draft): Draft {
  * takes what the nearest broader one says.
  */
 export function inheritAuth(drafts: Drafts): void {
-  const asking = [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+  const asking = askingDrafts(drafts);
   if (asking.length === 0) return;
-  for (const [key, draft] of drafts) {
-    if (draft.hasExplicitAuthType || draft.deny) continue;
-    let nearest: Draft | undefined;
-    for (const broad of asking) {
-      if (isBroader(broad, draft) && (nearest === undefined || isBroader(nearest, broad))) nearest = broad;
-    }
-    if (nearest !== undefined) drafts.set(key, { ...draft, authType: nearest.authType });
+  for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, asking));
+}
+
+/** Those that say something of authentication. */
+export function askingDrafts(drafts: Drafts): Draft[] {
+  return [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+}
+
+/** The draft with the authentication that the nearest broader of these asks for, unless it says something itself. */
+export function withInherited(draft: Draft, asking: readonly Draft[]): Draft {
+  if (draft.hasExplicitAuthType || draft.deny) return draft;
+  let nearest: Draft | undefined;
+  for (const broad of asking) {
+    if (isBroader(broad, draft) && (nearest === undefined || isBroader(nearest, broad))) nearest = broad;
   }
+  return nearest === undefined || nearest.authType <= draft.authType ? draft : { ...draft, authType: nearest.authType };
 }
 
 function isBroader(broad: Draft, narrow: Draft): boolean {

@@ -264,6 +264,11 @@ export class Reader {
     this.report('error', { path, code, message, ...(hint !== undefined && { hint }) });
   }
 
+  /** Was something wrong said of this very place? What follows from it need not be said too. */
+  isReported(path: string): boolean {
+    return this.problems.some((problem) => problem.path === path && problem.severity === 'error');
+  }
+
   /** Reports what is legal and surely not meant. */
   warn(path: string, code: string, message: string, hint?: string): void {
     this.report('warning', { path, code, message, ...(hint !== undefined && { hint }) });

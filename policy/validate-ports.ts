@@ -174,7 +174,7 @@ function checkL7Ports(rule: CiliumPortRule, path: string, { reader, isEgress }: 
     if (port === undefined || (!isServiceName(port) && parsePort(port) === 0)) {
       reader.problem(`${place}.port`, 'l7-port', 'read port: found port 0 under L7 rules, wanted one port');
     }
-    if (!isDns && protocol !== 'TCP') {
+    if (!isDns && protocol !== 'TCP' && !reader.isReported(`${place}.protocol`)) {
       reader.problem(
         `${place}.protocol`,
         'l7-protocol',

@@ -139,7 +139,7 @@ export class Oracle {
       remote.kind === 'host' &&
       options['allow-localhost'] !== 'policy';
     if (grants.length === 0) return { ...OPEN, enforced: true, reason: isClosed && !isLocalhost ? 133 : 0 };
-    if (failsAuthentication(grants, packet.port)) return { ...OPEN, enforced: true, reason: 189 };
+    if (failsAuthentication(grants, packet.port, direction)) return { ...OPEN, enforced: true, reason: 189 };
     const parser = PARSERS.find((name) => grants.some((grant) => parserOf(grant) === name));
     if (parser === undefined) return { ...OPEN, enforced: true };
     // A direction that nothing closed, and the local host, are let through, but seen.
@@ -227,12 +227,15 @@ function mergedServerNames(grants: readonly Grant[]): string[][] {
  * Grants for everyone and grants for chosen peers are two groups, each with the most specific range that has not been
  * overruled; see the two lookups of facts 3.4. In a group the most specific grant that says something about
  * authentication decides. Between the groups: first the kind of reader, then the range, then the chosen peer; and a
- * decision by inheritance gives way to a stricter one of the other group.
+ * decision by inheritance gives way to a stricter one of the other group. Outwards, a port name for everyone belongs to
+ * both: it is everyone's, but each peer resolves it for itself (facts 2.6).
  */
-function failsAuthentication(grants: readonly Grant[], port: number): boolean {
+function failsAuthentication(grants: readonly Grant[], port: number, direction: Direction): boolean {
+  const isNamed = ({ range }: Grant): boolean =>
+    direction === 'egress' && range.ports !== undefined && 'name' in range.ports;
   const groups = [false, true].map((isEveryone) =>
     candidateOf(
-      grants.filter(({ peer }) => peer.isEveryone === isEveryone),
+      grants.filter((grant) => grant.peer.isEveryone === isEveryone || (grant.peer.isEveryone && isNamed(grant))),
       port,
     ),
   );

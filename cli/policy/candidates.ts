@@ -18,8 +18,10 @@ export interface Candidate {
   readonly isWinner: boolean;
   /** Why it won or lost, in words. */
   readonly why: string;
-  /** The rules that made it; none for what the compiler adds by itself. */
+  /** The rules that made it. */
   readonly origins: readonly Origin[];
+  /** What the compiler made it for by itself. */
+  readonly additions: readonly string[];
 }
 
 export interface Packet {
@@ -44,7 +46,8 @@ export function candidatesOf(world: PolicyWorld, endpoint: EndpointChange, packe
       const why = isWinner
         ? wonBecause(entry, matching, packet.remote)
         : lostBecause(entry, { winner, matching, remote: packet.remote });
-      return { entry, isWinner, why, origins: world.origins(entry.cookie) };
+      const { cookie } = entry;
+      return { entry, isWinner, why, origins: world.origins(cookie), additions: world.additions(cookie) };
     })
     .sort((a, b) => Number(b.isWinner) - Number(a.isWinner) || b.entry.precedence - a.entry.precedence);
 }

@@ -1,4 +1,5 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
+import { reservedName } from '../../policy/identity.ts';
 import type { Origin } from '../../policy/rule.ts';
 import { printDocument } from '../output.ts';
 import { authName, portText } from '../packet-names.ts';
@@ -29,7 +30,7 @@ export async function explain(settings: Settings, judge: FlowJudge, query: Query
   if (settings.output !== 'table') return printDocument(settings, document(answer, sides, remedies));
   const { host, paint } = settings;
   for (const side of sides) host.stdout.write(sideText(side));
-  if (answer.l7 !== 'none') host.stdout.write(`request: ${answer.l7 ?? ''} by the L7 rules\n\n`);
+  if (answer.l7 !== 'none') host.stdout.write(requestText(answer, judge.requestOrigins(query)));
   const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
   host.stdout.write(`verdict: ${verdict}\n`);
   for (const remedy of remedies) host.stdout.write(`to allow it, ${remedy}`);
@@ -78,6 +79,11 @@ function remediesOf(answer: Answer, sides: readonly Side[], query: Query, judge:
     });
 }
 
+function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): string {
+  const by = origins.length === 0 ? '' : ` of ${[...new Set(origins.map(place))].join(', ')}`;
+  return `request: ${l7} by the L7 rules${by}\n\n`;
+}
+
 function sideText(side: Side): string {
   const { direction, subject, remote, decision, candidates } = side;
   const { answer } = decision;
@@ -88,17 +94,23 @@ function sideText(side: Side): string {
     [
       { header: '', cell: ({ isWinner }) => (isWinner ? '*' : ' ') },
       { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.proxyPort > 0 ? 'Redirect' : 'Allow') },
-      { header: 'IDENTITY', cell: ({ entry }) => entry.identity },
+      { header: 'IDENTITY', cell: ({ entry }) => identityText(entry.identity) },
       { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
       { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
       { header: 'WHY', cell: ({ why }) => why },
-      { header: 'RULES', cell: ({ origins }) => origins.map(place).join('\n') || 'added by the compiler' },
+      { header: 'RULES', cell: ({ origins, additions }) => [...origins.map(place), ...additions].join('\n') },
     ],
     candidates,
   );
   const shown = candidates.length === 0 ? '  no entry matches\n' : table.replace(/^(?=.)/gm, '  ');
   const closed = answer.match === 'none' && answer.verdict === 'denied' ? closedText(side) : '';
   return `${title}${shown}${closed}  => ${answer.verdict}\n\n`;
+}
+
+/** `11 aggregate-cluster`; identities of workloads and prefixes have no name. */
+function identityText(identity: number): string {
+  const name = identity === 0 ? 'any' : reservedName(identity);
+  return name === undefined ? String(identity) : `${identity} ${name}`;
 }
 
 function closedText({ direction, origins }: Side): string {

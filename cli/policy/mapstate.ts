@@ -26,6 +26,7 @@ export async function showMapState(settings: Settings, world: PolicyWorld, refer
     listenerPriority: listenerPriority(entry),
     labels: labelsOf(entry.identity, labels),
     origins: world.origins(entry.cookie),
+    additions: world.additions(entry.cookie),
   }));
   const { paint } = settings;
   await printListing(settings, {
@@ -44,7 +45,7 @@ export async function showMapState(settings: Settings, world: PolicyWorld, refer
       },
       { header: 'PROXYPORT', cell: (one) => one.proxyPort },
       { header: 'COOKIE', cell: (one) => one.cookie },
-      { header: 'ORIGINS', cell: (one) => one.origins.map(place).join('\n') },
+      { header: 'ORIGINS', cell: (one) => [...one.origins.map(place), ...one.additions].join('\n') },
     ],
   });
 }

@@ -473,6 +473,11 @@ t.test('policy explain shows candidates, the winner, the rules, and a remedy tha
     verdict: 'denied',
     explanation: [{ direction: 'egress' }, { candidates: [{ isWinner: true }] }],
   });
+  const allowed = await policy(['explain', '-m', world, ...request.slice(0, -1), '/offers']);
+  t.match(allowed.stdout, /request: allowed by the L7 rules of CiliumNetworkPolicy\/shop\/api spec\.ingress\[0\]/);
+  const open = await policy(['explain', '-m', world, '--from', 'world', '--to', 'batch/job-0', '--port', '80']);
+
+  t.match(open.stdout, /\* {3}Allow +0 any .*allow-any-ingress/, 'what the compiler adds has a name');
   t.match(document.remedies, [
     /add to rules\.http of CiliumNetworkPolicy\/shop\/api spec\.ingress\[0\].*\n.*method: GET\n.*path: \/x\\\.y/,
   ]);
@@ -530,7 +535,7 @@ tests:
   t.match(stdout, `at: ${file}:13`);
   t.match(
     stdout,
-    '        -verdict: "allowed"\n        +verdict: denied\n        -by: CiliumNetworkPolicy/shop/none\n        +by: CiliumNetworkPolicy/shop/api',
+    '        -verdict: allowed\n        +verdict: denied\n        -by: CiliumNetworkPolicy/shop/none\n        +by: CiliumNetworkPolicy/shop/api',
   );
   t.match(stdout, /# rule never decided any case: CiliumNetworkPolicy\/shop\/api spec\.ingress\[2\]/);
   t.match(stdout, /# 1 passed, 1 failed; 2 of 8 rules decided a case\n$/);
@@ -540,6 +545,30 @@ tests:
   t.match(await policy(['test', file]), { code: 1, stderr: /:1: found no verdict/ });
   writeFileSync(file, 'test: []');
   t.match(await policy(['test', file]), { code: 1, stderr: /found no list 'tests'/ });
+  writeFileSync(file, 'tests: [{ from: world, to: host, port: 1, verdict: allow }]');
+  t.match(await policy(['test', file]), { code: 1, stderr: /:1: verdict: found "allow", wanted allowed, denied/ });
+});
+
+t.test('policy test knows addresses of names, and pods by namespace and labels', async (t) => {
+  const file = join(folder, 'names.test.yaml');
+  writeFileSync(
+    file,
+    `policies:
+  - apiVersion: cilium.io/v2
+    kind: CiliumNetworkPolicy
+    metadata: { name: names, namespace: lab }
+    spec: { endpointSelector: { matchLabels: { app: a } }, egress: [{ toFQDNs: [{ matchPattern: "*.example.com" }] }] }
+names: { api.example.com: [203.0.113.80] }
+tests:
+  - { from: lab/app=a, to: 203.0.113.80, port: 443, verdict: allowed, by: CiliumNetworkPolicy/lab/names }
+  - { from: lab/app=a, to: 203.0.113.81, port: 443, verdict: denied }
+  - { from: app=a, to: 203.0.113.81, port: 443, verdict: allowed }
+`,
+  );
+  const { code, stdout } = await policy(['test', file]);
+  t.equal(code, 0, stdout);
+  writeFileSync(file, 'names: { a.example: 1 }\ntests: []');
+  t.match(await policy(['test', file]), { code: 1, stderr: /names: a\.example: found 1, wanted a list of addresses/ });
 });
 
 t.test('policy test --coverage fails for a rule that decided nothing', async (t) => {

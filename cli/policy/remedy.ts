@@ -57,9 +57,9 @@ export function place({ kind, namespace, name, path, file, line }: Origin): stri
 }
 
 function ciliumRule(denial: Denial): unknown {
-  const { isEgress, remote, subject } = denial;
+  const { isEgress, remote, origins } = denial;
   const prefix = isEgress ? 'to' : 'from';
-  const peer = ciliumPeer(prefix, remote, subject.spec?.namespace);
+  const peer = ciliumPeer(prefix, remote, origins[0].namespace);
   const { protocol } = denial.query;
   if (protocol === ICMP || protocol === ICMPV6) {
     return { ...peer, icmps: [{ fields: [{ family: protocol === ICMP ? 'IPv4' : 'IPv6', type: denial.port }] }] };
@@ -67,7 +67,8 @@ function ciliumRule(denial: Denial): unknown {
   return { ...peer, toPorts: [{ ports: [{ port: String(denial.port), protocol: protocolName(protocol) }] }] };
 }
 
-function ciliumPeer(prefix: 'from' | 'to', remote: Peer, namespace: string | undefined): Record<string, unknown> {
+/** @param namespace of the policy: its selectors mean pods there; '' when it is clusterwide */
+function ciliumPeer(prefix: 'from' | 'to', remote: Peer, namespace: string): Record<string, unknown> {
   const { spec } = remote;
   if (spec !== undefined) {
     const foreign = spec.namespace === namespace ? {} : { 'k8s:io.kubernetes.pod.namespace': spec.namespace };

@@ -5,9 +5,10 @@
  *     world: [pods.yaml]               # files and folders beside this one, or objects written here
  *     policies: [policies/]            # the same
  *     config: { enable-policy: default }
+ *     names: { api.example.com: [203.0.113.10] }     # what DNS has answered, for toFQDNs
  *     tests:
  *       - name: the shop reads offers
- *         from: shop/web-0             # namespace/pod, address, entity, labels a=b, or an end as in --queries
+ *         from: shop/web-0             # namespace/pod, address, entity, labels a=b or namespace/a=b, or an end as in --queries
  *         to: shop/api-0
  *         port: 80
  *         http: { method: GET, path: /offers }
@@ -15,7 +16,8 @@
  *         by: [CiliumNetworkPolicy/shop/api]    # optional: policies that must be among those that decide
  */
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { isIP } from 'node:net';
+import { dirname, isAbsolute, join } from 'node:path';
 import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Document, readDocuments } from '../../policy/document.ts';
 import type { PolicyConfig } from '../../policy/options.ts';
@@ -55,8 +57,16 @@ export interface Difference {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const FIELDS = ['name', 'world', 'policies', 'config', 'tests'];
-const EXPECTATIONS = ['verdict', 'egress', 'ingress', 'l7', 'by'];
+const FIELDS = ['name', 'world', 'policies', 'config', 'names', 'tests'];
+const SIDE = ['allowed', 'denied', 'redirected'];
+/** What a case may expect, with the values it can have. */
+const EXPECTATIONS: Readonly<Record<string, readonly string[] | undefined>> = {
+  verdict: ['allowed', 'denied'],
+  egress: SIDE,
+  ingress: SIDE,
+  l7: ['allowed', 'denied', 'none'],
+  by: undefined,
+};
 
 /**
  * Runs a test file.
@@ -69,7 +79,7 @@ export async function runSuite(host: Host, file: string, config: PolicyConfig): 
     ...(await readSources(host, file, fields['world'], options)),
     ...(await readSources(host, file, fields['policies'], options)),
   ];
-  const world = new PolicyWorld(documents, options);
+  const world = new PolicyWorld(documents, options, namesOf(file, fields['names']));
   const judge = new FlowJudge(world);
   const decided = new Set<string>();
   const tests = fields['tests'] as Fields[];
@@ -80,6 +90,16 @@ export async function runSuite(host: Host, file: string, config: PolicyConfig): 
   const rules = rulesOf(documents);
   const unused = rules.filter((origin) => !decided.has(originKey(origin)));
   return { name: (fields['name'] as string | undefined) ?? file, file, cases, unused, rules: rules.length };
+}
+
+/** Addresses by DNS name. */
+function namesOf(file: string, value: unknown): ReadonlyMap<string, readonly string[]> {
+  const names = Object.entries((value ?? {}) as Record<string, unknown>);
+  for (const [name, addresses] of names) {
+    if (Array.isArray(addresses) && addresses.every((address) => isIP(String(address)) !== 0)) continue;
+    throw new Failure(`${file}: names: ${name}: found ${JSON.stringify(addresses)}, wanted a list of addresses`);
+  }
+  return new Map(names.map(([name, addresses]) => [name, addresses as string[]]));
 }
 
 function readSuite(file: string): { fields: Fields; lines: number[] } {
@@ -107,7 +127,7 @@ async function readSources(host: Host, file: string, value: unknown, config: Pol
   for (const source of Array.isArray(value) ? (value as unknown[]) : value === undefined ? [] : [value]) {
     const found =
       typeof source === 'string'
-        ? await readPolicyManifests(host, [resolve(dirname(file), source)], config)
+        ? await readPolicyManifests(host, [isAbsolute(source) ? source : join(dirname(file), source)], config)
         : readDocuments(JSON.stringify(source), file, config);
     if (hasErrors(found.problems)) {
       const errors = found.problems.filter(({ severity }) => severity === 'error');
@@ -126,13 +146,11 @@ interface CaseContext {
 }
 
 function runCase(judge: FlowJudge, test: Fields, context: CaseContext): Omit<CaseResult, 'name' | 'line'> {
-  const given = Object.entries(test).filter(([key]) => key !== 'name' && !EXPECTATIONS.includes(key));
+  const given = Object.entries(test).filter(([key]) => key !== 'name' && !Object.hasOwn(EXPECTATIONS, key));
   const query = Object.fromEntries(
     given.map(([key, value]) => [key, key === 'from' || key === 'to' ? endFrom(value) : value]),
   );
-  if (test['verdict'] === undefined) {
-    throw new Failure(`${context.file}:${context.line}: found no verdict, wanted allowed or denied`);
-  }
+  checkExpectations(test, `${context.file}:${context.line}`);
   let answer: Answer;
   try {
     const checked = readQuery(query);
@@ -145,10 +163,19 @@ function runCase(judge: FlowJudge, test: Fields, context: CaseContext): Omit<Cas
   return { answer, differences: differencesOf(test, answer) };
 }
 
+function checkExpectations(test: Fields, place: string): void {
+  if (test['verdict'] === undefined) throw new Failure(`${place}: found no verdict, wanted allowed or denied`);
+  for (const [name, values] of Object.entries(EXPECTATIONS)) {
+    const value = test[name];
+    if (value === undefined || values === undefined || values.includes(value as string)) continue;
+    throw new Failure(`${place}: ${name}: found ${JSON.stringify(value)}, wanted ${values.join(', ')}`);
+  }
+}
+
 function differencesOf(test: Fields, answer: Answer): Difference[] {
   const differences: Difference[] = [];
   const compare = (what: string, wanted: unknown, found: string): void => {
-    if (wanted !== undefined && wanted !== found) differences.push({ what, wanted: JSON.stringify(wanted), found });
+    if (wanted !== undefined && wanted !== found) differences.push({ what, wanted: String(wanted), found });
   };
   compare('verdict', test['verdict'], answer.verdict === 'error' ? `error: ${answer.error ?? ''}` : answer.verdict);
   compare('egress', test['egress'], answer.egress?.verdict ?? 'none');

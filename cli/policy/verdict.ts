@@ -100,16 +100,21 @@ export class FlowJudge {
   /** The rules that decide a query in either direction, L7 rules that allowed the request among them. */
   decidingOrigins(query: Query): readonly Origin[] {
     try {
-      const cookies = this.#sides(query).flatMap(({ decision, remote }) => {
-        const request =
-          decision.ruleSet === 0 ? 0 : this.#application.judge(decision.ruleSet, remote.identity, query).cookie;
-        return [decision.cookie, request];
-      });
-      return cookies.flatMap((cookie) => this.world.origins(cookie));
+      const cookies = this.#sides(query).map(({ decision }) => decision.cookie);
+      return [...cookies.flatMap((cookie) => this.world.origins(cookie)), ...this.requestOrigins(query)];
     } catch (error) {
       if (error instanceof UnknownEndError) return [];
       throw error;
     }
+  }
+
+  /** The L7 rules that allowed the request. @throws UnknownEndError */
+  requestOrigins(query: Query): readonly Origin[] {
+    const judged = this.#sides(query).filter(({ decision }) => decision.ruleSet !== 0);
+    return judged.flatMap(({ decision, remote }) => {
+      const { cookie } = this.#application.judge(decision.ruleSet, remote.identity, query);
+      return this.world.origins(cookie);
+    });
   }
 
   #judge(query: Query): Answer {

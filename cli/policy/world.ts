@@ -51,7 +51,12 @@ export class PolicyWorld {
   readonly #policyNames = new Map<number, readonly string[]>();
   #lastEndpoint = 0;
 
-  constructor(documents: readonly Document[], config: PolicyConfig) {
+  /** @param names addresses by DNS name, for toFQDNs */
+  constructor(
+    documents: readonly Document[],
+    config: PolicyConfig,
+    names: ReadonlyMap<string, readonly string[]> = new Map(),
+  ) {
     this.documents = documents.flatMap((one) => [one, ...podsOfWorkload(one)]);
     this.cluster = new Cluster(config);
     for (const document of this.documents) {
@@ -60,6 +65,7 @@ export class PolicyWorld {
       if (document.kind === 'Node') this.#noteNode(document);
     }
     if (this.cluster.options['enable-host-firewall']) this.#addHost();
+    for (const [name, addresses] of names) this.cluster.setName(name, addresses);
     this.conflicts = this.#flush();
   }
 
@@ -142,6 +148,14 @@ export class PolicyWorld {
       this.#policyNames.set(cookie, names);
     }
     return names;
+  }
+
+  /** What the compiler added by itself behind a cookie, such as `allow-any-egress`. */
+  additions(cookie: number): readonly string[] {
+    return this.cluster
+      .origins(cookie)
+      .filter(({ kind }) => kind === 'reserved')
+      .map(({ name }) => name);
   }
 
   /** The rules behind a cookie. */

@@ -138,7 +138,7 @@ export class Compiled {
   }
 
   private policyMap(): PolicyMap {
-    return PolicyMap.create(this.file('policy'), { capacity: 2048 }, this.mapper);
+    return PolicyMap.create(this.file('policy'), { capacity: 8192 }, this.mapper);
   }
 
   private close(id: number): void {

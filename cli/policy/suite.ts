@@ -174,13 +174,14 @@ function checkExpectations(test: Fields, place: string): void {
 
 function differencesOf(test: Fields, answer: Answer): Difference[] {
   const differences: Difference[] = [];
-  const compare = (what: string, wanted: unknown, found: string): void => {
-    if (wanted !== undefined && wanted !== found) differences.push({ what, wanted: String(wanted), found });
+  const compare = (what: string, found: string): void => {
+    const wanted = test[what] as string | undefined;
+    if (wanted !== undefined && wanted !== found) differences.push({ what, wanted, found });
   };
-  compare('verdict', test['verdict'], answer.verdict === 'error' ? `error: ${answer.error ?? ''}` : answer.verdict);
-  compare('egress', test['egress'], answer.egress?.verdict ?? 'none');
-  compare('ingress', test['ingress'], answer.ingress?.verdict ?? 'none');
-  compare('l7', test['l7'], answer.l7 ?? 'none');
+  compare('verdict', answer.verdict === 'error' ? `error: ${answer.error ?? ''}` : answer.verdict);
+  compare('egress', answer.egress?.verdict ?? 'none');
+  compare('ingress', answer.ingress?.verdict ?? 'none');
+  compare('l7', answer.l7 ?? 'none');
   const named = new Set([...(answer.egress?.policies ?? []), ...(answer.ingress?.policies ?? [])]);
   const wanted = (test['by'] as string | string[] | undefined) ?? [];
   for (const policy of typeof wanted === 'string' ? [wanted] : wanted) {

@@ -6,7 +6,8 @@
  *   1  request mark (in)                2  response mark (in)
  *   3  request out - in                 4  response out - in
  *   5  request bytes passed from mark   6  response bytes passed from mark    0xffffffff = to the end
- *   7  low half of the slot generation << 16 | timestamps << 8 | response window scale << 4 | request window scale
+ *   7  slot generation, 8 bits << 24 | response bytes unacknowledged, in KiB, 7 bits << 16 | the same of the request << 9 |
+ *      timestamps << 8 | response window scale << 4 | request window scale
  *
  * They are written each time the parser has been asked, before the frame goes on, so they are never ahead of what the
  * receiver may have seen. A state that does not fit (bytes held, a denied body, replies of our own in the queue, FINs,
@@ -21,6 +22,8 @@ const SAVED = 1 << 31;
 const FOREVER = 0xffffffff;
 /** A mark this far behind is moved up, before sequence numbers lose their order. */
 const MAX_MARK_AGE = 1 << 29;
+
+const MAX_UNACKED_KIB = 127;
 
 const W_PARSER = 0;
 const W_REQUEST_MARK = 1;
@@ -48,8 +51,19 @@ export function saveFlow(flow: Flow, words: Int32Array): void {
   words[at + W_REQUEST_AHEAD] = Math.min(request.markBytes, FOREVER);
   words[at + W_RESPONSE_AHEAD] = Math.min(response.markBytes, FOREVER);
   words[at + W_MISC] =
-    (flow.slotGeneration << 16) | (flow.hasTimestamps ? 256 : 0) | (response.windowShift << 4) | request.windowShift;
+    (flow.slotGeneration << 24) |
+    (unackedKib(response) << 16) |
+    (unackedKib(request) << 9) |
+    (flow.hasTimestamps ? 256 : 0) |
+    (response.windowShift << 4) |
+    request.windowShift;
   words[at + W_PARSER] |= SAVED;
+}
+
+/** Bytes before the mark that the receiver may still lack, rounded up; more than MAX_UNACKED_KIB are not savable. */
+function unackedKib(stream: TcpStream): number {
+  const beforeMark = (stream.dataEnd - stream.una) | 0;
+  return Math.ceil(Math.max(0, beforeMark) / 1024);
 }
 
 function isSavable(flow: Flow): boolean {
@@ -65,13 +79,16 @@ function isStreamSavable(stream: TcpStream): boolean {
     !stream.finOut &&
     !stream.owes &&
     !stream.isUnsure &&
+    unackedKib(stream) <= MAX_UNACKED_KIB &&
     (stream.markBytes < FOREVER || stream.markBytes === Number.POSITIVE_INFINITY)
   );
 }
 
-/** Content that has all come leaves nothing to rely on; a mark far behind is moved up inside its content. */
+/** A mark is moved up when it is far behind, or bytes were dropped behind it. */
 function refreshMark(stream: TcpStream): void {
-  if (isMarkOld(stream)) stream.setMark();
+  const come = (stream.nextIn - stream.mark) | 0;
+  const isTrue = stream.markBytes === stream.passAhead + come || stream.passAhead === Number.POSITIVE_INFINITY;
+  if (!isTrue || isMarkOld(stream)) stream.setMark();
 }
 
 /** Whether the mark of a stream is so far behind that it must be saved anew. */
@@ -88,10 +105,14 @@ export function resumeFlow(flow: Flow, words: Int32Array): boolean {
   const at = row + CT_L7;
   const misc = words[at + W_MISC];
   if ((words[at + W_PARSER] & SAVED) === 0) return false;
-  if (misc >>> 16 !== (words[row + CT_SLOT_GENERATION] & 0xffff)) return false;
+  if (misc >>> 24 !== (words[row + CT_SLOT_GENERATION] & 0xff)) return false;
   if (!flow.parser.loadState(words, at)) return false;
-  flow.request.resume(words[at + W_REQUEST_MARK], ahead(words[at + W_REQUEST_AHEAD]), words[at + W_REQUEST_SHIFT]);
-  flow.response.resume(words[at + W_RESPONSE_MARK], ahead(words[at + W_RESPONSE_AHEAD]), words[at + W_RESPONSE_SHIFT]);
+  const requestUnacked = ((misc >>> 9) & 127) * 1024;
+  const responseUnacked = ((misc >>> 16) & 127) * 1024;
+  const requestAhead = ahead(words[at + W_REQUEST_AHEAD]);
+  const responseAhead = ahead(words[at + W_RESPONSE_AHEAD]);
+  flow.request.resume(words[at + W_REQUEST_MARK], requestAhead, words[at + W_REQUEST_SHIFT], requestUnacked);
+  flow.response.resume(words[at + W_RESPONSE_MARK], responseAhead, words[at + W_RESPONSE_SHIFT], responseUnacked);
   flow.request.windowShift = misc & 15;
   flow.response.windowShift = (misc >>> 4) & 15;
   flow.request.mss = DEFAULT_MSS;

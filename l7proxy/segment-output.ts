@@ -82,11 +82,22 @@ export class Transmitter {
     if (((to - stream.sent) | 0) > 0) stream.sent = to;
   }
 
-  /** Tells the sender of `stream` what has arrived. */
+  /** Tells the sender of `stream` what has arrived; when nobody here knows, the receiver is asked. */
   ack(flow: Flow, stream: TcpStream): void {
+    if (stream.isUnsure) {
+      this.ask(flow, stream);
+      return;
+    }
     const back = flow.other(stream);
     this.#fill(flow, back, back.sent, tcp.ACK);
     this.#send(flow, back);
+  }
+
+  /** After a restart: an old segment without data, which the receiver answers with what it has (RFC 9293 3.10.7.4). */
+  ask(flow: Flow, stream: TcpStream): void {
+    stream.probes++;
+    this.#fill(flow, stream, (stream.safeOut - 1) | 0, tcp.ACK);
+    this.#send(flow, stream);
   }
 
   /** Resets the receiver of `stream`. */
@@ -118,7 +129,7 @@ export class Transmitter {
     segment.flags = flags;
     segment.window = back.windowIn;
     segment.hasTimestamps = flow.hasTimestamps && stream.hasTimestamp;
-    segment.tsVal = stream.timestamp;
+    segment.tsVal = stream.latestTimestamp;
     segment.tsEcr = back.timestamp;
     segment.payload = NOTHING;
     segment.start = 0;

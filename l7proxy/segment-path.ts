@@ -63,11 +63,11 @@ export class SegmentPath {
     if ((fields.flags & tcp.SYN) !== 0) return this.#syn(flow, frame, stream);
     if (flow.mode >= DEAD) return this.#answerDead(flow, stream);
     if ((fields.flags & tcp.RST) !== 0) return this.#reset(flow, frame, stream);
-    if (flow.mode === HANDSHAKE) return this.#invalid();
+    if (flow.mode === HANDSHAKE) return this.#beforeOpen(flow, stream);
     if (flow.mode === CLOSING) return this.#closing(flow, stream);
     if (!this.#isBelievable(flow, stream)) return this.#invalid();
     const other = flow.other(stream);
-    this.#acknowledge(flow, other);
+    this.#acknowledge(other);
     if (fields.end === fields.seq) return this.#pureAck(flow, frame, stream);
     return this.#data(flow, frame, stream);
   }
@@ -104,8 +104,7 @@ export class SegmentPath {
 
   /** A SYN was repeated: its receiver may have seen this one first, and takes nothing older from us. */
   #noteTime(stream: TcpStream): void {
-    const { hasTimestamp, timestamp } = this.#fields;
-    if (hasTimestamp && ((timestamp - stream.timestamp) | 0) > 0) stream.timestamp = timestamp;
+    if (this.#fields.hasTimestamp) stream.noteTimestamp(this.#fields.timestamp, false);
   }
 
   // --- 2
@@ -117,6 +116,13 @@ export class SegmentPath {
       this.#transmitter.bareReset(flow.slot, stream.direction !== REQUEST, hasAck ? ack : 0, end, !hasAck);
     }
     return DROP_STREAM_CLOSED;
+  }
+
+  /** No SYN-ACK was seen. With no SYN either, a former process knew this connection, and nobody can take it up. */
+  #beforeOpen(flow: Flow, stream: TcpStream): number {
+    if (flow.hasPendingSyn) return this.#invalid();
+    flow.die();
+    return this.#answerDead(flow, stream);
   }
 
   #reset(flow: Flow, frame: Frame, stream: TcpStream): number {
@@ -157,29 +163,28 @@ export class SegmentPath {
   #isBelievable(flow: Flow, stream: TcpStream): boolean {
     const fields = this.#fields;
     if ((fields.flags & (tcp.ACK | tcp.URG)) !== tcp.ACK) return false;
-    if (((fields.ack - flow.other(stream).nxt) | 0) > 0 && !this.#mayBeAhead(flow.other(stream))) return false;
+    if (((fields.ack - flow.other(stream).nxt) | 0) > 0 && !this.#mayBeAhead(flow, flow.other(stream))) return false;
     if (!flow.hasTimestamps) return true;
     if (!fields.hasTimestamp) return fields.end === fields.seq;
     if (stream.hasTimestamp && ((fields.timestamp - stream.timestamp) | 0) < 0) return false;
-    if (((fields.seq - stream.nextIn) | 0) <= 0) {
-      stream.timestamp = fields.timestamp;
-      stream.hasTimestamp = true;
-    }
+    // After a restart we may have to speak for the other side before we have heard it.
+    if (!flow.other(stream).hasTimestamp) flow.other(stream).noteTimestamp(fields.echo, true);
+    stream.noteTimestamp(fields.timestamp, ((fields.seq - stream.nextIn) | 0) <= 0);
     return true;
   }
 
   /** After a restart the other side may acknowledge content that was passed ahead and never seen by this process. */
-  #mayBeAhead(other: TcpStream): boolean {
+  #mayBeAhead(flow: Flow, other: TcpStream): boolean {
     if (other.isPlaced) return false;
     const ahead = (this.#fields.ack - other.nxt) | 0;
     if (ahead > other.passAhead) return false;
-    other.skipTo((other.nextIn + ahead) | 0);
+    this.#skip(flow, other, (other.nextIn + ahead) | 0);
     return true;
   }
 
   // --- 4
 
-  #acknowledge(flow: Flow, other: TcpStream): void {
+  #acknowledge(other: TcpStream): void {
     const { ack, window } = this.#fields;
     const ackBefore = other.ackIn;
     const windowBefore = other.windowIn;
@@ -188,7 +193,7 @@ export class SegmentPath {
     if (ahead >= 0) {
       other.acknowledge(ack, this.#editor.nowMs);
       other.window = window;
-    } else if (other.isUnsure && other.probes > MAX_PROBES) flow.wantsReset = true;
+    }
     this.isNews = other.ackIn !== ackBefore || other.windowIn !== windowBefore;
   }
 
@@ -201,7 +206,7 @@ export class SegmentPath {
       return;
     }
     const isOld = ((ack - other.una) | 0) < 0;
-    if (other.isUnsure && isOld) retarget(frame, seq, (other.passedIn - other.dataEnd + ack) | 0, window);
+    if (other.isUnsure && isOld) retarget(frame, seq, (other.safeAck - other.safeOut + ack) | 0, window);
     else if (other.isShifted || other.hasAckedAhead) {
       translateSack(frame, other);
       retarget(frame, seq, other.ackIn, other.windowIn);
@@ -235,9 +240,9 @@ export class SegmentPath {
   // --- 5
 
   #data(flow: Flow, frame: Frame, stream: TcpStream): number {
-    if (flow.wantsReset) return this.#giveUp(flow);
+    if (flow.wantsReset || stream.probes > MAX_PROBES) return this.#giveUp(flow);
     const { seq, end } = this.#fields;
-    if (!stream.isPlaced) this.#findPlace(stream);
+    if (!stream.isPlaced) this.#findPlace(flow, stream);
     const ahead = (seq - stream.nextIn) | 0;
     if (ahead > 0) return this.#early(flow, frame, stream);
     if (((end - stream.nextIn) | 0) <= 0) return this.#repeated(flow, frame, stream);
@@ -245,12 +250,20 @@ export class SegmentPath {
     return this.#next(flow, frame, stream, -ahead);
   }
 
-  /** After a restart: the first segment inside the content that was passed ahead shows where the sender is. */
-  #findPlace(stream: TcpStream): void {
-    const ahead = (this.#fields.seq - stream.nextIn) | 0;
-    if (ahead < 0 || ahead > stream.passAhead) return;
-    stream.skipTo(this.#fields.seq);
+  /** After a restart: the first new bytes inside the content that was passed ahead show where the sender is. */
+  #findPlace(flow: Flow, stream: TcpStream): void {
+    const { seq, end } = this.#fields;
+    const ahead = (seq - stream.nextIn) | 0;
+    if (ahead > stream.passAhead || ((end - stream.nextIn) | 0) <= 0) return;
+    if (ahead > 0) this.#skip(flow, stream, seq);
     stream.isPlaced = true;
+  }
+
+  /** Skips content; what waits for its end goes out there. */
+  #skip(flow: Flow, stream: TcpStream, position: number): void {
+    stream.skipTo(position);
+    this.#editor.applyAhead(flow, stream);
+    this.#editor.flush(flow, stream);
   }
 
   #early(flow: Flow, frame: Frame, stream: TcpStream): number {
@@ -269,9 +282,9 @@ export class SegmentPath {
     const { seq, end, payloadBytes } = this.#fields;
     const first = stream.toOut(seq);
     const last = stream.finOut && end === stream.nextIn ? stream.nxt : stream.toOut((seq + payloadBytes) | 0);
-    if (stream.keptBase !== stream.una && ((stream.keptFrom - first) | 0) > 0) {
-      return this.#repeatedUnknown(flow, frame, stream, first);
-    }
+    const isUnknown = stream.isUnsure || stream.keptBase !== stream.una;
+    const isEarlier = ((stream.keptFrom - first) | 0) > 0 || ((seq - stream.contentFrom) | 0) < 0;
+    if (isUnknown && isEarlier) return this.#repeatedUnknown(flow, frame, stream, first);
     const from = ((first - stream.una) | 0) > 0 ? first : stream.una;
     const to = ((last - stream.nxt) | 0) > 0 ? stream.nxt : last;
     if (((to - from) | 0) <= 0) {
@@ -298,16 +311,14 @@ export class SegmentPath {
    */
   #repeatedUnknown(flow: Flow, frame: Frame, stream: TcpStream, first: number): number {
     const { seq } = this.#fields;
-    if (((seq - stream.mark) | 0) >= 0) {
+    if (((seq - stream.contentFrom) | 0) >= 0) {
       const known = (stream.keptFrom - first) | 0;
       if (known < frame.payloadLength) trim(frame, known);
       this.#address(flow, frame, stream, first);
       return FORWARD;
     }
-    stream.probes++;
-    trim(frame, 0);
-    this.#address(flow, frame, stream, (stream.nxt - 1) | 0);
-    return FORWARD;
+    this.#transmitter.ask(flow, stream);
+    return HELD;
   }
 
   /** New bytes, `behind` bytes into the segment. */

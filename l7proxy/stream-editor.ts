@@ -104,7 +104,7 @@ export class StreamEditor {
     for (;;) {
       if (this.#isPending) this.#apply(flow, stream);
       if (flow.wantsReset) return;
-      this.#applyAhead(flow, stream);
+      this.applyAhead(flow, stream);
       if (stream.passAhead > 0 || stream.dropAhead > 0) break;
       if (kept.heldBytes === 0 && (!stream.finIn || stream.finOut || wasAskedAtEnd)) break;
       wasAskedAtEnd = kept.heldBytes === 0;
@@ -117,7 +117,7 @@ export class StreamEditor {
   }
 
   /** Applies to held bytes what was said before they came. */
-  #applyAhead(flow: Flow, stream: TcpStream): void {
+  applyAhead(flow: Flow, stream: TcpStream): void {
     const { kept } = stream;
     if (stream.passAhead > 0) {
       const count = Math.min(stream.passAhead, kept.heldBytes);

@@ -61,10 +61,8 @@ export function openStreams(flow: Flow, frame: Frame, answer: SynOptions, keepBy
   response.window = syn.window >>> response.windowShift;
   request.maxWindow = Math.min(0xffff, keepBytes >>> request.windowShift);
   response.maxWindow = Math.min(0xffff, keepBytes >>> response.windowShift);
-  request.timestamp = syn.timestamp;
-  request.hasTimestamp = flow.hasTimestamps;
-  response.timestamp = answer.timestamp;
-  response.hasTimestamp = flow.hasTimestamps;
+  if (flow.hasTimestamps) request.noteTimestamp(syn.timestamp, true);
+  if (flow.hasTimestamps) response.noteTimestamp(answer.timestamp, true);
   flow.wantsClose = false;
   flow.wantsReset = false;
   flow.heldSinceMs = 0;

@@ -178,9 +178,9 @@ interface Exchange {
   readonly response: string;
 }
 
-function makeExchanges(draw: (below: number) => number, count: number): Exchange[] {
+function makeExchanges(draw: (below: number) => number, count: number, deniedOfTwelve = 4): Exchange[] {
   return Array.from({ length: count }, (_, i) => {
-    const isAllowed = draw(3) !== 0;
+    const isAllowed = draw(12) >= deniedOfTwelve;
     const body = draw(3) === 0 ? 'b'.repeat(draw(5000)) : '';
     const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
     const filler = draw(4) === 0 ? `X: ${'f'.repeat(draw(3000))}\r\n` : '';
@@ -196,6 +196,9 @@ function makeExchanges(draw: (below: number) => number, count: number): Exchange
   });
 }
 
+/** How often an end of a connection that may have lost its proxy asks for the other. */
+const KEEP_ALIVE_MS = 20_000;
+
 const DENIED_RESPONSE =
   'HTTP/1.1 403 Forbidden\r\ncontent-length: 15\r\ncontent-type: text/plain\r\nserver: sluice\r\n\r\nAccess denied\r\n';
 
@@ -203,6 +206,7 @@ const DENIED_RESPONSE =
 function exchange(
   world: World,
   exchanges: readonly Exchange[],
+  isOver: () => boolean = () => false,
 ): { toServer: string; toClient: string; isDone: boolean } {
   const allowed = exchanges.filter((one) => one.isAllowed);
   const wantedServer = allowed.map((one) => one.request).join('');
@@ -221,6 +225,7 @@ function exchange(
   let written = 0;
   const isDone = world.run(() => {
     if (written < exchanges.length && world.draw(20) === 0) world.client.write(exchanges[written++].request);
+    if (isOver()) return true;
     return world.client.text.length >= wantedClient.length && world.server.text.length >= wantedServer.length;
   });
   return { toServer: wantedServer, toClient: wantedClient, isDone };
@@ -265,3 +270,50 @@ t.test('every request is answered in its turn, in any weather', { timeout: 600_0
   }
   t.pass('done');
 });
+
+t.test(
+  'a connection lives through the death of the process, or is reset; it never hangs or lies',
+  { timeout: 600_000 },
+  async (t) => {
+    let survived = 0;
+    let usual = 0;
+    let usualSurvived = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const what = `round ${round}: `;
+      const rig = new Rig(RULES, {}, round % 2 === 0 ? 4 : 6);
+      const isStormy = round % 3 === 0;
+      const weather = { loss: isStormy ? 4 : 0, repeat: isStormy ? 4 : 0, corrupt: 0, maxDelayMs: 1 + (round % 10) };
+      const world = new World(SEED + 999 + round, rig, weather, { timestamps: round % 4 < 2 });
+      const isUsual = !isStormy && round % 2 === 0;
+      const exchanges = makeExchanges(world.draw, 2 + world.draw(8), isUsual ? 0 : 4);
+      let deaths = 0;
+      world.onTick = () => {
+        if (deaths < 2 && world.draw(60) === 0) {
+          deaths++;
+          rig.restart();
+        }
+        // Bytes that only the dead process had may be waited for in silence; both ends ask in the end.
+        if (world.nowMs % KEEP_ALIVE_MS === 0) world.client.keepAlive();
+        if (world.nowMs % KEEP_ALIVE_MS === 0) world.server.keepAlive();
+      };
+      let result: ReturnType<typeof exchange>;
+      try {
+        result = exchange(world, exchanges, () => world.client.isReset || world.server.isReset);
+      } catch (error) {
+        t.fail(`${what}${String(error)}`);
+        continue;
+      }
+      const isReset = world.client.isReset || world.server.isReset;
+      if (!result.isDone) t.fail(`${what}it hangs`);
+      if (!result.toServer.startsWith(world.server.text)) t.fail(`${what}the server read something else`);
+      if (!result.toClient.startsWith(world.client.text)) t.fail(`${what}the client read something else`);
+      if (!isReset) survived++;
+      if (isUsual) usual++;
+      if (isUsual && !isReset) usualSurvived++;
+    }
+    t.comment(
+      `${survived} of ${ROUNDS} connections survived; of those without loss and denials ${usualSurvived} of ${usual}`,
+    );
+    t.ok(usualSurvived > usual / 2, `${usualSurvived} of ${usual} usual ones survived`);
+  },
+);

@@ -164,7 +164,7 @@ export class TcpProxy {
       if (i32(bytes, l4Offset + 20) !== USUAL_TIMESTAMPS || frame.payloadOffset < l4Offset + 32) return -1;
       const timestamp = i32(bytes, l4Offset + 24);
       if (((timestamp - stream.timestamp) | 0) < 0 || !stream.hasTimestamp) return -1;
-      stream.timestamp = timestamp;
+      stream.noteTimestamp(timestamp, true);
     }
     const count = frame.payloadLength;
     if (!stream.kept.reserve(count)) {
@@ -239,12 +239,11 @@ export class TcpProxy {
     flow.egressRuleSet = -1;
     this.#setRules(flow, frame, isReply, egress, ingress);
     flow.parser.begin(flow.judge, flow);
-    if ((frame.tcpFlags & tcp.SYN) !== 0) {
-      forgetFlow(flow.slot, this.#words);
-      return flow;
-    }
-    if (resumeFlow(flow, this.#words)) this.stats.resumed++;
-    else this.#abandon(flow, frame, isReply);
+    const isSyn = (frame.tcpFlags & tcp.SYN) !== 0;
+    const isNew = isSyn && (frame.tcpFlags & tcp.ACK) === 0;
+    if (isNew) forgetFlow(flow.slot, this.#words);
+    else if (resumeFlow(flow, this.#words)) this.stats.resumed++;
+    else if (!isSyn) this.#abandon(flow, frame, isReply);
     return flow;
   }
 

@@ -13,6 +13,8 @@ export class SegmentFields {
   end = 0;
   hasTimestamp = false;
   timestamp = 0;
+  /** Timestamp echoed: the latest of the other side that this side has seen. */
+  echo = 0;
 
   read(frame: Frame): void {
     const { bytes, l4Offset } = frame;
@@ -26,5 +28,6 @@ export class SegmentFields {
     const at = tcp.timestamps(bytes, l4Offset);
     this.hasTimestamp = at > 0;
     this.timestamp = at > 0 ? tcp.timestampValue(bytes, at) : 0;
+    this.echo = at > 0 ? tcp.timestampEcho(bytes, at) : 0;
   }
 }

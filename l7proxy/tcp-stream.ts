@@ -33,6 +33,10 @@ export const MAX_EARLY = 64;
 
 const FIRST_TIMEOUT_MS = 200;
 export const DEFAULT_MSS = 536;
+/** What we tell a sender after a restart, in the name of a receiver whose window we do not know yet. */
+const CAUTIOUS_WINDOW = 4096;
+/** The largest window there is: 65535 << 14. */
+const MAX_WINDOW = 1 << 30;
 
 /** A segment that came too early. */
 export interface EarlySegment {
@@ -74,6 +78,8 @@ export class TcpStream {
   maxWindow = 0xffff;
   /** Of the sender: last timestamp in order. */
   timestamp = 0;
+  /** Of the sender: latest timestamp in any segment, in order or not. What we send in its name must not be older. */
+  latestTimestamp = 0;
   hasTimestamp = false;
 
   /** Where (in) the parser was asked last, and how much it passed ahead from there: what a restart may rely on. */
@@ -81,6 +87,12 @@ export class TcpStream {
   markBytes = 0;
   /** After a restart: what was forwarded below this (out) is not kept. */
   keptFrom = 0;
+  /** After a restart, while `isUnsure`: what the receiver had certainly acknowledged (in). */
+  safeAck = 0;
+  /** The same in the receiver's terms (out). */
+  safeOut = 0;
+  /** After a restart: from here (in) on it was content, passed by its length. */
+  contentFrom = 0;
   /** After a restart: the receiver has not yet said that it has everything below `una`. */
   isUnsure = false;
   /** False after a restart until the sender has shown where in the content it is. */
@@ -138,17 +150,23 @@ export class TcpStream {
     this.#spanOut[0] = firstOut;
   }
 
-  /** Begins at a mark that was saved before a restart. `outBehind` is out - in. */
-  resume(mark: number, markBytes: number, outBehind: number): void {
-    this.begin(mark, (mark + outBehind) | 0);
+  /**
+   * Begins at a mark that was saved before a restart.
+   * @param shift out - in @param unacked bytes before the mark that the receiver may not have acknowledged then
+   */
+  resume(mark: number, markBytes: number, shift: number, unacked: number): void {
+    this.begin(mark, (mark + shift) | 0);
+    this.safeAck = (mark - unacked) | 0;
+    this.safeOut = (this.una - unacked) | 0;
     this.passAhead = markBytes;
     this.markBytes = markBytes;
     this.isUnsure = true;
+    this.contentFrom = mark;
     this.isPlaced = markBytes === 0;
-    this.window = 0xffff; // nobody has told yet
+    this.window = 0; // nobody has told yet: see `windowIn`, `rightEdge`
   }
 
-  /** Skips to in-position `position`, inside the content that was passed ahead. */
+  /** Skips to in-position `position`, inside the content that was passed ahead. Preconditions: nothing is kept. */
   skipTo(position: number): void {
     const bytes = (position - this.nextIn) | 0;
     this.nextIn = position;
@@ -163,6 +181,13 @@ export class TcpStream {
   setMark(): void {
     this.mark = this.nextIn;
     this.markBytes = this.passAhead;
+  }
+
+  /** A segment with this timestamp has come. @param isInOrder its first byte is not beyond nextIn */
+  noteTimestamp(timestamp: number, isInOrder: boolean): void {
+    if (isInOrder || !this.hasTimestamp) this.timestamp = timestamp;
+    if (!this.hasTimestamp || ((timestamp - this.latestTimestamp) | 0) > 0) this.latestTimestamp = timestamp;
+    this.hasTimestamp = true;
   }
 
   /** Whether in and out numbers differ anywhere that still matters. */
@@ -209,7 +234,8 @@ export class TcpStream {
 
   /** Out-position behind the receiver's window. */
   get rightEdge(): number {
-    return (this.una + this.window * 2 ** this.windowShift) | 0;
+    if (this.isUnsure) return (this.nxt + MAX_WINDOW) | 0;
+    return (this.una + (this.window << this.windowShift)) | 0;
   }
 
   /** The out-position of an in-position. */
@@ -235,13 +261,15 @@ export class TcpStream {
   /** What the sender is to be told has arrived. */
   get ackIn(): number {
     if (this.isDiscarding) return this.nextIn;
+    if (this.isUnsure) return this.safeAck;
     const delivered = this.toIn(this.una);
     return this.hasAckedAhead && ((this.ackedIn - delivered) | 0) > 0 ? this.ackedIn : delivered;
   }
 
   /** The window field that goes with `ackIn`: the receiver's right edge, moved into the sender's space. */
   get windowIn(): number {
-    const out = Math.min(this.window, this.maxWindow) * 2 ** this.windowShift;
+    if (this.isUnsure) return Math.max(1, CAUTIOUS_WINDOW >>> this.windowShift);
+    const out = Math.min(this.window, this.maxWindow) << this.windowShift;
     const edge = (this.passedIn + this.una + out - this.dataEnd) | 0;
     const room = this.isDiscarding ? out : Math.max(0, (edge - this.ackIn) | 0);
     return Math.min(0xffff, room >>> this.windowShift);
@@ -249,16 +277,20 @@ export class TcpStream {
 
   /** The receiver has everything below `position` (una <= position <= nxt). */
   acknowledge(position: number, nowMs: number): void {
+    const isAdvance = position !== this.una;
     const from = this.keptBase;
     const data = Math.min((position - from) | 0, this.kept.held - this.kept.start);
     this.una = position;
     if (((this.keptFrom - position) | 0) <= 0) this.keptFrom = position;
     this.isUnsure = false;
+    this.probes = 0;
     if (data > 0) this.kept.acknowledge(data);
     if (this.#spans > 1) this.#prune();
     if (this.hasAckedAhead && ((this.ackedIn - this.toIn(position)) | 0) <= 0) this.hasAckedAhead = false;
-    if (((this.owedTo - position) | 0) > 0) this.startTimer(nowMs);
-    else {
+    if (((this.owedTo - position) | 0) > 0) {
+      if (isAdvance || this.resendAtMs === 0) this.startTimer(nowMs);
+      else if (this.window === 0) this.resends = 0; // a receiver that answers may keep us waiting (RFC 1122 4.2.2.17)
+    } else {
       this.owedTo = position; // follows una, lest it be overtaken by 2^31
       this.resendAtMs = 0;
     }
@@ -320,8 +352,12 @@ export class TcpStream {
     return true;
   }
 
-  /** Tells the sender that all that came has arrived, on our own account. */
+  /**
+   * Tells the sender that all that came has arrived, on our own account: but not while the receiver may lack bytes that a
+   * former process forwarded, which only the sender can repeat.
+   */
   ackAhead(): void {
+    if (this.isUnsure || ((this.keptFrom - this.una) | 0) > 0) return;
     this.ackedIn = (this.nextIn - (this.finIn && !this.finOut ? 1 : 0)) | 0;
     this.hasAckedAhead = ((this.ackedIn - this.toIn(this.una)) | 0) > 0;
     if (this.hasAckedAhead) this.owedTo = this.dataEnd;

@@ -2,7 +2,7 @@
  * Two TCP endpoints with a TcpProxy between them, in simulated time: the world of tcp-proxy.test.ts and of the bench. The
  * endpoints are strict receivers and go-back-n senders; links lose, repeat, delay and corrupt by a seeded draw.
  */
-import { CT_ROW_WORDS, CT_SLOT_GENERATION } from '../policy-maps/conntrack-row.ts';
+import { CT_INGRESS_VERDICT, CT_ROW_WORDS, CT_SLOT_GENERATION } from '../policy-maps/conntrack-row.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { setI32, setU16 } from '../wire/bytes.ts';
 import { Frame } from '../wire/frame.ts';
@@ -188,6 +188,7 @@ export class Rig {
     this.builder = new FrameBuilder(family);
     this.#options = options;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_SLOT_GENERATION] = 2;
+    for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_INGRESS_VERDICT] = 9;
     this.proxy = this.#makeProxy();
   }
 
@@ -489,6 +490,11 @@ export class Peer {
     this.#world.send(this, this.#segment({ seq: this.#nxt }));
   }
 
+  /** Asks the other end whether it is still there (RFC 9293 3.8.4). */
+  keepAlive(): void {
+    if (!this.isReset) this.#world.send(this, this.#segment({ seq: (this.#nxt - 1) | 0 }));
+  }
+
   get name(): string {
     return this.isServer ? 'server' : 'client';
   }
@@ -512,9 +518,10 @@ export class World {
   #order = 0;
   /** Frames that crossed the proxy. */
   frames = 0;
-  /** Told of every segment that leaves the proxy for the server. */
-  onServerSegment: (segment: Segment) => void = () => {};
-
+  /** Called every millisecond. */
+  onTick: () => void = () => {};
+  /** What left the proxy, by direction and sequence number: a position never has two values. */
+  readonly #forwarded = [new Map<number, number>(), new Map<number, number>()];
   constructor(
     seed: number,
     rig: Rig,
@@ -539,10 +546,10 @@ export class World {
   /** A segment leaves an endpoint: over its link to the proxy, and over the other link on. */
   send(from: Peer, sent: Segment): void {
     const copy = { ...sent, data: Buffer.from(sent.data) };
-    this.#fly(() => this.#cross(copy, from.isServer), copy.data.length);
+    this.#fly(() => this.#cross(copy, from.isServer));
   }
 
-  #fly(run: () => void, _bytes: number): void {
+  #fly(run: () => void): void {
     const { loss, repeat, maxDelayMs } = this.#weather;
     if (this.draw(100) < loss) return;
     const times = this.draw(100) < repeat ? 2 : 1;
@@ -566,10 +573,23 @@ export class World {
   deliver(): void {
     const { toResponder, toInitiator } = this.rig.take();
     for (const segment of toResponder) {
-      this.onServerSegment(segment);
-      this.#fly(() => this.server.receive(segment), segment.data.length);
+      this.#compare(segment, 0);
+      this.#fly(() => this.server.receive(segment));
     }
-    for (const segment of toInitiator) this.#fly(() => this.client.receive(segment), segment.data.length);
+    for (const segment of toInitiator) {
+      this.#compare(segment, 1);
+      this.#fly(() => this.client.receive(segment));
+    }
+  }
+
+  #compare(segment: Segment, direction: number): void {
+    const values = this.#forwarded[direction];
+    segment.data.forEach((byte, i) => {
+      const position = (segment.seq + i) | 0;
+      const known = values.get(position);
+      if (known !== undefined && known !== byte) throw new Error(`position ${position} was sent twice, differently`);
+      values.set(position, byte);
+    });
   }
 
   /** Lets time run until `isDone`. @returns false when it was not done in `limitMs` */
@@ -578,6 +598,7 @@ export class World {
     while (!isDone()) {
       if (this.nowMs >= untilMs) return false;
       this.nowMs++;
+      this.onTick();
       this.rig.proxy.tick(this.nowMs);
       this.deliver();
       this.#flights.sort((a, b) => a.atMs - b.atMs || a.order - b.order);

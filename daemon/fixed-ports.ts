@@ -5,7 +5,7 @@ import type { Attacher } from './attacher.ts';
 import { macOf } from './attachment.ts';
 import type { Config } from './config.ts';
 import type { Firewall } from './firewall.ts';
-import { netSideName, raiseHostPort } from './host-port.ts';
+import { type HostPortSpec, netSideName, raiseHostPort } from './host-port.ts';
 import type { Journal } from './journal.ts';
 import { findLink, macText } from './links.ts';
 import { HOST_ENDPOINT } from './numbering.ts';
@@ -30,16 +30,25 @@ export function hostAddresses({ router }: Config): string[] {
   return [...new Set([router.ipv4, router.ipv6, ...own])].filter((address) => address !== '');
 }
 
+/** What the host reaches through its port. */
+function hostRanges({ podCIDRs, uplink }: Config): HostPortSpec['routes'] {
+  const own = [
+    { range: podCIDRs.ipv4, option: 'podCIDRs.ipv4' },
+    { range: podCIDRs.ipv6, option: 'podCIDRs.ipv6' },
+  ].filter(({ range }) => range !== '');
+  return [...own, ...(uplink?.prefixes ?? []).map((range) => ({ range, option: 'uplink.prefixes' }))];
+}
+
 /** Raises the host's pair. @param index in the ports map */
 export async function hostPort(parts: FixedPortParts, index: number): Promise<WantedPort> {
-  const { name, router, podCIDRs, mtu } = parts.config;
+  const { name, router, mtu } = parts.config;
   const hostMac = macOf(name, 'host');
   const spec = {
     instance: name,
     routerMac: parts.routerMac,
     hostMac,
     addresses: [router.ipv4, router.ipv6].filter((address) => address !== ''),
-    routes: [podCIDRs.ipv4, podCIDRs.ipv6, ...(parts.config.uplink?.prefixes ?? [])].filter((range) => range !== ''),
+    routes: hostRanges(parts.config),
     mtu,
   };
   const ifindex = await raiseHostPort(spec, parts);

@@ -3,6 +3,9 @@
  *
  *     host stack -- sluice_host (router addresses, routes to the pod ranges) == sluice_net -- dataplane, identity host
  *
+ * A range that this machine routes through another device is refused: the kernel would prefer one of the two routes, and
+ * half of the pods, or half of somebody else's, would be out of reach.
+ *
  * As with Cilium's cilium_host, the router's address belongs to the host: pods use it as their gateway, and what the host sends to
  * pods comes from it. The pod ranges are routed link-scope, so the host asks ARP or ND for each pod and the dataplane answers.
  */
@@ -11,7 +14,7 @@ import { quietSysctls } from './attachment.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
 import { linkIndex, removeLink, setSysctls } from './links.ts';
-import { ipBatch } from './netns.ts';
+import { ipBatch, ipJson } from './netns.ts';
 
 export interface HostPortSpec {
   readonly instance: string;
@@ -19,8 +22,8 @@ export interface HostPortSpec {
   readonly hostMac: string;
   /** Router addresses, at most one a family. */
   readonly addresses: readonly string[];
-  /** What the host reaches through the port. */
-  readonly routes: readonly string[];
+  /** What the host reaches through the port, and the option that says so. */
+  readonly routes: readonly { readonly range: string; readonly option: string }[];
   readonly mtu: number;
 }
 
@@ -37,6 +40,7 @@ export function netSideName(instance: string): string {
 /**
  * Makes the host port, or takes over the one that is there when it is as wanted.
  * @returns ifindex of the dataplane's side
+ * @throws Error when one of its ranges is routed through another device; CommandError of the tools
  */
 export async function raiseHostPort(
   spec: HostPortSpec,
@@ -50,6 +54,7 @@ export async function raiseHostPort(
     await firewall.shield([near]);
     return made.ifindex;
   }
+  for (const route of spec.routes) await refuseTakenRange(route, hostSideName(spec.instance));
   journal.setHostPort({ state: 'making', spec: wanted, ifindex: 0 });
   journal.setFirewall(true);
   await removeLink(near);
@@ -69,6 +74,26 @@ export async function lowerHostPort(instance: string, journal: Journal): Promise
   journal.setHostPort(null);
 }
 
+/** A route of the main table as `ip -json route` shows it; one with several next hops, or to nowhere, has no device. */
+interface Route {
+  readonly dst: string;
+  readonly dev?: string;
+}
+
+/** @throws Error when the range, or a part of it, is routed through another device */
+async function refuseTakenRange({ range, option }: HostPortSpec['routes'][number], own: string): Promise<void> {
+  const family = range.includes(':') ? '-6' : '-4';
+  const routes = await ipJson<Route>('', [family, 'route', 'show', 'root', range]);
+  const taken = routes.find(({ dev }) => dev !== own);
+  if (taken === undefined) return;
+  const { dst, dev = 'several or none' } = taken;
+  const what = dst === range ? range : `${range}, of which ${dst}`;
+  throw new Error(
+    `${option}: ${what} is routed through ${dev} here already, and two devices cannot share it: ` +
+      `give another ${option}, or end what holds it (\`ip route show root ${range}\`)`,
+  );
+}
+
 function pairOf(spec: HostPortSpec): string {
   const host = `link add ${hostSideName(spec.instance)} mtu ${spec.mtu} address ${spec.hostMac}`;
   return `${host} type veth peer name ${netSideName(spec.instance)} mtu ${spec.mtu} address ${spec.routerMac}`;
@@ -83,11 +108,11 @@ export function hostPortLines(spec: HostPortSpec): string[] {
       isIP(address) === 4 ? `addr add ${address}/32 dev ${host}` : `addr add ${address}/128 dev ${host} nodad`,
     );
   }
-  for (const route of spec.routes) {
-    const family = route.includes(':') ? 6 : 4;
+  for (const { range } of spec.routes) {
+    const family = range.includes(':') ? 6 : 4;
     const source = spec.addresses.find((address) => isIP(address) === family);
     const from = source === undefined ? '' : ` src ${source}`;
-    lines.push(`route add ${route} dev ${host}${family === 4 ? ' scope link' : ''}${from}`);
+    lines.push(`route add ${range} dev ${host}${family === 4 ? ' scope link' : ''}${from}`);
   }
   return lines;
 }

@@ -31,10 +31,20 @@ const ROOT = join(DIST, '..');
 const AGENT = join(DIST, 'daemon/sluiced.js');
 const CLI = join(DIST, 'cli/main.js');
 
+/**
+ * The start of addresses in a /24 and a /64 that no other test has at this moment, for instances in the machine's own
+ * network namespace: two with one range would be in each other's way there. 10.128.0.0/10 by process id.
+ */
+export const OWN_RANGE = ((number: number) => {
+  const [high, low] = [128 + ((number >> 8) & 63), number & 255];
+  return { ipv4: `10.${high}.${low}`, ipv6: `fd00:${high}:${low}` };
+})(process.pid);
+
 export interface InstanceOptions {
   /** At most ten characters; prefixes interfaces and names the run directory. */
   name: string;
   cleanup: Cleanup;
+  /** Default: those of OWN_RANGE. */
   podCIDR4?: string;
   podCIDR6?: string;
   netnsPrefix?: string;
@@ -82,8 +92,8 @@ runDir: ${runDir}
 netnsPrefix: '${netnsPrefix}'
 createNamespaces: ${options.createNamespaces ?? false}
 podCIDRs:
-  ipv4: '${options.podCIDR4 ?? '10.97.0.0/16'}'
-  ipv6: '${options.podCIDR6 ?? 'fd00:97::/64'}'
+  ipv4: '${options.podCIDR4 ?? `${OWN_RANGE.ipv4}.0/24`}'
+  ipv6: '${options.podCIDR6 ?? `${OWN_RANGE.ipv6}::/64`}'
 ${options.config ?? ''}
 `,
     );

@@ -13,10 +13,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { readPcapng } from '../../wire/pcapng.ts';
 import { Cleanup, run, waitFor } from '../command.ts';
-import { SluiceInstance } from '../rig.ts';
+import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/main.js');
 const name = `slc${process.pid.toString(36)}`;
+const SERVER_IP = `${OWN_RANGE.ipv4}.200`;
 const folder = mkdtempSync(join(tmpdir(), `${name}-`));
 const manifests = join(folder, 'shop.yaml');
 const SERVER = "require('http').createServer((q, r) => { console.log(q.method, q.url); r.end('hello') }).listen(8080)";
@@ -36,7 +37,7 @@ spec:
   selector: { matchLabels: { app: client } }
   template:
     metadata: { labels: { app: client } }
-    spec: { hostAliases: [{ ip: 10.98.7.200, hostnames: [server] }], containers: [{ name: idle, image: none }] }
+    spec: { hostAliases: [{ ip: ${SERVER_IP}, hostnames: [server] }], containers: [{ name: idle, image: none }] }
 ---
 apiVersion: v1
 kind: Pod
@@ -45,7 +46,7 @@ spec:
   initContainers: [{ name: init, image: none, command: [ip, addr, show, eth0] }]
   containers:
     - { name: http, image: none, command: [${process.execPath}, -e, "${SERVER}"], ports: [{ containerPort: 8080 }] }
-status: { podIP: 10.98.7.200 }
+status: { podIP: ${SERVER_IP} }
 `,
 );
 
@@ -56,13 +57,7 @@ t.jobs = 1;
 
 let instance: SluiceInstance;
 t.before(async () => {
-  instance = await SluiceInstance.start({
-    name,
-    cleanup,
-    netnsPrefix: `${name}-`,
-    podCIDR4: '10.98.7.0/24',
-    podCIDR6: 'fd00:98:7::/64',
-  });
+  instance = await SluiceInstance.start({ name, cleanup, netnsPrefix: `${name}-` });
 });
 
 const exec = (pod: string, ...argv: string[]) =>
@@ -76,7 +71,7 @@ t.test('rig up makes namespaces, attaches pods and waits for their servers', asy
   t.match(await instance.cli('rig', 'list'), { stdout: /shop +2 +1\/1 +.*shop\.yaml/ });
   t.match(await instance.cli('status'), { code: 0, stdout: /Endpoints: +2\/2 ready/ });
   t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
-    stdout: /client-0 +ready[^]*server +ready +10\.98\.7\.200/,
+    stdout: new RegExp(`client-0 +ready[^]*server +ready +${SERVER_IP}`),
   });
   t.match(await instance.cli('rig', 'up', '-f', manifests), { code: 1, stderr: /it is up already/ });
 });
@@ -135,7 +130,7 @@ t.test('observe and monitor show the same connection', async (t) => {
   });
   t.match(await instance.cli('monitor', '--oldest', '--once', '-t', 'trace'), {
     code: 0,
-    stdout: /-> endpoint \d+ flow 0x[0-9a-f]+ , identity \d+->\d+ state new .*-> 10\.98\.7\.200:8080 tcp SYN/,
+    stdout: /-> endpoint \d+ flow 0x[0-9a-f]+ , identity \d+->\d+ state new .*-> [\d.]+\.200:8080 tcp SYN/,
   });
 });
 
@@ -146,7 +141,7 @@ t.test('with the agent killed, exec, bpf and capture go on, and the API commands
   t.match(await get(''), { code: 0, stdout: 'hello' });
   t.match(await instance.cli('bpf', 'ct', 'list', 'global'), {
     code: 0,
-    stdout: /TCP OUT 10\.98\.7\.\d+:\d+ -> 10\.98\.7\.200:8080/,
+    stdout: /TCP OUT [\d.]+:\d+ -> [\d.]+\.200:8080/,
   });
   t.match(await instance.cli('bpf', 'policy', 'get', '--all'), { code: 0, stdout: /k8s:app=|reserved:/ });
   t.match(await instance.cli('cleanup', '--help'), { code: 0 });

@@ -9,6 +9,7 @@
  */
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -321,8 +322,24 @@ t.test('SIGUSR2 ends the agent and nothing else', async (t) => {
   t.equal((await status()).dataplane.pid, dataplane.pid);
 });
 
-const agentAgain = () =>
-  run(['nsenter', `--net=/run/netns/${host}`, process.execPath, AGENT, '--config', instance.configFile]);
+const agentHere = (...args: string[]) => run(['nsenter', `--net=/run/netns/${host}`, process.execPath, AGENT, ...args]);
+const agentAgain = () => agentHere('--config', instance.configFile);
+
+t.test('a pod range that another device holds is refused, naming both', async (t) => {
+  const other = `${name}x`;
+  for (const [range, why] of [
+    ['10.95.0.0/24', `podCIDRs.ipv4: 10.95.0.0/24 is routed through ${name}_host here already`],
+    ['192.0.0.0/16', 'podCIDRs.ipv4: 192.0.0.0/16, of which 192.0.2.0/24 is routed through out0 here already'],
+  ]) {
+    const options = ['--name', other, '--set', `podCIDRs.ipv4=${range}`, '--set', 'podCIDRs.ipv6=fd00:96::/64'];
+    const { code, stderr } = await agentHere(...options);
+    t.equal(code, 1);
+    t.ok(stderr.startsWith(`sluiced: ${why}`), stderr);
+    t.match(stderr, /give another podCIDRs\.ipv4/);
+    t.notOk(existsSync(`/run/${other}`), 'nothing is left of it');
+  }
+  t.notMatch(await must(['ip', '-n', host, '-o', 'link']), `${other}_`);
+});
 
 t.test('a second agent for the same run directory is refused', async (t) => {
   const { code, stderr } = await agentAgain();

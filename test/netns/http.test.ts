@@ -2,7 +2,7 @@
  * HTTP rules against a real server, a real TCP and clients good and bad. The server counts the requests it sees, so that
  * "never forwarded" is measured where it matters.
  *
- *   slhttp-shop-client ── Sluice (policy below) ── slhttp-shop-web  node examples/server.mjs
+ *   <name>-shop-client ── Sluice (policy below) ── <name>-shop-web  node examples/server.mjs
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -54,15 +54,16 @@ spec:
 `;
 
 const cleanup = new Cleanup();
-const dir = mkdtempSync('/tmp/slhttp-');
+const name = `slh${process.pid.toString(36)}`;
+const dir = mkdtempSync(`/tmp/${name}-`);
 cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
-cleanup.command('ip', 'netns', 'del', 'slhttp-host');
-await must(['ip', 'netns', 'add', 'slhttp-host']);
+cleanup.command('ip', 'netns', 'del', `${name}-host`);
+await must(['ip', 'netns', 'add', `${name}-host`]);
 const instance = await SluiceInstance.start({
-  name: 'slhttp',
+  name,
   cleanup,
-  netns: 'slhttp-host',
-  netnsPrefix: 'slhttp-',
+  netns: `${name}-host`,
+  netnsPrefix: `${name}-`,
   podCIDR4: '10.244.0.0/16',
   podCIDR6: 'fd00:10:244::/64',
 });

@@ -51,13 +51,14 @@ t.test(
   async (t) => {
     const cleanup = new Cleanup();
     t.teardown(() => cleanup.finish());
-    cleanup.command('ip', 'netns', 'del', 'slsoak-host');
-    await must(['ip', 'netns', 'add', 'slsoak-host']);
+    const name = `slk${process.pid.toString(36)}`;
+    cleanup.command('ip', 'netns', 'del', `${name}-host`);
+    await must(['ip', 'netns', 'add', `${name}-host`]);
     const instance = await SluiceInstance.start({
-      name: 'slsoak',
+      name,
       cleanup,
-      netns: 'slsoak-host',
-      netnsPrefix: 'slsoak-',
+      netns: `${name}-host`,
+      netnsPrefix: `${name}-`,
       podCIDR4: '10.244.0.0/16',
       podCIDR6: 'fd00:10:244::/64',
     });

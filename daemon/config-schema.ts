@@ -132,7 +132,8 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   mtu: { type: 'integer', meaning: 'MTU of pods and host port', fallback: 1500, min: 576, max: 65521 },
   podCIDRs: {
     type: 'map',
-    meaning: 'ranges that pods without status.podIP draw from; an empty string switches a family off',
+    meaning:
+      'ranges that pods without status.podIP draw from, which must be routed nowhere else; an empty string switches a family off',
     options: {
       ipv4: { type: 'string', meaning: 'IPv4 range', fallback: '10.244.0.0/16', check: cidrOf(4) },
       ipv6: { type: 'string', meaning: 'IPv6 range', fallback: 'fd00:10:244::/64', check: cidrOf(6) },

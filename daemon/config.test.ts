@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type ConfigError, loadConfig, parseConfig } from './config.ts';
 import type { ConfigProblem } from './config-reader.ts';
+import { type Option, OPTIONS } from './config-schema.ts';
 
 function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly ConfigProblem[] {
   try {
@@ -82,4 +83,27 @@ t.test('loadConfig() names the file it cannot read', async (t) => {
   writeFileSync(file, 'logLevel: debug\n');
   t.equal(loadConfig(file).logLevel, 'debug');
   t.teardown(() => import('node:fs').then(({ rmSync }) => rmSync(join(file, '..'), { recursive: true })));
+});
+
+/** The rows of the table in docs/configuration.md. */
+function rows(options: Readonly<Record<string, Option>>, prefix = ''): string[] {
+  return Object.entries(options).flatMap(([name, option]) => {
+    const path = `${prefix}${name}`;
+    if (option.type === 'map')
+      return [`| **${path}** |  | ${option.meaning} |`, ...rows(option.options ?? {}, `${path}.`)];
+    const fallback = Array.isArray(option.fallback) ? JSON.stringify(option.fallback) : String(option.fallback ?? '');
+    const values = 'values' in option && option.values !== undefined ? ` (${option.values.join(', ')})` : '';
+    const range = option.type === 'integer' ? ` (${option.min} to ${option.max})` : '';
+    return [`| \`${path}\` | ${fallback} | ${option.meaning}${values}${range} |`];
+  });
+}
+
+t.test('docs/configuration.md has every option as the schema has it (UPDATE=1 writes it)', async (t) => {
+  const path = join(import.meta.dirname, '../../docs/configuration.md');
+  const text = readFileSync(path, 'utf8');
+  const table = `| option | default | meaning |\n|---|---|---|\n${rows(OPTIONS).join('\n')}\n`;
+  const start = text.indexOf('| option |');
+  const end = text.indexOf('\n\n', start) < 0 ? text.length : text.indexOf('\n\n', start) + 1;
+  if (process.env['UPDATE'] === '1') writeFileSync(path, text.slice(0, start) + table + text.slice(end));
+  else t.equal(text.slice(start, end), table);
 });

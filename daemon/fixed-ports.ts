@@ -33,10 +33,11 @@ export function hostAddresses({ router }: Config): string[] {
 /** What the host reaches through its port. */
 function hostRanges({ podCIDRs, uplink }: Config): HostPortSpec['routes'] {
   const own = [
-    { range: podCIDRs.ipv4, option: 'podCIDRs.ipv4' },
-    { range: podCIDRs.ipv6, option: 'podCIDRs.ipv6' },
+    { range: podCIDRs.ipv4, option: 'podCIDRs.ipv4', isWhole: true },
+    { range: podCIDRs.ipv6, option: 'podCIDRs.ipv6', isWhole: true },
   ].filter(({ range }) => range !== '');
-  return [...own, ...(uplink?.prefixes ?? []).map((range) => ({ range, option: 'uplink.prefixes' }))];
+  const outside = (uplink?.prefixes ?? []).map((range) => ({ range, option: 'uplink.prefixes', isWhole: false }));
+  return [...own, ...outside];
 }
 
 /** Raises the host's pair. @param index in the ports map */

@@ -22,8 +22,14 @@ export interface HostPortSpec {
   readonly hostMac: string;
   /** Router addresses, at most one a family. */
   readonly addresses: readonly string[];
-  /** What the host reaches through the port, and the option that says so. */
-  readonly routes: readonly { readonly range: string; readonly option: string }[];
+  /** What the host reaches through the port. */
+  readonly routes: readonly {
+    readonly range: string;
+    /** The option that says so. */
+    readonly option: string;
+    /** All of it: no part may be routed elsewhere. */
+    readonly isWhole: boolean;
+  }[];
   readonly mtu: number;
 }
 
@@ -80,10 +86,11 @@ interface Route {
   readonly dev?: string;
 }
 
-/** @throws Error when the range, or a part of it, is routed through another device */
-async function refuseTakenRange({ range, option }: HostPortSpec['routes'][number], own: string): Promise<void> {
+/** @throws Error when the range, or (if all of it must be ours) a part of it, is routed through another device */
+async function refuseTakenRange(route: HostPortSpec['routes'][number], own: string): Promise<void> {
+  const { range, option, isWhole } = route;
   const family = range.includes(':') ? '-6' : '-4';
-  const routes = await ipJson<Route>('', [family, 'route', 'show', 'root', range]);
+  const routes = await ipJson<Route>('', [family, 'route', 'show', isWhole ? 'root' : 'exact', range]);
   const taken = routes.find(({ dev }) => dev !== own);
   if (taken === undefined) return;
   const { dst, dev = 'several or none' } = taken;

@@ -1,11 +1,23 @@
 /** Reading documents: what is accepted, what is refused, and what is said about it, with file, line, column and path. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { RE2JS } from 're2js';
 import t from 'tap';
 import { type Documents, readDocuments } from './document.ts';
 import type { PolicyConfig } from './options.ts';
 import { formatProblem, nearest, type Problem } from './problems.ts';
+import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
+import { NETWORK_POLICY, SELECTOR } from './schema-kubernetes.ts';
+import type { ListShape, ObjectShape, Shape } from './shape.ts';
 
-const read = (text: string, config?: PolicyConfig): Documents => readDocuments(text, 'f.yaml', config);
+/** `severity code` of every problem that the tests of this file have met. */
+const met = new Set<string>();
+
+function read(text: string, config?: PolicyConfig): Documents {
+  const found = readDocuments(text, 'f.yaml', config);
+  for (const { severity, code } of found.problems) met.add(`${severity} ${code}`);
+  return found;
+}
 
 function cnp(spec: string): string {
   return `apiVersion: cilium.io/v2
@@ -747,5 +759,157 @@ t.test('nearest() finds what was meant, and nothing when nothing is near', (t) =
   t.equal(nearest('fromEndpiont', ['fromEndpoints', 'fromEntities']), 'fromEndpoints');
   t.equal(nearest('toport', ['toPorts']), 'toPorts');
   t.equal(nearest('banana', ['toPorts', 'icmps']), undefined);
+  t.end();
+});
+
+// --- docs/policy.md
+
+const REFERENCE = readFileSync(join(import.meta.dirname, '../../docs/policy.md'), 'utf8');
+
+/** Cells of the rows of every table in a part of the page whose first header is `header`. */
+function rowsOf(text: string, header: string): string[][] {
+  const rows: string[][] = [];
+  let isInside = false;
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('|')) isInside = false;
+    else if (line.startsWith(`| ${header} |`)) isInside = true;
+    else if (isInside && !line.startsWith('|---')) rows.push(line.split('|').slice(1, -1));
+  }
+  return rows.map((cells) => cells.map((cell) => cell.trim()));
+}
+
+const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+
+/** The part of the page under a heading, down to the next of its level. */
+function section(heading: string): string {
+  const [level] = heading.split(' ');
+  const from = REFERENCE.indexOf(`\n${heading}\n`);
+  const rest = REFERENCE.slice(from + heading.length + 2);
+  const to = rest.search(new RegExp(`^${level} `, 'm'));
+  return from < 0 ? '' : rest.slice(0, to < 0 ? undefined : to);
+}
+
+/** Every field as the page names it: paths from the rule; those of entries from the entry, whichever list it is in. */
+function fieldsOf(shape: Shape, path = ''): string[] {
+  if (shape.kind === 'list')
+    return /^(in|e)gress(Deny)?$/.test(path) ? entryFields(shape, path) : fieldsOf(shape.of, `${path}[]`);
+  if (shape.kind !== 'object' || shape === SELECTOR) return [path];
+  return Object.entries(shape.fields).flatMap(([name, field]) =>
+    fieldsOf(field, path === '' ? name : `${path}.${name}`),
+  );
+}
+
+const entryFields = ({ of }: ListShape, path: string): string[] => [`${path}[]`, ...fieldsOf(of)];
+const specOf = ({ fields }: ObjectShape): Shape => fields['spec'];
+
+t.test('docs/policy.md lists every field that is read, and no other', (t) => {
+  const listed = (part: string): string[] =>
+    rowsOf(section(`### ${part}`), 'field').flatMap(([names]) => namesIn(names));
+  const shapes: Record<string, Shape> = {
+    'Rule Peers Ports Application-rules': specOf(CILIUM_POLICY),
+    Selectors: SELECTOR,
+    CiliumCIDRGroup: specOf(CIDR_GROUP),
+    NetworkPolicy: specOf(NETWORK_POLICY),
+  };
+  for (const [parts, shape] of Object.entries(shapes)) {
+    const found = parts.split(' ').flatMap((part) => listed(part.replace('-', ' ')));
+    const wanted =
+      shape === SELECTOR
+        ? Object.entries(SELECTOR.fields).flatMap(([name, one]) => fieldsOf(one, name))
+        : fieldsOf(shape);
+    t.same(found.sort(), [...new Set(wanted)].sort(), parts);
+  }
+  t.end();
+});
+
+/** What makes a document of one field incomplete, not wrong. */
+const INCOMPLETE = [
+  'icmp-type',
+  'missing-field',
+  'cidr-rule',
+  'service',
+  'empty-rule',
+  'no-subject',
+  'except',
+  'nodes-disabled',
+  'header-name',
+  'secret-name',
+];
+const SAMPLES: Record<string, unknown> = {
+  cidr: '10.0.0.0/8',
+  except: '10.0.0.0/16',
+  type: 8,
+  port: '80',
+  protocol: 'TCP',
+  apiKey: 'fetch',
+  apiVersion: '1',
+  operator: 'Exists',
+  key: 'a',
+};
+
+/** A policy that has one field, and what is needed for it to be looked at. */
+function policyWith(path: string): string {
+  const build = ([name, ...rest]: string[]): unknown => {
+    const key = name.replace('[]', '');
+    const inner = rest.length > 0 ? build(rest) : sampleOf(key, name);
+    const value = name.endsWith('[]') ? [inner] : inner;
+    const isBelowPorts = key === 'toPorts' && !rest[0]?.startsWith('ports');
+    return { [key]: isBelowPorts ? [{ ports: [portFor(rest)], ...(inner as object) }] : value };
+  };
+  const field = build(path.split('.')) as object;
+  const isOfRule = /^(endpointS|nodeS|(in|e)gress|enable|labels|desc|log)/.test(path);
+  const list = /^to[A-Z]/.test(path) && !path.includes('kafka') ? 'egress' : 'ingress';
+  const subject = path === 'nodeSelector' ? {} : { endpointSelector: {} };
+  const spec = isOfRule
+    ? { ...subject, ingress: [{ fromEntities: ['all'] }], ...field }
+    : { ...subject, [list]: [field] };
+  return JSON.stringify({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumClusterwideNetworkPolicy',
+    metadata: { name: 'x' },
+    spec,
+  });
+}
+
+const portFor = (path: string[]): object => (path.includes('dns[]') ? { port: '53' } : { port: '80', protocol: 'TCP' });
+
+function sampleOf(key: string, name: string): unknown {
+  if (/Selector$|Endpoints|Requires|Nodes|^selector$|^labels$/.test(key)) return {};
+  if (/^(in|e)gress(Deny)?\[\]$/.test(name))
+    return { [name.startsWith('in') ? 'fromEntities' : 'toEntities']: ['all'] };
+  if (key === 'ingress' || key === 'egress') return true;
+  const oneOf: Record<string, string> = { family: 'IPv4', mode: 'required', mismatch: 'LOG', role: 'produce' };
+  if (/CIDR$/.test(key)) return '10.0.0.0/8';
+  if (/Entities$/.test(key)) return 'all';
+  if (key === 'priority' || key === 'endPort') return 90;
+  return SAMPLES[key] ?? oneOf[key] ?? 'x.y';
+}
+
+t.test('docs/policy.md says of each field whether it is refused', (t) => {
+  for (const part of ['Rule', 'Peers', 'Ports', 'Application rules']) {
+    for (const [names, status] of rowsOf(section(`### ${part}`), 'field')) {
+      for (const name of namesIn(names)) {
+        const errors = codes(read(policyWith(name)).problems, 'error').filter(
+          (text) => !INCOMPLETE.includes(text.split(' ')[0]),
+        );
+        if (status === 'refused') t.not(errors.length, 0, `${name} is refused`);
+        else t.same(errors, [], `${name} is accepted`);
+      }
+    }
+  }
+  t.end();
+});
+
+t.test('docs/policy.md lists every code, and every code has its test', (t) => {
+  /** Of documents seen together; tested where they are: policies as they are merged, manifests as they are checked. */
+  const elsewhere = ['error conflict', 'warning selects-nothing', 'warning no-effect', 'warning no-dns-rule'];
+  const listed = (header: string, severity: string): string[] =>
+    rowsOf(REFERENCE, header).flatMap(([names]) => namesIn(names).map((name) => `${severity} ${name}`));
+  /** Listed on the other side. */
+  const both = ['warning unknown-kind', 'warning no-subject', 'warning syntax', 'error end-below-port'];
+  t.same(
+    [...listed('refused', 'error'), ...listed('warned about', 'warning')].sort(),
+    [...met, ...elsewhere].filter((text) => !both.includes(text)).sort(),
+  );
   t.end();
 });

@@ -261,10 +261,20 @@ run('nil, empty and {}', [
       'egress shop/client SCTP/1': 'allow',
     },
   },
+  ...['{ports: []}', '{}'].map((ports) => ({
+    name: `toPorts: [${ports}] allows nothing`,
+    policy: cnp(`ingress: [{fromEndpoints: [{}], toPorts: [${ports}]}]`),
+    expect: { 'ingress shop/client TCP/80': 'none', 'ingress shop/client ICMP/8': 'none' },
+  })),
   {
-    name: 'toPorts: [{ports: []}] allows nothing',
-    policy: cnp('ingress: [{fromEndpoints: [{}], toPorts: [{ports: []}]}]'),
-    expect: { 'ingress shop/client TCP/80': 'none' },
+    name: 'ingress: [] beside egress says nothing about ingress',
+    policy: cnp('ingress: []\negress: [{}]'),
+    expect: { 'ingress world TCP/80': 'allow', 'egress world TCP/80': 'none' },
+  },
+  {
+    name: 'rules.dns: [] restricts and redirects nothing',
+    policy: cnp('egress: [{toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: []}}]}]'),
+    expect: { 'egress world UDP/53': 'allow' },
   },
   {
     name: 'port "0" is every port of the protocol',

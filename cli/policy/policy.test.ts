@@ -144,6 +144,16 @@ const CASES: readonly Case[] = [
     want: { verdict: 'denied', ingress: { verdict: 'redirected' }, l7: 'denied' },
   },
   {
+    name: 'a path pattern sees the query string',
+    query: { from: web, to: api, port: 8080, http: { method: 'GET', path: '/offers?page=2' } },
+    want: { verdict: 'denied', l7: 'denied' },
+  },
+  {
+    name: 'a method pattern is for the whole method',
+    query: { from: web, to: api, port: 8080, http: { method: 'GETS', path: '/offers' } },
+    want: { verdict: 'denied', l7: 'denied' },
+  },
+  {
     name: 'headers count',
     query: { from: web, to: api, port: 8080, http: { path: '/admin', headers: { 'X-Key': 's' } } },
     want: { verdict: 'allowed', l7: 'allowed' },

@@ -62,8 +62,10 @@ export class RemoteRules {
   readonly readsHeaders: boolean;
   /** Whether a head may have to be edited. */
   readonly hasActions: boolean;
-  /** Cookie of the rule that allowed the last request, 0 when it was denied. */
+  /** Cookie of the rule that allowed the last request; of the first that might have, when it was denied. */
   cookie = 0;
+  /** 0 = no rule is for this remote. */
+  readonly #firstCookie: number;
 
   constructor(ruleSet: L7RuleSet, remote: number) {
     const rules: CompiledRule[] = [];
@@ -75,13 +77,14 @@ export class RemoteRules {
     }
     this.#rules = rules;
     this.#openCookie = openCookie;
+    this.#firstCookie = rules[0]?.cookie ?? 0;
     this.readsHeaders = rules.some((rule) => rule.headers.length > 0);
     this.hasActions = rules.some((rule) => rule.hasActions);
   }
 
   /** @param edits taken down when rules with actions match; pass the same object for all rule sets of a flow */
   allows(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {
-    this.cookie = 0;
+    this.cookie = this.#firstCookie;
     if (view.paths === undefined && this.#openCookie < 0) return false;
     let cookie = this.#openCookie;
     if (cookie >= 0 && !this.hasActions) {

@@ -29,8 +29,9 @@ import { HeadScan } from './http1-head-scan.ts';
 import * as pair from './http1-pairing.ts';
 import * as replies from './http1-replies.ts';
 import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './http1-shared.ts';
-import { isMethod, parseRequest, parseResponse } from './http1-start-line.ts';
+import { parseRequest, parseResponse } from './http1-start-line.ts';
 import * as syntax from './http1-syntax.ts';
+import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, traitsOf } from './http1-traits.ts';
 import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from './parser.ts';
 
 const HEAD = 0;
@@ -39,10 +40,6 @@ const UNTIL_CLOSE = 2;
 const OPAQUE = 3;
 const DISCARD = 4;
 
-// Traits of a request beside those of a pairing entry; known only while its head is read.
-const IS_CHUNKED = 256;
-const IS_LAST = 512;
-const EXPECTS_CONTINUE = 1024;
 const VERDICT_SHIFT = 12;
 
 export class Http1Parser implements Parser {
@@ -400,19 +397,4 @@ export class Http1Parser implements Parser {
     this.#awaitsUpgrade = this.#pairing.awaitsUpgrade;
     return this.#requestContent.state < 3 && this.#responseContent.state < 3;
   }
-}
-
-/** What of a request head matters after it was judged. */
-function traitsOf(bytes: Uint8Array, head: Head): number {
-  const isLast = head.hasClose || (head.minor === 0 && !head.hasKeepAlive);
-  const isUpgrade = head.hasUpgrade && head.hasUpgradeOption && head.minor === 1;
-  return (
-    (isMethod(bytes, head, 'HEAD') ? pair.IS_HEAD : 0) |
-    (isMethod(bytes, head, 'CONNECT') ? pair.IS_CONNECT : 0) |
-    (isUpgrade ? pair.IS_UPGRADE : 0) |
-    (isUpgrade && head.namesH2c ? pair.NAMES_H2C : 0) |
-    (head.isChunked ? IS_CHUNKED : 0) |
-    (isLast ? IS_LAST : 0) |
-    (head.expectsContinue ? EXPECTS_CONTINUE : 0)
-  );
 }

@@ -15,7 +15,7 @@ export interface FlowRecord {
   readonly dstIdentity: number;
   readonly srcEndpoint: number;
   readonly dstEndpoint: number;
-  /** Leads to the rules that allowed the request, or to none. */
+  /** Leads to the rules that allowed the request, or that did not; 0 = none was for its sender. */
   readonly cookie: number;
   readonly log: AccessLog;
 }
@@ -100,7 +100,7 @@ function urlOf(bytes: Uint8Array, head: Head): string {
 }
 
 function headersOf(bytes: Uint8Array, head: Head): Record<string, string[]> {
-  const headers: Record<string, string[]> = Object.create(null);
+  const headers = Object.create(null) as Record<string, string[]>;
   for (let i = 0; i < head.headerCount; i++) {
     const name = canonical(latin1(bytes, head.nameStart[i], head.nameEnd[i]));
     if (name === 'Host') continue; // in the URL

@@ -12,27 +12,17 @@
  *     something new. What was set free beyond it leaves in segments of our own.
  */
 import type { Frame } from '../wire/frame.ts';
-import {
-  DROP_PROXY_UNKNOWN_PROTO,
-  DROP_STREAM_CLOSED,
-  DROP_STREAM_INVALID,
-  DROP_STREAM_LIMIT,
-} from '../wire/reasons.ts';
+import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
 import * as tcp from '../wire/tcp.ts';
-import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN, REFUSED, SynOptions } from './flow.ts';
+import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN } from './flow.ts';
 import { REQUEST } from './parser.ts';
 import type { ProxyStats } from './proxy-stats.ts';
+import { SegmentEnds } from './segment-ends.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';
 import { retarget, translateSack, trim } from './tcp-edit.ts';
-import { cleanSyn, noteSyn, openStreams } from './tcp-handshake.ts';
-import { SegmentFields } from './tcp-segment.ts';
+import { FORWARD, HELD, SegmentFields } from './tcp-segment.ts';
 import type { TcpStream } from './tcp-stream.ts';
-
-/** Results of a segment beside drop reasons (>= 130). */
-export const FORWARD = 0;
-/** The segment was taken; what is left of it leaves, if at all, in segments of our own. */
-export const HELD = 2;
 
 /** After a restart: probes sent for one stream before it is given up. */
 const MAX_PROBES = 8;
@@ -41,9 +31,8 @@ export class SegmentPath {
   readonly #editor: StreamEditor;
   readonly #transmitter: Transmitter;
   readonly #stats: ProxyStats;
-  readonly #keepBytes: number;
   readonly #fields: SegmentFields = new SegmentFields();
-  readonly #answer: SynOptions = new SynOptions();
+  readonly #ends: SegmentEnds;
   /** The acknowledgement of the segment at hand says something that the other side does not know. */
   isNews = false;
   /** It acknowledges more than the last did. */
@@ -53,18 +42,18 @@ export class SegmentPath {
     this.#editor = editor;
     this.#transmitter = transmitter;
     this.#stats = stats;
-    this.#keepBytes = keepBytes;
+    this.#ends = new SegmentEnds(this.#fields, editor, transmitter, stats, keepBytes);
   }
 
   /** Preconditions: the checksum of the frame is right; `stream` is the one it belongs to. */
   segment(flow: Flow, frame: Frame, stream: TcpStream): number {
     const fields = this.#fields;
     fields.read(frame);
-    if ((fields.flags & tcp.SYN) !== 0) return this.#syn(flow, frame, stream);
-    if (flow.mode >= DEAD) return this.#answerDead(flow, stream);
+    if ((fields.flags & tcp.SYN) !== 0) return this.#ends.syn(flow, frame, stream);
+    if (flow.mode >= DEAD) return this.#ends.answerDead(flow, stream);
     if ((fields.flags & tcp.RST) !== 0) return this.#reset(flow, frame, stream);
-    if (flow.mode === HANDSHAKE) return this.#beforeOpen(flow, stream);
-    if (flow.mode === CLOSING) return this.#closing(flow, stream);
+    if (flow.mode === HANDSHAKE) return this.#ends.beforeOpen(flow, stream);
+    if (flow.mode === CLOSING) return this.#ends.closing(flow, stream);
     if (!this.#isBelievable(flow, stream)) return this.#invalid();
     const other = flow.other(stream);
     this.#acknowledge(other);
@@ -77,53 +66,7 @@ export class SegmentPath {
     return DROP_STREAM_INVALID;
   }
 
-  // --- 1
-
-  #syn(flow: Flow, frame: Frame, stream: TcpStream): number {
-    const fields = this.#fields;
-    const isAnswer = (fields.flags & tcp.ACK) !== 0;
-    if (isAnswer === (stream.direction === REQUEST) || !cleanSyn(frame)) return this.#invalid();
-    if (!isAnswer) {
-      if (flow.mode === OPEN && fields.seq === flow.initiatorIsn) this.#noteTime(stream);
-      if (flow.mode !== REFUSED) return noteSyn(flow, frame) ? FORWARD : this.#invalid();
-      this.#stats.refused++;
-      this.#transmitter.bareReset(flow.slot, false, 0, (fields.seq + 1) | 0, true);
-      return DROP_PROXY_UNKNOWN_PROTO;
-    }
-    const isKnown =
-      flow.mode === OPEN && fields.seq === flow.responderIsn && fields.ack === ((flow.initiatorIsn + 1) | 0);
-    if (isKnown) {
-      this.#noteTime(stream);
-      return FORWARD;
-    }
-    if (!flow.hasPendingSyn || fields.ack !== ((flow.syn.seq + 1) | 0)) return this.#invalid();
-    openStreams(flow, frame, this.#answer, this.#keepBytes);
-    flow.parser.begin(flow.judge, flow);
-    return FORWARD;
-  }
-
-  /** A SYN was repeated: its receiver may have seen this one first, and takes nothing older from us. */
-  #noteTime(stream: TcpStream): void {
-    if (this.#fields.hasTimestamp) stream.noteTimestamp(this.#fields.timestamp, false);
-  }
-
   // --- 2
-
-  #answerDead(flow: Flow, stream: TcpStream): number {
-    const { flags, ack, end } = this.#fields;
-    if ((flags & tcp.RST) === 0) {
-      const hasAck = (flags & tcp.ACK) !== 0;
-      this.#transmitter.bareReset(flow.slot, stream.direction !== REQUEST, hasAck ? ack : 0, end, !hasAck);
-    }
-    return DROP_STREAM_CLOSED;
-  }
-
-  /** No SYN-ACK was seen. With no SYN either, a former process knew this connection, and nobody can take it up. */
-  #beforeOpen(flow: Flow, stream: TcpStream): number {
-    if (flow.hasPendingSyn) return this.#invalid();
-    flow.die();
-    return this.#answerDead(flow, stream);
-  }
 
   #reset(flow: Flow, frame: Frame, stream: TcpStream): number {
     if (flow.mode === HANDSHAKE) return FORWARD;
@@ -139,45 +82,28 @@ export class SegmentPath {
     return FORWARD;
   }
 
-  /** We have ended the connection: the requester's bytes are acknowledged and forgotten, the responder is gone. */
-  #closing(flow: Flow, stream: TcpStream): number {
-    const fields = this.#fields;
-    const { request, response } = flow;
-    if (stream !== request) {
-      this.#transmitter.bareReset(flow.slot, true, fields.ack, 0, false);
-      return HELD;
-    }
-    if (((fields.ack - response.una) | 0) > 0 && ((fields.ack - response.nxt) | 0) <= 0) {
-      response.acknowledge(fields.ack, this.#editor.nowMs);
-    }
-    const isNext = ((fields.seq - request.nextIn) | 0) <= 0 && ((fields.end - request.nextIn) | 0) > 0;
-    if (isNext) request.nextIn = fields.end;
-    if (isNext && fields.hasFin) request.finIn = true;
-    if (fields.end !== fields.seq) this.#transmitter.ack(flow, request);
-    if (request.finIn && response.una === response.nxt) flow.die();
-    return HELD;
-  }
-
   // --- 3
 
   #isBelievable(flow: Flow, stream: TcpStream): boolean {
     const fields = this.#fields;
     if ((fields.flags & (tcp.ACK | tcp.URG)) !== tcp.ACK) return false;
-    if (((fields.ack - flow.other(stream).nxt) | 0) > 0 && !this.#mayBeAhead(flow, flow.other(stream))) return false;
-    if (!flow.hasTimestamps) return true;
-    if (!fields.hasTimestamp) return fields.end === fields.seq;
-    if (stream.hasTimestamp && ((fields.timestamp - stream.timestamp) | 0) < 0) return false;
+    if (flow.hasTimestamps && !fields.hasTimestamp && fields.end !== fields.seq) return false;
+    const isTimed = flow.hasTimestamps && fields.hasTimestamp;
+    if (isTimed && stream.hasTimestamp && ((fields.timestamp - stream.timestamp) | 0) < 0) return false;
+    const other = flow.other(stream);
+    if (((fields.ack - other.nxt) | 0) > 0 && !this.#mayBeAhead(flow, other)) return false;
+    if (!isTimed) return true;
     // After a restart we may have to speak for the other side before we have heard it.
-    if (!flow.other(stream).hasTimestamp) flow.other(stream).noteTimestamp(fields.echo, true);
+    if (!other.hasTimestamp) other.noteTimestamp(fields.echo, true);
     stream.noteTimestamp(fields.timestamp, ((fields.seq - stream.nextIn) | 0) <= 0);
     return true;
   }
 
   /** After a restart the other side may acknowledge content that was passed ahead and never seen by this process. */
   #mayBeAhead(flow: Flow, other: TcpStream): boolean {
-    if (other.isPlaced) return false;
     const ahead = (this.#fields.ack - other.nxt) | 0;
-    if (ahead > other.passAhead) return false;
+    if (!other.isLagging || other.heldBytes > 0 || ahead > other.passAhead) return false;
+    other.acknowledge(other.nxt, this.#editor.nowMs);
     this.#skip(flow, other, (other.nextIn + ahead) | 0);
     return true;
   }
@@ -270,7 +196,7 @@ export class SegmentPath {
     const { seq, hasFin } = this.#fields;
     if (((stream.toOut(seq) - stream.rightEdge) | 0) > 0) return this.#invalid();
     const from = frame.payloadOffset;
-    const isKept = stream.queueEarly(seq, frame.bytes, from, from + frame.payloadLength, hasFin);
+    const isKept = stream.early.add(seq, frame.bytes, from, from + frame.payloadLength, hasFin);
     if (isKept) this.#stats.early++;
     else this.#stats.earlyDropped++;
     this.#transmitter.ack(flow, stream); // a duplicate acknowledgement: the sender learns that something is missing
@@ -395,7 +321,7 @@ export class SegmentPath {
 
   #takeEarly(flow: Flow, stream: TcpStream): void {
     for (;;) {
-      const segment = flow.mode === OPEN ? stream.takeEarly() : undefined;
+      const segment = flow.mode === OPEN ? stream.early.take(stream.nextIn) : undefined;
       if (segment === undefined) return;
       const behind = (stream.nextIn - segment.seq) | 0;
       const isNew = behind < segment.length || (behind === segment.length && segment.hasFin && !stream.finIn);
@@ -404,7 +330,7 @@ export class SegmentPath {
         if (segment.hasFin) this.#editor.end(stream);
         this.#editor.run(flow, stream);
       }
-      stream.giveEarly(segment);
+      stream.early.give(segment);
     }
   }
 

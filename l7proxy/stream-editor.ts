@@ -63,7 +63,7 @@ export class StreamEditor {
         this.#isPending = operations.count > 0;
         return p;
       }
-      stream.passAhead = operations.amount[0];
+      stream.setPassAhead(operations.amount[0]);
     }
   }
 
@@ -142,7 +142,7 @@ export class StreamEditor {
       const bytes = Math.min(amount[i], stream.heldBytes);
       if (code[i] === PASS) {
         stream.pass(bytes);
-        stream.passAhead = amount[i] - bytes;
+        stream.setPassAhead(amount[i] - bytes);
       } else if (code[i] === DROP) {
         if (bytes > 0) flow.wantsReset ||= !stream.drop(bytes);
         stream.dropAhead = amount[i] - bytes;
@@ -174,7 +174,7 @@ export class StreamEditor {
     request.owedTo = request.una;
     request.sent = request.nxt;
     response.kept.dropAllHeld();
-    response.dropEarly();
+    response.early.drop();
     if (!response.finOut) {
       response.finOut = true;
       response.nxt = (response.nxt + 1) | 0;

@@ -5,7 +5,8 @@
 import t from 'tap';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import * as tcp from '../wire/tcp.ts';
-import { draws, Rig, segment, World } from './tcp-world.ts';
+import { draws, Rig, segment } from './tcp-rig.ts';
+import { World } from './tcp-world.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240301);
 const ROUNDS = Number(process.env['ROUNDS'] ?? 150);
@@ -245,7 +246,7 @@ t.test('every request is answered in its turn, in any weather', { timeout: 600_0
     try {
       result = exchange(world, exchanges);
     } catch (error) {
-      t.fail(`round ${round}: ${error}`);
+      t.fail(`round ${round}: ${String(error)}`);
       continue;
     }
     const what = `round ${round}: `;

@@ -37,8 +37,9 @@ import { BytePool } from './kept-bytes.ts';
 import { ProxyStats } from './proxy-stats.ts';
 import { FlowRecorder, type RecordSink } from './record.ts';
 import { type SegmentOutput, Transmitter } from './segment-output.ts';
-import { FORWARD, SegmentPath } from './segment-path.ts';
+import { SegmentPath } from './segment-path.ts';
 import { StreamEditor } from './stream-editor.ts';
+import { FORWARD } from './tcp-segment.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** NOP NOP timestamps(10): how every stack we know lays out a segment with timestamps. */

@@ -1,15 +1,8 @@
 /**
  * One direction of one TCP connection, between the side that sends it and the side that receives it.
  *
- * There are two sequence spaces. `In` numbers are the sender's; `out` numbers are those the receiver sees. They differ once
- * bytes were taken away or put in. Where they differ is told by spans, each a run of positions with one difference:
- *
- *     in    ------[ span 0 ]xxxxxxxx[ span 1 ............      x  taken away
- *     out   ------[ span 0 ]++[ span 1 ............            +  put in
- *
- * The last span is open-ended. Positions inside a gap belong to the end of the span before it, except that an
- * acknowledgement of all that was forwarded before bytes taken away acknowledges these too. A span goes when the receiver
- * has acknowledged past it. Until the first edit there is one span with difference 0, and `isShifted` is false.
+ * There are two sequence spaces: `in` numbers are the sender's, `out` numbers are those the receiver sees
+ * (position-map.ts).
  *
  *     in:    ...  passedIn()   nextIn            all below nextIn has arrived in order (FIN counts)
  *     out:   una ... sent ... nxt                una: acknowledged; sent: has left here once; nxt: passed
@@ -22,14 +15,10 @@
  * (`mark`) and how many bytes of content it had passed from there, but not how many of them have come and gone. The first
  * segment inside that content tells; what lies before it is not kept, and being content, is let through unseen.
  */
+import { EarlyQueue } from './early-queue.ts';
 import { type BytePool, KeptBytes } from './kept-bytes.ts';
 import type { Direction } from './parser.ts';
-
-/** Edits in flight at one time; a flow that needs more is reset. */
-export const MAX_SPANS = 64;
-
-/** Early segments of one stream. */
-export const MAX_EARLY = 64;
+import { PositionMap } from './position-map.ts';
 
 const FIRST_TIMEOUT_MS = 200;
 export const DEFAULT_MSS = 536;
@@ -37,14 +26,6 @@ export const DEFAULT_MSS = 536;
 const CAUTIOUS_WINDOW = 4096;
 /** The largest window there is: 65535 << 14. */
 const MAX_WINDOW = 1 << 30;
-
-/** A segment that came too early. */
-export interface EarlySegment {
-  readonly seq: number;
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  readonly hasFin: boolean;
-}
 
 export class TcpStream {
   readonly direction: Direction;
@@ -95,28 +76,23 @@ export class TcpStream {
   contentFrom = 0;
   /** After a restart: the receiver has not yet said that it has everything below `una`. */
   isUnsure = false;
+  /** After a restart, while `passAhead` is what a former process passed: much of it may have come and gone. */
+  isLagging = false;
   /** False after a restart until the sender has shown where in the content it is. */
   isPlaced = true;
   probes = 0;
 
-  readonly early: EarlySegment[] = [];
-  earlyBytes = 0;
+  readonly early: EarlyQueue;
 
   resendAtMs = 0;
   timeoutMs = FIRST_TIMEOUT_MS;
   resends = 0;
 
-  readonly #pool: BytePool;
-  readonly #limit: number;
-  #spans = 1;
-  readonly #spanIn: Int32Array = new Int32Array(MAX_SPANS);
-  readonly #spanOut: Int32Array = new Int32Array(MAX_SPANS);
-  readonly #spanBytes: Int32Array = new Int32Array(MAX_SPANS);
+  readonly #positions: PositionMap = new PositionMap();
 
   constructor(direction: Direction, pool: BytePool, limitBytes: number) {
     this.direction = direction;
-    this.#pool = pool;
-    this.#limit = limitBytes;
+    this.early = new EarlyQueue(pool, limitBytes);
     this.kept = new KeptBytes(pool, limitBytes);
   }
 
@@ -141,13 +117,12 @@ export class TcpStream {
     this.markBytes = 0;
     this.keptFrom = firstOut;
     this.isUnsure = false;
+    this.isLagging = false;
     this.isPlaced = true;
     this.probes = 0;
-    this.dropEarly();
+    this.early.drop();
     this.settleTimer();
-    this.#spans = 1;
-    this.#spanIn[0] = first;
-    this.#spanOut[0] = firstOut;
+    this.#positions.begin(first, firstOut);
   }
 
   /**
@@ -162,6 +137,7 @@ export class TcpStream {
     this.markBytes = markBytes;
     this.isUnsure = true;
     this.contentFrom = mark;
+    this.isLagging = markBytes > 0;
     this.isPlaced = markBytes === 0;
     this.window = 0; // nobody has told yet: see `windowIn`, `rightEdge`
   }
@@ -175,6 +151,12 @@ export class TcpStream {
     this.sent = this.nxt;
     this.keptFrom = this.nxt;
     this.owedTo = this.una;
+  }
+
+  /** The parser lets `bytes` more pass before it is asked again. */
+  setPassAhead(bytes: number): void {
+    this.passAhead = bytes;
+    this.isLagging = false;
   }
 
   /** Notes that the parser was asked at the present position, and what it passed ahead. */
@@ -192,7 +174,7 @@ export class TcpStream {
 
   /** Whether in and out numbers differ anywhere that still matters. */
   get isShifted(): boolean {
-    return this.#spans > 1 || this.#spanIn[0] !== this.#spanOut[0];
+    return this.#positions.isShifted;
   }
 
   /** True when this direction needs nothing but to be read: the fast path may be taken. */
@@ -240,22 +222,12 @@ export class TcpStream {
 
   /** The out-position of an in-position. */
   toOut(position: number): number {
-    let i = this.#spans - 1;
-    while (i > 0 && ((position - this.#spanIn[i]) | 0) < 0) i--;
-    return (this.#spanOut[i] + this.#clip(i, (position - this.#spanIn[i]) | 0)) | 0;
+    return this.#positions.toOut(position);
   }
 
   /** The in-position up to which an acknowledgement of the out-position `position` acknowledges. */
   toIn(position: number): number {
-    let i = this.#spans - 1;
-    while (i > 0 && ((position - this.#spanOut[i]) | 0) < 0) i--;
-    return (this.#spanIn[i] + this.#clip(i, (position - this.#spanOut[i]) | 0)) | 0;
-  }
-
-  /** `ahead` brought into span `i`. What lies before the first span was acknowledged long ago, or never was anything. */
-  #clip(i: number, ahead: number): number {
-    if (ahead < 0) return this.isShifted ? 0 : ahead;
-    return i < this.#spans - 1 && ahead > this.#spanBytes[i] ? this.#spanBytes[i] : ahead;
+    return this.#positions.toIn(position);
   }
 
   /** What the sender is to be told has arrived. */
@@ -285,7 +257,7 @@ export class TcpStream {
     this.isUnsure = false;
     this.probes = 0;
     if (data > 0) this.kept.acknowledge(data);
-    if (this.#spans > 1) this.#prune();
+    this.#positions.prune(position);
     if (this.hasAckedAhead && ((this.ackedIn - this.toIn(position)) | 0) <= 0) this.hasAckedAhead = false;
     if (((this.owedTo - position) | 0) > 0) {
       if (isAdvance || this.resendAtMs === 0) this.startTimer(nowMs);
@@ -294,16 +266,6 @@ export class TcpStream {
       this.owedTo = position; // follows una, lest it be overtaken by 2^31
       this.resendAtMs = 0;
     }
-  }
-
-  #prune(): void {
-    let gone = 0;
-    while (gone + 1 < this.#spans && ((this.una - this.#spanOut[gone + 1]) | 0) >= 0) gone++;
-    if (gone === 0) return;
-    this.#spanIn.copyWithin(0, gone, this.#spans);
-    this.#spanOut.copyWithin(0, gone, this.#spans);
-    this.#spanBytes.copyWithin(0, gone, this.#spans);
-    this.#spans -= gone;
   }
 
   /** Forwards the first `count` held bytes: from now on they are ours to deliver. */
@@ -318,13 +280,13 @@ export class TcpStream {
   drop(count: number): boolean {
     const at = this.passedIn;
     this.kept.dropHeld(count);
-    return this.#edit(at, (at + count) | 0, this.nxt);
+    return this.#positions.edit(at, (at + count) | 0, this.nxt);
   }
 
   /** Takes `count` bytes that were not held out of the stream; nextIn has been moved behind them. */
   dropUnheld(count: number): boolean {
     const at = this.passedIn;
-    return this.#edit((at - count) | 0, at, this.nxt);
+    return this.#positions.edit((at - count) | 0, at, this.nxt);
   }
 
   /** Puts `payload` in, behind what was passed. @returns false when there are too many edits, or no memory */
@@ -335,21 +297,7 @@ export class TcpStream {
     const at = this.passedIn;
     this.nxt = (this.nxt + payload.length) | 0;
     this.owedTo = this.nxt;
-    return this.#edit(at, at, this.nxt);
-  }
-
-  /** The open span ends at in-position `at`; the next begins at `nextIn` and `nextOut`. */
-  #edit(at: number, nextIn: number, nextOut: number): boolean {
-    const last = this.#spans - 1;
-    const bytes = (at - this.#spanIn[last]) | 0;
-    if (bytes > 0) {
-      if (this.#spans === MAX_SPANS) return false;
-      this.#spanBytes[last] = bytes;
-      this.#spans++;
-    }
-    this.#spanIn[this.#spans - 1] = nextIn;
-    this.#spanOut[this.#spans - 1] = nextOut;
-    return true;
+    return this.#positions.edit(at, at, this.nxt);
   }
 
   /**
@@ -379,47 +327,10 @@ export class TcpStream {
     this.resends = 0;
   }
 
-  /**
-   * Keeps a segment that came too early, in order of its first byte. A queue of MAX_EARLY segments, within what the stream
-   * may keep; beyond that TCP sends again.
-   * @returns false when it was not kept
-   */
-  queueEarly(seq: number, source: Uint8Array, from: number, to: number, hasFin: boolean): boolean {
-    const length = to - from;
-    if (this.early.length >= MAX_EARLY || this.earlyBytes + length > this.#limit) return false;
-    const bytes = this.#pool.take(Math.max(length, 1));
-    if (bytes === null) return false;
-    bytes.set(source.subarray(from, to));
-    let at = this.early.length;
-    while (at > 0 && ((this.early[at - 1].seq - seq) | 0) > 0) at--;
-    this.early.splice(at, 0, { seq, bytes, length, hasFin });
-    this.earlyBytes += length;
-    return true;
-  }
-
-  /** Takes the first early segment out of the queue when it begins at or before nextIn. Its bytes go back by `giveEarly`. */
-  takeEarly(): EarlySegment | undefined {
-    const first = this.early[0];
-    if (first === undefined || ((first.seq - this.nextIn) | 0) > 0) return undefined;
-    this.early.shift();
-    this.earlyBytes -= first.length;
-    return first;
-  }
-
-  giveEarly(segment: EarlySegment): void {
-    this.#pool.give(segment.bytes);
-  }
-
-  dropEarly(): void {
-    for (const segment of this.early) this.giveEarly(segment);
-    this.early.length = 0;
-    this.earlyBytes = 0;
-  }
-
   /** Gives all memory back. */
   release(): void {
     this.kept.release();
-    this.dropEarly();
+    this.early.drop();
     this.deferred.length = 0;
   }
 }

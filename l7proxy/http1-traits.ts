@@ -8,7 +8,10 @@ export const IS_CHUNKED = 256;
 export const IS_LAST = 512;
 export const EXPECTS_CONTINUE = 1024;
 
-/** Traits of a request head; bits from 12 on are free for the caller. */
+/** Where the verdict of the judge is put beside the traits. */
+export const VERDICT_SHIFT = 12;
+
+/** Traits of a request head. */
 export function traitsOf(bytes: Uint8Array, head: Head): number {
   const isLast = head.hasClose || (head.minor === 0 && !head.hasKeepAlive);
   const isUpgrade = head.hasUpgrade && head.hasUpgradeOption && head.minor === 1;

@@ -31,7 +31,7 @@ import * as replies from './http1-replies.ts';
 import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './http1-shared.ts';
 import { parseRequest, parseResponse } from './http1-start-line.ts';
 import * as syntax from './http1-syntax.ts';
-import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, traitsOf } from './http1-traits.ts';
+import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, traitsOf, VERDICT_SHIFT } from './http1-traits.ts';
 import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from './parser.ts';
 
 const HEAD = 0;
@@ -39,8 +39,6 @@ const CONTENT = 1;
 const UNTIL_CLOSE = 2;
 const OPAQUE = 3;
 const DISCARD = 4;
-
-const VERDICT_SHIFT = 12;
 
 export class Http1Parser implements Parser {
   readonly #shared: Http1Shared;

@@ -119,24 +119,24 @@ function isSameKey(a: PolicyEntry, b: PolicyEntry): boolean {
 }
 
 function checkEntry(entry: PolicyEntry): void {
-  const fields: [keyof PolicyEntry, number][] = [
-    ['identity', 0xffffffff],
-    ['protocol', 255],
-    ['port', entry.protocol === 0 ? 0 : 0xffff],
-    ['portPrefix', entry.protocol === 0 ? 0 : 16],
-    ['proxyPort', 0xffff],
-    ['authType', AUTH_MASK],
-    ['precedence', 0xffffffff],
-    ['cookie', 0xffffffff],
-  ];
-  for (const [field, max] of fields) {
-    const value = entry[field];
-    if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) continue;
-    throw new RangeError(`policy entry ${JSON.stringify(entry)}: ${field}: found ${String(value)}, wanted 0 to ${max}`);
-  }
+  const hasPort = entry.protocol !== 0;
+  checkField(entry, 'identity', 0xffffffff);
+  checkField(entry, 'protocol', 255);
+  checkField(entry, 'port', hasPort ? 0xffff : 0);
+  checkField(entry, 'portPrefix', hasPort ? 16 : 0);
+  checkField(entry, 'proxyPort', 0xffff);
+  checkField(entry, 'authType', AUTH_MASK);
+  checkField(entry, 'precedence', 0xffffffff);
+  checkField(entry, 'cookie', 0xffffffff);
   if ((entry.port & (0xffff >> entry.portPrefix)) !== 0) {
     throw new RangeError(`policy entry ${JSON.stringify(entry)}: port: found bits beyond the prefix, wanted them 0`);
   }
+}
+
+function checkField(entry: PolicyEntry, field: keyof PolicyEntry, max: number): void {
+  const value = entry[field];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max) return;
+  throw new RangeError(`policy entry ${JSON.stringify(entry)}: ${field}: found ${String(value)}, wanted 0 to ${max}`);
 }
 
 /** Writes sorted entries into `half` (the words of one half). Stale words beyond what is written do not matter. */

@@ -21,7 +21,8 @@ export const CIDR_GROUP_NAME = 'io.cilium.policy.cidrgroupname/';
 export function parseLabel(text: string, defaultSource: string): Label {
   const equals = text.indexOf('=');
   const name = equals < 0 ? text : text.slice(0, equals);
-  return { ...parseKey(name, defaultSource), value: equals < 0 ? '' : text.slice(equals + 1) };
+  const { source, key } = parseKey(name, defaultSource);
+  return { source, key, value: equals < 0 ? '' : text.slice(equals + 1) };
 }
 
 /** Reads `source:key` or `$name`; what stands before a colon is a source only if it can be one. */
@@ -37,32 +38,34 @@ export function formatLabel(source: string, key: string, value = ''): string {
   return value === '' ? `${source}:${key}` : `${source}:${key}=${value}`;
 }
 
-/** The labels of one identity, indexed by key. Immutable. */
+/**
+ * The labels of one identity. Immutable. There are few of them, and many identities live for a moment only: so they are
+ * parsed when first asked for, and searched one by one.
+ */
 export class LabelSet {
   /** Sorted, canonical. */
   readonly texts: readonly string[];
   /** `source:key=value;...`: equal for equal identities. */
   readonly serialized: string;
-  private readonly byKey = new Map<string, Label[]>();
+  private parsed: readonly Label[] | undefined;
   private cidrs: readonly Prefix[] | undefined;
 
   constructor(texts: Iterable<string>) {
     this.texts = [...new Set(texts)].sort();
     this.serialized = this.texts.join(';');
-    for (const text of this.texts) {
-      const label = parseLabel(text, 'unspec');
-      const same = this.byKey.get(label.key);
-      if (same === undefined) this.byKey.set(label.key, [label]);
-      else same.push(label);
-    }
+  }
+
+  private labels(): readonly Label[] {
+    this.parsed ??= this.texts.map((text) => parseLabel(text, 'unspec'));
+    return this.parsed;
   }
 
   /** The value under `source` ('any' = whichever source has the key); undefined when absent. */
   value(source: string, key: string): string | undefined {
-    const labels = this.byKey.get(key);
-    if (labels === undefined) return undefined;
-    if (source === 'any') return labels[0].value;
-    return labels.find((label) => label.source === source)?.value;
+    for (const label of this.labels()) {
+      if (label.key === key && (source === 'any' || label.source === source)) return label.value;
+    }
+    return undefined;
   }
 
   has(source: string, key: string): boolean {
@@ -71,8 +74,9 @@ export class LabelSet {
 
   /** Has the key one of these values? The groups around a prefix may give one key several. */
   hasOneOf(source: string, key: string, values: readonly string[]): boolean {
-    for (const label of this.byKey.get(key) ?? []) {
-      if ((source === 'any' || label.source === source) && values.includes(label.value)) return true;
+    for (const label of this.labels()) {
+      const isKey = label.key === key && (source === 'any' || label.source === source);
+      if (isKey && values.includes(label.value)) return true;
     }
     return false;
   }

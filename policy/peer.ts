@@ -109,9 +109,16 @@ export function servicePeer(service: ServicePeer): Peer {
 
 /** Does the peer hold an identity with these labels? (Aggregates are listed, never matched by labels.) */
 export function holds(peer: Peer, labels: LabelSet): boolean {
-  if (!peer.anyOf.some((selector) => selects(selector, labels))) return false;
-  const { within, except = [], reach } = peer;
-  if (reach === undefined) return true;
+  return isSelected(peer, labels) && (peer.reach === undefined || isInside(peer, peer.reach, labels));
+}
+
+/** Asked for each identity of many peers: no closure, so that nothing is left for the collector. */
+function isSelected({ anyOf }: Peer, labels: LabelSet): boolean {
+  for (const selector of anyOf) if (selects(selector, labels)) return true;
+  return false;
+}
+
+function isInside({ within, except = [] }: Peer, reach: PrefixReach, labels: LabelSet): boolean {
   if (!isReached(reach, labels)) return false;
   const prefixes = labels.prefixes();
   if (within !== undefined && !prefixes.some((prefix) => contains(within, prefix))) return false;

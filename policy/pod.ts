@@ -66,19 +66,28 @@ function namedPorts(containers: readonly Container[]): NamedPort[] {
   return [...ports.values()];
 }
 
+/** Labels that say where a pod is, which its author does not get to say. */
+const PLACES: ReadonlySet<string> = new Set([POD_NAMESPACE, SERVICE_ACCOUNT, CLUSTER]);
+
 /** The labels of the pod's identity but for `cidr:` ones. @param namespaceLabels undefined = the namespace is not known */
 export function podLabels(
   pod: PodSpec,
   namespaceLabels: Readonly<Record<string, string>> | undefined,
   { filter, clusterName }: { filter: LabelFilter; clusterName: string },
 ): string[] {
-  const labels: Record<string, string> = { ...pod.labels };
-  for (const [key, value] of Object.entries(namespaceLabels ?? {})) labels[NAMESPACE_LABELS + key] = value;
-  labels[NAMESPACE_LABELS + NAMESPACE_NAME] = pod.namespace;
-  labels[POD_NAMESPACE] = pod.namespace;
-  labels[SERVICE_ACCOUNT] = pod.serviceAccount ?? 'default';
-  labels[CLUSTER] = clusterName;
-  return Object.entries(labels)
-    .filter(([key]) => filter.keeps('k8s', key))
-    .map(([key, value]) => formatLabel('k8s', key, value));
+  const texts: string[] = [];
+  const add = (key: string, value: string): void => {
+    if (filter.keeps('k8s', key)) texts.push(formatLabel('k8s', key, value));
+  };
+  for (const key in pod.labels) {
+    if (!key.startsWith(NAMESPACE_LABELS) && !PLACES.has(key)) add(key, pod.labels[key]);
+  }
+  for (const key in namespaceLabels) {
+    if (key !== NAMESPACE_NAME) add(NAMESPACE_LABELS + key, namespaceLabels[key]);
+  }
+  add(NAMESPACE_LABELS + NAMESPACE_NAME, pod.namespace);
+  add(POD_NAMESPACE, pod.namespace);
+  add(SERVICE_ACCOUNT, pod.serviceAccount ?? 'default');
+  add(CLUSTER, clusterName);
+  return texts;
 }

@@ -37,6 +37,8 @@ interface Entry extends CachedPeer {
   readonly listers: Map<SelectorUser, number>;
   /** Where it is filed; undefined = tried always. */
   readonly places: readonly string[] | undefined;
+  /** The last round in which it was tried. */
+  round: number;
 }
 
 export class SelectorCache {
@@ -46,6 +48,7 @@ export class SelectorCache {
   private readonly filed = new Map<string, Set<Entry>>();
   private readonly unfiled = new Set<Entry>();
   private readonly byLabel = new Map<string, Set<number>>();
+  private round = 0;
   /** Identities that lie in some prefix. */
   private readonly prefixed = new Set<number>();
 
@@ -77,7 +80,15 @@ export class SelectorCache {
     const identities = new Set<number>();
     // The same set unless an aggregate stands for some of them.
     const apart = peer.aggregates.length === 0 ? identities : new Set<number>();
-    const entry: Entry = { peer, identities, apart, users: new Map(), listers: new Map(), places: this.placesOf(peer) };
+    const entry: Entry = {
+      peer,
+      identities,
+      apart,
+      users: new Map(),
+      listers: new Map(),
+      places: this.placesOf(peer),
+      round: 0,
+    };
     this.peers.set(peer.key, entry);
     if (entry.places === undefined) this.unfiled.add(entry);
     for (const place of entry.places ?? []) addTo(this.filed, place, entry);
@@ -136,13 +147,20 @@ export class SelectorCache {
   addIdentity(id: number, labels: LabelSet): void {
     this.identities.set(id, labels);
     this.heldBy.set(id, new Set());
-    for (const place of labelPlaces(labels)) addTo(this.byLabel, place, id);
+    const places = labelPlaces(labels);
+    for (const place of places) addTo(this.byLabel, place, id);
     if (labels.prefixes().length > 0) this.prefixed.add(id);
-    const tried = new Set<Entry>(this.unfiled);
-    for (const place of [...labelPlaces(labels), ...prefixPlaces(labels)]) {
-      for (const entry of this.filed.get(place) ?? []) tried.add(entry);
-    }
-    for (const entry of tried) {
+    this.round++;
+    this.tryEach(this.unfiled, id, labels);
+    for (const place of places) this.tryEach(this.filed.get(place), id, labels);
+    for (const place of prefixPlaces(labels)) this.tryEach(this.filed.get(place), id, labels);
+  }
+
+  /** Peers that may hold the identity; each is tried once in a round, in however many places it is filed. */
+  private tryEach(entries: Iterable<Entry> | undefined, id: number, labels: LabelSet): void {
+    for (const entry of entries ?? []) {
+      if (entry.round === this.round) continue;
+      entry.round = this.round;
       if (!holds(entry.peer, labels)) continue;
       this.hold(entry, id);
       tell(entry, id);

@@ -826,6 +826,13 @@ run('peers by identity', [
     expect: { 'ingress other/stranger TCP/80': 'allow', 'ingress shop/client TCP/80': 'none' },
   },
   {
+    name: 'a pod does not get to say where it is: such labels of its own are not its own',
+    policy: `${cnp('ingress: [{fromEndpoints: [{matchLabels: {"io.cilium.k8s.namespace.labels.team": blue, "k8s:io.kubernetes.pod.namespace": shop}}, {matchLabels: {"io.cilium.k8s.namespace.labels.rank": high}}]}]')}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: client, namespace: shop, labels: {app: client, io.cilium.k8s.namespace.labels.team: blue, io.cilium.k8s.namespace.labels.rank: high}}, status: {podIP: 10.0.0.2}}`,
+    expect: { 'ingress shop/client TCP/80': 'none' },
+  },
+  {
     name: 'matchExpressions: In, NotIn, Exists, DoesNotExist',
     policy: cnp(
       `ingress:

@@ -217,6 +217,7 @@ export class WorldMaker {
       ...(dice.chance(15) && { 'pod-template-hash': dice.pick(['x', 'y']) }),
       ...(dice.chance(15) && { 'app.kubernetes.io/name': dice.pick(APPS) }),
       ...(dice.chance(10) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
+      ...(dice.chance(5) && { 'io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) }),
     };
     const ports = [
       ...(dice.chance(70) ? [{ name: 'web', containerPort: dice.pick([80, 8080]) }] : []),

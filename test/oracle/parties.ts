@@ -77,7 +77,10 @@ function podParty(world: World, pod: Document): Party {
 export function podLabels(world: World, pod: Document): Map<string, string> {
   const { namespace, labels = {} } = pod.metadata;
   const found = ofKind(world, 'Namespace').find(({ metadata }) => metadata.name === namespace);
-  const all: Record<string, string> = { ...labels };
+  // A pod's author does not get to say what its namespace is like.
+  const all: Record<string, string> = Object.fromEntries(
+    Object.entries<string>(labels).filter(([key]) => !key.startsWith('io.cilium.k8s.namespace.labels.')),
+  );
   for (const [key, value] of Object.entries<string>(found?.metadata.labels ?? {})) {
     all[`io.cilium.k8s.namespace.labels.${key}`] = value;
   }

@@ -897,6 +897,7 @@ t.test('map state: higher precedence stays, equals join, the covered go', (t) =>
     protocol: 6,
     port: 80,
     portPrefix: 16,
+    naturalPrefix: more.portPrefix ?? 16,
     deny: false,
     proxyPort: 0,
     authType: 0,

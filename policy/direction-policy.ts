@@ -14,7 +14,7 @@ import { PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/po
 import { buildFilters, type Conflict, type Filter, type PeerPolicy, parserOf, type ResolvePort } from './l4-filter.ts';
 import type { Draft } from './map-state.ts';
 import { ANY_PEER, isWildcard, type Peer } from './peer.ts';
-import { type PortBlock, portBlocks } from './port-range.ts';
+import { blockPrefix, type PortBlock, portBlocks } from './port-range.ts';
 import type { PortNames } from './port-names.ts';
 import type { Element, Origin } from './rule.ts';
 import type { CachedPeer } from './selector-cache.ts';
@@ -114,7 +114,15 @@ function finish(
   const { protocol, name } = filter;
   const draft = { ...base, protocol };
   if (name !== undefined) return { cached, drafts: [], named: { protocol, name, draft } };
-  return { cached, drafts: blocks.map(({ port, prefix }) => ({ ...draft, port, portPrefix: prefix })) };
+  const natural = (port: number, prefix: number): number =>
+    prefix === 0 || filter.isIcmp ? prefix : blockPrefix(port, filter.port, lastPort(filter));
+  const drafts = blocks.map(({ port, prefix }) => ({
+    ...draft,
+    port,
+    portPrefix: prefix,
+    naturalPrefix: natural(port, prefix),
+  }));
+  return { cached, drafts };
 }
 
 function denyDraft(direction: Direction, origins: readonly Origin[]): Draft {
@@ -133,6 +141,7 @@ function allowDraft(
     protocol: 0,
     port: 0,
     portPrefix: 0,
+    naturalPrefix: 0,
     deny: false,
     proxyPort: 0,
     authType: authType ?? 0,
@@ -148,7 +157,10 @@ function blocksOf({ protocol, port, endPort, isIcmp }: Filter): PortBlock[] {
   return portBlocks(port, endPort);
 }
 
-const LAST_PORT = 65535;
+/** Port 0 is every port. */
+function lastPort({ port, endPort }: Filter): number {
+  return port === 0 ? 65535 : endPort;
+}
 
 type Parser = keyof typeof PARSER_PRIORITY;
 
@@ -178,7 +190,7 @@ function stretches(filter: Filter, { filters, portNames }: PeerContext): [number
   if (filter.name !== undefined) {
     return portNames.numbersOf(filter.protocol, filter.name).map((number) => [number, number]);
   }
-  const endPort = filter.port === 0 ? LAST_PORT : filter.endPort;
+  const endPort = lastPort(filter);
   const cuts = new Set([filter.port]);
   const cutAround = (first: number, last: number): void => {
     if (first > filter.port && first <= endPort) cuts.add(first);

@@ -18,6 +18,7 @@ import {
   entryOf,
   inheritAuth,
   uncovered,
+  withGeneralAuth,
   withInherited,
 } from './map-state.ts';
 import { WILDCARD_IDENTITIES } from './peer.ts';
@@ -134,7 +135,9 @@ export class EntryBuilder {
 
   private templatesFor(identity: number, signature: readonly number[]): Template[] {
     const aggregate = this.aggregates.get(aggregateOf(identity, OWN_CLUSTER));
-    return this.finish(uncovered(this.draftsOf(signature, false, identity), this.wildcard)).filter(
+    const general = (key: number): Draft | undefined => aggregate?.get(key)?.draft;
+    const drafts = uncovered(this.draftsOf(signature, false, identity), this.wildcard);
+    return this.finish(drafts.map((draft) => withGeneralAuth(draft, general))).filter(
       // What the aggregate says in the same words is found there.
       ({ draft, cookie }) => {
         const same = aggregate?.get(draftKey(draft));
@@ -176,7 +179,7 @@ export class EntryBuilder {
   private namedDrafts({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
     const numbers = this.portNames.portsOf(identity, protocol, name);
     const wanted = port === undefined ? numbers : numbers.filter((number) => number === port);
-    return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16 }));
+    return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16, naturalPrefix: 16 }));
   }
 }
 

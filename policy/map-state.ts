@@ -17,6 +17,8 @@ export interface Draft {
   readonly protocol: number;
   readonly port: number;
   readonly portPrefix: number;
+  /** Of the block of its rule's range that it lies in: less than `portPrefix` where the range was cut (rule sets). */
+  readonly naturalPrefix: number;
   readonly deny: boolean;
   readonly proxyPort: number;
   readonly authType: number;
@@ -49,7 +51,8 @@ export function addDraft(drafts: Drafts, draft: Draft): void {
 
 /** Of two that weigh the same both say something. */
 function join(a: Draft, b: Draft): Draft {
-  return { ...withAuthOf(a, b), origins: [...new Set([...a.origins, ...b.origins])] };
+  const [narrow, wide] = a.naturalPrefix >= b.naturalPrefix ? [a, b] : [b, a];
+  return { ...withAuthOf(narrow, wide), origins: [...new Set([...a.origins, ...b.origins])] };
 }
 
 /** What weighs less has no say, but in what authentication a stream needs. */
@@ -58,11 +61,23 @@ function overrule(strong: Draft, weak: Draft): Draft {
   return draft.authType === strong.authType ? draft : { ...draft, origins: [...strong.origins, ...weak.origins] };
 }
 
-/** What is asked for outright comes before what is not; then the stricter. */
-function withAuthOf(a: Draft, b: Draft): Draft {
-  if (a.hasExplicitAuthType && !b.hasExplicitAuthType) return a;
-  const authType = a.hasExplicitAuthType === b.hasExplicitAuthType ? Math.max(a.authType, b.authType) : b.authType;
-  return { ...a, authType, hasExplicitAuthType: a.hasExplicitAuthType || b.hasExplicitAuthType };
+/** What is asked for outright comes before what is not; then what the narrower rule asks for; then the stricter. */
+function withAuthOf(kept: Draft, other: Draft): Draft {
+  if (!other.hasExplicitAuthType) {
+    const authType = kept.hasExplicitAuthType ? kept.authType : Math.max(kept.authType, other.authType);
+    return { ...kept, authType };
+  }
+  if (other.naturalPrefix > kept.naturalPrefix) return asking(kept, other);
+  if (other.naturalPrefix < kept.naturalPrefix) {
+    return kept.hasExplicitAuthType ? kept : { ...kept, authType: Math.max(kept.authType, other.authType) };
+  }
+  const authType = kept.hasExplicitAuthType ? Math.max(kept.authType, other.authType) : other.authType;
+  return { ...kept, authType, hasExplicitAuthType: true };
+}
+
+/** The draft with what a narrower rule asks for outright. */
+function asking(draft: Draft, { authType, naturalPrefix }: Draft): Draft {
+  return { ...draft, authType, naturalPrefix, hasExplicitAuthType: true };
 }
 
 /**
@@ -70,9 +85,9 @@ function withAuthOf(a: Draft, b: Draft): Draft {
  * takes what the nearest broader one says.
  */
 export function inheritAuth(drafts: Drafts): void {
-  const asking = askingDrafts(drafts);
-  if (asking.length === 0) return;
-  for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, asking));
+  const askers = askingDrafts(drafts);
+  if (askers.length === 0) return;
+  for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, askers));
 }
 
 /** Those that say something of authentication. */
@@ -81,13 +96,39 @@ export function askingDrafts(drafts: Drafts): Draft[] {
 }
 
 /** The draft with the authentication that the nearest broader of these asks for, unless it says something itself. */
-export function withInherited(draft: Draft, asking: readonly Draft[]): Draft {
-  if (draft.hasExplicitAuthType || draft.deny) return draft;
+export function withInherited(draft: Draft, askers: readonly Draft[]): Draft {
+  if (draft.deny) return draft;
   let nearest: Draft | undefined;
-  for (const broad of asking) {
-    if (isBroader(broad, draft) && (nearest === undefined || isBroader(nearest, broad))) nearest = broad;
+  for (const broad of askers) {
+    if (isBroader(broad, draft) && (nearest === undefined || depth(nearest) < depth(broad))) nearest = broad;
   }
-  return nearest === undefined || nearest.authType <= draft.authType ? draft : { ...draft, authType: nearest.authType };
+  if (nearest === undefined || nearest === draft) return draft;
+  // Of a rule that is narrower by nature, though its range was not cut as small.
+  if (depth(nearest) > depth(draft)) return asking(draft, nearest);
+  const isSettled = draft.hasExplicitAuthType || nearest.authType <= draft.authType;
+  return isSettled ? draft : { ...draft, authType: nearest.authType };
+}
+
+/** How narrow the rule behind a draft is, as lookups count: none, protocol, bits of the port. */
+function depth({ protocol, naturalPrefix }: Draft): number {
+  return protocol === 0 ? 0 : 8 + naturalPrefix;
+}
+
+/**
+ * A range that was cut has longer prefixes than its rule. Where a rule for everyone is narrower by nature, a lookup would
+ * have chosen that one; both redirect to the same rules, so that what differs is the authentication.
+ * @param general finds what the aggregate of the identity has, by draft key
+ */
+export function withGeneralAuth(draft: Draft, general: (key: number) => Draft | undefined): Draft {
+  const { egress, protocol, port, portPrefix, naturalPrefix } = draft;
+  if (naturalPrefix === portPrefix || draft.deny) return draft;
+  let rival: Draft | undefined;
+  for (let prefix = portPrefix; prefix > naturalPrefix && rival === undefined; prefix--) {
+    rival = general(keyOf(egress, protocol, maskPort(port, prefix), prefix));
+  }
+  if (rival === undefined || rival.precedence !== draft.precedence || depth(rival) <= depth(draft)) return draft;
+  const authType = rival.hasExplicitAuthType ? rival.authType : Math.max(rival.authType, draft.authType);
+  return { ...draft, authType, hasExplicitAuthType: true };
 }
 
 function isBroader(broad: Draft, narrow: Draft): boolean {

@@ -22,3 +22,12 @@ export function portBlocks(first: number, last: number): PortBlock[] {
   }
   return blocks;
 }
+
+/** The prefix of the one block of `first..last` that a port of it lies in, e.g. 12 for 8085 in 8080..8095. */
+export function blockPrefix(port: number, first: number, last: number): number {
+  for (let prefix = 0; ; prefix++) {
+    const size = 2 ** (16 - prefix);
+    const start = port - (port % size);
+    if (first <= start && start + size - 1 <= last) return prefix;
+  }
+}

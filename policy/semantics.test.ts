@@ -554,6 +554,13 @@ run('allow, deny and L7 precedence', [
     expect: { 'ingress shop/client TCP/80': 'auth' },
   },
   {
+    name: 'authentication: a range that was cut is no narrower for it',
+    policy: cnp(
+      'egress: [{toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}], authentication: {mode: required}}, {toEndpoints: [{}], toPorts: [{ports: [{port: "0", protocol: TCP}], serverNames: [b.example]}], authentication: {mode: disabled}}]',
+    ),
+    expect: { 'egress shop/client TCP/443': 'auth', 'egress shop/client TCP/444': 'tls ["b.example"]' },
+  },
+  {
     name: 'HTTP on a port, and a plain allow of the name that the port has for the peer',
     policy: cnp(
       'egress: [{toEndpoints: [{}], toPorts: [{ports: [{port: "9000", protocol: TCP}], rules: {http: [{method: GET}]}}]}, {toEndpoints: [{}], toPorts: [{ports: [{port: http, protocol: TCP}]}]}]',

@@ -2,7 +2,8 @@
  * scripts/bench: measures Sluice beside the kernel bridge, Open vSwitch, nginx and HAProxy on one rig, in turn, and
  * prints medians with their spread, the promised ratios, and all of it as JSON.
  *
- * A turn: fresh namespaces, the subject, the servers, its rules tried out, each load once, everything removed. A round
+ * A turn: fresh namespaces, the subject, the servers, its rules tried out, each load once behind a second of warm-up,
+ * everything removed. A round
  * gives each subject a turn; rounds repeat, so that a drift of the machine falls on all alike.
  */
 import { writeFileSync } from 'node:fs';
@@ -73,8 +74,12 @@ function readOptions(): Options {
   };
 }
 
+/** What every load runs for before it is measured: caches, tables and compilers are warm then, whoever's they are. */
+const WARM_UP_SEC = 1;
+
 /** Runs one load and adds its figures, and the CPU time it took per unit of work: in our processes and in all. */
 async function runLoad(load: Load, subject: Subject, raised: Raised, seconds: number, results: Results): Promise<void> {
+  await load.run(raised.address, WARM_UP_SEC);
   const own = () => raised.pids().reduce((sum, pid) => sum + processCpuUs(pid), 0);
   const frames = async () => (await framesReceived(CLIENT)) + (await framesReceived(SERVER));
   const before = { own: own(), busy: busyCpuUs(), frames: await frames() };

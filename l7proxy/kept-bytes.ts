@@ -37,7 +37,7 @@ export class BytePool {
   /** A buffer of at least `bytes`, or null when the pool is at its limit or no buffer is that large. */
   take(bytes: number): Uint8Array | null {
     const shift = Math.max(MIN_SHIFT, 32 - Math.clz32(bytes - 1));
-    const size = 2 ** shift;
+    const size = 1 << shift;
     if (shift > MAX_SHIFT || this.usedBytes + size > this.limitBytes) {
       this.refused++;
       return null;

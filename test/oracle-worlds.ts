@@ -4,21 +4,11 @@
  * packets meet a rule.
  */
 import { Dice } from './oracle/dice.ts';
-import { addressesOf, type Document, type Options, type World } from './oracle/parties.ts';
-import {
-  ACCOUNTS,
-  APPS,
-  AUTHENTICATED_PORTS,
-  CIDRS,
-  GROUPS,
-  type Grammar,
-  NAMESPACES,
-  PolicyMaker,
-  SERVICES,
-  TEAMS,
-  TIERS,
-  ZONES,
-} from './oracle/policies.ts';
+import { ObjectMaker, OUTSIDE } from './oracle/objects.ts';
+import { addressesOf, type Document, nodeAddresses, type Options, type World } from './oracle/parties.ts';
+import { GROUPS, NAMESPACES, PolicyMaker, SERVICES } from './oracle/policies.ts';
+import { AUTHENTICATED_PORTS, type Grammar } from './oracle/port-rules.ts';
+import { NEWCOMER, TrafficMaker } from './oracle/traffic.ts';
 import type { Packet } from './oracle.ts';
 
 /** One step in the life of a world. `documents` are those that are new or different now. */
@@ -33,25 +23,11 @@ export interface Change {
   readonly newcomer?: boolean;
 }
 
-const OUTSIDE = [
-  '20.1.2.3',
-  '20.1.2.4',
-  '20.1.3.1',
-  '20.2.0.1',
-  '30.1.1.1',
-  '8.8.8.8',
-  '2001:db8:1::1',
-  '2001:db8:2::1',
-  '2a00::1',
-];
 const NODES = [
   { name: 'here', ips: ['192.168.0.1'] },
   { name: 'there', ips: ['192.168.0.2', 'fd00:99::2'] },
   { name: 'beyond', ips: ['192.168.0.3'] },
 ];
-/** Of pods in the network of the node `there`. */
-const NODE_STATUS = { podIP: '192.168.0.2', podIPs: [{ ip: '192.168.0.2' }] };
-export const NEWCOMER = '10.0.9.9';
 const NAMES: Record<string, string[]> = {
   'a.example.com': ['20.1.2.3', '2001:db8:1::1'],
   'b.example.com': ['20.1.2.4', '20.2.0.1'],
@@ -65,6 +41,8 @@ export class WorldMaker {
   readonly dice: Dice;
   readonly options: Options;
   private readonly policies: PolicyMaker;
+  private readonly objects: ObjectMaker;
+  private readonly traffic: TrafficMaker;
   /** By kind, namespace and name. */
   private readonly documents = new Map<string, Document>();
   private names: Record<string, string[]> = {};
@@ -78,12 +56,15 @@ export class WorldMaker {
     this.dice = new Dice(seed);
     this.options = this.drawOptions();
     this.policies = new PolicyMaker(this.dice, this.drawGrammar());
+    this.objects = new ObjectMaker(this.dice);
+    this.traffic = new TrafficMaker(this.dice);
     const { dice } = this;
-    for (const name of NAMESPACES) this.put(this.namespace(name));
-    for (const node of NODES) this.put(this.node(node));
+    for (const name of NAMESPACES) this.put(this.objects.namespace(name));
+    for (const node of NODES) this.put(this.objects.node(node));
     for (let i = dice.between(5, 10); i > 0; i--) this.put(this.newPod());
-    for (const name of SERVICES) if (dice.chance(70)) for (const document of this.service(name)) this.put(document);
-    for (const name of GROUPS) if (dice.chance(70)) this.put(this.group(name));
+    for (const name of SERVICES)
+      if (dice.chance(70)) for (const document of this.objects.service(name)) this.put(document);
+    for (const name of GROUPS) if (dice.chance(70)) this.put(this.objects.group(name));
     for (const [name, ips] of Object.entries(NAMES)) if (dice.chance(70)) this.names[name] = ips;
     if (dice.chance(60)) this.apiServers = this.drawApiServers();
     this.hasNewcomer = dice.chance(30);
@@ -156,32 +137,11 @@ export class WorldMaker {
     return [...this.documents.values()].filter(({ kind }) => kinds.includes(kind));
   }
 
-  private namespace(name: string): Document {
-    const { dice } = this;
-    const labels = {
-      ...(dice.chance(85) && { team: dice.pick(TEAMS) }),
-      ...(dice.chance(20) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
-    };
-    const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
-    return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels, ...annotations } };
-  }
-
-  private node({ name, ips }: { name: string; ips: string[] }): Document {
-    const { dice } = this;
-    const addresses = ips.map((address) => ({ type: 'InternalIP', address }));
-    return {
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name, labels: { zone: dice.pick(ZONES) } },
-      status: { addresses },
-    };
-  }
-
   private newPod(): Document {
     const { dice } = this;
     const name = `pod${++this.made}`;
     const namespace = dice.pick(NAMESPACES);
-    return this.pod({
+    return this.objects.pod({
       name,
       namespace,
       ips: this.newAddresses(namespace),
@@ -199,88 +159,8 @@ export class WorldMaker {
     return [`10.0.${place}.${number}`, ...(dice.chance(40) ? [`fd00:${place}::${number.toString(16)}`] : [])];
   }
 
-  private pod({
-    name,
-    namespace,
-    ips,
-    nodeName,
-  }: {
-    name: string;
-    namespace: string;
-    ips: string[];
-    nodeName: string;
-  }): Document {
-    const { dice } = this;
-    const labels = {
-      app: dice.pick(APPS),
-      ...(dice.chance(60) && { tier: dice.pick(TIERS) }),
-      ...(dice.chance(15) && { 'pod-template-hash': dice.pick(['x', 'y']) }),
-      ...(dice.chance(15) && { 'app.kubernetes.io/name': dice.pick(APPS) }),
-      ...(dice.chance(10) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
-      ...(dice.chance(5) && { 'io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) }),
-    };
-    const ports = [
-      ...(dice.chance(70) ? [{ name: 'web', containerPort: dice.pick([80, 8080]) }] : []),
-      ...(dice.chance(40)
-        ? [{ name: 'log', containerPort: dice.pick([514, 22]), protocol: dice.pick(['UDP', 'TCP']) }]
-        : []),
-    ];
-    const annotations = dice.chance(3) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
-    const isOnHostNetwork = nodeName === 'there' && dice.chance(15);
-    return {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { name, namespace, labels, ...annotations },
-      spec: {
-        nodeName,
-        ...(isOnHostNetwork && { hostNetwork: true }),
-        ...(dice.chance(30) && { serviceAccountName: dice.pick(ACCOUNTS) }),
-        containers: [{ name: 'main', ports }],
-      },
-      status: isOnHostNetwork
-        ? NODE_STATUS
-        : { ...(ips.length > 0 && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }) },
-    };
-  }
-
-  /** The object, and the slice with its addresses when it has no selector. */
-  private service(name: string): Document[] {
-    const { dice } = this;
-    const namespace = NAMESPACES[SERVICES.indexOf(name) % NAMESPACES.length];
-    const isOuter = name === 'legacy' || name === 'mirror';
-    const selector = { app: dice.pick(APPS), ...(dice.chance(30) && { tier: dice.pick(TIERS) }) };
-    const metadata = { name, namespace, labels: { kind: dice.chance(80) === isOuter ? 'outer' : 'inner' } };
-    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: isOuter ? {} : { selector } };
-    return isOuter ? [service, this.slice(name, namespace, dice.some(OUTSIDE, 2))] : [service];
-  }
-
-  private slice(service: string, namespace: string, ips: string[]): Document {
-    return {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: `${service}-1`, namespace, labels: { 'kubernetes.io/service-name': service } },
-      addressType: 'IPv4',
-      endpoints: ips.map((ip) => ({ addresses: [ip] })),
-    };
-  }
-
   private drawApiServers(): string[] {
     return this.dice.some([...NODES.flatMap(({ ips }) => ips), '20.1.2.4', '30.1.1.1'], this.dice.between(0, 2));
-  }
-
-  private group(name: string): Document {
-    const { dice } = this;
-    const cidrs = [...CIDRS.slice(0, 5), '20.1.2.4/32', '20.2.0.0/16', '2001:db8::/32', '192.168.0.2/32', '10.0.0.0/8'];
-    const labels = {
-      ...(dice.chance(70) && { trust: dice.pick(['high', 'low']) }),
-      ...(dice.chance(50) && { owner: dice.pick(['us', 'them']) }),
-    };
-    return {
-      apiVersion: 'cilium.io/v2',
-      kind: 'CiliumCIDRGroup',
-      metadata: { name, labels },
-      spec: { externalCIDRs: dice.some(cidrs, dice.between(1, 3)) },
-    };
   }
 
   // --- changes
@@ -296,10 +176,10 @@ export class WorldMaker {
       [8, () => this.set('add pod', [this.newPod()])],
       [5, () => this.remove(dice.pick(this.all('Pod')))],
       [5, () => this.changeGroup()],
-      [5, () => this.set('set service', this.service(dice.pick(SERVICES)))],
+      [5, () => this.set('set service', this.objects.service(dice.pick(SERVICES)))],
       [2, () => this.remove(dice.pick(this.all('Service', 'EndpointSlice')))],
       [2, () => this.remove(dice.pick(this.all('Namespace')))],
-      [3, () => this.set('set node', [this.node(dice.pick(NODES))])],
+      [3, () => this.set('set node', [this.objects.node(dice.pick(NODES))])],
       [2, () => this.remove(dice.pick(this.all('Node').filter(({ metadata }) => metadata.name !== 'here')))],
       [3, () => this.changeApiServers()],
       [8, () => this.changeName()],
@@ -327,11 +207,11 @@ export class WorldMaker {
     const ips = had.length === 0 || isMoved ? this.newAddresses(namespace) : had;
     if (isMoved && had.length > 0) this.freeAddresses.push(had);
     const nodeName = isMoved ? this.dice.pick(['here', 'there']) : old.spec.nodeName;
-    return this.set('change pod', [this.pod({ name, namespace, ips, nodeName })]);
+    return this.set('change pod', [this.objects.pod({ name, namespace, ips, nodeName })]);
   }
 
   private changeNamespace(): Change {
-    return this.set('set namespace', [this.namespace(this.dice.pick(NAMESPACES))]);
+    return this.set('set namespace', [this.objects.namespace(this.dice.pick(NAMESPACES))]);
   }
 
   private changePolicy(): Change {
@@ -350,7 +230,7 @@ export class WorldMaker {
     const groups = this.all('CiliumCIDRGroup');
     return groups.length > 0 && dice.chance(30)
       ? this.remove(dice.pick(groups))
-      : this.set('set group', [this.group(dice.pick(GROUPS))]);
+      : this.set('set group', [this.objects.group(dice.pick(GROUPS))]);
   }
 
   private changeName(): Change {
@@ -405,80 +285,13 @@ export class WorldMaker {
     }
   }
 
-  // --- packets
-
   packet(): Packet {
-    const { dice } = this;
-    const pods = this.all('Pod').flatMap(addressesOf);
-    const nodes = this.all('Node').flatMap(({ status }) => status.addresses.map(({ address }: any) => address));
-    const pod = (): string => (pods.length === 0 ? '10.0.1.1' : dice.pick(pods));
-    const host = '192.168.0.1';
-    const other = (): string =>
-      dice.weighted([55, pod()], [8, host], [nodes.length === 0 ? 0 : 10, dice.pick(nodes)], [27, dice.pick(OUTSIDE)]);
-    const subject = dice.weighted(
-      [this.options['enable-host-firewall'] ? 12 : 1, host],
-      [this.hasNewcomer ? 5 : 0, NEWCOMER],
-      [85, pod()],
-    );
-    const isV6 = (ip: string): boolean => ip.includes(':');
-    let remote = other();
-    while (isV6(remote) !== isV6(subject) || remote === subject)
-      remote = isV6(subject) ? dice.pick([...OUTSIDE, ...pods]) : other();
-    const [from, to] = dice.chance(50) ? [subject, remote] : [remote, subject];
-    return { from, to, ...this.target(isV6(from)), requests: this.requests() };
-  }
-
-  private target(isV6: boolean): { protocol: number; port: number } {
-    const { dice } = this;
-    return dice.weighted<() => { protocol: number; port: number }>(
-      [62, () => ({ protocol: 6, port: dice.pick([80, 80, 8080, 8080, 85, 8090, 443, 443, 53, 9092, 22, 514, 7000]) })],
-      [22, () => ({ protocol: 17, port: dice.pick([53, 53, 80, 443, 514, 8080, 7000]) })],
-      [4, () => ({ protocol: 132, port: dice.pick([80, 53, 8080]) })],
-      [
-        10,
-        () => (isV6 ? { protocol: 58, port: dice.pick([128, 2, 135]) } : { protocol: 1, port: dice.pick([8, 3, 11]) }),
-      ],
-      [2, () => ({ protocol: dice.pick([47, 50]), port: 0 })],
-    )();
-  }
-
-  private requests(): Packet['requests'] {
-    const { dice } = this;
-    const apiKey = dice.pick([0, 1, 3, 12, 18]);
-    return {
-      http: {
-        method: dice.pick(['GET', 'PUT', 'POST', 'DELETE']),
-        path: dice.pick(['/', '/api', '/api/v1', '/api?x=1', '/admin', '/admin/']),
-        host: dice.pick(['api.example.com', 'web', 'other.org']),
-        headers: {
-          ...(dice.chance(50) && { 'x-token': '1' }),
-          ...(dice.chance(60) && { 'x-mode': dice.pick(['on', 'off']) }),
-        },
-      },
-      dns: dice.pick([
-        'a.example.com',
-        'b.example.com',
-        'deep.a.example.com',
-        'example.com',
-        'a.other.com',
-        'A.example.com.',
-      ]),
-      kafka: {
-        apiKey,
-        apiVersion: dice.pick([0, 1]),
-        clientID: dice.pick(['robot', 'human']),
-        topics:
-          apiKey === 12 || apiKey === 18 ? [] : dice.some(['orders', 'logs', 'other'], dice.weighted([85, 1], [15, 2])),
-      },
-      serverName: dice.pick([
-        undefined,
-        'a.example.com',
-        'deep.a.example.com',
-        'example.com',
-        'other.org',
-        'A.EXAMPLE.com',
-      ]),
-    };
+    return this.traffic.packet({
+      pods: this.all('Pod').flatMap(addressesOf),
+      nodes: this.all('Node').flatMap(nodeAddresses),
+      hostShare: this.options['enable-host-firewall'] ? 12 : 1,
+      newcomerShare: this.hasNewcomer ? 5 : 0,
+    });
   }
 }
 

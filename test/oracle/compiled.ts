@@ -14,10 +14,11 @@ import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { parseCidr, parseIp } from '../../wire/address.ts';
 import type { Direction, Packet, Side } from '../oracle.ts';
-import { type Change, keyOf, NEWCOMER } from '../oracle-worlds.ts';
+import { type Change, keyOf } from '../oracle-worlds.ts';
 import { isV6 } from './addresses.ts';
 import { addressesOf, type Document, nodeAddresses, type Options } from './parties.ts';
 import { dnsMatches, kafkaAllows, type Requests, serverNameMatches } from './requests.ts';
+import { NEWCOMER } from './traffic.ts';
 
 const HOST_ENDPOINT = 1;
 const NEWCOMER_ENDPOINT = 2;

@@ -6,10 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Direction, Oracle, type Packet, type Side } from '../oracle.ts';
-import { type Change, keyOf, NEWCOMER, WorldMaker } from '../oracle-worlds.ts';
+import { type Change, keyOf, WorldMaker } from '../oracle-worlds.ts';
 import { Compiled } from './compiled.ts';
 import type { Document, Options, World } from './parties.ts';
 import { shrink } from './shrink.ts';
+import { NEWCOMER } from './traffic.ts';
 
 export interface Run {
   readonly steps: number;

@@ -29,7 +29,7 @@ export async function readPolicyManifests(
   const documents: Document[] = [];
   const problems: Problem[] = [];
   for (const path of paths) {
-    for (const file of path === '-' ? ['-'] : filesUnder(path)) {
+    for (const file of path === '-' ? ['-'] : filesUnder(path, MANIFEST, '.yaml, .yml or .json file')) {
       const text = file === '-' ? await readStdin(host) : readText(file);
       const found = readDocuments(text, file === '-' ? 'stdin' : file, config);
       files.push(file);
@@ -40,28 +40,30 @@ export async function readPolicyManifests(
   return { files, documents, problems };
 }
 
-function filesUnder(path: string): string[] {
-  if (!isFolder(path)) return [path];
-  const found = walk(path);
-  if (found.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
-  return found;
-}
-
-function walk(folder: string): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path);
-    return MANIFEST.test(entry.name) ? [path] : [];
-  });
-}
-
-function isFolder(path: string): boolean {
+/**
+ * The path itself, or the files of a folder and its subfolders that have such a name, in order.
+ * @param what the files are called in the complaint that there are none
+ */
+export function filesUnder(path: string, name: RegExp, what: string): string[] {
+  let isFolder: boolean;
   try {
-    return statSync(path).isDirectory();
+    isFolder = statSync(path).isDirectory();
   } catch (error) {
     throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code}: check the path`);
   }
+  if (!isFolder) return [path];
+  const found = walk(path, name);
+  if (found.length === 0) throw new Failure(`read ${path}: the folder holds no ${what}`);
+  return found;
+}
+
+function walk(folder: string, name: RegExp): string[] {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path, name);
+    return name.test(entry.name) ? [path] : [];
+  });
 }
 
 function readText(file: string): string {

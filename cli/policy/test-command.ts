@@ -1,10 +1,9 @@
 /** `sluice policy test` */
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Failure } from '../failure.ts';
+import { writeFileSync } from 'node:fs';
 import { printDocument } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { loadPolicyConfig } from './config.ts';
+import { filesUnder } from './manifests.ts';
 import { runSuite, type SuiteResult } from './suite.ts';
 import { junit, tap } from './test-report.ts';
 
@@ -24,7 +23,8 @@ const TEST_FILE = /(^|[.-])test\.ya?ml$/;
 export async function runTests(settings: Settings, paths: readonly string[], flags: TestFlags): Promise<boolean> {
   const config = loadPolicyConfig(flags.config, flags.semantics);
   const suites: SuiteResult[] = [];
-  for (const file of paths.flatMap(testFiles)) suites.push(await runSuite(settings.host, file, config));
+  for (const file of paths.flatMap((path) => filesUnder(path, TEST_FILE, '*.test.yaml')))
+    suites.push(await runSuite(settings.host, file, config));
   if (flags.junit !== undefined) writeFileSync(flags.junit, junit(suites));
   const { output, host } = settings;
   if (output === 'junit') host.stdout.write(junit(suites));
@@ -32,26 +32,4 @@ export async function runTests(settings: Settings, paths: readonly string[], fla
   else await printDocument(settings, suites);
   const isPassed = suites.every((suite) => suite.cases.every(({ differences }) => differences.length === 0));
   return isPassed && (flags.coverage !== true || suites.every(({ unused }) => unused.length === 0));
-}
-
-function testFiles(path: string): string[] {
-  let isFolder: boolean;
-  try {
-    isFolder = statSync(path).isDirectory();
-  } catch (error) {
-    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code}: check the path`);
-  }
-  if (!isFolder) return [path];
-  const found = walk(path);
-  if (found.length === 0) throw new Failure(`read ${path}: the folder holds no *.test.yaml`);
-  return found;
-}
-
-function walk(folder: string): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path);
-    return TEST_FILE.test(entry.name) ? [path] : [];
-  });
 }

@@ -12,6 +12,7 @@ import { READ_ATTEMPTS } from './hash-reader.ts';
 import { HashTable } from './hash-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { TableMap } from './table-map.ts';
 
 export const ENDPOINT_CAPACITY = 65535;
 
@@ -75,21 +76,20 @@ export interface EndpointEntry extends EndpointValue {
   readonly address: AddressWords;
 }
 
-export class EndpointMap {
-  readonly file: MapFile;
-  readonly #table: HashTable;
+export class EndpointMap extends TableMap<HashTable> {
   /** Sets of WAYS rows of generation + 1 (odd; 0 = empty), address, value, in this process's heap. */
   readonly #front = new Int32Array((WAYS * FRONT_WORDS) << SET_BITS);
   #turn = 0;
 
   private constructor(file: MapFile) {
-    this.file = file;
-    this.#table = new HashTable(file, HEADER_BYTES, {
-      keyWords: KEY_WORDS,
-      valueWords: VALUE_WORDS,
-      capacity: file.capacity,
-    });
-    if (file.writable) this.#table.prepare();
+    super(
+      file,
+      new HashTable(file, HEADER_BYTES, {
+        keyWords: KEY_WORDS,
+        valueWords: VALUE_WORDS,
+        capacity: file.capacity,
+      }),
+    );
   }
 
   static create(
@@ -106,21 +106,13 @@ export class EndpointMap {
     return new EndpointMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
   }
 
-  close(): void {
-    this.file.close();
-  }
-
-  get count(): number {
-    return this.#table.count;
-  }
-
   /**
    * Finds the endpoint with this address.
    * @returns a place for the accessors below, or -1; good until three more lookups have been made
    */
   lookup(a0: number, a1: number, a2: number, a3: number): number {
     const front = this.#front;
-    const stamp = this.#table.readGeneration + 1;
+    const stamp = this.table.readGeneration + 1;
     const set =
       ((Math.imul(a3, 0x9e3779b1) ^ Math.imul(a1 ^ a2, 0x85ebca77)) >>> (32 - SET_BITS)) * (WAYS * FRONT_WORDS);
     // Fast: asked before, and nothing has changed since.
@@ -186,7 +178,7 @@ export class EndpointMap {
 
   /** Adds or replaces. @throws {MapFullError} when it is new and there is no room */
   upsert(address: AddressWords, value: EndpointValue): void {
-    const table = this.#table;
+    const table = this.table;
     table.key.set(address);
     const slot = table.stage();
     const at = slot * table.rowWords + table.valueWord;
@@ -204,18 +196,18 @@ export class EndpointMap {
 
   /** Takes an address out; false when it was not there. */
   remove(address: AddressWords): boolean {
-    this.#table.key.set(address);
-    return this.#table.remove();
+    this.table.key.set(address);
+    return this.table.remove();
   }
 
   *entries(): Generator<EndpointEntry> {
-    yield* this.#table.describe((slot) => this.#readEntry(slot));
+    yield* this.table.describe((slot) => this.#readEntry(slot));
   }
 
   /** Looks up the address at `at` of the front, and copies the value there with the generation it is true for. */
   #learn(at: number): number {
     const front = this.#front;
-    const table = this.#table;
+    const table = this.table;
     for (let attempt = 0; ; attempt++) {
       const before = table.readGeneration;
       for (let i = 0; i < KEY_WORDS; i++) table.key[i] = front[at + F_A0 + i];
@@ -230,7 +222,7 @@ export class EndpointMap {
   }
 
   #readEntry(slot: number): EndpointEntry {
-    const { rows, rowWords, valueWord } = this.#table;
+    const { rows, rowWords, valueWord } = this.table;
     const at = slot * rowWords + valueWord;
     return {
       address: addressAt(rows, slot * rowWords + ROW_KEY),

@@ -8,6 +8,7 @@ import { ROW_KEY } from './hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { TableMap } from './table-map.ts';
 
 export const FRAGMENT_CAPACITY = 8192;
 /** How long ports are remembered: RFC 791 and RFC 8200 let reassembly take 15 to 60 s. */
@@ -39,18 +40,16 @@ export interface FragmentEntry {
   readonly dstPort: number;
 }
 
-export class FragmentMap {
-  readonly file: MapFile;
-  readonly #table: LruHashTable;
-
+export class FragmentMap extends TableMap<LruHashTable> {
   private constructor(file: MapFile) {
-    this.file = file;
-    this.#table = new LruHashTable(file, HEADER_BYTES, {
-      keyWords: KEY_WORDS,
-      valueWords: VALUE_WORDS,
-      capacity: file.capacity,
-    });
-    if (file.writable) this.#table.prepare();
+    super(
+      file,
+      new LruHashTable(file, HEADER_BYTES, {
+        keyWords: KEY_WORDS,
+        valueWords: VALUE_WORDS,
+        capacity: file.capacity,
+      }),
+    );
   }
 
   static create(
@@ -66,17 +65,9 @@ export class FragmentMap {
     return new FragmentMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
   }
 
-  close(): void {
-    this.file.close();
-  }
-
-  get count(): number {
-    return this.#table.count;
-  }
-
   /** Remembers the ports of a datagram whose first fragment this is. */
   insert(f: FragmentFields, srcPort: number, dstPort: number, nowSec: number): void {
-    const table = this.#table;
+    const table = this.table;
     this.#setKey(f);
     table.now = nowSec;
     const slot = table.acquire();
@@ -87,7 +78,7 @@ export class FragmentMap {
 
   /** Slot of the datagram a fragment belongs to, or -1; then `srcPort(slot)` and `dstPort(slot)`. */
   lookup(f: FragmentFields, nowSec: number): number {
-    const table = this.#table;
+    const table = this.table;
     this.#setKey(f);
     const slot = table.find();
     if (slot < 0 || table.rows[slot * table.rowWords + table.valueWord + 1] - nowSec < 0) return -1;
@@ -95,19 +86,19 @@ export class FragmentMap {
   }
 
   srcPort(slot: number): number {
-    return this.#table.rows[slot * this.#table.rowWords + this.#table.valueWord] >>> 16;
+    return this.table.rows[slot * this.table.rowWords + this.table.valueWord] >>> 16;
   }
 
   dstPort(slot: number): number {
-    return this.#table.rows[slot * this.#table.rowWords + this.#table.valueWord] & 0xffff;
+    return this.table.rows[slot * this.table.rowWords + this.table.valueWord] & 0xffff;
   }
 
   *entries(): Generator<FragmentEntry> {
-    yield* this.#table.describe((slot) => this.#readEntry(slot));
+    yield* this.table.describe((slot) => this.#readEntry(slot));
   }
 
   #readEntry(slot: number): FragmentEntry {
-    const { rows, rowWords } = this.#table;
+    const { rows, rowWords } = this.table;
     const key = slot * rowWords + ROW_KEY;
     return {
       source: addressAt(rows, key),
@@ -120,7 +111,7 @@ export class FragmentMap {
   }
 
   #setKey(f: FragmentFields): void {
-    const { key } = this.#table;
+    const { key } = this.table;
     key[0] = f.src0;
     key[1] = f.src1;
     key[2] = f.src2;

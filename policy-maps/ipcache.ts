@@ -8,6 +8,7 @@ import { READ_ATTEMPTS } from './hash-reader.ts';
 import { LpmTable, lpmTableBytes } from './lpm-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { TableMap } from './table-map.ts';
 
 export const IPCACHE_CAPACITY = 512000;
 
@@ -48,16 +49,12 @@ export interface IpcacheEntry extends Required<IpcacheValue> {
   readonly prefixLength: number;
 }
 
-export class Ipcache {
-  readonly file: MapFile;
-  readonly #table: LpmTable;
+export class Ipcache extends TableMap<LpmTable> {
   /** Rows of generation + 1 (odd; 0 = empty), address, identity, in this process's heap. */
   readonly #front = new Int32Array(FRONT_WORDS << FRONT_BITS);
 
   private constructor(file: MapFile) {
-    this.file = file;
-    this.#table = new LpmTable(file, HEADER_BYTES, { valueWords: VALUE_WORDS, capacity: file.capacity });
-    if (file.writable) this.#table.prepare();
+    super(file, new LpmTable(file, HEADER_BYTES, { valueWords: VALUE_WORDS, capacity: file.capacity }));
   }
 
   static create(
@@ -74,18 +71,10 @@ export class Ipcache {
     return new Ipcache(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
   }
 
-  close(): void {
-    this.file.close();
-  }
-
-  get count(): number {
-    return this.#table.count;
-  }
-
   /** Identity of an address; 0 when no prefix holds it. */
   lookup(a0: number, a1: number, a2: number, a3: number): number {
     const front = this.#front;
-    const stamp = this.#table.readGeneration + 1;
+    const stamp = this.table.readGeneration + 1;
     const at = ((Math.imul(a3, 0x9e3779b1) ^ Math.imul(a1 ^ a2, 0x85ebca77)) >>> (32 - FRONT_BITS)) * FRONT_WORDS;
     // Fast: asked before, and nothing has changed since.
     const isKnown =
@@ -105,7 +94,7 @@ export class Ipcache {
 
   /** The whole entry an address leads to, for people. */
   match(address: AddressWords): IpcacheEntry | undefined {
-    const table = this.#table;
+    const table = this.table;
     for (let attempt = 0; ; attempt++) {
       const before = table.readGeneration;
       const slot = table.match(...address);
@@ -117,7 +106,7 @@ export class Ipcache {
   /** Looks up the address at `at` of the front, and keeps the answer there with the generation it is true for. */
   #learn(at: number): number {
     const front = this.#front;
-    const table = this.#table;
+    const table = this.table;
     for (let attempt = 0; ; attempt++) {
       const before = table.readGeneration;
       const slot = table.match(front[at + 1], front[at + 2], front[at + 3], front[at + 4]);
@@ -136,7 +125,7 @@ export class Ipcache {
    * @throws {RangeError} when the length is not 0 to 128
    */
   upsert(address: AddressWords, prefixLength: number, value: IpcacheValue): void {
-    const table = this.#table;
+    const table = this.table;
     checkLength(prefixLength);
     table.setPrefix(address[0], address[1], address[2], address[3], prefixLength);
     const slot = table.stage();
@@ -150,16 +139,16 @@ export class Ipcache {
   /** Takes a prefix out; false when it was not there. */
   remove(address: AddressWords, prefixLength: number): boolean {
     checkLength(prefixLength);
-    this.#table.setPrefix(address[0], address[1], address[2], address[3], prefixLength);
-    return this.#table.remove();
+    this.table.setPrefix(address[0], address[1], address[2], address[3], prefixLength);
+    return this.table.remove();
   }
 
   *entries(): Generator<IpcacheEntry> {
-    yield* this.#table.describe((slot) => this.#readEntry(slot));
+    yield* this.table.describe((slot) => this.#readEntry(slot));
   }
 
   #readEntry(slot: number): IpcacheEntry {
-    const { rows, rowWords, valueWord } = this.#table;
+    const { rows, rowWords, valueWord } = this.table;
     const at = slot * rowWords + valueWord;
     const keyAt = at - 5;
     return {

@@ -9,6 +9,7 @@ import { ROW_KEY } from './hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
 import { MapFile, type Mapper } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { TableMap } from './table-map.ts';
 import { addTo, read64 } from './metrics-map.ts';
 
 export const POLICY_STATS_CAPACITY = 65536;
@@ -42,18 +43,16 @@ export interface PolicyStatsEntry {
   readonly bytes: number;
 }
 
-export class PolicyStatsMap {
-  readonly file: MapFile;
-  readonly #table: LruHashTable;
-
+export class PolicyStatsMap extends TableMap<LruHashTable> {
   private constructor(file: MapFile) {
-    this.file = file;
-    this.#table = new LruHashTable(file, HEADER_BYTES, {
-      keyWords: KEY_WORDS,
-      valueWords: VALUE_WORDS,
-      capacity: file.capacity,
-    });
-    if (file.writable) this.#table.prepare();
+    super(
+      file,
+      new LruHashTable(file, HEADER_BYTES, {
+        keyWords: KEY_WORDS,
+        valueWords: VALUE_WORDS,
+        capacity: file.capacity,
+      }),
+    );
   }
 
   static create(
@@ -69,17 +68,9 @@ export class PolicyStatsMap {
     return new PolicyStatsMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
   }
 
-  close(): void {
-    this.file.close();
-  }
-
-  get count(): number {
-    return this.#table.count;
-  }
-
   /** The clock for "used longest ago": any number that does not go back. */
   set now(now: number) {
-    this.#table.now = now;
+    this.table.now = now;
   }
 
   /**
@@ -89,18 +80,18 @@ export class PolicyStatsMap {
    * @returns a handle for `add`, 0 or more
    */
   slotFor(endpoint: number, identity: number, point: number): number {
-    const { key } = this.#table;
+    const { key } = this.table;
     key[0] = endpoint;
     key[1] = identity;
     key[2] = point;
-    const slot = this.#table.acquire();
-    return slot | ((this.#table.rowGeneration(slot) & GENERATION_MASK) << SLOT_BITS);
+    const slot = this.table.acquire();
+    return slot | ((this.table.rowGeneration(slot) & GENERATION_MASK) << SLOT_BITS);
   }
 
   /** Counts one packet of `bytes` bytes. False when the handle is stale (or -1): ask `slotFor` again. */
   add(handle: number, bytes: number): boolean {
     const slot = handle & SLOT_MASK;
-    const table = this.#table;
+    const table = this.table;
     if (handle < 0 || slot >= table.rowCount) return false;
     if ((table.rowGeneration(slot) & GENERATION_MASK) !== handle >>> SLOT_BITS) return false;
     const at = slot * table.rowWords + table.valueWord;
@@ -111,11 +102,11 @@ export class PolicyStatsMap {
   }
 
   *entries(): Generator<PolicyStatsEntry> {
-    yield* this.#table.describe((slot) => this.#readEntry(slot));
+    yield* this.table.describe((slot) => this.#readEntry(slot));
   }
 
   #readEntry(slot: number): PolicyStatsEntry {
-    const { rows, rowWords, valueWord } = this.#table;
+    const { rows, rowWords, valueWord } = this.table;
     const key = slot * rowWords + ROW_KEY;
     const point = rows[key + 2];
     return {

@@ -85,11 +85,12 @@ export class ConfigReader {
     return undefined;
   }
 
-  #override(values: Values, path: string, value: unknown): void {
+  #override(values: Values, path: string, given: unknown): void {
     const names = path.split('.');
     const last = names.pop() as string;
     let option: Option = { type: 'map', meaning: '', options: OPTIONS };
     for (const name of [...names, last]) option = option.options?.[name] ?? { type: 'map', meaning: '' };
+    const value = given === null && option.type === 'string' ? '' : given; // `--set podCIDRs.ipv6=`
     const wanted = option.options === undefined && option.type === 'map' ? 'a known option' : wantedOf(value, option);
     if (wanted !== undefined) {
       const message = `wanted ${wanted}, found ${JSON.stringify(value)}`;

@@ -74,6 +74,7 @@ t.test('parseConfig() lays overrides over the file and checks them alike', async
   t.match(problemsOf('', { mtu: 1 }), [
     { file: 'command line', line: 0, path: 'mtu', message: /wanted a whole number/ },
   ]);
+  t.equal(parseConfig('', 'f', { 'podCIDRs.ipv6': null }).podCIDRs.ipv6, '', '--set podCIDRs.ipv6=');
   t.match(problemsOf('', { 'policy.x': 'y' }), [{ path: 'policy.x', message: /known option/ }]);
 });
 

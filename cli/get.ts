@@ -36,7 +36,7 @@ export async function getObjects(settings: Settings, kinds: readonly Kind[], opt
   }
   const { output } = settings;
   if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath=')) {
-    const items = found.flat().map((row) => row.object);
+    const items = found.flat().map(withStatus);
     const isSingle = kinds.length === 1 && options.names.length === 1 && items.length === 1;
     return printDocument(settings, isSingle ? items[0] : { apiVersion: 'v1', kind: 'List', items });
   }
@@ -175,6 +175,16 @@ function ciliumColumns(): Column<Row>[] {
 function statusOf({ endpoint }: Row): string {
   if (endpoint === undefined) return 'remote';
   return endpoint.place === 'external' && endpoint.state === 'ready' ? 'external' : endpoint.state;
+}
+
+/** The object with what is known here of its pod, where Kubernetes tells it: addresses, phase, what it waits for. */
+function withStatus({ object, endpoint }: Row): Manifest {
+  if (endpoint === undefined) return object;
+  const ips = [endpoint.ipv4, endpoint.ipv6].filter((ip) => ip !== undefined && ip !== '');
+  const phase = endpoint.state === 'ready' ? 'Running' : endpoint.state === 'failed' ? 'Failed' : 'Pending';
+  const problem = endpoint.problem === undefined ? {} : { message: endpoint.problem };
+  const addresses = ips.length === 0 ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) };
+  return { ...object, status: { ...(object['status'] as object | undefined), phase, ...addresses, ...problem } };
 }
 
 function podIp(object: Manifest): string | undefined {

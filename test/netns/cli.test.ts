@@ -73,6 +73,8 @@ t.test('rig up makes namespaces, attaches pods and waits for their servers', asy
   t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
     stdout: new RegExp(`client-0 +ready[^]*server +ready +${SERVER_IP}`),
   });
+  const path = 'jsonpath={.status.phase} {.status.podIP}';
+  t.match(await instance.cli('get', 'pods', 'server', '-n', 'shop', '-o', path), { stdout: `Running ${SERVER_IP}` });
   t.match(await instance.cli('rig', 'up', '-f', manifests), { code: 1, stderr: /it is up already/ });
 });
 

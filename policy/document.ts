@@ -2,8 +2,8 @@
  * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
  * A document with an error is not returned, so nothing of it can be applied.
  */
+import { isIP } from 'node:net';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Document as YamlDocument } from 'yaml';
-import { contains, parsePrefix } from './cidr.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
@@ -264,18 +264,13 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
 }
 
 function checkGroupCidr(text: string, path: string, reader: Reader): void {
-  const prefix = checkCidr(text, path, reader);
   // A group may hold single addresses, which policies may not.
-  if (prefix === undefined && isAddress(text)) reader.problems.pop();
+  if (isPlainAddress(text)) return;
+  checkCidr(text, path, reader);
 }
 
-function isAddress(text: string): boolean {
-  try {
-    const prefix = parsePrefix(text, 'host');
-    return contains(prefix, prefix);
-  } catch {
-    return false;
-  }
+function isPlainAddress(text: string): boolean {
+  return !text.includes('%') && isIP(text) !== 0;
 }
 
 function withRules(

@@ -99,56 +99,83 @@ function percentile(values: readonly number[], share: number): number {
   return [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 }
 
+/** Namespaces and pods of a world, to be set again with other labels. */
+function makers(scale: number) {
+  const namespaces = 200 * scale;
+  return {
+    namespaces,
+    identities: namespaces * APPS,
+    namespace: (i: number, labels = {}) => ({ name: `ns${i}`, labels: { team: `t${i % (20 * scale)}`, ...labels } }),
+    pod: (i: number, labels = {}) => {
+      const place = Math.floor(i / namespaces);
+      return {
+        namespace: `ns${i % namespaces}`,
+        name: `pod${i}`,
+        labels: { app: `app${place % APPS}`, tier: `t${i % (50 * scale)}`, ...labels },
+        endpointId: isLocal(i % namespaces, place) ? i + 1 : 0,
+        ips: [`10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`],
+      };
+    },
+    /** The number of a pod of the namespace that is here. */
+    hereIn: (namespace: number): number => (namespace % 5) * namespaces + namespace,
+  };
+}
+
+type Makers = ReturnType<typeof makers>;
+
 function measure(scale: number, map: PolicyMap): void {
-  const [namespaces, identities] = [200 * scale, 5000 * scale];
-  const namespace = (i: number, labels = {}) => ({
-    name: `ns${i}`,
-    labels: { team: `t${i % (20 * scale)}`, ...labels },
-  });
-  const pod = (i: number, labels = {}) => ({
-    namespace: `ns${i % namespaces}`,
-    name: `pod${i}`,
-    labels: { app: `app${Math.floor(i / namespaces) % APPS}`, tier: `t${i % (50 * scale)}`, ...labels },
-    endpointId: isLocal(i % namespaces, Math.floor(i / namespaces)) ? i + 1 : 0,
-    ips: [`10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`],
-  });
+  const world = makers(scale);
   const began = performance.now();
-  const { all: policies, local } = readPolicies(scale);
+  const { all, local } = readPolicies(scale);
   report(`policy read x${scale}`, performance.now() - began, 'ms');
   const start = performance.now();
   const cluster = new Cluster();
-  for (let i = 0; i < namespaces; i++) cluster.setNamespace(namespace(i));
-  for (let i = 0; i < identities; i++) cluster.setPod(pod(i));
-  for (const policy of policies) cluster.setPolicy(policy);
+  for (let i = 0; i < world.namespaces; i++) cluster.setNamespace(world.namespace(i));
+  for (let i = 0; i < world.identities; i++) cluster.setPod(world.pod(i));
+  for (const policy of all) cluster.setPolicy(policy);
   cluster.flush();
   report(`policy full compile x${scale}`, performance.now() - start, 'ms');
   report(`policy resident x${scale}`, process.memoryUsage.rss() / 1e6, 'MB');
-  const timed = (metric: string, change: (round: number) => void): void => {
-    const times: number[] = [];
-    let touched = 0;
-    for (let round = 0; round < CHANGES; round++) {
-      const from = performance.now();
-      change(round);
+  for (const [name, change] of Object.entries(changesOf(cluster, world, local))) {
+    timeChanges(`policy ${name} x${scale}`, change, () => {
       const { endpoints } = cluster.flush();
       for (const { entries } of endpoints.values()) map.publish(entries);
-      times.push(performance.now() - from);
-      touched += endpoints.size;
-    }
-    report(`${metric} x${scale} p50`, percentile(times, 0.5), 'ms');
-    report(`${metric} x${scale} p99`, percentile(times, 0.99), 'ms');
-    report(`${metric} x${scale} endpoints touched`, touched / CHANGES, 'mean');
-    const total = times.reduce((sum, time) => sum + time, 0);
-    report(`${metric} x${scale} per endpoint touched`, (total / Math.max(1, touched)) * 1000, 'us');
+      return endpoints.size;
+    });
+  }
+}
+
+/** What is done in each round; a policy removed in one comes back in the same round of the next. */
+function changesOf(
+  cluster: Cluster,
+  world: Makers,
+  local: readonly Document[],
+): Record<string, (round: number) => void> {
+  const { namespaces, namespace, pod, hereIn } = world;
+  return {
+    'pod label': (round) => cluster.setPod(pod(hereIn(draw(namespaces)), { v: `v${round}` })),
+    'new pod': (round) => cluster.setPod({ ...pod(hereIn(draw(namespaces))), name: `new${round}` }),
+    removed: (round) => cluster.removePolicy(local[round % local.length]),
+    added: (round) => cluster.setPolicy(local[round % local.length]),
+    'namespace label': (round) => cluster.setNamespace(namespace(draw(namespaces), { v: `v${round}` })),
   };
-  const hereIn = (namespace: number): number => (namespace % 5) * namespaces + namespace;
-  timed('policy pod label', (round) => cluster.setPod(pod(hereIn(draw(namespaces)), { v: `v${round}` })));
-  timed('policy new pod', (round) => cluster.setPod({ ...pod(hereIn(draw(namespaces))), name: `new${round}` }));
-  timed('policy removed', (round) => cluster.removePolicy(local[round % local.length]));
-  timed('policy added', (round) => cluster.setPolicy(local[round % local.length]));
-  timed('policy namespace label', (round) => {
-    const i = draw(namespaces);
-    cluster.setNamespace(namespace(i, { v: `v${round}` }));
-  });
+}
+
+/** @param publish @returns how many endpoints the change touched */
+function timeChanges(metric: string, change: (round: number) => void, publish: () => number): void {
+  const times: number[] = [];
+  let touched = 0;
+  for (let round = 0; round < CHANGES; round++) {
+    const from = performance.now();
+    change(round);
+    touched += publish();
+    times.push(performance.now() - from);
+  }
+  report(`${metric} p50`, percentile(times, 0.5), 'ms');
+  report(`${metric} p99`, percentile(times, 0.99), 'ms');
+  report(`${metric} endpoints touched`, touched / CHANGES, 'mean');
+  const total = times.reduce((sum, time) => sum + time, 0);
+  report(`${metric} per endpoint touched`, (total / Math.max(1, touched)) * 1000, 'us');
 }
 
 const scales = process.argv.slice(2).map(Number);

@@ -22,8 +22,8 @@ import type { CachedPeer } from './selector-cache.ts';
 export type Direction = 'ingress' | 'egress';
 
 /** Tier Normal, the only one that documents reach, comes first; what the compiler adds by itself comes last. */
-export const PRIORITY_NORMAL = 0;
-export const PRIORITY_LAST = 0xffffff;
+const PRIORITY_NORMAL = 0;
+const PRIORITY_LAST = 0xffffff;
 
 /** Listener priorities, subtracted from 255: the lower wins where two parsers meet. */
 const PARSER_PRIORITY = { http: 101, kafka: 106, tls: 116, dns: 121 } as const;

@@ -6,7 +6,7 @@
  *   2. `**.` at the start: one or more whole labels;
  *   3. any other run of stars: any part of one label, possibly nothing.
  */
-export function patternRegExp(pattern: string): RegExp {
+function patternRegExp(pattern: string): RegExp {
   const text = withFinalDot(pattern.toLowerCase().trim());
   if (/^\*+\.$/.test(text)) return /^(?:[-a-z0-9_]+\.)*\.?$/;
   const leading = /^\*{2,}\./.exec(text);

@@ -169,7 +169,7 @@ function prefixesIn(...tables: readonly Drafts[]): number[] {
   return [...prefixes].sort((a, b) => a - b);
 }
 
-export function maskPort(port: number, prefix: number): number {
+function maskPort(port: number, prefix: number): number {
   return prefix === 0 ? 0 : port & (0xffff << (16 - prefix)) & 0xffff;
 }
 

@@ -40,10 +40,10 @@ export interface ServicePeer {
   readonly selector?: LabelSelector;
 }
 
-export const AGGREGATE_CLUSTER = 11;
-export const AGGREGATE_CLUSTER_MESH = 12;
-export const AGGREGATE_WORLD = 13;
-export const AGGREGATE_REMOTE_NODE = 14;
+const AGGREGATE_CLUSTER = 11;
+const AGGREGATE_CLUSTER_MESH = 12;
+const AGGREGATE_WORLD = 13;
+const AGGREGATE_REMOTE_NODE = 14;
 /** A peer that is everyone is stored under all of these. */
 export const WILDCARD_IDENTITIES = [
   0,

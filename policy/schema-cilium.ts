@@ -58,7 +58,7 @@ const SERVICE = object({
   k8sServiceSelector: object({ selector: SELECTOR, namespace: string }, ['selector']),
 });
 
-export const FQDN_SELECTOR = object({ matchName: string, matchPattern: string });
+const FQDN_SELECTOR = object({ matchName: string, matchPattern: string });
 
 const PORT = object({ port: string, endPort: integer(0, 65535), protocol: oneOf(...PROTOCOLS) });
 

@@ -14,7 +14,7 @@ import {
   string,
 } from './shape.ts';
 
-export const METADATA = openObject(
+const METADATA = openObject(
   { name: string, namespace: string, uid: string, labels: map(string), annotations: map(string) },
   ['name'],
 );

@@ -493,6 +493,28 @@ t.test('policy explain shows candidates, the winner, the rules, and a remedy tha
   ]);
 });
 
+t.test('policy explain tells a port that TLS interception closes from one that a rule denies', async (t) => {
+  const file = join(folder, 'tls.yaml');
+  writeFileSync(
+    file,
+    `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: tls, namespace: batch }
+spec:
+  endpointSelector: { matchLabels: { app: job } }
+  egress:
+    - toEntities: [world]
+      toPorts: [{ ports: [{ port: "8443", protocol: TCP }], terminatingTLS: { secret: { name: s } }, rules: { http: [{}] } }]
+`,
+  );
+  const flow = ['--from', 'batch/job-0', '--to', 'world', '--port', '8443'];
+  const { stdout } = await policy(['explain', '-m', world, '-m', file, ...flow]);
+  t.match(
+    stdout,
+    'to allow it, take terminatingTLS and originatingTLS out of CiliumNetworkPolicy/batch/tls spec.egress[0]',
+  );
+});
+
 t.test('policy explain takes a recorded flow', async (t) => {
   const flow = {
     flow: {

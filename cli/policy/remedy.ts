@@ -28,6 +28,9 @@ const DROP_AUTH = 189;
 export function remedyFor(denial: Denial): string {
   const { answer, origins } = denial;
   const [first] = origins;
+  if (answer.reason === DROP_DENY && origins.some(({ path }) => !path.includes('Deny['))) {
+    return `take terminatingTLS and originatingTLS out of ${origins.map(place).join(', ')}: TLS is not ended yet, so that its ports are closed\n`;
+  }
   if (answer.reason === DROP_DENY) {
     return `narrow or remove the deny rule ${origins.map(place).join(', ')}: a deny outranks every allow\n`;
   }

@@ -56,7 +56,7 @@ export async function answerQueries(settings: Settings, judge: FlowJudge, path: 
 }
 
 /** The answer to one line of JSON; what cannot be read is an answer too. */
-export function answerLine(judge: FlowJudge, line: string): Answer {
+function answerLine(judge: FlowJudge, line: string): Answer {
   let id: unknown = null;
   try {
     const value = JSON.parse(line) as { id?: unknown } | null;

@@ -70,7 +70,7 @@ interface Side {
 }
 
 /** Indexed by match type (bpf/lib/policy.h). */
-export const MATCH_NAMES = ['none', 'L3-only', 'L3-L4', 'L4-only', 'all', 'L3-proto', 'proto-only'];
+const MATCH_NAMES = ['none', 'L3-only', 'L3-L4', 'L4-only', 'all', 'L3-proto', 'proto-only'];
 const DROP_POLICY = 133;
 const DROP_DENY = 181;
 
@@ -273,7 +273,7 @@ export class FlowJudge {
 }
 
 /** What a query names is not there, or cannot be an end of a flow. */
-export class UnknownEndError extends Error {
+class UnknownEndError extends Error {
   override readonly name = 'UnknownEndError';
 }
 

@@ -101,10 +101,15 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
 function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {
   const toProblem =
     (severity: 'error' | 'warning') =>
-    (error: { message: string; pos: [number, number] }): Problem => {
+    (error: { code: string; message: string; pos: [number, number] }): Problem => {
       const { line, col } = lines.linePos(error.pos[0]);
-      const message = `read YAML: ${error.message.split(' at line ')[0].split('\n')[0]}`;
-      return { file, line: Math.max(1, line), column: Math.max(1, col), path: '', severity, message, code: 'syntax' };
+      const place = { file, line: Math.max(1, line), column: Math.max(1, col), path: '' };
+      const isDouble = error.code === 'DUPLICATE_KEY';
+      const what = isDouble
+        ? 'found a key that is there already, wanted each once'
+        : error.message.split(' at line ')[0].split('\n')[0];
+      const hint = { hint: 'check the indentation; a line --- stands between two documents' };
+      return { ...place, severity, message: `read YAML: ${what}`, code: 'syntax', ...(isDouble && hint) };
     };
   return [...yaml.errors.map(toProblem('error')), ...yaml.warnings.map(toProblem('warning'))];
 }

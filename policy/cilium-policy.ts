@@ -154,22 +154,19 @@ function peerSelector(
   } else if (!namesNamespace && context.namespace === '' && !context.isInit) {
     scoped.push(exists('k8s', POD_NAMESPACE));
   }
-  addCluster(scoped, context.options);
-  return scoped;
+  return inThisCluster(scoped, context.options);
 }
 
-function addCluster(selector: LabelSelector[number][], options: PolicyOptions): void {
-  if (!options['policy-default-local-cluster']) return;
-  if (mentions(selector, (source, key) => isPodSource(source) && key === CLUSTER)) return;
-  selector.push(equals({ source: 'k8s', key: CLUSTER }, options['cluster-name']));
+/** Peers are of this cluster, unless the selector names one. */
+export function inThisCluster(selector: LabelSelector, options: PolicyOptions): LabelSelector {
+  if (!options['policy-default-local-cluster']) return selector;
+  if (mentions(selector, (source, key) => isPodSource(source) && key === CLUSTER)) return selector;
+  return [...selector, equals({ source: 'k8s', key: CLUSTER }, options['cluster-name'])];
 }
 
 /** Node labels are `node:` labels of remote-node identities. */
 function nodeSelector(document: SelectorDocument, options: PolicyOptions): LabelSelector {
-  const selector = [...selectorFrom(document, 'any'), exists('reserved', 'remote-node')];
-  return options['policy-default-local-cluster']
-    ? [...selector, equals({ source: 'k8s', key: CLUSTER }, options['cluster-name'])]
-    : selector;
+  return inThisCluster([...selectorFrom(document, 'any'), exists('reserved', 'remote-node')], options);
 }
 
 function isPodSource(source: string): boolean {

@@ -1,6 +1,6 @@
 /** Kubernetes NetworkPolicy -> rules, as Cilium translates it, or (semantics `kubernetes`) to the letter of the API. */
 import { parsePrefix } from './cidr.ts';
-import { cidrReach, type RuleContext } from './cilium-policy.ts';
+import { cidrReach, inThisCluster, type RuleContext } from './cilium-policy.ts';
 import { NAMESPACE_LABELS, POD_NAMESPACE } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
 import { ANY_PEER, cidrPeer, labelsPeer, type Peer } from './peer.ts';
@@ -89,7 +89,7 @@ function readPeer(peer: NetworkPolicyPeer, { namespace, options }: RuleContext):
     const except = (peer.ipBlock.except ?? []).map((text) => parsePrefix(text));
     return cidrPeer(parsePrefix(peer.ipBlock.cidr), except, reach);
   }
-  const pods = selectorFrom(peer.podSelector ?? {}, 'k8s');
+  const pods = inThisCluster(selectorFrom(peer.podSelector ?? {}, 'k8s'), options);
   if (peer.namespaceSelector === undefined) return labelsPeer([...pods, inNamespace(namespace)]);
   const namespaces = namespaceRequirements(peer.namespaceSelector);
   return labelsPeer([...namespaces, ...pods]);

@@ -999,6 +999,18 @@ run('Kubernetes NetworkPolicy', [
     },
   },
   {
+    name: 'peers are of this cluster, unless they name another',
+    policy: knp(
+      'ingress: [{from: [{podSelector: {matchLabels: {app: client}}}], ports: [{port: 80}]}, {from: [{namespaceSelector: {}, podSelector: {matchLabels: {io.cilium.k8s.policy.cluster: elsewhere}}}], ports: [{port: 81}]}]',
+    ),
+    expect: { 'ingress shop/client TCP/80': 'allow', 'ingress shop/client TCP/81': 'none' },
+  },
+  {
+    name: 'a peer that means the same as one of a Cilium policy is the same: server names bind both',
+    policy: `${knp('egress: [{to: [{namespaceSelector: {}}], ports: [{port: 443}]}]\npolicyTypes: [Egress]')}---${ccnp('egress: [{toEndpoints: [{}], toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}]}]')}`,
+    expect: { 'egress shop/client TCP/443': 'tls ["a.example"]' },
+  },
+  {
     name: 'both in one peer are an AND, in two peers an OR',
     policy: `${knp('ingress: [{from: [{namespaceSelector: {matchLabels: {team: blue}}, podSelector: {matchLabels: {app: nobody}}}]}]')}---${knp('ingress: [{from: [{namespaceSelector: {matchLabels: {team: blue}}}, {podSelector: {matchLabels: {app: client}}}], ports: [{port: 81}]}]', 'second')}`,
     expect: {

@@ -1,5 +1,5 @@
 /** Policies as documents -> rules as lists of grants and denials, one for each peer and each range of ports. */
-import { type Condition, conditionsOf, isOneOf } from './labels.ts';
+import { type Condition, conditionsOf, exists, isOneOf } from './labels.ts';
 import { type Document, ofKind, type World } from './parties.ts';
 import {
   cidrPeer,
@@ -202,5 +202,6 @@ function namespaceConditions(selector: Document): Condition[] {
     ...condition,
     key: condition.key.replace('namespace.labels:', 'namespace.labels.'),
   }));
-  return [...conditions, { key: 'k8s:io.kubernetes.pod.namespace', operator: 'Exists', values: [] }];
+  // Every pod has a namespace: said only where nothing else is (facts 2.7), which matters to what is merged.
+  return conditions.length > 0 ? conditions : [exists('k8s:io.kubernetes.pod.namespace')];
 }

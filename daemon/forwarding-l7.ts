@@ -27,6 +27,7 @@ import type { ForwardingMaps } from './forwarding-maps.ts';
 
 const RECORDS_PER_SEC = 500;
 const RECORDS_BURST = 4000;
+const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
 
 export class L7Streams implements StreamProxy {
   readonly proxy: TcpProxy;
@@ -61,6 +62,20 @@ export class L7Streams implements StreamProxy {
     this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;
     this.proxy.recording = this.#tokens >= 1;
+  }
+
+  /**
+   * After a restart, when the ports are open, some of the connections at a time: those that cannot go on are ended
+   * (TcpProxy.rouse).
+   * @returns false when there are no more
+   */
+  rouseSome(slots: Iterator<number>): boolean {
+    for (let roused = 0; roused < ROUSED_AT_ONCE; ) {
+      const next: IteratorResult<number, unknown> = slots.next();
+      if (next.done === true) return false;
+      if (this.proxy.rouse(next.value)) roused++;
+    }
+    return true;
   }
 
   readonly onExpire = (ctSlot: number): void => {

@@ -30,6 +30,7 @@ export interface ForwardingData {
 }
 
 const TICK_MS = 50;
+const ROUSE_MS = 500; // all ports are open by then, TAP descriptors too
 /** While frames come densely, look on for that long before sleeping: 20 to 25 % more HTTP requests (scripts/bench http). */
 const SPIN_US = 50;
 const EXPIRE_ROWS = 4096; // conntrack rows looked at each tick: a full table in 6.4 s
@@ -48,6 +49,9 @@ class Forwarding {
   readonly #control: ForwardingControl;
   readonly #sendDrops = new Map<number, number>();
   #nextTickMs = 0;
+  /** From when on, and how far, connections of a former process have been asked after. */
+  #rouseAtMs = monotonicMs() + ROUSE_MS;
+  #roused: Iterator<number> | undefined;
 
   constructor(data: ForwardingData) {
     this.#data = data;
@@ -114,9 +118,15 @@ class Forwarding {
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
     this.#dataplane.uplinks.tick(nowSec);
     this.#l7.beginBatch(nowMs);
+    if (nowMs >= this.#rouseAtMs) this.#rouse();
     this.#dataplane.ports.flush();
     this.#batch.reset();
     this.#countSendDrops();
+  }
+
+  #rouse(): void {
+    this.#roused ??= this.#maps.ctTcp.slots();
+    if (!this.#l7.rouseSome(this.#roused)) this.#rouseAtMs = Number.POSITIVE_INFINITY;
   }
 
   /** Frames that a port's other side did not take are drops like any other: they get a reason and a metric. */

@@ -13,7 +13,17 @@
  * receiver may have seen. A state that does not fit (bytes held, a denied body, replies of our own in the queue, FINs,
  * more than four requests outstanding) writes 0. Bytes of content need no write: they move nothing that is told here.
  */
-import { CT_L7, CT_ROW_WORDS, CT_SLOT_GENERATION } from '../policy-maps/conntrack-row.ts';
+import {
+  CT_EGRESS_VERDICT,
+  CT_FLAG_RX_CLOSING,
+  CT_FLAG_SEEN_REPLY,
+  CT_FLAG_TX_CLOSING,
+  CT_FLAGS,
+  CT_INGRESS_VERDICT,
+  CT_L7,
+  CT_ROW_WORDS,
+  CT_SLOT_GENERATION,
+} from '../policy-maps/conntrack-row.ts';
 import { DEFAULT_MSS } from './tcp-stream.ts';
 import { type Flow, OPEN } from './flow.ts';
 import type { TcpStream } from './tcp-stream.ts';
@@ -121,6 +131,14 @@ export function resumeFlow(flow: Flow, words: Int32Array): boolean {
   flow.hasPendingSyn = false;
   flow.mode = OPEN;
   return true;
+}
+
+/** Whether a row is that of an answered connection under L7 rules which nobody can take up. */
+export function isLost(slot: number, words: Int32Array): boolean {
+  const row = slot * CT_ROW_WORDS;
+  const isRedirected = words[row + CT_EGRESS_VERDICT] > 0 || words[row + CT_INGRESS_VERDICT] > 0;
+  const flags = words[row + CT_FLAGS] & (CT_FLAG_SEEN_REPLY | CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING);
+  return isRedirected && flags === CT_FLAG_SEEN_REPLY && (words[row + CT_L7 + W_PARSER] & SAVED) === 0;
 }
 
 function ahead(word: number): number {

@@ -108,10 +108,19 @@ export class Transmitter {
 
   /** A reset outside any known stream: sequence and acknowledgement are those of the segment it answers. */
   bareReset(ctSlot: number, toResponder: boolean, seq: number, ack: number, hasAck: boolean): void {
+    this.#bare(ctSlot, toResponder, seq, ack, hasAck ? tcp.RST | tcp.ACK : tcp.RST);
+  }
+
+  /** A segment that makes its receiver say where it is: an acknowledgement from nowhere (RFC 9293 3.10.7.4). */
+  knock(ctSlot: number, toResponder: boolean): void {
+    this.#bare(ctSlot, toResponder, 0, 0, tcp.ACK);
+  }
+
+  #bare(ctSlot: number, toResponder: boolean, seq: number, ack: number, flags: number): void {
     const segment = this.#segment;
     segment.seq = seq;
     segment.ack = ack;
-    segment.flags = hasAck ? tcp.RST | tcp.ACK : tcp.RST;
+    segment.flags = flags;
     segment.window = 0;
     segment.hasTimestamps = false;
     segment.payload = NOTHING;

@@ -159,6 +159,10 @@ export class Peer {
       return;
     }
     if (!this.isEstablished && !(this.isServer && from.ack === this.#base)) return;
+    if (!this.#isAcceptable(from)) {
+      this.#ack();
+      return;
+    }
     if (this.hasTimestamps) {
       if (from.timestamps === undefined) throw new Error('a segment without timestamps');
       if (((from.timestamps[0] - this.#tsRecent) | 0) < 0) return;
@@ -167,6 +171,14 @@ export class Peer {
     this.#establish();
     this.#receiveAck(from);
     this.#receiveData(from);
+  }
+
+  /** RFC 9293 3.10.7.4; what is not acceptable is answered, and not looked at further. */
+  #isAcceptable(from: Segment): boolean {
+    const length = from.data.length + ((from.flags & tcp.FIN) !== 0 ? 1 : 0);
+    const offset = (from.seq - this.#rcvNxt) | 0;
+    if (offset > this.window) return false;
+    return length === 0 ? offset >= 0 : offset + length > 0;
   }
 
   #establish(): void {
@@ -211,10 +223,7 @@ export class Peer {
 
   #receiveData(from: Segment): void {
     const hasFin = (from.flags & tcp.FIN) !== 0;
-    if (from.data.length === 0 && !hasFin) {
-      if (((from.seq - this.#rcvNxt) | 0) < 0) this.#ack();
-      return;
-    }
+    if (from.data.length === 0 && !hasFin) return;
     if (((from.seq + from.data.length - this.#rcvNxt) | 0) > this.window) {
       this.#ack(); // what the proxy injects comes on top of what the other end may send: TCP makes good for it
       return;

@@ -26,7 +26,7 @@ import * as offload from '../wire/offload.ts';
 import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
 import * as tcp from '../wire/tcp.ts';
 import { Flow, HANDSHAKE, OPEN, REFUSED } from './flow.ts';
-import { forgetFlow, isMarkOld, resumeFlow, saveFlow } from './flow-state.ts';
+import { forgetFlow, isLost, isMarkOld, resumeFlow, saveFlow } from './flow-state.ts';
 import { FlowTable } from './flow-table.ts';
 import { FlowTimers } from './flow-timers.ts';
 import { HttpJudges, type RuleSetSource } from './http-judge.ts';
@@ -207,6 +207,18 @@ export class TcpProxy {
       flow.response.setMark();
     }
     saveFlow(flow, this.#words);
+  }
+
+  /**
+   * After a restart, for each TCP connection in conntrack: if it cannot be taken up, both ends are made to speak, so that
+   * they are reset now and not when one of them has waited long enough.
+   * @returns whether it was one
+   */
+  rouse(ctSlot: number): boolean {
+    if (!isLost(ctSlot, this.#words)) return false;
+    this.#transmitter.knock(ctSlot, true);
+    this.#transmitter.knock(ctSlot, false);
+    return true;
   }
 
   /** The conntrack entry went away. */

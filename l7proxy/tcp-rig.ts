@@ -1,5 +1,11 @@
 /** A TcpProxy with what goes in and comes out as plain segments: for tests. */
-import { CT_INGRESS_VERDICT, CT_ROW_WORDS, CT_SLOT_GENERATION } from '../policy-maps/conntrack-row.ts';
+import {
+  CT_FLAG_SEEN_REPLY,
+  CT_FLAGS,
+  CT_INGRESS_VERDICT,
+  CT_ROW_WORDS,
+  CT_SLOT_GENERATION,
+} from '../policy-maps/conntrack-row.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { setI32, setU16 } from '../wire/bytes.ts';
 import { Frame } from '../wire/frame.ts';
@@ -186,6 +192,7 @@ export class Rig {
     this.#options = options;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_SLOT_GENERATION] = 2;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_INGRESS_VERDICT] = 9;
+    for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_FLAGS] = CT_FLAG_SEEN_REPLY;
     this.proxy = this.#makeProxy();
   }
 
@@ -204,6 +211,7 @@ export class Rig {
   /** The process dies, and another takes over. */
   restart(): void {
     this.proxy = this.#makeProxy();
+    this.proxy.rouse(1);
   }
 
   #sent(toResponder: boolean, built: BuiltSegment): void {

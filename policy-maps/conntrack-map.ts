@@ -196,6 +196,11 @@ export class ConntrackMap {
     return expired;
   }
 
+  /** Slots of the rows in use, in no order. */
+  slots(): IterableIterator<number> {
+    return this.#table.slots();
+  }
+
   /** Every connection; rows that changed hands while being read are left out. */
   *entries(): Generator<ConntrackEntry> {
     for (const slot of this.#table.slots()) {

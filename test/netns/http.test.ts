@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, run } from '../command.ts';
+import { Cleanup, inNetns, must, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const WEB = '10.244.0.11';
@@ -88,11 +88,15 @@ interface RawAnswer {
   answer: string;
 }
 
-async function raw(...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+const raw = (...pieces: (string | Buffer)[]) => rawUntil(400, ...pieces);
+
+/** Waits for the answer until nothing came for `quietMs`. */
+async function rawUntil(quietMs: number, ...pieces: (string | Buffer)[]): Promise<RawAnswer> {
   const input = JSON.stringify({
     pieces: pieces.map((piece) => Buffer.from(piece as string, 'latin1').toString('base64')),
   });
-  return JSON.parse(await must(inNetns(client, [process.execPath, RAW_CLIENT, WEB, String(PORT)]), { input }));
+  const argv = [process.execPath, RAW_CLIENT, WEB, String(PORT), String(quietMs)];
+  return JSON.parse(await must(inNetns(client, argv), { input }));
 }
 
 const statuses = (answer: string) => [...answer.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((match) => Number(match[1]));
@@ -216,4 +220,16 @@ t.test('a revoked policy ends what a connection may do', async (t) => {
   await instance.apply(join(dir, 'policy.yaml'));
   const { stdout } = await curl('-o', '/dev/null', '-w', '%{http_code}', url('/public'));
   t.equal(stdout, '403');
+});
+
+t.test('half a head that died with the dataplane ends in a reset, not in silence', async (t) => {
+  const half = 'GET /public HTTP/1.1\r\nHost: a\r\nX-Half';
+  const answer = rawUntil(20_000, half);
+  await waitFor('half a head to be acknowledged, and held', async () => {
+    const { stdout } = await run(inNetns(client, ['ss', '-Htin', 'state', 'established', `dport = :${PORT}`]));
+    return stdout.includes(`bytes_acked:${half.length + 1}`); // and the SYN
+  });
+  const [dataplane] = instance.dataplanePids();
+  process.kill(dataplane, 'SIGKILL');
+  t.equal((await answer).end, 'ECONNRESET');
 });

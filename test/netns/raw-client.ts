@@ -1,14 +1,15 @@
 /**
  * A TCP client without manners, run inside a pod: sends given bytes in given pieces, each in a segment of its own, and
- * prints all that came back and how it ended, as JSON. Usage: node raw-client.js ADDRESS PORT < {"pieces":[base64...]}
+ * prints all that came back and how it ended, as JSON. `open`: nothing more came for so long.
+ * Usage: node raw-client.js ADDRESS PORT [MILLISECONDS] < {"pieces":[base64...]}
  */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-const QUIET_MS = 400; // nothing more is coming after this long
 const PIECE_GAP_MS = 2; // keeps the kernel from joining two pieces into one segment
 
-const [, , address, port] = process.argv;
+const [, , address, port, quietText = '400'] = process.argv;
+const quietMs = Number(quietText);
 const { pieces } = JSON.parse(await text(process.stdin)) as { pieces: string[] };
 const socket = connect({ host: address, port: Number(port), noDelay: true });
 const received: Buffer[] = [];
@@ -26,8 +27,8 @@ for (const piece of pieces) {
   await new Promise((resolve) => socket.write(Buffer.from(piece, 'base64'), resolve));
   if (pieces.length > 1) await new Promise((resolve) => setTimeout(resolve, PIECE_GAP_MS));
 }
-let quiet = setTimeout(() => finish('open'), QUIET_MS);
+let quiet = setTimeout(() => finish('open'), quietMs);
 socket.on('data', () => {
   clearTimeout(quiet);
-  quiet = setTimeout(() => finish('open'), QUIET_MS);
+  quiet = setTimeout(() => finish('open'), quietMs);
 });

@@ -1,11 +1,12 @@
 /** `sluice policy mapstate`: the entries that a pod's policy map would hold, with the rules behind each. */
-import { PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
-import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
+import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
 import { reservedName } from '../../policy/identity.ts';
+import type { Origin } from '../../policy/rule.ts';
 import { Failure } from '../failure.ts';
 import { printListing } from '../output.ts';
 import { portText } from '../packet-names.ts';
 import type { Settings } from '../settings.ts';
+import type { Column } from '../table.ts';
 import { place } from './remedy.ts';
 import type { PolicyWorld } from './world.ts';
 
@@ -19,8 +20,21 @@ export async function showMapState(settings: Settings, world: PolicyWorld, refer
         : 'it lives in the network of its node, without a policy of its own';
     throw new Failure(`show map state of ${reference}: ${why}`);
   }
+  await printListing(settings, { rows: rowsOf(world, pod.endpoint.entries), columns: columnsOf(settings) });
+}
+
+interface Row extends PolicyEntry {
+  readonly priority: number;
+  readonly listenerPriority: number;
+  readonly labels: readonly string[];
+  readonly origins: readonly Origin[];
+  /** What the compiler made it for by itself. */
+  readonly additions: readonly string[];
+}
+
+function rowsOf(world: PolicyWorld, entries: readonly PolicyEntry[]): Row[] {
   const labels = new Map([...world.cluster.identities.entries()].map(({ id, labels }) => [id, labels]));
-  const rows = [...pod.endpoint.entries].sort(compareEntries).map((entry) => ({
+  return [...entries].sort(compareEntries).map((entry) => ({
     ...entry,
     priority: 0xffffff - (entry.precedence >>> 8),
     listenerPriority: listenerPriority(entry),
@@ -28,26 +42,25 @@ export async function showMapState(settings: Settings, world: PolicyWorld, refer
     origins: world.origins(entry.cookie),
     additions: world.additions(entry.cookie),
   }));
-  const { paint } = settings;
-  await printListing(settings, {
-    rows,
-    columns: [
-      { header: 'DIRECTION', cell: (one) => (one.egress ? 'Egress' : 'Ingress') },
-      { header: 'IDENTITY', cell: (one) => one.identity },
-      { header: 'LABELS', cell: (one) => one.labels.join('\n'), isWide: true },
-      { header: 'PROTO+PORT', cell: (one) => portText(one.protocol, one.port, one.portPrefix) },
-      { header: 'PRIORITY', cell: (one) => one.priority },
-      { header: 'LISTENERPRIO', cell: (one) => one.listenerPriority },
-      {
-        header: 'VERDICT',
-        cell: (one) => (one.deny ? 'Deny' : one.proxyPort > 0 ? 'Redirect' : 'Allow'),
-        paint: (text) => (text === 'Deny' ? paint.red : paint.green),
-      },
-      { header: 'PROXYPORT', cell: (one) => one.proxyPort },
-      { header: 'COOKIE', cell: (one) => one.cookie },
-      { header: 'ORIGINS', cell: (one) => [...one.origins.map(place), ...one.additions].join('\n') },
-    ],
-  });
+}
+
+function columnsOf({ paint }: Settings): Column<Row>[] {
+  return [
+    { header: 'DIRECTION', cell: (one) => (one.egress ? 'Egress' : 'Ingress') },
+    { header: 'IDENTITY', cell: (one) => one.identity },
+    { header: 'LABELS', cell: (one) => one.labels.join('\n'), isWide: true },
+    { header: 'PROTO+PORT', cell: (one) => portText(one.protocol, one.port, one.portPrefix) },
+    { header: 'PRIORITY', cell: (one) => one.priority },
+    { header: 'LISTENERPRIO', cell: (one) => one.listenerPriority },
+    {
+      header: 'VERDICT',
+      cell: (one) => (one.deny ? 'Deny' : one.proxyPort > 0 ? 'Redirect' : 'Allow'),
+      paint: (text) => (text === 'Deny' ? paint.red : paint.green),
+    },
+    { header: 'PROXYPORT', cell: (one) => one.proxyPort },
+    { header: 'COOKIE', cell: (one) => one.cookie },
+    { header: 'ORIGINS', cell: (one) => [...one.origins.map(place), ...one.additions].join('\n') },
+  ];
 }
 
 function compareEntries(a: PolicyEntry, b: PolicyEntry): number {

@@ -5,11 +5,11 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { promisify } from 'node:util';
+import { interfaceInfo } from '../dataplane/native/index.ts';
 import { EXIT, Failure, sentenceOf } from './failure.ts';
 import { type JournalAttachment, type JournalView, journalPath, readJournal } from './journal.ts';
-import { deleteNetns, netnsExists } from './netns.ts';
+import { deleteNetns, insideNetns, netnsExists } from './netns.ts';
 import { endGroups, isRunning, type ProcessRecord } from './process-record.ts';
 import { rigDown } from './rig.ts';
 import { listRigs } from './rig-state.ts';
@@ -51,7 +51,7 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
     await attempt(`dataplane process ${dataplane.pid}`, async () => (await endGroups([dataplane])) > 0);
   }
   const journal = readJournal(runDir);
-  if (journal !== undefined) await undo(journal, journal.instance ?? basename(runDir), attempt);
+  if (journal !== undefined) await undo(journal, attempt);
   if (failures.length > 0) {
     throw new Failure(`clean up ${runDir}: ${failures.join('; ')}; ${journalPath(runDir)} is kept`, EXIT.FAILED);
   }
@@ -66,7 +66,8 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
 
 type Attempt = (what: string, step: () => Promise<boolean>) => Promise<void>;
 
-async function undo(journal: JournalView, instance: string, attempt: Attempt): Promise<void> {
+async function undo(journal: JournalView, attempt: Attempt): Promise<void> {
+  const { instance } = journal;
   for (const attachment of journal.attachments) {
     await attempt(`interface of ${attachment.owner}`, () => removeAttachment(attachment));
   }
@@ -87,29 +88,29 @@ async function undo(journal: JournalView, instance: string, attempt: Attempt): P
   }
 }
 
-async function removeAttachment({
-  mode,
-  netns,
-  netnsIdentity,
-  hostInterface,
-  ifindex,
-}: JournalAttachment): Promise<boolean> {
-  if (mode === 'existing') return false;
-  if (mode === 'veth') return indexOf(hostInterface) === ifindex && removeLink(hostInterface);
-  if (netnsOf(netns) !== netnsIdentity) return false;
-  await execute('ip', ['-n', netns, 'link', 'delete', 'eth0']);
+async function removeAttachment(made: JournalAttachment): Promise<boolean> {
+  const { mode, netns, netnsIdentity, hostInterface, ifindex } = made;
+  switch (mode) {
+    case 'existing':
+      return false;
+    case 'veth':
+      return (ifindex === 0 || indexOf(hostInterface) === ifindex) && removeLink(hostInterface);
+    case 'tap':
+      return netnsOf(netns) === netnsIdentity && removeLink('eth0', netns);
+  }
+}
+
+/** @returns false when it is not there: whoever began it may not have come so far */
+async function removeLink(name: string, netns?: string): Promise<boolean> {
+  if (indexOf(name, netns) === undefined) return false;
+  const [program, ...args] = netns === undefined ? ['ip'] : insideNetns(netns, ['ip']);
+  await execute(program, [...args, 'link', 'delete', name]);
   return true;
 }
 
-async function removeLink(name: string): Promise<boolean> {
-  if (indexOf(name) === undefined) return false;
-  await execute('ip', ['link', 'delete', name]);
-  return true;
-}
-
-function indexOf(name: string): number | undefined {
+function indexOf(name: string, netns?: string): number | undefined {
   try {
-    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+    return (netns === undefined ? interfaceInfo(name) : interfaceInfo(name, netns)).index;
   } catch {
     return undefined;
   }

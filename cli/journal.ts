@@ -15,7 +15,7 @@ export interface JournalAttachment {
   readonly netnsIdentity: string;
   /** On the host; '' for a TAP, which lies in the pod's namespace as `eth0`. */
   readonly hostInterface: string;
-  /** Of hostInterface; 0 for a TAP. */
+  /** Of hostInterface; 0 for a TAP, and for what was only begun. */
   readonly ifindex: number;
   readonly addresses: readonly string[];
 }
@@ -23,8 +23,8 @@ export interface JournalAttachment {
 export interface JournalView {
   readonly attachments: readonly JournalAttachment[];
   readonly namespaces: readonly string[];
-  /** Name of the instance, where the host port tells it; undefined without a host port. */
-  readonly instance: string | undefined;
+  /** Name of the instance. */
+  readonly instance: string;
   readonly hasHostPort: boolean;
   readonly hasFirewall: boolean;
 }
@@ -58,27 +58,19 @@ export function readJournal(runDir: string): JournalView | undefined {
     );
   }
   const entries = value as {
+    instance: string;
     attachments: Record<string, JournalAttachment>;
     namespaces: string[];
-    hostPort: { spec: string } | null;
+    hostPort: object | null;
     hasFirewall: boolean;
   };
   return {
     attachments: Object.values(entries.attachments),
     namespaces: entries.namespaces,
-    instance: instanceOf(entries.hostPort?.spec),
+    instance: entries.instance,
     hasHostPort: entries.hostPort !== null,
     hasFirewall: entries.hasFirewall,
   };
-}
-
-/** The host port's specification as it was made. */
-function instanceOf(spec = '{}'): string | undefined {
-  try {
-    return (JSON.parse(spec) as { instance?: string }).instance;
-  } catch {
-    return undefined;
-  }
 }
 
 function parse(path: string, text: string): { version: unknown; value: unknown } {

@@ -25,7 +25,7 @@ import {
 import type { CommandError } from './command.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
-import { findLink, linkIndex, removeLink, setSysctls } from './links.ts';
+import { findLink, linkIndex, macText, refuseForeignLink, removeLink, setSysctls } from './links.ts';
 import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from './netns.ts';
 
 /** The pod's namespace does not exist, and the agent may not make it. */
@@ -40,6 +40,11 @@ export interface TapDoor {
   closeFd(fd: number): void;
 }
 
+/** An open TAP. One that is made anew is another object, though the kernel may give it the number of the one before. */
+export interface HeldTap {
+  readonly fd: number;
+}
+
 interface AttacherOptions {
   readonly journal: Journal;
   readonly firewall: Firewall;
@@ -50,29 +55,31 @@ interface AttacherOptions {
 /** All attachments of one instance. */
 export class Attacher {
   readonly #options: AttacherOptions;
-  readonly #tapFds = new Map<number, number>();
+  readonly #taps = new Map<number, HeldTap>();
 
   constructor(options: AttacherOptions) {
     this.#options = options;
   }
 
-  /** Descriptors of TAPs by port index; they stay the attacher's. */
-  get tapFds(): ReadonlyMap<number, number> {
-    return this.#tapFds;
+  /** TAPs by port index; their descriptors stay the attacher's. */
+  get taps(): ReadonlyMap<number, HeldTap> {
+    return this.#taps;
   }
 
-  /** Keeps descriptors that a running dataplane gave back, until `adopt` asks for them. */
-  holdTapFd(port: number, fd: number): void {
-    const held = this.#tapFds.get(port);
-    if (held !== undefined) this.#options.taps.closeFd(held);
-    this.#tapFds.set(port, fd);
+  /** Keeps a descriptor, such as one that a running dataplane gave back, until `adopt` asks for it. */
+  holdTap(port: number, fd: number): HeldTap {
+    const before = this.#taps.get(port);
+    if (before !== undefined) this.#options.taps.closeFd(before.fd);
+    const held = { fd };
+    this.#taps.set(port, held);
+    return held;
   }
 
   /** Takes over what an earlier agent made for this owner, if it is intact and still what is wanted. */
   adopt(spec: AttachmentSpec): Attachment | undefined {
     const made = this.#options.journal.attachment(spec.owner);
     if (made === undefined || made.state !== 'made' || !isSameSpec(made, spec) || this.isGone(made)) return undefined;
-    return made.mode !== 'tap' || this.#reopenTap(made) ? made : undefined;
+    return made.mode !== 'tap' || (isOurTap(made) && this.#reopenTap(made)) ? made : undefined;
   }
 
   /** Makes sure that the host stack is kept off everything that was taken over. */
@@ -85,10 +92,10 @@ export class Attacher {
   /** Closes descriptors that a dataplane gave back for ports that nobody has any more. */
   dropStrayTaps(): void {
     const ports = new Set(this.#options.journal.attachments.map(({ port }) => port));
-    for (const [port, fd] of this.#tapFds) {
+    for (const [port, { fd }] of this.#taps) {
       if (ports.has(port)) continue;
       this.#options.taps.closeFd(fd);
-      this.#tapFds.delete(port);
+      this.#taps.delete(port);
     }
   }
 
@@ -122,9 +129,10 @@ export class Attacher {
     const { journal, firewall } = this.#options;
     const made = journal.attachment(owner);
     if (made === undefined) return;
+    journal.markUnmade([owner]);
     if (made.mode === 'tap') await this.#removeTap(made);
     // The link before its shield: else the host's stack would get the last frames.
-    if (made.mode === 'veth') await removeLink(made.hostInterface);
+    if (hasOwnLink(made)) await removeLink(made.hostInterface);
     if (made.mode !== 'tap') await firewall.unshield([made.hostInterface]);
     if (journal.namespaces.includes(made.netns)) await deleteNetns(made.netns);
     journal.strikeAttachments([owner]);
@@ -137,8 +145,9 @@ export class Attacher {
   async detachAll(owners: readonly string[]): Promise<void> {
     const { journal, firewall } = this.#options;
     const made = owners.map((owner) => journal.attachment(owner)).filter((one) => one !== undefined);
+    journal.markUnmade(owners);
     for (const one of made) if (one.mode === 'tap') await this.#removeTap(one);
-    const pairs = made.filter(({ mode, hostInterface }) => mode === 'veth' && linkIndex(hostInterface) !== 0);
+    const pairs = made.filter((one) => hasOwnLink(one) && linkIndex(one.hostInterface) !== 0);
     await ipBatch(
       pairs.map(({ hostInterface }) => `link delete dev ${hostInterface}`),
       true,
@@ -180,7 +189,7 @@ export class Attacher {
   }
 
   async #makePair(spec: AttachmentSpec): Promise<void> {
-    await removeLink(spec.hostInterface);
+    refuseForeignLink(spec.hostInterface);
     await ipBatch([pairLine(spec)]).catch((error: unknown) => {
       throw (error as CommandError).message.includes('File exists') ? foreign(spec) : error;
     });
@@ -192,15 +201,15 @@ export class Attacher {
 
   async #makeTap(spec: AttachmentSpec): Promise<void> {
     const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: spec.netns, persist: true });
-    this.holdTapFd(spec.port, fd);
+    this.holdTap(spec.port, fd);
     await scriptIn(spec.netns, podScript(spec));
   }
 
   #reopenTap(made: Attachment): boolean {
-    if (this.#tapFds.has(made.port)) return true;
+    if (this.#taps.has(made.port)) return true;
     try {
       const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: made.netns, persist: true });
-      this.#tapFds.set(made.port, fd);
+      this.holdTap(made.port, fd);
       return true;
     } catch {
       return false; // held by a dataplane that did not give it back, or gone: made anew
@@ -208,9 +217,9 @@ export class Attacher {
   }
 
   async #removeTap(made: Attachment): Promise<void> {
-    const fd = this.#tapFds.get(made.port);
-    this.#tapFds.delete(made.port);
-    if (fd !== undefined) this.#options.taps.closeFd(fd);
+    const held = this.#taps.get(made.port);
+    this.#taps.delete(made.port);
+    if (held !== undefined) this.#options.taps.closeFd(held.fd);
     if (netnsIdentity(made.netns) !== made.netnsIdentity) return;
     await scriptIn(made.netns, `ip link delete ${POD_INTERFACE} 2>/dev/null || true\n`);
   }
@@ -219,6 +228,17 @@ export class Attacher {
     this.#options.journal.setFirewall(true);
     await this.#options.firewall.shield([name]);
   }
+}
+
+/** Whether the host side of a pair is the one that was made, or may be: one that was begun has no index yet. */
+function hasOwnLink({ mode, hostInterface, ifindex }: Attachment): boolean {
+  return mode === 'veth' && (ifindex === 0 || linkIndex(hostInterface) === ifindex);
+}
+
+/** Opening a TAP that has gone would make another, without addresses: its MAC tells whether it is still there. */
+function isOurTap({ netns, mac }: Attachment): boolean {
+  const link = findLink(POD_INTERFACE, netns);
+  return link !== undefined && macText(link.mac) === mac;
 }
 
 /** A TAP opens whatever TAP has its name: one that was there before is somebody else's. */

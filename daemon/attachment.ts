@@ -34,7 +34,7 @@ export interface AttachmentSpec {
 }
 
 export interface Attachment extends AttachmentSpec {
-  /** `making` is noted before the first command, so that a crash half way leaves something to clean up by. */
+  /** `making` is noted before the first command of making and of removing: a crash half way leaves something to clean up by. */
   readonly state: 'making' | 'made';
   /** Tells the namespace from a later one of the same name. */
   readonly netnsIdentity: string;

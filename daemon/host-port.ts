@@ -13,7 +13,7 @@ import { isIP } from 'node:net';
 import { quietSysctls } from './attachment.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from './journal.ts';
-import { linkIndex, removeLink, setSysctls } from './links.ts';
+import { linkIndex, refuseForeignLink, removeLink, setSysctls } from './links.ts';
 import { ipBatch, ipJson } from './netns.ts';
 
 export interface HostPortSpec {
@@ -60,10 +60,11 @@ export async function raiseHostPort(
     await firewall.shield([near]);
     return made.ifindex;
   }
-  for (const route of spec.routes) await refuseTakenRange(route, hostSideName(spec.instance));
+  await lowerHostPort(spec.instance, journal);
+  for (const name of [near, hostSideName(spec.instance)]) refuseForeignLink(name);
+  for (const route of spec.routes) await refuseTakenRange(route);
   journal.setHostPort({ state: 'making', spec: wanted, ifindex: 0 });
   journal.setFirewall(true);
-  await removeLink(near);
   await ipBatch([pairOf(spec)]);
   setSysctls([...quietSysctls(near), ...hostSysctls(hostSideName(spec.instance))]);
   await firewall.shield([near]);
@@ -75,8 +76,10 @@ export async function raiseHostPort(
 
 /** Removes the host port with its routes. */
 export async function lowerHostPort(instance: string, journal: Journal): Promise<void> {
-  if (journal.hostPort === null) return;
-  await removeLink(netSideName(instance));
+  const made = journal.hostPort;
+  if (made === null) return;
+  const near = netSideName(instance);
+  if (made.ifindex === 0 || linkIndex(near) === made.ifindex) await removeLink(near); // 0: it was only begun
   journal.setHostPort(null);
 }
 
@@ -87,11 +90,10 @@ interface Route {
 }
 
 /** @throws Error when the range, or (if all of it must be ours) a part of it, is routed through another device */
-async function refuseTakenRange(route: HostPortSpec['routes'][number], own: string): Promise<void> {
-  const { range, option, isWhole } = route;
+async function refuseTakenRange({ range, option, isWhole }: HostPortSpec['routes'][number]): Promise<void> {
   const family = range.includes(':') ? '-6' : '-4';
   const routes = await ipJson<Route>('', [family, 'route', 'show', isWhole ? 'root' : 'exact', range]);
-  const taken = routes.find(({ dev }) => dev !== own);
+  const [taken] = routes;
   if (taken === undefined) return;
   const { dst, dev = 'several or none' } = taken;
   const what = dst === range ? range : `${range}, of which ${dst}`;

@@ -16,6 +16,8 @@ export interface HostPortRecord {
 }
 
 interface Entries {
+  /** Name of the instance, of which interfaces and table are named. */
+  instance: string;
   attachments: Record<string, Attachment>;
   /** Namespaces made by the agent. */
   namespaces: string[];
@@ -28,9 +30,9 @@ export class Journal {
   readonly #file: StateFile<Entries>;
   readonly #entries: Entries;
 
-  constructor(path: string) {
+  constructor(path: string, instance: string) {
     this.#file = new StateFile(path, 1);
-    this.#entries = this.#file.load({ attachments: {}, namespaces: [], hostPort: null, hasFirewall: false });
+    this.#entries = this.#file.load({ instance, attachments: {}, namespaces: [], hostPort: null, hasFirewall: false });
   }
 
   /** Why the journal found at start was put aside, when it was. */
@@ -63,6 +65,15 @@ export class Journal {
     const { attachments, namespaces } = this.#entries;
     attachments[attachment.owner] = attachment;
     if (madeNamespace !== undefined && !namespaces.includes(madeNamespace)) namespaces.push(madeNamespace);
+    this.#save();
+  }
+
+  /** Call before attachments are taken apart: an agent that finds one half way must not take it over. */
+  markUnmade(owners: readonly string[]): void {
+    const { attachments } = this.#entries;
+    const whole = owners.map((owner) => attachments[owner]).filter((one) => one?.state === 'made');
+    if (whole.length === 0) return;
+    for (const one of whole) attachments[one.owner] = { ...one, state: 'making' };
     this.#save();
   }
 

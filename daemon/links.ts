@@ -23,6 +23,13 @@ export function macText(mac: Uint8Array): string {
   return [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
+/** @throws Error when there is an interface of this name: call it when everything of ours that had the name is gone */
+export function refuseForeignLink(name: string): void {
+  if (linkIndex(name) === 0) return;
+  const advice = `remove it (\`ip link delete ${name}\`), or give the instance another --name`;
+  throw new Error(`make ${name}: there is an interface of this name that this instance did not make: ${advice}`);
+}
+
 /** Deletes an interface; one that is gone already is no error. */
 export async function removeLink(name: string): Promise<void> {
   if (linkIndex(name) !== 0) await scriptIn('', `ip link delete dev ${name}\n`);

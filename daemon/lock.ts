@@ -1,17 +1,18 @@
 /**
- * One agent for each run directory.
+ * One agent for each run directory, and one for each instance name in a network namespace, for the name is that of its
+ * interfaces and its nft table.
  *
- * The lock is an abstract unix socket named after the directory: the kernel gives it to one process and takes it back
- * when that dies, however it dies. The pid file beside it names the holder, and also stands in where the two agents live in
- * different network namespaces (abstract names are the namespace's).
+ * Each lock is an abstract unix socket: the kernel gives it to one process and takes it back when that dies, however it
+ * dies. Abstract names are the network namespace's, which is just the reach of an instance name. For the directory the
+ * pid file stands in where two agents live in different namespaces. Who connects to the socket is told who holds it.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { isAlive, startTimeOf } from './process-id.ts';
 
-/** Another agent serves the directory. */
+/** Another agent serves the directory, or has the name. */
 export class LockedError extends Error {
   override readonly name = 'LockedError';
   readonly code = 'ERR_LOCKED';
@@ -23,22 +24,32 @@ export interface Lock {
 }
 
 /**
- * Takes the lock of a run directory, making the directory if need be.
+ * Takes the locks of a run directory, making the directory if need be, and of an instance name.
  * @throws LockedError, which names the pid of the other agent
  */
-export async function takeLock(runDir: string): Promise<Lock> {
+export async function takeLock(runDir: string, instance: string): Promise<Lock> {
   mkdirSync(runDir, { recursive: true, mode: 0o755 });
   const pidFile = join(runDir, 'sluiced.pid');
   const holder = readHolder(pidFile);
   if (holder !== undefined && isAlive(holder)) throw new LockedError(refusal(runDir, holder.pid));
-  const server = await listen(`\0sluiced-${createHash('sha256').update(realpathSync(runDir)).digest('hex')}`);
+  const self = `pid ${process.pid}, run directory ${runDir}`;
+  const server = await listen(`\0sluiced-${createHash('sha256').update(realpathSync(runDir)).digest('hex')}`, self);
   if (server === undefined) throw new LockedError(refusal(runDir, readHolder(pidFile)?.pid));
+  const nameLock = `\0sluiced-named-${instance}`;
+  const nameServer = await listen(nameLock, self);
+  if (nameServer === undefined) {
+    const other = await holderOf(nameLock);
+    server.close();
+    removeIfEmpty(runDir);
+    throw new LockedError(`another sluiced (${other}) has the name ${instance} here: give this one another --name`);
+  }
   writeFileSync(pidFile, `${process.pid} ${startTimeOf(process.pid)}\n`);
   return {
     release() {
       rmSync(pidFile, { force: true });
       removeIfEmpty(runDir);
       server.close();
+      nameServer.close();
     },
   };
 }
@@ -65,9 +76,20 @@ function readHolder(pidFile: string): { pid: number; startTime: string } | undef
   }
 }
 
-function listen(name: string): Promise<Server | undefined> {
+/** What the holder of a lock says of itself. */
+function holderOf(name: string): Promise<string> {
+  return new Promise((resolve) => {
+    let said = '';
+    const socket = connect(name);
+    socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(said === '' ? 'which has just ended' : said));
+  });
+}
+
+function listen(name: string, self: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
+    const server = createServer((socket) => socket.on('error', () => {}).end(self));
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
       else reject(error);

@@ -14,7 +14,7 @@
 import { join } from 'node:path';
 import { closeFd, openTap } from '../dataplane/native/index.ts';
 import type { AgentDirectory } from './agent-directory.ts';
-import { Attacher } from './attacher.ts';
+import { Attacher, type HeldTap } from './attacher.ts';
 import type { Config } from './config.ts';
 import type { ControlLink } from './control-link.ts';
 import type { Controllers } from './controllers.ts';
@@ -63,8 +63,8 @@ export class Ports {
   readonly #routes: HostRoutes;
   /** The host's port and the uplink's. */
   readonly #fixed: WantedPort[] = [];
-  /** TAP descriptors that the dataplane on the other end of the link has, by port. */
-  readonly #given = new Map<number, number>();
+  /** TAPs that the dataplane on the other end of the link has, by port. */
+  readonly #given = new Map<number, HeldTap>();
   #hostAddresses: readonly string[] = [];
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
@@ -73,7 +73,7 @@ export class Ports {
   constructor(options: PortsOptions) {
     const { config, routerMac } = options;
     this.#options = options;
-    this.#journal = new Journal(join(options.runState, 'made.json'));
+    this.#journal = new Journal(join(options.runState, 'made.json'), config.name);
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
     const { createNamespaces } = config;
@@ -172,8 +172,7 @@ export class Ports {
     this.#given.clear();
     if (isAdopted) {
       for (const [port, fd] of await link.returnFds()) {
-        this.#attacher.holdTapFd(port, fd);
-        this.#given.set(port, fd);
+        this.#given.set(port, this.#attacher.holdTap(port, fd));
       }
       return;
     }
@@ -219,12 +218,14 @@ export class Ports {
     return ports;
   }
 
-  /** After the rows: the dataplane drops a descriptor whose port it finds no row for. */
+  /** Only where there is a row: the dataplane drops a descriptor whose port it finds none for. */
   #giveTaps(): void {
-    const { tapFds } = this.#attacher;
-    for (const port of this.#given.keys()) if (!tapFds.has(port)) this.#given.delete(port);
-    for (const [port, fd] of tapFds) {
-      if (this.#given.get(port) !== fd && this.#options.givePort(port, fd)) this.#given.set(port, fd);
+    const { taps } = this.#attacher;
+    const wanted = [...taps].filter(([port]) => this.#interfaces.has(port));
+    const ports = new Set(wanted.map(([port]) => port));
+    for (const port of this.#given.keys()) if (!ports.has(port)) this.#given.delete(port);
+    for (const [port, tap] of wanted) {
+      if (this.#given.get(port) !== tap && this.#options.givePort(port, tap.fd)) this.#given.set(port, tap);
     }
   }
 

@@ -63,7 +63,8 @@ function overrides(values: {
   for (const setting of values.set ?? []) {
     const equals = setting.indexOf('=');
     if (equals < 1) throw new Error(`--set ${setting}: wanted OPTION=VALUE`);
-    given[setting.slice(0, equals)] = parse(setting.slice(equals + 1)) as unknown;
+    const text = setting.slice(equals + 1);
+    given[setting.slice(0, equals)] = text === '' ? '' : (parse(text) as unknown);
   }
   if (values.manifests !== undefined) given['manifests'] = values.manifests;
   if (values.name !== undefined) given['name'] = values.name;
@@ -72,7 +73,7 @@ function overrides(values: {
 }
 
 async function serve(config: Config, log: Log, reread: () => Config): Promise<void> {
-  const lock = await takeLock(config.runDir);
+  const lock = await takeLock(config.runDir, config.name);
   const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
   const dataplaneCommand = [process.execPath, dataplane, '--run-dir', config.runDir];
   const agent = new Agent({ config, log, dataplaneCommand });

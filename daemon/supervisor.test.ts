@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monotonicMs } from '../dataplane/native/index.ts';
@@ -167,10 +167,10 @@ t.test('the next agent adopts the dataplane and gets the TAP descriptors back', 
 t.test('takeLock() refuses a second agent and names the first', async (t) => {
   const dir = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  const lock = await takeLock(dir);
-  await t.rejects(takeLock(dir), { code: 'ERR_LOCKED', message: new RegExp(`pid ${process.pid}.*${dir}`) });
+  const lock = await takeLock(dir, 'one');
+  await t.rejects(takeLock(dir, 'two'), { code: 'ERR_LOCKED', message: new RegExp(`pid ${process.pid}.*${dir}`) });
   lock.release();
-  const again = await takeLock(dir);
+  const again = await takeLock(dir, 'two');
   again.release();
   t.ok(new LockedError('x') instanceof Error);
 });
@@ -179,5 +179,18 @@ t.test('takeLock() takes over from a holder that died', async (t) => {
   const dir = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(join(dir, 'sluiced.pid'), '1 0\n');
-  (await takeLock(dir)).release();
+  (await takeLock(dir, 'one')).release();
+});
+
+t.test('takeLock() refuses a name that another agent of this network namespace has', async (t) => {
+  const dir = mkdtempSync('/tmp/sldae-');
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const lock = await takeLock(join(dir, 'one'), 'sldae');
+  await t.rejects(takeLock(join(dir, 'two'), 'sldae'), {
+    code: 'ERR_LOCKED',
+    message: `another sluiced (pid ${process.pid}, run directory ${dir}/one) has the name sldae here: give this one another --name`,
+  });
+  t.notOk(existsSync(join(dir, 'two')), 'nothing is left of the attempt');
+  lock.release();
+  (await takeLock(join(dir, 'two'), 'sldae')).release();
 });

@@ -343,6 +343,17 @@ t.test('a pod range that another device holds is refused, naming both', async (t
   t.notMatch(await must(['ip', '-n', host, '-o', 'link']), `${other}_`);
 });
 
+t.test('an interface of others is left alone, even if it has the name of one of ours', async (t) => {
+  const other = `${name}y`;
+  await must(['ip', '-n', host, 'link', 'add', `${other}_net`, 'type', 'veth', 'peer', 'name', `${other}peer`]);
+  const ranges = ['--set', 'podCIDRs.ipv4=10.96.0.0/24', '--set', 'podCIDRs.ipv6='];
+  const { code, stderr } = await agentHere('--name', other, ...ranges);
+  t.equal(code, 1);
+  t.match(stderr, `make ${other}_net: there is an interface of this name that this instance did not make: remove it`);
+  t.equal((await run(['ip', '-n', host, 'link', 'show', `${other}_net`])).code, 0);
+  await must(['ip', '-n', host, 'link', 'del', `${other}_net`]);
+});
+
 t.test('a second agent for the same run directory is refused', async (t) => {
   const { code, stderr } = await agentAgain();
   t.equal(code, 1);

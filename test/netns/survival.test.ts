@@ -1,13 +1,18 @@
 /**
  * Both processes killed under load, one after the other. The agent's death must cost nothing at all; that of the
  * dataplane a pause, after which the same TCP connection goes on. Uses the rig of examples/tour.
+ *
+ * Then both killed while a dozen pods are being attached, in an instance of its own: the next agent gets them all, and
+ * `sluice cleanup` gets everything away.
  */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Cleanup, inNetns, must, run, waitFor } from '../command.ts';
 import { loadExample } from '../example.ts';
-import { SluiceInstance } from '../rig.ts';
+import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
+const CLI = join(import.meta.dirname, '../../cli/main.js');
 const TOUR = join(import.meta.dirname, '../../../examples/tour');
 const LOAD_SEC = 8;
 /** A second on an idle machine; more where the other tests compete for its processors. */
@@ -88,10 +93,82 @@ t.test('killing the dataplane pauses an established connection, and it goes on',
   const [dataplane] = instance.dataplanePids();
   const { error, pauseSec } = await underLoad(async () => {
     await kill(dataplane);
-    await waitFor('another dataplane', () => instance.dataplanePids().some((pid) => pid !== dataplane));
+    const isReplaced = () => instance.dataplanePids().some((pid) => pid !== dataplane);
+    await waitFor('another dataplane', isReplaced).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${instance.agent.output()}`);
+    });
   });
   t.notOk(error, 'iperf3 saw no error');
   t.ok(pauseSec <= MAX_PAUSE_SEC, `longest pause: ${pauseSec.toFixed(1)} s`);
   const { stdout } = await inFrontend(`curl -s -m 5 -o /dev/null -w %{http_code} http://${backend}:8080/private`);
   t.equal(stdout, '403', 'the policy is in force again');
+});
+
+/** Twelve pods, every other on a TAP, every third in a namespace that is there already. */
+const CROWD = Array.from({ length: 12 }, (_, i) => ({
+  name: `p${i}`,
+  mode: i % 2 === 0 ? 'veth' : 'tap',
+  isThere: i % 3 === 0,
+}));
+
+t.test('agent and dataplane killed while pods are attached', async (t) => {
+  const crowd = `${name}w`;
+  const host = `${crowd}-host`;
+  const netns = (pod: string) => `${crowd}-x-${pod}`;
+  const folder = `/tmp/${crowd}.yaml`;
+  const makeNetns = async (one: string) => {
+    cleanup.command('ip', 'netns', 'del', one);
+    await must(['ip', 'netns', 'add', one]);
+  };
+  await makeNetns(host);
+  for (const { name: pod, isThere } of CROWD) if (isThere) await makeNetns(netns(pod));
+  const one = await SluiceInstance.start({
+    name: crowd,
+    cleanup,
+    netns: host,
+    netnsPrefix: `${crowd}-`,
+    createNamespaces: true,
+  });
+  cleanup.add(() => rmSync(folder, { force: true }));
+  const documents = CROWD.map(
+    ({ name: pod, mode }) => `apiVersion: v1
+kind: Pod
+metadata: { name: ${pod}, namespace: x, annotations: { sluice.io/attach: ${mode} } }
+`,
+  );
+  writeFileSync(folder, documents.join('---\n'));
+  const journal = `${one.runDir}/state/made.json`;
+  const killHalfWay = async (alsoDataplane: boolean) => {
+    await one.apply(folder);
+    await waitFor('an attachment under way', () => readFileSync(journal, 'utf8').includes('"state":"making"'));
+    for (const pid of alsoDataplane ? one.pids() : [one.agent.pid]) await kill(pid);
+  };
+  const everyone = CROWD.map(({ name: pod }) => `x/${pod}`);
+  for (const alsoDataplane of [false, true]) {
+    await killHalfWay(alsoDataplane);
+    await one.restartAgent();
+    await one.untilReady(everyone);
+    const reached = await Promise.all(
+      CROWD.map(({ name: pod }) => run(inNetns(netns(pod), ['ping', '-c1', '-w5', `${OWN_RANGE.ipv4}.1`]))),
+    );
+    t.strictSame(
+      reached.filter(({ code }) => code !== 0),
+      [],
+      'every pod reaches the host',
+    );
+    await one.delete(folder);
+    await waitFor('all to be gone', async () => (await one.read('/v1/endpoints')).length === 0);
+  }
+  await killHalfWay(true);
+  const cli = ['nsenter', `--net=/run/netns/${host}`, process.execPath, CLI];
+  const { code, stdout, stderr } = await run([...cli, 'cleanup', '--run-dir', one.runDir]);
+  t.equal(code, 0, stderr);
+  t.match(stdout, `removed host port ${crowd}_host`);
+  t.notOk(existsSync(one.runDir));
+  t.notMatch(await must(['ip', '-n', host, '-o', 'link']), `${crowd}_`);
+  t.equal((await run(inNetns(host, ['nft', 'list', 'tables']))).stdout, '');
+  for (const { name: pod, isThere } of CROWD) {
+    t.equal(existsSync(`/run/netns/${netns(pod)}`), isThere, `namespace of ${pod}`);
+    if (isThere) t.not((await run(['ip', '-n', netns(pod), 'link', 'show', 'eth0'])).code, 0);
+  }
 });

@@ -19,7 +19,8 @@ const PRESSURE_HIGH = 0.9;
 export async function printStatus(settings: Settings, options: StatusOptions): Promise<boolean> {
   const status = await new DaemonApi(settings).status();
   const { state } = status.dataplane;
-  const problems = state === 'running' ? status.problems : [`dataplane: ${state}`, ...status.problems];
+  const isTold = state === 'running' || status.problems.some((problem) => problem.startsWith('dataplane is '));
+  const problems = isTold ? status.problems : [`dataplane is ${state}`, ...status.problems];
   const isWell = problems.length === 0;
   const { host } = settings;
   if (settings.output !== 'table') await printDocument(settings, status);

@@ -22,6 +22,7 @@ import { macOf } from './attachment.ts';
 import { Compilation } from './compilation.ts';
 import type { Config } from './config.ts';
 import { Controllers } from './controllers.ts';
+import { spaceProblem } from './disk-space.ts';
 import type { Log } from './log.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import { watchNetns } from './netns.ts';
@@ -146,6 +147,7 @@ export class Agent {
     this.reconciler.kick();
     this.observer.start();
     this.prober.start();
+    this.#lookForSpace();
     this.#watch();
   }
 
@@ -281,9 +283,15 @@ export class Agent {
     this.#endWatches.push(() => clearInterval(timer));
   }
 
-  /** What nobody tells: addresses of the host that came or went, interfaces that vanished. */
+  #lookForSpace(): void {
+    const problem = spaceProblem(this.maps.directory);
+    this.#board.set('space', problem === undefined ? [] : [problem]);
+  }
+
+  /** What nobody tells: addresses of the host that came or went, interfaces that vanished, a file system that fills. */
   #keepHouse(): void {
     this.reconciler.kick();
+    this.#lookForSpace();
     if (!this.#ports.lookForHostAddresses()) return;
     this.#knowHost();
     this.sync();

@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { requireSpace, spaceProblem, unfilledBytes } from './disk-space.ts';
 import { join } from 'node:path';
 import t from 'tap';
 import { readDocuments } from '../policy/document.ts';
@@ -123,6 +134,38 @@ t.test('a list is kept and restored object by object', async (t) => {
   const next = makeStore(directory);
   next.load();
   t.strictSame(names(next.takeChanges()).put, ['Namespace/b']);
+});
+
+t.test('apply() takes all documents or none when the disk does not', async (t) => {
+  const directory = scratch(t as Tap);
+  const store = makeStore(directory);
+  store.apply(pod('web', 'before'), 'x');
+  store.takeChanges();
+  const inTheWay = createHash('sha256').update('Pod/shop/api').digest('hex').slice(0, 32);
+  symlinkSync('/dev/full', join(directory, `objects/${inTheWay}.json.new`));
+  const text = `${pod('web', 'after')}---\n${pod('api')}`;
+  t.throws(() => store.apply(text, 'x'), { message: new RegExp(`^write .*${inTheWay}.json: ENOSPC: no space left`) });
+  t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
+  const next = makeStore(directory);
+  next.load();
+  t.strictSame(names(next.takeChanges()).put, ['Pod/shop/web']);
+  t.equal(next.get({ kind: 'Pod', namespace: 'shop', name: 'web' })?.labels['app'], 'before');
+});
+
+t.test('room for the maps is looked after', async (t) => {
+  const directory = scratch(t as Tap);
+  const MIB = 2 ** 20;
+  writeFileSync(join(directory, 'full'), Buffer.alloc(8192, 1));
+  truncateSync(join(directory, 'full'), 100 * MIB);
+  t.ok(Math.abs(unfilledBytes(directory) - 100 * MIB) < MIB, 'a hole counts, what is written does not');
+  t.throws(() => requireSpace('/run/x', 3 * MIB), {
+    message:
+      'use run directory /run/x: found 3 MiB free, wanted at least 16 MiB for its tables: free some on its file system, or set runDir',
+  });
+  t.doesNotThrow(() => requireSpace('/run/x', 16 * MIB));
+  t.equal(spaceProblem('/run/x/maps', 20 * MIB, 19 * MIB), undefined, 'tables cannot fill it');
+  t.equal(spaceProblem('/run/x/maps', 90 * MIB, 200 * MIB), undefined, 'not yet');
+  t.match(spaceProblem('/run/x/maps', 20 * MIB, 200 * MIB), /20 MiB left .* may grow by 200 MiB/);
 });
 
 t.test('a damaged state file costs its object and is reported', async (t) => {

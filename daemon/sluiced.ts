@@ -8,6 +8,7 @@ import { Agent } from './agent.ts';
 import { apiRoutes } from './api-routes.ts';
 import { ApiServer } from './api-server.ts';
 import { type Config, loadConfig } from './config.ts';
+import { requireSpace } from './disk-space.ts';
 import { takeLock } from './lock.ts';
 import { createLog, type Log } from './log.ts';
 import { VERSION } from './version.ts';
@@ -76,7 +77,13 @@ async function serve(config: Config, log: Log, reread: () => Config): Promise<vo
   const lock = await takeLock(config.runDir, config.name);
   const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
   const dataplaneCommand = [process.execPath, dataplane, '--run-dir', config.runDir];
-  const agent = new Agent({ config, log, dataplaneCommand });
+  const agent = orElse(
+    () => {
+      requireSpace(config.runDir);
+      return new Agent({ config, log, dataplaneCommand });
+    },
+    () => lock.release(),
+  );
   const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
     await api.stop();
@@ -106,6 +113,16 @@ async function serve(config: Config, log: Log, reread: () => Config): Promise<vo
     throw error;
   }
   log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
+}
+
+/** What `make` makes; when it throws, `undo` is done first. */
+function orElse<T>(make: () => T, undo: () => void): T {
+  try {
+    return make();
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }
 
 function reload(agent: Agent, log: Log, reread: () => Config): void {

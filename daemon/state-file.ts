@@ -8,6 +8,13 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+/** What to say of an error, by its code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'ENOSPC: no space left on its file system: free some',
+  EROFS: 'EROFS: its file system is mounted read-only: choose another directory',
+  EACCES: 'EACCES: not allowed: run as root',
+};
+
 /** One document of type T. */
 export class StateFile<T> {
   readonly path: string;
@@ -41,12 +48,42 @@ export class StateFile<T> {
     return fallback;
   }
 
-  /** Replaces the document. */
+  /**
+   * Replaces the document.
+   * @throws Error naming the file, which is then as it was
+   */
   save(value: T): void {
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
-    const temporary = `${this.path}.new`;
-    writeFileSync(temporary, JSON.stringify({ version: this.#version, value }), { mode: 0o600 });
-    renameSync(temporary, this.path);
+    this.stage(value);
+    this.commit();
+  }
+
+  /**
+   * Writes the document beside the file, where `commit` finds it: several can be replaced together, or none.
+   * @throws Error naming the file
+   */
+  stage(value: T): void {
+    try {
+      mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 });
+      writeFileSync(this.#staged, JSON.stringify({ version: this.#version, value }), { mode: 0o600 });
+    } catch (error) {
+      this.unstage();
+      const { code = '' } = error as NodeJS.ErrnoException;
+      throw new Error(`write ${this.path}: ${ADVICE[code] ?? (error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Puts what was staged in place. */
+  commit(): void {
+    renameSync(this.#staged, this.path);
+  }
+
+  /** Gives up what was staged. */
+  unstage(): void {
+    rmSync(this.#staged, { force: true });
+  }
+
+  get #staged(): string {
+    return `${this.path}.new`;
   }
 
   /** Removes the document. */

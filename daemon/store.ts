@@ -9,7 +9,7 @@
  * a restart their rules still lead back to file and line. A request is applied as a whole or not at all.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Document, readDocuments } from '../policy/document.ts';
 import type { PolicyConfig } from '../policy/options.ts';
@@ -72,7 +72,10 @@ export class ObjectStore {
   load(): Problem[] {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const problems: Problem[] = [];
-    for (const name of readdirSync(this.#directory).filter((entry) => entry.endsWith('.json'))) {
+    const names = readdirSync(this.#directory);
+    // Staged by an agent that was killed before it could put them in place.
+    for (const name of names.filter((entry) => entry.endsWith('.new'))) rmSync(join(this.#directory, name));
+    for (const name of names.filter((entry) => entry.endsWith('.json'))) {
       const file = new StateFile<SavedObject | undefined>(join(this.#directory, name), 1);
       const saved = file.load(undefined);
       if (saved === undefined) problems.push(lost(file.path, file.problem ?? 'empty'));
@@ -102,7 +105,9 @@ export class ObjectStore {
     const { documents, problems } = readDocuments(text, file, this.#config);
     if (hasErrors(problems)) return { applied: [], problems };
     const slices = sliceDocuments(text);
-    const applied = documents.map((document) => this.#applyOne(document, slices));
+    const atMs = documents.map(() => this.#nowMs());
+    this.#saveAll(documents.map((document, i) => ({ ...savedForm(document, slices), atMs: atMs[i] })));
+    const applied = documents.map((document, i) => this.#applyOne(document, atMs[i]));
     return { applied, problems };
   }
 
@@ -165,13 +170,23 @@ export class ObjectStore {
     return { put, removed };
   }
 
-  #applyOne(document: Document, slices: readonly Slice[]): AppliedObject {
+  /** @throws Error naming the file that cannot be written; all are then as they were */
+  #saveAll(objects: readonly SavedObject[]): void {
+    const last = new Map(objects.map((saved) => [referenceOf(saved), saved]));
+    const files = [...last].map(([reference, saved]) => ({ file: this.#file(reference), saved }));
+    try {
+      for (const { file, saved } of files) file.stage(saved);
+    } catch (error) {
+      for (const { file } of files) file.unstage();
+      throw error;
+    }
+    for (const { file } of files) file.commit();
+  }
+
+  #applyOne(document: Document, atMs: number): AppliedObject {
     const reference = referenceOf(document);
     const before = winner(this.#versions.get(reference));
     const action = before === undefined ? 'created' : isSameObject(before, document) ? 'unchanged' : 'configured';
-    const slice = slices.findLast(({ firstLine }) => firstLine <= document.line) ?? { firstLine: 1, text: '' };
-    const atMs = this.#nowMs();
-    this.#file(reference).save({ ...nameOf(document), atMs, file: document.file, ...slice });
     this.#set(reference, 'api', { document, atMs });
     return { ...nameOf(document), action };
   }
@@ -209,6 +224,11 @@ export class ObjectStore {
     const digest = createHash('sha256').update(reference).digest('hex').slice(0, 32);
     return new StateFile(join(this.#directory, `${digest}.json`), 1);
   }
+}
+
+function savedForm(document: Document, slices: readonly Slice[]): Omit<SavedObject, 'atMs'> {
+  const slice = slices.findLast(({ firstLine }) => firstLine <= document.line) ?? { firstLine: 1, text: '' };
+  return { ...nameOf(document), file: document.file, ...slice };
 }
 
 function winner(versions: Versions | undefined): Document | undefined {

@@ -189,7 +189,12 @@ export class Supervisor {
     this.#begin('starting');
     if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) };
-    this.#note.save(this.#process);
+    try {
+      this.#note.save(this.#process);
+    } catch (error) {
+      await kill(this.#process); // one that the next agent would not know of
+      throw error;
+    }
     child.once('exit', (code, signal) => this.#died(signal === null ? `exit code ${code}` : signal));
     this.#options.onEvent('dataplane started', { pid: child.pid });
     this.#link = new ControlLink(this.socketPath);
@@ -210,7 +215,7 @@ export class Supervisor {
     const process = this.#process;
     if (process === undefined || this.#state === 'waiting') return;
     if (!isAlive(process)) {
-      this.#died('found dead');
+      if (this.#isAdopted) this.#died('found dead'); // a child of ours says itself how it ended
       return;
     }
     if (this.#link?.isOpen === false) this.#relink();

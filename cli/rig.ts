@@ -5,13 +5,15 @@
  *     up:    namespaces -> /etc/netns files -> apply -> endpoints ready -> init containers -> containers -> listening
  *     down:  containers ended -> objects deleted -> namespaces removed -> state forgotten
  *
- * Each thing made is written to the rig's state before the next is begun. A step of `down` that fails does not stop the
+ * Each thing made is written to the rig's state before the next is begun. Ctrl-C while it goes up takes it down again. A step of `down` that fails does not stop the
  * others; what was in the way is reported at the end, and the state kept for another try.
  */
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from './daemon-api.ts';
-import { EXIT, Failure, sentenceOf } from './failure.ts';
+import { EXIT, EXIT_SIGNAL_BASE, Failure, sentenceOf } from './failure.ts';
+import { untilInterrupted } from './interrupt.ts';
 import { type ManifestFile, parseManifests, readManifests } from './manifest-files.ts';
 import { createNetns, deleteNetns, netnsExists, netnsPids } from './netns.ts';
 import { reportProblems } from './problems.ts';
@@ -48,12 +50,25 @@ export async function rigUp(settings: Settings, options: RigOptions): Promise<Ri
   const plan = planRig(documents, (await api.status()).netnsPrefix ?? '');
   const state: RigState = { name, files: options.files, netns: [], etcFiles: [], pods: [], processes: [], objects: [] };
   try {
-    await raise({ settings, api, files, plan, state, deadline: AbortSignal.timeout(options.waitMs) });
+    const timeout = AbortSignal.timeout(options.waitMs);
+    await untilInterrupted(async (interrupt) => {
+      const deadline = AbortSignal.any([timeout, interrupt]);
+      await raise({ settings, api, files, plan, state, deadline, interrupt });
+    });
   } catch (error) {
     await rigDown(settings, state);
     throw error;
   }
   return state;
+}
+
+/** Between any two steps of raising. @throws Failure once Ctrl-C was pressed */
+function goOn({ state, interrupt }: Raising): void {
+  if (!interrupt.aborted) return;
+  throw new Failure(
+    `raise rig ${state.name}: interrupted: it is down again`,
+    EXIT_SIGNAL_BASE + constants.signals.SIGINT,
+  );
 }
 
 interface Raising {
@@ -62,21 +77,27 @@ interface Raising {
   readonly files: readonly ManifestFile[];
   readonly plan: RigPlan;
   readonly state: RigState;
+  /** Time is up, or Ctrl-C was pressed. */
   readonly deadline: AbortSignal;
+  readonly interrupt: AbortSignal;
 }
 
 async function raise(raising: Raising): Promise<void> {
-  const { settings, api, plan, state, deadline } = raising;
+  const { settings, plan, state, deadline } = raising;
   const save = (): void => saveRig(settings.runDir, state);
   save();
   for (const pod of plan.pods) {
     await makeNetns(pod, state);
     save();
+    goOn(raising);
   }
   await applyFiles(raising);
-  await waitEndpoints(api, plan.pods, deadline);
+  await waitEndpoints(raising);
   for (const pod of plan.pods) {
-    for (const container of pod.initContainers) await runInitContainer(settings.runDir, state.name, pod, container);
+    for (const container of pod.initContainers) {
+      await runInitContainer(settings.runDir, state.name, pod, container);
+      goOn(raising);
+    }
   }
   const started: (() => Promise<void>)[] = [];
   for (const pod of plan.pods) {
@@ -84,10 +105,16 @@ async function raise(raising: Raising): Promise<void> {
       const running = await startContainer(settings.runDir, state.name, pod, container);
       state.processes.push(running);
       save();
+      goOn(raising);
       started.push(() => waitListening(running, pod, container, deadline));
     }
   }
-  for (const listens of started) await listens();
+  for (const listens of started) {
+    await listens().catch((error: unknown) => {
+      goOn(raising);
+      throw error;
+    });
+  }
 }
 
 async function makeNetns(pod: RigPod, state: RigState): Promise<void> {
@@ -118,10 +145,12 @@ async function applyFiles({ settings, api, files, state }: Raising): Promise<voi
   }
 }
 
-async function waitEndpoints(api: DaemonApi, pods: readonly RigPod[], deadline: AbortSignal): Promise<void> {
+async function waitEndpoints(raising: Raising): Promise<void> {
+  const { api, plan, deadline } = raising;
   for (;;) {
+    goOn(raising);
     const endpoints = await api.endpoints();
-    const waiting = pods.flatMap((pod) => {
+    const waiting = plan.pods.flatMap((pod) => {
       const found = endpoints.find((one) => one.namespace === pod.namespace && one.pod === pod.name);
       if (found?.state === 'ready') return [];
       return [`${pod.namespace}/${pod.name} (${found?.problem ?? found?.state ?? 'no endpoint'})`];

@@ -78,6 +78,29 @@ t.test('rig up makes namespaces, attaches pods and waits for their servers', asy
   t.match(await instance.cli('rig', 'up', '-f', manifests), { code: 1, stderr: /it is up already/ });
 });
 
+t.test('rig up waits for TCP and UDP servers, names those that do not come, and undoes everything', async (t) => {
+  const file = join(folder, 'silent.yaml');
+  const pod = (container: string) =>
+    `apiVersion: v1\nkind: Pod\nmetadata: { name: silent, namespace: shop }\nspec: { containers: [${container}] }\n`;
+  const ports = '[{ containerPort: 80 }, { containerPort: 53, protocol: UDP }]';
+  writeFileSync(file, pod(`{ name: c, command: [sleep, "60"], ports: ${ports} }`));
+  const { code, stderr } = await instance.cli('rig', 'up', '-f', file, '--wait', '1s');
+  t.equal(code, 1);
+  t.match(stderr, /run sleep 60 in shop\/silent: does not listen on TCP 80, UDP 53/);
+  const isThere = () => existsSync(`/run/netns/${name}-shop-silent`);
+  t.notOk(isThere());
+  const child = spawn(process.execPath, [CLI, 'rig', 'up', '-f', file, '--run-dir', instance.runDir]);
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  await waitFor('the program', async () => /silent +1 +1\/1/.test((await instance.cli('rig', 'list')).stdout));
+  child.kill('SIGINT');
+  t.equal(await ended, 130);
+  t.equal(said, 'error: raise rig silent: interrupted: it is down again\n');
+  t.notOk(isThere());
+  t.match(await instance.cli('rig', 'list', '-o', 'name'), { stdout: 'rig/shop\n' });
+});
+
 t.test('exec passes the exit code, the end by a signal, and what cannot be run', async (t) => {
   t.match(await exec('shop/server', 'sh', '-c', 'echo out; echo err >&2; exit 28'), {
     code: 28,

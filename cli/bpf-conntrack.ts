@@ -96,7 +96,8 @@ export function conntrackRow(entry: ConntrackEntry, nowSec: number) {
     source: formatIp(...entry.source),
     sourcePort: entry.sourcePort,
     destination: formatIp(...entry.destination),
-    destinationPort: entry.destinationPort,
+    // Of ICMP the second number only keeps kinds apart (dataplane/icmp-tuple.ts).
+    destinationPort: entry.protocol === 1 || entry.protocol === 58 ? 0 : entry.destinationPort,
     expires: words[CT_LIFETIME],
     remaining: words[CT_LIFETIME] - nowSec,
     packets: entry.packets,

@@ -1,8 +1,12 @@
 /**
  * Step 3: which connection a frame belongs to, and what the frame does to it (cilium bpf/lib/conntrack.h).
  *
- * The lookup answers new, established, reply or related. Reply and related skip policy; established does not: it is
- * looked up again, so that a revoked policy bites on the next packet. An entry is made only after an allow (`commit`).
+ * The lookup answers new, established, reply or related. Related skips policy; a reply needs none of its own, but goes by
+ * that of the connection it belongs to, which is looked up again after each change, so that a revoked policy bites on the
+ * next packet in either direction. An entry is made only after an allow (`commit`).
+ *
+ * A TCP segment in the middle of a connection that has no entry makes one, as in Linux (nf_conntrack_tcp_loose). Who began
+ * such a connection nobody knows; so it may not be one that the other side would have to have judged by L7 rules.
  *
  * Life of a TCP entry: SYN only (lives 60 s) -> another segment seen (8000 s) -> closing, by a FIN from each side, or by
  * a RST before the handshake was complete (10 s) -> expired. A SYN on a closing entry opens it anew and is judged as
@@ -19,6 +23,7 @@ import { PROTO_TCP } from './parse.ts';
 // Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
 const {
   CT_FLAGS,
+  CT_FLAG_BEGAN_WITH_SYN,
   CT_FLAG_RX_CLOSING,
   CT_FLAG_SEEN_NON_SYN,
   CT_FLAG_TX_CLOSING,
@@ -48,14 +53,23 @@ export function isAlive(words: Int32Array, base: number): boolean {
   return (words[base + CT_FLAGS] & CLOSING) !== CLOSING;
 }
 
-/** A SYN that reuses the ports of a connection which has ended: to be judged as new. */
-export function isReopening(words: Int32Array, base: number, f: Frame): boolean {
-  return f.protocol === PROTO_TCP && (f.tcpFlags & (tcp.SYN | tcp.ACK)) === tcp.SYN && !isAlive(words, base);
+/** A segment that begins a connection. */
+export function isOpening(f: Frame): boolean {
+  return f.protocol === PROTO_TCP && (f.tcpFlags & (tcp.SYN | tcp.ACK)) === tcp.SYN;
 }
 
-/** Forgets what an earlier connection on the same ports left behind. */
-export function reopen(words: Int32Array, base: number): void {
-  words[base + CT_FLAGS] &= ~(CLOSING | CT_FLAG_SEEN_NON_SYN);
+/**
+ * A SYN that uses the ports of a connection which has ended, or comes from the side that did not begin it: a connection
+ * of its own, to be judged as new.
+ */
+export function isReopening(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
+  return isOpening(f) && (isReply || !isAlive(words, base));
+}
+
+/** Begins an entry with frame `f`, and forgets what an earlier connection on the same ports left behind. */
+export function reopen(words: Int32Array, base: number, f: Frame): void {
+  words[base + CT_FLAGS] &= ~(CLOSING | CT_FLAG_SEEN_NON_SYN | CT_FLAG_BEGAN_WITH_SYN);
+  if (isOpening(f)) words[base + CT_FLAGS] |= CT_FLAG_BEGAN_WITH_SYN;
   words[base + CT_TX_FLAGS_SEEN] = 0;
   words[base + CT_RX_FLAGS_SEEN] = 0;
   words[base + CT_LAST_TX_REPORT] = 0;

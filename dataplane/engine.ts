@@ -23,11 +23,12 @@ import {
   DROP_MIN,
   DROP_MULTICAST_HANDLED,
   DROP_PROXY_UNKNOWN_PROTO,
+  DROP_STREAM_CLOSED,
   DROP_TTL_EXCEEDED,
 } from '../wire/reasons.ts';
 import { CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import type { Deliverer } from './deliver.ts';
-import { restorePorts } from './fragments.ts';
+import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
 import { CONSUMED, type Identifier, IDENTITY_WORLD } from './identify.ts';
 import { parse, PROTO_TCP } from './parse.ts';
@@ -73,6 +74,7 @@ export class Engine {
   readonly #egressTrial = new Decision(DIRECTION_EGRESS);
   readonly #ingressTrial = new Decision(DIRECTION_INGRESS);
   readonly #none = new Decision(0);
+  readonly #spare = new Decision(0);
   /** The direction whose policy dropped the frame under way. */
   #culprit: Decision = this.#none;
   #world = 0;
@@ -114,6 +116,7 @@ export class Engine {
     let outcome = parse(f);
     if (outcome === 0 && f.isFragment) restorePorts(f, this.#fragments, this.#tracker.life.nowSec);
     if (outcome === 0 && !this.#tracker.recall(f, this.#world)) outcome = this.#admit(f);
+    if (outcome === 0 && f.isFragment) notePorts(f, this.#fragments, this.#tracker.life.nowSec);
     if (outcome === 0) outcome = this.#redirect(f) || this.forward(f);
     if (outcome !== 0) this.#stop(f, outcome);
   }
@@ -132,14 +135,21 @@ export class Engine {
   }
 
   #admit(f: Frame): number {
-    return this.#identifier.identify(f) || this.#tracker.track(f) || this.#judge(f) || this.#commit(f);
+    return (
+      this.#identifier.identify(f) ||
+      this.#tracker.track(f) ||
+      this.#judge(f) ||
+      this.#judgeUnknownStream(f) ||
+      this.#commit(f)
+    );
   }
 
-  /** Egress policy of a local source, then ingress policy of a local destination; replies and related skip both. */
+  /** Egress policy of a local source, then ingress policy of a local destination. An error goes with what it is about. */
   #judge(f: Frame): number {
     this.#egress.clear();
     this.#ingress.clear();
-    if (f.ctStatus === CT_REPLY || f.ctStatus === CT_RELATED) return 0;
+    if (f.ctStatus === CT_RELATED) return 0;
+    if (f.ctStatus === CT_REPLY) return this.#judgeReply(f);
     return (
       this.#judgeSide(f, f.port, f.dstIdentity, 1, this.#egress) ||
       this.#judgeSide(f, f.outPort, f.srcIdentity, 0, this.#ingress)
@@ -158,6 +168,52 @@ export class Engine {
     return 0;
   }
 
+  /**
+   * A reply goes by what is said of the connection, whose first frame went the other way: a denial that is new cuts both
+   * directions, and a reply needs no policy of its own.
+   */
+  #judgeReply(f: Frame): number {
+    return (
+      this.#judgeReplySide(f, f.outPort, f.srcIdentity, 1, this.#egress) ||
+      this.#judgeReplySide(f, f.port, f.dstIdentity, 0, this.#ingress)
+    );
+  }
+
+  #judgeReplySide(f: Frame, side: number, remote: number, isEgress: 0 | 1, decision: Decision): number {
+    const policy = this.#ports.policy[side];
+    if (policy === null && this.#ports.role[side] !== ROLE_POD) return 0;
+    judge(f, policy, remote, isEgress, decision);
+    decision.isAudited = decision.verdict < 0 && this.#isAuditing(side, decision);
+    if (decision.verdict < 0 && !decision.isAudited) return -decision.verdict;
+    if (decision.isAudited) decision.verdict = 0;
+    decision.statsHandle = this.#statsOf(this.#ports.endpoint[side], decision);
+    return 0;
+  }
+
+  /**
+   * A connection that was found in its middle may be the other side's. Then it would have been judged the other way round;
+   * and if that means L7 rules, its place in the stream is lost, and it cannot go on.
+   */
+  #judgeUnknownStream(f: Frame): number {
+    if (f.protocol !== PROTO_TCP || f.ctStatus === CT_RELATED || this.#tracker.isBeginKnown(f)) return 0;
+    const { isReply } = f;
+    const opener = isReply ? f.port : f.outPort;
+    const other = isReply ? f.outPort : f.port;
+    const openerIdentity = isReply ? f.srcIdentity : f.dstIdentity;
+    const otherIdentity = isReply ? f.dstIdentity : f.srcIdentity;
+    f.isReply = !isReply;
+    const isRedirected = this.#redirects(f, opener, otherIdentity, 1) || this.#redirects(f, other, openerIdentity, 0);
+    f.isReply = isReply;
+    return isRedirected ? DROP_STREAM_CLOSED : 0;
+  }
+
+  #redirects(f: Frame, side: number, remote: number, isEgress: 0 | 1): boolean {
+    const policy = this.#ports.policy[side];
+    if (policy === null) return false;
+    judge(f, policy, remote, isEgress, this.#spare);
+    return this.#spare.verdict > 0;
+  }
+
   /** A policy under trial is looked up beside the others; what it would have dropped passes, and is told as AUDIT. */
   #wouldFailTrial(f: Frame, side: number, remote: number, isEgress: 0 | 1): boolean {
     const trial = this.#ports.trial[side];
@@ -172,7 +228,7 @@ export class Engine {
 
   /** A denial: told, and final unless the endpoint is only being audited. */
   #refuse(f: Frame, side: number, decision: Decision): number {
-    decision.isAudited = (this.#audit || this.#ports.isAudited[side] !== 0) && -decision.verdict !== DROP_EP_NOT_READY;
+    decision.isAudited = this.#isAuditing(side, decision);
     if (!decision.isAudited || f.ctStatus === CT_NEW) this.#recorder.verdict(f, decision, 0);
     if (!decision.isAudited) {
       this.#culprit = decision;
@@ -180,6 +236,10 @@ export class Engine {
     }
     decision.verdict = 0;
     return 0;
+  }
+
+  #isAuditing(side: number, decision: Decision): boolean {
+    return (this.#audit || this.#ports.isAudited[side] !== 0) && -decision.verdict !== DROP_EP_NOT_READY;
   }
 
   #statsOf(endpoint: number, decision: Decision): number {

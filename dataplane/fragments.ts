@@ -5,19 +5,24 @@
  */
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
 import type { Frame } from '../wire/frame.ts';
+import { icmpTypeOf } from './icmp-tuple.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 
-/** Notes a first fragment's ports, or fills in those of a later one. @param nowSec monotonic seconds */
+/**
+ * Notes the ports of a first fragment that may pass. Not before: a sender that is not who he says he is must not name the
+ * ports of other people's fragments.
+ * @param nowSec monotonic seconds
+ */
+export function notePorts(f: Frame, fragments: FragmentMap, nowSec: number): void {
+  if (f.isFirstFragment) fragments.insert(f, f.srcPort, f.dstPort, nowSec);
+}
+
+/** Fills in the ports of a later fragment. @param nowSec monotonic seconds */
 export function restorePorts(f: Frame, fragments: FragmentMap, nowSec: number): void {
-  if (f.isFirstFragment) {
-    fragments.insert(f, f.srcPort, f.dstPort, nowSec);
-    return;
-  }
+  if (f.isFirstFragment) return;
   const slot = fragments.lookup(f, nowSec);
   if (slot < 0) return;
   f.srcPort = fragments.srcPort(slot);
   f.dstPort = fragments.dstPort(slot);
-  // Of ICMP only echoes have ports, and the side the identifier stands on tells request from reply.
-  if (f.protocol === PROTO_ICMP) f.icmpType = f.srcPort !== 0 ? 8 : 0;
-  else if (f.protocol === PROTO_ICMPV6) f.icmpType = f.srcPort !== 0 ? 128 : 129;
+  if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) f.icmpType = icmpTypeOf(f, f.protocol);
 }

@@ -3,7 +3,8 @@
  *
  * Every later step relies on what is checked here, once per layer: that the header lies inside the frame, that the IP
  * length does, and that the L4 header is whole. Nothing is trusted that the frame says about itself: padding behind the
- * IP length never counts, a second ethertype never hides behind a tag, a fragment never overlaps a port number.
+ * IP length never counts, a second ethertype never hides behind a tag, a fragment never overlaps a port number, and what
+ * the virtio-net header asks of others is only what a stack would ask.
  */
 import * as arp from '../wire/arp.ts';
 import * as ethernet from '../wire/ethernet.ts';
@@ -23,8 +24,11 @@ import {
   DROP_VLAN_FILTERED,
 } from '../wire/reasons.ts';
 import * as sctp from '../wire/sctp.ts';
+import * as offload from '../wire/offload.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
+import * as vnet from '../wire/virtio-net.ts';
+import { setIcmpPorts } from './icmp-tuple.ts';
 
 export const PROTO_ICMP = 1;
 export const PROTO_TCP = 6;
@@ -55,13 +59,40 @@ export function parse(f: Frame): number {
   f.srcEndpoint = 0;
   f.dstEndpoint = 0;
   f.ctStatus = 0;
-  if (etherType === ethernet.ETHERTYPE_IPV4) return parseIpv4(f);
-  if (etherType === ethernet.ETHERTYPE_IPV6) return parseIpv6(f);
+  if (etherType === ethernet.ETHERTYPE_IPV4) return parseIpv4(f) || checkOffload(f);
+  if (etherType === ethernet.ETHERTYPE_IPV6) return parseIpv6(f) || checkOffload(f);
+  if (vnet.flags(f.bytes, f.offset) & vnet.FLAG_NEEDS_CSUM || gsoTypeOf(f) !== vnet.GSO_NONE) return DROP_INVALID;
   if (etherType === ethernet.ETHERTYPE_ARP)
     return arp.check(f.bytes, f.l3Offset, f.length - ethernet.HEADER_BYTES) < 0 ? DROP_INVALID : 0;
   if (etherType < ethernet.ETHERTYPE_MIN) return DROP_UNSUPPORTED_L2;
   const isTag = etherType === ethernet.ETHERTYPE_VLAN || etherType === ethernet.ETHERTYPE_QINQ;
   return isTag ? DROP_VLAN_FILTERED : DROP_UNKNOWN_L3;
+}
+
+/**
+ * What the sender left to others must be what any stack would leave: the checksum in the checksum field, segments of the
+ * frame's own protocol. Whoever finishes the frame later does as the virtio-net header says, and would write wherever it
+ * points: into a port, an address or a request that has been judged.
+ */
+function checkOffload(f: Frame): number {
+  const { bytes, offset, protocol } = f;
+  const gsoType = gsoTypeOf(f);
+  if (gsoType !== vnet.GSO_NONE && !isOwnSegmentation(f, gsoType)) return DROP_INVALID;
+  if ((vnet.flags(bytes, offset) & vnet.FLAG_NEEDS_CSUM) === 0) return 0;
+  const field = protocol === PROTO_SCTP ? sctp.CHECKSUM_OFFSET : offload.checksumOffset(protocol);
+  const isItsChecksum =
+    vnet.csumStart(bytes, offset) === f.l4Offset - offset && vnet.csumOffset(bytes, offset) === field;
+  return isItsChecksum && !f.isFragment ? 0 : DROP_INVALID;
+}
+
+function gsoTypeOf(f: Frame): number {
+  return vnet.gsoType(f.bytes, f.offset) & ~vnet.GSO_ECN;
+}
+
+function isOwnSegmentation(f: Frame, gsoType: number): boolean {
+  if (f.isFragment || vnet.gsoSize(f.bytes, f.offset) === 0) return false;
+  if (gsoType === vnet.GSO_UDP_L4) return f.protocol === PROTO_UDP;
+  return f.protocol === PROTO_TCP && gsoType === (f.family === 4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6);
 }
 
 function parseIpv4(f: Frame): number {
@@ -179,7 +210,7 @@ function parsePorts(f: Frame, headerBytes: number, end: number): number {
   return 0;
 }
 
-/** An echo's identifier stands for its source port, an echo reply's for its destination port (bpf/lib/conntrack.h). */
+/** What stands for the ports of a message is told in icmp-tuple.ts. */
 function parseIcmp(f: Frame, end: number): number {
   if ((f.protocol === PROTO_ICMP) !== (f.family === 4)) return DROP_CT_UNKNOWN_PROTO;
   const type = icmp.type(f.bytes, f.l4Offset);
@@ -187,19 +218,8 @@ function parseIcmp(f: Frame, end: number): number {
   f.icmpCode = icmp.code(f.bytes, f.l4Offset);
   f.payloadOffset = f.l4Offset + icmp.HEADER_BYTES;
   f.payloadLength = end - f.payloadOffset;
-  f.srcPort = 0;
-  f.dstPort = 0;
-  if (isEchoRequest(f)) f.srcPort = icmp.identifier(f.bytes, f.l4Offset);
-  else if (isEchoReply(f)) f.dstPort = icmp.identifier(f.bytes, f.l4Offset);
+  setIcmpPorts(f, f.protocol, type, icmp.identifier(f.bytes, f.l4Offset));
   return 0;
-}
-
-export function isEchoRequest(f: Frame): boolean {
-  return f.protocol === PROTO_ICMP ? f.icmpType === 8 : f.protocol === PROTO_ICMPV6 && f.icmpType === 128;
-}
-
-function isEchoReply(f: Frame): boolean {
-  return f.protocol === PROTO_ICMP ? f.icmpType === 0 : f.protocol === PROTO_ICMPV6 && f.icmpType === 129;
 }
 
 /** ICMPv4 3, 11, 12 and ICMPv6 1 to 4: errors that quote the packet they are about. */

@@ -8,6 +8,7 @@
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DIRECTION_EGRESS, DIRECTION_INGRESS, REASON_FORWARDED } from '../wire/reasons.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 
 /** What this file needs of the pinned event ring. */
 export interface EventSink {
@@ -155,7 +156,8 @@ export class Recorder {
     event.setIdentities(bytes, at, f.srcIdentity, f.dstIdentity);
     event.setSourceEndpoint(bytes, at, f.srcEndpoint);
     event.setDestinationEndpoint(bytes, at, f.dstEndpoint);
-    event.setDstPort(bytes, at, f.dstPort);
+    const isIcmp = f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6; // what stands for its ports are none
+    event.setDstPort(bytes, at, isIcmp ? 0 : f.dstPort);
     event.setProtocol(bytes, at, f.protocol);
     event.setIfindex(bytes, at, f.port);
   }

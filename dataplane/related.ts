@@ -8,6 +8,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
 import * as tcp from '../wire/tcp.ts';
+import { setIcmpPorts } from './icmp-tuple.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 
 const V4_MAPPED = 0xffff;
@@ -71,15 +72,11 @@ export class QuotedTuple {
 
   #readPorts(bytes: Uint8Array): void {
     const at = this.l4Offset;
-    this.srcPort = 0;
-    this.dstPort = 0;
     if (this.protocol !== PROTO_ICMP && this.protocol !== PROTO_ICMPV6) {
       this.srcPort = tcp.srcPort(bytes, at);
       this.dstPort = tcp.dstPort(bytes, at);
       return;
     }
-    const type = icmp.type(bytes, at);
-    if (type === 8 || type === 128) this.srcPort = icmp.identifier(bytes, at);
-    else this.dstPort = icmp.identifier(bytes, at);
+    setIcmpPorts(this, this.protocol, icmp.type(bytes, at), icmp.identifier(bytes, at));
   }
 }

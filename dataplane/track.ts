@@ -11,7 +11,16 @@ import * as row from '../policy-maps/conntrack-row.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
-import { CT_ESTABLISHED, CT_NEW, CT_RELATED, CT_REPLY, isReopening, Lifecycle, reopen } from './conntrack.ts';
+import {
+  CT_ESTABLISHED,
+  CT_NEW,
+  CT_RELATED,
+  CT_REPLY,
+  isOpening,
+  isReopening,
+  Lifecycle,
+  reopen,
+} from './conntrack.ts';
 import { isIcmpError, PROTO_TCP } from './parse.ts';
 import { type PortTable, ROLE_POD } from './port-table.ts';
 import { QuotedTuple } from './related.ts';
@@ -24,6 +33,7 @@ const {
   CT_EGRESS_COOKIE,
   CT_EGRESS_STATS,
   CT_EGRESS_VERDICT,
+  CT_FLAG_BEGAN_WITH_SYN,
   CT_FLAG_PROXY_REDIRECT,
   CT_FLAG_SEEN_REPLY,
   CT_FLAGS,
@@ -71,7 +81,7 @@ export class Tracker {
    * @param world the world generation, read before the batch
    */
   recall(f: Frame, world: number): boolean {
-    if (f.family === 0) return false;
+    if (f.family === 0 || isIcmpError(f)) return false;
     const table = this.tableOf(f.protocol);
     const found = table.lookup(f);
     if (found < 0) return false;
@@ -80,7 +90,7 @@ export class Tracker {
     const isReply = (found & 1) !== 0;
     if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.life.nowSec) return false;
     if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
-    if (!this.#isFromItsEnd(f) || isReopening(words, base, f)) return false;
+    if (!this.#isFromItsEnd(f) || isReopening(words, base, f, isReply)) return false;
     f.ctSlot = found >> 1;
     f.isReply = isReply;
     f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
@@ -102,8 +112,10 @@ export class Tracker {
     const found = table.lookup(f);
     if (found < 0) return 0;
     const base = (found >> 1) * CT_ROW_WORDS;
-    if (table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f)) {
-      table.remove(found >> 1); // ended: whoever uses these ports now begins anew, and may be the other side
+    const isOver =
+      table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f, (found & 1) !== 0);
+    if (isOver || !isBetween(table.words, base, f, (found & 1) !== 0)) {
+      table.remove(found >> 1); // whoever uses these addresses and ports now begins anew, and may be the other side
       return 0;
     }
     f.ctSlot = found >> 1;
@@ -112,22 +124,30 @@ export class Tracker {
     return 0;
   }
 
+  /** Whether it is known which end began the connection of a tracked TCP segment. */
+  isBeginKnown(f: Frame): boolean {
+    if (f.ctSlot < 0) return isOpening(f);
+    return (this.tcp.words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & CT_FLAG_BEGAN_WITH_SYN) !== 0;
+  }
+
   /**
    * Stores what was decided, in a new entry for a new connection.
    * @returns 0, or 155 when the table takes no more
    */
   commit(f: Frame, egress: Decision, ingress: Decision, world: number): number {
-    if (f.ctStatus === CT_RELATED || (f.isFragment && !f.isFirstFragment && f.ctSlot < 0)) return 0;
+    if (f.ctStatus === CT_RELATED || isIcmpError(f) || (f.isFragment && !f.isFirstFragment && f.ctSlot < 0)) return 0;
     const table = this.tableOf(f.protocol);
     if (f.ctStatus === CT_NEW) {
       f.ctSlot = table.insert(f);
       if (f.ctSlot < 0) return DROP_CT_CREATE_FAILED;
-      reopen(table.words, f.ctSlot * CT_ROW_WORDS);
+      reopen(table.words, f.ctSlot * CT_ROW_WORDS, f);
     }
     const { words } = table;
     const base = f.ctSlot * CT_ROW_WORDS;
     this.#storeEnds(words, base, f);
-    if (f.isReply) return 0; // a reply proves nothing about policy: the next forward frame is judged
+    const isRedirected = egress.verdict > 0 || ingress.verdict > 0;
+    // A forward frame tells the L7 engine of its rules, so one must come this way.
+    if (f.isReply && (isRedirected || (words[base + CT_FLAGS] & CT_FLAG_PROXY_REDIRECT) !== 0)) return 0;
     words[base + CT_EGRESS_VERDICT] = egress.verdict;
     words[base + CT_INGRESS_VERDICT] = ingress.verdict;
     words[base + CT_EGRESS_COOKIE] = egress.cookie;
@@ -135,7 +155,7 @@ export class Tracker {
     words[base + CT_EGRESS_STATS] = egress.statsHandle;
     words[base + CT_INGRESS_STATS] = ingress.statsHandle;
     words[base + CT_MATCH_TYPES] = egress.matchType | (ingress.matchType << 8);
-    if (egress.verdict > 0 || ingress.verdict > 0) words[base + CT_FLAGS] |= CT_FLAG_PROXY_REDIRECT;
+    if (isRedirected) words[base + CT_FLAGS] |= CT_FLAG_PROXY_REDIRECT;
     words[base + CT_WORLD_GENERATION] = world;
     return 0;
   }
@@ -185,6 +205,14 @@ export class Tracker {
     words[base + (f.isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)] = f.srcIdentity;
     words[base + (f.isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)] = f.dstIdentity;
   }
+}
+
+/** Whether the ends of an entry are still the same endpoints: an address may have gone to another pod. */
+function isBetween(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
+  return (
+    words[base + (isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)] === f.srcEndpoint &&
+    words[base + (isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)] === f.dstEndpoint
+  );
 }
 
 function isSentByQuotedPeer(f: Frame, quoted: QuotedTuple): boolean {

@@ -10,6 +10,7 @@ import type { PolicyMap } from '../policy-maps/policy-map.ts';
 import { MATCH_ALL, MATCH_NONE } from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_EP_NOT_READY } from '../wire/reasons.ts';
+import { requestTypeOf } from './icmp-tuple.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 import type { Verdict } from './record.ts';
 
@@ -62,7 +63,7 @@ export function judge(f: Frame, policy: PolicyMap | null, remote: number, isEgre
     decision.verdict = -DROP_EP_NOT_READY;
     return;
   }
-  const lacksPorts = f.isFragment && !f.isFirstFragment && f.dstPort === 0;
+  const lacksPorts = f.isFragment && !f.isFirstFragment && f.dstPort === 0 && f.srcPort === 0;
   decision.verdict = lacksPorts
     ? policy.lookupFragment(remote, isEgress, f.protocol)
     : policy.lookup(remote, isEgress, f.protocol, policyPort(f));
@@ -74,6 +75,8 @@ export function judge(f: Frame, policy: PolicyMap | null, remote: number, isEgre
   decision.entryPoint = policy.entryPoint;
 }
 
+/** The port, or ICMP type, that the connection was opened to. */
 function policyPort(f: Frame): number {
-  return f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6 ? f.icmpType : f.dstPort;
+  if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) return f.isReply ? requestTypeOf(f) : f.icmpType;
+  return f.isReply ? f.srcPort : f.dstPort;
 }

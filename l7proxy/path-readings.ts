@@ -6,7 +6,8 @@
  * order, until nothing new appears, and a request is allowed only if each of the results is.
  *
  *   decode         %41 -> A (one round; the closure gives double decoding)
- *   overlong       %c0%af, two bytes that careless UTF-8 decoders take for `/`
+ *   wide           %u002f, %uff0f (IIS)
+ *   overlong       %c0%af, %e0%80%af: bytes that careless UTF-8 decoders take for `/`, encoded or not
  *   parameters     /a;v=1/b -> /a/b (servlets)
  *   slashes        //a -> /a
  *   dots           /a/./b -> /a/b, /a/../b -> /b; above the root stays at the root
@@ -28,6 +29,7 @@ const BACKSLASH = 92;
 const SLASH = 47;
 const DOT = 46;
 const QUESTION = 63;
+const NOT_ASCII = 0x80;
 
 /** Whether bytes[from, to) has but one reading. */
 export function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
@@ -35,7 +37,7 @@ export function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
   for (let p = from; p < to; p++) {
     const byte = bytes[p];
     if (byte === QUESTION) return true;
-    if (byte === PERCENT || byte === SEMICOLON || byte === BACKSLASH) return false;
+    if (byte === PERCENT || byte === SEMICOLON || byte === BACKSLASH || byte >= NOT_ASCII) return false;
     if ((byte === SLASH || byte === DOT) && previous === SLASH) return false;
     previous = byte;
   }
@@ -61,6 +63,7 @@ export function pathReadings(target: string): string[] | undefined {
 
 const STEPS: readonly ((path: string) => string)[] = [
   decode,
+  decodeWide,
   overlong,
   (path) => path.replace(/;[^/]*/g, ''),
   (path) => path.replace(/\/\/+/g, '/'),
@@ -73,10 +76,20 @@ function decode(path: string): string {
   return path.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-function overlong(path: string): string {
-  return path.replace(/[\xc0\xc1][\x80-\xbf]/g, (pair) =>
-    String.fromCharCode(((pair.charCodeAt(0) & 3) << 6) | (pair.charCodeAt(1) & 63)),
+function decodeWide(path: string): string {
+  return path.replace(/%u(?:00([0-7][0-9a-f])|ff([0-5][0-9a-f]))/gi, (_, ascii?: string, fullWidth?: string) =>
+    String.fromCharCode(
+      ascii !== undefined ? Number.parseInt(ascii, 16) : (Number.parseInt(fullWidth as string, 16) + 32) & 0x7f,
+    ),
   );
+}
+
+/** Of the last two bytes of an overlong form: all before them are zeros. */
+function overlong(path: string): string {
+  return path.replace(/(?:[\xc0\xc1]|\xe0[\x80\x81]|\xf0\x80[\x80\x81])[\x80-\xbf]/g, (form) => {
+    const high = form.charCodeAt(form.length - 2) & 1;
+    return String.fromCharCode((high << 6) | (form.charCodeAt(form.length - 1) & 63));
+  });
 }
 
 /** RFC 3986 5.2.4, which keeps empty segments: `//` is another step. */

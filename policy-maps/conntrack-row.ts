@@ -87,3 +87,5 @@ export const CT_FLAG_SEEN_REPLY = 1 << 17;
 export const CT_FLAG_RELATED = 1 << 18;
 /** The first verdict was made with policy audit mode letting it pass. */
 export const CT_FLAG_AUDITED = 1 << 19;
+/** The entry was made by a SYN, so it is known which end began the connection. */
+export const CT_FLAG_BEGAN_WITH_SYN = 1 << 20;

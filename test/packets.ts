@@ -79,6 +79,24 @@ export function pingFrame(options: PingOptions): Uint8Array {
   });
 }
 
+export interface IcmpOptions extends Ends {
+  readonly type: number;
+  /** Bytes 4 to 7. */
+  readonly rest?: number;
+  readonly body?: Uint8Array;
+}
+
+/** Any ICMP message. */
+export function icmpFrame(options: IcmpOptions): Uint8Array {
+  const body = options.body ?? new Uint8Array(12);
+  const protocol = options.to.includes(':') ? ipv6.PROTOCOL_ICMPV6 : ipv4.PROTOCOL_ICMP;
+  return build(options, protocol, icmp.HEADER_BYTES + body.length, (bytes, at) => {
+    icmp.emit(bytes, at, options.type, 0, options.rest ?? 0);
+    bytes.set(body, at + icmp.HEADER_BYTES);
+    return at + icmp.HEADER_BYTES;
+  });
+}
+
 /** Ethernet and IP around an L4 of `l4Bytes`, which `emit` writes; it answers where the payload begins. */
 function build(
   ends: Ends,

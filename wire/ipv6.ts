@@ -11,7 +11,8 @@
  *  3. a routing header only when nothing is left of its route (else the destination that policy would judge is not the
  *     one the packet ends at), type 0 included (RFC 5095);
  *  4. one fragment header; of a later fragment nothing behind that header is read;
- *  5. a first fragment holds the whole chain (RFC 7112), which follows from 1.
+ *  5. a first fragment holds the whole chain (RFC 7112), which follows from 1, and nothing of it behind the fragment
+ *     header: a later fragment could overlap it, and what follows it, without looking as if it did.
  */
 import { i32, setI32, setU16, u16 } from './bytes.ts';
 
@@ -120,6 +121,7 @@ export function walkExtensions(bytes: Uint8Array, offset: number, end: number, w
     if (at + size > end) return -1;
     if (next === PROTOCOL_HOP_BY_HOP && count > 0) return -1;
     if (next === PROTOCOL_ROUTING && bytes[at + 3] !== 0) return -1;
+    if (fragmented && walk.isFragment) return -1;
     if (next === PROTOCOL_FRAGMENT) {
       if (fragmented) return -1;
       fragmented = true;

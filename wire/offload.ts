@@ -101,7 +101,7 @@ export function leaveUndone(frame: Frame): void {
 
 /**
  * Finishes the checksum of a frame with NEEDS_CSUM, as the kernel's skb_checksum_help does: from the virtio-net header
- * alone, so it needs no parse. Frames without the flag are left alone. A frame with a GSO type is one segment too many
+ * alone, so it needs no parse. It writes where that header says: frames of others must have been through `parse`. Frames without the flag are left alone. A frame with a GSO type is one segment too many
  * for one checksum: cut it first.
  * @param frameOffset the Ethernet header @param frameLength bytes from there on, without padding
  * @returns 0, or -1 when the header points outside the frame (which is then untouched)
@@ -112,8 +112,13 @@ export function finish(bytes: Uint8Array, frameOffset: number, frameLength: numb
   const start = vnet.csumStart(bytes, frameOffset);
   const field = start + vnet.csumOffset(bytes, frameOffset);
   if (field + 2 > frameLength) return -1;
-  const checksum = complement(sum(bytes, frameOffset + start, frameLength - start, 0));
-  setU16(bytes, frameOffset + field, checksum === 0 ? 0xffff : checksum);
+  if (vnet.csumOffset(bytes, frameOffset) === sctp.CHECKSUM_OFFSET) {
+    if (start + sctp.HEADER_BYTES > frameLength) return -1;
+    sctp.setChecksum(bytes, frameOffset + start, sctp.crc32c(bytes, frameOffset + start, frameLength - start));
+  } else {
+    const checksum = complement(sum(bytes, frameOffset + start, frameLength - start, 0));
+    setU16(bytes, frameOffset + field, checksum === 0 ? 0xffff : checksum);
+  }
   vnet.setFlags(bytes, frameOffset, flags & ~vnet.FLAG_NEEDS_CSUM);
   vnet.setCsumStart(bytes, frameOffset, 0);
   vnet.setCsumOffset(bytes, frameOffset, 0);

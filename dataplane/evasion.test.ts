@@ -1,0 +1,247 @@
+/** Ways around a policy that have been tried, kept so that they stay closed. The evader is the client. */
+import t, { type Test } from 'tap';
+import { ALLOW_ALL, entry, forAnyPeer, type PodOptions, World, type WorldPod } from '../test/dataplane-world.ts';
+import { icmpFrame, pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
+import { setU16, setU16le } from '../wire/bytes.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as ipv6 from '../wire/ipv6.ts';
+import * as tcp from '../wire/tcp.ts';
+import * as vnet from '../wire/virtio-net.ts';
+import type { StreamProxy } from './redirect.ts';
+
+const CLIENT = '10.0.0.2';
+const SERVER = '10.0.0.3';
+const THIRD = '10.0.0.4';
+const SERVER6 = 'fd00::3';
+const ETH = 14;
+const IP = 20;
+
+const EGRESS_OPEN = forAnyPeer({ egress: true });
+const INGRESS_OPEN = forAnyPeer({});
+
+interface Trio {
+  world: World;
+  client: WorldPod;
+  server: WorldPod;
+  third: WorldPod;
+}
+
+function trio(t: Test, server: Partial<PodOptions>, makeProxy?: () => StreamProxy): Trio {
+  const world = new World(makeProxy === undefined ? {} : { makeProxy });
+  t.teardown(() => world.close());
+  return {
+    world,
+    client: world.add({ addresses: [CLIENT, 'fd00::2'], identity: 1001 }),
+    server: world.add({ addresses: [SERVER, SERVER6], identity: 1002, ...server }),
+    third: world.add({ addresses: [THIRD, 'fd00::4'], identity: 1003 }),
+  };
+}
+
+/** Sends a frame. @returns 0 when it came out at `to`, else the reason it was dropped for */
+function attempt(world: World, from: WorldPod, to: WorldPod, frame: Uint8Array, header?: Uint8Array): number {
+  world.received(to);
+  world.drops();
+  world.send(from, frame, header);
+  const [reason = 0] = world.drops();
+  return world.received(to).length > 0 ? 0 : reason;
+}
+
+t.test('an allowed ICMP type opens no other type and no other direction', async (t) => {
+  for (const [family, to, back, echo, others] of [
+    ['IPv4', SERVER, CLIENT, 8, [13, 5, 15, 17]],
+    ['IPv6', SERVER6, 'fd00::2', 128, [139, 130, 150]],
+  ] as const) {
+    const protocol = family === 'IPv4' ? 1 : 58;
+    const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol, port: echo })];
+    for (const id of [0, 8, 13, 128, 256, 0xffff, 0xfffe]) {
+      const { world, client, server } = trio(t, { policy });
+      world.setPolicy(client, EGRESS_OPEN);
+      t.equal(attempt(world, client, server, pingFrame({ from: client, to, id })), 0, `${family} echo ${id}`);
+      const answer = pingFrame({ from: server, to: back, id, isReply: true });
+      t.equal(attempt(world, server, client, answer), 0, 'and its reply');
+      for (const type of others) {
+        const other = icmpFrame({ from: client, to, type, rest: id << 16 });
+        t.equal(attempt(world, client, server, other), 133, `type ${type} after echo ${id}`);
+        const reverse = icmpFrame({ from: server, to: back, type, rest: id << 16 });
+        t.equal(attempt(world, server, client, reverse), 133, `type ${type} as a reply to echo ${id}`);
+      }
+      for (const near of [id, (id + 1) & 0xffff, (id - 1) & 0xffff]) {
+        const echoBack = pingFrame({ from: server, to: back, id: near });
+        t.equal(attempt(world, server, client, echoBack), 133, `a request ${near} is no reply to request ${id}`);
+      }
+    }
+  }
+});
+
+t.test('an ICMP error is judged by what it quotes, every time', async (t) => {
+  const policy = [
+    ...EGRESS_OPEN,
+    entry({ identity: 1001, protocol: 1, port: 8 }),
+    entry({ identity: 1001, protocol: 17 }),
+  ];
+  const { world, client, server, third } = trio(t, { policy });
+  const quote = udpFrame({ from: server, to: THIRD, sport: 53, dport: 4000 });
+  t.equal(attempt(world, server, third, quote), 0, 'server to third');
+  t.equal(attempt(world, client, server, pingFrame({ from: client, to: SERVER, id: 3 })), 0);
+  const forged = icmpFrame({ from: client, to: SERVER, type: 3, body: quote.subarray(ETH) });
+  for (let turn = 0; turn < 3; turn++) t.equal(attempt(world, client, server, forged), 132, 'a forged error');
+  const empty = icmpFrame({ from: client, to: SERVER, type: 3 });
+  for (let turn = 0; turn < 3; turn++) t.equal(attempt(world, client, server, empty), 133, 'an error about nothing');
+});
+
+t.test('a virtio-net header that would write elsewhere than into the checksum is refused', async (t) => {
+  const policy = [
+    ...EGRESS_OPEN,
+    entry({ identity: 1001, protocol: 17, port: 53 }),
+    entry({ identity: 1001, protocol: 6 }),
+  ];
+  const { world, client, server } = trio(t, { policy });
+  const header = (fields: { flags?: number; gso?: number; size?: number; start?: number; offset?: number }) => {
+    const bytes = new Uint8Array(10);
+    bytes[0] = fields.flags ?? vnet.FLAG_NEEDS_CSUM;
+    bytes[1] = fields.gso ?? vnet.GSO_NONE;
+    setU16le(bytes, 4, fields.size ?? 0);
+    setU16le(bytes, 6, fields.start ?? ETH + IP);
+    setU16le(bytes, 8, fields.offset ?? 6);
+    return bytes;
+  };
+  const udp = udpFrame({ from: client, to: SERVER, sport: 9, dport: 53, payload: new Uint8Array(64) });
+  const segment = tcpFrame({ from: client, to: SERVER, sport: 9, dport: 80, payload: new Uint8Array(3000) });
+  const fragment = udp.slice();
+  ipv4.setFragmentField(fragment, ETH, 0x2000);
+  ipv4.fillChecksum(fragment, ETH);
+  const arp = new Uint8Array(ETH + 28);
+  arp.set(udp.subarray(0, 12));
+  setU16(arp, 12, 0x0806);
+  const cases: [string, Uint8Array, Uint8Array, number][] = [
+    ['what a stack asks for', udp, header({}), 0],
+    ['the destination port', udp, header({ offset: 2 }), 134],
+    ['the source address', udp, header({ start: ETH, offset: 12 }), 134],
+    ['the payload', udp, header({ start: ETH + IP + 8, offset: 4 }), 134],
+    ['the TCP checksum of a UDP datagram', udp, header({ offset: 16 }), 134],
+    ['beyond the frame', udp, header({ start: 60000, offset: 6 }), 134],
+    ['the checksum of a fragment', fragment, header({}), 134],
+    ['an ARP packet', arp, header({ start: ETH, offset: 6 }), 134],
+    ['TCP segments, as a stack', segment, header({ gso: vnet.GSO_TCPV4, size: 1400, offset: 16 }), 0],
+    ['TCP segments of IPv6', segment, header({ gso: vnet.GSO_TCPV6, size: 1400, offset: 16 }), 134],
+    ['segments of no size', segment, header({ gso: vnet.GSO_TCPV4, size: 0, offset: 16 }), 134],
+    ['datagrams cut from a TCP stream', segment, header({ gso: vnet.GSO_UDP_L4, size: 1400, offset: 16 }), 134],
+    ['IP fragments made by others', udp, header({ gso: vnet.GSO_UDP, size: 1400 }), 134],
+    ['an unknown kind of segments', udp, header({ gso: 9, size: 1400 }), 134],
+  ];
+  for (const [name, frame, vnetHeader, reason] of cases) {
+    t.equal(attempt(world, client, server, frame, vnetHeader), reason, name);
+  }
+});
+
+t.test('a new denial cuts both directions of what is established', async (t) => {
+  for (const kind of ['UDP', 'TCP'] as const) {
+    const frame = kind === 'UDP' ? udpFrame : tcpFrame;
+    const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: kind === 'UDP' ? 17 : 6, port: 53 })];
+    const { world, client, server } = trio(t, { policy });
+    world.setPolicy(client, EGRESS_OPEN);
+    const forward = frame({ from: client, to: SERVER, sport: 4444, dport: 53 });
+    const reply = frame({ from: server, to: CLIENT, sport: 53, dport: 4444, flags: tcp.SYN | tcp.ACK });
+    t.equal(attempt(world, client, server, forward), 0, `${kind}: allowed`);
+    t.equal(attempt(world, server, client, reply), 0, `${kind}: and answered, though the client lets nobody in`);
+    world.maps.config.bumpWorldGeneration();
+    t.equal(attempt(world, server, client, reply), 0, `${kind}: a change that does not concern it changes nothing`);
+    world.setPolicy(server, EGRESS_OPEN);
+    t.equal(attempt(world, server, client, reply), 133, `${kind}: nothing is answered any more`);
+    t.equal(attempt(world, client, server, forward), 133, `${kind}: and nothing asked`);
+    world.setPolicy(server, policy);
+    world.setPolicy(client, INGRESS_OPEN);
+    t.equal(attempt(world, server, client, reply), 133, `${kind}: the client may not ask, so it is not answered`);
+  }
+});
+
+t.test('a pod that got the address of another does not get its connections', async (t) => {
+  const { world, client, server } = trio(t, { policy: ALLOW_ALL });
+  world.setPolicy(client, EGRESS_OPEN);
+  const forward = udpFrame({ from: client, to: SERVER, sport: 4445, dport: 53 });
+  t.equal(attempt(world, client, server, forward), 0);
+  const heir = world.add({ addresses: [SERVER], identity: 1009 });
+  const reply = udpFrame({ from: heir, to: CLIENT, sport: 53, dport: 4445 });
+  t.equal(attempt(world, heir, client, reply), 133);
+});
+
+t.test('no fragment changes what was judged', async (t) => {
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 17, port: 53 })];
+  const { world, client, server, third } = trio(t, { policy });
+  const pieces = (from: WorldPod, dport: number, id: number, srcAddress = CLIENT, srcMac = from.mac): Uint8Array[] => {
+    const whole = udpFrame({ from, to: SERVER, sport: 9, dport, srcAddress, srcMac, payload: new Uint8Array(64) });
+    return [0, 40].map((at) => {
+      const piece = new Uint8Array(ETH + IP + (at === 0 ? 40 : 32));
+      piece.set(whole.subarray(0, ETH + IP));
+      piece.set(whole.subarray(ETH + IP + at, ETH + IP + at + piece.length - ETH - IP), ETH + IP);
+      ipv4.setTotalLength(piece, ETH, piece.length - ETH);
+      ipv4.setIdentification(piece, ETH, id);
+      ipv4.setFragmentField(piece, ETH, (at >> 3) | (at === 0 ? 0x2000 : 0));
+      ipv4.fillChecksum(piece, ETH);
+      return piece;
+    });
+  };
+  const [first, later] = pieces(client, 53, 1);
+  t.equal(attempt(world, client, server, first), 0);
+  t.equal(
+    attempt(world, third, server, pieces(third, 22, 1)[0]),
+    132,
+    "a spoofed first fragment of the client's datagram",
+  );
+  t.equal(attempt(world, client, server, later), 0, 'does not name the ports of the rest');
+
+  t.test('IPv6: nothing stands between fragment header and ports', async (t) => {
+    const whole = udpFrame({ from: client, to: SERVER6, sport: 9, dport: 53, payload: new Uint8Array(24) });
+    const extended = new Uint8Array(whole.length + 16);
+    extended.set(whole.subarray(0, ETH + ipv6.HEADER_BYTES));
+    extended.set([60, 0, 0, 1, 0, 0, 0, 7, 17, 0, 1, 4, 0, 0, 0, 0], ETH + ipv6.HEADER_BYTES);
+    extended.set(whole.subarray(ETH + ipv6.HEADER_BYTES), ETH + ipv6.HEADER_BYTES + 16);
+    extended[ETH + 6] = 44;
+    setU16(extended, ETH + 4, extended.length - ETH - ipv6.HEADER_BYTES);
+    t.equal(attempt(world, client, server, extended), 156);
+  });
+});
+
+/** An L7 engine that lets everything pass, and counts. */
+function countingProxy(): { proxy: StreamProxy; seen: () => number } {
+  let count = 0;
+  const proxy: StreamProxy = {
+    admit: () => 0,
+    segment: () => {
+      count++;
+      return 0;
+    },
+    beginBatch: () => {},
+  };
+  return { proxy, seen: () => count };
+}
+
+t.test('who began a connection is not for the other side to decide', async (t) => {
+  const counting = countingProxy();
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, proxyPort: 7 })];
+  const { world, client, server } = trio(t, { policy }, () => counting.proxy);
+  const late = tcpFrame({ from: server, to: CLIENT, sport: 80, dport: 4000, flags: tcp.FIN | tcp.ACK });
+  t.equal(attempt(world, server, client, late), 243, 'a late packet of a stream that had L7 rules makes no connection');
+  const syn = tcpFrame({ from: client, to: SERVER, sport: 4000, dport: 80 });
+  t.equal(attempt(world, client, server, syn), 0);
+  t.equal(counting.seen(), 1, 'the SYN of the client went to the L7 engine');
+
+  const other = tcpFrame({ from: server, to: CLIENT, sport: 81, dport: 4000, flags: tcp.FIN | tcp.ACK });
+  t.equal(attempt(world, server, client, other), 0, 'a stream without L7 rules is taken up in its middle');
+  const answer = tcpFrame({ from: client, to: SERVER, sport: 4000, dport: 81, flags: tcp.ACK });
+  t.equal(attempt(world, client, server, answer), 0, 'and answered');
+  const again = tcpFrame({ from: client, to: SERVER, sport: 4000, dport: 81 });
+  t.equal(attempt(world, client, server, again), 133, 'but a SYN of the other side is judged for itself');
+});
+
+t.test('L7 rules that come later find the streams that are there', async (t) => {
+  const counting = countingProxy();
+  const { world, client, server } = trio(t, { policy: ALLOW_ALL }, () => counting.proxy);
+  const late = tcpFrame({ from: server, to: CLIENT, sport: 80, dport: 4000, flags: tcp.ACK });
+  const answer = tcpFrame({ from: client, to: SERVER, sport: 4000, dport: 80, flags: tcp.ACK });
+  t.equal(attempt(world, server, client, late), 0, 'taken up in its middle, from the side of the server');
+  t.equal(attempt(world, client, server, answer), 0);
+  world.setPolicy(server, [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, proxyPort: 7 })]);
+  t.equal(attempt(world, client, server, answer), 243, 'what the client says now would have to be read');
+  t.equal(attempt(world, server, client, late), 243);
+});

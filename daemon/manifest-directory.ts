@@ -8,9 +8,9 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { watch as watchFiles } from 'chokidar';
-import { type Document, readDocuments } from '../policy/document.ts';
-import type { PolicyConfig } from '../policy/options.ts';
+import type { Document } from '../policy/document.ts';
 import { hasErrors, type Problem } from '../policy/problems.ts';
+import type { ReadManifests } from './manifest-reader.ts';
 import { referenceOf } from './manifest-text.ts';
 import type { SourcedDocument } from './store.ts';
 
@@ -34,12 +34,12 @@ export interface DirectoryContents {
 /** One watched directory. */
 export class ManifestDirectory {
   readonly path: string;
-  readonly #config: PolicyConfig;
+  readonly #read: ReadManifests;
   #files = new Map<string, KnownFile>();
 
-  constructor(path: string, config: PolicyConfig) {
+  constructor(path: string, read: ReadManifests) {
     this.path = path;
-    this.#config = config;
+    this.#read = read;
   }
 
   /**
@@ -98,7 +98,7 @@ export class ManifestDirectory {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // gone between the two looks
       return { ...(known ?? NOTHING), signature: 'unreadable', problems: [unreadable(path, error as Error)] };
     }
-    const { documents, problems } = readDocuments(text, path, this.#config);
+    const { documents, problems } = this.#read(text, path);
     if (!hasErrors(problems)) return { signature, mtimeMs, documents, documentsMtimeMs: mtimeMs, problems };
     return { ...(known ?? NOTHING), signature, mtimeMs, problems };
   }

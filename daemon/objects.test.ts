@@ -13,11 +13,14 @@ import { requireSpace, spaceProblem, unfilledBytes } from './disk-space.ts';
 import { join } from 'node:path';
 import t from 'tap';
 import { readDocuments } from '../policy/document.ts';
+import { loadConfig } from './config.ts';
 import { expandWorkload } from './expand.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
+import { manifestReader } from './manifest-reader.ts';
 import { referenceOf } from './manifest-text.ts';
 import { ObjectStore } from './store.ts';
 
+const READ = manifestReader({}, loadConfig());
 const pod = (name: string, label = 'a') =>
   `apiVersion: v1\nkind: Pod\nmetadata:\n  name: ${name}\n  namespace: shop\n  labels: {app: ${label}}\n`;
 const namespace = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}}\n`;
@@ -38,7 +41,7 @@ function scratch(test: typeof t): string {
 
 /** A store whose clock is a number the test owns. */
 function makeStore(directory: string, clock = { ms: 1000 }): ObjectStore {
-  return new ObjectStore(join(directory, 'objects'), {}, () => clock.ms++);
+  return new ObjectStore(join(directory, 'objects'), READ, () => clock.ms++);
 }
 
 function names(changes: ReturnType<ObjectStore['takeChanges']>): { put: string[]; removed: string[] } {
@@ -168,6 +171,41 @@ t.test('room for the maps is looked after', async (t) => {
   t.match(spaceProblem('/run/x/maps', 20 * MIB, 200 * MIB), /20 MiB left .* may grow by 200 MiB/);
 });
 
+t.test('pods are refused for what only the agent knows about, with the place of it', async (t) => {
+  const text = `${pod('fine')}---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  namespace: shop
+  annotations: { sluice.io/attach: wifi }
+status:
+  podIPs: [{ ip: 10.1.1.1 }, { ip: 300.1.1.1 }]
+---
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: { name: api, namespace: shop }
+    spec:
+      replicas: 3
+      template:
+        metadata: { labels: { app: api }, annotations: { sluice.io/mac: "ff:ff:ff:ff:ff:ff" } }
+`;
+  const { documents, problems } = READ(text, 'x.yaml');
+  t.strictSame(
+    documents.map(({ name }) => name),
+    ['fine'],
+  );
+  t.strictSame(problems.map(({ line, column, path, document }) => [line, column, path, document]), [
+    [13, 36, 'metadata.annotations.sluice.io/attach', 'Pod/shop/web'],
+    [15, 36, 'status.podIPs[1].ip', 'Pod/shop/web'],
+    [26, 73, 'spec.template.metadata.annotations.sluice.io/mac', 'Deployment/shop/api'],
+  ]); // biome-ignore format: a table
+  t.match(problems[1], { message: 'read pod: found "300.1.1.1", wanted an IPv4 or IPv6 address', severity: 'error' });
+});
+
 t.test('a damaged state file costs its object and is reported', async (t) => {
   const directory = scratch(t as Tap);
   makeStore(directory).apply(pod('web'), 'x');
@@ -180,7 +218,7 @@ t.test('a damaged state file costs its object and is reported', async (t) => {
 
 t.test('scan() reads what changed, drops what is gone, and leaves other files alone', async (t) => {
   const directory = scratch(t as Tap);
-  const manifests = new ManifestDirectory(directory, {});
+  const manifests = new ManifestDirectory(directory, READ);
   writeFileSync(join(directory, 'a.yaml'), pod('web'));
   writeFileSync(join(directory, 'notes.txt'), 'no manifest');
   writeFileSync(join(directory, '.hidden.yaml'), pod('hidden'));
@@ -204,7 +242,7 @@ t.test('scan() reads what changed, drops what is gone, and leaves other files al
 
 t.test('scan() keeps the last good version of a file that is broken, until it is mended', async (t) => {
   const directory = scratch(t as Tap);
-  const manifests = new ManifestDirectory(directory, {});
+  const manifests = new ManifestDirectory(directory, READ);
   const path = join(directory, 'a.yaml');
   const write = (text: string, second: number) => {
     writeFileSync(`${path}.new`, text);
@@ -225,14 +263,14 @@ t.test('scan() reports an object that two files hold, the last file counting', a
   const directory = scratch(t as Tap);
   writeFileSync(join(directory, 'a.yaml'), pod('web', 'first'));
   writeFileSync(join(directory, 'b.yaml'), pod('web', 'second'));
-  const found = new ManifestDirectory(directory, {}).scan();
+  const found = new ManifestDirectory(directory, READ).scan();
   t.match(found?.documents, [{ document: { labels: { app: 'second' } } }]);
   t.match(found?.problems, [{ severity: 'warning', code: 'duplicate-object', message: /a\.yaml:1 too/ }]);
 });
 
 t.test('watch() tells of a new file once it has settled', async (t) => {
   const directory = scratch(t as Tap);
-  const manifests = new ManifestDirectory(directory, {});
+  const manifests = new ManifestDirectory(directory, READ);
   manifests.scan();
   let stop = async () => {};
   await new Promise<void>((resolve) => {

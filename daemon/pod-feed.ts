@@ -12,7 +12,7 @@ import type { Cluster } from '../policy/cluster.ts';
 import type { Document } from '../policy/document.ts';
 import { expandWorkload, isWorkload } from './expand.ts';
 import { type Reference, referenceOf } from './manifest-text.ts';
-import { type PlanOptions, type PodPlan, planPod } from './pod-plan.ts';
+import { pathText, type PlanOptions, type PodPlan, planPod, type PodProblem } from './pod-plan.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
 import type { StoreChanges } from './store.ts';
 
@@ -21,7 +21,7 @@ interface Planned {
   /** It has a document of its own, rather than being one of a workload's. */
   readonly isExplicit: boolean;
   readonly plan: PodPlan;
-  readonly problems: readonly string[];
+  readonly problems: readonly PodProblem[];
 }
 
 /** What the compiler was last told of a pod. */
@@ -115,7 +115,9 @@ export class PodFeed {
     const here = good.filter(({ plan }) => plan.place === 'local' || plan.place === 'external');
     const refused = reconciler.want(here.map(({ plan }) => plan));
     this.problems = [
-      ...counted.flatMap(({ plan, problems }) => problems.map((text) => `pod ${plan.key}: ${text}`)),
+      ...counted.flatMap(({ plan, problems }) =>
+        problems.map(({ path, message }) => `pod ${plan.key}: ${pathText(path)}: ${message}`),
+      ),
       ...[...refused].map(([key, text]) => `pod ${key}: ${text}`),
     ];
     this.#tellPods(good.filter(({ plan }) => plan.place !== 'external' && !refused.has(plan.key)));

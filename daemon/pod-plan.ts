@@ -46,6 +46,21 @@ export interface NamedPort {
   readonly protocol: string;
 }
 
+/** What is wrong with a pod, and where in its document. */
+export interface PodProblem {
+  readonly path: readonly (string | number)[];
+  /** `found X, wanted Y`. */
+  readonly message: string;
+}
+
+/** `status.podIPs[1].ip` */
+export function pathText(path: PodProblem['path']): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .slice(1);
+}
+
 export interface PlanOptions {
   readonly netnsPrefix: string;
   readonly nodeName: string;
@@ -79,7 +94,7 @@ interface PodSpec {
  * Reads a Pod document.
  * @returns the plan, and what is wrong with its annotations or addresses; a pod with problems is not attached
  */
-export function planPod(document: Document, options: PlanOptions): { plan: PodPlan; problems: string[] } {
+export function planPod(document: Document, options: PlanOptions): { plan: PodPlan; problems: PodProblem[] } {
   const { namespace, name, labels, annotations, object } = document;
   const { spec = {} } = object as PodObject;
   const plan: PodPlan = {
@@ -96,9 +111,9 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
     mode: modeOf(annotations, options),
     interface: annotations[ANNOTATIONS.interface] ?? '',
     mac: (annotations[ANNOTATIONS.mac] ?? '').toLowerCase(),
-    addresses: addressesOf(object),
+    addresses: [...new Set(listedAddresses(object).map(({ address }) => address))],
   };
-  return { plan, problems: problemsOf(plan, annotations) };
+  return { plan, problems: problemsOf(plan, document) };
 }
 
 function placeOf({ annotations, object }: Document, { nodeName }: PlanOptions): PodPlan['place'] {
@@ -117,10 +132,14 @@ function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanO
   return asked === 'tap' || asked === 'veth' ? asked : attach;
 }
 
-function addressesOf(object: Document['object']): string[] {
+/** Every address that the document names, the same one twice perhaps, and where. */
+function listedAddresses(object: Document['object']): { path: PodProblem['path']; address: string }[] {
   const { status = {} } = object as PodObject;
-  const listed = (status.podIPs ?? []).map(({ ip }) => ip);
-  return [...new Set([status.podIP, ...listed])].filter((ip): ip is string => ip !== undefined && ip !== '');
+  const all = [
+    { path: ['status', 'podIP'], address: status.podIP ?? '' },
+    ...(status.podIPs ?? []).map(({ ip = '' }, i) => ({ path: ['status', 'podIPs', i, 'ip'], address: ip })),
+  ];
+  return all.filter(({ address }) => address !== '');
 }
 
 function namedPorts({ containers = [] }: PodSpec): NamedPort[] {
@@ -144,33 +163,36 @@ function workloadsOf(object: Document['object']): { kind: string; name: string }
 }
 
 /** Names go into commands of `ip`: what could be anything but a name is refused. */
-function problemsOf(plan: PodPlan, annotations: Readonly<Record<string, string>>): string[] {
-  const problems: string[] = [];
-  const wrong = (what: string, found: string, wanted: string) =>
-    problems.push(`${what}: found "${found}", wanted ${wanted}`);
+function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProblem[] {
+  const problems: PodProblem[] = [];
+  const wrong = (path: PodProblem['path'], found: string, wanted: string) =>
+    problems.push({ path, message: `found "${found}", wanted ${wanted}` });
+  const at = (annotation: string) => ['metadata', 'annotations', annotation];
   if (!/^(?!.*\.\.)[A-Za-z0-9._/-]{1,250}$/.test(plan.netns))
-    wrong(ANNOTATIONS.netns, plan.netns, 'a name or path of [A-Za-z0-9._/-]');
+    wrong(at(ANNOTATIONS.netns), plan.netns, 'a name or path of [A-Za-z0-9._/-]');
   const asked = annotations[ANNOTATIONS.attach];
-  if (asked !== undefined && asked !== 'veth' && asked !== 'tap') wrong(ANNOTATIONS.attach, asked, 'veth or tap');
+  if (asked !== undefined && asked !== 'veth' && asked !== 'tap') wrong(at(ANNOTATIONS.attach), asked, 'veth or tap');
+  const outside = annotations[ANNOTATIONS.external];
+  if (outside !== undefined && outside !== 'true' && outside !== 'false')
+    wrong(at(ANNOTATIONS.external), outside, 'true or false, in quotes');
   if (plan.mac !== '' && !isUnicastMac(plan.mac))
-    wrong(ANNOTATIONS.mac, plan.mac, 'a unicast MAC such as 02:00:00:00:00:01');
+    wrong(at(ANNOTATIONS.mac), plan.mac, 'a unicast MAC such as 02:00:00:00:00:01');
   if (plan.mode === 'existing' && !/^[A-Za-z0-9._-]{1,15}$/.test(plan.interface)) {
-    wrong(ANNOTATIONS.interface, plan.interface, 'the name of an interface');
+    wrong(at(ANNOTATIONS.interface), plan.interface, 'the name of an interface');
   }
-  for (const address of plan.addresses) {
-    if (isIP(address) === 0 || address.includes('%')) wrong('status.podIP', address, 'an IPv4 or IPv6 address');
+  for (const { path, address } of listedAddresses(object)) {
+    if (isIP(address) === 0 || address.includes('%')) wrong(path, address, 'an IPv4 or IPv6 address');
   }
   for (const family of [4, 6]) {
     const same = plan.addresses.filter((address) => isIP(address) === family);
-    if (same.length > 1) wrong('status.podIPs', same.join(', '), `one IPv${family} address`);
+    if (same.length > 1) wrong(['status', 'podIPs'], same.join(', '), `one IPv${family} address`);
   }
   const given = { existing: ANNOTATIONS.interface, external: ANNOTATIONS.external };
   const bringsItsOwn =
     plan.place === 'external' ? given.external : plan.mode === 'existing' ? given.existing : undefined;
   if (bringsItsOwn !== undefined && plan.addresses.length === 0) {
-    problems.push(
-      `${bringsItsOwn}: found no status.podIP, wanted the addresses that the pod has: they are not ours to choose`,
-    );
+    const message = 'found no status.podIP, wanted the addresses that the pod has: they are not ours to choose';
+    problems.push({ path: at(bringsItsOwn), message });
   }
   return problems;
 }

@@ -96,6 +96,7 @@ const WRONG: [name: string, text: PodText, problem: RegExp][] = [
   ['a namespace that is no name', { annotations: '{sluice.io/netns: "a; reboot"}' }, /sluice\.io\/netns: found "a; reboot"/],
   ['a namespace that climbs', { annotations: '{sluice.io/netns: ../x}' }, /sluice\.io\/netns/],
   ['an unknown way to attach', { annotations: '{sluice.io/attach: bridge}' }, /wanted veth or tap/],
+  ['an outsider who is not sure', { annotations: '{sluice.io/external: "yes"}' }, /external: found "yes", wanted true or false/],
   ['a group MAC', { annotations: '{sluice.io/mac: "01:00:00:00:00:01"}' }, /unicast MAC/],
   ['an interface name that is too long', { annotations: '{sluice.io/interface: averyverylongname}' }, /name of an interface/],
   ['an existing interface without addresses', { annotations: '{sluice.io/interface: veth7}' }, /found no status\.podIP/],
@@ -105,7 +106,13 @@ const WRONG: [name: string, text: PodText, problem: RegExp][] = [
 ]; // biome-ignore format: a table
 
 for (const [name, text, problem] of WRONG) {
-  t.test(`planPod() refuses ${name}`, async (t) => t.match(planPod(pod(text), OPTIONS).problems, [problem]));
+  t.test(`planPod() refuses ${name}`, async (t) => {
+    const { problems } = planPod(pod(text), OPTIONS);
+    t.match(
+      problems.map(({ path, message }) => `${path.join('.')}: ${message}`),
+      [problem],
+    );
+  });
 }
 
 t.test('podScript() gives /32 and /128, the router on the link, and everything else behind it', async (t) => {

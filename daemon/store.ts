@@ -11,9 +11,9 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, readDocuments } from '../policy/document.ts';
-import type { PolicyConfig } from '../policy/options.ts';
+import type { Document } from '../policy/document.ts';
 import { hasErrors, type Problem } from '../policy/problems.ts';
+import type { ReadManifests } from './manifest-reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './manifest-text.ts';
 import { StateFile } from './state-file.ts';
 
@@ -55,16 +55,16 @@ interface Versions {
 /** The objects of one instance. */
 export class ObjectStore {
   readonly #directory: string;
-  readonly #config: PolicyConfig;
+  readonly #read: ReadManifests;
   readonly #nowMs: () => number;
   readonly #versions = new Map<string, Versions>();
   readonly #inForce = new Map<string, Document>();
   readonly #touched = new Set<string>();
 
   /** @param directory where applied objects are kept */
-  constructor(directory: string, config: PolicyConfig, nowMs: () => number = Date.now) {
+  constructor(directory: string, read: ReadManifests, nowMs: () => number = Date.now) {
     this.#directory = directory;
-    this.#config = config;
+    this.#read = read;
     this.#nowMs = nowMs;
   }
 
@@ -102,7 +102,7 @@ export class ObjectStore {
    * @param file what the text is called in problems and origins
    */
   apply(text: string, file: string): ApplyResult {
-    const { documents, problems } = readDocuments(text, file, this.#config);
+    const { documents, problems } = this.#read(text, file);
     if (hasErrors(problems)) return { applied: [], problems };
     const slices = sliceDocuments(text);
     const atMs = documents.map(() => this.#nowMs());
@@ -193,7 +193,7 @@ export class ObjectStore {
 
   #restore(saved: SavedObject): Problem[] {
     const text = '\n'.repeat(saved.firstLine - 1) + saved.text;
-    const { documents, problems } = readDocuments(text, saved.file, this.#config);
+    const { documents, problems } = this.#read(text, saved.file);
     const key = referenceOf(saved);
     const document = documents.find((candidate) => referenceOf(candidate) === key);
     if (document !== undefined) this.#set(key, 'api', { document, atMs: saved.atMs });

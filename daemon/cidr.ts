@@ -78,6 +78,20 @@ export function contains(cidr: Cidr, address: Address): boolean {
   return cidr.family === address.family && address.value >= cidr.first && address.value <= cidr.last;
 }
 
+/** What an address is that no single machine can have (RFC 6890), or undefined when one can. */
+export function reservedUse({ family, value }: Address): string | undefined {
+  const top = family === 4 ? value >> 24n : value >> 120n;
+  if (family === 4) {
+    if (top === 0n) return 'of this network';
+    if (top === 127n) return 'loopback';
+    return top >= 224n ? 'multicast, reserved or broadcast' : undefined;
+  }
+  if (value >> 32n === 0n) return 'unspecified, loopback or IPv4-compatible';
+  if (value >> 32n === 0xffffn) return 'an IPv4 address in IPv6 clothes';
+  if (value >> 118n === 0x3fan) return 'link-local';
+  return top === 0xffn ? 'multicast' : undefined;
+}
+
 /** The address as a range of one: `/32` or `/128`. */
 export function hostPrefix(address: Address): string {
   return `${address.text}/${address.family === 4 ? 32 : 128}`;

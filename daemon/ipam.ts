@@ -7,7 +7,7 @@
  * an IPv4 range and the router are never given out. What is held is saved with the agent's state, so that a pod keeps its address
  * when the agent restarts.
  */
-import { type Address, addressFrom, type Cidr, contains, parseAddress } from './cidr.ts';
+import { type Address, addressFrom, type Cidr, contains, parseAddress, reservedUse } from './cidr.ts';
 
 /** Owner -> addresses as text; the form in which the pool is saved. */
 export type Holdings = Record<string, string[]>;
@@ -16,6 +16,7 @@ export type Holdings = Record<string, string[]>;
 export class Ipam {
   readonly #ranges: readonly Cidr[];
   readonly #reserved: ReadonlySet<string>;
+  readonly #hostAddresses: () => readonly string[];
   readonly #ownerOf = new Map<string, string>();
   readonly #held = new Map<string, Address[]>();
   readonly #cursor = new Map<4 | 6, bigint>();
@@ -23,9 +24,16 @@ export class Ipam {
   /**
    * @param ranges at most one a family
    * @param reserved addresses never given out (the router's)
+   * @param hostAddresses those that the host has now, as text
    * @param saved what `holdings` answered before the restart; addresses no longer in range stay with their owners
    */
-  constructor(ranges: readonly Cidr[], reserved: readonly Address[], saved: Holdings = {}) {
+  constructor(
+    ranges: readonly Cidr[],
+    reserved: readonly Address[],
+    hostAddresses: () => readonly string[],
+    saved: Holdings = {},
+  ) {
+    this.#hostAddresses = hostAddresses;
     this.#ranges = ranges;
     this.#reserved = new Set(reserved.map((address) => address.text));
     for (const [owner, texts] of Object.entries(saved)) {
@@ -36,12 +44,12 @@ export class Ipam {
   /**
    * Notes that `owner` has this address by its manifest. Claiming twice is harmless; another address of the family is
    * given up.
-   * @throws RangeError when it is none, reserved, or another owner's
+   * @throws RangeError when it is none, none that a pod can have, or another owner's
    */
   claim(owner: string, text: string): Address {
     const address = parseAddress(text);
-    if (this.#reserved.has(address.text))
-      throw new RangeError(`claim ${text} for ${owner}: it is the router's address`);
+    const problem = this.#problemOf(address);
+    if (problem !== undefined) throw new RangeError(`claim ${text} for ${owner}: it is ${problem}`);
     const holder = this.#ownerOf.get(address.text);
     if (holder !== undefined && holder !== owner) throw new RangeError(`claim ${text} for ${owner}: ${holder} has it`);
     if (holder === undefined) {
@@ -49,6 +57,17 @@ export class Ipam {
       this.#hold(owner, address);
     }
     return address;
+  }
+
+  #problemOf(address: Address): string | undefined {
+    const use = reservedUse(address);
+    if (use !== undefined) return `${use}, not an address that a pod can have`;
+    if (this.#reserved.has(address.text)) return "the router's address";
+    if (this.#hostAddresses().some((text) => text === address.text)) return 'an address of this host';
+    const range = this.#ranges.find((candidate) => contains(candidate, address));
+    const isWide = range?.family === 4 && range.length < 31;
+    if (isWide && address.value === range.first) return `the network address of ${range.text}`;
+    return isWide && address.value === range.last ? `the broadcast address of ${range.text}` : undefined;
   }
 
   /**

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { type Address, parseAddress, parseCidr } from './cidr.ts';
 import type { Config } from './config.ts';
+import { hostAddresses } from './fixed-ports.ts';
 import { type Holdings, Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
 import type { PodPlan } from './pod-plan.ts';
@@ -42,7 +43,7 @@ export class Numbering {
     const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '').map(parseCidr);
     const routers = [config.router.ipv4, config.router.ipv6].filter((address) => address !== '').map(parseAddress);
     this.#families = ranges.map(({ family }) => family);
-    this.#ipam = new Ipam(ranges, routers, saved.addresses);
+    this.#ipam = new Ipam(ranges, routers, () => hostAddresses(config), saved.addresses);
   }
 
   /** Why the numbers found at start were put aside, when they were. */

@@ -21,7 +21,11 @@ export function durationMs(text: string): number {
 export function integerBetween(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
-    if (!(value >= low && value <= high)) throw new InvalidArgumentError(`wanted a whole number ${low} to ${high}.`);
+    if (!(value >= low && value <= high)) {
+      const range =
+        high === Number.MAX_SAFE_INTEGER ? (low === 0 ? '' : `, at least ${low}`) : ` from ${low} to ${high}`;
+      throw new InvalidArgumentError(`wanted a whole number${range}.`);
+    }
     return value;
   };
 }

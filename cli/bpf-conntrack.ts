@@ -35,12 +35,13 @@ import { flagNames, protocolName } from './packet-names.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from './settings.ts';
 
-/** `global` is TCP, `any` all the rest. */
-export type ConntrackTable = 'global' | 'any';
+/** `tcp` is one table, `any` the other: all that is not TCP. `global` is both. */
+export type ConntrackTable = 'global' | 'tcp' | 'any';
 
 export interface ConntrackOptions {
-  /** Both when undefined. */
-  readonly table: ConntrackTable | undefined;
+  readonly table: ConntrackTable;
+  /** Only connections from or to this endpoint. */
+  readonly endpoint: number | undefined;
   /** Also say how many seconds an entry has to live. */
   readonly showRemaining: boolean;
   /** Entries whose time is over, and that only wait to be removed, are left out unless told. */
@@ -67,12 +68,12 @@ const CILIUM_FLAGS = 0xffff;
 /** Prints the connections of one or both tables. */
 export async function listConntrack(settings: Settings, options: ConntrackOptions): Promise<void> {
   const nowSec = monotonicSec();
-  const names = options.table === undefined ? ['ct_tcp', 'ct_any'] : [options.table === 'any' ? 'ct_any' : 'ct_tcp'];
+  const names = options.table === 'global' ? ['ct_tcp', 'ct_any'] : [`ct_${options.table}`];
   const rows: ConntrackRow[] = [];
   for (const name of names) {
     for (const entry of openPinned(settings, name, ConntrackMap).entries()) {
       const row = conntrackRow(entry, nowSec);
-      if (options.showExpired || row.remaining >= 0) rows.push(row);
+      if ((options.showExpired || row.remaining >= 0) && concerns(row, options.endpoint)) rows.push(row);
     }
   }
   if (settings.output !== 'table') return printDocument(settings, rows);
@@ -80,6 +81,10 @@ export async function listConntrack(settings: Settings, options: ConntrackOption
     (row) => `${conntrackLine(row)}${options.showRemaining ? ` (remaining: ${row.remaining} sec(s))` : ''}\n`,
   );
   settings.host.stdout.write(text.join(''));
+}
+
+function concerns({ sourceEndpoint, destinationEndpoint }: ConntrackRow, endpoint: number | undefined): boolean {
+  return endpoint === undefined || endpoint === sourceEndpoint || endpoint === destinationEndpoint;
 }
 
 export type ConntrackRow = ReturnType<typeof conntrackRow>;

@@ -1,5 +1,5 @@
 /** Which interfaces `sluice capture` listens on. */
-import { readdirSync } from 'node:fs';
+import { interfaceInfo } from '../dataplane/native/index.ts';
 import { podReference } from './argument.ts';
 import { Failure } from './failure.ts';
 import { type JournalAttachment, readJournal } from './journal.ts';
@@ -26,15 +26,22 @@ export function captureTargets(
   namespace: string,
   interfaces: readonly string[],
 ): CaptureTarget[] {
-  const present = interfaces.length === 0 ? [] : readdirSync('/sys/class/net');
   for (const name of interfaces) {
-    if (!present.includes(name))
-      throw new Failure(`capture ${name}: no such interface: there are ${present.join(', ')}`);
+    if (!isPresent(name)) throw new Failure(`capture ${name}: no such interface: see \`ip link\``);
   }
   const targets: CaptureTarget[] = interfaces.map((name) => ({ interface: name, label: name, netns: undefined }));
   if (pods.length > 0 || interfaces.length === 0) targets.push(...podTargets(settings, pods, namespace));
   if (targets.length === 0) throw new Failure('capture: no pod is attached: raise a rig, or name an --interface');
   return targets;
+}
+
+/** Not /sys/class/net, which shows the namespace of whoever mounted it. */
+function isPresent(name: string): boolean {
+  try {
+    return interfaceInfo(name).index > 0;
+  } catch {
+    return false;
+  }
 }
 
 function podTargets(settings: Settings, pods: readonly string[], namespace: string): CaptureTarget[] {

@@ -107,16 +107,8 @@ export class DaemonApi {
     return this.client.get('/v1/endpoints');
   }
 
-  endpoint(id: string): Promise<EndpointView> {
-    return this.client.get(`/v1/endpoints/${encodeURIComponent(id)}`);
-  }
-
   identities(): Promise<readonly IdentityView[]> {
     return this.client.get('/v1/identities');
-  }
-
-  identity(id: string): Promise<IdentityView> {
-    return this.client.get(`/v1/identities/${encodeURIComponent(id)}`);
   }
 
   policies(): Promise<readonly PolicyView[]> {

@@ -20,10 +20,10 @@ export async function listEndpoints(settings: Settings): Promise<void> {
  */
 export async function showEndpoint(settings: Settings, reference: string): Promise<void> {
   const api = new DaemonApi(settings);
-  if (!reference.includes('/')) return printDocument(settings, await api.endpoint(reference));
-  const found = (await api.endpoints()).find((one) => `${one.namespace}/${one.pod}` === reference);
-  if (found === undefined)
-    throw new Failure(`find endpoint of ${reference}: no such pod: see \`sluice endpoint list\``);
+  const isMeant = ({ id, namespace, pod }: EndpointView) =>
+    String(id) === reference || `${namespace}/${pod}` === reference;
+  const found = (await api.endpoints()).find(isMeant);
+  if (found === undefined) throw new Failure(`find endpoint ${reference}: there is none: see \`sluice endpoint list\``);
   return printDocument(settings, found);
 }
 

@@ -136,7 +136,7 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
       isWide: true,
     },
     { header: 'INTERFACE', cell: ({ endpoint }) => endpoint?.interface, isWide: true },
-    { header: 'NODE', cell: ({ object }) => object.spec?.['nodeName'] as string | undefined, isWide: true },
+    { header: 'NODE', cell: nodeOf, isWide: true },
   ],
   NetworkPolicy: () => [
     { header: 'POD-SELECTOR', cell: ({ object }) => selectorText(object.spec?.['podSelector']) },
@@ -170,6 +170,11 @@ function ciliumColumns(): Column<Row>[] {
       isWide: true,
     },
   ];
+}
+
+/** Where its document says, or here: the name of this node is in its endpoint. */
+function nodeOf({ object, endpoint }: Row): string | undefined {
+  return (object.spec?.['nodeName'] as string | undefined) ?? (endpoint?.['node'] as string | undefined);
 }
 
 function statusOf({ endpoint }: Row): string {

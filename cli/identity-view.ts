@@ -1,5 +1,6 @@
 /** Security identities as `sluice identity` shows them. */
 import { DaemonApi, type IdentityView } from './daemon-api.ts';
+import { Failure } from './failure.ts';
 import { printListing } from './output.ts';
 import type { Settings } from './settings.ts';
 import type { Column } from './table.ts';
@@ -14,7 +15,17 @@ export async function listIdentities(settings: Settings): Promise<void> {
   await printListing(settings, { columns: COLUMNS, rows, nameOf: (one) => `identity/${one.id}` });
 }
 
-export async function showIdentity(settings: Settings, id: string): Promise<void> {
-  const identity = await new DaemonApi(settings).identity(id);
+/**
+ * Prints one identity.
+ * @param reference its number, or the name of a reserved one such as `world`
+ * @throws Failure when there is no such identity
+ */
+export async function showIdentity(settings: Settings, reference: string): Promise<void> {
+  const identities = [...(await new DaemonApi(settings).identities())].sort((a, b) => a.id - b.id);
+  const label = `reserved:${reference.replace(/^reserved:/, '')}`;
+  const identity = identities.find(({ id, labels }) => String(id) === reference || labels.includes(label));
+  if (identity === undefined) {
+    throw new Failure(`find identity ${reference}: there is none: see \`sluice identity list\``);
+  }
   await printListing(settings, { columns: COLUMNS, rows: [identity], document: identity });
 }

@@ -24,8 +24,11 @@ export interface MonitorFlags {
   readonly once?: boolean;
 }
 
-/** Drops have a ring of their own, so that forwarded packets never push them out. */
-const RINGS = ['events_drop', 'events'];
+/**
+ * Drops have a ring of their own, so that forwarded packets never push them out. It comes last: of events of the same
+ * millisecond, the drop is the end.
+ */
+const RINGS = ['events', 'events_drop'];
 const POLL_MS = 20;
 
 /** One event ring with what is needed to print it. */

@@ -122,7 +122,8 @@ t.test('durationMs() and momentMs() take durations, times and numbers, and refus
 
 t.test('integerBetween(), commaList() and podReference() hold their arguments to what is wanted', (t) => {
   t.equal(integerBetween(0, 255)('0x10'), 16);
-  t.throws(() => integerBetween(1, 10)('11'), /whole number 1 to 10/);
+  t.throws(() => integerBetween(1, 10)('11'), /whole number from 1 to 10\./);
+  t.throws(() => integerBetween(1, Number.MAX_SAFE_INTEGER)('0'), /whole number, at least 1\./);
   t.throws(() => integerBetween(1, 10)('1.5'), /whole number/);
   t.strictSame(commaList('c', commaList('a,b')), ['a', 'b', 'c']);
   t.strictSame(podReference('shop/web-0'), { namespace: 'shop', name: 'web-0' });

@@ -110,8 +110,6 @@ const STATUS = {
 const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unknown]>> = {
   'GET /v1/status': () => [200, STATUS],
   'GET /v1/endpoints': () => [200, ENDPOINTS],
-  'GET /v1/endpoints/7': () => [200, ENDPOINTS[0]],
-  'GET /v1/endpoints/8': () => [404, { error: 'endpoint 8: not found' }],
   'GET /v1/identities': () => [
     200,
     [
@@ -163,7 +161,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   for await (const chunk of request) body += String(chunk);
   const url = new URL(request.url ?? '', 'http://sluice');
   asked.push({ method: request.method ?? '', url: request.url ?? '', body });
-  if (url.pathname === '/v1/identities/9') return; // a daemon that hangs
+  if (url.searchParams.get('kind') === 'Node') return; // a daemon that hangs
   if (url.searchParams.get('last') === '77') return; // and one that hangs in a stream
   if (url.pathname === '/v1/flows') {
     const lost = { lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '3' } };
@@ -210,9 +208,15 @@ t.test('endpoint get takes an id or a pod, and says when there is none', async (
   t.equal((await sluice('endpoint get shop/web-0 -o jsonpath={.identity}')).stdout, '4711\n');
   t.match(await sluice('endpoint get 8'), {
     code: 1,
-    stderr: 'error: get /v1/endpoints/8: 404: endpoint 8: not found\n',
+    stderr: 'error: find endpoint 8: there is none: see `sluice endpoint list`\n',
   });
-  t.match(await sluice('endpoint get shop/none'), { code: 1, stderr: /no such pod/ });
+  t.match(await sluice('endpoint get shop/none'), { code: 1, stderr: /find endpoint shop\/none: there is none/ });
+});
+
+t.test('identity get takes a number or the name of a reserved identity', async (t) => {
+  t.match(JSON.parse((await sluice('identity get 4711 -o json')).stdout), { labels: ['k8s:app=web'] });
+  t.match(JSON.parse((await sluice('identity get host -o json')).stdout), { id: 1 });
+  t.match(await sluice('identity get 12'), { code: 1, stderr: /find identity 12: there is none/ });
 });
 
 t.test('identity list sorts by number; -o yaml, name and --no-headers do as they say', async (t) => {
@@ -351,18 +355,15 @@ t.test('delete by kind and name sends references; wrong usage ends with 2', asyn
     code: 0,
     stdout: 'ciliumnetworkpolicy/shop/allow-web deleted\n',
   });
-  t.strictSame(JSON.parse(asked.at(-1)?.body ?? ''), {
-    apiVersion: 'cilium.io/v2',
-    kind: 'CiliumNetworkPolicy',
-    metadata: { name: 'allow-web', namespace: 'shop' },
-  });
+  const reference = { kind: 'CiliumNetworkPolicy', name: 'allow-web', namespace: 'shop' };
+  t.strictSame(JSON.parse(asked.at(-1)?.body ?? ''), [reference]);
   t.equal((await sluice('delete')).code, 2);
   t.equal((await sluice('delete cnp')).code, 2);
   t.equal((await sluice('delete cheese brie')).code, 2);
 });
 
 t.test('a daemon that hangs is given up after --timeout, with exit code 3', async (t) => {
-  const outcome = await sluice('identity get 9 --timeout 50ms');
+  const outcome = await sluice('get nodes --timeout 50ms');
   t.match(outcome, { code: 3, stderr: /no answer within 50 ms: is sluiced hung/ });
   t.match(await sluice('observe --last 77 --timeout 50ms'), { code: 3, stderr: /no answer within 50 ms/ });
 });
@@ -441,7 +442,8 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
     t.match((await sluice('bpf policy get --all -n')).stdout, /^Endpoint ID: 7\nPOLICY/);
     t.match(await sluice('bpf policy get 9'), { code: 1, stderr: /endpoints with one: 7/ });
     t.equal((await sluice('bpf policy get')).code, 2);
-    t.equal((await sluice('bpf policy get seven')).code, 2);
+    t.match(await sluice('bpf policy get seven'), { code: 2, stderr: /wanted its id, or namespace\/name/ });
+    t.match(await sluice('bpf policy get shop/none'), { code: 1, stderr: /no such pod is attached/ });
   });
 
   await t.test('ct list prints one line a connection', async (t) => {
@@ -463,13 +465,20 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
     ct.words[base + CT_SOURCE_ENDPOINT] = 7;
     ct.words[base + CT_SRC_SEC_ID] = 4711;
     ct.account(base, 3, 180);
-    const { stdout } = await sluice('bpf ct list global');
+    const { stdout } = await sluice('bpf ct list tcp');
     t.match(
       stdout,
       /^TCP OUT 10\.0\.0\.1:4000 -> 10\.0\.0\.2:80 expires=\d+ Packets=3 Bytes=180 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x00 LastTxReport=0 Flags=0x0010 \[ SeenNonSyn \] RevNAT=0 SourceSecurityID=4711 BackendID=0\n$/,
     );
-    t.match((await sluice('bpf ct list global -d')).stdout, /\(remaining: (100|99) sec\(s\)\)/);
-    t.match(JSON.parse((await sluice('bpf ct list global -o json')).stdout), [{ source: '10.0.0.1', packets: 3 }]);
+    t.match((await sluice('bpf ct list tcp -d')).stdout, /\(remaining: (100|99) sec\(s\)\)/);
+    t.match(JSON.parse((await sluice('bpf ct list tcp -o json')).stdout), [{ source: '10.0.0.1', packets: 3 }]);
+    ConntrackMap.create(join(maps, 'ct_any'), { capacity: 64 }, mapFile).close();
+    t.equal((await sluice('bpf ct list global')).stdout, stdout);
+    t.equal((await sluice('bpf ct list endpoint 7')).stdout, stdout);
+    t.equal((await sluice('bpf ct list endpoint 8')).stdout, '');
+    t.equal((await sluice('bpf ct list endpoint')).code, 2);
+    t.equal((await sluice('bpf ct list tcp 7')).code, 2);
+    rmSync(join(maps, 'ct_any'));
     t.match(await sluice('bpf ct list'), { code: 1, stderr: /ct_any.*has sluiced run/ });
   });
 
@@ -524,7 +533,7 @@ t.test('capture names what is missing', async (t) => {
   t.match(await sluice('capture -w /tmp/x.pcapng'), { code: 1, stderr: /no journal of an agent/ });
   t.match(await sluice('capture -w /tmp/x.pcapng -i nosuch0'), {
     code: 1,
-    stderr: /no such interface: there are .*lo/,
+    stderr: /capture nosuch0: no such interface: see `ip link`/,
   });
   t.equal((await sluice('capture')).code, 2);
 });

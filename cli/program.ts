@@ -10,6 +10,7 @@ import { palette, wantsColor } from './color.ts';
 import { EXIT, exitCodeOf, sentenceOf } from './failure.ts';
 import type { Host } from './host.ts';
 import { withGlobals } from './settings.ts';
+import { packageVersion } from './version.ts';
 
 /** Gives a command its flags, arguments, examples and action. */
 export type Define = (command: Command, host: Host) => void;
@@ -128,7 +129,8 @@ export async function buildProgram(host: Host, words: readonly string[] | 'all')
       getOutHelpWidth: () => host.stdout.columns ?? 100,
       getErrHelpWidth: () => host.stderr.columns ?? 100,
     })
-    .helpCommand('help [command]', 'Show help for a command');
+    .helpCommand('help [command]', 'Show help for a command')
+    .version(`sluice ${packageVersion()}`, '--version', 'print the version');
   withGlobals(program);
   example(program, 'sluice apply -f examples/default-deny-ingress/', 'sluice observe --follow --verdict DROPPED');
   program.addHelpText('after', EXIT_CODES);

@@ -58,7 +58,7 @@ const POLICY: Readonly<Record<string, Option>> = {
     fallback: 'auto',
     values: ['auto', 'always', 'policy'],
   },
-  'allow-icmp-frag-needed': flag('let ICMPv4 "fragmentation needed" pass every policy', true),
+  'allow-icmp-frag-needed': flag('let ICMPv4 "fragmentation needed" from outside pass every policy', true),
   'enable-icmp-rules': flag('accept icmps in policies', true),
   'enable-l7-proxy': flag('accept L7 rules in policies', true),
   'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),

@@ -27,7 +27,9 @@ export function statusDocument(agent: Agent): Record<string, unknown> {
     policies: policyDocuments(agent).length,
     flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
     maps: [...maps.all()].map(([name, { file }]) => {
-      const { count, capacity, full, evictions } = file.counters;
+      const { capacity, full, evictions } = file.counters;
+      // The table of ports is an array, which does not count.
+      const count = name === 'ports' ? [...maps.ports.entries()].length : file.counters.count;
       return { name, count, capacity, pressure: capacity === 0 ? 0 : count / capacity, full, evictions };
     }),
     controllers: agent.controllers.states(),
@@ -53,6 +55,7 @@ function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> 
     namespace: plan.namespace,
     pod: plan.name,
     place: plan.place,
+    node: agent.config.nodeName,
     state: agent.stateOf(pod),
     identity: change?.identity ?? 0,
     labels: change?.labels ?? [],

@@ -56,17 +56,11 @@ async function deleteNamed(
   const [kind, ...others] = kindsOf(word);
   if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
   const scope = kind.isNamespaced ? { namespace } : {};
-  const manifests = names.map((name) => ({
-    apiVersion: kind.apiVersion,
-    kind: kind.kind,
-    metadata: { name, ...scope },
-  }));
-  const api = new DaemonApi(settings);
-  await report(
-    settings,
-    'delete',
-    await api.delete(manifests.map((one) => JSON.stringify(one)).join('\n---\n'), 'arguments'),
-  );
+  const references = names.map((name) => ({ kind: kind.kind, name, ...scope }));
+  const { applied, problems = [] } = await new DaemonApi(settings).deleteReferences(references);
+  // They have no place: nobody wrote a file.
+  const plain = problems.map(({ message, hint }) => ({ message, ...(hint === undefined ? {} : { hint }) }));
+  await report(settings, { ...(applied && { applied }), problems: plain });
 }
 
 type Send = (api: DaemonApi, text: string, file: string) => Promise<ApplyAnswer>;
@@ -82,14 +76,17 @@ async function overFiles(
   const { DaemonApi } = await import('../daemon-api.ts');
   const api = new DaemonApi(settings);
   const answers: ApplyAnswer[] = [];
-  for (const { path, text } of await readManifests(settings.host, paths)) answers.push(await send(api, text, path));
-  await report(settings, verb, {
+  const files = await readManifests(settings.host, paths);
+  for (const { path, text } of files) answers.push(await send(api, text, path));
+  const isEmpty = answers.every(({ applied = [], problems = [] }) => applied.length + problems.length === 0);
+  if (isEmpty) throw new Failure(`${verb} ${files.map(({ path }) => path).join(', ')}: found no document to ${verb}`);
+  await report(settings, {
     applied: answers.flatMap((answer) => answer.applied ?? []),
     problems: answers.flatMap((answer) => answer.problems ?? []),
   });
 }
 
-async function report(settings: Settings, verb: 'apply' | 'delete', answer: ApplyAnswer): Promise<void> {
+async function report(settings: Settings, answer: ApplyAnswer): Promise<void> {
   const { host, output, paint } = settings;
   const done = answer.applied ?? [];
   if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
@@ -102,7 +99,6 @@ async function report(settings: Settings, verb: 'apply' | 'delete', answer: Appl
   }
   const { reportProblems } = await import('../problems.ts');
   if (reportProblems(host, answer.problems ?? [])) host.exitCode = EXIT.FAILED;
-  else if (done.length === 0 && verb === 'delete') host.stderr.write('nothing to delete\n');
 }
 
 function paintAction(action: string, paint: Settings['paint']): string {

@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander';
 import { EXIT, Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
 
 export function define(command: Command, host: Host): void {
   command.description('Reads the pinned maps of the dataplane itself, so that it works when both daemons are dead.');
@@ -14,6 +14,11 @@ export function define(command: Command, host: Host): void {
   defineList(group(command, 'metrics', 'Forwarded and dropped packets by reason'), host, 'the counters', 'listMetrics');
   defineList(group(command, 'frag', 'Datagrams whose fragments are under way'), host, 'the datagrams', 'listFragments');
   example(command, 'sluice bpf policy get 7', 'sluice bpf ct list', 'sluice bpf ipcache get 10.244.0.5');
+}
+
+/** The id that a text means, found without the daemons. */
+async function pinnedEndpoint(settings: Settings, text: string): Promise<number> {
+  return (await import('../pinned-endpoint.ts')).pinnedEndpoint(settings, text);
 }
 
 function group(command: Command, name: string, summary: string): Command {
@@ -41,23 +46,21 @@ function definePolicy(parent: Command, host: Host): void {
   const one = parent.command('get').summary('Show the policy map of an endpoint');
   one
     .description("Shows the entries of an endpoint's policy map, with the packets and bytes that each has judged.")
-    .argument('[endpoint]', 'id of the endpoint')
+    .argument('[endpoint]', 'id of the endpoint, or namespace/name of its pod')
     .option('--all', 'every endpoint')
     .option('-n, --numeric', 'identities as numbers');
   withGlobals(withOutput(one));
-  example(one, 'sluice bpf policy get 7', 'sluice bpf policy get --all -n');
+  example(one, 'sluice bpf policy get 7', 'sluice bpf policy get shop/web-0', 'sluice bpf policy get --all -n');
   one.action(async (text: string | undefined, flags: { all?: boolean; numeric?: boolean }) => {
     if ((text === undefined) !== (flags.all === true)) {
-      throw new Failure('bpf policy get: wanted the id of an endpoint, or --all', EXIT.USAGE);
-    }
-    if (text !== undefined && !/^\d+$/.test(text)) {
-      throw new Failure(`found endpoint '${text}', wanted a number: see \`sluice endpoint list\``, EXIT.USAGE);
+      throw new Failure('bpf policy get: wanted an endpoint (id or namespace/name), or --all', EXIT.USAGE);
     }
     const settings = settingsOf(one, host);
+    const endpoint = text === undefined ? undefined : await pinnedEndpoint(settings, text);
     const { showPolicyMaps } = await import('../bpf-policy.ts');
     const { loadIdentityNames } = await import('../identity-names.ts');
     const names = flags.numeric === true ? undefined : await loadIdentityNames(settings);
-    await showPolicyMaps(settings, text === undefined ? undefined : Number(text), names);
+    await showPolicyMaps(settings, endpoint, names);
   });
 }
 
@@ -66,17 +69,33 @@ function defineConntrack(parent: Command, host: Host): void {
   list
     .description('Lists the connections that are tracked, one a line.')
     .addArgument(
-      new Argument('[table]', 'global is TCP, any all other protocols; default: both').choices(['global', 'any']),
+      new Argument('[scope]', 'global (the default): all; tcp; any: all but TCP; endpoint: those of one').choices([
+        'global',
+        'tcp',
+        'any',
+        'endpoint',
+      ]),
     )
+    .argument('[endpoint]', 'with endpoint: its id, or namespace/name of its pod')
     .option('-d, --time-diff', 'add the seconds that each entry has to live')
     .option('--expired', 'also entries whose time is over');
   withGlobals(withOutput(list));
-  example(list, 'sluice bpf ct list', 'sluice bpf ct list any -d');
-  list.action(async (table: 'global' | 'any' | undefined, flags: { timeDiff?: boolean; expired?: boolean }) => {
-    const { listConntrack } = await import('../bpf-conntrack.ts');
-    const options = { table, showRemaining: flags.timeDiff === true, showExpired: flags.expired === true };
-    await listConntrack(settingsOf(list, host), options);
-  });
+  example(list, 'sluice bpf ct list', 'sluice bpf ct list any -d', 'sluice bpf ct list endpoint shop/web-0');
+  list.action(
+    async (scope: string | undefined, text: string | undefined, flags: { timeDiff?: boolean; expired?: boolean }) => {
+      if ((scope === 'endpoint') !== (text !== undefined)) {
+        throw new Failure('bpf ct list: wanted `endpoint` with an id, or another scope without', EXIT.USAGE);
+      }
+      const settings = settingsOf(list, host);
+      const { listConntrack } = await import('../bpf-conntrack.ts');
+      await listConntrack(settings, {
+        table: scope === 'tcp' || scope === 'any' ? scope : 'global',
+        endpoint: text === undefined ? undefined : await pinnedEndpoint(settings, text),
+        showRemaining: flags.timeDiff === true,
+        showExpired: flags.expired === true,
+      });
+    },
+  );
 }
 
 function defineIpcache(parent: Command, host: Host): void {

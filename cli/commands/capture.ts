@@ -1,6 +1,7 @@
 /** `sluice capture` */
 import type { Command } from 'commander';
 import { durationMs, integerBetween, repeatable } from '../argument.ts';
+import { counted } from '../counted.ts';
 import type { Host } from '../host.ts';
 import { example } from '../program.ts';
 import { settingsOf, withGlobals } from '../settings.ts';
@@ -39,7 +40,8 @@ export function define(command: Command, host: Host): void {
     const { captureInWorker } = await import('../capture-parent.ts');
     const targets = captureTargets(settings, pods, flags.namespace, flags.interface ?? []);
     const { frames, gaps } = await captureInWorker(targets, flags);
-    const note = gaps === 0 ? '' : `, ${gaps} gaps: frames came faster than they could be written`;
-    host.stderr.write(`${frames} frames from ${targets.length} interfaces written to ${flags.write}${note}\n`);
+    const note = gaps === 0 ? '' : `, ${counted(gaps, 'gap')}: frames came faster than they could be written`;
+    const where = counted(targets.length, 'interface');
+    host.stderr.write(`${counted(frames, 'frame')} from ${where} written to ${flags.write}${note}\n`);
   });
 }

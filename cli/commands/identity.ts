@@ -17,9 +17,9 @@ export function define(command: Command, host: Host): void {
   });
 
   const one = command.command('get').summary('Show one identity').description('Shows the labels of one identity.');
-  one.argument('<identity>', 'number of the identity');
+  one.argument('<identity>', 'number of the identity, or name of a reserved one');
   withGlobals(withOutput(one));
-  example(one, 'sluice identity get 4711');
+  example(one, 'sluice identity get 4711', 'sluice identity get world');
   one.action(async (id: string) => {
     const { showIdentity } = await import('../identity-view.ts');
     await showIdentity(settingsOf(one, host), id);

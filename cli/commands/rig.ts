@@ -1,6 +1,7 @@
 /** `sluice rig up|down|list` */
 import type { Command } from 'commander';
 import { durationMs, repeatable } from '../argument.ts';
+import { counted } from '../counted.ts';
 import { EXIT, Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { example } from '../program.ts';
@@ -35,7 +36,10 @@ function defineUp(command: Command, host: Host): void {
     const settings = settingsOf(command, host);
     const { rigUp } = await import('../rig.ts');
     const state = await rigUp(settings, { files: flags.filename, rig: flags.rig, waitMs: flags.wait });
-    host.stdout.write(`rig ${state.name} is up: ${state.pods.length} pods, ${state.processes.length} programs\n`);
+    const { pods, processes } = state;
+    host.stdout.write(
+      `rig ${state.name} is up: ${counted(pods.length, 'pod')}, ${counted(processes.length, 'program')}\n`,
+    );
   });
 }
 

@@ -67,7 +67,7 @@ const get = (flags: string) => exec('shop/client-0', 'sh', '-c', `curl -s -m 3 $
 t.test('rig up makes namespaces, attaches pods and waits for their servers', async (t) => {
   const { code, stdout, stderr } = await instance.cli('rig', 'up', '-f', manifests);
   t.equal(code, 0, stderr);
-  t.equal(stdout, 'rig shop is up: 2 pods, 1 programs\n');
+  t.equal(stdout, 'rig shop is up: 2 pods, 1 program\n');
   t.match(await instance.cli('rig', 'list'), { stdout: /shop +2 +1\/1 +.*shop\.yaml/ });
   t.match(await instance.cli('status'), { code: 0, stdout: /Endpoints: +2\/2 ready/ });
   t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
@@ -138,7 +138,7 @@ t.test('capture records both directions of a pod, and ends at the count', async 
     isDone = true;
   });
   while (!isDone) await get('-o /dev/null');
-  t.match(await capture, { code: 0, stderr: /4 frames from 1 interfaces/ });
+  t.match(await capture, { code: 0, stderr: /4 frames from 1 interface/ });
   const { interfaces, packets, problem } = readPcapng(readFileSync(file));
   t.equal(problem, null);
   t.match(interfaces, [{ name: 'shop/server' }]);

@@ -8,7 +8,12 @@
  * One call a step; 0 goes on, CONSUMED ends well, anything else is a drop reason. Every frame leaves through `finish`,
  * where it is counted and told. Nothing here allocates for a frame.
  */
-import { CONFIG_AUDIT_MODE, CONFIG_WORLD_IDENTITY, type ConfigMap } from '../policy-maps/config-map.ts';
+import {
+  CONFIG_ALLOW_ICMP_FRAG_NEEDED,
+  CONFIG_AUDIT_MODE,
+  CONFIG_WORLD_IDENTITY,
+  type ConfigMap,
+} from '../policy-maps/config-map.ts';
 import * as row from '../policy-maps/conntrack-row.ts';
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
 import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
@@ -31,7 +36,7 @@ import type { Deliverer } from './deliver.ts';
 import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
 import { CONSUMED, type Identifier, IDENTITY_WORLD } from './identify.ts';
-import { parse, PROTO_TCP } from './parse.ts';
+import { parse, PROTO_ICMP, PROTO_TCP } from './parse.ts';
 import { type PortTable, ROLE_HOST, ROLE_POD } from './port-table.ts';
 import type { Recorder } from './record.ts';
 import { HELD, type StreamProxy } from './redirect.ts';
@@ -79,6 +84,7 @@ export class Engine {
   #culprit: Decision = this.#none;
   #world = 0;
   #audit = false;
+  #allowsFragNeeded = false;
   #errorTokens = ERRORS_PER_SEC;
   #nowMs = 0;
 
@@ -105,6 +111,7 @@ export class Engine {
     this.#world = this.#config.worldGeneration | 0;
     this.#stats.now = this.#tracker.life.nowSec;
     this.#audit = this.#config.words[CONFIG_AUDIT_MODE] !== 0;
+    this.#allowsFragNeeded = this.#config.words[CONFIG_ALLOW_ICMP_FRAG_NEEDED] !== 0;
     const world = this.#config.words[CONFIG_WORLD_IDENTITY] || IDENTITY_WORLD;
     this.#identifier.worldV4 = world;
     this.#identifier.worldV6 = world;
@@ -148,7 +155,7 @@ export class Engine {
   #judge(f: Frame): number {
     this.#egress.clear();
     this.#ingress.clear();
-    if (f.ctStatus === CT_RELATED) return 0;
+    if (f.ctStatus === CT_RELATED || (this.#allowsFragNeeded && isForeignFragNeeded(f))) return 0;
     if (f.ctStatus === CT_REPLY) return this.#judgeReply(f);
     return (
       this.#judgeSide(f, f.port, f.dstIdentity, 1, this.#egress) ||
@@ -303,6 +310,14 @@ export class Engine {
     this.#errorTokens--;
     this.#ports.queue(f.port, f.offset, f.length);
   }
+}
+
+/**
+ * ICMPv4 "fragmentation needed" of a router outside. It passes every policy (Cilium: allow-icmp-frag-needed), or path MTU
+ * discovery dies. A pod is no router, and may not lower the path MTU of others.
+ */
+function isForeignFragNeeded(f: Frame): boolean {
+  return f.protocol === PROTO_ICMP && f.icmpType === 3 && f.icmpCode === 4 && f.srcEndpoint === 0;
 }
 
 function observationPoint(f: Frame, ports: PortTable): number {

@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap';
 import { ALLOW_ALL, entry, forAnyPeer, type PodOptions, World, type WorldPod } from '../test/dataplane-world.ts';
 import { icmpFrame, pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
+import { CONFIG_ALLOW_ICMP_FRAG_NEEDED } from '../policy-maps/config-map.ts';
 import { setU16, setU16le } from '../wire/bytes.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as ipv6 from '../wire/ipv6.ts';
@@ -86,7 +87,22 @@ t.test('an ICMP error is judged by what it quotes, every time', async (t) => {
   const forged = icmpFrame({ from: client, to: SERVER, type: 3, body: quote.subarray(ETH) });
   for (let turn = 0; turn < 3; turn++) t.equal(attempt(world, client, server, forged), 132, 'a forged error');
   const empty = icmpFrame({ from: client, to: SERVER, type: 3 });
-  for (let turn = 0; turn < 3; turn++) t.equal(attempt(world, client, server, empty), 133, 'an error about nothing');
+  for (let turn = 0; turn < 3; turn++) t.equal(attempt(world, client, server, empty), 132, 'an error about nothing');
+
+  const shrink = (body: Uint8Array) => icmpFrame({ from: client, to: SERVER, type: 3, code: 4, rest: 600, body });
+  const shifted = quote.subarray(ETH).slice();
+  ipv4.setFragmentField(shifted, 0, 1);
+  const unknown = udpFrame({ from: server, to: THIRD, sport: 5, dport: 5 }).subarray(ETH);
+  t.equal(attempt(world, client, server, shrink(quote.subarray(ETH))), 132, "somebody else's path");
+  t.equal(attempt(world, client, server, shrink(shifted)), 132, 'quoted as a later fragment');
+  t.equal(attempt(world, client, server, shrink(unknown)), 133, 'of a connection that is none: judged like any packet');
+
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  const router = { ...uplink, addresses: ['192.0.2.1'] };
+  const fromOutside = icmpFrame({ from: router, to: SERVER, type: 3, code: 4, rest: 600, body: unknown });
+  t.equal(attempt(world, uplink, server, fromOutside), 133, 'from outside, with allow-icmp-frag-needed off');
+  world.maps.config.store(CONFIG_ALLOW_ICMP_FRAG_NEEDED, 1);
+  t.equal(attempt(world, uplink, server, fromOutside), 0, 'from outside, with it on');
 });
 
 t.test('a virtio-net header that would write elsewhere than into the checksum is refused', async (t) => {

@@ -102,7 +102,7 @@ export class Tracker {
     return true;
   }
 
-  /** Looks the connection up anew. @returns 0, or 132 for an ICMP error from a pod about somebody else's connection */
+  /** Looks the connection up anew. @returns 0, or 132 for an ICMP error from a pod that is not about its own packets */
   track(f: Frame): number {
     f.ctSlot = -1;
     f.isReply = false;
@@ -187,11 +187,12 @@ export class Tracker {
   /** An ICMP error belongs to the connection of the packet it quotes; a pod may only speak for itself, not as a router. */
   #trackError(f: Frame): number {
     const quoted = this.#quoted;
-    if (!quoted.readFrom(f)) return 0;
+    const isPod = this.#ports.role[f.port] === ROLE_POD;
+    if (!quoted.readFrom(f)) return isPod ? DROP_INVALID_SIP : 0;
     const table = this.tableOf(quoted.protocol);
     const found = table.lookup(quoted);
     if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
-    if (this.#ports.role[f.port] === ROLE_POD && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
+    if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
     f.ctStatus = CT_RELATED;
     return 0;
   }

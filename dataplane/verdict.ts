@@ -1,21 +1,17 @@
 /**
  * Step 5: what the policy of one endpoint says to one frame, in one direction.
  *
- *  1. ICMPv4 "fragmentation needed" is always allowed, or path MTU discovery dies (Cilium: allow-icmp-frag-needed).
- *  2. An endpoint without a published policy is closed (reason 203).
- *  3. A later fragment whose ports are unknown can only match entries without a port.
- *  4. Otherwise the policy map decides, by protocol and destination port, or ICMP type.
+ *  1. An endpoint without a published policy is closed (reason 203).
+ *  2. A later fragment whose ports are unknown can only match entries without a port.
+ *  3. Otherwise the policy map decides, by protocol and destination port, or ICMP type.
  */
 import type { PolicyMap } from '../policy-maps/policy-map.ts';
-import { MATCH_ALL, MATCH_NONE } from '../wire/event.ts';
+import { MATCH_NONE } from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_EP_NOT_READY } from '../wire/reasons.ts';
 import { requestTypeOf } from './icmp-tuple.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 import type { Verdict } from './record.ts';
-
-const ICMP_UNREACHABLE = 3;
-const ICMP_FRAG_NEEDED = 4;
 
 /** The decision in one direction, filled by `judge`. One object per direction lives as long as the engine. */
 export class Decision implements Verdict {
@@ -55,10 +51,6 @@ export class Decision implements Verdict {
  */
 export function judge(f: Frame, policy: PolicyMap | null, remote: number, isEgress: 0 | 1, decision: Decision): void {
   decision.clear();
-  if (f.protocol === PROTO_ICMP && f.icmpType === ICMP_UNREACHABLE && f.icmpCode === ICMP_FRAG_NEEDED) {
-    decision.matchType = MATCH_ALL;
-    return;
-  }
   if (policy === null) {
     decision.verdict = -DROP_EP_NOT_READY;
     return;

@@ -81,6 +81,7 @@ export function pingFrame(options: PingOptions): Uint8Array {
 
 export interface IcmpOptions extends Ends {
   readonly type: number;
+  readonly code?: number;
   /** Bytes 4 to 7. */
   readonly rest?: number;
   readonly body?: Uint8Array;
@@ -91,7 +92,7 @@ export function icmpFrame(options: IcmpOptions): Uint8Array {
   const body = options.body ?? new Uint8Array(12);
   const protocol = options.to.includes(':') ? ipv6.PROTOCOL_ICMPV6 : ipv4.PROTOCOL_ICMP;
   return build(options, protocol, icmp.HEADER_BYTES + body.length, (bytes, at) => {
-    icmp.emit(bytes, at, options.type, 0, options.rest ?? 0);
+    icmp.emit(bytes, at, options.type, options.code ?? 0, options.rest ?? 0);
     bytes.set(body, at + icmp.HEADER_BYTES);
     return at + icmp.HEADER_BYTES;
   });

@@ -11,6 +11,8 @@ export interface ManifestFile {
 }
 
 const MANIFEST = /\.(ya?ml|json)$/;
+/** What the agent takes in one request. */
+const MAX_BYTES = 16 << 20;
 
 /**
  * Reads all of them, folders without descending.
@@ -27,14 +29,22 @@ export async function readManifests(host: Host, paths: readonly string[]): Promi
 
 function readPath(path: string): ManifestFile[] {
   try {
-    if (!statSync(path).isDirectory()) return [{ path, text: readFileSync(path, 'utf8') }];
+    if (!statSync(path).isDirectory()) return [{ path, text: readText(path) }];
     const names = readdirSync(path).filter((name) => MANIFEST.test(name));
     if (names.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
-    return names.sort().map((name) => ({ path: join(path, name), text: readFileSync(join(path, name), 'utf8') }));
+    return names.sort().map((name) => ({ path: join(path, name), text: readText(join(path, name)) }));
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}: check the -f argument`);
   }
+}
+
+/** Pipes are read to their end; a device has none. */
+function readText(path: string): string {
+  const stat = statSync(path);
+  if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new Failure(`read ${path}: it is a device, wanted a file`);
+  if (stat.size > MAX_BYTES) throw new Failure(`read ${path}: found ${stat.size} bytes, wanted at most ${MAX_BYTES}`);
+  return readFileSync(path, 'utf8');
 }
 
 /**

@@ -61,6 +61,7 @@ export function listRigs(runDir: string): RigState[] {
  * @throws Failure when there is none of that name
  */
 export function readRig(runDir: string, name: string): RigState {
+  if (!/^[\w.-]+$/.test(name) || /^\.+$/.test(name)) throw new Failure(`rig ${name}: that is no rig's name`);
   const path = `${rigFolder(runDir)}/${name}.json`;
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as RigState;

@@ -86,17 +86,18 @@ function checkReference({ kind, namespace, name }: Partial<Reference>): Referenc
 /** Flows as lines of JSON: what is kept and asked for, then, with `follow`, what comes. */
 function flows(agent: Agent, { query, request, response }: Call): undefined {
   const matches = compileFilters(filters(query, 'filter'), filters(query, 'deny'));
+  const wanted = flowsRequest(query);
+  const until = moment(query, 'until') ?? Number.POSITIVE_INFINITY;
   const { ring } = agent.observer;
   agent.observer.look();
   const reader = ring.reader();
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   const write = (one: Envelope): boolean => response.write(`${JSON.stringify(one)}\n`);
-  for (const one of select(ring, flowsRequest(query), matches)) write(one);
+  for (const one of select(ring, wanted, matches)) write(one);
   if (query.get('follow') === null) {
     response.end();
     return;
   }
-  const until = moment(query, 'until') ?? Number.POSITIVE_INFINITY;
   let cancel = (): unknown => undefined;
   const follow = (): void => {
     // A reader that does not keep up waits for its drain; what the ring overwrites meanwhile is told to it as lost.

@@ -42,7 +42,8 @@ function readPath(path: string): ManifestFile[] {
 /** Pipes are read to their end; a device has none. */
 function readText(path: string): string {
   const stat = statSync(path);
-  if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new Failure(`read ${path}: it is a device, wanted a file`);
+  if (stat.isCharacterDevice() || stat.isBlockDevice())
+    throw new Failure(`read ${path}: it is a device, wanted a file`);
   if (stat.size > MAX_BYTES) throw new Failure(`read ${path}: found ${stat.size} bytes, wanted at most ${MAX_BYTES}`);
   return readFileSync(path, 'utf8');
 }

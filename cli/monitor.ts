@@ -4,7 +4,7 @@ import { type Directory, EMPTY_DIRECTORY } from '../hubble/directory.ts';
 import { Monitor, type MonitorFilter, monitorLost, monitorMatches } from '../hubble/monitor.ts';
 import { EVENT_TYPES } from '../hubble/observe-value.ts';
 import { EventReader, EventRing } from '../policy-maps/event-ring.ts';
-import { PortMap } from '../policy-maps/port-map.ts';
+import { type PortEntry, PortMap } from '../policy-maps/port-map.ts';
 import { decodeEvent } from '../wire/event.ts';
 import { EXIT, Failure } from './failure.ts';
 import { type IdentityNames, loadIdentityNames } from './identity-names.ts';
@@ -46,7 +46,8 @@ interface Printed {
 export async function monitor(settings: Settings, flags: MonitorFlags, signal: AbortSignal): Promise<void> {
   const filter = filterOf(flags);
   const form = flags.json === true ? 'json' : flags.verbose === true || flags.hex === true ? 'verbose' : 'line';
-  const directory = directoryOf(settings, await loadIdentityNames(settings));
+  const ports = new Map([...openPinned(settings, 'ports', PortMap).entries()].map((port) => [port.index, port]));
+  const directory = directoryOf(ports, await loadIdentityNames(settings));
   const options = { directory, form, numeric: flags.numeric === true, hex: flags.hex === true } as const;
   const sources = RINGS.map((name) => ({
     reader: new EventReader(openPinned(settings, name, EventRing), flags.oldest === true ? 'oldest' : 'now'),
@@ -54,7 +55,7 @@ export async function monitor(settings: Settings, flags: MonitorFlags, signal: A
   }));
   if (flags.once !== true) settings.host.stderr.write('Listening for events... press Ctrl-C to quit\n');
   while (!signal.aborted) {
-    const events = sources.flatMap((source) => readSource(settings, source, filter));
+    const events = sources.flatMap((source) => readSource(settings, source, { filter, ports }));
     // The rings are read one after the other: put together what happened together.
     events.sort((a, b) => a.timeMs - b.timeMs);
     if (events.length > 0) settings.host.stdout.write(events.map(({ text }) => `${text}\n`).join(''));
@@ -63,10 +64,17 @@ export async function monitor(settings: Settings, flags: MonitorFlags, signal: A
   }
 }
 
-function readSource(settings: Settings, { reader, monitor }: Source, filter: MonitorFilter): Printed[] {
+interface Reading {
+  readonly filter: MonitorFilter;
+  readonly ports: ReadonlyMap<number, PortEntry>;
+}
+
+function readSource(settings: Settings, { reader, monitor }: Source, { filter, ports }: Reading): Printed[] {
   const events: Printed[] = [];
   const { lost } = reader.read((bytes, offset) => {
-    const record = decodeEvent(bytes, offset);
+    const raw = decodeEvent(bytes, offset);
+    // Records name the port they came in by; people know interfaces by the kernel's numbers.
+    const record = { ...raw, ifindex: ports.get(raw.ifindex)?.ifindex ?? raw.ifindex };
     if (!monitorMatches(record, filter)) return;
     const text = monitor.text(record);
     if (text !== undefined) events.push({ timeMs: record.timeMs, text });
@@ -90,10 +98,8 @@ function filterOf(flags: MonitorFlags): MonitorFilter {
 }
 
 /** Labels from wherever they can be had, interface names from the pinned ports. */
-function directoryOf(settings: Settings, names: IdentityNames): Directory {
-  const interfaces = new Map<number, string>();
-  // Records name the port they came in by.
-  for (const { index, ifname } of openPinned(settings, 'ports', PortMap).entries()) interfaces.set(index, ifname);
+function directoryOf(ports: ReadonlyMap<number, PortEntry>, names: IdentityNames): Directory {
+  const interfaces = new Map([...ports.values()].map(({ ifindex, ifname }) => [ifindex, ifname]));
   return {
     ...EMPTY_DIRECTORY,
     identityLabels: (identity) => names.labels(identity),

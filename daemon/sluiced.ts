@@ -139,7 +139,17 @@ function once<T extends unknown[]>(work: (...given: T) => Promise<void>): (...gi
   return (...given) => (running ??= work(...given));
 }
 
+/** What to do about an error, by its code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  ERR_MAP_FORMAT: ': it is not of this Sluice: remove it, or everything with `sluice cleanup`',
+  ERR_PARSE_ARGS_UNKNOWN_OPTION: ' (see sluiced --help)',
+  ERR_PARSE_ARGS_INVALID_OPTION_VALUE: ' (see sluiced --help)',
+  ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL: ' (see sluiced --help)',
+};
+
 main().catch((error: unknown) => {
-  process.stderr.write(`sluiced: ${(error as Error).message}\n`);
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const lines = `${message}${ADVICE[code] ?? ''}`.split('\n');
+  process.stderr.write(lines.map((line) => `sluiced: ${line}\n`).join(''));
   process.exit(1);
 });

@@ -9,7 +9,7 @@ export function define(command: Command, host: Host): void {
     .command('list')
     .summary('List the endpoints')
     .description('Lists the endpoints of this machine.');
-  withGlobals(withOutput(list, 'name'));
+  withGlobals(withOutput(list, 'wide', 'name'));
   example(list, 'sluice endpoint list', "sluice endpoint list -o jsonpath='{.[*].id}'");
   list.action(async () => {
     const { listEndpoints } = await import('../endpoint-view.ts');

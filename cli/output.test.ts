@@ -335,7 +335,7 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
   ],
   [
     ['endpoint', 'list', '-o', ''],
-    ['name', 'json', 'yaml', 'jsonpath='],
+    ['name', 'wide', 'json', 'yaml', 'jsonpath='],
   ],
   [
     ['status', '--color', 'a'],

@@ -9,8 +9,9 @@ import { apiRoutes } from './api-routes.ts';
 import { ApiServer } from './api-server.ts';
 import { type Config, loadConfig } from './config.ts';
 import { requireSpace } from './disk-space.ts';
-import { takeLock } from './lock.ts';
+import { type Lock, takeLock } from './lock.ts';
 import { createLog, type Log } from './log.ts';
+import { Signals } from './signals.ts';
 import { VERSION } from './version.ts';
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
@@ -74,16 +75,36 @@ function overrides(values: {
 }
 
 async function serve(config: Config, log: Log, reread: () => Config): Promise<void> {
+  const signals = new Signals('SIGTERM', 'SIGINT', 'SIGUSR2', 'SIGHUP');
   const lock = await takeLock(config.runDir, config.name);
+  try {
+    requireSpace(config.runDir);
+    await run({ config, log, reread, lock, signals });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+interface Serving {
+  readonly config: Config;
+  readonly log: Log;
+  readonly reread: () => Config;
+  readonly lock: Lock;
+  readonly signals: Signals;
+}
+
+/** Starts everything; from then on signals and the API end it. A signal that comes while it starts waits until it has. */
+async function run({ config, log, reread, lock, signals }: Serving): Promise<void> {
   const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
-  const dataplaneCommand = [process.execPath, dataplane, '--run-dir', config.runDir];
-  const agent = orElse(
-    () => {
-      requireSpace(config.runDir);
-      return new Agent({ config, log, dataplaneCommand });
-    },
-    () => lock.release(),
-  );
+  const agent = new Agent({ config, log, dataplaneCommand: [process.execPath, dataplane, '--run-dir', config.runDir] });
+  const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
+  const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
+  process.on('uncaughtException', (error) => {
+    // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
+    log.fatal({ error: error.message, stack: error.stack }, 'agent failed');
+    process.exit(70);
+  });
   const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
     await api.stop();
@@ -92,35 +113,21 @@ async function serve(config: Config, log: Log, reread: () => Config): Promise<vo
     log.info('stopped');
     process.exit(0);
   });
-  const stop = (why: string) => finish(why, () => agent.stop());
-  const routes = apiRoutes(agent, () => void stop('API'));
-  const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
-  process.on('SIGUSR2', () => void finish('SIGUSR2', () => agent.leave()));
-  process.on('SIGHUP', () => reload(agent, log, reread));
-  process.on('uncaughtException', (error) => {
-    // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
-    log.fatal({ error: error.message, stack: error.stack }, 'agent failed');
-    process.exit(70);
+  await start(agent, api);
+  log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
+  signals.listen((signal) => {
+    if (signal === 'SIGHUP') reload(agent, log, reread);
+    else void finish(signal, () => (signal === 'SIGUSR2' ? agent.leave() : agent.stop()));
   });
+}
+
+async function start(agent: Agent, api: ApiServer): Promise<void> {
   try {
     await agent.start();
     await api.start();
   } catch (error) {
     // What an earlier agent left may be carrying traffic: only what was made just now is taken away.
     await (agent.isFirst ? agent.stop() : agent.leave());
-    lock.release();
-    throw error;
-  }
-  log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
-}
-
-/** What `make` makes; when it throws, `undo` is done first. */
-function orElse<T>(make: () => T, undo: () => void): T {
-  try {
-    return make();
-  } catch (error) {
-    undo();
     throw error;
   }
 }

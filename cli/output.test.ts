@@ -335,7 +335,7 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
   ],
   [
     ['endpoint', 'list', '-o', ''],
-    ['name', 'wide', 'json', 'yaml', 'jsonpath='],
+    ['wide', 'name', 'json', 'yaml', 'jsonpath='],
   ],
   [
     ['status', '--color', 'a'],

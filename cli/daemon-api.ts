@@ -25,21 +25,18 @@ export interface StatusView {
   readonly identities: number;
   readonly policies: number;
   readonly flows: Readonly<Record<string, number>> & { readonly kept: number; readonly capacity: number };
-  readonly maps: readonly MapView[];
+  readonly maps: readonly {
+    readonly name: string;
+    readonly count: number;
+    readonly capacity: number;
+    /** 0 to 1. */
+    readonly pressure: number;
+    readonly full: number;
+    readonly evictions: number;
+  }[];
   readonly memory: { readonly agentRssBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];
-}
-
-export interface MapView {
-  readonly name: string;
-  readonly count: number;
-  readonly capacity: number;
-  /** 0 to 1. */
-  readonly pressure: number;
-  /** Entries that found no room. */
-  readonly full: number;
-  readonly evictions: number;
 }
 
 export interface EndpointView {

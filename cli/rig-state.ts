@@ -30,7 +30,7 @@ export interface RigProcess extends ProcessRecord {
 }
 
 /** Where all rigs of an instance are remembered. */
-function rigFolder(runDir: string): string {
+export function rigFolder(runDir: string): string {
   return `${runDir}/rig`;
 }
 

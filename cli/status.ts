@@ -1,5 +1,5 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
-import { DaemonApi, type MapView, type StatusView } from './daemon-api.ts';
+import { DaemonApi, type StatusView } from './daemon-api.ts';
 import { printDocument } from './output.ts';
 import type { Settings } from './settings.ts';
 import { type Column, printable, renderTable } from './table.ts';
@@ -58,8 +58,17 @@ function otherCounts(flows: StatusView['flows']): string {
   return others.map(([name, count]) => `, ${count} ${name}`).join('');
 }
 
+interface MapRow {
+  readonly name: string;
+  readonly count: number;
+  readonly capacity: number;
+  readonly pressure: number;
+  readonly full: number;
+  readonly evictions: number;
+}
+
 function details({ paint, headers }: Settings, status: StatusView): string {
-  const columns: readonly Column<MapView>[] = [
+  const columns: readonly Column<MapRow>[] = [
     { header: 'MAP', cell: (one) => one.name },
     { header: 'ENTRIES', cell: (one) => one.count },
     { header: 'CAPACITY', cell: (one) => one.capacity },
@@ -78,7 +87,7 @@ function details({ paint, headers }: Settings, status: StatusView): string {
 }
 
 /** `2d3h`, `3h5m`, `5m10s`, `10s` */
-function durationText(seconds: number): string {
+export function durationText(seconds: number): string {
   const [days, hours, minutes] = [
     Math.floor(seconds / 86400),
     Math.floor(seconds / 3600) % 24,

@@ -62,7 +62,7 @@ export class ConfigError extends Error {
 }
 
 /** `file:line:column: path: message`, as compilers write it. */
-function formatConfigProblem(problem: ConfigProblem): string {
+export function formatConfigProblem(problem: ConfigProblem): string {
   const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
   return [place, problem.path, problem.message].filter((part) => part !== '').join(': ');
 }

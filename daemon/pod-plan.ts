@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import type { Document } from '../policy/document.ts';
 
 /** Annotations of a Pod that the agent reads. */
-const ANNOTATIONS = {
+export const ANNOTATIONS = {
   netns: 'sluice.io/netns',
   interface: 'sluice.io/interface',
   mac: 'sluice.io/mac',
@@ -19,6 +19,10 @@ export interface PodPlan {
   readonly key: string;
   readonly namespace: string;
   readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly nodeName: string;
+  readonly ports: readonly NamedPort[];
   readonly workloads: readonly { readonly kind: string; readonly name: string }[];
   /**
    * `local`: an endpoint of this node. `external`: one outside, attached so that a rig may have an outside; it has no
@@ -33,6 +37,13 @@ export interface PodPlan {
   readonly mac: string;
   /** Addresses that the document gives. */
   readonly addresses: readonly string[];
+}
+
+/** A container port with a name, as policies may refer to it. */
+export interface NamedPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
 }
 
 /** What is wrong with a pod, and where in its document. */
@@ -71,8 +82,12 @@ interface PodObject {
 }
 
 interface PodSpec {
+  readonly serviceAccountName?: string;
   readonly nodeName?: string;
   readonly hostNetwork?: boolean;
+  readonly containers?: readonly {
+    readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+  }[];
 }
 
 /**
@@ -80,11 +95,16 @@ interface PodSpec {
  * @returns the plan, and what is wrong with its annotations or addresses; a pod with problems is not attached
  */
 export function planPod(document: Document, options: PlanOptions): { plan: PodPlan; problems: PodProblem[] } {
-  const { namespace, name, annotations, object } = document;
+  const { namespace, name, labels, annotations, object } = document;
+  const { spec = {} } = object as PodObject;
   const plan: PodPlan = {
     key: `${namespace}/${name}`,
     namespace,
     name,
+    labels,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    nodeName: spec.nodeName ?? '',
+    ports: namedPorts(spec),
     workloads: workloadsOf(object),
     place: placeOf(document, options),
     netns: annotations[ANNOTATIONS.netns] ?? `${options.netnsPrefix}${namespace}-${name}`,
@@ -120,6 +140,14 @@ function listedAddresses(object: Document['object']): { path: PodProblem['path']
     ...(status.podIPs ?? []).map(({ ip = '' }, i) => ({ path: ['status', 'podIPs', i, 'ip'], address: ip })),
   ];
   return all.filter(({ address }) => address !== '');
+}
+
+function namedPorts({ containers = [] }: PodSpec): NamedPort[] {
+  return containers
+    .flatMap(({ ports = [] }) => ports)
+    .flatMap(({ name, containerPort, protocol = 'TCP' }) =>
+      name === undefined ? [] : [{ name, port: containerPort, protocol }],
+    );
 }
 
 /** The owner as Hubble shows it: a ReplicaSet is named after its Deployment, with a hash at the end. */

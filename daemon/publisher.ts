@@ -137,7 +137,7 @@ function prefixKey({ address, prefixLength }: { address: ArrayLike<number>; pref
 }
 
 /** `10.0.0.0/8` as the words and length of the maps, where IPv4 is v4-mapped. */
-function prefixWords(prefix: string): { words: [number, number, number, number]; bits: number } {
+export function prefixWords(prefix: string): { words: [number, number, number, number]; bits: number } {
   const { words, bits } = parsePrefix(prefix);
   return { words: [words[0], words[1], words[2], words[3]], bits };
 }

@@ -19,7 +19,6 @@ import {
   type Background,
   type Cleanup,
   inNetns,
-  must,
   type Outcome,
   type RunOptions,
   run,
@@ -108,19 +107,6 @@ ${options.config ?? ''}
     options.cleanup.add(() => instance.#stopAtOnce());
     await instance.untilServing();
     return instance;
-  }
-
-  /**
-   * An instance on a host of its own: the agent runs in a namespace `<name>-host`, in which nothing else is, so that the
-   * default pod ranges, and the addresses of the examples with them, are free. The agent makes no pod's namespace.
-   */
-  static async startOnOwnHost(name: string, cleanup: Cleanup, more: Partial<InstanceOptions> = {}) {
-    const netns = `${name}-host`;
-    cleanup.command('ip', 'netns', 'del', netns);
-    await must(['ip', 'netns', 'add', netns]);
-    await must(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
-    const [podCIDR4, podCIDR6] = ['10.244.0.0/16', 'fd00:10:244::/64'];
-    return SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, podCIDR4, podCIDR6, ...more });
   }
 
   /** Waits until the API answers; throws with the agent's output when it ended instead. */

@@ -57,7 +57,16 @@ const cleanup = new Cleanup();
 const name = `slh${process.pid.toString(36)}`;
 const dir = mkdtempSync(`/tmp/${name}-`);
 cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
-const instance = await SluiceInstance.startOnOwnHost(name, cleanup);
+cleanup.command('ip', 'netns', 'del', `${name}-host`);
+await must(['ip', 'netns', 'add', `${name}-host`]);
+const instance = await SluiceInstance.start({
+  name,
+  cleanup,
+  netns: `${name}-host`,
+  netnsPrefix: `${name}-`,
+  podCIDR4: '10.244.0.0/16',
+  podCIDR6: 'fd00:10:244::/64',
+});
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
 writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Cleanup, inNetns, must, run, waitFor } from '../command.ts';
 import { loadExample } from '../example.ts';
-import { SluiceInstance } from '../rig.ts';
+import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/main.js');
 const TOUR = join(import.meta.dirname, '../../../examples/tour');
@@ -21,7 +21,16 @@ const INTERVAL_SEC = 0.1;
 
 const cleanup = new Cleanup();
 const name = `sls${process.pid.toString(36)}`;
-const instance = await SluiceInstance.startOnOwnHost(name, cleanup);
+cleanup.command('ip', 'netns', 'del', `${name}-host`);
+await must(['ip', 'netns', 'add', `${name}-host`]);
+const instance = await SluiceInstance.start({
+  name,
+  cleanup,
+  netns: `${name}-host`,
+  netnsPrefix: `${name}-`,
+  podCIDR4: '10.244.0.0/16',
+  podCIDR6: 'fd00:10:244::/64',
+});
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
 const example = loadExample(TOUR);
@@ -111,8 +120,15 @@ t.test('agent and dataplane killed while pods are attached', async (t) => {
     cleanup.command('ip', 'netns', 'del', one);
     await must(['ip', 'netns', 'add', one]);
   };
+  await makeNetns(host);
   for (const { name: pod, isThere } of CROWD) if (isThere) await makeNetns(netns(pod));
-  const one = await SluiceInstance.startOnOwnHost(crowd, cleanup, { createNamespaces: true });
+  const one = await SluiceInstance.start({
+    name: crowd,
+    cleanup,
+    netns: host,
+    netnsPrefix: `${crowd}-`,
+    createNamespaces: true,
+  });
   cleanup.add(() => rmSync(folder, { force: true }));
   const documents = CROWD.map(
     ({ name: pod, mode }) => `apiVersion: v1
@@ -133,7 +149,7 @@ metadata: { name: ${pod}, namespace: x, annotations: { sluice.io/attach: ${mode}
     await one.restartAgent();
     await one.untilReady(everyone);
     const reached = await Promise.all(
-      CROWD.map(({ name: pod }) => run(inNetns(netns(pod), ['ping', '-c1', '-w5', '10.244.0.1']))),
+      CROWD.map(({ name: pod }) => run(inNetns(netns(pod), ['ping', '-c1', '-w5', `${OWN_RANGE.ipv4}.1`]))),
     );
     t.strictSame(
       reached.filter(({ code }) => code !== 0),

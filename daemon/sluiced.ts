@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { apiRoutes } from './api-routes.ts';
 import { ApiServer } from './api-server.ts';
+import { missingCapabilities } from './capabilities.ts';
 import { type Config, loadConfig } from './config.ts';
 import { requireSpace } from './disk-space.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -51,7 +52,8 @@ async function main(): Promise<void> {
   const file = values.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
   const config = loadConfig(file, given);
   if (values.check === true) return void process.stdout.write('configuration is valid\n');
-  if (process.getuid?.() !== 0) throw new Error('it makes interfaces and namespaces: run as root');
+  const missing = missingCapabilities().join(', ');
+  if (missing !== '') throw new Error(`it makes interfaces and namespaces: run as root (it lacks ${missing})`);
   await serve(config, createLog(config.logLevel), () => loadConfig(file, given));
 }
 
@@ -113,7 +115,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     log.info('stopped');
     process.exit(0);
   });
-  await start(agent, api);
+  await start(agent, api, log);
   log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
   signals.listen((signal) => {
     if (signal === 'SIGHUP') reload(agent, log, reread);
@@ -121,13 +123,15 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   });
 }
 
-async function start(agent: Agent, api: ApiServer): Promise<void> {
+async function start(agent: Agent, api: ApiServer, log: Log): Promise<void> {
   try {
     await agent.start();
     await api.start();
   } catch (error) {
     // What an earlier agent left may be carrying traffic: only what was made just now is taken away.
-    await (agent.isFirst ? agent.stop() : agent.leave());
+    await (agent.isFirst ? agent.stop() : agent.leave()).catch((second: unknown) => {
+      log.error({ error: (second as Error).message }, 'not all is removed: see `sluice cleanup`');
+    });
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monotonicMs } from '../dataplane/native/index.ts';
+import { missingCapabilities } from './capabilities.ts';
 import type { ControlLink } from './control-link.ts';
 import { LockedError, takeLock } from './lock.ts';
 import { startTimeOf } from './process-id.ts';
@@ -162,6 +163,12 @@ t.test('the next agent adopts the dataplane and gets the TAP descriptors back', 
   process.kill(pid, 'SIGKILL');
   await until('replaced', () => two.status().state === 'running' && two.status().pid !== pid);
   await two.stop();
+});
+
+t.test('missingCapabilities() names what is missing', async (t) => {
+  t.strictSame(missingCapabilities('Name:\tnode\nCapEff:\t000001ffffffffff\n'), []);
+  t.strictSame(missingCapabilities('CapEff:\t0000000000000000\n').length, 3);
+  t.strictSame(missingCapabilities('CapEff:\t000001ffffffdfff\n'), ['CAP_NET_RAW']);
 });
 
 t.test('takeLock() refuses a second agent and names the first', async (t) => {

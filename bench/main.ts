@@ -16,13 +16,15 @@ import { busyCpuUs, describeMachine, framesReceived, processCpuUs, stolenCpuUs }
 import { measureMemory } from './memory.ts';
 import { openVswitch } from './open-vswitch.ts';
 import { runProgramBenches } from './programs.ts';
+import { measureRestart } from './restart.ts';
 import { Results, ratioTable, summaryTable } from './series.ts';
 import { sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
 
 const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--subjects A,B] [--json FILE]
-parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), pipeline, policy and any other NAME with
-            a file NAME*.bench.ts; default: tcp udp crr ping http mem pipeline
+parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
+            pipeline, policy and any other NAME with a file NAME*.bench.ts
+            default: tcp udp crr ping http mem restart pipeline
 rounds:     turns of each subject, default 3; seconds: length of each load, default 3
 subjects:   bridge,ovs,nginx,haproxy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two`;
 
@@ -37,7 +39,7 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   'sluice-tap': sluice('tap'),
 };
 const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', 'sluice'];
-const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'pipeline'];
+const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'restart', 'pipeline'];
 
 interface Options {
   parts: string[];
@@ -148,7 +150,8 @@ async function main(): Promise<void> {
   await measureLoads(options, 'l4', L4_LOADS, results);
   await measureLoads(options, 'http', HTTP_LOADS, results);
   if (options.parts.includes('mem')) await measureMemory(results);
-  const known = new Set([...Object.keys(L4_LOADS), ...Object.keys(HTTP_LOADS), 'mem']);
+  if (options.parts.includes('restart')) await measureRestart(options.rounds, results);
+  const known = new Set([...Object.keys(L4_LOADS), ...Object.keys(HTTP_LOADS), 'mem', 'restart']);
   await runProgramBenches(
     options.parts.filter((part) => !known.has(part)),
     results,

@@ -1,21 +1,21 @@
 /**
  * pcap ports for the forwarding thread. libpcap (package `cap`) works on the main thread only, so the main thread opens
- * the interface and frames cross by messages: slow, and meant for interfaces where nothing better is at hand.
+ * the interface (pcap-server.ts) and frames cross by messages: slow, and meant for interfaces where nothing better is at
+ * hand.
  *
  *     main thread: PcapPort --frame--> MessagePort, wake --> forwarding thread: RelayPort.receive
  *     main thread: PcapPort.queue/flush <--frame-- MessagePort <-- RelayPort.flush
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { Arena, Batch, MAX_FRAME_BYTES } from '../dataplane/arena.ts';
-import { eventfdSignal } from '../dataplane/native/index.ts';
+import type { Arena, Batch } from '../dataplane/arena.ts';
 import { PORT_PCAP, type PortOptions, QueueingPort } from '../dataplane/port.ts';
-import { PcapPort } from '../dataplane/port-pcap.ts';
 import type { PortEntry } from '../policy-maps/port-map.ts';
 import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
 
 const MAX_WAITING = 1024; // frames a relay port holds before it drops
 
-type Message =
+/** What crosses between the threads. */
+export type PcapMessage =
   | { readonly kind: 'open'; readonly options: PortOptions; readonly wakeFd: number }
   | { readonly kind: 'close'; readonly index: number }
   | { readonly kind: 'failed'; readonly index: number; readonly reason: string }
@@ -49,14 +49,14 @@ class RelayPort extends QueueingPort {
     for (let i = 0; i < this.queued; i++) {
       const offset = this.offsets[i];
       const whole = this.arena.bytes.slice(offset - VNET_HEADER_BYTES, offset + this.lengths[i]);
-      this.#channel.postMessage({ kind: 'frame', index: this.index, whole } satisfies Message);
+      this.#channel.postMessage({ kind: 'frame', index: this.index, whole } satisfies PcapMessage);
     }
     this.counters.sentFrames += this.queued;
     return this.queued;
   }
 
   close(): void {
-    this.#channel.postMessage({ kind: 'close', index: this.index } satisfies Message);
+    this.#channel.postMessage({ kind: 'close', index: this.index } satisfies PcapMessage);
   }
 }
 
@@ -76,7 +76,7 @@ export class PcapRelay {
   open(entry: PortEntry): RelayPort {
     const { index, ifname, mtu } = entry;
     const options = { index, name: ifname, mtu, mac: new Uint8Array(6) };
-    this.#channel.postMessage({ kind: 'open', options, wakeFd: this.#wakeFd } satisfies Message);
+    this.#channel.postMessage({ kind: 'open', options, wakeFd: this.#wakeFd } satisfies PcapMessage);
     const port = new RelayPort(this.#arena, options, this.#channel);
     this.#ports.set(index, port);
     return port;
@@ -86,7 +86,7 @@ export class PcapRelay {
   takeReady(): Set<number> {
     const ready = new Set<number>();
     for (let next = receiveMessageOnPort(this.#channel); next; next = receiveMessageOnPort(this.#channel)) {
-      const message = next.message as Message;
+      const message = next.message as PcapMessage;
       if (message.kind === 'failed') process.stderr.write(`port ${message.index}: ${message.reason}\n`);
       if (message.kind !== 'frame') continue;
       const port = this.#ports.get(message.index);
@@ -96,52 +96,5 @@ export class PcapRelay {
       ready.add(message.index);
     }
     return ready;
-  }
-}
-
-/** The main thread's side: opens interfaces and moves frames, until the channel closes. */
-export function servePcap(channel: MessagePort): void {
-  const ports = new Map<number, PcapPort>();
-  const arena = new Arena();
-  const batch = new Batch(arena);
-  channel.on('message', (message: Message) => {
-    if (message.kind === 'open') open(message);
-    else if (message.kind === 'close') close(message.index);
-    else if (message.kind === 'frame') send(message.index, message.whole);
-  });
-
-  function open({ options, wakeFd }: Extract<Message, { kind: 'open' }>): void {
-    close(options.index);
-    try {
-      ports.set(options.index, new PcapPort(arena, { ...options, onFrame: (port) => relay(port, wakeFd) }));
-    } catch (error) {
-      channel.postMessage({ kind: 'failed', index: options.index, reason: (error as Error).message } satisfies Message);
-      eventfdSignal(wakeFd);
-    }
-  }
-
-  function close(index: number): void {
-    ports.get(index)?.close();
-    ports.delete(index);
-  }
-
-  function relay(port: PcapPort, wakeFd: number): void {
-    port.receive(batch);
-    for (let i = 0; i < batch.count; i++) {
-      const whole = arena.bytes.slice(batch.offsets[i] - VNET_HEADER_BYTES, batch.offsets[i] + batch.lengths[i]);
-      channel.postMessage({ kind: 'frame', index: port.index, whole } satisfies Message);
-    }
-    batch.reset();
-    eventfdSignal(wakeFd);
-  }
-
-  function send(index: number, whole: Uint8Array): void {
-    const port = ports.get(index);
-    if (port === undefined || whole.length > MAX_FRAME_BYTES) return;
-    const offset = arena.scratch();
-    arena.bytes.set(whole, offset - VNET_HEADER_BYTES);
-    port.queue(offset, whole.length - VNET_HEADER_BYTES);
-    port.flush();
-    arena.reset();
   }
 }

@@ -2,13 +2,17 @@
 /**
  * sluice-dataplane: the forwarding process. The main thread minds signals and pcap ports; the work is done in the
  * forwarding thread (forwarding.ts). It is started by sluiced, and outlives it.
+ *
+ * Nothing is imported here that the forwarding thread could wait for: after a death every 100 ms of start count, because
+ * TCP senders try again after 0.2, 0.6 and 1.4 s.
  */
 import { parseArgs } from 'node:util';
 import { fstatSync } from 'node:fs';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { CONTROL_LISTEN_FD } from './control.ts';
 import type { ForwardingData } from './forwarding.ts';
-import { servePcap } from './forwarding-pcap.ts';
+import type { PcapMessage } from './forwarding-pcap.ts';
+import type { PcapServer } from './pcap-server.ts';
 
 const HELP = `Usage: sluice-dataplane --run-dir DIR
 
@@ -44,6 +48,15 @@ function forward(runDir: string): void {
   // The forwarding thread looks at the word at least every 50 ms.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => Atomics.store(stop, 0, 1));
   process.on('SIGHUP', () => {}); // the terminal of whoever started the agent is none of our business
+}
+
+/** Loads what serves pcap ports when the first message about one comes. */
+function servePcap(channel: MessagePort): void {
+  let server: Promise<PcapServer> | undefined;
+  channel.on('message', async (message: PcapMessage) => {
+    server ??= import('./pcap-server.ts').then(({ PcapServer }) => new PcapServer(channel));
+    (await server).take(message);
+  });
 }
 
 function forwardingModule(): string {

@@ -95,6 +95,7 @@ export class ApiClient {
           method: call.method ?? 'GET',
           headers,
           signal,
+          agent: false, // a connection each: one kept from an earlier call may just be given up by the daemon
         },
         resolve,
       );

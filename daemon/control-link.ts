@@ -6,7 +6,7 @@ import { closeFd, recvFds, sendFds, unixConnect } from '../dataplane/native/inde
 import { CONTROL, decodeControl, encodeControl } from './control.ts';
 
 const SEND_TIMEOUT_MS = 100;
-const RETURN_TIMEOUT_MS = 2000;
+const RETURN_TIMEOUT_MS = 10_000; // without them every TAP is made anew, so a busy machine gets its time
 const POLL_MS = 5;
 
 /** One connection to a dataplane. */
@@ -47,7 +47,7 @@ export class ControlLink {
 
   /**
    * Asks a running dataplane for duplicates of the TAP descriptors it holds, port index -> descriptor. What has come within
-   * two seconds is the answer; the descriptors are the caller's.
+   * ten seconds is the answer; the descriptors are the caller's.
    */
   async returnFds(): Promise<Map<number, number>> {
     const found = new Map<number, number>();

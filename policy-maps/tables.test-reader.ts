@@ -47,6 +47,7 @@ while (Atomics.load(control, 0) !== -1) {
   for (const host of hosts) checkHost(host);
   lookups += hosts.length;
   reader.read(checkEvent);
-  Atomics.compareExchange(control, 0, 0, 1);
+  if (lookups > 1000) Atomics.compareExchange(control, 0, 1, 2);
+  else Atomics.compareExchange(control, 0, 0, 1);
 }
 parentPort?.postMessage({ lookups, events, faults });

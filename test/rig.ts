@@ -20,6 +20,7 @@ import {
   type Cleanup,
   inNetns,
   type Outcome,
+  PATIENCE_MS,
   type RunOptions,
   run,
   start,
@@ -129,7 +130,8 @@ ${options.config ?? ''}
   /** One request of the agent's API. */
   call(method: string, path: string, body = ''): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const options = { socketPath: `${this.runDir}/sluice.sock`, method, path };
+      // A connection each: one that is kept is given up by the agent after some seconds, perhaps while we write.
+      const options = { socketPath: `${this.runDir}/sluice.sock`, method, path, agent: false };
       const call = request(options, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (part: string) => (text += part));
@@ -167,7 +169,7 @@ ${options.config ?? ''}
   }
 
   /** Waits until every named pod (`namespace/pod`) is attached and has its first policy. */
-  async untilReady(pods: readonly string[], timeoutMs = 30_000): Promise<void> {
+  async untilReady(pods: readonly string[], timeoutMs = PATIENCE_MS): Promise<void> {
     let missing: string[] = [];
     await waitFor(
       'endpoints to be ready',
@@ -215,15 +217,20 @@ ${options.config ?? ''}
     return run(inNetns(this.netnsOf(pod), argv), options);
   }
 
-  /** Runs the `sluice` command against this instance, from the top of the repository. */
+  /**
+   * Runs the `sluice` command against this instance, from the top of the repository, with time for slow machines; not for
+   * commands that hand arguments on to another.
+   */
   cli(...args: string[]): Promise<Outcome> {
-    return run([process.execPath, CLI, ...args, '--run-dir', this.runDir], { cwd: ROOT });
+    const patience = ['--timeout', `${PATIENCE_MS}ms`];
+    if (args[0] === 'rig' && args[1] === 'up' && !args.includes('--wait')) patience.push('--wait', `${PATIENCE_MS}ms`);
+    return run([process.execPath, CLI, ...args, '--run-dir', this.runDir, ...patience], { cwd: ROOT });
   }
 
   /** Takes down every rig of this instance, ends the agent by SIGTERM, waits until it and its dataplane are gone. */
   async stop(): Promise<void> {
     await this.cli('rig', 'down', '--all');
-    await this.agent.stop(15_000);
+    await this.agent.stop();
     await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
     this.#isStopped = true;
   }
@@ -233,7 +240,7 @@ ${options.config ?? ''}
     if (this.#isStopped) return;
     const cli = (...args: string[]) => {
       const [program, ...rest] = inHost([process.execPath, CLI, ...args, '--run-dir', this.runDir], this.#netns);
-      spawnSync(program, rest, { stdio: 'ignore', timeout: 30_000 });
+      spawnSync(program, rest, { stdio: 'ignore', timeout: PATIENCE_MS });
     };
     cli('rig', 'down', '--all');
     endAndWait(this.agent.pid);
@@ -259,8 +266,6 @@ function inHost(argv: readonly string[], netns?: string): readonly string[] {
   return netns === undefined ? argv : ['nsenter', `--net=/run/netns/${netns}`, ...argv];
 }
 
-const GRACE_MS = 15_000;
-
 /**
  * Ends a process and waits for it, synchronously: for use while this process is exiting. A child of ours that has ended
  * stays a zombie while we block, so its state is read rather than its existence.
@@ -268,7 +273,7 @@ const GRACE_MS = 15_000;
 function endAndWait(pid: number): void {
   if (!isAlive(pid)) return;
   process.kill(pid, 'SIGTERM');
-  const end = performance.now() + GRACE_MS;
+  const end = performance.now() + PATIENCE_MS;
   const pause = new Int32Array(new SharedArrayBuffer(4));
   while (isAlive(pid)) {
     if (performance.now() > end) process.kill(pid, 'SIGKILL');

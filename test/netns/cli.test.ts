@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { readPcapng } from '../../wire/pcapng.ts';
-import { Cleanup, run, waitFor } from '../command.ts';
+import { Cleanup, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
 const CLI = join(import.meta.dirname, '../../cli/main.js');
@@ -62,7 +62,8 @@ t.before(async () => {
 
 const exec = (pod: string, ...argv: string[]) =>
   run([process.execPath, CLI, 'exec', '--run-dir', instance.runDir, pod, '--', ...argv]);
-const get = (flags: string) => exec('shop/client-0', 'sh', '-c', `curl -s -m 3 ${flags} http://server:8080/`);
+const get = (flags: string) =>
+  exec('shop/client-0', 'sh', '-c', `curl -s -m ${PATIENCE_SEC} ${flags} http://server:8080/`);
 
 t.test('rig up makes namespaces, attaches pods and waits for their servers', async (t) => {
   const { code, stdout, stderr } = await instance.cli('rig', 'up', '-f', manifests);
@@ -83,13 +84,18 @@ t.test('rig up waits for TCP and UDP servers, names those that do not come, and 
   const pod = (container: string) =>
     `apiVersion: v1\nkind: Pod\nmetadata: { name: silent, namespace: shop }\nspec: { containers: [${container}] }\n`;
   const ports = '[{ containerPort: 80 }, { containerPort: 53, protocol: UDP }]';
-  writeFileSync(file, pod(`{ name: c, command: [sleep, "60"], ports: ${ports} }`));
-  const { code, stderr } = await instance.cli('rig', 'up', '-f', file, '--wait', '1s');
-  t.equal(code, 1);
-  t.match(stderr, /run sleep 60 in shop\/silent: does not listen on TCP 80, UDP 53/);
+  writeFileSync(file, pod(`{ name: c, command: [sleep, "3600"], ports: ${ports} }`));
+  // A second is enough for the pod to be attached, on a fast machine; on a slow one a wait that begins with it is over before.
+  let stderr = 'wait for endpoints';
+  for (let waitSec = 1; stderr.includes('wait for endpoints'); waitSec *= 3) {
+    const outcome = await instance.cli('rig', 'up', '-f', file, '--wait', `${waitSec}s`);
+    t.equal(outcome.code, 1);
+    ({ stderr } = outcome);
+  }
+  t.match(stderr, /run sleep 3600 in shop\/silent: does not listen on TCP 80, UDP 53/);
   const isThere = () => existsSync(`/run/netns/${name}-shop-silent`);
   t.notOk(isThere());
-  const child = spawn(process.execPath, [CLI, 'rig', 'up', '-f', file, '--run-dir', instance.runDir]);
+  const child = spawn(process.execPath, [CLI, 'rig', 'up', '-f', file, '--run-dir', instance.runDir, '--wait', '1h']);
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = new Promise((resolve) => child.on('exit', resolve));
@@ -132,26 +138,28 @@ t.test('logs shows what containers print', async (t) => {
 
 t.test('capture records both directions of a pod, and ends at the count', async (t) => {
   const file = join(folder, 'server.pcapng');
-  const argv = [process.execPath, CLI, 'capture', '-w', file, 'shop/server', '-c', '4', '--run-dir', instance.runDir];
+  const argv = [process.execPath, CLI, 'capture', '-w', file, 'shop/server', '-c', '12', '--run-dir', instance.runDir];
   let isDone = false;
   const capture = run([...argv, '--filter', 'tcp port 8080']).finally(() => {
     isDone = true;
   });
   while (!isDone) await get('-o /dev/null');
-  t.match(await capture, { code: 0, stderr: /4 frames from 1 interface/ });
+  t.match(await capture, { code: 0, stderr: /12 frames from 1 interface/ });
   const { interfaces, packets, problem } = readPcapng(readFileSync(file));
   t.equal(problem, null);
   t.match(interfaces, [{ name: 'shop/server' }]);
-  t.equal(packets.length, 4);
+  t.equal(packets.length, 12);
   const sources = new Set(packets.map(({ bytes }) => Buffer.from(bytes.subarray(6, 12)).toString('hex')));
   t.equal(sources.size, 2, 'frames of both ends');
 });
 
 t.test('observe and monitor show the same connection', async (t) => {
   await get('-o /dev/null');
-  t.match(await instance.cli('observe', '--pod', 'shop/server', '--port', '8080'), {
-    code: 0,
-    stdout: /shop\/client-0:\d+ \(ID:\d+\) -> shop\/server:8080 \(ID:\d+\) to-endpoint FORWARDED \(TCP Flags: SYN\)/,
+  const wanted =
+    /shop\/client-0:\d+ \(ID:\d+\) -> shop\/server:8080 \(ID:\d+\) to-endpoint FORWARDED \(TCP Flags: SYN\)/;
+  await waitFor('the flow', async () => {
+    const { code, stdout } = await instance.cli('observe', '--pod', 'shop/server', '--port', '8080');
+    return code === 0 && wanted.test(stdout);
   });
   t.match(await instance.cli('monitor', '--oldest', '--once', '-t', 'trace'), {
     code: 0,

@@ -42,7 +42,7 @@ async function raise(number: number, manifests: string, cleanup: Cleanup) {
 t.jobs = RIGS_AT_ONCE;
 const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.yaml')));
 folders.forEach((folder, number) => {
-  t.test(folder, { buffered: true, timeout: 120_000 }, async (t) => {
+  t.test(folder, { buffered: true }, async (t) => {
     await nextTurn(); // tap begins the next test even while it exits: that one must not make anything
     const cleanup = new Cleanup();
     const example = loadExample(join(EXAMPLES, folder));

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, run } from '../command.ts';
+import { Cleanup, inNetns, must, PATIENCE_SEC, run } from '../command.ts';
 import { loadExample } from '../example.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -47,7 +47,7 @@ async function repeat(isOver: () => boolean, step: () => Promise<void>): Promise
 
 t.test(
   'mixed traffic under policy churn leaks nothing and breaks nothing',
-  { timeout: (SOAK_SEC + 120) * 1000 },
+  { timeout: (SOAK_SEC + 600) * 1000 },
   async (t) => {
     const cleanup = new Cleanup();
     t.teardown(() => cleanup.finish());
@@ -72,14 +72,26 @@ t.test(
     const end = performance.now() + SOAK_SEC * 1000;
     const isOver = () => performance.now() >= end;
     const inside = (pod: string, argv: string[]) =>
-      run(inNetns(instance.netnsOf(pod), argv), { timeoutMs: (SOAK_SEC + 60) * 1000 });
+      run(inNetns(instance.netnsOf(pod), argv), { timeoutMs: (SOAK_SEC + 300) * 1000 });
     const wrong = new Map<string, number>();
     const check = (what: string, isRight: boolean) => {
       if (!isRight) wrong.set(what, (wrong.get(what) ?? 0) + 1);
     };
     const request = async (method: string, path: string, host: string | undefined, wanted: string) => {
       const url = `http://${host}:8080${path}`;
-      const argv = ['curl', '-sSg', '-m', '10', '-o', '/dev/null', '-X', method, '-w', '%{http_code}', url];
+      const argv = [
+        'curl',
+        '-sSg',
+        '-m',
+        String(PATIENCE_SEC),
+        '-o',
+        '/dev/null',
+        '-X',
+        method,
+        '-w',
+        '%{http_code}',
+        url,
+      ];
       const { code, stdout, stderr } = await inside('shop/frontend', argv);
       check(`${method} ${url}: wanted ${wanted}, found ${stdout}, exit ${code} ${stderr.trim()}`, stdout === wanted);
     };

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Cleanup, inNetns, must, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, must, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { loadExample } from '../example.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
@@ -141,7 +141,10 @@ metadata: { name: ${pod}, namespace: x, annotations: { sluice.io/attach: ${mode}
   const journal = `${one.runDir}/state/made.json`;
   const killHalfWay = async (alsoDataplane: boolean) => {
     await one.apply(folder);
-    await waitFor('an attachment under way', () => readFileSync(journal, 'utf8').includes('"state":"making"'));
+    await waitFor('an attachment under way, or all done while nobody looked', () => {
+      const states = [...readFileSync(journal, 'utf8').matchAll(/"state":"(\w+)"/g)].map(([, state]) => state);
+      return states.includes('making') || states.length === CROWD.length;
+    });
     for (const pid of alsoDataplane ? one.pids() : [one.agent.pid]) await kill(pid);
   };
   const everyone = CROWD.map(({ name: pod }) => `x/${pod}`);
@@ -150,7 +153,9 @@ metadata: { name: ${pod}, namespace: x, annotations: { sluice.io/attach: ${mode}
     await one.restartAgent();
     await one.untilReady(everyone);
     const reached = await Promise.all(
-      CROWD.map(({ name: pod }) => run(inNetns(netns(pod), ['ping', '-c1', '-w5', `${OWN_RANGE.ipv4}.1`]))),
+      CROWD.map(({ name: pod }) =>
+        run(inNetns(netns(pod), ['ping', '-c1', `-w${PATIENCE_SEC}`, `${OWN_RANGE.ipv4}.1`])),
+      ),
     );
     t.strictSame(
       reached.filter(({ code }) => code !== 0),

@@ -108,9 +108,13 @@ export class Agent {
     return this.#ports.reconciler;
   }
 
-  /** How far a pod is: ready once the dataplane forwards its frames, not as soon as its interface is there. */
+  /**
+   * How far a pod is: ready while a dataplane forwards its frames, not as soon as its interface is there. One that is just
+   * starting does not yet: which ports are open is what its predecessor said.
+   */
   stateOf({ state, numbers }: LocalPod): PodState {
-    return state === 'ready' && !this.#ports.isOpen(numbers.port) ? 'attaching' : state;
+    const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(numbers.port);
+    return state === 'ready' && !isConnected ? 'attaching' : state;
   }
 
   /** What is wrong now, one sentence each. */

@@ -3,7 +3,16 @@
  * A document with an error is not returned, so nothing of it can be applied.
  */
 import { isIP } from 'node:net';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Document as YamlDocument } from 'yaml';
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type Document as YamlDocument,
+  type YAMLError,
+} from 'yaml';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
@@ -98,20 +107,40 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
   return { documents, problems };
 }
 
+/** More of one document help nobody: they follow from the first. */
+const SYNTAX_PROBLEMS_MAX = 20;
+/** What the yaml package passes on when a document nests deeper than the stack. */
+const STACK_EXCEEDED = 'Maximum call stack size exceeded';
+
 function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {
   const toProblem =
     (severity: 'error' | 'warning') =>
-    (error: { code: string; message: string; pos: [number, number] }): Problem => {
+    (error: YAMLError): Problem => {
       const { line, col } = lines.linePos(error.pos[0]);
       const place = { file, line: Math.max(1, line), column: Math.max(1, col), path: '' };
-      const isDouble = error.code === 'DUPLICATE_KEY';
-      const what = isDouble
-        ? 'found a key that is there already, wanted each once'
-        : error.message.split(' at line ')[0].split('\n')[0];
       const hint = { hint: 'check the indentation; a line --- stands between two documents' };
-      return { ...place, severity, message: `read YAML: ${what}`, code: 'syntax', ...(isDouble && hint) };
+      const message = `read YAML: ${syntaxSentence(error)}`;
+      return { ...place, severity, message, code: 'syntax', ...(error.code === 'DUPLICATE_KEY' && hint) };
     };
-  return [...yaml.errors.map(toProblem('error')), ...yaml.warnings.map(toProblem('warning'))];
+  const errors = leadingErrors(yaml.errors);
+  const told = errors.slice(0, SYNTAX_PROBLEMS_MAX).map(toProblem('error'));
+  const more = errors.length - told.length;
+  if (more > 0) told.push({ ...told[told.length - 1], message: `read YAML: ${more} more errors follow` });
+  return [...told, ...yaml.warnings.map(toProblem('warning'))];
+}
+
+/** The first error of each place; of a document that is too deep the place alone: it has one error for each level. */
+function leadingErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
+  const deep = errors.find(({ message }) => message.startsWith(STACK_EXCEEDED));
+  if (deep !== undefined) return [deep];
+  const places = new Set<number>();
+  return errors.filter(({ pos: [at] }) => !places.has(at) && places.add(at));
+}
+
+function syntaxSentence({ code, message }: YAMLError): string {
+  if (code === 'DUPLICATE_KEY') return 'found a key that is there already, wanted each once';
+  if (message.startsWith(STACK_EXCEEDED)) return 'found brackets or indentation nested too deeply';
+  return message.split(' at line ')[0].split('\n')[0];
 }
 
 /** Nothing but comments. */

@@ -623,6 +623,16 @@ just text
   t.end();
 });
 
+t.test('readDocuments() says once that a text is nested too deeply, and does not list errors without end', (t) => {
+  const deep = readDocuments('['.repeat(200_000), 'x.yaml');
+  t.match(deep.problems, [{ line: 1, severity: 'error', message: /nested too deeply/ }]);
+  t.equal(deep.problems.length, 1);
+  const many = readDocuments('}\n'.repeat(1000), 'x.yaml').problems;
+  t.equal(many.length, 21);
+  t.match(many.at(-1), { message: 'read YAML: 980 more errors follow' });
+  t.end();
+});
+
 t.test('readDocuments() reports what YAML itself refuses, and reads the other documents', (t) => {
   const { documents, problems } = read(
     'a: [1, 2\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ok}\n---\na: 1\na: 2\n',

@@ -64,7 +64,10 @@ function withManifests(command: Command): Command {
 function withFlow(command: Command): Command {
   return command
     .optionsGroup('Flow:')
-    .option('--from <end>', 'namespace/pod, address, entity (world, host...), or labels a=b,c=d')
+    .option(
+      '--from <end>',
+      'namespace/pod, address, entity (world, host...), labels a=b,c=d, or of another namespace ns/a=b',
+    )
     .option('--to <end>', 'the same')
     .option('--port <port>', 'destination port, by number or name')
     .option('--protocol <name>', 'TCP (default), UDP, SCTP, ICMP, ICMPv6')

@@ -20,8 +20,11 @@ export interface PodReference {
 export async function netnsOfPod(settings: Settings, pod: PodReference): Promise<string> {
   const text = `${pod.namespace}/${pod.name}`;
   const fallback = `${pod.namespace}-${pod.name}`;
-  const known = fromRigs(settings, pod) ?? fromJournal(settings, text) ?? (await fromDaemon(settings, pod));
-  const netns = known ?? (netnsExists(fallback) ? fallback : undefined);
+  const said = fromRigs(settings, pod) ?? fromJournal(settings, text) ?? (await fromDaemon(settings, pod));
+  const netns = typeof said === 'string' ? said : netnsExists(fallback) ? fallback : undefined;
+  if (netns === undefined && said instanceof Failure) {
+    throw new Failure(`find pod ${text}: not in the files of ${settings.runDir}, and ${said.message}`, said.exitCode);
+  }
   if (netns === undefined) throw new Failure(`find pod ${text}: no such pod here: see \`sluice get pods -A\``);
   if (!netns.includes('/') && !netnsExists(netns)) {
     throw new Failure(
@@ -40,12 +43,13 @@ function fromJournal(settings: Settings, owner: string): string | undefined {
   return readJournal(settings.runDir)?.attachments.find((one) => one.owner === owner)?.netns;
 }
 
-async function fromDaemon(settings: Settings, pod: PodReference): Promise<string | undefined> {
+/** The failure itself when there is no daemon to ask: it is not the same as a pod that is not there. */
+async function fromDaemon(settings: Settings, pod: PodReference): Promise<string | Failure | undefined> {
   try {
     const endpoints = await new DaemonApi(settings).endpoints();
     return endpoints.find((one) => one.namespace === pod.namespace && one.pod === pod.name)?.netns;
   } catch (error) {
-    if (error instanceof Failure && error.exitCode === EXIT.UNREACHABLE) return undefined;
+    if (error instanceof Failure && error.exitCode === EXIT.UNREACHABLE) return error;
     throw error;
   }
 }

@@ -34,6 +34,13 @@ export async function netnsPids(name: string): Promise<number[]> {
   return (await ip('netns', 'pids', name)).split('\n').filter(Boolean).map(Number);
 }
 
+/** Whether a process lives in a namespace, given by name or path; false when either has gone. */
+export function isInNetns(pid: number, name: string): boolean {
+  const path = name.includes('/') ? name : `${NETNS_DIR}/${name}`;
+  const [own, wanted] = [`/proc/${pid}/ns/net`, path].map((one) => statSync(one, { throwIfNoEntry: false }));
+  return own !== undefined && own.ino === wanted?.ino && own.dev === wanted.dev;
+}
+
 /**
  * The argument vector that runs a program in a namespace. `ip netns exec` enters, mounts what is under
  * /etc/netns/NAME (resolv.conf, hosts) over /etc, and becomes the program: the process id stays the same.

@@ -13,6 +13,8 @@ export interface ProcessRecord {
 
 /** How long a process may take to end by itself before it is killed. */
 const TERM_MS = 2000;
+/** How long the kernel may take to end one that was killed. */
+const KILL_MS = 10_000;
 const STEP_MS = 20;
 
 /** The record of a running process; undefined when there is none. */
@@ -27,15 +29,21 @@ export function isRunning(record: ProcessRecord): boolean {
 }
 
 /**
- * Ends the process groups that these processes lead: SIGTERM, and SIGKILL for those left after two seconds.
+ * Ends the process groups that these processes lead, and waits for their end: SIGTERM, and SIGKILL for those left after
+ * two seconds.
  * @returns how many were running
  */
 export async function endGroups(records: readonly ProcessRecord[]): Promise<number> {
   const running = records.filter(isRunning);
   for (const { pid } of running) signalGroup(pid, 'SIGTERM');
-  for (let waited = 0; waited < TERM_MS && running.some(isRunning); waited += STEP_MS) await pause(STEP_MS);
+  await untilEnded(running, TERM_MS);
   for (const record of running) if (isRunning(record)) signalGroup(record.pid, 'SIGKILL');
+  await untilEnded(running, KILL_MS);
   return running.length;
+}
+
+async function untilEnded(records: readonly ProcessRecord[], patienceMs: number): Promise<void> {
+  for (let waited = 0; waited < patienceMs && records.some(isRunning); waited += STEP_MS) await pause(STEP_MS);
 }
 
 /** The group that the process leads, or the process alone when it leads none. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from './failure.ts';
-import { insideNetns } from './netns.ts';
+import { insideNetns, isInNetns } from './netns.ts';
 import { isRunning, recordProcess } from './process-record.ts';
 import type { RigContainer, RigPod } from './rig-plan.ts';
 import { logFolder, type RigProcess } from './rig-state.ts';
@@ -85,8 +85,10 @@ export async function waitListening(
   if (container.tcpPorts.length + container.udpPorts.length === 0) return;
   for (;;) {
     if (!isRunning(running)) throw failed(pod, container, running.log, 'ended before it listened');
-    const tcp = servedPorts(running.pid, 'tcp');
-    const udp = servedPorts(running.pid, 'udp');
+    // Until `ip netns exec` has entered the namespace, what listens is this machine's own.
+    const isInside = isInNetns(running.pid, pod.netns);
+    const tcp = isInside ? servedPorts(running.pid, 'tcp') : NO_PORTS;
+    const udp = isInside ? servedPorts(running.pid, 'udp') : NO_PORTS;
     const missing = [
       ...container.tcpPorts.filter((port) => !tcp.has(port)).map((port) => `TCP ${port}`),
       ...container.udpPorts.filter((port) => !udp.has(port)).map((port) => `UDP ${port}`),
@@ -96,6 +98,8 @@ export async function waitListening(
     await pause(POLL_MS);
   }
 }
+
+const NO_PORTS: ReadonlySet<number> = new Set();
 
 /** States of /proc/PID/net/{tcp,udp}: a TCP socket that listens, a UDP socket without a peer. */
 const SERVING = { tcp: '0A', udp: '07' } as const;

@@ -123,8 +123,15 @@ ${options.config ?? ''}
 
   /** Starts the agent again, after it was ended or killed. */
   async restartAgent(): Promise<void> {
+    await this.untilAgentEnded();
     this.agent = startAgent(this.configFile, this.#netns);
     await this.untilServing();
+  }
+
+  /** Waits until the agent is gone that was told to end or killed: until then it holds its locks. */
+  async untilAgentEnded(): Promise<void> {
+    const { child } = this.agent;
+    await waitFor('the agent to end', () => child.exitCode !== null || child.signalCode !== null);
   }
 
   /** One request of the agent's API. */

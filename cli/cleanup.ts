@@ -94,6 +94,7 @@ async function removeAttachment(made: JournalAttachment): Promise<boolean> {
     case 'existing':
       return false;
     case 'veth':
+    case 'pcap':
       return (ifindex === 0 || indexOf(hostInterface) === ifindex) && removeLink(hostInterface);
     case 'tap':
       return netnsOf(netns) === netnsIdentity && removeLink('eth0', netns);

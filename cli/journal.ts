@@ -8,7 +8,7 @@ import { Failure } from './failure.ts';
 export interface JournalAttachment {
   /** `namespace/name` of the pod. */
   readonly owner: string;
-  readonly mode: 'veth' | 'tap' | 'existing';
+  readonly mode: 'veth' | 'tap' | 'pcap' | 'existing';
   /** Name or path of the pod's network namespace. */
   readonly netns: string;
   /** `device:inode` of that namespace, which tells it from a later one of the same name. */

@@ -35,9 +35,10 @@ export class NamespaceMissingError extends Error {
 }
 
 /** What the attacher needs of the native addon. */
-export interface TapDoor {
+export interface AttachNatives {
   openTap(name: string, options: { netns: string; persist: boolean }): { fd: number };
   closeFd(fd: number): void;
+  disableOffloads(name: string, netns: string): void;
 }
 
 /** An open TAP. One that is made anew is another object, though the kernel may give it the number of the one before. */
@@ -48,7 +49,7 @@ export interface HeldTap {
 interface AttacherOptions {
   readonly journal: Journal;
   readonly firewall: Firewall;
-  readonly taps: TapDoor;
+  readonly natives: AttachNatives;
   readonly createNamespaces: boolean;
 }
 
@@ -69,7 +70,7 @@ export class Attacher {
   /** Keeps a descriptor, such as one that a running dataplane gave back, until `adopt` asks for it. */
   holdTap(port: number, fd: number): HeldTap {
     const before = this.#taps.get(port);
-    if (before !== undefined) this.#options.taps.closeFd(before.fd);
+    if (before !== undefined) this.#options.natives.closeFd(before.fd);
     const held = { fd };
     this.#taps.set(port, held);
     return held;
@@ -94,7 +95,7 @@ export class Attacher {
     const ports = new Set(this.#options.journal.attachments.map(({ port }) => port));
     for (const [port, { fd }] of this.#taps) {
       if (ports.has(port)) continue;
-      this.#options.taps.closeFd(fd);
+      this.#options.natives.closeFd(fd);
       this.#taps.delete(port);
     }
   }
@@ -175,8 +176,10 @@ export class Attacher {
         await this.#makeTap(spec);
         return { ifindex: 0, foundMac: '' };
       }
-      case 'veth': {
+      case 'veth':
+      case 'pcap': {
         await this.#makePair(spec);
+        if (spec.mode === 'pcap') this.#options.natives.disableOffloads(POD_INTERFACE, spec.netns);
         return { ifindex: linkIndex(spec.hostInterface), foundMac: '' };
       }
       case 'existing': {
@@ -200,7 +203,7 @@ export class Attacher {
   }
 
   async #makeTap(spec: AttachmentSpec): Promise<void> {
-    const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: spec.netns, persist: true });
+    const { fd } = this.#options.natives.openTap(POD_INTERFACE, { netns: spec.netns, persist: true });
     this.holdTap(spec.port, fd);
     await scriptIn(spec.netns, podScript(spec));
   }
@@ -208,7 +211,7 @@ export class Attacher {
   #reopenTap(made: Attachment): boolean {
     if (this.#taps.has(made.port)) return true;
     try {
-      const { fd } = this.#options.taps.openTap(POD_INTERFACE, { netns: made.netns, persist: true });
+      const { fd } = this.#options.natives.openTap(POD_INTERFACE, { netns: made.netns, persist: true });
       this.holdTap(made.port, fd);
       return true;
     } catch {
@@ -219,7 +222,7 @@ export class Attacher {
   async #removeTap(made: Attachment): Promise<void> {
     const held = this.#taps.get(made.port);
     this.#taps.delete(made.port);
-    if (held !== undefined) this.#options.taps.closeFd(held.fd);
+    if (held !== undefined) this.#options.natives.closeFd(held.fd);
     if (netnsIdentity(made.netns) !== made.netnsIdentity) return;
     await scriptIn(made.netns, `ip link delete ${POD_INTERFACE} 2>/dev/null || true\n`);
   }
@@ -232,7 +235,7 @@ export class Attacher {
 
 /** Whether the host side of a pair is the one that was made, or may be: one that was begun has no index yet. */
 function hasOwnLink({ mode, hostInterface, ifindex }: Attachment): boolean {
-  return mode === 'veth' && (ifindex === 0 || linkIndex(hostInterface) === ifindex);
+  return (mode === 'veth' || mode === 'pcap') && (ifindex === 0 || linkIndex(hostInterface) === ifindex);
 }
 
 /** Opening a TAP that has gone would make another, without addresses: its MAC tells whether it is still there. */

@@ -10,6 +10,10 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 
+/** How a pod can be attached by interfaces of ours. */
+export const ATTACH_MODES = ['veth', 'tap', 'pcap'] as const;
+export type AttachMode = (typeof ATTACH_MODES)[number];
+
 /** The interface in the pod's namespace. */
 export const POD_INTERFACE = 'eth0';
 
@@ -18,8 +22,11 @@ export interface AttachmentSpec {
   readonly owner: string;
   /** Index in the ports map. */
   readonly port: number;
-  /** `veth`: a pair of ours; `tap`: a TAP in the pod's namespace; `existing`: a host-side interface that others made. */
-  readonly mode: 'veth' | 'tap' | 'existing';
+  /**
+   * `veth`: a pair of ours; `pcap`: the same, read through libpcap; `tap`: a TAP in the pod's namespace; `existing`: a
+   * host-side interface that others made.
+   */
+  readonly mode: AttachMode | 'existing';
   /** Name or path of the pod's network namespace. */
   readonly netns: string;
   /** The interface that the dataplane opens in the agent's namespace; '' for a TAP. */

@@ -6,6 +6,7 @@
  * so that a line can be carried over as it is.
  */
 import { isIP } from 'node:net';
+import { ATTACH_MODES } from './attachment.ts';
 import { cidrProblem } from './cidr.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
@@ -128,7 +129,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: '',
   },
   createNamespaces: flag('make network namespaces that are missing (rigs); they are removed on exit', false),
-  attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ['veth', 'tap'] },
+  attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ATTACH_MODES },
   mtu: { type: 'integer', meaning: 'MTU of pods and host port', fallback: 1500, min: 576, max: 65521 },
   podCIDRs: {
     type: 'map',

@@ -44,7 +44,7 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['an unknown nested option', 'policy:\n  enable-polcy: always\n', 'policy.enable-polcy', 2, 3, /"enable-policy"/],
   ['a wrong type', 'mtu: wide\n', 'mtu', 1, 6, /wanted a whole number from 576 to 65521, found "wide"/],
   ['a value out of range', 'mtu: 9\n', 'mtu', 1, 6, /wanted a whole number from 576/],
-  ['a word that is no choice', 'attach: bridge\n', 'attach', 1, 9, /wanted one of veth, tap, found "bridge"/],
+  ['a word that is no choice', 'attach: bridge\n', 'attach', 1, 9, /wanted one of veth, tap, pcap, found "bridge"/],
   ['host bits in a range', 'podCIDRs:\n  ipv4: 10.244.0.1/16\n', 'podCIDRs.ipv4', 2, 9, /10\.244\.0\.0\/16 \(host bits must be zero\)/],
   ['a range of the other family', 'podCIDRs: {ipv4: "fd00::/64"}\n', 'podCIDRs.ipv4', 1, 18, /an IPv4 range/],
   ['a router outside the range', 'router: {ipv4: 192.0.2.1}\n', 'router.ipv4', 1, 16, /inside 10\.244\.0\.0\/16/],

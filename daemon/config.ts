@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { PolicyOptions } from '../policy/options.ts';
+import type { AttachMode } from './attachment.ts';
 import { addressFrom, contains, parseAddress, parseCidr } from './cidr.ts';
 import { type ConfigProblem, ConfigReader, type Values } from './config-reader.ts';
 
@@ -20,7 +21,7 @@ export interface Config {
   readonly socketGroup: string;
   readonly netnsPrefix: string;
   readonly createNamespaces: boolean;
-  readonly attach: 'veth' | 'tap';
+  readonly attach: AttachMode;
   readonly mtu: number;
   readonly podCIDRs: { readonly ipv4: string; readonly ipv6: string };
   readonly router: { readonly ipv4: string; readonly ipv6: string };

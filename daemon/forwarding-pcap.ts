@@ -1,22 +1,24 @@
 /**
- * pcap ports for the forwarding thread. libpcap (package `cap`) works on the main thread only, so the main thread opens
- * the interface (pcap-server.ts) and frames cross by messages: slow, and meant for interfaces where nothing better is at
- * hand.
+ * pcap ports for the forwarding thread. libpcap (package `cap`) works on the main thread of a process only, and may end
+ * it; so a process beside holds the interfaces (pcap-server.ts, pcap-child.ts) and frames cross by messages: slow, and
+ * meant for interfaces where nothing better is at hand.
  *
- *     main thread: PcapPort --frame--> MessagePort, wake --> forwarding thread: RelayPort.receive
- *     main thread: PcapPort.queue/flush <--frame-- MessagePort <-- RelayPort.flush
+ *     PcapPort --frame--> main thread --frame, wake--> RelayPort.receive
+ *     PcapPort <--frame-- main thread <----frame------ RelayPort.flush
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import type { Arena, Batch } from '../dataplane/arena.ts';
+import { type Arena, BATCH_FRAMES, type Batch } from '../dataplane/arena.ts';
 import { PORT_PCAP, type PortOptions, QueueingPort } from '../dataplane/port.ts';
 import type { PortEntry } from '../policy-maps/port-map.ts';
 import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
 
 const MAX_WAITING = 1024; // frames a relay port holds before it drops
+const ENETDOWN = 100;
 
-/** What crosses between the threads. */
+/** What crosses between the threads, and between the processes. */
 export type PcapMessage =
   | { readonly kind: 'open'; readonly options: PortOptions; readonly wakeFd: number }
+  | { readonly kind: 'opened'; readonly index: number }
   | { readonly kind: 'close'; readonly index: number }
   | { readonly kind: 'failed'; readonly index: number; readonly reason: string }
   | { readonly kind: 'frame'; readonly index: number; readonly whole: Uint8Array };
@@ -25,6 +27,7 @@ export type PcapMessage =
 class RelayPort extends QueueingPort {
   readonly kind = PORT_PCAP;
   readonly waiting: Uint8Array[] = [];
+  hasFailed = false;
   readonly #channel: MessagePort;
 
   constructor(arena: Arena, options: PortOptions, channel: MessagePort) {
@@ -33,8 +36,9 @@ class RelayPort extends QueueingPort {
   }
 
   receive(batch: Batch): number {
+    if (this.hasFailed) return -ENETDOWN;
     let received = 0;
-    for (; received < 64 && this.waiting.length > 0; received++) {
+    for (; received < BATCH_FRAMES && this.waiting.length > 0; received++) {
       const whole = this.waiting.shift() as Uint8Array;
       const offset = batch.arena.slotOffset(batch.count);
       batch.arena.bytes.set(whole, offset - VNET_HEADER_BYTES);
@@ -66,8 +70,14 @@ export class PcapRelay {
   readonly #arena: Arena;
   readonly #wakeFd: number;
   readonly #ports = new Map<number, RelayPort>();
+  /** Each reason is told once until it changes. */
+  readonly #told = new Map<number, string>();
 
-  constructor(channel: MessagePort, arena: Arena, wakeFd: number) {
+  readonly #onOpened: (index: number) => void;
+
+  /** @param onOpened called when a port has been opened and can carry frames */
+  constructor(channel: MessagePort, arena: Arena, wakeFd: number, onOpened: (index: number) => void) {
+    this.#onOpened = onOpened;
     this.#channel = channel;
     this.#arena = arena;
     this.#wakeFd = wakeFd;
@@ -82,19 +92,29 @@ export class PcapRelay {
     return port;
   }
 
-  /** Takes in what the main thread has sent. @returns indexes of ports that have frames */
+  /** Takes in what the main thread has sent. @returns indexes of ports that have frames, or have failed */
   takeReady(): Set<number> {
     const ready = new Set<number>();
     for (let next = receiveMessageOnPort(this.#channel); next; next = receiveMessageOnPort(this.#channel)) {
       const message = next.message as PcapMessage;
-      if (message.kind === 'failed') process.stderr.write(`port ${message.index}: ${message.reason}\n`);
-      if (message.kind !== 'frame') continue;
+      if (message.kind === 'open') continue;
       const port = this.#ports.get(message.index);
       if (port === undefined) continue;
-      if (port.waiting.length < MAX_WAITING) port.waiting.push(message.whole);
+      if (message.kind === 'opened') this.#onOpened(port.index);
+      else if (message.kind === 'failed') this.#fail(port, message.reason);
+      else if (message.kind !== 'frame') continue;
+      else if (port.waiting.length < MAX_WAITING) port.waiting.push(message.whole);
       else port.counters.receiveDrops++;
       ready.add(message.index);
     }
     return ready;
+  }
+
+  #fail(port: RelayPort, reason: string): void {
+    port.hasFailed = true;
+    port.waiting.length = 0;
+    if (this.#told.get(port.index) === reason) return;
+    this.#told.set(port.index, reason);
+    process.stderr.write(`${new Date().toISOString()} port ${port.index} (${port.name}): ${reason}\n`);
   }
 }

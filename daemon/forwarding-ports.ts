@@ -10,7 +10,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arena } from '../dataplane/arena.ts';
 import { closeFd, interfaceInfo, mapFile, type Poller } from '../dataplane/native/index.ts';
-import type { Port } from '../dataplane/port.ts';
+import { PORT_PCAP, type Port } from '../dataplane/port.ts';
 import { TapPort } from '../dataplane/port-tap.ts';
 import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../dataplane/port-table.ts';
 import { VethPort } from '../dataplane/port-veth.ts';
@@ -108,6 +108,11 @@ export class ForwardingPorts {
     this.#generation = -1;
   }
 
+  /** A pcap port is opened by another process, which says when. */
+  opened(index: number): void {
+    if (this.#open.has(index)) this.#told.set(index, true);
+  }
+
   /** The TAP descriptors held, for an agent that has lost its own. */
   taps(): ReadonlyMap<number, number> {
     return this.#tapFds;
@@ -154,7 +159,7 @@ export class ForwardingPorts {
       if (port === null) return;
       this.#install(entry, port);
       this.#open.set(entry.index, { row, inodes, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
-      this.#told.set(entry.index, true);
+      this.#told.set(entry.index, port.kind !== PORT_PCAP);
       this.#problems.delete(entry.index);
     } catch (error) {
       this.#problem(entry.index, `port ${entry.index} (${entry.ifname}): ${(error as Error).message}`);

@@ -63,7 +63,7 @@ class Forwarding {
       return streams;
     });
     this.#l7 = streams as unknown as L7Streams;
-    this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd);
+    this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd, (index) => this.#ports.opened(index));
     this.#ports = new ForwardingPorts({
       directory,
       portMap: this.#maps.ports,
@@ -95,12 +95,20 @@ class Forwarding {
   #serve(key: number): void {
     if (key >= 0) this.#turn(key);
     else if (key < -1) this.#control.serve(key);
-    else for (const index of this.#relay.takeReady()) this.#turn(index);
+    else this.#serveRelay();
   }
 
-  #turn(index: number): void {
+  #serveRelay(): void {
+    for (const index of this.#relay.takeReady()) {
+      while (this.#turn(index) > 0); // there is no descriptor that would say again that there is more
+    }
+  }
+
+  /** @returns frames received */
+  #turn(index: number): number {
     const received = this.#dataplane.turn(index, this.#batch, Date.now(), monotonicMs());
     if (received < 0) this.#ports.failed(index, received);
+    return received;
   }
 
   #refresh(nowMs: number): void {

@@ -1,20 +1,31 @@
 /**
- * The main thread's side of pcap ports (forwarding-pcap.ts): opens interfaces and moves frames. Loaded with the first such
- * port; a dataplane without any starts sooner and smaller.
+ * The main thread's side of pcap ports (forwarding-pcap.ts): passes messages on to a process of its own and back, for the
+ * package `cap` ends its process when libpcap reports an error, and a pod that removes its interface makes it report one.
+ * Loaded with the first such port; a dataplane without any starts sooner and smaller.
+ *
+ *     forwarding thread <-- MessagePort --> PcapServer <-- IPC --> pcap-child: PcapPort
+ *
+ * The child lives while a port is open, and LINGER_MS longer. When it dies, every port is reported as failed, and the
+ * forwarding thread opens those anew that can be.
  */
+import { type ChildProcess, fork } from 'node:child_process';
 import type { MessagePort } from 'node:worker_threads';
-import { Arena, Batch, MAX_FRAME_BYTES } from '../dataplane/arena.ts';
 import { eventfdSignal } from '../dataplane/native/index.ts';
-import { PcapPort } from '../dataplane/port-pcap.ts';
-import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
 import type { PcapMessage } from './forwarding-pcap.ts';
 
-/** The open pcap ports, by index. */
+/** Frames on their way to the child beyond which more are dropped. */
+const MAX_WAITING = 1024;
+/** Longer than the time after which a port that failed is tried again. */
+const LINGER_MS = 5000;
+
+/** The open pcap ports, by index, and the process that holds them. */
 export class PcapServer {
   readonly #channel: MessagePort;
-  readonly #ports = new Map<number, PcapPort>();
-  readonly #arena = new Arena();
-  readonly #batch = new Batch(this.#arena);
+  readonly #open = new Set<number>();
+  #child: ChildProcess | undefined;
+  #waiting = 0;
+  #lingering: NodeJS.Timeout | undefined;
+  #wakeFd = -1;
 
   constructor(channel: MessagePort) {
     this.#channel = channel;
@@ -22,49 +33,55 @@ export class PcapServer {
 
   /** Does what a message of the forwarding thread asks. */
   take(message: PcapMessage): void {
-    if (message.kind === 'open') this.#open(message);
-    else if (message.kind === 'close') this.#close(message.index);
-    else if (message.kind === 'frame') this.#send(message.index, message.whole);
-  }
-
-  #open({ options, wakeFd }: Extract<PcapMessage, { kind: 'open' }>): void {
-    this.#close(options.index);
-    try {
-      const port = new PcapPort(this.#arena, { ...options, onFrame: (port) => this.#relay(port, wakeFd) });
-      this.#ports.set(options.index, port);
-    } catch (error) {
-      this.#post({ kind: 'failed', index: options.index, reason: (error as Error).message });
-      eventfdSignal(wakeFd);
+    if (message.kind === 'open') {
+      this.#wakeFd = message.wakeFd;
+      this.#open.add(message.options.index);
+      clearTimeout(this.#lingering);
+      this.#child ??= this.#start();
     }
+    this.#send(message);
+    if (message.kind === 'close' && this.#open.delete(message.index) && this.#open.size === 0)
+      this.#lingering = setTimeout(() => this.#end(), LINGER_MS);
   }
 
-  #close(index: number): void {
-    this.#ports.get(index)?.close();
-    this.#ports.delete(index);
+  #send(message: PcapMessage): void {
+    if (this.#child === undefined || (message.kind === 'frame' && this.#waiting >= MAX_WAITING)) return;
+    this.#waiting++;
+    this.#child.send(message, () => this.#waiting--); // an error means that it has died, which it is asked about below
   }
 
-  #relay(port: PcapPort, wakeFd: number): void {
-    port.receive(this.#batch);
-    for (let i = 0; i < this.#batch.count; i++) {
-      const offset = this.#batch.offsets[i];
-      const whole = this.#arena.bytes.slice(offset - VNET_HEADER_BYTES, offset + this.#batch.lengths[i]);
-      this.#post({ kind: 'frame', index: port.index, whole });
-    }
-    this.#batch.reset();
-    eventfdSignal(wakeFd);
+  #start(): ChildProcess {
+    const child = fork(new URL(childModule(), import.meta.url), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child.on('message', (message: PcapMessage) => this.#report(message));
+    child.on('error', () => {}); // told by 'exit', or by the callback of send()
+    child.once('exit', (code, signal) => this.#died(child, signal ?? `exit code ${code}`));
+    return child;
   }
 
-  #send(index: number, whole: Uint8Array): void {
-    const port = this.#ports.get(index);
-    if (port === undefined || whole.length > MAX_FRAME_BYTES) return;
-    const offset = this.#arena.scratch();
-    this.#arena.bytes.set(whole, offset - VNET_HEADER_BYTES);
-    port.queue(offset, whole.length - VNET_HEADER_BYTES);
-    port.flush();
-    this.#arena.reset();
+  #died(child: ChildProcess, how: string): void {
+    if (this.#child !== child) return; // ended by us
+    this.#child = undefined;
+    const failed = [...this.#open];
+    this.#open.clear();
+    for (const index of failed)
+      this.#report({ kind: 'failed', index, reason: `the process of pcap ports ended: ${how}` });
   }
 
-  #post(message: PcapMessage): void {
+  #end(): void {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child?.connected) child.disconnect();
+  }
+
+  #report(message: PcapMessage): void {
     this.#channel.postMessage(message);
+    eventfdSignal(this.#wakeFd);
   }
+}
+
+function childModule(): string {
+  return import.meta.url.endsWith('.ts') ? './pcap-child.ts' : './pcap-child.js';
 }

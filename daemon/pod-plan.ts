@@ -4,6 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type { Document } from '../policy/document.ts';
+import { ATTACH_MODES, type AttachMode } from './attachment.ts';
 
 /** Annotations of a Pod that the agent reads. */
 export const ANNOTATIONS = {
@@ -30,7 +31,7 @@ export interface PodPlan {
    */
   readonly place: 'local' | 'external' | 'remote' | 'host';
   readonly netns: string;
-  readonly mode: 'veth' | 'tap' | 'existing';
+  readonly mode: AttachMode | 'existing';
   /** Host-side interface of mode `existing`. */
   readonly interface: string;
   /** '' = derived from the name, or found on the interface. */
@@ -64,7 +65,7 @@ export function pathText(path: PodProblem['path']): string {
 export interface PlanOptions {
   readonly netnsPrefix: string;
   readonly nodeName: string;
-  readonly attach: 'veth' | 'tap';
+  readonly attach: AttachMode;
 }
 
 /** What is read of a Pod object; readDocuments() has checked the shape. */
@@ -128,8 +129,7 @@ function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanO
   if (annotations[ANNOTATIONS.interface] !== undefined) return 'existing';
   // An uplink is an AF_PACKET port to the dataplane, so an outsider never hangs on a TAP.
   if (annotations[ANNOTATIONS.external] === 'true') return 'veth';
-  const asked = annotations[ANNOTATIONS.attach];
-  return asked === 'tap' || asked === 'veth' ? asked : attach;
+  return ATTACH_MODES.find((mode) => mode === annotations[ANNOTATIONS.attach]) ?? attach;
 }
 
 /** Every address that the document names, the same one twice perhaps, and where. */
@@ -171,7 +171,8 @@ function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProble
   if (!/^(?!.*\.\.)[A-Za-z0-9._/-]{1,250}$/.test(plan.netns))
     wrong(at(ANNOTATIONS.netns), plan.netns, 'a name or path of [A-Za-z0-9._/-]');
   const asked = annotations[ANNOTATIONS.attach];
-  if (asked !== undefined && asked !== 'veth' && asked !== 'tap') wrong(at(ANNOTATIONS.attach), asked, 'veth or tap');
+  if (asked !== undefined && !ATTACH_MODES.some((mode) => mode === asked))
+    wrong(at(ANNOTATIONS.attach), asked, 'veth, tap or pcap');
   const outside = annotations[ANNOTATIONS.external];
   if (outside !== undefined && outside !== 'true' && outside !== 'false')
     wrong(at(ANNOTATIONS.external), outside, 'true or false, in quotes');

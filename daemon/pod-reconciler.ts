@@ -159,7 +159,8 @@ export class PodReconciler {
   #specOf(plan: PodPlan, { port, addresses }: Numbers): AttachmentSpec {
     const { config, routerMac } = this.#options;
     const { name, mtu, router } = config;
-    const hostInterface = { existing: plan.interface, tap: '', veth: hostInterfaceName(name, port) }[plan.mode];
+    const pair = hostInterfaceName(name, port);
+    const hostInterface = { existing: plan.interface, tap: '', veth: pair, pcap: pair }[plan.mode];
     return {
       owner: plan.key,
       port,

@@ -95,7 +95,7 @@ spec: {}
 const WRONG: [name: string, text: PodText, problem: RegExp][] = [
   ['a namespace that is no name', { annotations: '{sluice.io/netns: "a; reboot"}' }, /sluice\.io\/netns: found "a; reboot"/],
   ['a namespace that climbs', { annotations: '{sluice.io/netns: ../x}' }, /sluice\.io\/netns/],
-  ['an unknown way to attach', { annotations: '{sluice.io/attach: bridge}' }, /wanted veth or tap/],
+  ['an unknown way to attach', { annotations: '{sluice.io/attach: bridge}' }, /wanted veth, tap or pcap/],
   ['an outsider who is not sure', { annotations: '{sluice.io/external: "yes"}' }, /external: found "yes", wanted true or false/],
   ['a group MAC', { annotations: '{sluice.io/mac: "01:00:00:00:00:01"}' }, /unicast MAC/],
   ['an interface name that is too long', { annotations: '{sluice.io/interface: averyverylongname}' }, /name of an interface/],

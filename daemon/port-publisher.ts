@@ -106,7 +106,7 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean): Wa
     ? { ...common, kind: 'uplink', mac: NO_MAC, gatewayMac: mac, endpointId: 0, secId: 0, flags: PORT_FLAG_EXTERNAL }
     : {
         ...common,
-        kind: spec.mode === 'tap' ? 'tap' : 'veth',
+        kind: spec.mode === 'existing' ? 'veth' : spec.mode,
         mac,
         endpointId: numbers.endpointId,
         secId: identity,

@@ -12,7 +12,7 @@
  * made; `leave` lets go of it.
  */
 import { join } from 'node:path';
-import { closeFd, openTap } from '../dataplane/native/index.ts';
+import { closeFd, disableOffloads, openTap } from '../dataplane/native/index.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import { Attacher, type HeldTap } from './attacher.ts';
 import type { Config } from './config.ts';
@@ -77,7 +77,8 @@ export class Ports {
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
     const { createNamespaces } = config;
-    this.#attacher = new Attacher({ journal: this.#journal, firewall, taps: { openTap, closeFd }, createNamespaces });
+    const natives = { openTap, closeFd, disableOffloads };
+    this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, createNamespaces });
     this.#numbering = new Numbering(options.stateDir, config);
     this.reconciler = new PodReconciler({
       config,

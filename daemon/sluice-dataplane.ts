@@ -53,9 +53,9 @@ function forward(runDir: string): void {
 /** Loads what serves pcap ports when the first message about one comes. */
 function servePcap(channel: MessagePort): void {
   let server: Promise<PcapServer> | undefined;
-  channel.on('message', async (message: PcapMessage) => {
+  channel.on('message', (message: PcapMessage) => {
     server ??= import('./pcap-server.ts').then(({ PcapServer }) => new PcapServer(channel));
-    (await server).take(message);
+    void server.then((loaded) => loaded.take(message));
   });
 }
 

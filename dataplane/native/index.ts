@@ -76,6 +76,7 @@ interface Addon {
   ) => number;
   packetDrops: (fd: number) => number;
   interfaceInfo: (name: string, netns?: string) => InterfaceInfo;
+  disableOffloads: (name: string, netns?: string) => void;
   receiveBatch: (
     fd: number,
     kind: number,
@@ -185,6 +186,12 @@ export const packetDrops = addon.packetDrops;
 
 /** Index, MAC, MTU and state of an interface. @throws SystemError ENODEV if there is none of that name. */
 export const interfaceInfo = addon.interfaceInfo;
+
+/**
+ * Has an interface send finished checksums and packets no longer than its MTU, as a port without a virtio-net header wants
+ * them. @throws SystemError ENODEV, or EPERM without CAP_NET_ADMIN
+ */
+export const disableOffloads = addon.disableOffloads;
 
 /**
  * Receives frames until the port is empty, `maxFrames` are there, or `byteBudget` bytes are.

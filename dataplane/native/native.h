@@ -94,6 +94,7 @@ int send_frames(struct outgoing *out);
   X(openPacket, open_packet)                                                                                           \
   X(packetDrops, packet_drops)                                                                                         \
   X(interfaceInfo, interface_info)                                                                                     \
+  X(disableOffloads, disable_offloads)                                                                                 \
   X(receiveBatch, receive_batch)                                                                                       \
   X(sendBatch, send_batch)                                                                                             \
   X(truncatedFrames, truncated_frames)                                                                                 \

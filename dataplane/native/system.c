@@ -1,6 +1,8 @@
 /* Clocks, resource use, and what the kernel says of an interface. */
 #include "native.h"
 
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -97,4 +99,33 @@ napi_value interface_info(napi_env env, napi_callback_info info) {
   napi_set_named_property(env, result, "isUp", is_up);
   napi_set_named_property(env, result, "mac", make_bytes(env, query.mac, sizeof query.mac));
   return result;
+}
+
+static int switch_off(int fd, const char *name, uint32_t command, const char *label, struct failure *failure) {
+  struct ethtool_value value = {.cmd = command, .data = 0};
+  struct ifreq request = {.ifr_data = (char *)&value};
+  memcpy(request.ifr_name, name, strlen(name) + 1);
+  return ioctl(fd, SIOCETHTOOL, &request) < 0 ? fail(failure, label, name, NULL) : 0;
+}
+
+static int switch_offloads(void *argument, struct failure *failure) {
+  const char *name = argument;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(failure, "socket", name, NULL);
+  int result = switch_off(fd, name, ETHTOOL_STSO, "ioctl ETHTOOL_STSO", failure);
+  if (result == 0) result = switch_off(fd, name, ETHTOOL_SGSO, "ioctl ETHTOOL_SGSO", failure);
+  if (result == 0) result = switch_off(fd, name, ETHTOOL_STXCSUM, "ioctl ETHTOOL_STXCSUM", failure);
+  close(fd);
+  return result;
+}
+
+/* disableOffloads(name, netns): the interface sends finished checksums and packets of its MTU from now on */
+napi_value disable_offloads(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  char name[IFNAMSIZ], netns[256];
+  struct failure failure;
+  if (!read_args(env, info, 2, args) || !arg_string(env, args[0], "name", name, sizeof name) ||
+      !arg_optional_string(env, args[1], "netns", netns, sizeof netns))
+    return NULL;
+  return run_in_netns(netns, switch_offloads, name, &failure) < 0 ? throw_failure(env, &failure) : NULL;
 }

@@ -22,7 +22,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, isListening, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const AGENT = join(import.meta.dirname, '../../daemon/sluiced.js');
@@ -233,6 +233,30 @@ t.test('a pod that is ready is connected: not one of its first questions is lost
       await send('delete', pod('shop', podName));
     }
   }
+});
+
+t.test('pods read through libpcap carry TCP, and one that removes its interface takes nobody down', async (t) => {
+  const { dataplane } = await status();
+  const documents = ['pcap1', 'pcap2'].map((one) => pod('shop', one, '{ sluice.io/attach: pcap }')).join('\n---\n');
+  await makeNetns(netns('pcap1'), netns('pcap2'));
+  await send('apply', documents);
+  await instance.untilReady(['shop/pcap1', 'shop/pcap2']);
+  const { ipv4, ipv6 } = await endpoint('veth');
+  const server = start(inNetns(netns('veth'), ['iperf3', '-s', '-1']));
+  await waitFor('iperf3 to listen', () => isListening(netns('veth'), 5201));
+  await must(inNetns(netns('pcap1'), ['iperf3', '-n', '1M', '-c', ipv6]));
+  await server.stop();
+  t.ok(await reaches(netns('pcap2'), (await endpoint('pcap1')).ipv4), 'from one to the other');
+  // libpcap's package ends its process when an interface goes before the port is closed.
+  const child = await must(['ps', '--ppid', String(dataplane.pid), '-o', 'pid=']);
+  process.kill(Number(child), 'SIGABRT');
+  t.ok(await reaches(netns('pcap2'), ipv4), 'goes on in another process');
+  await must(['ip', '-n', netns('pcap1'), 'link', 'del', 'eth0']);
+  t.ok(await reaches(netns('pcap2'), ipv6), 'the other one goes on');
+  t.ok(await reaches(netns('veth'), (await endpoint('pcap2')).ipv6), 'and is reached');
+  await waitFor('pcap1 to be attached anew', () => reaches(netns('pcap1'), ipv4));
+  t.equal((await status()).dataplane.pid, dataplane.pid, 'the dataplane lives');
+  await send('delete', documents);
 });
 
 for (const mode of ['veth', 'tap']) {

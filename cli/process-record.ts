@@ -25,7 +25,8 @@ export function recordProcess(pid: number): ProcessRecord | undefined {
 
 /** Whether the very process of the record still runs (a zombie does not). */
 export function isRunning(record: ProcessRecord): boolean {
-  return startTicksOf(record.pid) === record.startTicks;
+  const startTicks = startTicksOf(record.pid);
+  return startTicks !== undefined && startTicks === record.startTicks; // a record cut short has none
 }
 
 /**

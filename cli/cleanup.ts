@@ -10,7 +10,7 @@ import { interfaceInfo } from '../dataplane/native/index.ts';
 import { EXIT, Failure, sentenceOf } from './failure.ts';
 import { type JournalAttachment, type JournalView, journalPath, readJournal } from './journal.ts';
 import { deleteNetns, insideNetns, netnsExists } from './netns.ts';
-import { endGroups, isRunning, type ProcessRecord } from './process-record.ts';
+import { endGroups, findProcesses, isRunning, type ProcessRecord } from './process-record.ts';
 import { rigDown } from './rig.ts';
 import { listRigs } from './rig-state.ts';
 import type { Settings } from './settings.ts';
@@ -46,8 +46,7 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
   for (const rig of listRigs(runDir)) {
     await attempt(`rig ${rig.name}`, () => rigDown(settings, rig).then(() => true));
   }
-  const dataplane = readDataplane(runDir);
-  if (dataplane !== undefined) {
+  for (const dataplane of dataplanesOf(runDir)) {
     await attempt(`dataplane process ${dataplane.pid}`, async () => (await endGroups([dataplane])) > 0);
   }
   const journal = readJournal(runDir);
@@ -130,6 +129,15 @@ function readProcess(path: string): ProcessRecord | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The one noted; and one that a killed agent had started and did not come to note. */
+function dataplanesOf(runDir: string): ProcessRecord[] {
+  const noted = readDataplane(runDir);
+  const isOurs = (argv: readonly string[]): boolean =>
+    argv.some((word) => word.endsWith('/sluice-dataplane.js')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
+  const others = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid);
+  return noted === undefined ? others : [noted, ...others];
 }
 
 function readDataplane(runDir: string): ProcessRecord | undefined {

@@ -2,7 +2,7 @@
  * Processes remembered across runs. A process id alone may by then belong to another program, so the start time
  * (/proc/PID/stat, field 22) is kept with it, and a signal is sent only when both still agree.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface ProcessRecord {
@@ -21,6 +21,21 @@ const STEP_MS = 20;
 export function recordProcess(pid: number): ProcessRecord | undefined {
   const startTicks = startTicksOf(pid);
   return startTicks === undefined ? undefined : { pid, startTicks };
+}
+
+/** Records of the processes whose arguments are as wanted. */
+export function findProcesses(isWanted: (argv: readonly string[]) => boolean): ProcessRecord[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const found = pids.map((pid) => (isWanted(argumentsOf(pid)) ? recordProcess(Number(pid)) : undefined));
+  return found.filter((record) => record !== undefined);
+}
+
+function argumentsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
 }
 
 /** Whether the very process of the record still runs (a zombie does not). */

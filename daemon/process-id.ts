@@ -1,5 +1,5 @@
 /** Processes named so that a reused pid is not mistaken for the one that was meant. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const KILL_TRIES = 300; // of 10 ms each
 
@@ -17,6 +17,21 @@ export function startTimeOf(pid: number): string {
     return fields[0] === 'Z' ? '' : (fields[19] ?? '');
   } catch {
     return '';
+  }
+}
+
+/** The processes whose arguments are as wanted. */
+export function findProcesses(isWanted: (argv: readonly string[]) => boolean): ProcessId[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const wanted = pids.filter((pid) => isWanted(argumentsOf(pid))).map(Number);
+  return wanted.map((pid) => ({ pid, startTime: startTimeOf(pid) })).filter(isAlive);
+}
+
+function argumentsOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
   }
 }
 

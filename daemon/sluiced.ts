@@ -13,6 +13,7 @@ import { requireSpace } from './disk-space.ts';
 import { type Lock, takeLock } from './lock.ts';
 import { createLog, type Log } from './log.ts';
 import { Signals } from './signals.ts';
+import { endStrayDataplanes } from './stray-dataplane.ts';
 import { VERSION } from './version.ts';
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
@@ -98,6 +99,8 @@ interface Serving {
 
 /** Starts everything; from then on signals and the API end it. A signal that comes while it starts waits until it has. */
 async function run({ config, log, reread, lock, signals }: Serving): Promise<void> {
+  for (const pid of await endStrayDataplanes(config.runDir))
+    log.warn({ dataplane: { pid } }, 'ended a dataplane that nobody had noted');
   const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
   const agent = new Agent({ config, log, dataplaneCommand: [process.execPath, dataplane, '--run-dir', config.runDir] });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));

@@ -353,6 +353,17 @@ t.test('agent and dataplane killed together: the next agent finds pods and TAP a
   t.ok(await reaches(netns('veth'), before.ipv6));
 });
 
+t.test('a dataplane that its agent had no time to note is ended, and another takes its place', async (t) => {
+  const { dataplane } = await status();
+  process.kill(instance.agent.pid, 'SIGKILL');
+  rmSync(join(instance.runDir, 'state/dataplane.json'));
+  await instance.restartAgent();
+  await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
+  t.equal(instance.dataplanePids().length, 1);
+  t.not((await status()).dataplane.pid, dataplane.pid);
+  t.ok(await reaches(netns('tap'), (await endpoint('veth')).ipv4));
+});
+
 t.test('SIGUSR2 ends the agent and nothing else', async (t) => {
   const { dataplane } = await status();
   const lost = await lostDuring(netns('veth'), (await endpoint('own')).ipv4, async () => {

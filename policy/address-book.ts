@@ -2,13 +2,14 @@
  * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
  * A pod's address has the pod's identity whatever prefixes lie around it.
  */
-import { type Prefix, parsePrefix, placeOf } from './cidr.ts';
+import { type Prefix, parsePrefix } from './cidr.ts';
 import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from './identity.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
 import { cidrLabel } from './peer.ts';
 import { type PrefixDescription, PrefixTable } from './prefix-table.ts';
+import { PrefixTree } from './prefix-tree.ts';
 
 interface Known {
   readonly identity: number;
@@ -25,11 +26,10 @@ export interface IpcacheChanges {
 export class AddressBook {
   readonly prefixes: PrefixTable;
   private readonly known = new Map<string, Known>();
-  private readonly places = new Map<string, Known>();
+  private readonly tree = new PrefixTree<Known>();
   private readonly pods = new Map<string, { identity: number; prefix: Prefix }>();
   /** Labels that each address of the local host brings. */
   private readonly hostLabels = new Map<string, readonly string[]>();
-  private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
   private upserts = new Map<string, number>();
   private removals = new Set<string>();
 
@@ -69,16 +69,15 @@ export class AddressBook {
     const after = this.identify(text);
     if (before?.identity === HOST && after?.identity !== HOST) this.labelHost(text, undefined);
     if (after === undefined) this.forget(text, before);
-    else if (before?.identity !== after.identity) this.learn(text, after, before);
+    else if (before?.identity !== after.identity) this.learn(text, after);
     // Acquired again for the same number: the older hold is given back in any case.
     if (before?.isOwned) this.identities.release(before.identity);
     if (after === undefined) return;
     this.known.set(text, after);
-    this.places.set(placeOf(after.prefix, after.prefix.length), after);
+    this.tree.set(after.prefix, after);
   }
 
-  private learn(text: string, { prefix, identity }: Known, before: Known | undefined): void {
-    if (before === undefined) this.countLength(prefix, 1);
+  private learn(text: string, { identity }: Known): void {
     this.upserts.set(text, identity);
     this.removals.delete(text);
   }
@@ -86,16 +85,9 @@ export class AddressBook {
   private forget(text: string, before: Known | undefined): void {
     if (before === undefined) return;
     this.known.delete(text);
-    this.places.delete(placeOf(before.prefix, before.prefix.length));
-    this.countLength(before.prefix, -1);
+    this.tree.delete(before.prefix);
     this.upserts.delete(text);
     this.removals.add(text);
-  }
-
-  private countLength({ family, length }: Prefix, by: 1 | -1): void {
-    const count = (this.lengths[family].get(length) ?? 0) + by;
-    if (count === 0) this.lengths[family].delete(length);
-    else this.lengths[family].set(length, count);
   }
 
   private identify(text: string): Known | undefined {
@@ -146,12 +138,7 @@ export class AddressBook {
 
   /** The identity of an address, by longest prefix; world when nothing is known. */
   lookup(address: string): number {
-    const host = parsePrefix(address, 'host');
-    for (const length of [...this.lengths[host.family].keys()].sort((a, b) => b - a)) {
-      const known = this.places.get(placeOf(host, length));
-      if (known !== undefined) return known.identity;
-    }
-    return WORLD;
+    return this.tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? WORLD;
   }
 
   *entries(): Iterable<{ prefix: string; identity: number }> {

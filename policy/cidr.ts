@@ -62,11 +62,6 @@ export function contains(outer: Prefix, inner: Prefix): boolean {
   return outer.network >> shift === inner.network >> shift;
 }
 
-/** A key for tables: equal for prefixes that share their first `length` bits (at most as many as both have). */
-export function placeOf({ family, network }: Prefix, length: number): string {
-  return `${family}/${length}/${(network >> BigInt((family === 4 ? 32 : 128) - length)).toString(36)}`;
-}
-
 /** The prefix as a label key: `:` is written `-`, an end that would be empty is written `0` (`0--1/128`). */
 export function prefixLabelKey(prefix: Prefix): string {
   if (prefix.family === 4) return prefix.text;

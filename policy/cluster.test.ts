@@ -15,7 +15,7 @@ import { icmpNames, icmpType } from './icmp-types.ts';
 import { MemoryIdentityStore, RESERVED_IDENTITIES, reservedName } from './identity.ts';
 import { LabelFilter } from './label-filter.ts';
 import { LabelSet, parseLabel } from './labels.ts';
-import { addDraft, type Draft, uncovered } from './map-state.ts';
+import { coverOf, type Draft, DraftGatherer, uncovered } from './map-state.ts';
 import type { PolicyConfig } from './options.ts';
 import { isServiceName, parsePort } from './port.ts';
 import { portBlocks } from './port-range.ts';
@@ -907,15 +907,15 @@ t.test('map state: higher precedence stays, equals join, the covered go', (t) =>
     ...more,
   });
   const collect = (...drafts: Draft[]): Map<number, Draft> => {
-    const map = new Map<number, Draft>();
-    for (const one of drafts) addDraft(map, one);
-    return map;
+    const gatherer = new DraftGatherer();
+    for (const one of drafts) gatherer.add(one);
+    return gatherer.drafts();
   };
   const joined = collect(draft({}), draft({ origins: [origin('b')], authType: 1, hasExplicitAuthType: true }));
   t.match([...joined.values()], [{ authType: 1, hasExplicitAuthType: true, origins: [{ name: 'a' }, { name: 'b' }] }]);
   t.match([...collect(draft({ precedence: 5, proxyPort: 9 }), draft({})).values()], [{ proxyPort: 9 }]);
   const left = (...drafts: Draft[]): number[] =>
-    uncovered(collect(...drafts), new Map())
+    uncovered(collect(...drafts))
       .map(({ portPrefix }) => portPrefix)
       .sort((a, b) => a - b);
   const any = { protocol: 0, port: 0, portPrefix: 0 };
@@ -931,7 +931,7 @@ t.test('map state: higher precedence stays, equals join, the covered go', (t) =>
   t.same(left(draft({ port: 82 }), draft({ port: 80, portPrefix: 15, precedence: 9 })), [15, 16]);
   t.same(left(draft({ egress: true }), draft({ ...any, precedence: 9, deny: true })), [0, 16], 'directions do not mix');
   const wildcard = collect(draft({ ...any, precedence: 9, deny: true }));
-  t.same(uncovered(collect(draft({})), wildcard), [], 'the wildcard covers too');
+  t.same(uncovered(collect(draft({})), coverOf(wildcard)), [], 'the wildcard covers too');
   t.end();
 });
 

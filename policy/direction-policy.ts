@@ -11,6 +11,7 @@
  */
 import type { L7Rule, L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
+import { FilterIndex } from './filter-index.ts';
 import { buildFilters, type Conflict, type Filter, type PeerPolicy, parserOf, type ResolvePort } from './l4-filter.ts';
 import type { Draft } from './map-state.ts';
 import { ANY_PEER, isWildcard, type Peer } from './peer.ts';
@@ -70,11 +71,14 @@ export interface DirectionResult {
 
 export function contributionsOf(elements: readonly Element[], context: DirectionContext): DirectionResult {
   const { filters, conflicts } = buildFilters(elements, context.resolve);
+  const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
   const contributions: Contribution[] = [];
+  const index = new FilterIndex(hasL7 ? filters : [], context.portNames);
+  const ruleSetIds = new Map<string, number>();
   for (const filter of filters) {
     for (const policy of filter.peers.values()) {
       const cached = isWildcard(policy.peer) ? undefined : context.use(policy.peer);
-      contributions.push(...contribute(filter, policy, { ...context, cached, filters }));
+      contributions.push(...contribute(filter, policy, { ...context, cached, index, ruleSetIds }));
     }
   }
   for (const { peer, origin } of context.lastAllows) {
@@ -83,13 +87,15 @@ export function contributionsOf(elements: readonly Element[], context: Direction
     contributions.push({ cached, drafts: [{ ...base, protocol: 0, port: 0, portPrefix: 0 }] });
   }
   const names = new Set(filters.map(({ name }) => name).filter((name) => name !== undefined));
-  const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
   return { contributions, conflicts, names, hasL7 };
 }
 
 interface PeerContext extends DirectionContext {
   readonly cached: CachedPeer | undefined;
-  readonly filters: readonly Filter[];
+  /** Of all filters, if some stream is to be judged. */
+  readonly index: FilterIndex;
+  /** Rule sets made so far, by protocol, port and parser: each is for whoever comes to that port. */
+  readonly ruleSetIds: Map<string, number>;
 }
 
 function contribute(filter: Filter, policy: PeerPolicy, context: PeerContext): Contribution[] {
@@ -171,7 +177,7 @@ function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: 
   const base = allowDraft(context.direction, [...new Set(origins)], policy.authType, word);
   const { protocol, name } = filter;
   return stretches(filter, context).map(([first, last]) => {
-    const proxyPort = context.ruleSet(ruleSetOf(filter, first, parser, context));
+    const proxyPort = ruleSetAt(protocol, first, parser, context);
     const redirect = { ...base, proxyPort };
     if (name === undefined) return finish(filter, redirect, portBlocks(first, last), context.cached);
     return {
@@ -186,30 +192,27 @@ function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: 
  * The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. Port 0
  * (only server names come with it) is every port.
  */
-function stretches(filter: Filter, { filters, portNames }: PeerContext): [number, number][] {
-  if (filter.name !== undefined) {
-    return portNames.numbersOf(filter.protocol, filter.name).map((number) => [number, number]);
-  }
+function stretches(filter: Filter, { index, portNames }: PeerContext): [number, number][] {
+  const { protocol, name, port } = filter;
+  if (name !== undefined) return portNames.numbersOf(protocol, name).map((number) => [number, number]);
   const endPort = lastPort(filter);
-  const cuts = new Set([filter.port]);
-  const cutAround = (first: number, last: number): void => {
-    if (first > filter.port && first <= endPort) cuts.add(first);
-    if (last >= filter.port && last < endPort) cuts.add(last + 1);
-  };
-  for (const { protocol, name, port, endPort } of filters) {
-    if (protocol !== filter.protocol) continue;
-    if (name !== undefined) for (const number of portNames.numbersOf(protocol, name)) cutAround(number, number);
-    else if (port !== 0) cutAround(port, endPort);
-  }
-  const starts = [...cuts].sort((a, b) => a - b);
+  const starts = [port, ...index.bordersIn(protocol, port, endPort)];
   return starts.map((start, i) => [start, (starts[i + 1] ?? endPort + 1) - 1]);
 }
 
+function ruleSetAt(protocol: number, port: number, parser: Parser, context: PeerContext): number {
+  const key = `${protocol}/${port}/${parser}`;
+  const id = context.ruleSetIds.get(key) ?? context.ruleSet(ruleSetOf(protocol, port, parser, context));
+  context.ruleSetIds.set(key, id);
+  return id;
+}
+
 /** What every remote may do on this port, as far as this parser is concerned. */
-function ruleSetOf({ protocol }: Filter, port: number, parser: Parser, context: PeerContext): L7RuleSet {
+function ruleSetOf(protocol: number, port: number, parser: Parser, context: PeerContext): L7RuleSet {
   const rules: L7Rule[] = [];
-  for (const other of context.filters) {
-    if (!coversPort(other, protocol, port, parser)) continue;
+  for (const other of context.index.covering(protocol, port)) {
+    // The DNS proxy goes by its own port: neither ranges nor all ports lift a list.
+    if (parser === 'dns' && other.name === undefined && (other.port !== port || other.endPort !== port)) continue;
     for (const policy of other.peers.values()) {
       const remotes = remotesOf(policy.peer, other, port, context);
       if (remotes === null || remotes.length > 0) rules.push(...l7Rules(policy, parser, remotes, context));
@@ -220,15 +223,6 @@ function ruleSetOf({ protocol }: Filter, port: number, parser: Parser, context: 
     rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
   }
   return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules };
-}
-
-/** Does the filter say something about this port? A name may: `remotesOf` picks the peers for which it means the port. */
-function coversPort(filter: Filter, protocol: number, port: number, parser: Parser): boolean {
-  if (filter.isIcmp || (filter.protocol !== 0 && filter.protocol !== protocol)) return false;
-  if (filter.name !== undefined) return true;
-  // The DNS proxy goes by its own port: neither ranges nor all ports lift a list.
-  if (parser === 'dns') return filter.port === port && filter.endPort === port;
-  return filter.port === 0 || (filter.port <= port && port <= filter.endPort);
 }
 
 function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: PeerContext): L7Rule[] {

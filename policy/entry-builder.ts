@@ -4,15 +4,20 @@
  * Identities that the same peers hold have the same entries but for their number, so the work is done once for each
  * combination of peers that occurs (a "signature"), and copied. An identity that no peer holds but as a member of its
  * aggregate has no entries: the map looks the aggregate up next. So `cluster` costs the same for ten pods and ten thousand.
+ *
+ * What each peer contributes is found by the peer, so that a combination costs what its peers say and no more.
  */
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { aggregateOf } from '../policy-maps/policy-verdict.ts';
 import type { Contribution, NamedDraft } from './direction-policy.ts';
 import { OWN_CLUSTER } from './identity.ts';
 import {
-  addDraft,
-  askingDrafts,
+  type Askers,
+  askersAmong,
+  type Cover,
+  coverOf,
   type Draft,
+  DraftGatherer,
   type Drafts,
   draftKey,
   entryOf,
@@ -32,6 +37,13 @@ interface Template {
   readonly cookie: number;
 }
 
+/** What one peer (or everyone) contributes, as places in the list of contributions. */
+interface Share {
+  readonly fixed: number[];
+  /** Those that name a port, by `protocol/name`, or by `protocol/name/number` if they are about one number only. */
+  readonly named: Map<string, number[]>;
+}
+
 export class EntryBuilder {
   private readonly contributions: readonly Contribution[];
   /** Port names that egress contributions mention. */
@@ -41,12 +53,15 @@ export class EntryBuilder {
   /** Peers by their place in signatures, and back. */
   private readonly peers: readonly CachedPeer[];
   private readonly places: ReadonlyMap<CachedPeer, number>;
+  /** By the peer's place. */
+  private readonly shares: readonly Share[];
+  private readonly everyones: Share = { fixed: [], named: new Map() };
   /** Places of peers that an aggregate stands for. */
   private readonly broad: readonly number[];
   private readonly templates = new Map<string, readonly Template[]>();
-  private readonly wildcard: Drafts;
+  private readonly wildcard: Cover;
   /** Of the wildcard, what says something of authentication. */
-  private readonly asking: readonly Draft[];
+  private readonly asking: Askers;
   /** What each aggregate identity has, by draft key: an identity need not have the same again. */
   private readonly aggregates = new Map<number, ReadonlyMap<number, Template>>();
 
@@ -63,15 +78,22 @@ export class EntryBuilder {
     this.cookie = cookie;
     this.peers = [...new Set(contributions.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
     this.places = new Map(this.peers.map((cached, place) => [cached, place]));
+    this.shares = this.peers.map(() => ({ fixed: [], named: new Map() }));
+    contributions.forEach((contribution, place) => file(this.shareOf(contribution.cached), contribution, place));
     this.broad = [...this.peers.keys()].filter((place) => this.peers[place].peer.aggregates.length > 0);
-    this.wildcard = this.draftsOf([], true);
-    this.asking = askingDrafts(this.wildcard);
+    const wildcard = this.draftsOf([], true);
+    this.wildcard = coverOf(wildcard);
+    this.asking = askersAmong(wildcard);
     for (const id of WILDCARD_IDENTITIES) {
       const held = this.broad.filter((place) => this.peers[place].peer.aggregates.includes(id));
       const drafts = this.draftsOf(held, true);
       // An aggregate holds the wildcard's drafts itself, so it is judged by its own alone.
-      this.aggregates.set(id, new Map(this.finish(uncovered(drafts, drafts)).map((one) => [draftKey(one.draft), one])));
+      this.aggregates.set(id, new Map(this.finish(uncovered(drafts)).map((one) => [draftKey(one.draft), one])));
     }
+  }
+
+  private shareOf(cached: CachedPeer | undefined): Share {
+    return cached === undefined ? this.everyones : this.shares[this.places.get(cached) as number];
   }
 
   /** The entries of every identity that has any of its own. */
@@ -160,19 +182,33 @@ export class EntryBuilder {
    * @param identity whose port names are looked up; an aggregate has none
    */
   private draftsOf(signature: readonly number[], withWildcard: boolean, identity?: number): Drafts {
-    const drafts: Drafts = new Map();
-    const places = new Set(signature);
-    for (const { cached, drafts: fixed, named } of this.contributions) {
-      const isHeld = cached === undefined || places.has(this.places.get(cached) as number);
-      if (isHeld && (cached !== undefined || withWildcard)) for (const draft of fixed) addDraft(drafts, draft);
-      if (!isHeld || named === undefined || identity === undefined) continue;
+    const gatherer = new DraftGatherer();
+    for (const place of this.contributionsOf(signature, withWildcard, identity)) {
+      const { cached, drafts: fixed, named } = this.contributions[place];
+      for (const draft of fixed) gatherer.add(draft);
+      if (named === undefined || identity === undefined) continue;
       for (const draft of this.namedDrafts(named, identity)) {
         // What is asked of everyone is asked of a port name for everyone, though each identity has it for itself.
-        addDraft(drafts, cached === undefined ? withInherited(draft, this.asking) : draft);
+        gatherer.add(cached === undefined ? withInherited(draft, this.asking) : draft);
       }
     }
+    const drafts = gatherer.drafts();
     inheritAuth(drafts);
     return drafts;
+  }
+
+  /** Which contributions `draftsOf` goes by, in their order. */
+  private contributionsOf(signature: readonly number[], withWildcard: boolean, identity?: number): number[] {
+    const shares = signature.map((place) => this.shares[place]);
+    const found = withWildcard ? [...this.everyones.fixed] : [];
+    for (const { fixed } of shares) for (const place of fixed) found.push(place);
+    if (identity !== undefined && this.names.size > 0) {
+      for (const key of this.portNames.keysOf(identity)) {
+        for (const { named } of [this.everyones, ...shares])
+          for (const place of named.get(key) ?? []) found.push(place);
+      }
+    }
+    return found.sort((a, b) => a - b);
   }
 
   /** For each number that the identity gives the name. */
@@ -181,6 +217,18 @@ export class EntryBuilder {
     const wanted = port === undefined ? numbers : numbers.filter((number) => number === port);
     return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16, naturalPrefix: 16 }));
   }
+}
+
+function file(share: Share, { named }: Contribution, place: number): void {
+  if (named === undefined) {
+    share.fixed.push(place);
+    return;
+  }
+  const { protocol, name, port } = named;
+  const key = port === undefined ? `${protocol}/${name}` : `${protocol}/${name}/${port}`;
+  const places = share.named.get(key);
+  if (places === undefined) share.named.set(key, [place]);
+  else places.push(place);
 }
 
 /** Would a packet be treated the same? */

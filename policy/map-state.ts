@@ -40,25 +40,55 @@ function keyOf(egress: boolean, protocol: number, port: number, portPrefix: numb
   return (egress ? 2 ** 29 : 0) + protocol * 2 ** 21 + port * 2 ** 5 + portPrefix;
 }
 
-export function addDraft(drafts: Drafts, draft: Draft): void {
-  const key = draftKey(draft);
-  const held = drafts.get(key);
-  if (held === undefined) drafts.set(key, draft);
-  else if (held.precedence === draft.precedence) drafts.set(key, join(held, draft));
-  else if (draft.precedence > held.precedence) drafts.set(key, overrule(draft, held));
-  else drafts.set(key, overrule(held, draft));
+/** A draft while others may still be joined to it: then `origins` grows, and those of the draft are not all. */
+interface Gathered {
+  draft: Draft;
+  origins: Set<Origin> | undefined;
+}
+
+/** Collects drafts by key. Joining one more costs the same however many were joined before. */
+export class DraftGatherer {
+  private readonly byKey = new Map<number, Gathered>();
+
+  add(draft: Draft): void {
+    const key = draftKey(draft);
+    const held = this.byKey.get(key);
+    if (held === undefined) this.byKey.set(key, { draft, origins: undefined });
+    else if (held.draft.precedence === draft.precedence) join(held, draft);
+    else if (draft.precedence < held.draft.precedence) overrule(held, draft);
+    else {
+      const strong: Gathered = { draft, origins: undefined };
+      overrule(strong, held.draft, held.origins);
+      this.byKey.set(key, strong);
+    }
+  }
+
+  drafts(): Drafts {
+    const drafts: Drafts = new Map();
+    for (const [key, { draft, origins }] of this.byKey) {
+      drafts.set(key, origins === undefined ? draft : { ...draft, origins: [...origins] });
+    }
+    return drafts;
+  }
 }
 
 /** Of two that weigh the same both say something. */
-function join(a: Draft, b: Draft): Draft {
-  const [narrow, wide] = a.naturalPrefix >= b.naturalPrefix ? [a, b] : [b, a];
-  return { ...withAuthOf(narrow, wide), origins: [...new Set([...a.origins, ...b.origins])] };
+function join(held: Gathered, other: Draft): void {
+  addOrigins(held, other.origins);
+  const isNarrower = held.draft.naturalPrefix >= other.naturalPrefix;
+  held.draft = isNarrower ? withAuthOf(held.draft, other) : withAuthOf(other, held.draft);
 }
 
 /** What weighs less has no say, but in what authentication a stream needs. */
-function overrule(strong: Draft, weak: Draft): Draft {
-  const draft = strong.deny ? strong : withAuthOf(strong, weak);
-  return draft.authType === strong.authType ? draft : { ...draft, origins: [...strong.origins, ...weak.origins] };
+function overrule(strong: Gathered, weak: Draft, weakOrigins: Iterable<Origin> = weak.origins): void {
+  const before = strong.draft;
+  if (!before.deny) strong.draft = withAuthOf(before, weak);
+  if (strong.draft.authType !== before.authType) addOrigins(strong, weakOrigins);
+}
+
+function addOrigins(gathered: Gathered, origins: Iterable<Origin>): void {
+  gathered.origins ??= new Set(gathered.draft.origins);
+  for (const origin of origins) gathered.origins.add(origin);
 }
 
 /** What is asked for outright comes before what is not; then what the narrower rule asks for; then the stricter. */
@@ -80,33 +110,62 @@ function asking(draft: Draft, { authType, naturalPrefix }: Draft): Draft {
   return { ...draft, authType, naturalPrefix, hasExplicitAuthType: true };
 }
 
+/** Of a table, the drafts that say something of authentication, by key, and which came first. */
+export interface Askers {
+  readonly byKey: ReadonlyMap<number, { readonly draft: Draft; readonly place: number }>;
+  readonly prefixes: readonly number[];
+}
+
 /**
  * Authentication that a rule asks for explicitly holds for narrower keys of the same identity that say nothing of it: each
  * takes what the nearest broader one says.
  */
 export function inheritAuth(drafts: Drafts): void {
-  const askers = askingDrafts(drafts);
-  if (askers.length === 0) return;
+  const askers = askersAmong(drafts);
+  if (askers.byKey.size === 0) return;
   for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, askers));
 }
 
-/** Those that say something of authentication. */
-export function askingDrafts(drafts: Drafts): Draft[] {
-  return [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+export function askersAmong(drafts: Drafts): Askers {
+  const asking = [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+  return {
+    byKey: new Map(asking.map((draft, place) => [draftKey(draft), { draft, place }])),
+    prefixes: prefixesOf(asking),
+  };
 }
 
 /** The draft with the authentication that the nearest broader of these asks for, unless it says something itself. */
-export function withInherited(draft: Draft, askers: readonly Draft[]): Draft {
-  if (draft.deny) return draft;
-  let nearest: Draft | undefined;
-  for (const broad of askers) {
-    if (isBroader(broad, draft) && (nearest === undefined || depth(nearest) < depth(broad))) nearest = broad;
-  }
+export function withInherited(draft: Draft, askers: Askers): Draft {
+  if (draft.deny || askers.byKey.size === 0) return draft;
+  const nearest = nearestAsker(draft, askers);
   if (nearest === undefined || nearest === draft) return draft;
   // Of a rule that is narrower by nature, though its range was not cut as small.
   if (depth(nearest) > depth(draft)) return asking(draft, nearest);
   const isSettled = draft.hasExplicitAuthType || nearest.authType <= draft.authType;
   return isSettled ? draft : { ...draft, authType: nearest.authType };
+}
+
+/** Of the broader ones the narrowest by nature; of several the one that came first. */
+function nearestAsker(draft: Draft, { byKey, prefixes }: Askers): Draft | undefined {
+  let nearest: { draft: Draft; place: number } | undefined;
+  for (const key of broaderKeys(draft, prefixes)) {
+    const asker = byKey.get(key);
+    if (asker === undefined) continue;
+    const deeper = nearest === undefined ? 1 : depth(asker.draft) - depth(nearest.draft);
+    if (deeper > 0 || (deeper === 0 && asker.place < (nearest?.place ?? 0))) nearest = asker;
+  }
+  return nearest?.draft;
+}
+
+/** Keys of what is said of the draft's ports or more, the draft's own among them. @param prefixes worth looking for */
+function broaderKeys({ egress, protocol, port, portPrefix }: Draft, prefixes: readonly number[]): number[] {
+  const keys = [keyOf(egress, 0, 0, 0)];
+  if (protocol === 0) return keys;
+  for (const prefix of prefixes) {
+    if (prefix > portPrefix) break;
+    keys.push(keyOf(egress, protocol, maskPort(port, prefix), prefix));
+  }
+  return keys;
 }
 
 /** How narrow the rule behind a draft is, as lookups count: none, protocol, bits of the port. */
@@ -131,29 +190,26 @@ export function withGeneralAuth(draft: Draft, general: (key: number) => Draft | 
   return { ...draft, authType, hasExplicitAuthType: true };
 }
 
-function isBroader(broad: Draft, narrow: Draft): boolean {
-  if (broad.egress !== narrow.egress) return false;
-  if (broad.protocol === 0) return true;
-  const isShorter = broad.protocol === narrow.protocol && broad.portPrefix <= narrow.portPrefix;
-  return isShorter && maskPort(narrow.port, broad.portPrefix) === broad.port;
+/** Drafts that may cover others. */
+export interface Cover {
+  readonly drafts: Drafts;
+  readonly prefixes: readonly number[];
 }
 
-/** The drafts that no broader one covers. @param wildcard what is said about everyone; may be `drafts` itself */
-export function uncovered(drafts: Drafts, wildcard: Drafts): Draft[] {
-  const prefixes = prefixesIn(drafts, wildcard);
-  return [...drafts.values()].filter((draft) => !isCovered(draft, [drafts, wildcard], prefixes));
+export function coverOf(drafts: Drafts): Cover {
+  return { drafts, prefixes: prefixesOf(drafts.values()) };
 }
 
-function isCovered(draft: Draft, tables: readonly Drafts[], prefixes: readonly number[]): boolean {
-  const { egress, protocol, port } = draft;
-  for (const table of tables) {
-    if (covers(table.get(keyOf(egress, 0, 0, 0)), draft)) return true;
-    if (protocol === 0) continue;
-    for (const prefix of prefixes) {
-      if (prefix > draft.portPrefix) break;
-      if (covers(table.get(keyOf(egress, protocol, maskPort(port, prefix), prefix)), draft)) return true;
-    }
-  }
+/** The drafts that no broader one covers. @param wildcard what is said about everyone besides, if anything is */
+export function uncovered(drafts: Drafts, wildcard?: Cover): Draft[] {
+  const own = coverOf(drafts);
+  const isCovered = (draft: Draft): boolean =>
+    coversAny(own, draft) || (wildcard !== undefined && coversAny(wildcard, draft));
+  return [...drafts.values()].filter((draft) => !isCovered(draft));
+}
+
+function coversAny({ drafts, prefixes }: Cover, draft: Draft): boolean {
+  for (const key of broaderKeys(draft, prefixes)) if (covers(drafts.get(key), draft)) return true;
   return false;
 }
 
@@ -163,9 +219,9 @@ function covers(broad: Draft | undefined, draft: Draft): boolean {
 }
 
 /** Prefix lengths that occur, shortest first: the broader keys worth looking for. */
-function prefixesIn(...tables: readonly Drafts[]): number[] {
+function prefixesOf(drafts: Iterable<Draft>): number[] {
   const prefixes = new Set<number>();
-  for (const table of tables) for (const { portPrefix } of table.values()) prefixes.add(portPrefix);
+  for (const { portPrefix } of drafts) prefixes.add(portPrefix);
   return [...prefixes].sort((a, b) => a - b);
 }
 

@@ -49,6 +49,14 @@ export class PortNames {
     return [...(this.byIdentity.get(identity)?.get(`${protocol}/${name}`)?.keys() ?? [])];
   }
 
+  /** `protocol/name` and `protocol/name/number` of whatever the identity names. */
+  *keysOf(identity: number): Iterable<string> {
+    for (const [key, numbers] of this.byIdentity.get(identity) ?? []) {
+      yield key;
+      for (const number of numbers.keys()) yield `${key}/${number}`;
+    }
+  }
+
   /** Every number that some identity gives the name, rising. */
   numbersOf(protocol: number, name: string): number[] {
     const numbers = new Set<number>();

@@ -4,11 +4,12 @@
  * A prefix is interesting when a policy names it, a CIDR group holds it, a name resolved to it, or a node or the API
  * server has it. Its labels are the union of what is said about it, of the groups of the prefixes around it, and of one
  * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
- * can tell share an identity. Prefixes form a forest by containment; a change re-labels what lies inside, nothing else.
+ * can tell share an identity. A change re-labels what lies inside the prefix, nothing else.
  */
-import { contains, type Prefix, placeOf } from './cidr.ts';
+import type { Prefix } from './cidr.ts';
 import { CIDR_GROUP_NAME } from './labels.ts';
 import { cidrLabel, type PrefixReach } from './peer.ts';
+import { PrefixTree } from './prefix-tree.ts';
 
 export interface NodeFact {
   readonly isLocal: boolean;
@@ -18,8 +19,6 @@ export interface NodeFact {
 
 interface Entry {
   readonly prefix: Prefix;
-  parent: Entry | undefined;
-  readonly children: Set<Entry>;
   /** Rules of policies that name it; those whose peers may be nodes or pods, apart. */
   uses: number;
   nodeUses: number;
@@ -33,10 +32,7 @@ interface Entry {
 
 export class PrefixTable {
   private readonly entries = new Map<string, Entry>();
-  private readonly roots = new Set<Entry>();
-  /** How many entries there are of each family and length: the ancestors worth looking for. */
-  private readonly lengths = { 4: new Map<number, number>(), 6: new Map<number, number>() };
-  private readonly places = new Map<string, Entry>();
+  private readonly tree = new PrefixTree<Entry>();
   private readonly dirty = new Set<string>();
   private podPrefixes: Prefix[] = [];
   private readonly groupReach: PrefixReach;
@@ -123,11 +119,12 @@ export class PrefixTable {
   describe(text: string): PrefixDescription | undefined {
     const entry = this.entries.get(text);
     if (entry === undefined || isBare(entry)) return undefined;
-    const groups = groupsAround(entry);
+    const lineage = this.lineage(entry.prefix);
+    const groups = groupsOf(lineage);
     return {
       prefix: entry.prefix,
-      labels: [...cidrLabelOf(entry, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
-      nodeLabels: [...cidrLabelOf(entry, 'nodeUses'), ...(this.groupReach.nodes ? groups : [])],
+      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
+      nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.groupReach.nodes ? groups : [])],
       node: nodeOf(entry),
       isApiServer: entry.isApiServer,
     };
@@ -135,9 +132,13 @@ export class PrefixTable {
 
   /** What a pod at this address carries for the rules about prefixes that may be about pods. */
   podLabels(address: Prefix): string[] {
-    const entry = this.entries.get(address.text) ?? this.nearestAround(address);
-    if (entry === undefined) return [];
-    return [...cidrLabelOf(entry, 'podUses'), ...(this.groupReach.pods ? groupsAround(entry) : [])];
+    const lineage = this.lineage(address);
+    return [...cidrLabelOf(lineage, 'podUses'), ...(this.groupReach.pods ? groupsOf(lineage) : [])];
+  }
+
+  /** What is known of the prefix and of those around it, inside out. */
+  private lineage(prefix: Prefix): Entry[] {
+    return this.tree.around(prefix).reverse();
   }
 
   private at(prefix: Prefix): Entry {
@@ -145,8 +146,6 @@ export class PrefixTable {
     if (known !== undefined) return known;
     const entry: Entry = {
       prefix,
-      parent: undefined,
-      children: new Set(),
       uses: 0,
       nodeUses: 0,
       podUses: 0,
@@ -155,57 +154,20 @@ export class PrefixTable {
       nodes: new Map(),
       isApiServer: false,
     };
-    this.insert(entry);
+    this.entries.set(prefix.text, entry);
+    this.tree.set(prefix, entry);
+    this.dirty.add(prefix.text);
     return entry;
   }
 
-  private insert(entry: Entry): void {
-    const { prefix } = entry;
-    entry.parent = this.nearestAround(prefix);
-    const siblings = entry.parent?.children ?? this.roots;
-    const isAddress = prefix.length === (prefix.family === 4 ? 32 : 128);
-    for (const sibling of isAddress ? [] : [...siblings]) {
-      if (!contains(prefix, sibling.prefix)) continue;
-      siblings.delete(sibling);
-      sibling.parent = entry;
-      entry.children.add(sibling);
-    }
-    siblings.add(entry);
-    this.entries.set(prefix.text, entry);
-    this.places.set(placeOf(prefix, prefix.length), entry);
-    const lengths = this.lengths[prefix.family];
-    lengths.set(prefix.length, (lengths.get(prefix.length) ?? 0) + 1);
-    this.dirty.add(prefix.text);
-  }
-
-  private nearestAround(prefix: Prefix): Entry | undefined {
-    const lengths = [...this.lengths[prefix.family].keys()].filter((length) => length < prefix.length);
-    for (const length of lengths.sort((a, b) => b - a)) {
-      const entry = this.places.get(placeOf(prefix, length));
-      if (entry !== undefined) return entry;
-    }
-    return undefined;
-  }
-
-  private touchInside(entry: Entry): void {
-    this.dirty.add(entry.prefix.text);
-    for (const child of entry.children) this.touchInside(child);
+  private touchInside({ prefix }: Entry): void {
+    for (const { prefix: inner } of this.tree.inside(prefix)) this.dirty.add(inner.text);
   }
 
   private dropIfIdle(entry: Entry): void {
     if (!isBare(entry)) return;
-    const siblings = entry.parent?.children ?? this.roots;
-    siblings.delete(entry);
-    for (const child of entry.children) {
-      child.parent = entry.parent;
-      siblings.add(child);
-    }
     this.entries.delete(entry.prefix.text);
-    this.places.delete(placeOf(entry.prefix, entry.prefix.length));
-    const lengths = this.lengths[entry.prefix.family];
-    const left = (lengths.get(entry.prefix.length) ?? 0) - 1;
-    if (left > 0) lengths.set(entry.prefix.length, left);
-    else lengths.delete(entry.prefix.length);
+    this.tree.delete(entry.prefix);
     this.dirty.add(entry.prefix.text);
   }
 }
@@ -237,16 +199,11 @@ function labelUses({ uses, nodeUses, podUses }: Entry): number {
 }
 
 /** The label of the nearest prefix, itself or around it, that is named so; none when there is none. */
-function cidrLabelOf(entry: Entry, kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
-  for (const around of lineage(entry)) if (around[kind] > 0) return [cidrLabel(around.prefix)];
-  return [];
+function cidrLabelOf(lineage: readonly Entry[], kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
+  const nearest = lineage.find((around) => around[kind] > 0);
+  return nearest === undefined ? [] : [cidrLabel(nearest.prefix)];
 }
 
-function groupsAround(entry: Entry): string[] {
-  return [...lineage(entry)].flatMap(({ groups }) => [...groups.values()].flat());
-}
-
-/** The entry and those around it, inside out. */
-function* lineage(entry: Entry): Generator<Entry> {
-  for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) yield at;
+function groupsOf(lineage: readonly Entry[]): string[] {
+  return lineage.flatMap(({ groups }) => [...groups.values()].flat());
 }

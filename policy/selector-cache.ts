@@ -11,10 +11,10 @@
  * rule set) is a lister, and hears of every one.
  */
 import { aggregateOf } from '../policy-maps/policy-verdict.ts';
-import { type Prefix, placeOf } from './cidr.ts';
 import { OWN_CLUSTER } from './identity.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from './labels.ts';
 import { holds, type Peer } from './peer.ts';
+import { PrefixTree } from './prefix-tree.ts';
 import type { LabelSelector, Requirement } from './selector.ts';
 
 export interface SelectorUser {
@@ -35,7 +35,7 @@ interface Entry extends CachedPeer {
   /** With how often each asked for it. */
   readonly users: Map<SelectorUser, number>;
   readonly listers: Map<SelectorUser, number>;
-  /** Where it is filed; undefined = tried always. */
+  /** Labels that it is filed under, if it is not filed under its prefix; undefined = tried always. */
   readonly places: readonly string[] | undefined;
   /** The last round in which it was tried. */
   round: number;
@@ -48,9 +48,10 @@ export class SelectorCache {
   private readonly filed = new Map<string, Set<Entry>>();
   private readonly unfiled = new Set<Entry>();
   private readonly byLabel = new Map<string, Set<number>>();
+  /** Peers under their prefix, and identities under theirs. */
+  private readonly filedWithin = new PrefixTree<Set<Entry>>();
+  private readonly byPrefix = new PrefixTree<Set<number>>();
   private round = 0;
-  /** Identities that lie in some prefix. */
-  private readonly prefixed = new Set<number>();
 
   get size(): { peers: number; identities: number } {
     return { peers: this.peers.size, identities: this.identities.size };
@@ -90,6 +91,7 @@ export class SelectorCache {
       round: 0,
     };
     this.peers.set(peer.key, entry);
+    if (peer.within !== undefined) addTo(this.filedWithin, peer.within, entry);
     if (entry.places === undefined) this.unfiled.add(entry);
     for (const place of entry.places ?? []) addTo(this.filed, place, entry);
     for (const id of this.candidates(entry)) {
@@ -98,9 +100,9 @@ export class SelectorCache {
     return entry;
   }
 
-  /** Where a peer is filed: under each label one of which its identities must have, or under its prefix. */
+  /** Each label one of which the peer's identities must have; not needed where a prefix tells. */
   private placesOf(peer: Peer): readonly string[] | undefined {
-    if (peer.within !== undefined) return [prefixPlace(peer.within, peer.within.length)];
+    if (peer.within !== undefined) return [];
     const places: string[] = [];
     for (const selector of peer.anyOf) {
       const found = this.tellingPlaces(selector);
@@ -129,7 +131,7 @@ export class SelectorCache {
 
   /** Identities that a new peer could hold. */
   private *candidates({ peer, places }: Entry): Iterable<number> {
-    if (peer.within !== undefined) yield* this.prefixed;
+    if (peer.within !== undefined) for (const ids of this.byPrefix.inside(peer.within)) yield* ids;
     else if (places === undefined) yield* this.identities.keys();
     else for (const place of places) yield* this.byLabel.get(place) ?? [];
   }
@@ -140,6 +142,7 @@ export class SelectorCache {
     if (entry.users.size > 0) return;
     this.peers.delete(entry.peer.key);
     this.unfiled.delete(entry);
+    if (entry.peer.within !== undefined) removeFrom(this.filedWithin, entry.peer.within, entry);
     for (const place of entry.places ?? []) removeFrom(this.filed, place, entry);
     for (const id of entry.identities) this.heldBy.get(id)?.delete(entry);
   }
@@ -149,11 +152,13 @@ export class SelectorCache {
     this.heldBy.set(id, new Set());
     const places = labelPlaces(labels);
     for (const place of places) addTo(this.byLabel, place, id);
-    if (labels.prefixes().length > 0) this.prefixed.add(id);
+    for (const prefix of labels.prefixes()) addTo(this.byPrefix, prefix, id);
     this.round++;
     this.tryEach(this.unfiled, id, labels);
     for (const place of places) this.tryEach(this.filed.get(place), id, labels);
-    for (const place of prefixPlaces(labels)) this.tryEach(this.filed.get(place), id, labels);
+    for (const prefix of labels.prefixes()) {
+      for (const entries of this.filedWithin.around(prefix)) this.tryEach(entries, id, labels);
+    }
   }
 
   /** Peers that may hold the identity; each is tried once in a round, in however many places it is filed. */
@@ -171,6 +176,7 @@ export class SelectorCache {
     const labels = this.identities.get(id);
     if (labels === undefined) return;
     for (const place of labelPlaces(labels)) removeFrom(this.byLabel, place, id);
+    for (const prefix of labels.prefixes()) removeFrom(this.byPrefix, prefix, id);
     for (const entry of this.heldBy.get(id) ?? []) {
       tell(entry, id);
       entry.identities.delete(id);
@@ -178,7 +184,6 @@ export class SelectorCache {
     }
     this.heldBy.delete(id);
     this.identities.delete(id);
-    this.prefixed.delete(id);
   }
 
   /** The labels of a live identity. */
@@ -232,25 +237,21 @@ function labelPlaces(labels: LabelSet): string[] {
   });
 }
 
-/** All prefixes that an identity may lie in. */
-function prefixPlaces(labels: LabelSet): string[] {
-  return labels
-    .prefixes()
-    .flatMap((prefix) => Array.from({ length: prefix.length + 1 }, (_, length) => prefixPlace(prefix, length)));
+/** What a Map and a PrefixTree have in common. */
+interface Table<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+  delete(key: K): unknown;
 }
 
-function prefixPlace(prefix: Prefix, length: number): string {
-  return `cidr ${placeOf(prefix, length)}`;
-}
-
-function addTo<V>(map: Map<string, Set<V>>, key: string, value: V): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([value]));
+function addTo<K, V>(table: Table<K, Set<V>>, key: K, value: V): void {
+  const set = table.get(key);
+  if (set === undefined) table.set(key, new Set([value]));
   else set.add(value);
 }
 
-function removeFrom<V>(map: Map<string, Set<V>>, key: string, value: V): void {
-  const set = map.get(key);
+function removeFrom<K, V>(table: Table<K, Set<V>>, key: K, value: V): void {
+  const set = table.get(key);
   set?.delete(value);
-  if (set?.size === 0) map.delete(key);
+  if (set?.size === 0) table.delete(key);
 }

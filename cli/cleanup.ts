@@ -10,7 +10,7 @@ import { interfaceInfo } from '../dataplane/native/index.ts';
 import { EXIT, Failure, sentenceOf } from './failure.ts';
 import { type JournalAttachment, type JournalView, journalPath, readJournal } from './journal.ts';
 import { deleteNetns, insideNetns, netnsExists } from './netns.ts';
-import { endGroups, findProcesses, isRunning, type ProcessRecord } from './process-record.ts';
+import { endGroups, findProcesses, isRunning, isSameFolder, type ProcessRecord } from './process-record.ts';
 import { rigDown } from './rig.ts';
 import { listRigs } from './rig-state.ts';
 import type { Settings } from './settings.ts';
@@ -136,7 +136,7 @@ function dataplanesOf(runDir: string): ProcessRecord[] {
   const noted = readDataplane(runDir);
   const isOurs = (argv: readonly string[]): boolean =>
     argv.some((word) => word.endsWith('/sluice-dataplane.js')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
-  const others = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid);
+  const others = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid && isSameFolder(pid, runDir));
   return noted === undefined ? others : [noted, ...others];
 }
 

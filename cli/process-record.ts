@@ -2,7 +2,7 @@
  * Processes remembered across runs. A process id alone may by then belong to another program, so the start time
  * (/proc/PID/stat, field 22) is kept with it, and a signal is sent only when both still agree.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 export interface ProcessRecord {
@@ -35,6 +35,21 @@ function argumentsOf(pid: string): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
     return [];
+  }
+}
+
+/** Whether a path means the same folder to a process as to us: one in a container may have another `/`. */
+export function isSameFolder(pid: number, path: string): boolean {
+  const ours = folderId(path);
+  return ours !== '' && folderId(`/proc/${pid}/root${path}`) === ours;
+}
+
+function folderId(path: string): string {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return '';
   }
 }
 

@@ -1,5 +1,5 @@
 /** Processes named so that a reused pid is not mistaken for the one that was meant. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 const KILL_TRIES = 300; // of 10 ms each
 
@@ -32,6 +32,21 @@ function argumentsOf(pid: string): string[] {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   } catch {
     return [];
+  }
+}
+
+/** Whether a path means the same folder to a process as to us: one in a container may have another `/`. */
+export function isSameFolder(pid: number, path: string): boolean {
+  const ours = folderId(path);
+  return ours !== '' && folderId(`/proc/${pid}/root${path}`) === ours;
+}
+
+function folderId(path: string): string {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return '';
   }
 }
 

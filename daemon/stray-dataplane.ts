@@ -3,7 +3,7 @@
  * maps, which have one writer, so no other can begin while it lives.
  */
 import { join } from 'node:path';
-import { findProcesses, kill, type ProcessId } from './process-id.ts';
+import { findProcesses, isSameFolder, kill, type ProcessId } from './process-id.ts';
 import { StateFile } from './state-file.ts';
 
 /**
@@ -15,7 +15,8 @@ export async function endStrayDataplanes(runDir: string): Promise<number[]> {
   const noted = new StateFile<ProcessId | null>(join(runDir, 'state/dataplane.json'), 1).load(null);
   const isOurs = (argv: readonly string[]) =>
     argv.some((word) => word.endsWith('/sluice-dataplane.js')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
-  const strays = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid);
+  const others = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid);
+  const strays = others.filter(({ pid }) => isSameFolder(pid, runDir));
   for (const stray of strays) await kill(stray);
   return strays.map(({ pid }) => pid);
 }

@@ -49,7 +49,7 @@ async function dataConnection(): Promise<{ port: string; bytes: number }> {
 
 /** Has iperf3 send over one connection, which must be there and go on after `midway`. How fast is for scripts/bench. */
 async function underLoad(t: Test, midway: () => Promise<void>): Promise<void> {
-  const load = start(inNetns(instance.netnsOf('shop/frontend'), ['iperf3', '-c', backend, '-t', '120']));
+  const load = start(inNetns(instance.netnsOf('shop/frontend'), ['iperf3', '-c', backend, '-t', '3600']));
   cleanup.add(() => load.child.kill('SIGKILL'));
   const reaches = (bytes: number) => async () => (await dataConnection()).bytes >= bytes;
   await waitFor('the connection', reaches(MEGABYTE));
@@ -75,14 +75,18 @@ t.test('killing the agent costs no error and no dataplane', async (t) => {
   const [dataplane] = instance.dataplanePids();
   const statuses: string[] = [];
   const request = async () => {
-    const { stdout } = await inFrontend(`curl -s -m 30 -o /dev/null -w %{http_code} http://${backend}:8080/public`);
+    const { stdout } = await inFrontend(
+      `curl -s -m ${PATIENCE_SEC} -o /dev/null -w %{http_code} http://${backend}:8080/public`,
+    );
     statuses.push(stdout);
   };
   await underLoad(t, async () => {
     await request();
     await kill(instance.agent.pid);
     for (let count = 0; count < 10; count++) await request();
-    const refused = await inFrontend(`curl -s -m 30 -o /dev/null -w %{http_code} http://${backend}:8080/private`);
+    const refused = await inFrontend(
+      `curl -s -m ${PATIENCE_SEC} -o /dev/null -w %{http_code} http://${backend}:8080/private`,
+    );
     t.equal(refused.stdout, '403', 'the policy is still in force');
     await instance.restartAgent();
     for (let count = 0; count < 10; count++) await request();
@@ -101,7 +105,9 @@ t.test('killing the dataplane pauses an established connection, and it goes on',
       throw new Error(`${String(error)}\n${instance.agent.output()}`);
     });
   });
-  const { stdout } = await inFrontend(`curl -s -m 30 -o /dev/null -w %{http_code} http://${backend}:8080/private`);
+  const { stdout } = await inFrontend(
+    `curl -s -m ${PATIENCE_SEC} -o /dev/null -w %{http_code} http://${backend}:8080/private`,
+  );
   t.equal(stdout, '403', 'the policy is in force again');
 });
 

@@ -4,11 +4,12 @@
  * It keeps every namespace, pod, node, service, CIDR group and policy it was told of, the identities that follow, and a
  * compiled policy for each combination of rules that selects a local endpoint. A setter only notes what it touches; the
  * work is done in `flush()`, in this order:
- *   1. prefixes whose labels changed get their identities, and pods inside them are marked;
- *   2. pods that were marked get their identities, addresses and port names;
- *   3. endpoints whose identity or rules changed get the policy of their rules;
- *   4. policies one of whose peers changed bring their entries up to date;
- *   5. what changed is handed out.
+ *   1. rules about services are made anew if services changed;
+ *   2. prefixes whose labels changed get their identities, and pods inside them are marked;
+ *   3. pods that were marked get their identities, addresses and port names;
+ *   4. endpoints whose identity or rules changed get the policy of their rules;
+ *   5. policies one of whose peers changed bring their entries up to date;
+ *   6. what changed is handed out.
  *
  * Pure: no clock, no I/O, no randomness. The same objects in any order give the same entries but for the numbers.
  */
@@ -76,6 +77,8 @@ export class Cluster {
   private readonly groups = new Map<string, CidrGroupSpec>();
   private readonly initAddresses = new Map<number, readonly Prefix[]>();
   private apiServers: readonly string[] = [];
+  /** Services changed since the last flush. */
+  private hasNewServices = false;
 
   constructor(config: PolicyConfig = {}, store: IdentityStore = new MemoryIdentityStore()) {
     this.options = completeOptions(config);
@@ -243,7 +246,7 @@ export class Cluster {
   }
 
   private servicesChanged(namespace: string, name: string): void {
-    this.policies.servicesChanged();
+    this.hasNewServices = true;
     // The API server is whoever stands behind the service `kubernetes`.
     if (namespace === 'default' && name === 'kubernetes')
       this.setApiServers(this.services.backends({ namespace, name }));
@@ -316,6 +319,8 @@ export class Cluster {
    * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
    */
   flush(): Changes {
+    if (this.hasNewServices) this.policies.servicesChanged();
+    this.hasNewServices = false;
     this.addresses.refresh();
     this.pods.refresh();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);

@@ -2,12 +2,10 @@
 import { CookieJar } from './cookies.ts';
 import { EndpointPolicy, type Subject } from './endpoint-policy.ts';
 import type { PolicyOptions } from './options.ts';
-import { endpointsPeer, type Peer } from './peer.ts';
 import { PortNames } from './port-names.ts';
 import type { Rule } from './rule.ts';
 import { RuleSetTable } from './rule-set-table.ts';
 import { SelectorCache } from './selector-cache.ts';
-import type { LabelSelector } from './selector.ts';
 
 /** A rule with the number it goes by; numbers rise in the order of arrival, and are never used again. */
 export interface NumberedRule {
@@ -83,12 +81,6 @@ export class Compiler {
   /** An identity's pods give a port name other numbers than before. */
   renamed(identity: number, names: readonly string[]): void {
     for (const name of names) for (const policy of this.nameWatchers.get(name) ?? []) policy.touchNames(identity, name);
-  }
-
-  /** An endpoints peer with fromRequires/toRequires added; any other peer as it is. */
-  requiring(peer: Peer, requirements: LabelSelector): Peer {
-    if (peer.isEndpoints !== true || requirements.length === 0) return peer;
-    return endpointsPeer([...peer.anyOf[0], ...requirements]);
   }
 }
 

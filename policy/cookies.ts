@@ -4,10 +4,19 @@
  */
 import type { Origin } from './rule.ts';
 
+/** An origin by its content, so that a set of many has a short key. */
+interface Numbered {
+  readonly number: number;
+  readonly text: string;
+  /** Cookies that have it. */
+  uses: number;
+}
+
 interface Held {
   readonly cookie: number;
   readonly key: string;
   readonly origins: readonly Origin[];
+  readonly numbered: readonly Numbered[];
   holders: number;
 }
 
@@ -18,6 +27,10 @@ export class CookieJar {
   private readonly byCookie = new Map<number, Held>();
   /** Without holders, oldest first. */
   private readonly idle = new Set<Held>();
+  private readonly byText = new Map<string, Numbered>();
+  /** Of an origin seen before: its number then, which is its number still while somebody uses it. */
+  private readonly seen = new WeakMap<Origin, Numbered>();
+  private nextNumber = 1;
   private next = 1;
   private added: Map<number, readonly Origin[]> = new Map();
   private removed: number[] = [];
@@ -25,10 +38,12 @@ export class CookieJar {
   /** The cookie of these origins; 0 for none. Every `acquire` needs a `release`. */
   acquire(origins: readonly Origin[]): number {
     if (origins.length === 0) return 0;
-    const key = origins.map(originKey).sort().join('\n');
+    const numbered = origins.map((origin) => this.number(origin));
+    const key = String(numbered.length === 1 ? numbered[0].number : numbered.map(({ number }) => number).sort(rising));
     let held = this.byKey.get(key);
     if (held === undefined) {
-      held = { cookie: this.freeNumber(), key, origins, holders: 0 };
+      held = { cookie: this.freeNumber(), key, origins, numbered, holders: 0 };
+      for (const one of numbered) one.uses++;
       this.byKey.set(key, held);
       this.byCookie.set(held.cookie, held);
       this.added.set(held.cookie, origins);
@@ -47,6 +62,7 @@ export class CookieJar {
     this.idle.delete(oldest);
     this.byKey.delete(oldest.key);
     this.byCookie.delete(oldest.cookie);
+    for (const one of oldest.numbered) if (--one.uses === 0) this.byText.delete(one.text);
     if (!this.added.delete(oldest.cookie)) this.removed.push(oldest.cookie);
   }
 
@@ -68,10 +84,24 @@ export class CookieJar {
     return changes;
   }
 
+  private number(origin: Origin): Numbered {
+    const seen = this.seen.get(origin);
+    if (seen !== undefined && seen.uses > 0) return seen;
+    const text = originKey(origin);
+    const known = this.byText.get(text) ?? { number: this.nextNumber++, text, uses: 0 };
+    this.byText.set(text, known);
+    this.seen.set(origin, known);
+    return known;
+  }
+
   private freeNumber(): number {
     while (this.byCookie.has(this.next)) this.next = this.next === 0xffffffff ? 1 : this.next + 1;
     return this.next++;
   }
+}
+
+function rising(a: number, b: number): number {
+  return a - b;
 }
 
 function originKey({ kind, namespace, name, path, file, line, log }: Origin): string {

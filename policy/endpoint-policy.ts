@@ -10,9 +10,10 @@ import type { Compiler } from './compiler.ts';
 import { contributionsOf, type Direction, EVERYONE } from './direction-policy.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import type { Conflict } from './l4-filter.ts';
-import { entityPeer, type Peer } from './peer.ts';
+import { entityPeer, type Peer, requiring } from './peer.ts';
 import type { Element, Origin, Rule } from './rule.ts';
 import type { CachedPeer, SelectorUser } from './selector-cache.ts';
+import { Requirements } from './selector.ts';
 
 export interface Subject {
   /** Numbers of the subject's own port names, by `protocol/name`. */
@@ -167,10 +168,10 @@ export class EndpointPolicy implements SelectorUser {
     if (elements.every(({ requires }) => requires.length === 0)) return elements;
     return [true, false].flatMap((deny) => {
       const alike = elements.filter((element) => element.deny === deny);
-      const required = alike.flatMap(({ requires }) => requires);
+      const required = new Requirements(alike.flatMap(({ requires }) => requires));
       return alike.map((element) => ({
         ...element,
-        peers: element.peers.map((peer) => this.compiler.requiring(peer, required)),
+        peers: element.peers.map((peer) => requiring(peer, required)),
       }));
     });
   }

@@ -59,6 +59,8 @@ export class EntryBuilder {
   /** Places of peers that an aggregate stands for. */
   private readonly broad: readonly number[];
   private readonly templates = new Map<string, readonly Template[]>();
+  /** Most drafts are as one rule made them, and share its list of origins. */
+  private readonly cookies = new Map<readonly Origin[], number>();
   private readonly wildcard: Cover;
   /** Of the wildcard, what says something of authentication. */
   private readonly asking: Askers;
@@ -169,7 +171,13 @@ export class EntryBuilder {
   }
 
   private finish(drafts: readonly Draft[]): Template[] {
-    return drafts.map((draft) => ({ draft, cookie: this.cookie(draft.origins) }));
+    return drafts.map((draft) => ({ draft, cookie: this.cookieOf(draft.origins) }));
+  }
+
+  private cookieOf(origins: readonly Origin[]): number {
+    const cookie = this.cookies.get(origins) ?? this.cookie(origins);
+    this.cookies.set(origins, cookie);
+    return cookie;
   }
 
   private copies(identity: number, templates: readonly Template[]): PolicyEntry[] {

@@ -31,3 +31,22 @@ export function fqdnRegExp({ matchName, matchPattern }: { matchName?: string; ma
   }
   return (matchPattern ?? '') === '' ? /^(?!)/ : patternRegExp(matchPattern as string);
 }
+
+/**
+ * The whole labels in which every name that the selector matches must end: `example.com.` of `*.example.com`, '' of `*`, all
+ * of a name.
+ */
+export function tailOf({ matchName, matchPattern }: { matchName?: string; matchPattern?: string }): string {
+  if ((matchName ?? '') !== '') return normalizeName(matchName as string);
+  const text = withFinalDot((matchPattern ?? '').toLowerCase().trim());
+  if (!text.includes('*')) return text;
+  const rest = text.slice(text.lastIndexOf('*') + 1);
+  return rest.slice(rest.indexOf('.') + 1);
+}
+
+/** Every tail that a selector of the name can have. @param name normalized */
+export function tailsOf(name: string): string[] {
+  const tails = [name];
+  for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) tails.push(name.slice(dot + 1));
+  return tails;
+}

@@ -38,9 +38,11 @@ export function formatLabel(source: string, key: string, value = ''): string {
   return value === '' ? `${source}:${key}` : `${source}:${key}=${value}`;
 }
 
+const MANY_LABELS = 16; // from here on an index pays
+
 /**
- * The labels of one identity. Immutable. There are few of them, and many identities live for a moment only: so they are
- * parsed when first asked for, and searched one by one.
+ * The labels of one identity. Immutable. Mostly there are few of them, and many identities live for a moment only: so they
+ * are parsed when first asked for, and searched one by one. But an address that a thousand names have carries them all.
  */
 export class LabelSet {
   /** Sorted, canonical. */
@@ -48,6 +50,7 @@ export class LabelSet {
   /** `source:key=value;...`: equal for equal identities. */
   readonly serialized: string;
   private parsed: readonly Label[] | undefined;
+  private byKey: ReadonlyMap<string, readonly Label[]> | undefined;
   private cidrs: readonly Prefix[] | undefined;
 
   constructor(texts: Iterable<string>) {
@@ -60,9 +63,17 @@ export class LabelSet {
     return this.parsed;
   }
 
+  /** All labels of the key, and perhaps others. */
+  private among(key: string): readonly Label[] {
+    const labels = this.labels();
+    if (labels.length < MANY_LABELS) return labels;
+    this.byKey ??= byKey(labels);
+    return this.byKey.get(key) ?? [];
+  }
+
   /** The value under `source` ('any' = whichever source has the key); undefined when absent. */
   value(source: string, key: string): string | undefined {
-    for (const label of this.labels()) {
+    for (const label of this.among(key)) {
       if (label.key === key && (source === 'any' || label.source === source)) return label.value;
     }
     return undefined;
@@ -74,7 +85,7 @@ export class LabelSet {
 
   /** Has the key one of these values? The groups around a prefix may give one key several. */
   hasOneOf(source: string, key: string, values: readonly string[]): boolean {
-    for (const label of this.labels()) {
+    for (const label of this.among(key)) {
       const isKey = label.key === key && (source === 'any' || label.source === source);
       if (isKey && values.includes(label.value)) return true;
     }
@@ -111,4 +122,14 @@ export class LabelSet {
   [Symbol.iterator](): Iterator<string> {
     return this.texts[Symbol.iterator]();
   }
+}
+
+function byKey(labels: readonly Label[]): Map<string, Label[]> {
+  const found = new Map<string, Label[]>();
+  for (const label of labels) {
+    const alike = found.get(label.key);
+    if (alike === undefined) found.set(label.key, [label]);
+    else alike.push(label);
+  }
+  return found;
 }

@@ -4,7 +4,8 @@
  */
 import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
-import { equals, exists, type LabelSelector, selectorKey, selects } from './selector.ts';
+import { PrefixSet } from './prefix-set.ts';
+import { equals, exists, type LabelSelector, type Requirements, selectorKey, selects } from './selector.ts';
 import type { Entity } from './schema-cilium.ts';
 
 export interface Peer {
@@ -14,13 +15,15 @@ export interface Peer {
   /** Identities must lie inside this prefix (judged by their `cidr:` label). */
   readonly within?: Prefix;
   /** ... and inside none of these. */
-  readonly except?: readonly Prefix[];
+  readonly except?: PrefixSet;
   /** Of a peer made of prefixes or groups of them: it holds the outside world only, unless these are set. */
   readonly reach?: PrefixReach;
   /** Aggregate identities (11..14) that stand for the whole of this peer. */
   readonly aggregates: readonly number[];
-  /** Made from fromEndpoints/toEndpoints: fromRequires/toRequires are added to it. */
+  /** Made from fromEndpoints/toEndpoints: fromRequires/toRequires bind it. */
   readonly isEndpoints?: boolean;
+  /** What identities must meet besides; shared by all peers that it binds. */
+  readonly required?: LabelSelector;
   /** The names whose addresses this peer has. */
   readonly fqdn?: { readonly matchName?: string; readonly matchPattern?: string };
   /** A Service: resolved by the cluster into endpoint selectors or prefixes. */
@@ -64,19 +67,30 @@ export function endpointsPeer(selector: LabelSelector): Peer {
   return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [], isEndpoints: true };
 }
 
+/**
+ * The peer with fromRequires/toRequires upon it, if it is one that they bind.
+ * @param requirements of all rules of the direction
+ */
+export function requiring(peer: Peer, requirements: Requirements): Peer {
+  if (peer.isEndpoints !== true || requirements.selector.length === 0) return peer;
+  const anyOf = peer.anyOf.map((selector) => requirements.without(selector));
+  const key = `labels ${anyOf.map(selectorKey).join(' or ')} and ${requirements.key}`;
+  return { ...peer, key, anyOf, required: requirements.selector };
+}
+
 export function labelsPeer(selector: LabelSelector): Peer {
   return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [] };
 }
 
 export function cidrPeer(within: Prefix, except: readonly Prefix[], reach: PrefixReach): Peer {
   const key = `cidr ${within.text}${lessText(except)}${reachText(reach)}`;
-  return { key, anyOf: [[]], within, except, reach, aggregates: [] };
+  return { key, anyOf: [[]], within, except: new PrefixSet(except), reach, aggregates: [] };
 }
 
 /** Members of CIDR groups, by name or by the groups' labels, less some prefixes. */
 export function cidrGroupPeer(selector: LabelSelector, except: readonly Prefix[], reach: PrefixReach): Peer {
   const key = `cidrgroup ${selectorKey(selector)}${lessText(except)}${reachText(reach)}`;
-  return { key, anyOf: [selector], except, reach, aggregates: [] };
+  return { key, anyOf: [selector], except: new PrefixSet(except), reach, aggregates: [] };
 }
 
 function lessText(except: readonly Prefix[]): string {
@@ -113,16 +127,18 @@ export function holds(peer: Peer, labels: LabelSet): boolean {
 }
 
 /** Asked for each identity of many peers: no closure, so that nothing is left for the collector. */
-function isSelected({ anyOf }: Peer, labels: LabelSet): boolean {
-  for (const selector of anyOf) if (selects(selector, labels)) return true;
+function isSelected({ anyOf, required }: Peer, labels: LabelSet): boolean {
+  for (const selector of anyOf) {
+    if (selects(selector, labels)) return required === undefined || selects(required, labels);
+  }
   return false;
 }
 
-function isInside({ within, except = [] }: Peer, reach: PrefixReach, labels: LabelSet): boolean {
+function isInside({ within, except }: Peer, reach: PrefixReach, labels: LabelSet): boolean {
   if (!isReached(reach, labels)) return false;
   const prefixes = labels.prefixes();
   if (within !== undefined && !prefixes.some((prefix) => contains(within, prefix))) return false;
-  return !prefixes.some((prefix) => except.some((hole) => contains(hole, prefix)));
+  return except === undefined || !prefixes.some((prefix) => except.covers(prefix));
 }
 
 function isReached(reach: PrefixReach, labels: LabelSet): boolean {
@@ -133,7 +149,8 @@ function isReached(reach: PrefixReach, labels: LabelSet): boolean {
 
 /** Prefixes that must have identities of their own for this peer to be told apart from its surroundings. */
 export function prefixesOf(peer: Peer): readonly Prefix[] {
-  return peer.within === undefined ? (peer.except ?? []) : [peer.within, ...(peer.except ?? [])];
+  const holes = peer.except?.prefixes ?? [];
+  return peer.within === undefined ? holes : [peer.within, ...holes];
 }
 
 /** What each entity stands for (cilium-facts 1.5 says which identities carry which labels). */

@@ -3,13 +3,14 @@
  * A change only marks pods; `refresh()` gives them their identities.
  */
 import type { AddressBook } from './address-book.ts';
-import { contains, type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './cidr.ts';
 import type { Compiler } from './compiler.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { LabelFilter } from './label-filter.ts';
 import { LabelSet } from './labels.ts';
 import { type PodSpec, podLabels } from './pod.ts';
+import { PrefixSet } from './prefix-set.ts';
 
 export interface NamespaceSpec {
   readonly name: string;
@@ -141,10 +142,10 @@ export class PodTable {
 
   /** Gives every marked pod its identity, and those in prefixes that CIDR rules about pods began or ceased to name. */
   refresh(): void {
-    const prefixes = this.tables.addresses.prefixes.takePodPrefixes();
-    if (prefixes.length > 0) {
+    const changed = new PrefixSet(this.tables.addresses.prefixes.takePodPrefixes());
+    if (changed.prefixes.length > 0) {
       for (const [key, { addresses }] of this.pods) {
-        if (addresses.some((address) => prefixes.some((prefix) => contains(prefix, address)))) this.dirty.add(key);
+        if (addresses.some((address) => changed.covers(address))) this.dirty.add(key);
       }
     }
     for (const key of this.dirty) this.identify(key, this.pods.get(key) as Pod);

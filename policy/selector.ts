@@ -1,4 +1,5 @@
 /** Label selectors: a list of requirements that must all hold. */
+import { createHash } from 'node:crypto';
 import { formatLabel, type LabelSet, parseKey } from './labels.ts';
 
 export type Operator = 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
@@ -62,6 +63,28 @@ function holds({ source, key, operator, values }: Requirement, labels: LabelSet)
 /** Equal for selectors that are written differently but require the same. */
 export function selectorKey(selector: LabelSelector): string {
   return selector.map(requirementText).sort().join(',');
+}
+
+/** Requirements that many selectors have in common: held once, however many they are. */
+export class Requirements {
+  readonly selector: LabelSelector;
+  /** Equal for requirements that are the same. */
+  readonly key: string;
+  private readonly texts: ReadonlySet<string>;
+
+  constructor(selector: LabelSelector) {
+    const byText = new Map(selector.map((requirement) => [requirementText(requirement), requirement]));
+    this.selector = [...byText.values()];
+    this.texts = new Set(byText.keys());
+    const text = [...this.texts].sort().join(',');
+    // Part of the key of each of those selectors.
+    this.key = text.length <= 64 ? text : createHash('sha256').update(text).digest('base64');
+  }
+
+  /** What a selector requires besides. */
+  without(selector: LabelSelector): LabelSelector {
+    return selector.filter((requirement) => !this.texts.has(requirementText(requirement)));
+  }
 }
 
 function requirementText({ source, key, operator, values }: Requirement): string {

@@ -20,9 +20,19 @@ export interface EndpointSliceSpec {
   readonly addresses: readonly string[];
 }
 
+/** A service with its labels as selectors want them. */
+interface Held {
+  readonly service: ServiceSpec;
+  readonly labels: LabelSet;
+}
+
 export class ServiceTable {
-  private readonly services = new Map<string, ServiceSpec>();
+  private readonly services = new Map<string, Held>();
+  /** By name alone: a few, one a namespace. */
+  private readonly byName = new Map<string, Map<string, Held>>();
   private readonly slices = new Map<string, EndpointSliceSpec>();
+  /** By the service they belong to. */
+  private readonly slicesOf = new Map<string, Map<string, EndpointSliceSpec>>();
 
   private readonly options: PolicyOptions;
 
@@ -31,30 +41,42 @@ export class ServiceTable {
   }
 
   set(service: ServiceSpec): void {
-    this.services.set(`${service.namespace}/${service.name}`, service);
+    const key = keyOf(service);
+    const labels = Object.entries(service.labels).map(([name, value]) => formatLabel('k8s', name, value));
+    const held = { service, labels: new LabelSet(labels) };
+    this.services.set(key, held);
+    file(this.byName, service.name, key, held);
   }
 
   remove(namespace: string, name: string): void {
-    this.services.delete(`${namespace}/${name}`);
+    const key = keyOf({ namespace, name });
+    this.services.delete(key);
+    unfile(this.byName, name, key);
   }
 
   setSlice(slice: EndpointSliceSpec): void {
-    this.slices.set(`${slice.namespace}/${slice.name}`, slice);
+    this.removeSlice(slice.namespace, slice.name);
+    const key = keyOf(slice);
+    this.slices.set(key, slice);
+    file(this.slicesOf, serviceOf(slice), key, slice);
   }
 
   /** @returns the service it belonged to */
   removeSlice(namespace: string, name: string): string | undefined {
-    const key = `${namespace}/${name}`;
-    const service = this.slices.get(key)?.service;
+    const key = keyOf({ namespace, name });
+    const slice = this.slices.get(key);
+    if (slice === undefined) return undefined;
     this.slices.delete(key);
-    return service;
+    unfile(this.slicesOf, serviceOf(slice), key);
+    return slice.service;
   }
 
   /** Every peer that the services named by `wanted` stand for: pods by selector, or addresses for those without one. */
   peersOf(wanted: ServicePeer): Peer[] {
-    return [...this.services.values()]
-      .filter((service) => isWanted(service, wanted))
-      .flatMap((service) => this.peersOfService(service));
+    const candidates = wanted.name === undefined ? this.services : this.byName.get(wanted.name);
+    return [...(candidates?.values() ?? [])]
+      .filter((held) => isWanted(held, wanted))
+      .flatMap(({ service }) => this.peersOfService(service));
   }
 
   private peersOfService(service: ServiceSpec): Peer[] {
@@ -72,14 +94,30 @@ export class ServiceTable {
   }
 
   backends({ namespace, name }: { namespace: string; name: string }): string[] {
-    const slices = [...this.slices.values()].filter((slice) => slice.namespace === namespace && slice.service === name);
-    return [...new Set(slices.flatMap(({ addresses }) => addresses))];
+    const slices = this.slicesOf.get(keyOf({ namespace, name }))?.values() ?? [];
+    return [...new Set([...slices].flatMap(({ addresses }) => addresses))];
   }
 }
 
-function isWanted(service: ServiceSpec, wanted: ServicePeer): boolean {
+function isWanted({ service, labels }: Held, wanted: ServicePeer): boolean {
   if (wanted.namespace !== '' && wanted.namespace !== service.namespace) return false;
-  if (wanted.name !== undefined) return wanted.name === service.name;
-  const labels = Object.entries(service.labels).map(([key, value]) => formatLabel('k8s', key, value));
-  return selects(wanted.selector ?? [], new LabelSet(labels));
+  return wanted.name !== undefined || selects(wanted.selector ?? [], labels);
+}
+
+function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+function serviceOf({ namespace, service }: EndpointSliceSpec): string {
+  return keyOf({ namespace, name: service });
+}
+
+function file<V>(table: Map<string, Map<string, V>>, place: string, key: string, value: V): void {
+  const values = table.get(place) ?? new Map<string, V>();
+  table.set(place, values.set(key, value));
+}
+
+function unfile<V>(table: Map<string, Map<string, V>>, place: string, key: string): void {
+  const values = table.get(place);
+  if (values?.delete(key) && values.size === 0) table.delete(place);
 }

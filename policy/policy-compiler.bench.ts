@@ -2,7 +2,8 @@
  * Full compile and single changes of the policy compiler, for the world that the project promises figures for (1,000
  * endpoints, 200 namespaces, 2,000 policies, 5,000 identities) and for ten times that world at the same changes. A change
  * is timed from the call to the last affected endpoint's map published. Every change is about an endpoint that is here: a
- * policy that selects one, the label of one, the label of its namespace (25 pods, 5 of them here).
+ * policy that selects one, the label of one, the label of its namespace (25 pods, 5 of them here). Then one policy of 10,000
+ * rules, each with its own prefix and port: how long the first time, and how long once more with a rule added.
  *
  *   node dist/policy/policy-compiler.bench.js [scale ...]
  */
@@ -180,6 +181,55 @@ function timeChanges(metric: string, change: (round: number) => void, publish: (
   report(`${metric} per endpoint touched`, (total / Math.max(1, touched)) * 1000, 'us');
 }
 
+const RULES = 10_000;
+
+/** @param more rules beyond `RULES` */
+function largePolicy(more: number): string {
+  const rule = (i: number): object => ({
+    fromCIDR: [`172.${16 + (i >> 12)}.${(i >> 4) & 255}.${(i & 15) << 4}/28`],
+    toPorts: [{ ports: [{ port: String(1000 + i), protocol: 'TCP' }] }],
+  });
+  return JSON.stringify({
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'large', namespace: 'ns0' },
+    spec: { endpointSelector: {}, ingress: Array.from({ length: RULES + more }, (_, i) => rule(i)) },
+  });
+}
+
+function measureLarge(map: PolicyMap): void {
+  const { namespace, pod } = makers(1);
+  const cluster = new Cluster();
+  cluster.setNamespace(namespace(0));
+  cluster.setPod(pod(0));
+  cluster.flush();
+  const timed = <T>(metric: string, work: () => T): T => {
+    const from = performance.now();
+    const result = work();
+    report(`policy of ${RULES} prefixes and ports ${metric}`, performance.now() - from, 'ms');
+    return result;
+  };
+  const publish = (): void => {
+    for (const { entries } of cluster.flush().endpoints.values()) map.publish(entries);
+  };
+  const apply = (document: Document): void => {
+    cluster.apply(document);
+    publish();
+  };
+  const [first] = timed('read', () => readDocuments(largePolicy(0), 'large.yaml').documents);
+  timed('compile', () => apply(first));
+  const [second] = readDocuments(largePolicy(1), 'large.yaml').documents;
+  timed('one rule more', () => apply(second));
+  timed('new pod', () => {
+    cluster.setPod({ ...pod(1), namespace: 'ns0', endpointId: 0 });
+    publish();
+  });
+  timed('removed', () => {
+    cluster.removePolicy({ kind: 'CiliumNetworkPolicy', namespace: 'ns0', name: 'large' });
+    publish();
+  });
+}
+
 const scales = process.argv.slice(2).map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'policy-bench-'));
 try {
@@ -188,6 +238,7 @@ try {
     measure(scale, map);
     globalThis.gc?.();
   }
+  measureLarge(map);
 } finally {
   rmSync(folder, { recursive: true });
 }

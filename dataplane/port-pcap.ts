@@ -15,6 +15,7 @@
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from './arena.ts';
+import { interfaceInfo } from './native/index.ts';
 import { PORT_PCAP, type PortOptions, QueueingPort } from './port.ts';
 import { emitPackets } from './port-segment.ts';
 
@@ -32,10 +33,19 @@ interface Cap {
   on(event: 'packet', listener: (length: number, isTruncated: boolean) => void): void;
 }
 
+/**
+ * What does not come from this end of the wire; what the port itself sends the kernel does not show it. Not libpcap's own
+ * word `inbound`: the first packets after opening are filtered by libpcap itself, which cannot tell, and are lost.
+ */
+function inbound(name: string): string {
+  const mac = Array.from(interfaceInfo(name).mac, (byte) => byte.toString(16).padStart(2, '0'));
+  return `not ether src host ${mac.join(':')}`;
+}
+
 export interface PcapPortOptions extends PortOptions {
   /** Called for each packet; must call receive() before it returns. */
   onFrame: (port: PcapPort) => void;
-  /** In the syntax of pcap-filter(7), in addition to "inbound". */
+  /** In the syntax of pcap-filter(7): only packets that match. */
   filter?: string;
 }
 
@@ -56,7 +66,7 @@ export class PcapPort extends QueueingPort {
     const { Cap } = createRequire(import.meta.url)('cap') as { Cap: new () => Cap };
     this.#cap = new Cap();
     failedOpens.push(this.#cap); // until it is open
-    const filter = options.filter ? `inbound and (${options.filter})` : 'inbound';
+    const filter = options.filter ? `${inbound(options.name)} and (${options.filter})` : inbound(options.name);
     const link = this.#cap.open(options.name, filter, KERNEL_BUFFER_BYTES, this.#received);
     failedOpens.pop();
     if (link !== 'ETHERNET') {

@@ -621,6 +621,53 @@ t.test('VethPort carries pings of any size between two namespaces (needs root)',
   test.throws(() => new VethPort(arena, { ...options(0), name: 'slnat-none' }), { code: 'ENODEV' });
 });
 
+t.test('PcapPort takes the first packet that comes, and none of its own end (needs root)', needsRoot, async (test) => {
+  makeNamespaces(test);
+  const arena = new Arena();
+  const host = `slnat${process.pid}`;
+  ip('link', 'add', host, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', spaces[0]);
+  test.teardown(() => ip('link', 'del', host));
+  execFileSync('sysctl', ['-qw', `net.ipv6.conf.${host}.disable_ipv6=1`]);
+  ip('link', 'set', host, 'up');
+  ip('-n', spaces[0], 'link', 'set', 'eth0', 'up');
+  const received: number[] = [];
+  const batch = new Batch(arena);
+  let arrived = () => {};
+  const port = new PcapPort(arena, {
+    ...options(0),
+    name: host,
+    onFrame: (one) => {
+      one.receive(batch);
+      received.push(...batch.lengths.slice(0, batch.count));
+      batch.reset();
+      arrived();
+    },
+  });
+  test.teardown(() => port.close()); // before its interface goes
+  const here = native.openPacket(host);
+  const there = native.openPacket('eth0', { netns: spaces[0] });
+  const send = (fd: number, mac: Uint8Array, length: number) => {
+    const offset = arena.scratch();
+    arena.bytes
+      .fill(0, offset - 10, offset + length)
+      .fill(255, offset, offset + 6)
+      .set(mac, offset + 6);
+    arena.bytes.set([0x88, 0xb5], offset + 12);
+    const [offsets, lengths] = [Int32Array.of(offset), Int32Array.of(length)];
+    native.sendBatch(fd, native.KIND_PACKET, arena.bytes, offsets, lengths, 0, 1, new Int32Array(2));
+    arena.reset();
+  };
+  send(here, native.interfaceInfo(host).mac, 70);
+  const first = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  send(there, native.interfaceInfo('eth0', spaces[0]).mac, 80);
+  await first;
+  test.same(received, [80]);
+  native.closeFd(here);
+  native.closeFd(there);
+});
+
 t.test('PcapPort carries pings through libpcap, cutting large frames itself (needs root)', needsRoot, async (test) => {
   makeNamespaces(test);
   const arena = new Arena();

@@ -158,6 +158,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'sluiced has gone and left its socket: start it with `sluice daemon`',
   EACCES: 'run as root, or as a member of the group that owns the socket',
   ENOTSOCK: 'that file is no socket: check --run-dir',
+  ENOTDIR: 'that is no folder: check --run-dir',
 };
 
 function unreachable(client: ApiClient, cause: Error): Failure {

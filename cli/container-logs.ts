@@ -36,7 +36,7 @@ export async function printLogs(settings: Settings, pod: PodReference, options: 
 
 /** The last lines of a text; all of it when `lines` is undefined. */
 export function tailOf(text: string, lines: number | undefined): string {
-  if (lines === undefined) return text;
+  if (lines === undefined || text === '') return text;
   const all = text.endsWith('\n') ? text.slice(0, -1).split('\n') : text.split('\n');
   const kept = lines === 0 ? [] : all.slice(-lines);
   return kept.map((line) => `${line}\n`).join('');

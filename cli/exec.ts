@@ -1,5 +1,6 @@
 /** Runs a program in the network namespace of a pod; terminal, environment, folder and user stay those of the caller. */
 import { podReference } from './argument.ts';
+import { EXIT, Failure } from './failure.ts';
 import { runForeground } from './foreground.ts';
 import { insideNetns, requireProgram } from './netns.ts';
 import { netnsOfPod } from './pod-lookup.ts';
@@ -15,11 +16,12 @@ export interface PodProgram {
 
 /**
  * @returns the exit code of the program, 128+n when signal n ended it
- * @throws Failure when the pod has no namespace here, or the program cannot be found (127) or run (126)
+ * @throws Failure when there is no program, the pod has no namespace here, or the program cannot be found (127) or run (126)
  */
 export async function runInPod(settings: Settings, { pod, namespace, argv }: PodProgram): Promise<number> {
-  const netns = await netnsOfPod(settings, podReference(pod, namespace));
   const program = argv[0] === '--' ? argv.slice(1) : argv;
-  requireProgram(program[0] ?? '');
+  if (program.length === 0) throw new Failure('exec: wanted a program after the pod', EXIT.USAGE);
+  const netns = await netnsOfPod(settings, podReference(pod, namespace));
+  requireProgram(program[0]);
   return runForeground(insideNetns(netns, program));
 }

@@ -64,7 +64,8 @@ async function printTables(
     });
   }
   if (isFirst) {
-    const where = options.namespace === undefined ? '' : ` in namespace ${options.namespace}`;
+    const isEverywhere = options.namespace === undefined || !kinds.some((kind) => kind.isNamespaced);
+    const where = isEverywhere ? '' : ` in namespace ${options.namespace}`;
     settings.host.stderr.write(`No resources found${where}\n`);
   }
 }

@@ -207,6 +207,7 @@ t.test('tailOf() keeps the last lines', (t) => {
   t.equal(tailOf('a\nb\nc\n', 2), 'b\nc\n');
   t.equal(tailOf('a\nb', 1), 'b\n');
   t.equal(tailOf('a\n', 0), '');
+  t.equal(tailOf('', 1), '', 'nothing written yet');
   t.equal(tailOf('a\nb', undefined), 'a\nb');
   t.end();
 });

@@ -300,6 +300,7 @@ t.test('get pods joins pods and endpoints; -o yaml gives the object back', async
   t.match((await sluice('get pods -n shop -o json')).stdout, /"kind": "List"/);
   t.match(await sluice('get pods -n shop nobody'), { code: 1, stderr: /not found: nobody/ });
   t.match(await sluice('get svc'), { code: 0, stdout: '', stderr: 'No resources found in namespace default\n' });
+  t.match(await sluice('get ccg'), { code: 0, stdout: '', stderr: 'No resources found\n' });
 });
 
 t.test('get policies prefixes names with their kinds, as kubectl does for several kinds', async (t) => {
@@ -375,6 +376,10 @@ t.test('exit codes: 3 without a daemon, 2 for wrong usage, 0 for help', async (t
   });
   t.match(await sluice('--name none endpoint list'), { code: 3, stderr: /connect \/run\/none\/sluice.sock/ });
   t.match(await sluice('frobnicate'), { code: 2, stderr: /unknown command 'frobnicate'/ });
+  t.match(await sluice('help frobnicate'), { code: 2, stdout: '', stderr: /unknown command 'frobnicate'/ });
+  t.match(await sluice('help rig up'), { code: 0, stdout: /^Usage: sluice rig up / });
+  t.match(await sluice('observe frobnicate'), { code: 2, stderr: /'frobnicate' is invalid.*flows/ });
+  t.match(await sluice('monitor --once'), { code: 2, stderr: /give --oldest too/ });
   t.match(await sluice('endpoint lst'), { code: 2, stderr: /Did you mean list/ });
   t.match(await sluice('endpoint list --colour'), { code: 2, stderr: /unknown option/ });
   t.equal((await sluice('endpoint')).code, 2);
@@ -397,6 +402,7 @@ t.test('completion scripts are printed for each shell, and pods are completed fr
 
 t.test('exec without a known pod says so', async (t) => {
   t.match(await sluice('exec shop/nobody -- true'), { code: 1, stderr: /no such pod here|not there/ });
+  t.match(await sluice('exec shop/web-0 --'), { code: 2, stderr: /wanted a program/ });
   t.match(await sluice('exec a/b/c -- true'), { code: 2, stderr: /wanted a pod as namespace\/name/ });
 });
 

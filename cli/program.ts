@@ -132,7 +132,11 @@ export async function buildProgram(host: Host, words: readonly string[] | 'all')
     .helpCommand('help [command]', 'Show help for a command')
     .version(`sluice ${packageVersion()}`, '--version', 'print the version');
   withGlobals(program);
-  example(program, 'sluice apply -f examples/default-deny-ingress/', 'sluice observe --follow --verdict DROPPED');
+  example(
+    program,
+    'sluice apply -f examples/default-deny-ingress/policies/',
+    'sluice observe --follow --verdict DROPPED',
+  );
   program.addHelpText('after', EXIT_CODES);
   for (const { name, summary, group, load } of COMMANDS) {
     const command = program
@@ -156,6 +160,13 @@ export function example(command: Command, ...lines: string[]): Command {
   return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
 }
 
+/** `help rig up` as `rig up --help`, for commander's own `help` knows the first word only; `help foo` as `foo`, an error. */
+function helpAsFlag(argv: readonly string[]): readonly string[] {
+  if (argv[0] !== 'help' || argv.length === 1) return argv;
+  const words = argv.slice(1);
+  return COMMANDS.some(({ name }) => name === words[0]) ? [...words, '--help'] : words;
+}
+
 /**
  * Runs one command line.
  * @param argv without the program and script names
@@ -163,8 +174,9 @@ export function example(command: Command, ...lines: string[]): Command {
  */
 export async function run(argv: readonly string[], host: Host): Promise<number> {
   try {
-    const program = await buildProgram(host, argv);
-    await program.parseAsync(argv, { from: 'user' });
+    const words = helpAsFlag(argv);
+    const program = await buildProgram(host, words);
+    await program.parseAsync(words, { from: 'user' });
     return host.exitCode;
   } catch (error) {
     // What commander says itself it has printed; a parser called from an action has not.

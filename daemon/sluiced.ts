@@ -153,6 +153,8 @@ function once<T extends unknown[]>(work: (...given: T) => Promise<void>): (...gi
   return (...given) => (running ??= work(...given));
 }
 
+/** Exit code of wrong usage, as that of the command line tool. */
+const USAGE = 2;
 /** What to do about an error, by its code. */
 const ADVICE: Readonly<Record<string, string>> = {
   ERR_MAP_FORMAT: ': it is not of this Sluice: remove it, or everything with `sluice cleanup`',
@@ -165,5 +167,5 @@ main().catch((error: unknown) => {
   const { code = '', message } = error as NodeJS.ErrnoException;
   const lines = `${message}${ADVICE[code] ?? ''}`.split('\n');
   process.stderr.write(lines.map((line) => `sluiced: ${line}\n`).join(''));
-  process.exit(1);
+  process.exit(code.startsWith('ERR_PARSE_ARGS') ? USAGE : 1);
 });

@@ -1,6 +1,7 @@
 /** `sluice monitor` */
 import { type Command, Option } from 'commander';
 import { commaList, integerBetween } from '../argument.ts';
+import { EXIT, Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
 import type { MonitorFlags } from '../monitor.ts';
 import { example } from '../program.ts';
@@ -31,6 +32,8 @@ export function define(command: Command, host: Host): void {
   command.action(async (flags: MonitorFlags) => {
     const { monitor } = await import('../monitor.ts');
     const { untilInterrupted } = await import('../interrupt.ts');
+    if (flags.once === true && flags.oldest !== true)
+      throw new Failure('monitor: --once shows what the rings hold: give --oldest too', EXIT.USAGE);
     await untilInterrupted((signal) => monitor(settingsOf(command, host), flags, signal));
   });
 }

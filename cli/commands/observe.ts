@@ -1,5 +1,5 @@
 /** `sluice observe` */
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { integerBetween } from '../argument.ts';
 import type { Host } from '../host.ts';
 import type { ObserveFlags } from '../observe.ts';
@@ -62,7 +62,11 @@ export function define(command: Command, host: Host): void {
   const given: (readonly [string, string])[] = [];
   command
     .description('Shows flows as `hubble observe` does, newest last. Without -f those that the agent still holds.')
-    .argument('[subcommand]', 'flows, which is all there is here; taken for the sake of hubble habits')
+    .addArgument(
+      new Argument('[subcommand]', 'flows, which is all there is here; taken for the sake of hubble habits').choices([
+        'flows',
+      ]),
+    )
     .optionsGroup('Selection:')
     .option('--last <number>', 'the last so many (default 20)', integerBetween(0, Number.MAX_SAFE_INTEGER))
     .option('--first <number>', 'the first so many', integerBetween(0, Number.MAX_SAFE_INTEGER))

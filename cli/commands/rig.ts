@@ -13,7 +13,7 @@ export function define(command: Command, host: Host): void {
   defineUp(command.command('up').summary('Raise a rig'), host);
   defineDown(command.command('down').summary('End a rig'), host);
   defineList(command.command('list').summary('List the rigs that are up'), host);
-  example(command, 'sluice rig up -f examples/shop/', 'sluice rig down -f examples/shop/');
+  example(command, 'sluice rig up -f shop/', 'sluice rig down -f shop/');
 }
 
 function defineUp(command: Command, host: Host): void {
@@ -31,7 +31,12 @@ function defineUp(command: Command, host: Host): void {
       DEFAULT_WAIT_MS,
     );
   withGlobals(command);
-  example(command, 'sluice rig up -f examples/shop/', 'sluice rig up -f pods.yaml -f policies.yaml --rig shop');
+  example(
+    command,
+    'sluice rig up -f examples/tour/manifests.yaml',
+    'sluice rig up -f shop/',
+    'sluice rig up -f pods.yaml -f policies.yaml --rig shop',
+  );
   command.action(async (flags: { filename: string[]; rig?: string; wait: number }) => {
     const settings = settingsOf(command, host);
     const { rigUp } = await import('../rig.ts');
@@ -50,7 +55,7 @@ function defineDown(command: Command, host: Host): void {
     .option('-f, --filename <path>', 'the manifests it was raised from', repeatable)
     .option('--all', 'every rig of the instance');
   withGlobals(command);
-  example(command, 'sluice rig down -f examples/shop/', 'sluice rig down shop', 'sluice rig down --all');
+  example(command, 'sluice rig down -f shop/', 'sluice rig down shop', 'sluice rig down --all');
   command.action(async (rig: string | undefined, flags: { filename?: string[]; all?: boolean }) => {
     const settings = settingsOf(command, host);
     const { rigDown } = await import('../rig.ts');

@@ -9,7 +9,7 @@ export function define(command: Command, host: Host): void {
   command
     .description('Shows the health of the agent, dataplane and ports. Ends with 1 when something is wrong.')
     .option('--brief', 'one line: OK, or what is wrong')
-    .option('--verbose', 'also maps, ports and options');
+    .option('--verbose', 'also how full the maps are, and where and how pods are attached');
   withGlobals(withOutput(command));
   example(command, 'sluice status', 'sluice status --brief || systemctl restart sluiced');
   command.action(async (flags: { brief?: boolean; verbose?: boolean }) => {

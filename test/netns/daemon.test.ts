@@ -413,6 +413,12 @@ t.test('a second agent for the same run directory is refused', async (t) => {
   t.equal(stderr.trim().split('\n').length, 1, 'one sentence');
 });
 
+t.test('wrong usage of sluiced ends with 2', async (t) => {
+  const { code, stderr } = await agentHere('--frobnicate');
+  t.equal(code, 2);
+  t.match(stderr, /^sluiced: Unknown option '--frobnicate'.*see sluiced --help/);
+});
+
 t.test('SIGHUP takes over what may change, and names what may not', async () => {
   const text = readFileSync(instance.configFile, 'utf8');
   writeFileSync(instance.configFile, `${text}\nlogLevel: debug\nmtu: 1400\n`);

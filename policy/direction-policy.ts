@@ -74,11 +74,11 @@ export function contributionsOf(elements: readonly Element[], context: Direction
   const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
   const contributions: Contribution[] = [];
   const index = new FilterIndex(hasL7 ? filters : [], context.portNames);
-  const ruleSetIds = new Map<string, number>();
+  const shared: FilterContext = { ...context, index, ruleSetIds: new Map() };
   for (const filter of filters) {
     for (const policy of filter.peers.values()) {
       const cached = isWildcard(policy.peer) ? undefined : context.use(policy.peer);
-      contributions.push(...contribute(filter, policy, { ...context, cached, index, ruleSetIds }));
+      contributions.push(...contribute(filter, policy, cached, shared));
     }
   }
   for (const { peer, origin } of context.lastAllows) {
@@ -90,36 +90,35 @@ export function contributionsOf(elements: readonly Element[], context: Direction
   return { contributions, conflicts, names, hasL7 };
 }
 
-interface PeerContext extends DirectionContext {
-  readonly cached: CachedPeer | undefined;
+interface FilterContext extends DirectionContext {
   /** Of all filters, if some stream is to be judged. */
   readonly index: FilterIndex;
   /** Rule sets made so far, by protocol, port and parser: each is for whoever comes to that port. */
   readonly ruleSetIds: Map<string, number>;
 }
 
-function contribute(filter: Filter, policy: PeerPolicy, context: PeerContext): Contribution[] {
-  const { cached, direction } = context;
+type Cached = CachedPeer | undefined;
+
+function contribute(filter: Filter, policy: PeerPolicy, cached: Cached, context: FilterContext): Contribution[] {
+  const { direction } = context;
   const parser = parserOf(policy);
-  if (parser !== undefined) return redirects(filter, policy, parser, context);
+  if (parser !== undefined) {
+    const draft = redirectDraft(policy, parser, direction);
+    return redirects(filter, draft, parser, context).map((contribution) => ({ ...contribution, cached }));
+  }
   const base =
     policy.denies.length > 0
       ? denyDraft(direction, policy.denies)
       : allowDraft(direction, policy.plain, policy.authType, precedence(PRIORITY_NORMAL, PRECEDENCE_ALLOW));
   // Nothing but a conflict that lost its say.
   if (base.origins.length === 0) return [];
-  return [finish(filter, base, blocksOf(filter), cached)];
+  return [{ ...finish(filter, base, blocksOf(filter)), cached }];
 }
 
-function finish(
-  filter: Filter,
-  base: Draft,
-  blocks: readonly PortBlock[],
-  cached: CachedPeer | undefined,
-): Contribution {
+function finish(filter: Filter, base: Draft, blocks: readonly PortBlock[]): Omit<Contribution, 'cached'> {
   const { protocol, name } = filter;
   const draft = { ...base, protocol };
-  if (name !== undefined) return { cached, drafts: [], named: { protocol, name, draft } };
+  if (name !== undefined) return { drafts: [], named: { protocol, name, draft } };
   const natural = (port: number, prefix: number): number =>
     prefix === 0 || filter.isIcmp ? prefix : blockPrefix(port, filter.port, lastPort(filter));
   const drafts = blocks.map(({ port, prefix }) => ({
@@ -128,7 +127,7 @@ function finish(
     portPrefix: prefix,
     naturalPrefix: natural(port, prefix),
   }));
-  return { cached, drafts };
+  return { drafts };
 }
 
 function denyDraft(direction: Direction, origins: readonly Origin[]): Draft {
@@ -170,21 +169,24 @@ function lastPort({ port, endPort }: Filter): number {
 
 type Parser = keyof typeof PARSER_PRIORITY;
 
-/** One contribution for each stretch of ports on which the same rules apply. */
-function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: PeerContext): Contribution[] {
+function redirectDraft(policy: PeerPolicy, parser: Parser, direction: Direction): Draft {
   const origins = [...policy.l7, ...policy.serverNames].map(({ origin }) => origin).concat(policy.plain);
   const word = precedence(PRIORITY_NORMAL, PRECEDENCE_DENY - PARSER_PRIORITY[parser]);
-  const base = allowDraft(context.direction, [...new Set(origins)], policy.authType, word);
+  return allowDraft(direction, [...new Set(origins)], policy.authType, word);
+}
+
+/** What one peer contributes for each stretch of ports on which the same rules apply. */
+function redirects(
+  filter: Filter,
+  base: Draft,
+  parser: Parser,
+  context: FilterContext,
+): Omit<Contribution, 'cached'>[] {
   const { protocol, name } = filter;
   return stretches(filter, context).map(([first, last]) => {
-    const proxyPort = ruleSetAt(protocol, first, parser, context);
-    const redirect = { ...base, proxyPort };
-    if (name === undefined) return finish(filter, redirect, portBlocks(first, last), context.cached);
-    return {
-      cached: context.cached,
-      drafts: [],
-      named: { protocol, name, port: first, draft: { ...redirect, protocol } },
-    };
+    const redirect = { ...base, proxyPort: ruleSetAt(protocol, first, parser, context) };
+    if (name === undefined) return finish(filter, redirect, portBlocks(first, last));
+    return { drafts: [], named: { protocol, name, port: first, draft: { ...redirect, protocol } } };
   });
 }
 
@@ -192,7 +194,7 @@ function redirects(filter: Filter, policy: PeerPolicy, parser: Parser, context: 
  * The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. Port 0
  * (only server names come with it) is every port.
  */
-function stretches(filter: Filter, { index, portNames }: PeerContext): [number, number][] {
+function stretches(filter: Filter, { index, portNames }: FilterContext): [number, number][] {
   const { protocol, name, port } = filter;
   if (name !== undefined) return portNames.numbersOf(protocol, name).map((number) => [number, number]);
   const endPort = lastPort(filter);
@@ -200,7 +202,7 @@ function stretches(filter: Filter, { index, portNames }: PeerContext): [number, 
   return starts.map((start, i) => [start, (starts[i + 1] ?? endPort + 1) - 1]);
 }
 
-function ruleSetAt(protocol: number, port: number, parser: Parser, context: PeerContext): number {
+function ruleSetAt(protocol: number, port: number, parser: Parser, context: FilterContext): number {
   const key = `${protocol}/${port}/${parser}`;
   const id = context.ruleSetIds.get(key) ?? context.ruleSet(ruleSetOf(protocol, port, parser, context));
   context.ruleSetIds.set(key, id);
@@ -208,7 +210,7 @@ function ruleSetAt(protocol: number, port: number, parser: Parser, context: Peer
 }
 
 /** What every remote may do on this port, as far as this parser is concerned. */
-function ruleSetOf(protocol: number, port: number, parser: Parser, context: PeerContext): L7RuleSet {
+function ruleSetOf(protocol: number, port: number, parser: Parser, context: FilterContext): L7RuleSet {
   const rules: L7Rule[] = [];
   for (const other of context.index.covering(protocol, port)) {
     // The DNS proxy goes by its own port: neither ranges nor all ports lift a list.
@@ -225,7 +227,7 @@ function ruleSetOf(protocol: number, port: number, parser: Parser, context: Peer
   return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules };
 }
 
-function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: PeerContext): L7Rule[] {
+function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: FilterContext): L7Rule[] {
   const own = parserOf(policy);
   if (policy.denies.length > 0) return [];
   const cookie = (origin: Origin): number => context.cookie([origin]);
@@ -246,7 +248,7 @@ function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, c
 }
 
 /** The identities of a peer for which the filter means this port; null = everyone. */
-function remotesOf(peer: Peer, { protocol, name }: Filter, port: number, context: PeerContext): number[] | null {
+function remotesOf(peer: Peer, { protocol, name }: Filter, port: number, context: FilterContext): number[] | null {
   if (name === undefined) return isWildcard(peer) ? null : identitiesOf(peer, context);
   const { portNames } = context;
   const named = isWildcard(peer)
@@ -255,7 +257,7 @@ function remotesOf(peer: Peer, { protocol, name }: Filter, port: number, context
   return named.filter((identity) => portNames.portsOf(identity, protocol, name).includes(port));
 }
 
-function identitiesOf(peer: Peer, context: PeerContext): number[] {
+function identitiesOf(peer: Peer, context: FilterContext): number[] {
   return [...context.list(peer).identities].sort((a, b) => a - b);
 }
 

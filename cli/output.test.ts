@@ -342,6 +342,8 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
     ['status', '--color', 'a'],
     ['auto', 'always'],
   ],
+  [['observe', '--verdict', 'A'], ['AUDIT']],
+  [['monitor', '-t', 'p'], ['policy-verdict']],
   [['exec', 'sh'], ['shop/web-0']],
   [['exec', 'shop/web-0', '--', 'sta'], []],
   [

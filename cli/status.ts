@@ -1,4 +1,5 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
+import { counted } from './counted.ts';
 import { DaemonApi, type StatusView } from './daemon-api.ts';
 import { printDocument } from './output.ts';
 import type { Settings } from './settings.ts';
@@ -40,7 +41,7 @@ function lines({ paint }: Settings, status: StatusView, problems: readonly strin
     [
       'Dataplane',
       `${isRunning ? paint.green(dataplane.state) : paint.red(dataplane.state)}, pid ${dataplane.pid}, ` +
-        `${dataplane.restarts} restarts${dataplane.isAdopted ? ', taken over from an earlier agent' : ''}`,
+        `${counted(dataplane.restarts, 'restart')}${dataplane.isAdopted ? ', taken over from an earlier agent' : ''}`,
     ],
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],

@@ -13,11 +13,13 @@ const endpoint = (text: string, earlier: readonly number[] = []): number[] => [
 ];
 
 export function define(command: Command, host: Host): void {
+  const types = new Option('-t, --type <types>', 'types, with commas; repeatable').argParser(commaList);
+  types.argChoices = ['drop', 'trace', 'policy-verdict', 'l7'];
   command
     .description(
       'Shows what the dataplane records as it happens, from the pinned event rings: the agent is not asked, and need not run.',
     )
-    .addOption(new Option('-t, --type <types>', 'drop, trace, policy-verdict, l7 (repeatable)').argParser(commaList))
+    .addOption(types)
     .option('--from <endpoint>', 'only from these endpoints (ids)', endpoint)
     .option('--to <endpoint>', 'only to these endpoints', endpoint)
     .option('--related-to <endpoint>', 'only from or to these endpoints', endpoint)

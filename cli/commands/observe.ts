@@ -33,8 +33,8 @@ const ENDED: Readonly<Record<string, string>> = {
 };
 const WHOLE: Readonly<Record<string, string>> = {
   not: 'turn the next filter round',
-  type: 'drop, l7, policy-verdict, trace; with :SUBTYPE',
-  verdict: 'FORWARDED, DROPPED, ERROR, AUDIT, REDIRECTED',
+  type: 'event type, or TYPE:SUBTYPE',
+  verdict: 'what became of it',
   'drop-reason-desc': 'POLICY_DENIED and the like',
   protocol: 'TCP, UDP, ICMPv4, HTTP, DNS...',
   'tcp-flags': 'flags that are set: SYN,ACK',
@@ -44,18 +44,27 @@ const WHOLE: Readonly<Record<string, string>> = {
   'http-url': 'regular expression',
   'http-header': 'name:value',
   'dns-query': 'regular expression',
-  'traffic-direction': 'ingress or egress',
+  'traffic-direction': 'direction',
   interface: 'network interface',
-  reply: 'true or false: whether it is a reply',
+  reply: 'whether it is a reply',
   uuid: 'flow by its UUID',
   'trace-id': 'trace by its id',
   'node-name': 'node, * for any characters',
   'node-label': 'label selector of the node',
   ipv4: 'only IPv4',
   ipv6: 'only IPv6',
-  'ip-version': '4, 6, v4, v6, ipv4 or ipv6',
+  'ip-version': 'IP version',
   allowlist: 'FlowFilter as JSON',
   denylist: 'FlowFilter as JSON',
+};
+
+/** Values to show and to complete; others may do as well, which the filters know. */
+const VALUES: Readonly<Record<string, string[]>> = {
+  type: ['drop', 'l7', 'policy-verdict', 'trace'],
+  verdict: ['FORWARDED', 'DROPPED', 'ERROR', 'AUDIT', 'REDIRECTED'],
+  'traffic-direction': ['ingress', 'egress'],
+  reply: ['true', 'false'],
+  'ip-version': ['4', '6', 'v4', 'v6', 'ipv4', 'ipv6'],
 };
 
 export function define(command: Command, host: Host): void {
@@ -100,7 +109,9 @@ export function define(command: Command, host: Host): void {
 /** The order of filters matters to --not, so they are noted as they are met. */
 function addFilter(command: Command, name: string, what: string, given: (readonly [string, string])[]): void {
   const short = SHORT[name] === undefined ? '' : `-${SHORT[name]}, `;
-  command.option(`${short}--${name}${SWITCHES.has(name) ? '' : ' <value>'}`, what);
+  const option = new Option(`${short}--${name}${SWITCHES.has(name) ? '' : ' <value>'}`, what);
+  if (VALUES[name] !== undefined) option.argChoices = VALUES[name];
+  command.addOption(option);
   command.on(`option:${name}`, (value: string | null) => given.push([name, value ?? '']));
 }
 

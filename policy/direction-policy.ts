@@ -12,7 +12,15 @@
 import type { L7Rule, L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
 import { FilterIndex } from './filter-index.ts';
-import { buildFilters, type Conflict, type Filter, type PeerPolicy, parserOf, type ResolvePort } from './l4-filter.ts';
+import {
+  buildFilters,
+  type Conflict,
+  excessOf,
+  type Filter,
+  type PeerPolicy,
+  parserOf,
+  type ResolvePort,
+} from './l4-filter.ts';
 import type { Draft } from './map-state.ts';
 import { ANY_PEER, isWildcard, type Peer } from './peer.ts';
 import { blockPrefix, type PortBlock, portBlocks } from './port-range.ts';
@@ -70,6 +78,8 @@ export interface DirectionResult {
 }
 
 export function contributionsOf(elements: readonly Element[], context: DirectionContext): DirectionResult {
+  const excess = excessOf(elements);
+  if (excess !== undefined) return { contributions: [], conflicts: [excess], names: new Set(), hasL7: false };
   const { filters, conflicts } = buildFilters(elements, context.resolve);
   const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
   const contributions: Contribution[] = [];

@@ -152,7 +152,7 @@ function changeOf({ spec, policy, shadow }: Endpoint): EndpointChange {
 }
 
 function conflictsOf({ policy }: Endpoint): Problem[] {
-  return (policy?.conflicts ?? []).map(({ origin, message }) => ({
+  return (policy?.conflicts ?? []).map(({ origin, message, hint }) => ({
     file: origin.file,
     line: origin.line,
     column: 1,
@@ -161,7 +161,7 @@ function conflictsOf({ policy }: Endpoint): Problem[] {
     message,
     code: 'conflict',
     document: policyName(origin),
-    hint: 'this rule has no effect on that port and peer; the other one stands',
+    hint,
   }));
 }
 

@@ -8,8 +8,12 @@
  *   4. authentication that one rule does not mention is what the other says;
  *   5. different parsers, server names with L7 rules, and different authentication are conflicts: the rule that comes
  *      later (by kind, namespace and name) loses its say there, which is the closed side, and a problem is reported.
+ *
+ * A thousand ports for a thousand peers are a million keys, which no map holds, and which would take the memory of the
+ * machine to find out: more than MAX_KEYS are not begun, and the direction stays closed.
  */
 import type { Peer } from './peer.ts';
+import { portBlocks } from './port-range.ts';
 import type { Element, L7Spec, Origin, PortSpec } from './rule.ts';
 
 export interface Filter {
@@ -37,7 +41,11 @@ export interface PeerPolicy {
 export interface Conflict {
   readonly origin: Origin;
   readonly message: string;
+  readonly hint: string;
 }
+
+/** Of one direction: peers times blocks of ports. Eight times what a policy map holds by default. */
+const MAX_KEYS = 131_072;
 
 /** Looks up a port name of the subject itself; undefined = it has no such port. */
 export type ResolvePort = (protocol: number, name: string) => number | undefined;
@@ -59,13 +67,38 @@ export function buildFilters(
       const filter = filterAt(filters, port);
       for (const peer of element.peers) {
         const conflict = merge(peerAt(filter, peer), port, element);
-        if (conflict !== undefined) conflicts.push({ origin: element.origin, message: conflict });
+        if (conflict !== undefined) conflicts.push({ origin: element.origin, message: conflict, hint: LOST });
       }
     }
   }
   return { filters: [...filters.values()], conflicts };
 }
 
+/**
+ * The rule with which the rules of a direction become too many.
+ * @returns what to report; undefined when all is well
+ */
+export function excessOf(elements: readonly Element[]): Conflict | undefined {
+  let keys = 0;
+  for (const { peers, ports, origin } of elements) {
+    for (const port of ports ?? [ALL_PORTS]) keys += peers.length * blockCount(port);
+    if (keys > MAX_KEYS) {
+      const message = `compile rules: found ${keys} pairs of ports and peers with this rule, wanted at most ${MAX_KEYS}`;
+      return {
+        origin,
+        message,
+        hint: 'the direction is closed for the endpoints it selects; say the same with port ranges or shorter prefixes',
+      };
+    }
+  }
+  return undefined;
+}
+
+function blockCount({ port, endPort, isIcmp, name }: PortSpec): number {
+  return isIcmp || port === 0 || port === endPort || name !== undefined ? 1 : portBlocks(port, endPort).length;
+}
+
+const LOST = 'this rule has no effect on that port and peer; the other one stands';
 const ALL_PORTS: PortSpec = { protocol: 0, port: 0, endPort: 0, isIcmp: false };
 
 function resolved(port: PortSpec, resolve: ResolvePort): PortSpec | undefined {

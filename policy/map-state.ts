@@ -23,6 +23,8 @@ export interface Draft {
   readonly proxyPort: number;
   readonly authType: number;
   readonly hasExplicitAuthType: boolean;
+  /** How narrow the rule was that settled the authentication of one that asks for none itself; see depth(). */
+  readonly askedDepth?: number;
   readonly precedence: number;
   readonly origins: readonly Origin[];
 }
@@ -94,12 +96,15 @@ function addOrigins(gathered: Gathered, origins: Iterable<Origin>): void {
 /** What is asked for outright comes before what is not; then what the narrower rule asks for; then the stricter. */
 function withAuthOf(kept: Draft, other: Draft): Draft {
   if (!other.hasExplicitAuthType) {
-    const authType = kept.hasExplicitAuthType ? kept.authType : Math.max(kept.authType, other.authType);
-    return { ...kept, authType };
+    if (kept.hasExplicitAuthType) return kept;
+    const askedDepth = Math.max(kept.askedDepth ?? -1, other.askedDepth ?? -1);
+    return { ...kept, authType: Math.max(kept.authType, other.authType), askedDepth };
   }
   if (other.naturalPrefix > kept.naturalPrefix) return asking(kept, other);
   if (other.naturalPrefix < kept.naturalPrefix) {
-    return kept.hasExplicitAuthType ? kept : { ...kept, authType: Math.max(kept.authType, other.authType) };
+    if (kept.hasExplicitAuthType) return kept;
+    const askedDepth = Math.max(kept.askedDepth ?? -1, depth(other));
+    return { ...kept, authType: Math.max(kept.authType, other.authType), askedDepth };
   }
   const authType = kept.hasExplicitAuthType ? Math.max(kept.authType, other.authType) : other.authType;
   return { ...kept, authType, hasExplicitAuthType: true };
@@ -141,7 +146,8 @@ export function withInherited(draft: Draft, askers: Askers): Draft {
   if (nearest === undefined || nearest === draft) return draft;
   // Of a rule that is narrower by nature, though its range was not cut as small.
   if (depth(nearest) > depth(draft)) return asking(draft, nearest);
-  const isSettled = draft.hasExplicitAuthType || nearest.authType <= draft.authType;
+  const wasAskedNearer = (draft.askedDepth ?? -1) >= depth(nearest);
+  const isSettled = draft.hasExplicitAuthType || wasAskedNearer || nearest.authType <= draft.authType;
   return isSettled ? draft : { ...draft, authType: nearest.authType };
 }
 

@@ -561,6 +561,16 @@ run('allow, deny and L7 precedence', [
     expect: { 'egress shop/client TCP/443': 'auth', 'egress shop/client TCP/444': 'tls ["b.example"]' },
   },
   {
+    name: 'authentication: of two broader rules the narrower is heard, also where its range was cut',
+    policy: cnp(
+      `ingress: [{toPorts: [{ports: [{port: "1", endPort: 1023, protocol: TCP}]}], authentication: {mode: required}}, {toPorts: [{ports: [{port: "80", endPort: 90, protocol: TCP}], ${GET}}], authentication: {mode: disabled}}, {toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: PUT}]}}]}]`,
+    ),
+    expect: {
+      'ingress shop/client TCP/79': 'auth',
+      'ingress shop/client TCP/80': 'http [{"method":"GET"}] | [{"method":"PUT"}] | everything',
+    },
+  },
+  {
     name: 'HTTP on a port, and a plain allow of the name that the port has for the peer',
     policy: cnp(
       'egress: [{toEndpoints: [{}], toPorts: [{ports: [{port: "9000", protocol: TCP}], rules: {http: [{method: GET}]}}]}, {toEndpoints: [{}], toPorts: [{ports: [{port: http, protocol: TCP}]}]}]',
@@ -1180,6 +1190,16 @@ t.test('conflicts between policies are reported, and the later rule loses its sa
   );
   t.match(names.changes.problems, [{ document: 'CiliumNetworkPolicy/shop/b', code: 'conflict' }]);
   t.equal(names.ask('shop/web', 'egress', 'world', 'TCP/443'), 'tls ["a.example"]');
+  t.end();
+});
+
+t.test('more pairs of ports and peers than any map holds close the direction, and are not tried', (t) => {
+  const cidrs = Array.from({ length: 400 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`).join(', ');
+  const ports = Array.from({ length: 400 }, (_, i) => `{ports: [{port: "${i + 1}", protocol: TCP}]}`).join(', ');
+  const world = new World(cnp(`ingress: [{fromCIDR: [${cidrs}], toPorts: [${ports}]}]\negress: [{toEntities: [all]}]`));
+  t.match(world.changes.problems, [{ code: 'conflict', path: 'spec.ingress[0]', message: /found 160000 pairs/ }]);
+  t.equal(world.ask('shop/web', 'ingress', '10.0.1.1', 'TCP/80'), 'none');
+  t.equal(world.ask('shop/web', 'egress', '10.0.1.1', 'TCP/80'), 'allow');
   t.end();
 });
 

@@ -119,13 +119,15 @@ function columnsOf(kind: Kind, paint: Palette, shape: Shape): Column<Row>[] {
   return columns;
 }
 
+/** States of pods that have no endpoint here and need none. */
+const ELSEWHERE = new Set(['external', 'remote', 'host']);
+
 const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> = {
   Pod: (paint) => [
     {
       header: 'STATUS',
       cell: statusOf,
-      paint: (text) =>
-        text === 'ready' ? paint.green : text === 'external' || text === 'remote' ? paint.dim : paint.red,
+      paint: (text) => (text === 'ready' ? paint.green : ELSEWHERE.has(text) ? paint.dim : paint.red),
     },
     { header: 'IP', cell: ({ object, endpoint }) => endpoint?.ipv4 ?? endpoint?.ipv6 ?? podIp(object) },
     { header: 'ENDPOINT', cell: ({ endpoint }) => endpoint?.id || undefined },
@@ -178,8 +180,10 @@ function nodeOf({ object, endpoint }: Row): string | undefined {
   return (object.spec?.['nodeName'] as string | undefined) ?? (endpoint?.['node'] as string | undefined);
 }
 
-function statusOf({ endpoint }: Row): string {
-  if (endpoint === undefined) return 'remote';
+/** A pod of this machine without an endpoint could not even be given its addresses: `sluice status` says why. */
+function statusOf({ object, endpoint }: Row): string {
+  if (object.spec?.['hostNetwork'] === true) return 'host';
+  if (endpoint === undefined) return object.spec?.['nodeName'] === undefined ? 'waiting' : 'remote';
   return endpoint.place === 'external' && endpoint.state === 'ready' ? 'external' : endpoint.state;
 }
 

@@ -83,6 +83,11 @@ const CNP = {
   spec: { endpointSelector: { matchLabels: { app: 'web' } }, ingress: [{}], egressDeny: [{}] },
 };
 
+/** Pods without an endpoint: the host's, another node's, one that got no addresses. */
+const UNATTACHED = [{ hostNetwork: true }, { nodeName: 'other' }, {}].map((spec, i) => {
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${i}`, namespace: 'unattached' }, spec };
+});
+
 /** What the fake was asked, in order. */
 const asked: { method: string; url: string; body: string }[] = [];
 
@@ -119,6 +124,7 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
   ],
   'GET /v1/objects': (url) => {
     const kind = url.searchParams.get('kind');
+    if (url.searchParams.get('namespace') === 'unattached') return [200, { items: UNATTACHED }];
     return [200, { items: kind === null ? [POD, CNP] : kind === 'CiliumNetworkPolicy' ? [CNP] : [] }];
   },
   'GET /v1/policies': () => [
@@ -300,6 +306,7 @@ t.test('get pods joins pods and endpoints; -o yaml gives the object back', async
   t.match((await sluice('get pods -n shop -o json')).stdout, /"kind": "List"/);
   t.match(await sluice('get pods -n shop nobody'), { code: 1, stderr: /not found: nobody/ });
   t.match(await sluice('get svc'), { code: 0, stdout: '', stderr: 'No resources found in namespace default\n' });
+  t.match((await sluice('get pods -n unattached')).stdout, /pod-0 +host\npod-1 +remote\npod-2 +waiting\n/);
   t.match(await sluice('get ccg'), { code: 0, stdout: '', stderr: 'No resources found\n' });
 });
 

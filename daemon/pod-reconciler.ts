@@ -90,7 +90,9 @@ export class PodReconciler {
     const problems = new Map<string, string>();
     const wanted = new Set(plans.map(({ key }) => key));
     for (const key of [...this.pods.keys()]) if (!wanted.has(key)) this.#drop(key);
-    for (const plan of plans) {
+    // Those that name an address before those that draw one, which may be the same.
+    const byClaim = [...plans].sort((a, b) => Number(b.addresses.length > 0) - Number(a.addresses.length > 0));
+    for (const plan of byClaim) {
       try {
         this.#wantOne(plan);
       } catch (error) {

@@ -277,6 +277,14 @@ t.test('two pods with one address: the first has it, the second is told', async 
   t.match(feed.problems, [/pod shop\/b: claim 10\.9\.0\.50 for shop\/b: shop\/a has it/]);
 });
 
+t.test('a pod that draws its address leaves those that others name', async (t) => {
+  const { feed, reconciler, apply } = feedWorld(t as Tap);
+  const named = ['10.9.0.2', '10.9.0.3'].map((ip, i) => podText({ name: `named-${i}`, status: `{podIP: ${ip}}` }));
+  apply([podText({ name: 'drawn' }), ...named].join('---\n'));
+  t.strictSame(feed.problems, []);
+  t.strictSame([...reconciler.pods.keys()].sort(), ['shop/drawn', 'shop/named-0', 'shop/named-1']);
+});
+
 t.test('PodReconciler attaches the others when one is broken, and tells of it once', async (t) => {
   const { reconciler, apply, attached, broken, outcomes } = feedWorld(t as Tap);
   broken.add('shop/bad');

@@ -16,10 +16,18 @@ const ALIASES: Readonly<Record<string, string>> = {
   nodeName: 'node-name',
 };
 
+/** Options that are one of these words, or a list of them. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  'enable-policy': ['default', 'always', 'never'],
+  'allow-localhost': ['auto', 'always', 'policy'],
+  'policy-cidr-match-mode': ['nodes', 'pods'],
+  semantics: ['cilium', 'kubernetes'],
+};
+
 /**
  * @param file path; undefined = the defaults
  * @param semantics beats what the file says
- * @throws Failure when the file cannot be read, or an option has a value of the wrong type
+ * @throws Failure when the file cannot be read, or an option has a value that it cannot have
  */
 export function loadPolicyConfig(file: string | undefined, semantics: PolicyConfig['semantics']): PolicyConfig {
   const config = file === undefined ? {} : optionsOf(file, readYaml(file));
@@ -42,11 +50,17 @@ function readYaml(file: string): Values {
 
 function optionsOf(file: string, document: Values): PolicyConfig {
   const isConfigMap = document['kind'] === 'ConfigMap';
-  const given: Values = isConfigMap ? (document['data'] as Values) : { ...document, ...(document['policy'] as Values) };
+  const given: Values = isConfigMap
+    ? ((document['data'] as Values | undefined) ?? {})
+    : { ...document, ...(document['policy'] as Values) };
   const config: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     const name = ALIASES[key] ?? key;
-    if (Object.hasOwn(DEFAULT_OPTIONS, name)) config[name] = convert(file, name, value);
+    if (!Object.hasOwn(DEFAULT_OPTIONS, name)) continue;
+    config[name] = convert(file, name, value);
+    for (const word of [config[name]].flat())
+      if (WORDS[name]?.includes(word as string) === false)
+        throw new Failure(`read ${file}: ${name}: found '${String(word)}', wanted ${WORDS[name].join(', ')}`);
   }
   // cilium-config says this in two options.
   const [ipv4, ipv6] = [given['enable-ipv4'], given['enable-ipv6']];

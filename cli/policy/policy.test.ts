@@ -325,10 +325,16 @@ t.test('policy verdict follows --semantics and --config', async (t) => {
   t.match(await verdicts([query], '--config', config), [
     { verdict: 'allowed', egress: { verdict: 'allowed', reason: 133, audited: true } },
   ]);
-  writeFileSync(config, 'enable-l7-proxy: perhaps\n');
-  const { code, stderr } = await policy(['verdict', '-m', world, '--config', config, '--queries', '-']);
-  t.equal(code, 1);
-  t.match(stderr, /enable-l7-proxy: found 'perhaps', wanted true or false/);
+  for (const [text, why] of [
+    ['enable-l7-proxy: perhaps', "enable-l7-proxy: found 'perhaps', wanted true or false"],
+    ['policy: { enable-policy: maybe }', "enable-policy: found 'maybe', wanted default, always, never"],
+    ['policy-cidr-match-mode: [nodes, cars]', "policy-cidr-match-mode: found 'cars', wanted nodes, pods"],
+  ]) {
+    writeFileSync(config, text);
+    const { code, stderr } = await policy(['verdict', '-m', world, '--config', config, '--queries', '-']);
+    t.equal(code, 1);
+    t.match(stderr, why);
+  }
 });
 
 t.test('policy verdict of one flow in flags is text, or a document', async (t) => {

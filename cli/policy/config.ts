@@ -59,7 +59,7 @@ function optionsOf(file: string, document: Values): PolicyConfig {
     if (!Object.hasOwn(DEFAULT_OPTIONS, name)) continue;
     config[name] = convert(file, name, value);
     for (const word of [config[name]].flat())
-      if (WORDS[name]?.includes(word as string) === false)
+      if (name in WORDS && !WORDS[name].includes(word as string))
         throw new Failure(`read ${file}: ${name}: found '${String(word)}', wanted ${WORDS[name].join(', ')}`);
   }
   // cilium-config says this in two options.

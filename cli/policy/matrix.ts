@@ -89,7 +89,8 @@ interface ContainerSpec {
 
 function judgeCell(judge: FlowJudge, source: string, { end, port, protocol }: Target): Cell {
   const query = readQuery({ from: endFrom(source), to: endFrom(end), port, protocol: protocolName(protocol) });
-  const { verdict, egress, ingress } = judge.answer(query);
+  const { verdict, egress, ingress, error } = judge.answer(query);
+  if (verdict === 'error') throw new Failure(`${source} to ${end}: ${error ?? 'no answer'}`);
   if (verdict !== 'allowed') return 'deny';
   return egress?.verdict === 'redirected' || ingress?.verdict === 'redirected' ? 'l7' : 'allow';
 }

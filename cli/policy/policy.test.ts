@@ -637,6 +637,7 @@ t.test('policy matrix shows who can reach whom', async (t) => {
   );
   t.match((await policy(['matrix', '-m', world, '-o', 'html'])).stdout, '<td class="l7">l7</td>');
   t.equal((await policy(['matrix', '-m', world, '--port', 'x'])).code, 2);
+  t.match(await policy(['matrix', '-m', world, '--entity', 'x']), { code: 1, stderr: /found 'x', wanted one that/ });
 });
 
 t.test('policy selectors and mapstate', async (t) => {

@@ -104,7 +104,8 @@ const UPLINK: Readonly<Record<string, Option>> = {
 export const OPTIONS: Readonly<Record<string, Option>> = {
   name: {
     type: 'string',
-    meaning: 'instance name, at most 10 characters: prefixes interfaces (`sluice_host`), the nft table and the run directory',
+    meaning:
+      'instance name, at most 10 characters: prefixes interfaces (`sluice_host`), the nft table and the run directory',
     fallback: 'sluice',
     check: instanceName,
   },

@@ -35,7 +35,7 @@ export class NamespaceMissingError extends Error {
 }
 
 /** What the attacher needs of the native addon. */
-export interface AttachNatives {
+interface AttachNatives {
   openTap(name: string, options: { netns: string; persist: boolean }): { fd: number };
   closeFd(fd: number): void;
   disableOffloads(name: string, netns: string): void;

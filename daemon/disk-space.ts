@@ -9,12 +9,12 @@ import { join } from 'node:path';
 const MIB = 2 ** 20;
 const SECTOR = 512; // bytes, the unit of `blocks`
 /** Without so much the dataplane cannot even begin. */
-export const LEAST_FREE = 16 * MIB;
+const LEAST_FREE = 16 * MIB;
 /** From here on it is scarce. */
 const SCARCE = 32 * MIB;
 
 /** Bytes of the file system of a directory that are still to be had. */
-export function freeBytes(directory: string): number {
+function freeBytes(directory: string): number {
   const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize;
 }

@@ -101,8 +101,8 @@ export function leaveUndone(frame: Frame): void {
 
 /**
  * Finishes the checksum of a frame with NEEDS_CSUM, as the kernel's skb_checksum_help does: from the virtio-net header
- * alone, so it needs no parse. It writes where that header says: frames of others must have been through `parse`. Frames without the flag are left alone. A frame with a GSO type is one segment too many
- * for one checksum: cut it first.
+ * alone, so it needs no parse. It writes where that header says: frames of others must have been through `parse`.
+ * Frames without the flag are left alone. A frame with a GSO type is one segment too many for one checksum: cut it first.
  * @param frameOffset the Ethernet header @param frameLength bytes from there on, without padding
  * @returns 0, or -1 when the header points outside the frame (which is then untouched)
  */

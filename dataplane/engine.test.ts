@@ -131,6 +131,46 @@ t.test('parse() refuses what hides or lies', (t) => {
     const f = parsed(padded);
     t.equal(parse(f), 0);
     t.equal(f.payloadLength, 0);
+    t.equal(f.length, good.length, 'and is no part of the frame from here on');
+    t.end();
+  });
+  t.test('a UDP datagram may be shorter than its packet: then its payload ends there', (t) => {
+    const ends = { from: client, sport: 9, dport: 53, payload: new Uint8Array(64) };
+    for (const to of [SERVER, SERVER6]) {
+      const udp = udpFrame({ ...ends, to });
+      const l4 = udp.length - 72;
+      const cases: [string, number, number, number][] = [
+        ['all of it', 72, 0, 64],
+        ['all but 32 bytes', 40, 0, 32],
+        ['only the header', 8, 0, 0],
+        ['less than the header', 7, 135, -1],
+        ['more than the packet', 73, 135, -1],
+        ['not said', 0, 0, 64],
+      ];
+      for (const [name, declared, reason, payloadLength] of cases) {
+        const f = parsed(edit(udp, (b) => setU16(b, l4 + 4, declared)));
+        t.equal(parse(f), reason, name);
+        if (reason !== 0) continue;
+        t.equal(f.payloadLength, payloadLength, name);
+        t.equal(f.length, udp.length, 'the packet goes on as it is');
+      }
+    }
+    const first = (declared: number) =>
+      parsed(
+        edit(udpFrame({ ...ends, to: SERVER }), (b) => {
+          ipv4.setFragmentField(b, ETH, 0x2000);
+          setU16(b, ETH + 20 + 4, declared);
+        }),
+      );
+    for (const [declared, reason, payloadLength] of [
+      [2000, 0, 64],
+      [40, 0, 32],
+      [7, 135, -1],
+    ]) {
+      const f = first(declared);
+      t.equal(parse(f), reason, `a first fragment of a datagram of ${declared}`);
+      if (reason === 0) t.equal(f.payloadLength, payloadLength);
+    }
     t.end();
   });
   t.end();

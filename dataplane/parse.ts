@@ -2,9 +2,14 @@
  * Step 1: bytes to a filled Frame, or the reason why the bytes are no frame that may pass.
  *
  * Every later step relies on what is checked here, once per layer: that the header lies inside the frame, that the IP
- * length does, and that the L4 header is whole. Nothing is trusted that the frame says about itself: padding behind the
- * IP length never counts, a second ethertype never hides behind a tag, a fragment never overlaps a port number, and what
- * the virtio-net header asks of others is only what a stack would ask.
+ * length does, and that the L4 header is whole. Nothing is trusted that the frame says about itself: a second ethertype
+ * never hides behind a tag, a fragment never overlaps a port number, and what the virtio-net header asks of others is only
+ * what a stack would ask.
+ *
+ * The frame ends where IP says that the datagram does (RFC 791, RFC 8200): `length` is cut to it here, so no later step,
+ * and nobody behind a port, gets a byte that was not judged. Of a UDP datagram that is shorter than its packet
+ * (RFC 9868), the payload ends with the datagram; the rest goes on as part of the packet, and is never handed to an
+ * application.
  */
 import * as arp from '../wire/arp.ts';
 import * as ethernet from '../wire/ethernet.ts';
@@ -39,7 +44,14 @@ export const PROTO_SCTP = 132;
 const V4_MAPPED = 0x0000ffff;
 
 /**
- * Fills the second group of fields of `f` from its bytes.
+ * Packets that a frame may be cut into, or one frame occupies for seconds whoever cuts it in software. TCP: 64 KiB at a
+ * quarter of the smallest common segment (536, RFC 9293). UDP: what Linux allows (UDP_MAX_SEGMENTS).
+ */
+const MAX_TCP_SEGMENTS = 512;
+const MAX_UDP_SEGMENTS = 128;
+
+/**
+ * Fills the second group of fields of `f` from its bytes, and cuts its `length` to the IP packet.
  * @returns 0, or a drop reason: 134 invalid, 135 cut L4 header, 137 unknown L4, 139 unsupported L3, 156 bad IPv6
  * extension header, 157 a fragment that hides its ports, 166 not Ethernet II, 182 VLAN tag
  */
@@ -61,7 +73,9 @@ export function parse(f: Frame): number {
   f.ctStatus = 0;
   if (etherType === ethernet.ETHERTYPE_IPV4) return parseIpv4(f) || checkOffload(f);
   if (etherType === ethernet.ETHERTYPE_IPV6) return parseIpv6(f) || checkOffload(f);
-  if (vnet.flags(f.bytes, f.offset) & vnet.FLAG_NEEDS_CSUM || gsoTypeOf(f) !== vnet.GSO_NONE) return DROP_INVALID;
+  if (vnet.flags(f.bytes, f.offset) & vnet.FLAG_NEEDS_CSUM || vnet.gsoType(f.bytes, f.offset) !== vnet.GSO_NONE) {
+    return DROP_INVALID;
+  }
   if (etherType === ethernet.ETHERTYPE_ARP)
     return arp.check(f.bytes, f.l3Offset, f.length - ethernet.HEADER_BYTES) < 0 ? DROP_INVALID : 0;
   if (etherType < ethernet.ETHERTYPE_MIN) return DROP_UNSUPPORTED_L2;
@@ -72,27 +86,29 @@ export function parse(f: Frame): number {
 /**
  * What the sender left to others must be what any stack would leave: the checksum in the checksum field, segments of the
  * frame's own protocol. Whoever finishes the frame later does as the virtio-net header says, and would write wherever it
- * points: into a port, an address or a request that has been judged.
+ * points: into a port, an address or a request that has been judged. He takes all up to the frame's end for payload.
  */
 function checkOffload(f: Frame): number {
   const { bytes, offset, protocol } = f;
-  const gsoType = gsoTypeOf(f);
+  const gsoType = vnet.gsoType(bytes, offset);
+  const needsChecksum = (vnet.flags(bytes, offset) & vnet.FLAG_NEEDS_CSUM) !== 0;
+  if (gsoType === vnet.GSO_NONE && !needsChecksum) return 0;
+  if (f.payloadOffset + f.payloadLength !== offset + f.length) return DROP_INVALID;
   if (gsoType !== vnet.GSO_NONE && !isOwnSegmentation(f, gsoType)) return DROP_INVALID;
-  if ((vnet.flags(bytes, offset) & vnet.FLAG_NEEDS_CSUM) === 0) return 0;
+  if (!needsChecksum) return 0;
   const field = protocol === PROTO_SCTP ? sctp.CHECKSUM_OFFSET : offload.checksumOffset(protocol);
   const isItsChecksum =
     vnet.csumStart(bytes, offset) === f.l4Offset - offset && vnet.csumOffset(bytes, offset) === field;
   return isItsChecksum && !f.isFragment ? 0 : DROP_INVALID;
 }
 
-function gsoTypeOf(f: Frame): number {
-  return vnet.gsoType(f.bytes, f.offset) & ~vnet.GSO_ECN;
-}
-
 function isOwnSegmentation(f: Frame, gsoType: number): boolean {
-  if (f.isFragment || vnet.gsoSize(f.bytes, f.offset) === 0) return false;
+  const segmentBytes = vnet.gsoSize(f.bytes, f.offset);
+  const most = gsoType === vnet.GSO_UDP_L4 ? MAX_UDP_SEGMENTS : MAX_TCP_SEGMENTS;
+  if (f.isFragment || segmentBytes === 0 || f.payloadLength > segmentBytes * most) return false;
   if (gsoType === vnet.GSO_UDP_L4) return f.protocol === PROTO_UDP;
-  return f.protocol === PROTO_TCP && gsoType === (f.family === 4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6);
+  const own = f.family === 4 ? vnet.GSO_TCPV4 : vnet.GSO_TCPV6;
+  return f.protocol === PROTO_TCP && (gsoType & ~vnet.GSO_ECN) === own;
 }
 
 function parseIpv4(f: Frame): number {
@@ -102,6 +118,7 @@ function parseIpv4(f: Frame): number {
   if (headerBytes < 0) return DROP_INVALID;
   if (headerBytes > ipv4.MIN_HEADER_BYTES && ipv4.hasUnsafeOptions(bytes, l3Offset)) return DROP_INVALID;
   const total = ipv4.totalLength(bytes, l3Offset);
+  f.length = ethernet.HEADER_BYTES + total;
   f.family = 4;
   f.ttl = ipv4.ttl(bytes, l3Offset);
   f.protocol = ipv4.protocol(bytes, l3Offset);
@@ -121,6 +138,8 @@ function parseIpv6(f: Frame): number {
   const { bytes, l3Offset } = f;
   const room = f.offset + f.length - l3Offset;
   if (ipv6.check(bytes, l3Offset, room) < 0) return DROP_INVALID;
+  const total = ipv6.HEADER_BYTES + ipv6.payloadLength(bytes, l3Offset);
+  f.length = ethernet.HEADER_BYTES + total;
   f.family = 6;
   f.ttl = ipv6.hopLimit(bytes, l3Offset);
   f.src0 = ipv6.src(bytes, l3Offset, 0);
@@ -133,7 +152,7 @@ function parseIpv6(f: Frame): number {
   f.dst3 = ipv6.dst(bytes, l3Offset, 3);
   // A v4-mapped address on the wire would alias an IPv4 pod (RFC 4942 section 2.2): never legal in a header.
   if (isV4Mapped(f.src0, f.src1, f.src2) || isV4Mapped(f.dst0, f.dst1, f.dst2)) return DROP_INVALID;
-  return parseIpv6Upper(f, l3Offset + ipv6.HEADER_BYTES + ipv6.payloadLength(bytes, l3Offset));
+  return parseIpv6Upper(f, l3Offset + total);
 }
 
 function isV4Mapped(w0: number, w1: number, w2: number): boolean {
@@ -195,11 +214,12 @@ function parseTcp(f: Frame, end: number): number {
 
 function parseUdp(f: Frame, end: number): number {
   const declared = udp.length(f.bytes, f.l4Offset);
-  // 0 is a jumbogram or a GSO frame; a fragment declares the whole datagram.
-  if (!f.isFragment && declared !== 0 && (declared < udp.HEADER_BYTES || f.l4Offset + declared > end)) {
-    return DROP_CT_INVALID_HDR;
-  }
-  return parsePorts(f, udp.HEADER_BYTES, end);
+  if (declared === 0) return parsePorts(f, udp.HEADER_BYTES, end); // to the end, as receivers take it (RFC 2675)
+  if (declared < udp.HEADER_BYTES) return DROP_CT_INVALID_HDR;
+  const declaredEnd = f.l4Offset + declared;
+  // A fragment declares the whole datagram.
+  if (declaredEnd > end) return f.isFragment ? parsePorts(f, udp.HEADER_BYTES, end) : DROP_CT_INVALID_HDR;
+  return parsePorts(f, udp.HEADER_BYTES, declaredEnd);
 }
 
 function parsePorts(f: Frame, headerBytes: number, end: number): number {

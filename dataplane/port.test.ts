@@ -224,6 +224,27 @@ for (const family of [4, 6] as const) {
   }
 }
 
+for (const family of [4, 6] as const) {
+  for (const isTcp of [true, false]) {
+    t.test(
+      `emitPackets() makes no ${isTcp ? 'TCP' : 'UDP'} payload of what is behind an IPv${family} packet`,
+      (test) => {
+        for (const flags of [0, vnet.FLAG_NEEDS_CSUM]) {
+          const large = largeFrame(family, isTcp, 2000, 1000);
+          vnet.setFlags(large.arena.bytes, large.offset, flags);
+          large.arena.bytes.fill(0x42, large.offset + large.length, large.offset + large.length + 1000);
+          let payload = 0;
+          const count = emitPackets(large.arena.bytes, large.offset, large.length + 1000, (_bytes, _at, length) => {
+            payload += length - large.payload;
+          });
+          test.same([count, payload], [2, 2000]);
+        }
+        test.end();
+      },
+    );
+  }
+}
+
 t.test('emitPackets() finishes a checksum, and refuses headers that contradict the frame', (test) => {
   const count = (large: ReturnType<typeof largeFrame>, edit: (bytes: Uint8Array, offset: number) => void) => {
     edit(large.arena.bytes, large.offset);
@@ -240,6 +261,11 @@ t.test('emitPackets() finishes a checksum, and refuses headers that contradict t
   const cases: Record<string, (bytes: Uint8Array, offset: number) => void> = {
     'segments of no bytes': (bytes, offset) => vnet.setGsoSize(bytes, offset, 0),
     'L4 before L3': (bytes, offset) => vnet.setCsumStart(bytes, offset, 10),
+    'segments of no kind': (bytes, offset) => {
+      vnet.setGsoType(bytes, offset, vnet.GSO_ECN);
+      vnet.setGsoSize(bytes, offset, 0);
+    },
+    'an IP packet longer than the frame': (bytes, offset) => ipv4.setTotalLength(bytes, offset + 14, 51),
     'L4 behind the end': (bytes, offset) => vnet.setCsumStart(bytes, offset, 60_000),
     'TCP header too short': (bytes, offset) => (bytes[offset + 34 + 12] = 0x40),
     'TCP header behind the end': (bytes, offset) => (bytes[offset + 34 + 12] = 0xf0),

@@ -12,7 +12,7 @@ export class Frame {
   bytes: Uint8Array;
   /** First byte of the Ethernet header. The 10 bytes before it are the virtio-net header (VNET_HEADER_BYTES). */
   offset = 0;
-  /** Bytes from `offset` on. */
+  /** Bytes from `offset` on; parse cuts it to the IP packet, so that nothing behind that goes on. */
   length = 0;
   /** Index of the port the frame came in by. */
   port = 0;
@@ -27,7 +27,7 @@ export class Frame {
   l4Offset = 0;
   /** First byte after the L4 header; equals l4Offset for non-first fragments. */
   payloadOffset = 0;
-  /** Bytes of L4 payload, from the IP total length and not from the frame length (padding never counts). */
+  /** Bytes of L4 payload: to the end that IP gives, or to that of a UDP datagram when it is shorter. */
   payloadLength = 0;
   src0 = 0;
   src1 = 0;

@@ -29,7 +29,8 @@ export const PROTOCOL_NONE = 59;
 export const PROTOCOL_DESTINATION_OPTIONS = 60;
 
 /**
- * Checks version and payload length against the bytes at hand. Jumbograms (payload length 0) pass as empty packets.
+ * Checks version and payload length against the bytes at hand. Jumbograms (payload length 0) pass as empty
+ * packets, which hold neither the option that makes them so nor an upper-layer header.
  * @param available bytes from `offset` on (padding may follow the packet)
  * @returns HEADER_BYTES, or -1
  */

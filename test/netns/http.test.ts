@@ -2,7 +2,8 @@
  * HTTP rules against a real server, a real TCP and clients good and bad. The server counts the requests it sees, so that
  * "never forwarded" is measured where it matters.
  *
- *   <name>-shop-client ── Sluice (policy below) ── <name>-shop-web  node examples/server.mjs
+ *   <name>-shop-client ── Sluice (policy below) ┬─ <name>-shop-web    node examples/server.mjs
+ *                                               └─ <name>-shop-plain  the same, by a port without offloads (pcap)
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,9 +11,12 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Cleanup, inNetns, must, PATIENCE_MS, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
+import type { Offload } from './hidden-client.ts';
 
 const WEB = '10.244.0.11';
 const PORT = 8080;
+const PLAIN = ['10.244.0.12', 'fd00:10:244::12'];
+const HIDDEN_CLIENT = join(import.meta.dirname, 'hidden-client.js');
 const RAW_CLIENT = join(import.meta.dirname, 'raw-client.js');
 
 const MANIFESTS = `apiVersion: v1
@@ -35,6 +39,17 @@ spec:
       command: [node, examples/server.mjs, "${PORT}"]
       ports: [{ containerPort: ${PORT} }]
 status: { podIPs: [{ ip: ${WEB} }, { ip: "fd00:10:244::11" }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: plain, namespace: shop, labels: { app: web }, annotations: { sluice.io/attach: pcap } }
+spec:
+  containers:
+    - name: server
+      image: example/server
+      command: [node, examples/server.mjs, "${PORT}"]
+      ports: [{ containerPort: ${PORT} }]
+status: { podIPs: [{ ip: ${PLAIN[0]} }, { ip: "${PLAIN[1]}" }] }
 ---
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
@@ -211,6 +226,26 @@ for (const [shape, path] of Object.entries(PATHS)) {
     const { stdout } = await curl('-o', '/dev/null', '-w', '%{http_code}', url(path));
     t.equal(stdout, '403');
   });
+}
+
+const OFFLOADS: Offload[] = ['none', 'checksum', 'both', 'segments'];
+
+for (const address of PLAIN) {
+  for (const offload of OFFLOADS) {
+    t.test(`bytes behind the IP packet are no part of the stream: to ${address}, offload ${offload}`, async (t) => {
+      const input = JSON.stringify({
+        offload,
+        shown: 'GET /public/shown HTTP/1.1\r\nHost: web\r\n\r\n',
+        hidden: 'GET /private/hide HTTP/1.1\r\nHost: web\r\n\r\n',
+        after: 'GET /public/after HTTP/1.1\r\nHost: web\r\n\r\n',
+        until: '\r\n\r\nGET /public/after',
+      });
+      const argv = [process.execPath, HIDDEN_CLIENT, address, String(PORT), String(PATIENCE_MS / 4)];
+      const { answer, unsent } = JSON.parse(await must(inNetns(client, argv), { input }));
+      t.equal(unsent, 0, 'the kernel took the frames');
+      t.same(answer.match(/^GET .*$/gm), ['GET /public/shown', 'GET /public/after']);
+    });
+  }
 }
 
 t.test('a revoked policy ends what a connection may do', async (t) => {

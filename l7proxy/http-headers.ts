@@ -23,6 +23,8 @@ export interface HeaderEdits {
 /** Headers that frame the message or name its target: no policy may edit them, for the judgement rests on them. */
 const UNTOUCHABLE = new Set(['host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'expect', 'te']);
 
+const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
+
 /** Compiles both header lists of a rule. @returns undefined when one cannot be obeyed: then the rule matches nothing */
 export function compileHeaders(rule: HttpRule): HeaderCondition[] | undefined {
   const conditions: HeaderCondition[] = [];
@@ -97,6 +99,17 @@ export function noteMismatch(edits: HeaderEdits, condition: HeaderCondition, val
   edits.missing[name] = [wanted];
   const line = `${name}: ${wanted}`;
   if (mismatch !== 'LOG' && !edits.add.includes(line)) edits.add.push(line);
+}
+
+/**
+ * Takes out of a head every way in which it asks for another protocol than HTTP/1.1, as the receiver of a request may do
+ * that does not want it (RFC 9110 7.8): the exchange goes on without.
+ */
+export function withholdUpgrade(bytes: Uint8Array, head: Head, edits: HeaderEdits): void {
+  for (const name of ['connection', ...UPGRADE_HEADERS]) edits.remove.add(name);
+  const options = (headerValue(bytes, head, 'connection') ?? '').split(',').map((option) => option.trim());
+  const left = options.filter((option) => option !== '' && !UPGRADE_HEADERS.includes(option.toLowerCase()));
+  if (left.length > 0) edits.add.push(`Connection: ${left.join(', ')}`);
 }
 
 /** The head with its lines edited. @returns undefined when nothing changes */

@@ -9,9 +9,10 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { editHead, type HeaderEdits, latin1 } from './http-headers.ts';
+import { editHead, type HeaderEdits, latin1, withholdUpgrade } from './http-headers.ts';
 import { type PathReadings, RemoteRules, viewOf } from './http-rules.ts';
 import type { Head } from './http1-head.ts';
+import { asksForWebsocket } from './http1-start-line.ts';
 import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE, type HttpJudge } from './http1-shared.ts';
 
 /** Where rule sets come from; policy-maps' L7RuleMap is one. */
@@ -108,7 +109,7 @@ export class Judge implements HttpJudge {
       return DENY_CLOSE;
     }
     const readsHeaders = this.#egress.rules?.readsHeaders === true || this.#ingress.rules?.readsHeaders === true;
-    if (readsHeaders || this.#owner.isExplaining()) return this.#decide(bytes, head);
+    if (readsHeaders || head.hasUpgrade || this.#owner.isExplaining()) return this.#decide(bytes, head);
     const key = verdictKey(bytes, head);
     const known = this.#verdicts.get(key);
     if (known !== undefined) return known;
@@ -121,15 +122,17 @@ export class Judge implements HttpJudge {
     const view = viewOf(bytes, head, this.#owner.pathReadings);
     const egress = this.#egress.rules;
     const ingress = this.#ingress.rules;
-    const hasActions = egress?.hasActions === true || ingress?.hasActions === true;
-    if (hasActions) this.edits = noEdits();
+    const isUpgradeWithheld = head.hasUpgrade && !asksForWebsocket(bytes, head);
+    const mayEdit = egress?.hasActions === true || ingress?.hasActions === true || isUpgradeWithheld;
+    if (mayEdit) this.edits = noEdits();
     this.deniedBy = 0;
     if (egress !== null && !egress.allows(view, bytes, head, this.edits)) this.deniedBy = 1;
     else if (ingress !== null && !ingress.allows(view, bytes, head, this.edits)) this.deniedBy = 2;
     this.egressCookie = egress?.cookie ?? 0;
     this.ingressCookie = ingress?.cookie ?? 0;
     if (this.deniedBy !== 0) return DENY;
-    const edited = hasActions ? editHead(bytes, head, this.edits) : undefined;
+    if (isUpgradeWithheld) withholdUpgrade(bytes, head, this.edits);
+    const edited = mayEdit ? editHead(bytes, head, this.edits) : undefined;
     if (edited === undefined) return ALLOW;
     this.editedHead = edited;
     return ALLOW_EDITED;

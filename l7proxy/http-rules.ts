@@ -6,8 +6,11 @@
  *  1. Rules that do not name the remote do not exist for it.
  *  2. One of them without an HTTP list allows every request (a plain allow beside an L7 rule lifts the list).
  *  3. Of one HTTP rule all fields must match; method, path and host as whole strings.
- *  4. The path must be allowed in each of its readings (path-readings.ts), not necessarily by one and the same rule.
- *  5. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
+ *  4. The host is every one that the request names: Host, and the authority of its target. Each must match.
+ *  5. CONNECT needs a rule that names it (namesConnect), for nothing behind it is judged and many servers do not tunnel:
+ *     they answer 200 as to any request and read the next. A pattern that merely matches it was written for requests.
+ *  6. The path must be allowed in each of its readings (path-readings.ts), not necessarily by one and the same rule.
+ *  7. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
  *     otherwise the first that matches decides.
  */
 import type { HttpRule, L7RuleSet } from '../policy-maps/l7-rules.ts';
@@ -29,6 +32,7 @@ export type PathReadings = 'all' | 'raw';
 
 interface CompiledRule {
   readonly method: Pattern | null;
+  readonly namesConnect: boolean;
   readonly path: Pattern | null;
   readonly host: Pattern | null;
   readonly headers: readonly HeaderCondition[];
@@ -39,7 +43,8 @@ interface CompiledRule {
 /** A request as rules see it. */
 export interface RequestView {
   readonly method: string;
-  readonly host: string;
+  /** Host, when there is one, and the authority of the target, when it has one and they differ. */
+  readonly hosts: readonly string[];
   /** Every reading of path and query; undefined = more than are looked at. */
   readonly paths: readonly string[] | undefined;
 }
@@ -47,10 +52,12 @@ export interface RequestView {
 /** What is judged of a head, as text. */
 export function viewOf(bytes: Uint8Array, head: Head, readings: PathReadings): RequestView {
   const method = latin1(bytes, head.methodStart, head.methodEnd);
-  const host = head.host < 0 ? '' : asText(latin1(bytes, head.valueStart[head.host], head.valueEnd[head.host]));
+  const hosts = [head.host < 0 ? '' : asText(latin1(bytes, head.valueStart[head.host], head.valueEnd[head.host]))];
+  const authority = asText(latin1(bytes, head.authorityStart, head.authorityEnd));
+  if (authority !== '' && authority !== hosts[0]) hosts.push(authority);
   const raw = latin1(bytes, head.pathStart, head.pathEnd);
   const isOne = readings === 'raw' || isPlain(bytes, head.pathStart, head.pathEnd);
-  return { method, host, paths: isOne ? [asText(raw)] : pathReadings(raw) };
+  return { method, hosts, paths: isOne ? [asText(raw)] : pathReadings(raw) };
 }
 
 /** The rules of one rule set for one remote. */
@@ -103,16 +110,23 @@ export class RemoteRules {
   /** @returns the cookie of the first rule that allows this reading, or -1 */
   #matchPath(view: RequestView, path: string, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
     let cookie = -1;
+    const isConnect = view.method === 'CONNECT';
     for (const rule of this.#rules) {
+      if (isConnect && !rule.namesConnect) continue;
       if (rule.method !== null && !rule.method.matches(view.method)) continue;
       if (rule.path !== null && !rule.path.matches(path)) continue;
-      if (rule.host !== null && !rule.host.matches(view.host)) continue;
+      if (rule.host !== null && !matchesAll(rule.host, view.hosts)) continue;
       if (!headersMatch(rule, bytes, head, edits)) continue;
       if (cookie < 0) cookie = rule.cookie;
       if (!this.hasActions) break;
     }
     return cookie;
   }
+}
+
+function matchesAll(pattern: Pattern, texts: readonly string[]): boolean {
+  for (const text of texts) if (!pattern.matches(text)) return false;
+  return true;
 }
 
 function headersMatch(rule: CompiledRule, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {
@@ -128,6 +142,14 @@ function headersMatch(rule: CompiledRule, bytes: Uint8Array, head: Head, edits: 
   return true;
 }
 
+/**
+ * Whether a method pattern has the word CONNECT in it, as `CONNECT` and `GET|CONNECT` have. `.*`, `[A-Z]+` and `C.*` match
+ * the word, but their author need not have thought of it; that the pattern matches is asked beside this.
+ */
+function namesConnect(method = ''): boolean {
+  return /(?<![A-Za-z])CONNECT(?![A-Za-z])/.test(method);
+}
+
 /** A rule that cannot be obeyed is left out: it allows nothing. */
 function compileRule(rule: HttpRule, cookie: number): CompiledRule[] {
   const headers = compileHeaders(rule);
@@ -136,5 +158,15 @@ function compileRule(rule: HttpRule, cookie: number): CompiledRule[] {
   );
   if (headers === undefined || patterns.some((pattern) => pattern?.isBroken)) return [];
   const [method, path, host] = patterns;
-  return [{ method, path, host, headers, hasActions: headers.some((h) => h.mismatch !== ''), cookie }];
+  return [
+    {
+      method,
+      namesConnect: namesConnect(rule.method),
+      path,
+      host,
+      headers,
+      hasActions: headers.some((h) => h.mismatch !== ''),
+      cookie,
+    },
+  ];
 }

@@ -81,6 +81,12 @@ export class ChunkedContent {
   at = 0;
   readonly #line: ChunkLine = new ChunkLine();
 
+  /** Back to the first chunk line of content to come. */
+  reset(): void {
+    this.state = CHUNK_LINE;
+    this.at = 0;
+  }
+
   /** @param drops take the content away instead of passing it */
   read(bytes: Uint8Array, start: number, end: number, drops: boolean, operations: Operations): number {
     this.at = start;

@@ -22,7 +22,8 @@ const EXPECT = lower('expect');
 const CHUNKED = lower('chunked');
 const CLOSE = lower('close');
 const KEEP_ALIVE = lower('keep-alive');
-const H2C = lower('h2c');
+const WEBSOCKET = lower('websocket');
+const WEBSOCKET_ACCEPT = lower('sec-websocket-accept');
 const CONTINUE = lower('100-continue');
 const COMMA = 44;
 /** Content-Length digits: 10^15 bytes stay exact in a double. */
@@ -44,6 +45,9 @@ export class Head {
   /** The part of the target that rules judge: without scheme and authority when the target is absolute. */
   pathStart = 0;
   pathEnd = 0;
+  /** The authority in the target of a CONNECT or in an absolute target; empty in any other. */
+  authorityStart = 0;
+  authorityEnd = 0;
   /** HTTP/1.<minor> */
   minor = 1;
   /** Status code of a response, 0 in a request. */
@@ -65,14 +69,17 @@ export class Head {
   hasClose = false;
   hasKeepAlive = false;
   hasUpgradeOption = false;
-  /** An Upgrade header is there; it names h2c among others. */
   hasUpgrade = false;
-  namesH2c = false;
+  /** There is one Upgrade header, and it says `websocket` and nothing else. */
+  namesWebsocket = false;
+  hasWebsocketAccept = false;
   expectsContinue = false;
 
   reset(start: number): void {
     this.start = start;
     this.end = 0;
+    this.authorityStart = 0;
+    this.authorityEnd = 0;
     this.status = 0;
     this.headerCount = 0;
     this.host = -1;
@@ -83,7 +90,8 @@ export class Head {
     this.hasKeepAlive = false;
     this.hasUpgradeOption = false;
     this.hasUpgrade = false;
-    this.namesH2c = false;
+    this.namesWebsocket = false;
+    this.hasWebsocketAccept = false;
     this.expectsContinue = false;
   }
 }
@@ -152,8 +160,8 @@ function noteHeader(head: Head, bytes: Uint8Array, index: number): number {
       return 0;
     case 7:
       if (equals(bytes, at, UPGRADE)) {
+        head.namesWebsocket = !head.hasUpgrade && to - from === WEBSOCKET.length && equals(bytes, from, WEBSOCKET);
         head.hasUpgrade = true;
-        head.namesH2c ||= hasToken(bytes, from, to, H2C);
       }
       return 0;
     case 10:
@@ -162,6 +170,9 @@ function noteHeader(head: Head, bytes: Uint8Array, index: number): number {
       return equals(bytes, at, CONTENT_LENGTH) ? noteLength(head, bytes, from, to) : 0;
     case 17:
       return equals(bytes, at, TRANSFER_ENCODING) ? noteTransferEncoding(head, bytes, from, to) : 0;
+    case 20:
+      head.hasWebsocketAccept ||= equals(bytes, at, WEBSOCKET_ACCEPT);
+      return 0;
     default:
       return 0;
   }

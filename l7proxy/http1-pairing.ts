@@ -8,9 +8,9 @@ import { MAX_OUTSTANDING } from './http1-syntax.ts';
 export const REPLY_MASK = 15;
 export const IS_HEAD = 16;
 export const IS_CONNECT = 32;
+/** It asks for a websocket. */
 export const IS_UPGRADE = 64;
-export const NAMES_H2C = 128;
-const ENTRY_MASK = 255;
+const ENTRY_MASK = 127;
 
 /** Replies of our own stand beside MAX_OUTSTANDING requests. */
 const RING = MAX_OUTSTANDING * 2;

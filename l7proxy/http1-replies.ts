@@ -12,33 +12,34 @@ const REASON_PHRASES: Record<number, string> = {
   502: 'Bad Gateway',
 };
 
-function reply(status: number, body: string, isClosing: boolean, isHead: boolean): Uint8Array {
+function reply(status: number, body: string, connection: '' | 'close' | 'keep-alive', isHead = false): Uint8Array {
   const head =
     `HTTP/1.1 ${status} ${REASON_PHRASES[status]}\r\ncontent-length: ${body.length}\r\n` +
-    `content-type: text/plain\r\n${isClosing ? 'connection: close\r\n' : ''}server: sluice\r\n\r\n`;
+    `content-type: text/plain\r\n${connection === '' ? '' : `connection: ${connection}\r\n`}server: sluice\r\n\r\n`;
   return bytes(isHead ? head : head + body);
 }
 
-/** Kinds of a reply; the order is that of REPLIES. */
+/** Kinds of a reply; the order is that of REPLIES. The one behind a 403 is the same for HEAD. */
 export const REPLY_NONE = 0;
 export const REPLY_DENIED = 1;
-export const REPLY_DENIED_HEAD = 2;
-export const REPLY_DENIED_CLOSE = 3;
-export const REPLY_DENIED_HEAD_CLOSE = 4;
-export const REPLY_BAD_REQUEST = 5;
-export const REPLY_HEAD_TOO_LARGE = 6;
-export const REPLY_BAD_GATEWAY = 7;
+export const REPLY_DENIED_KEEP_ALIVE = 3;
+export const REPLY_DENIED_CLOSE = 5;
+export const REPLY_BAD_REQUEST = 7;
+export const REPLY_HEAD_TOO_LARGE = 8;
+export const REPLY_BAD_GATEWAY = 9;
 
 /** The bytes of each kind. */
 export const REPLIES: readonly Uint8Array[] = [
   bytes(''),
-  reply(403, DENIED_BODY, false, false),
-  reply(403, DENIED_BODY, false, true),
-  reply(403, DENIED_BODY, true, false),
-  reply(403, DENIED_BODY, true, true),
-  reply(400, 'Bad request\r\n', true, false),
-  reply(431, 'Request head too large\r\n', true, false),
-  reply(502, 'Bad gateway\r\n', true, false),
+  reply(403, DENIED_BODY, ''),
+  reply(403, DENIED_BODY, '', true),
+  reply(403, DENIED_BODY, 'keep-alive'),
+  reply(403, DENIED_BODY, 'keep-alive', true),
+  reply(403, DENIED_BODY, 'close'),
+  reply(403, DENIED_BODY, 'close', true),
+  reply(400, 'Bad request\r\n', 'close'),
+  reply(431, 'Request head too large\r\n', 'close'),
+  reply(502, 'Bad gateway\r\n', 'close'),
 ];
 
 /** Whether the connection ends behind a reply of this kind. */

@@ -7,19 +7,23 @@
  *  1. HTTP/1.0 and 1.1 only, spelled so. A line without a version is HTTP/0.9.
  *  2. One space between the parts, nothing behind the version, no fragment in the target.
  *  3. Exactly one Host in 1.1, at most one in 1.0; never empty; equal to the authority of an absolute target.
- *  4. `*` only for OPTIONS, an authority only for CONNECT, and CONNECT carries no content.
+ *  4. `*` only for OPTIONS. CONNECT in 1.1 only, with a host and a port as its target, the same host in Host, and no
+ *     content: some servers read the target and some read Host.
  *  5. Either one Content-Length of digits or one Transfer-Encoding of exactly `chunked`, the latter in 1.1 only.
  */
 import { type Head, parseHeaders } from './http1-head.ts';
 import * as syntax from './http1-syntax.ts';
 
-const { CLASS, CR, HOST, LF, SP, TARGET, TOKEN } = syntax;
+const { CLASS, CR, HOST, HOST_NAME, LF, SP, TARGET, TOKEN } = syntax;
 
 const VERSION = Buffer.from('HTTP/1.');
 const SLASH = 47;
 const COLON = 58;
 const QUESTION = 63;
 const ASTERISK = 42;
+const BRACKET = 91;
+const BRACKET_END = 93;
+const ZERO = 48;
 
 /** Reads the head of a request. Preconditions: none of bytes[start, end) was read as part of another message. */
 export function parseRequest(head: Head, bytes: Uint8Array, start: number, end: number): number {
@@ -141,15 +145,54 @@ function checkTarget(head: Head, bytes: Uint8Array): number {
   const first = bytes[head.targetStart];
   head.pathStart = head.targetStart;
   head.pathEnd = head.targetEnd;
-  if (isMethod(bytes, head, 'CONNECT')) {
-    if (head.isChunked || head.contentLength > 0) return syntax.BAD_CONTENT_LENGTH;
-    return allAre(bytes, head.targetStart, head.targetEnd, HOST) ? 0 : syntax.BAD_TARGET;
-  }
+  if (isMethod(bytes, head, 'CONNECT')) return checkConnect(head, bytes);
   if (first === SLASH) return 0;
   if (first === ASTERISK && head.targetEnd === head.targetStart + 1) {
     return isMethod(bytes, head, 'OPTIONS') ? 0 : syntax.BAD_TARGET;
   }
   return checkAbsolute(head, bytes);
+}
+
+/** `authority:port`, and the same host in Host, with the same port or none. */
+function checkConnect(head: Head, bytes: Uint8Array): number {
+  if (head.minor === 0) return syntax.BAD_VERSION;
+  if (head.isChunked || head.contentLength > 0) return syntax.BAD_CONTENT_LENGTH;
+  const hostEnd = endOfHost(bytes, head.targetStart, head.targetEnd);
+  if (hostEnd < 0 || !isPort(bytes, hostEnd, head.targetEnd)) return syntax.BAD_TARGET;
+  head.authorityStart = head.targetStart;
+  head.authorityEnd = head.targetEnd;
+  const agrees =
+    isHost(head, bytes, head.targetStart, head.targetEnd) || isHost(head, bytes, head.targetStart, hostEnd);
+  return agrees ? 0 : syntax.HOST_MISMATCH;
+}
+
+/** Where the name or address at `from` ends, before its port; -1 when there is none. */
+function endOfHost(bytes: Uint8Array, from: number, to: number): number {
+  let p = from;
+  if (bytes[from] !== BRACKET) {
+    while (p < to && (CLASS[bytes[p]] & HOST_NAME) !== 0) p++;
+    return p === from ? -1 : p;
+  }
+  for (p++; p < to && isOfAddress(bytes[p]); ) p++;
+  return p - from > 2 && p < to && bytes[p] === BRACKET_END ? p + 1 : -1;
+}
+
+/** Hex digits, colons and dots: what an IPv6 address has between its brackets. */
+function isOfAddress(byte: number): boolean {
+  const letter = byte | 0x20;
+  return (byte >= 46 && byte <= 58 && byte !== SLASH) || (letter >= 97 && letter <= 102);
+}
+
+/** `:1` to `:65535`, without leading zeros. */
+function isPort(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from >= to || bytes[from] !== COLON || bytes[from + 1] === ZERO || to - from > 6) return false;
+  let port = 0;
+  for (let p = from + 1; p < to; p++) {
+    const digit = bytes[p] - ZERO;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port > 0 && port <= 0xffff;
 }
 
 /** `http://authority/path`: the authority must be the Host, the path is what rules see. */
@@ -165,6 +208,8 @@ function checkAbsolute(head: Head, bytes: Uint8Array): number {
   if (head.host >= 0 && !isHost(head, bytes, authority, p)) return syntax.HOST_MISMATCH;
   if (head.host < 0) return syntax.MISSING_HOST;
   head.pathStart = p;
+  head.authorityStart = authority;
+  head.authorityEnd = p;
   return 0;
 }
 
@@ -194,6 +239,20 @@ function lowered(byte: number): number {
 function allAre(bytes: Uint8Array, from: number, to: number, bit: number): boolean {
   for (let p = from; p < to; p++) if ((CLASS[bytes[p]] & bit) === 0) return false;
   return true;
+}
+
+/**
+ * Whether a request may turn its connection into a websocket (RFC 6455 4.1). No other upgrade is ever asked for: what is
+ * behind it nobody would judge (h2c is HTTP again), and an allowed GET does not mean it.
+ */
+export function asksForWebsocket(bytes: Uint8Array, head: Head): boolean {
+  const isAsked = head.namesWebsocket && head.hasUpgradeOption && !head.hasClose && head.minor === 1;
+  return isAsked && !head.isChunked && head.contentLength <= 0 && isMethod(bytes, head, 'GET');
+}
+
+/** Whether a response, a 101, is the one that a request for a websocket is answered with. */
+export function grantsWebsocket(head: Head): boolean {
+  return head.namesWebsocket && head.hasUpgradeOption && head.hasWebsocketAccept;
 }
 
 /** Whether the request method is exactly `name` (methods are case-sensitive). */

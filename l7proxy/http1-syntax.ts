@@ -12,6 +12,8 @@ export const TOKEN = 1;
 export const TARGET = 2;
 export const VALUE = 4;
 export const HOST = 8;
+/** A name or IPv4 address as the target of a CONNECT may have it. */
+export const HOST_NAME = 16;
 
 // --- implementation
 export const MAX_HEAD_BYTES = 61_440;
@@ -36,6 +38,8 @@ function classes(): Uint8Array {
   add(`${alphanumeric}!#$%&'*+-.^_\`|~`, TOKEN);
   // RFC 3986 leaves out /@\#? and space: each of them lets two readers disagree on where the host ends.
   add(`${alphanumeric}-._~%!$&'()*+;=:[]`, HOST);
+  // Fewer than RFC 3986 allows: a tunnel leads to a host that no reader may decode into another.
+  add(`${alphanumeric}-._`, HOST_NAME);
   for (let byte = 0x21; byte < 0x100; byte++) if (byte !== 0x7f && byte !== 0x23) table[byte] |= TARGET;
   for (let byte = 0x20; byte < 0x100; byte++) if (byte !== 0x7f) table[byte] |= VALUE;
   table[HTAB] |= VALUE;

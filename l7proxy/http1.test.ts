@@ -1,10 +1,10 @@
 /** The HTTP/1.x parser by byte arrays alone: what is forwarded, what is answered, what is refused, at every split. */
 import t from 'tap';
-import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { HttpRule, L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { HttpJudges, type RuleSetSource } from './http-judge.ts';
 import { HTTP_ERRORS, MAX_HEAD_BYTES, MAX_OUTSTANDING } from './http1-syntax.ts';
 import { Http1Parser } from './http1.ts';
-import { Http1Shared, type HttpRecorder } from './http1-shared.ts';
+import { Http1Shared, type HttpJudge, type HttpRecorder } from './http1-shared.ts';
 import { CLOSE, type Direction, DROP, INJECT, Operations, PASS, REQUEST, RESPONSE } from './parser.ts';
 import { isPlain, pathReadings } from './path-readings.ts';
 
@@ -47,10 +47,20 @@ class Wire {
   readonly #deferred: string[][] = [[], []];
   readonly #operations = new Operations();
 
-  constructor(ruleSet: L7RuleSet = RULES) {
+  readonly #judge: HttpJudge;
+
+  /** @param used a parser of another connection, to begin anew */
+  constructor(ruleSet: L7RuleSet = RULES, used?: Http1Parser) {
     const judges = new HttpJudges(sourceOf(ruleSet), 'all', () => false);
     const key = { egressRuleSet: 0, ingressRuleSet: 1, srcIdentity: 5, dstIdentity: 6 };
-    this.parser = new Http1Parser(this.shared, judges.judgeOf(key), null);
+    this.#judge = judges.judgeOf(key);
+    this.parser = used ?? new Http1Parser(this.shared, this.#judge, null);
+    used?.begin(this.#judge, null);
+  }
+
+  /** Another connection with the parser of this one. */
+  next(): Wire {
+    return new Wire(RULES, this.parser);
   }
 
   send(direction: Direction, text: string, isEnd = false): this {
@@ -152,6 +162,7 @@ t.test('heads that may go on', async (t) => {
 
 t.test('heads that never go on: the reply, and the end of the connection', async (t) => {
   const h = 'Host: a\r\n';
+  const C = 'Transfer-Encoding: chunked\r\n';
   const heads: [string, string, string][] = [
     [
       'two lengths',
@@ -249,7 +260,40 @@ t.test('heads that never go on: the reply, and the end of the connection', async
     ['asterisk for GET', 'GET * HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['a relative target', 'GET ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['CONNECT with content', 'CONNECT db:1 HTTP/1.1\r\nHost: db:1\r\nContent-Length: 3\r\n\r\n', 'bad-content-length'],
-    ['CONNECT with a path', 'CONNECT /ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
+    ['CONNECT with chunks', `CONNECT db:1 HTTP/1.1\r\nHost: db:1\r\n${C}\r\n`, 'bad-content-length'],
+    ...[
+      '/',
+      '/ok',
+      '*',
+      'db',
+      'db:',
+      ':1',
+      'db:0',
+      'db:01',
+      'db:65536',
+      'db:1x',
+      'db:-1',
+      'db:1:1',
+      'a%2e:1',
+      'a;b:1',
+    ].map((target): [string, string, string] => [
+      `CONNECT ${target}`,
+      `CONNECT ${target} HTTP/1.1\r\nHost: db:1\r\n\r\n`,
+      'bad-target',
+    ]),
+    ...['[::1]', '[]:1', '[::1:1', '[g::]:1', '[::1]x:1', '::1:1', 'http://db:1/', 'u@db:1'].map(
+      (target): [string, string, string] => [
+        `CONNECT ${target}`,
+        `CONNECT ${target} HTTP/1.1\r\nHost: db:1\r\n\r\n`,
+        'bad-target',
+      ],
+    ),
+    ['CONNECT for another host', 'CONNECT evil:1 HTTP/1.1\r\nHost: db:1\r\n\r\n', 'host-mismatch'],
+    ['CONNECT for another port', 'CONNECT db:1 HTTP/1.1\r\nHost: db:2\r\n\r\n', 'host-mismatch'],
+    ['CONNECT for a longer host', 'CONNECT db:1 HTTP/1.1\r\nHost: db.a\r\n\r\n', 'host-mismatch'],
+    ['CONNECT without Host', 'CONNECT db:1 HTTP/1.1\r\n\r\n', 'missing-host'],
+    ['CONNECT in 1.0', 'CONNECT db:1 HTTP/1.0\r\nHost: db:1\r\n\r\n', 'bad-version'],
+    ['CONNECT in 1.0 without Host', 'CONNECT db:1 HTTP/1.0\r\n\r\n', 'bad-version'],
     ['a line without colon', `GET /ok HTTP/1.1\r\n${h}nonsense\r\n\r\n`, 'bare-cr'],
     ['a nameless header', `GET /ok HTTP/1.1\r\n${h}: x\r\n\r\n`, 'bad-header-name'],
     ['a quoted name', `GET /ok HTTP/1.1\r\n${h}"X": x\r\n\r\n`, 'bad-header-name'],
@@ -293,6 +337,13 @@ interface Exchange {
 const CHUNKED = 'POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 const CHUNKS = '5\r\nhello\r\na;x="y"\r\n0123456789\r\n0\r\nTrailer: z\r\n\r\n';
 const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+const H2C =
+  'GET /ok HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, X-Hop, HTTP2-Settings\r\nUpgrade: h2c\r\n' +
+  'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n';
+const SWITCHED =
+  'HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n';
+const CONNECT = 'CONNECT db:1 HTTP/1.1\r\nHost: db:1\r\n\r\n';
+const keep = (text: string) => text.replace('text/plain\r\n', 'text/plain\r\nconnection: keep-alive\r\n');
 const close = (text: string) => text.replace('text/plain\r\n', 'text/plain\r\nconnection: close\r\n');
 
 const EXCHANGES: Exchange[] = [
@@ -454,21 +505,21 @@ const EXCHANGES: Exchange[] = [
     name: 'upgraded: anything passes, denied requests too',
     steps: [
       [0, UPGRADE],
-      [1, 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x02hi'],
+      [1, `${SWITCHED}\x81\x02hi`],
       [0, BAD],
       [1, '\0'],
     ],
     toServer: UPGRADE + BAD,
-    toClient: 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\x81\x02hi\0',
+    toClient: `${SWITCHED}\x81\x02hi\0`,
   },
   {
     name: 'bytes behind an upgrade wait for its answer',
     steps: [
       [0, `${UPGRADE}\x01\x02`],
-      [1, 'HTTP/1.1 101 Switching\r\n\r\n'],
+      [1, SWITCHED],
     ],
     toServer: `${UPGRADE}\x01\x02`,
-    toClient: 'HTTP/1.1 101 Switching\r\n\r\n',
+    toClient: SWITCHED,
   },
   {
     name: 'an upgrade that is not accepted',
@@ -482,12 +533,98 @@ const EXCHANGES: Exchange[] = [
     toClient: OK + DENIED + OK,
   },
   {
-    name: 'an upgrade to h2c that is accepted cannot be judged',
+    name: 'an upgrade to h2c is taken out of the head, and the exchange stays what it was',
     steps: [
-      [0, UPGRADE.replace('websocket', 'h2c')],
-      [1, 'HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n'],
+      [0, H2C + BAD],
+      [1, OK],
     ],
-    toServer: UPGRADE.replace('websocket', 'h2c'),
+    toServer: 'GET /ok HTTP/1.1\r\nHost: a\r\nConnection: X-Hop\r\n\r\n',
+    toClient: OK + DENIED,
+  },
+  {
+    name: 'a denied request with an upgrade',
+    steps: [[0, H2C.replace('/ok', '/no') + UPGRADE.replace('/up', '/no')]],
+    toServer: '',
+    toClient: DENIED + DENIED,
+  },
+  ...['h2c', 'h2c, websocket', 'websocket, h2c', 'TLS/1.0', 'spdy/3.1', 'websocket/13', ''].map((token) => ({
+    name: `an upgrade to ${JSON.stringify(token)} is not asked for`,
+    steps: [
+      [0, UPGRADE.replace('Upgrade: websocket', `Upgrade: ${token}`)],
+      [0, BAD],
+      [1, OK],
+    ] as const,
+    toServer: 'GET /up HTTP/1.1\r\nHost: a\r\n\r\n',
+    toClient: OK + DENIED,
+  })),
+  {
+    name: 'two upgrade headers are none',
+    steps: [
+      [0, UPGRADE.replace('websocket\r\n', 'websocket\r\nUpgrade: websocket\r\n')],
+      [1, OK],
+    ],
+    toServer: 'GET /up HTTP/1.1\r\nHost: a\r\n\r\n',
+    toClient: OK,
+  },
+  {
+    name: 'a websocket is asked for without content, by GET, in 1.1, and not on a last request',
+    steps: [
+      [0, UPGRADE.replace('\r\n\r\n', `\r\nContent-Length: ${BAD.length}\r\n\r\n${BAD}`)],
+      [0, UPGRADE.replace('GET', 'POST')],
+      [0, UPGRADE.replace('HTTP/1.1', 'HTTP/1.0').replace('Upgrade\r\n', 'Upgrade, keep-alive\r\n')],
+      [0, UPGRADE.replace('Connection: Upgrade', 'Connection: Upgrade, close')],
+      [1, OK + OK + OK + OK],
+    ],
+    toServer:
+      `GET /up HTTP/1.1\r\nHost: a\r\nContent-Length: ${BAD.length}\r\n\r\n${BAD}` +
+      'POST /up HTTP/1.1\r\nHost: a\r\n\r\n' +
+      'GET /up HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n' +
+      'GET /up HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    toClient: OK + OK + OK + OK,
+  },
+  ...[
+    SWITCHED.replace('websocket\r', 'h2c\r'),
+    SWITCHED.replace('Upgrade: websocket\r\n', ''),
+    SWITCHED.replace('Connection: Upgrade\r\n', ''),
+    SWITCHED.replace(/Sec.*\r\n/, ''),
+  ].map((answer) => ({
+    name: `a websocket is not granted by ${JSON.stringify(answer)}`,
+    steps: [
+      [0, UPGRADE + BAD],
+      [1, answer],
+    ] as const,
+    toServer: UPGRADE,
+    toClient: 'HTTP/1.1 502 Bad Gateway',
+    isClosed: true,
+  })),
+  {
+    name: 'requests behind a CONNECT that is not accepted are judged',
+    steps: [
+      [0, CONNECT + BAD],
+      [1, OK.replace('200 OK', '405 Method Not Allowed')],
+      [0, GET],
+      [1, OK],
+    ],
+    toServer: CONNECT + GET,
+    toClient: OK.replace('200 OK', '405 Method Not Allowed') + DENIED + OK,
+  },
+  {
+    name: 'bytes behind a CONNECT wait for its answer, also if it says to be the last',
+    steps: [
+      [0, `${CONNECT.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}\x01\x02`],
+      [1, OK],
+      [0, '\x03'],
+    ],
+    toServer: `${CONNECT.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')}\x01\x02\x03`,
+    toClient: OK,
+  },
+  {
+    name: 'a 101 does not open a CONNECT',
+    steps: [
+      [0, CONNECT + BAD],
+      [1, SWITCHED],
+    ],
+    toServer: CONNECT,
     toClient: 'HTTP/1.1 502 Bad Gateway',
     isClosed: true,
   },
@@ -531,6 +668,17 @@ const EXCHANGES: Exchange[] = [
     toServer: '',
     toClient: close(DENIED),
     isClosed: true,
+  },
+  {
+    name: 'a denied request of HTTP/1.0 on a connection that stays is told so',
+    steps: [
+      [0, 'GET /no HTTP/1.0\r\nConnection: keep-alive\r\n\r\n'],
+      [0, 'HEAD /no HTTP/1.0\r\nConnection: keep-alive\r\n\r\n'],
+      [0, GET],
+      [1, OK],
+    ],
+    toServer: GET,
+    toClient: keep(DENIED) + keep(DENIED.replace('Access denied\r\n', '')) + OK,
   },
   {
     name: 'a denied request that waits before its content',
@@ -744,6 +892,106 @@ t.test('onData() takes time in proportion to a head that drips', async (t) => {
   }
   t.equal(operations.count, 1);
   t.ok(parsed < bytes.length * 20, `${parsed} looks at ${bytes.length} bytes`);
+});
+
+/** What may pass by a rule set of these HTTP rules; `null` = a rule without a list. */
+function rulesOf(...http: (HttpRule | null)[]): L7RuleSet {
+  const rules = http.map((rule) => ({ remotes: null, cookie: 7, http: rule === null ? null : [rule] }));
+  return { parser: 'http', endpoint: 1, ingress: true, port: 80, rules };
+}
+
+t.test('CONNECT passes where a rule names it, and is judged by its target and by Host', async (t) => {
+  const connect = (target: string, host = target, extra = '') =>
+    `CONNECT ${target} HTTP/1.1\r\nHost: ${host}\r\n${extra}\r\n`;
+  const cases: [string, L7RuleSet, string, boolean][] = [
+    ['a host alone', rulesOf({ host: 'good:80' }), connect('good:80'), false],
+    ['a header alone', rulesOf({ headers: ['X: 1'] }), connect('good:80', 'good:80', 'X: 1\r\n'), false],
+    ['anything', rulesOf({}), connect('good:80'), false],
+    ['a path alone', rulesOf({ path: '.*' }), connect('good:80'), false],
+    ...['.*', '[A-Z]+', 'C.*', '.{7}', 'GET|CONNECTED?', 'DISCONNECT|.*'].map(
+      (method): [string, L7RuleSet, string, boolean] => [
+        `method ${method}`,
+        rulesOf({ method }),
+        connect('a:1'),
+        false,
+      ],
+    ),
+    ...['CONNECT', 'GET|CONNECT', '(CONNECT|GET)', '^CONNECT$'].map((method): [string, L7RuleSet, string, boolean] => [
+      `method ${method}`,
+      rulesOf({ method }),
+      connect('a:1'),
+      true,
+    ]),
+    ['a word that does not match', rulesOf({ method: 'XCONNECT|CONNECT[0-9]' }), connect('a:1'), false],
+    ['no list of rules', rulesOf({ method: 'GET' }, null), connect('a:1'), true],
+    ['another rule names it', rulesOf({ host: 'a:1' }, { method: 'CONNECT', host: 'b:1' }), connect('a:1'), false],
+    ['the host of both', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('good:80'), true],
+    ['another host', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('evil:80'), false],
+    ['a Host without port', rulesOf({ method: 'CONNECT', host: 'good(:80)?' }), connect('good:80', 'good'), true],
+    ['the target only', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('good:80', 'good'), false],
+    ['the Host only', rulesOf({ method: 'CONNECT', host: 'good' }), connect('good:80', 'good'), false],
+    ['an IPv6 address', rulesOf({ method: 'CONNECT', host: '\\[::1\\]:80' }), connect('[::1]:80'), true],
+  ];
+  for (const [name, rules, head, isAllowed] of cases) {
+    const wire = new Wire(rules).request(head + BAD).response(isAllowed ? OK : '');
+    t.equal(wire.out[REQUEST], isAllowed ? head + BAD : '', name);
+    t.equal(wire.out[RESPONSE], isAllowed ? OK : close(DENIED), name);
+    t.equal(wire.isClosed, !isAllowed, name);
+  }
+});
+
+t.test('a host rule sees the authority of an absolute target as it is written', async (t) => {
+  const rules = rulesOf({ host: 'good' });
+  const get = (authority: string, host: string) => `GET http://${authority}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  t.equal(new Wire(rules).request(get('good', 'good')).out[REQUEST], get('good', 'good'));
+  t.equal(new Wire(rules).request(get('Good', 'good')).out[REQUEST], '', 'the target');
+  t.equal(new Wire(rules).request(get('good', 'Good')).out[REQUEST], '', 'Host');
+});
+
+t.test('begin() brings a parser back to the beginning from wherever it was left', async (t) => {
+  const answer = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`;
+  const chunked: Exchange['steps'] = [
+    [0, CHUNKED + CHUNKS],
+    [1, answer],
+    [0, CHUNKED.replace('/ok', '/no') + CHUNKS],
+  ];
+  const later: Exchange['steps'] = [
+    [0, CHUNKED + CHUNKS + BAD],
+    [1, answer],
+    [0, CONNECT],
+    [1, OK],
+    [0, BAD],
+  ];
+  const fresh = new Int32Array(1);
+  t.ok(new Wire().parser.saveState(fresh, 0));
+  const words = new Int32Array(1);
+  let left = 0;
+  /** The end of the streams makes half a message an error; without it they are left as a reset leaves them. */
+  const leave = (steps: Exchange['steps'], bytes: number, isEnded: boolean) => {
+    const wire = new Wire();
+    let rest = bytes;
+    for (const [direction, text] of steps) {
+      if (rest > 0) wire.send(direction, text.slice(0, rest));
+      rest -= text.length;
+    }
+    if (isEnded) wire.send(REQUEST, '', true).send(RESPONSE, '', true);
+    const next = wire.next();
+    const isFresh = next.parser.saveState(words, 0) && words[0] === fresh[0];
+    for (const [direction, text] of later) next.send(direction, text);
+    const isRight =
+      next.out[REQUEST] === CHUNKED + CHUNKS + CONNECT + BAD && next.out[RESPONSE] === answer + DENIED + OK;
+    if (!isFresh || !isRight) t.fail(`${bytes} bytes of ${JSON.stringify(steps)}, ended ${isEnded}`, { out: next.out });
+    left++;
+  };
+  for (const steps of [chunked, ...EXCHANGES.map((exchange) => exchange.steps)]) {
+    const length = steps.reduce((sum, [, text]) => sum + text.length, 0);
+    for (let bytes = 1; bytes <= length; bytes += steps === chunked ? 1 : 11) {
+      leave(steps, bytes, false);
+      leave(steps, bytes, true);
+    }
+    leave(steps, length, false);
+  }
+  t.ok(left > 1000, `${left} states`);
 });
 
 t.test('saveState() and loadState() carry a parser over', async (t) => {

@@ -13,15 +13,15 @@
  *   HEAD        at a message boundary: a head is read; on the response side the only state that lets a reply in
  *   CONTENT     inside chunked content (http1-chunks.ts)
  *   UNTIL_CLOSE a response without a length: passed to the end
- *   OPAQUE      behind a 101, or a CONNECT that was accepted: anything passes
+ *   OPAQUE      behind a websocket that was granted, or a CONNECT that was accepted: anything passes
  *   DISCARD     behind an error, or a request that said it was the last: anything is dropped
  *
  * Content with a length is not read: it is part of the PASS of its head, and what is injected behind it waits for it in the
  * stream editor. Requests behind an upgrade or a CONNECT wait until that is answered, for until then nobody can say what
  * they are; so do requests while MAX_OUTSTANDING are unanswered.
  *
- * An upgrade to h2c is let through and not believed: should the responder accept it, the connection ends, since nothing
- * would judge the requests inside.
+ * The judge takes all other upgrades out of the head. A 101 that answers no request for a websocket, or not as RFC 6455
+ * has it, ends the connection: nothing would judge what is inside.
  */
 import type { Head } from './http1-head.ts';
 import { ChunkedContent, CONTENT_DONE } from './http1-chunks.ts';
@@ -29,9 +29,9 @@ import { HeadScan } from './http1-head-scan.ts';
 import * as pair from './http1-pairing.ts';
 import * as replies from './http1-replies.ts';
 import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './http1-shared.ts';
-import { parseRequest, parseResponse } from './http1-start-line.ts';
+import { grantsWebsocket, parseRequest, parseResponse } from './http1-start-line.ts';
 import * as syntax from './http1-syntax.ts';
-import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, traitsOf, VERDICT_SHIFT } from './http1-traits.ts';
+import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, IS_OLD, traitsOf, VERDICT_SHIFT } from './http1-traits.ts';
 import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from './parser.ts';
 
 const HEAD = 0;
@@ -70,6 +70,8 @@ export class Http1Parser implements Parser {
     this.#judge = judge;
     this.#owner = owner;
     this.#pairing.clear();
+    this.#requestContent.reset();
+    this.#responseContent.reset();
     this.#requestScan.reset();
     this.#responseScan.reset();
     this.#requestState = HEAD;
@@ -192,7 +194,8 @@ export class Http1Parser implements Parser {
     // Behind a refused CONNECT, or content that the client may or may not send now, nobody knows what the bytes are.
     const isUnclear = (traits & pair.IS_CONNECT) !== 0 || (hasContent && (traits & EXPECTS_CONTINUE) !== 0);
     const closes = isUnclear || (traits & IS_LAST) !== 0 || traits >>> VERDICT_SHIFT === DENY_CLOSE;
-    let reply = closes ? replies.REPLY_DENIED_CLOSE : replies.REPLY_DENIED;
+    const kept = (traits & IS_OLD) !== 0 ? replies.REPLY_DENIED_KEEP_ALIVE : replies.REPLY_DENIED;
+    let reply = closes ? replies.REPLY_DENIED_CLOSE : kept;
     if ((traits & pair.IS_HEAD) !== 0) reply++;
     this.#pairing.push(reply, record);
     if (closes) {
@@ -290,9 +293,7 @@ export class Http1Parser implements Parser {
     const isAccepted = (entry & pair.IS_CONNECT) !== 0 && status >= 200 && status < 300;
     const isUpgraded = status === 101;
     if (isUpgraded && (entry & pair.IS_UPGRADE) === 0) return this.#failResponse(syntax.BAD_STATUS_LINE, ops);
-    if (isUpgraded && ((entry & pair.NAMES_H2C) !== 0 || head.namesH2c)) {
-      return this.#failResponse(syntax.UNJUDGEABLE_UPGRADE, ops);
-    }
+    if (isUpgraded && !grantsWebsocket(head)) return this.#failResponse(syntax.UNJUDGEABLE_UPGRADE, ops);
     if (this.#shared.recorder.isOn) this.#shared.recorder.response(this.#owner, this.#pairing.firstRecord, head);
     if (status < 200 && !isUpgraded) {
       ops.pass(after - head.start);

@@ -96,13 +96,14 @@ export class ApplicationJudge {
   }
 }
 
-/** A request names a host on the wire; a query that says none gets one that no rule will name. */
+/** A request names a host on the wire; a query that says none gets one that no rule will name, or its CONNECT's own. */
 const UNNAMED_HOST = 'host.invalid';
 
 function requestText({ method = 'GET', path = '/', host, headers = {} }: HttpRequest): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const named = Object.entries(headers).find(([name]) => name.toLowerCase() === 'host');
-  const hostLine = named === undefined ? `Host: ${host ?? UNNAMED_HOST}\r\n` : '';
+  const unsaid = method === 'CONNECT' ? path : UNNAMED_HOST;
+  const hostLine = named === undefined ? `Host: ${host ?? unsaid}\r\n` : '';
   return `${method} ${path} HTTP/1.1\r\n${hostLine}${lines.join('')}\r\n`;
 }
 

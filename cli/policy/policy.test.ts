@@ -85,6 +85,10 @@ spec:
       toPorts: [{ ports: [{ port: "53", protocol: UDP }], rules: { dns: [{ matchPattern: "*.a.example" }] } }]
     - toEntities: [world]
       toPorts: [{ ports: [{ port: "443", protocol: TCP }], serverNames: ["*.b.example", c.example] }]
+    - toEntities: [world]
+      toPorts:
+        - ports: [{ port: "8082", protocol: TCP }]
+          rules: { http: [{ host: "db:1" }, { method: ".*", host: "db:1" }, { method: CONNECT, host: "tunnel:1" }] }
 `;
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-policy-test-'));
@@ -161,6 +165,31 @@ const CASES: readonly Case[] = [
   {
     name: 'a path that steps aside is judged in every reading',
     query: { from: web, to: api, port: 8080, http: { path: '/offers/..%2fadmin' } },
+    want: { verdict: 'denied', l7: 'denied' },
+  },
+  {
+    name: 'CONNECT needs a rule that names it, though another matches',
+    query: { from: job, to: { ip: '198.51.100.1' }, port: 8082, http: { method: 'CONNECT', path: 'db:1' } },
+    want: { verdict: 'denied', egress: { verdict: 'redirected' }, l7: 'denied' },
+  },
+  {
+    name: 'another request of the same host passes there',
+    query: { from: job, to: { ip: '198.51.100.1' }, port: 8082, http: { host: 'db:1' } },
+    want: { verdict: 'allowed', l7: 'allowed' },
+  },
+  {
+    name: 'CONNECT where a rule names it',
+    query: { from: job, to: { ip: '198.51.100.1' }, port: 8082, http: { method: 'CONNECT', path: 'tunnel:1' } },
+    want: { verdict: 'allowed', l7: 'allowed' },
+  },
+  {
+    name: 'CONNECT whose Host is another than its target is malformed',
+    query: {
+      from: job,
+      to: { ip: '198.51.100.1' },
+      port: 8082,
+      http: { method: 'CONNECT', path: 'tunnel:1', host: 'other:1' },
+    },
     want: { verdict: 'denied', l7: 'denied' },
   },
   {
@@ -576,9 +605,9 @@ tests:
     '        -verdict: allowed\n        +verdict: denied\n        -by: CiliumNetworkPolicy/shop/none\n        +by: CiliumNetworkPolicy/shop/api',
   );
   t.match(stdout, /# rule never decided any case: CiliumNetworkPolicy\/shop\/api spec\.ingress\[2\]/);
-  t.match(stdout, /# 1 passed, 1 failed; 2 of 8 rules decided a case\n$/);
+  t.match(stdout, /# 1 passed, 1 failed; 2 of 9 rules decided a case\n$/);
   t.match(readFileSync(junit, 'utf8'), /<testsuite name="shop" tests="2" failures="1">/);
-  t.match(JSON.parse((await policy(['test', folder, '-o', 'json'])).stdout), [{ name: 'shop', rules: 8 }]);
+  t.match(JSON.parse((await policy(['test', folder, '-o', 'json'])).stdout), [{ name: 'shop', rules: 9 }]);
   writeFileSync(file, 'tests: [{ from: world, to: host, port: 1 }]');
   t.match(await policy(['test', file]), { code: 1, stderr: /:1: found no verdict/ });
   writeFileSync(file, 'test: []');

@@ -2,8 +2,9 @@
  * HTTP rules against a real server, a real TCP and clients good and bad. The server counts the requests it sees, so that
  * "never forwarded" is measured where it matters.
  *
- *   <name>-shop-client ── Sluice (policy below) ┬─ <name>-shop-web    node examples/server.mjs
- *                                               └─ <name>-shop-plain  the same, by a port without offloads (pcap)
+ *   <name>-shop-client ── Sluice (policy below) ┬─ <name>-shop-web        node examples/server.mjs
+ *                                               ├─ <name>-shop-plain      the same, by a port without offloads (pcap)
+ *                                               └─ <name>-shop-answering  answering-server.ts, which takes CONNECT for any request
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +18,8 @@ const WEB = '10.244.0.11';
 const PORT = 8080;
 const PLAIN = ['10.244.0.12', 'fd00:10:244::12'];
 const HIDDEN_CLIENT = join(import.meta.dirname, 'hidden-client.js');
+const ANSWERING = '10.244.0.13';
+const ANSWERING_SERVER = join(import.meta.dirname, 'answering-server.js');
 const RAW_CLIENT = join(import.meta.dirname, 'raw-client.js');
 
 const MANIFESTS = `apiVersion: v1
@@ -50,6 +53,32 @@ spec:
       command: [node, examples/server.mjs, "${PORT}"]
       ports: [{ containerPort: ${PORT} }]
 status: { podIPs: [{ ip: ${PLAIN[0]} }, { ip: "${PLAIN[1]}" }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: answering, namespace: shop, labels: { app: answering } }
+spec:
+  containers:
+    - name: server
+      image: example/server
+      command: [node, "${ANSWERING_SERVER}", "${PORT}"]
+      ports: [{ containerPort: ${PORT} }]
+status: { podIPs: [{ ip: ${ANSWERING} }, { ip: "fd00:10:244::13" }] }
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: answering, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: answering } }
+  ingress:
+    - fromEndpoints: [{ matchLabels: { app: client } }]
+      toPorts:
+        - ports: [{ port: "${PORT}", protocol: TCP }]
+          rules:
+            http:
+              - { host: "good[.]example(:80)?" }
+              - { headers: ["X-Key: s"] }
+              - { method: CONNECT, host: "tunnel[.]example:80" }
 ---
 apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
@@ -108,11 +137,15 @@ interface RawAnswer {
 const LAST = 'GET /public/last HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n';
 
 /** Sends the pieces over one connection, and gives all that came back until it ended. */
-async function raw(...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+function raw(...pieces: (string | Buffer)[]): Promise<RawAnswer> {
+  return rawTo(WEB, ...pieces);
+}
+
+async function rawTo(address: string, ...pieces: (string | Buffer)[]): Promise<RawAnswer> {
   const input = JSON.stringify({
     pieces: pieces.map((piece) => Buffer.from(piece as string, 'latin1').toString('base64')),
   });
-  const argv = [process.execPath, RAW_CLIENT, WEB, String(PORT), String(PATIENCE_MS / 2)];
+  const argv = [process.execPath, RAW_CLIENT, address, String(PORT), String(PATIENCE_MS / 2)];
   return JSON.parse(await must(inNetns(client, argv), { input }));
 }
 
@@ -247,6 +280,45 @@ for (const address of PLAIN) {
     });
   }
 }
+
+t.test('a server that answers CONNECT and reads on gets no request unjudged', async (t) => {
+  const hidden = 'GET /hidden HTTP/1.1\r\nHost: evil.example\r\n\r\n';
+  const connect = (target: string, host: string, extra = '') =>
+    `CONNECT ${target} HTTP/1.1\r\nHost: ${host}\r\n${extra}\r\n`;
+  const shapes: [string, string, number][] = [
+    ['the host of a rule', connect('good.example:80', 'good.example:80'), 403],
+    ['the header of a rule', connect('evil.example:80', 'evil.example:80', 'X-Key: s\r\n'), 403],
+    ['a path', connect('/', 'good.example'), 400],
+    ['an asterisk', connect('*', 'good.example'), 400],
+    ['two hosts', connect('evil.example:80', 'good.example'), 400],
+    ['HTTP/1.0', 'CONNECT good.example:80 HTTP/1.0\r\nHost: good.example:80\r\n\r\n', 400],
+  ];
+  for (const [shape, head, status] of shapes) {
+    const { answer, end } = await rawTo(ANSWERING, head, hidden);
+    t.same([statuses(answer), end === 'open'], [[status], false], shape);
+  }
+  const upgrade = 'GET /up HTTP/1.1\r\nHost: good.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const last = 'GET /seen HTTP/1.1\r\nHost: good.example\r\nConnection: close\r\n\r\n';
+  const h2c = upgrade.replace('websocket', 'h2c');
+  const { answer, end } = await rawTo(ANSWERING, upgrade + hidden, h2c + hidden, last);
+  t.same([statuses(answer), end], [[200, 403, 200, 403, 200], 'closed']);
+  const seen = answer.slice(answer.lastIndexOf('\r\n\r\n') + 4);
+  t.equal(seen, 'GET /up HTTP/1.1 @ good.example Upgrade: websocket\nGET /up HTTP/1.1 @ good.example\n');
+  const named = await rawTo(ANSWERING, connect('tunnel.example:80', 'tunnel.example:80'), hidden, last);
+  t.match(
+    named.answer,
+    /GET \/hidden HTTP\/1\.1 @ evil\.example/,
+    'behind a CONNECT that a rule names anything passes',
+  );
+});
+
+t.test('a client of HTTP/1.0 that keeps its connection is told that it may after a 403', async (t) => {
+  const head = (path: string, connection: string) =>
+    `GET ${path} HTTP/1.0\r\nHost: web\r\nConnection: ${connection}\r\n\r\n`;
+  const { answer, end } = await raw(head('/private', 'keep-alive'), head('/public', 'close'));
+  t.same([statuses(answer), end], [[403, 200], 'closed']);
+  t.match(answer.slice(0, answer.indexOf('\r\n\r\n')), /^connection: keep-alive$/im);
+});
 
 t.test('a revoked policy ends what a connection may do', async (t) => {
   const { answer } = await raw(LAST);

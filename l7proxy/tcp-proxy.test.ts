@@ -175,10 +175,16 @@ t.test(
 
 interface Exchange {
   readonly request: string;
+  /** The request as the server gets it, when it is allowed. */
+  readonly forwarded: string;
   readonly isAllowed: boolean;
   readonly response: string;
 }
 
+/** What the proxy takes out of a head. */
+const H2C = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+
+/** @param deniedOfTwelve 0 = and no head is edited: nothing that shifts a stream */
 function makeExchanges(draw: (below: number) => number, count: number, deniedOfTwelve = 4): Exchange[] {
   return Array.from({ length: count }, (_, i) => {
     const isAllowed = draw(12) >= deniedOfTwelve;
@@ -189,8 +195,11 @@ function makeExchanges(draw: (below: number) => number, count: number, deniedOfT
     const isChunked = draw(3) === 0;
     const content = isChunked ? `${answer.length.toString(16)}\r\n${answer}\r\n0\r\n\r\n` : answer;
     const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${answer.length}`;
+    const upgrade = deniedOfTwelve > 0 && draw(5) === 0 ? H2C : '';
+    const make = isAllowed ? ok : no;
     return {
-      request: (isAllowed ? ok : no)(i, filler + length) + body,
+      request: make(i, upgrade + filler + length) + body,
+      forwarded: make(i, filler + length) + body,
       isAllowed,
       response: `HTTP/1.1 200 OK\r\n${framing}\r\n\r\n${content}`,
     };
@@ -210,16 +219,16 @@ function exchange(
   isOver: () => boolean = () => false,
 ): { toServer: string; toClient: string; isDone: boolean } {
   const allowed = exchanges.filter((one) => one.isAllowed);
-  const wantedServer = allowed.map((one) => one.request).join('');
+  const wantedServer = allowed.map((one) => one.forwarded).join('');
   const wantedClient = exchanges.map((one) => (one.isAllowed ? one.response : DENIED_RESPONSE)).join('');
   let answered = 0;
   let seen = 0;
-  let edge = allowed[0]?.request.length ?? 0;
+  let edge = allowed[0]?.forwarded.length ?? 0;
   world.server.onData = (data) => {
     seen += data.length;
     while (answered < allowed.length && seen >= edge) {
       world.server.write(allowed[answered++].response);
-      edge += allowed[answered]?.request.length ?? 0;
+      edge += allowed[answered]?.forwarded.length ?? 0;
     }
   };
   world.client.connect();

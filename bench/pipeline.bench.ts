@@ -4,7 +4,7 @@
  */
 import { entry, forAnyPeer, World, words } from '../test/dataplane-world.ts';
 import { pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 
 const ROUNDS = 9;
 const TURNS = 4000; // of 64 frames

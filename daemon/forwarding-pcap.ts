@@ -10,7 +10,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from '../dataplane/arena.ts';
 import { PORT_PCAP, type PortOptions, QueueingPort } from '../dataplane/port.ts';
 import type { PortEntry } from '../policy-maps/port-map.ts';
-import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
+import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 
 const MAX_WAITING = 1024; // frames a relay port holds before it drops
 const ENETDOWN = 100;

@@ -4,7 +4,7 @@
  */
 import { Arena, Batch, MAX_FRAME_BYTES } from '../dataplane/arena.ts';
 import { PcapPort } from '../dataplane/port-pcap.ts';
-import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
+import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 import type { PcapMessage } from './forwarding-pcap.ts';
 
 /** Frames on their way to the dataplane beyond which more are dropped. */

@@ -2,13 +2,13 @@
  * Last step: out by the port that was found, as a router does it. TTL down by one, MACs rewritten, too big refused;
  * checksums below L3 are not touched, since nothing they cover changes.
  */
-import * as ethernet from '../wire/ethernet.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import { DROP_FRAG_NEEDED, DROP_TTL_EXCEEDED, DROP_UNKNOWN_TARGET } from '../wire/reasons.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import type { Arena } from './arena.ts';
 import { type PortTable, ROLE_POD } from './port-table.ts';
 import type { Uplinks } from './uplink.ts';

@@ -13,16 +13,16 @@ import {
 import { pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
 import { mapFile } from './native/index.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import * as arp from '../wire/arp.ts';
+import * as arp from '../wire/header/arp.ts';
 import { setU16 } from '../wire/bytes.ts';
 import * as event from '../wire/event.ts';
 import { Frame } from '../wire/frame.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete, verify } from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { LIFETIME_ANY_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC } from './conntrack.ts';
 import { parse } from './parse.ts';
 

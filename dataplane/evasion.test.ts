@@ -4,10 +4,10 @@ import { ALLOW_ALL, entry, forAnyPeer, type PodOptions, World, type WorldPod } f
 import { icmpFrame, pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
 import { CONFIG_ALLOW_ICMP_FRAG_NEEDED } from '../policy-maps/config-map.ts';
 import { setU16, setU16le } from '../wire/bytes.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { emitPackets } from './port-segment.ts';
 import type { StreamProxy } from './redirect.ts';
 

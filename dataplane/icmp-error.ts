@@ -6,13 +6,13 @@
  * error, a later fragment, or a frame to a group address, and the number per second is bounded by the caller.
  */
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { isIcmpError } from './parse.ts';
 
 const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)

@@ -9,10 +9,10 @@
  */
 import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import type { Ipcache } from '../policy-maps/ipcache.ts';
-import * as arp from '../wire/arp.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as arp from '../wire/header/arp.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
 import {
   DROP_FORBIDDEN_ICMP6,
   DROP_INVALID_SIP,

@@ -9,13 +9,13 @@
  * of whoever asks or answers, and asks by itself for a next hop it does not know (`resolve`). Until the answer comes the
  * frames of that next hop wait in the table, at most PENDING_FRAMES each; more are dropped.
  */
-import * as arp from '../wire/arp.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as arp from '../wire/header/arp.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 
 const V4_MAPPED = 0xffff;
 const ND_HOP_LIMIT = 255; // anything less crossed a router (RFC 4861 7.1.1)

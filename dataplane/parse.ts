@@ -11,13 +11,13 @@
  * (RFC 9868), the payload ends with the datagram; the rest goes on as part of the packet, and is never handed to an
  * application.
  */
-import * as arp from '../wire/arp.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as arp from '../wire/header/arp.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import { u16 } from '../wire/bytes.ts';
 import type { Frame } from '../wire/frame.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import {
   DROP_CT_INVALID_HDR,
   DROP_CT_UNKNOWN_PROTO,
@@ -28,11 +28,11 @@ import {
   DROP_UNKNOWN_L3,
   DROP_VLAN_FILTERED,
 } from '../wire/reasons.ts';
-import * as sctp from '../wire/sctp.ts';
+import * as sctp from '../wire/header/sctp.ts';
 import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as udp from '../wire/header/udp.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { setIcmpPorts } from './icmp-tuple.ts';
 
 export const PROTO_ICMP = 1;

@@ -11,7 +11,7 @@
  * instead, because a receiver would throw away each of its damaged pieces.
  */
 import * as offload from '../wire/offload.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { BATCH_FRAMES, type Batch } from './arena.ts';
 import type { Port } from './port.ts';
 import { PortWrapper } from './port-wrapper.ts';

@@ -11,12 +11,12 @@
 import * as bytesOf from '../wire/bytes.ts';
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
 import { Frame } from '../wire/frame.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as udp from '../wire/header/udp.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { parse, PROTO_TCP } from './parse.ts';
 
 /** Gets one packet without a virtio-net header; the bytes are valid during the call only. */

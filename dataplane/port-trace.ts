@@ -1,6 +1,6 @@
 /** A wrapper that tells a listener one line for each frame, for finding out what a port really sees. */
 import { u16 } from '../wire/bytes.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import type { Arena, Batch } from './arena.ts';
 import type { Port } from './port.ts';
 import { PortWrapper } from './port-wrapper.ts';

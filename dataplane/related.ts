@@ -4,10 +4,10 @@
  * addresses and the first eight bytes of L4 are read.
  */
 import type { Frame } from '../wire/frame.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { setIcmpPorts } from './icmp-tuple.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 

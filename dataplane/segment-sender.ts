@@ -14,13 +14,13 @@ import {
   CT_ROW_WORDS,
 } from '../policy-maps/conntrack-row.ts';
 import { setI32 } from '../wire/bytes.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import { Frame } from '../wire/frame.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import { type Arena, MAX_FRAME_BYTES } from './arena.ts';
 import type { Deliverer } from './deliver.ts';
 import { PROTO_TCP } from './parse.ts';

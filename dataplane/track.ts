@@ -8,7 +8,7 @@
  */
 import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import * as row from '../policy-maps/conntrack-row.ts';
-import * as ethernet from '../wire/ethernet.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
 import {

@@ -4,9 +4,9 @@
  */
 import type { Arena } from './arena.ts';
 import { Frame } from '../wire/frame.ts';
-import * as ethernet from '../wire/ethernet.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
-import { VNET_HEADER_BYTES } from '../wire/virtio-net.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 import { emitRequest } from './neighbor.ts';
 import { NeighborTable } from './neighbor-table.ts';
 import type { PortTable } from './port-table.ts';

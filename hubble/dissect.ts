@@ -4,13 +4,13 @@
  * whatever was cut off is simply not told.
  */
 import { formatIp, formatIpv4, formatMac } from '../wire/address.ts';
-import * as ethernet from '../wire/ethernet.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
-import * as sctp from '../wire/sctp.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
+import * as sctp from '../wire/header/sctp.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as udp from '../wire/header/udp.ts';
 import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from './flow.ts';
 import { icmpName } from './icmp-names.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { Frame } from '../wire/frame.ts';
 import { DROP_PROXY_UNKNOWN_PROTO, DROP_STREAM_CLOSED, DROP_STREAM_INVALID } from '../wire/reasons.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { type Flow, OPEN, REFUSED, SynOptions } from './flow.ts';
 import { REQUEST } from './parser.ts';
 import type { ProxyStats } from './proxy-stats.ts';

@@ -2,7 +2,7 @@
  * Segments that leave on our own account: what is sent again, injected, acknowledged or reset. The owner of the ports
  * builds the frame around them (SegmentOutput); here their TCP fields are found.
  */
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import type { Flow } from './flow.ts';
 import { REQUEST } from './parser.ts';
 import type { TcpStream } from './tcp-stream.ts';

@@ -13,7 +13,7 @@
  */
 import type { Frame } from '../wire/frame.ts';
 import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN } from './flow.ts';
 import { REQUEST } from './parser.ts';
 import type { ProxyStats } from './proxy-stats.ts';

@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { draws, Rig, segment } from './tcp-rig.ts';
 import { World } from './tcp-world.ts';
 

@@ -24,7 +24,7 @@ import type { Frame } from '../wire/frame.ts';
 import { i32 } from '../wire/bytes.ts';
 import * as offload from '../wire/offload.ts';
 import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
-import * as tcp from '../wire/tcp.ts';
+import * as tcp from '../wire/header/tcp.ts';
 import { Flow, HANDSHAKE, OPEN, REFUSED } from './flow.ts';
 import { forgetFlow, isLost, isMarkOld, resumeFlow, saveFlow } from './flow-state.ts';
 import { FlowTable } from './flow-table.ts';

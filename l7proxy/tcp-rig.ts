@@ -9,12 +9,12 @@ import {
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { setI32, setU16 } from '../wire/bytes.ts';
 import { Frame } from '../wire/frame.ts';
-import * as ethernet from '../wire/ethernet.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as vnet from '../wire/virtio-net.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as vnet from '../wire/header/virtio-net.ts';
 import type { BuiltSegment } from './segment-output.ts';
 import { TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
 

@@ -2,7 +2,7 @@
  * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
  * A pod's address has the pod's identity whatever prefixes lie around it.
  */
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from './identity.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from './labels.ts';

@@ -10,7 +10,7 @@
  *   6. a peer selector without a cluster means this cluster (policy-default-local-cluster).
  */
 import type { HeaderMatch, HttpRule } from '../policy-maps/l7-rules.ts';
-import { parsePrefix } from './cidr.ts';
+import { parsePrefix } from './rule/cidr.ts';
 import {
   type CiliumElement,
   type CiliumPort,
@@ -39,7 +39,7 @@ import {
   servicePeer,
 } from './peer.ts';
 import { isServiceName, parsePort } from './port.ts';
-import { ICMP, ICMPV6, protocolNumbers } from './protocols.ts';
+import { ICMP, ICMPV6, protocolNumbers } from '../wire/protocols.ts';
 import type { Element, L7Spec, Origin, PortSpec, Rule } from './rule.ts';
 import { equals, exists, type LabelSelector, mentions, type SelectorDocument, selectorFrom } from './selector.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { memoryMapper } from '../policy-maps/memory-mapper.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import { contains, hasHostBits, parsePrefix, prefixFromLabelKey, prefixLabelKey } from './cidr.ts';
+import { contains, hasHostBits, parsePrefix, prefixFromLabelKey, prefixLabelKey } from './rule/cidr.ts';
 import { Cluster, type EndpointChange } from './cluster.ts';
 import { CookieJar } from './cookies.ts';
 import { type Document, readDocuments } from './document.ts';

@@ -15,7 +15,7 @@
  */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { AddressBook, type IpcacheChanges } from './address-book.ts';
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import { Compiler, type NumberedRule } from './compiler.ts';
 import type { Document } from './document.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';

@@ -2,7 +2,7 @@
  * DNS names with the addresses they were seen to have, and the FQDN selectors of policies that match them. Both are filed
  * under the labels they end in, so that a name is tried on the selectors that it may match and no others.
  */
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import { fqdnRegExp, normalizeName, tailOf, tailsOf } from './fqdn.ts';
 import type { PrefixTable } from './prefix-table.ts';
 

@@ -1,10 +1,10 @@
 /** Kubernetes NetworkPolicy -> rules, as Cilium translates it, or (semantics `kubernetes`) to the letter of the API. */
-import { parsePrefix } from './cidr.ts';
+import { parsePrefix } from './rule/cidr.ts';
 import { cidrReach, inThisCluster, type RuleContext } from './cilium-policy.ts';
 import { NAMESPACE_LABELS, POD_NAMESPACE } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
 import { ANY_PEER, cidrPeer, labelsPeer, type Peer } from './peer.ts';
-import { protocolNumbers } from './protocols.ts';
+import { protocolNumbers } from '../wire/protocols.ts';
 import type { Element, PortSpec, Rule } from './rule.ts';
 import { equals, exists, type LabelSelector, type SelectorDocument, selectorFrom } from './selector.ts';
 

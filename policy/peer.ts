@@ -2,7 +2,7 @@
  * A peer: a set of remote identities, described by labels, by prefixes, or by both.
  * Equal keys mean equal sets, so that a thousand rules about `app=web` share one selector in the cache.
  */
-import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
+import { contains, type Prefix, prefixLabelKey } from './rule/cidr.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
 import { PrefixSet } from './prefix-set.ts';
 import { equals, exists, type LabelSelector, type Requirements, selectorKey, selects } from './selector.ts';

@@ -3,7 +3,7 @@
  * A change only marks pods; `refresh()` gives them their identities.
  */
 import type { AddressBook } from './address-book.ts';
-import { type Prefix, parsePrefix } from './cidr.ts';
+import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import type { Compiler } from './compiler.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity-table.ts';

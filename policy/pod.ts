@@ -3,7 +3,7 @@ import type { Document } from './document.ts';
 import type { LabelFilter } from './label-filter.ts';
 import { CLUSTER, formatLabel, NAMESPACE_LABELS, NAMESPACE_NAME, POD_NAMESPACE, SERVICE_ACCOUNT } from './labels.ts';
 import type { NamedPort } from './port-names.ts';
-import { protocolNumbers } from './protocols.ts';
+import { protocolNumbers } from '../wire/protocols.ts';
 
 export interface PodSpec {
   readonly namespace: string;

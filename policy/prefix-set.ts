@@ -1,5 +1,5 @@
 /** A list of prefixes that says quickly whether one of them holds all of another. */
-import type { Prefix } from './cidr.ts';
+import type { Prefix } from './rule/cidr.ts';
 import { PrefixTree } from './prefix-tree.ts';
 
 export class PrefixSet {

@@ -6,7 +6,7 @@
  * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
  * can tell share an identity. A change re-labels what lies inside the prefix, nothing else.
  */
-import type { Prefix } from './cidr.ts';
+import type { Prefix } from './rule/cidr.ts';
 import { CIDR_GROUP_NAME } from './labels.ts';
 import { cidrLabel, type PrefixReach } from './peer.ts';
 import { PrefixTree } from './prefix-tree.ts';

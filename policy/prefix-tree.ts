@@ -12,7 +12,7 @@
  * So every question walks down at most one node for each bit, however many values there are, and then through its answer.
  * One tree for each family; a value is never undefined. Answers are lists of their own: the tree may change meanwhile.
  */
-import type { Prefix } from './cidr.ts';
+import type { Prefix } from './rule/cidr.ts';
 
 interface Node<V> {
   /** The first `length` bits count, as 32-bit words from the top. */

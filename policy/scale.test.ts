@@ -4,7 +4,7 @@
  */
 import { Session } from 'node:inspector/promises';
 import t from 'tap';
-import { contains, type Prefix, parsePrefix } from './cidr.ts';
+import { contains, type Prefix, parsePrefix } from './rule/cidr.ts';
 import { Cluster } from './cluster.ts';
 import { type Document, readDocuments } from './document.ts';
 import type { PodSpec } from './pod.ts';

@@ -1,5 +1,5 @@
 /** Services and their backends, as far as toServices needs them: peers made of selectors or of addresses. */
-import { parsePrefix } from './cidr.ts';
+import { parsePrefix } from './rule/cidr.ts';
 import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './labels.ts';
 import type { PolicyOptions } from './options.ts';
 import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './peer.ts';

@@ -1,5 +1,5 @@
 /** Checks of the things that peers are written with: selectors, prefixes, names, ICMP types. */
-import { contains, hasHostBits, type Prefix, parsePrefix } from './cidr.ts';
+import { contains, hasHostBits, type Prefix, parsePrefix } from './rule/cidr.ts';
 import { joinPath } from './document-path.ts';
 import { type IcmpFamily, icmpNames, icmpType } from './icmp-types.ts';
 import { parseKey } from './labels.ts';

@@ -2,7 +2,7 @@
 import type { CiliumPort, CiliumPortRule } from './cilium-document.ts';
 import { isServiceName, parsePort } from './port.ts';
 import { quote } from './problems.ts';
-import { EXTENDED_PROTOCOLS } from './protocols.ts';
+import { EXTENDED_PROTOCOLS } from '../wire/protocols.ts';
 import type { Reader } from './reader.ts';
 import type { Check } from './validate-cilium.ts';
 import { checkHttp, checkKafka } from './validate-l7.ts';

@@ -6,14 +6,39 @@ import { isTest, parse, report, sourceFiles } from './source-files.mjs';
 
 const allowed = {
   wire: [],
-  'policy-maps': [],
-  policy: ['policy-maps'],
+  'policy-maps': ['wire'],
+  policy: ['wire', 'policy-maps'],
   'dataplane/native': [],
   dataplane: ['dataplane/native', 'wire', 'policy-maps'],
   l7proxy: ['wire', 'policy-maps'],
   hubble: ['wire'],
-  daemon: ['wire', 'policy-maps', 'policy', 'dataplane', 'dataplane/native', 'l7proxy', 'hubble'],
-  cli: ['wire', 'policy-maps', 'policy', 'dataplane', 'dataplane/native', 'l7proxy', 'hubble'],
+  explain: ['wire', 'policy-maps', 'policy', 'dataplane', 'l7proxy', 'hubble'],
+  linux: ['dataplane/native'],
+  api: ['wire', 'policy'],
+  daemon: [
+    'wire',
+    'policy-maps',
+    'policy',
+    'dataplane',
+    'dataplane/native',
+    'l7proxy',
+    'hubble',
+    'explain',
+    'linux',
+    'api',
+  ],
+  cli: [
+    'wire',
+    'policy-maps',
+    'policy',
+    'dataplane',
+    'dataplane/native',
+    'l7proxy',
+    'hubble',
+    'explain',
+    'linux',
+    'api',
+  ],
 };
 
 /** The longest folder of the table that holds `path`, or its first folder. */

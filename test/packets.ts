@@ -1,13 +1,13 @@
 /** Frames for tests, made with the wire codecs: what a pod's kernel would send, checksums done. */
-import * as ethernet from '../wire/ethernet.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
 import { Frame } from '../wire/frame.ts';
-import * as icmp from '../wire/icmp.ts';
-import * as icmpv6 from '../wire/icmpv6.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import * as ipv6 from '../wire/ipv6.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import * as ipv4 from '../wire/header/ipv4.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete } from '../wire/offload.ts';
-import * as tcp from '../wire/tcp.ts';
-import * as udp from '../wire/udp.ts';
+import * as tcp from '../wire/header/tcp.ts';
+import * as udp from '../wire/header/udp.ts';
 import { ROUTER_MAC, words, type WorldPod } from './dataplane-world.ts';
 
 export interface Ends {

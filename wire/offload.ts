@@ -12,14 +12,14 @@
 import { setU16, u16 } from './bytes.ts';
 import { complement, fold, pseudoHeader, sum } from './checksum.ts';
 import type { Frame } from './frame.ts';
-import * as icmp from './icmp.ts';
-import * as icmpv6 from './icmpv6.ts';
-import * as ipv4 from './ipv4.ts';
-import * as ipv6 from './ipv6.ts';
-import * as sctp from './sctp.ts';
-import * as tcp from './tcp.ts';
-import * as udp from './udp.ts';
-import * as vnet from './virtio-net.ts';
+import * as icmp from './header/icmp.ts';
+import * as icmpv6 from './header/icmpv6.ts';
+import * as ipv4 from './header/ipv4.ts';
+import * as ipv6 from './header/ipv6.ts';
+import * as sctp from './header/sctp.ts';
+import * as tcp from './header/tcp.ts';
+import * as udp from './header/udp.ts';
+import * as vnet from './header/virtio-net.ts';
 
 /** Where the checksum lies in the L4 header, or -1 for protocols without an Internet checksum. */
 export function checksumOffset(protocol: number): number {

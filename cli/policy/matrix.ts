@@ -4,7 +4,7 @@
  * Rows are sources, columns destinations with a port; both ends are judged. A cell is `allow`, `l7` (allowed as far as the
  * request is), or `deny`. Ports are those given, else the container ports of each destination.
  */
-import { protocolName, protocolNumbers } from '../../policy/protocols.ts';
+import { protocolName, protocolNumbers } from '../../wire/protocols.ts';
 import { EXIT, Failure } from '../failure.ts';
 import { printDocument } from '../output.ts';
 import type { Settings } from '../settings.ts';

@@ -4,7 +4,7 @@
  *     {"id":1,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":80,"http":{"method":"GET","path":"/"}}
  */
 import { icmpType } from '../../policy/icmp-types.ts';
-import { ICMP, ICMPV6, protocolNumbers } from '../../policy/protocols.ts';
+import { ICMP, ICMPV6, protocolNumbers } from '../../wire/protocols.ts';
 
 /** One end of a flow: exactly one of pod, ip, entity, labels. */
 export type End =

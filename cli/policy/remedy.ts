@@ -4,7 +4,7 @@
  */
 import { stringify } from 'yaml';
 import { reservedName } from '../../policy/identity.ts';
-import { ICMP, ICMPV6, protocolName } from '../../policy/protocols.ts';
+import { ICMP, ICMPV6, protocolName } from '../../wire/protocols.ts';
 import type { Origin } from '../../policy/rule.ts';
 import type { Query } from './query.ts';
 import type { DirectionAnswer, Peer } from './verdict.ts';

@@ -11,7 +11,7 @@
  *
  * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
  */
-import { parsePrefix } from '../../policy/cidr.ts';
+import { parsePrefix } from '../../policy/rule/cidr.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
 import { HOST, REMOTE_NODE, reservedName } from '../../policy/identity.ts';
 import type { PodSpec } from '../../policy/pod.ts';

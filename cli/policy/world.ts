@@ -12,7 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsePrefix } from '../../policy/cidr.ts';
+import { parsePrefix } from '../../policy/rule/cidr.ts';
 import { Cluster, type EndpointChange } from '../../policy/cluster.ts';
 import type { Document } from '../../policy/document.ts';
 import type { PolicyConfig } from '../../policy/options.ts';

@@ -12,13 +12,13 @@ import { interfaceInfo } from '../../dataplane/native/index.ts';
 import { parse } from '../../dataplane/parse.ts';
 import { VethPort } from '../../dataplane/port-veth.ts';
 import { setI32 } from '../../wire/bytes.ts';
-import * as ethernet from '../../wire/ethernet.ts';
+import * as ethernet from '../../wire/header/ethernet.ts';
 import { Frame } from '../../wire/frame.ts';
-import * as ipv4 from '../../wire/ipv4.ts';
-import * as ipv6 from '../../wire/ipv6.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
 import * as offload from '../../wire/offload.ts';
-import * as tcp from '../../wire/tcp.ts';
-import * as vnet from '../../wire/virtio-net.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 
 /** What is left to others: nothing, the checksum, or both checksum and segments, or segments alone. */
 export type Offload = 'none' | 'checksum' | 'both' | 'segments';

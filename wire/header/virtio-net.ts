@@ -8,7 +8,7 @@
  *
  * `csum start` is counted from the Ethernet header, `csum offset` from `csum start`.
  */
-import { setU16le, u16le } from './bytes.ts';
+import { setU16le, u16le } from '../bytes.ts';
 
 export const VNET_HEADER_BYTES = 10;
 

@@ -5,8 +5,8 @@
  *  0       1   2      4  6           8   9     10       12  16  20
  *  |ver ihl|tos|length|id|flags frag|ttl|proto|checksum|src|dst|options ...
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
-import { complement, sum, update16 } from './checksum.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
+import { complement, sum, update16 } from '../checksum.ts';
 
 export const MIN_HEADER_BYTES = 20;
 export const MAX_HEADER_BYTES = 60;

@@ -14,7 +14,7 @@
  *  5. a first fragment holds the whole chain (RFC 7112), which follows from 1, and nothing of it behind the fragment
  *     header: a later fragment could overlap it, and what follows it, without looking as if it did.
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 40;
 export const MAX_EXTENSION_HEADERS = 8;

@@ -5,7 +5,7 @@
  *  0     2     4                8        12         13    14
  *  |sport|dport|verification tag|checksum|chunk type|flags|chunk length| ...
  */
-import { i32, i32le, setI32, setI32le, setU16, u16 } from './bytes.ts';
+import { i32, i32le, setI32, setI32le, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 12;
 /** Where the checksum lies; no Internet checksum lies there (TCP 16, UDP 6, ICMP 2). */

@@ -6,8 +6,8 @@
  *  |type|code|checksum|identifier|sequence| data, or the packet in error
  *                     |unused    |next MTU|          (type 3, code 4)
  */
-import { complement, sum } from './checksum.ts';
-import { setI32, setU16, u16 } from './bytes.ts';
+import { complement, sum } from '../checksum.ts';
+import { setI32, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 8;
 /** Where the checksum lies in the header. */

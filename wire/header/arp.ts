@@ -4,7 +4,7 @@
  *  0     2     4    5    6  8           14        18          24        28
  *  |htype|ptype|hlen|plen|op|sender MAC |sender IP|target MAC |target IP|
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const PACKET_BYTES = 28;
 export const OP_REQUEST = 1;

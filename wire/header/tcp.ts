@@ -11,7 +11,7 @@
  * where `end` is the end of the header. A visit ends at the end of the list, and at the first option that does not fit
  * (then `optionsAreValid` is false), so it takes at most 40 steps whatever the bytes.
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const MIN_HEADER_BYTES = 20;
 export const MAX_HEADER_BYTES = 60;

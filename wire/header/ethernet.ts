@@ -5,7 +5,7 @@
  *  0        6        12   14
  *  | dst    | src    |type| payload
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 14;
 

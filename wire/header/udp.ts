@@ -4,7 +4,7 @@
  *  0    2    4      6        8
  *  |sport|dport|length|checksum| payload
  */
-import { setU16, u16 } from './bytes.ts';
+import { setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 8;
 /** Where the checksum lies in the header. */

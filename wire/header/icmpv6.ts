@@ -7,7 +7,7 @@
  *                     |MTU (type 2)      |
  *                     |R S O flags (136) | target address (16 bytes) | ND options: type, length in 8 bytes, ...
  */
-import { i32, setI32, setU16, u16 } from './bytes.ts';
+import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 8;
 /** Header and target of a neighbour solicitation or advertisement, without options. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConntrackMap, type TupleFields } from '../policy-maps/conntrack-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
-import { memoryMapper } from '../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import { type PolicyEntry, precedence, PRECEDENCE_ALLOW } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 

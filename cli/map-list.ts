@@ -7,7 +7,7 @@ import { EventRing } from '../policy-maps/event-ring.ts';
 import { FragmentMap } from '../policy-maps/fragment-map.ts';
 import { L7RuleMap } from '../policy-maps/l7-rule-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
-import type { MapFile } from '../policy-maps/map-file.ts';
+import type { MapFile } from '../policy-maps/table/map-file.ts';
 import { MetricsMap } from '../policy-maps/metrics-map.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';

@@ -1,7 +1,7 @@
 /** The pinned maps of an instance, opened read only: no daemon is asked, so this works when both are dead. */
 import { readdirSync } from 'node:fs';
 import { mapFile } from '../dataplane/native/index.ts';
-import type { Mapper } from '../policy-maps/map-file.ts';
+import type { Mapper } from '../policy-maps/table/map-file.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Settings } from './settings.ts';
 

@@ -24,7 +24,7 @@ import {
   type PortKind,
   type PortMap,
 } from '../policy-maps/port-map.ts';
-import { OpenPorts } from './open-ports.ts';
+import { OpenPorts } from '../policy-maps/open-ports.ts';
 
 const RETRY_MS = 500;
 /** All receive rings together; each port has a share of it, within these bounds. */

@@ -25,7 +25,7 @@ import { HostRoutes } from './host-routes.ts';
 import { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import { Numbering } from './numbering.ts';
-import { OpenPorts } from './open-ports.ts';
+import { OpenPorts } from '../policy-maps/open-ports.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { PodReconciler } from './pod-reconciler.ts';
 import { podPort, PortPublisher, type WantedPort } from './port-publisher.ts';

@@ -4,7 +4,7 @@ import t from 'tap';
 import type { Changes, EndpointChange } from '../policy/cluster.ts';
 import { precedence, PRECEDENCE_ALLOW, type PolicyEntry } from '../policy-maps/policy-entry.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { memoryMapper } from '../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import { loadConfig } from './config.ts';
 import { PinnedMaps } from './pinned-maps.ts';
 import { type WantedPort, macWords, PortPublisher, wordsOf } from './port-publisher.ts';

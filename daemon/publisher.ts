@@ -11,7 +11,7 @@
  */
 import type { Changes, EndpointChange } from '../policy/cluster.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import type { MapFullError } from '../policy-maps/map-error.ts';
+import type { MapFullError } from '../policy-maps/table/map-error.ts';
 import { parseCidr as parsePrefix, prefixText } from '../wire/address.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { RuleSetIds } from './rule-set-ids.ts';

@@ -5,8 +5,8 @@
  */
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 
 // --- specification: word numbers, for `config.words[CONFIG_WORLD_GENERATION]`
 export const CONFIG_WORLD_GENERATION = 0;

@@ -16,10 +16,10 @@
  */
 import * as row from './conntrack-row.ts';
 import { ConntrackTable, isSourceHigh, type TupleFields } from './conntrack-table.ts';
-import { hashTableBytes, LIVE } from './hash-row.ts';
+import { hashTableBytes, LIVE } from './table/hash-row.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout, W_CURSOR, W_EVICTIONS, W_EXPIRED, W_HIGH_WATER } from './map-header.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout, W_CURSOR, W_EVICTIONS, W_EXPIRED, W_HIGH_WATER } from './table/map-header.ts';
 import { read64 } from './metrics-map.ts';
 
 export type { TupleFields } from './conntrack-table.ts';

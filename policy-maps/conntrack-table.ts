@@ -7,9 +7,9 @@
  * direct-mapped array (FRONT_SIZE, in this process's heap) whose place is a cheap mix of the key. What it remembers is
  * only a hint: the row must be live and have the very key. Who aims at one place of it gains the 20 ns of the hash.
  */
-import { halfSipHash, halfSipHash3 } from './half-sip-hash.ts';
-import { LIVE } from './hash-row.ts';
-import { HashTable } from './hash-table.ts';
+import { halfSipHash, halfSipHash3 } from './table/half-sip-hash.ts';
+import { LIVE } from './table/hash-row.ts';
+import { HashTable } from './table/hash-table.ts';
 import * as row from './conntrack-row.ts';
 
 // --- implementation

@@ -7,12 +7,12 @@
  * or two. What the accessors read are these copies, which the agent cannot change half way.
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { hashTableBytes, ROW_KEY } from './hash-row.ts';
-import { READ_ATTEMPTS } from './hash-reader.ts';
-import { HashTable } from './hash-table.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
-import { TableMap } from './table-map.ts';
+import { hashTableBytes, ROW_KEY } from './table/hash-row.ts';
+import { READ_ATTEMPTS } from './table/hash-reader.ts';
+import { HashTable } from './table/hash-table.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { TableMap } from './table/table-map.ts';
 
 export const ENDPOINT_CAPACITY = 65535;
 

@@ -12,8 +12,8 @@
  * copies a record out and then looks at `reserved`: if that has come round to the record's place, the copy may be torn
  * and counts as lost. Positions are 32-bit and wrap; a reader must come by once in 2^31 records.
  */
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 
 // --- specification
 export const EVENT_BYTES = 256;

@@ -4,11 +4,11 @@
  */
 import type { TupleFields } from './conntrack-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { ROW_KEY } from './hash-row.ts';
-import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
-import { TableMap } from './table-map.ts';
+import { ROW_KEY } from './table/hash-row.ts';
+import { LruHashTable, lruHashTableBytes } from './table/lru-hash-table.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { TableMap } from './table/table-map.ts';
 
 export const FRAGMENT_CAPACITY = 8192;
 /** How long ports are remembered: RFC 791 and RFC 8200 let reassembly take 15 to 60 s. */

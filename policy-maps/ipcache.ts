@@ -4,11 +4,11 @@
  * The addresses of the moment are few, so the answers given last are kept in a small direct-mapped array with the
  * generation of the table they were found under: as long as nothing is written, an address costs one comparison.
  */
-import { READ_ATTEMPTS } from './hash-reader.ts';
-import { LpmTable, lpmTableBytes } from './lpm-table.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
-import { TableMap } from './table-map.ts';
+import { READ_ATTEMPTS } from './table/hash-reader.ts';
+import { LpmTable, lpmTableBytes } from './table/lpm-table.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { TableMap } from './table/table-map.ts';
 
 export const IPCACHE_CAPACITY = 512000;
 

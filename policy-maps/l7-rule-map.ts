@@ -16,9 +16,17 @@
  */
 import { TextDecoder, TextEncoder } from 'node:util';
 import type { L7RuleSet } from './l7-rules.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_REMOVALS, W_UPDATES } from './map-header.ts';
-import { MapFullError } from './map-error.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import {
+  HEADER_BYTES,
+  type MapLayout,
+  W_COUNT,
+  W_FULL,
+  W_GENERATION,
+  W_REMOVALS,
+  W_UPDATES,
+} from './table/map-header.ts';
+import { MapFullError } from './table/map-error.ts';
 
 /** Default size of the slab: 16 MiB in units of 64 bytes. */
 export const L7_RULE_CAPACITY = 262144;

@@ -2,8 +2,8 @@
  * Packets and bytes by reason and direction, as Cilium's `cilium_metrics`: reason 0 counts what was forwarded, the
  * others are drop reasons. One writer, 64-bit counters in two words; a reader elsewhere takes the high word twice.
  */
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 
 // --- specification
 const REASONS = 256;

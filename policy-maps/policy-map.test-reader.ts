@@ -1,6 +1,6 @@
 // The other thread of policy-map.test.ts: looks up without pause, and reports every answer that mixes two publications.
 import { parentPort, workerData } from 'node:worker_threads';
-import { memoryMapper } from './memory-mapper.ts';
+import { memoryMapper } from './table/memory-mapper.ts';
 import { PolicyMap } from './policy-map.ts';
 
 const { path, buffers, control } = workerData as {

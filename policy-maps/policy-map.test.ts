@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import t from 'tap';
-import { memoryMapper } from './memory-mapper.ts';
+import { memoryMapper } from './table/memory-mapper.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from './policy-entry.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
@@ -21,7 +21,7 @@ import {
   MATCH_NONE,
   MATCH_PROTO_ONLY,
 } from './policy-verdict.ts';
-import { type ReferenceQuery, referenceVerdict } from './reference-tables.ts';
+import { type ReferenceQuery, referenceVerdict } from '../test/tables/reference-tables.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240229);
 t.comment(`seed ${SEED}`);

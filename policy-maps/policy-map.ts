@@ -6,9 +6,9 @@
  * (policy-reader.ts). Before the first publication every lookup answers DROP_NO_POLICY: an endpoint without a policy is
  * closed. A policy that does not fit, or has an entry that cannot be, changes nothing.
  */
-import { MapFullError } from './map-error.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_UPDATES } from './map-header.ts';
+import { MapFullError } from './table/map-error.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_UPDATES } from './table/map-header.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
 import { PolicyReader } from './policy-reader.ts';

@@ -16,8 +16,8 @@
  *  4. The winner's deny drops (181); its auth type, or a greater one of the loser at the same precedence if the
  *     winner's is not explicit, drops (189); its proxy port redirects; else allow.
  */
-import type { MapFile } from './map-file.ts';
-import { HEADER_BYTES, W_GENERATION } from './map-header.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES, W_GENERATION } from './table/map-header.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
 

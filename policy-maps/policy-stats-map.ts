@@ -5,11 +5,11 @@
  * `slotFor` gives a handle: the slot, and 15 bits of the row's generation, so that a handle kept in a conntrack row
  * does not count for whoever got the slot later.
  */
-import { ROW_KEY } from './hash-row.ts';
-import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
-import { TableMap } from './table-map.ts';
+import { ROW_KEY } from './table/hash-row.ts';
+import { LruHashTable, lruHashTableBytes } from './table/lru-hash-table.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { TableMap } from './table/table-map.ts';
 import { addTo, read64 } from './metrics-map.ts';
 
 export const POLICY_STATS_CAPACITY = 65536;

@@ -2,11 +2,11 @@
  * The ports of the dataplane, by index: what the agent asks it to open, and what it needs to know about each. The agent
  * writes; the dataplane looks at `generation` now and then, and reads the rows again when it has moved.
  */
-import { ArrayTable, arrayTableBytes } from './array-table.ts';
+import { ArrayTable, arrayTableBytes } from './table/array-table.ts';
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './map-header.ts';
+import { MapFile, type Mapper } from './table/map-file.ts';
+import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 
 export const PORT_CAPACITY = 4096;
 

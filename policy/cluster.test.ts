@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { memoryMapper } from '../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { contains, hasHostBits, parsePrefix, prefixFromLabelKey, prefixLabelKey } from './rule/cidr.ts';
 import { Cluster, type EndpointChange } from './cluster.ts';

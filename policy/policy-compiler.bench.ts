@@ -10,7 +10,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryMapper } from '../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { Cluster } from './cluster.ts';
 import { type Document, readDocuments } from './document.ts';

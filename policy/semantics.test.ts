@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { memoryMapper } from '../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { type Changes, Cluster, type EndpointChange } from './cluster.ts';
 import { readDocuments } from './document.ts';

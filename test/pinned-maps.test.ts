@@ -14,7 +14,7 @@ import { EventRing } from '../policy-maps/event-ring.ts';
 import { FragmentMap } from '../policy-maps/fragment-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
 import { L7RuleMap } from '../policy-maps/l7-rule-map.ts';
-import type { MapError } from '../policy-maps/map-error.ts';
+import type { MapError } from '../policy-maps/table/map-error.ts';
 import { MetricsMap } from '../policy-maps/metrics-map.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';

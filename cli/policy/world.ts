@@ -20,7 +20,7 @@ import { podFromDocument, type PodSpec } from '../../policy/pod.ts';
 import type { Problem } from '../../policy/problems.ts';
 import { type Origin, policyName } from '../../policy/rule.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
-import { memoryMapper } from '../../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { type Manifest, podsOf } from '../manifest.ts';

@@ -9,7 +9,7 @@ import { Head } from '../../l7proxy/http1-head.ts';
 import { parseRequest } from '../../l7proxy/http1-start-line.ts';
 import { Ipcache } from '../../policy-maps/ipcache.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
-import { memoryMapper } from '../../policy-maps/memory-mapper.ts';
+import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { parseCidr, parseIp } from '../../wire/address.ts';

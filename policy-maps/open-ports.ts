@@ -6,8 +6,8 @@
  * what the pod sends is lost without anybody counting it, and its first ARP or ND request is repeated a second later.
  * The dataplane writes the bits before the generation, so a reader that finds the generation of a row finds its bit.
  */
-import { CONFIG_FIRST_FREE, type ConfigMap } from '../policy-maps/config-map.ts';
-import { PORT_CAPACITY } from '../policy-maps/port-map.ts';
+import { CONFIG_FIRST_FREE, type ConfigMap } from './config-map.ts';
+import { PORT_CAPACITY } from './port-map.ts';
 
 const SEEN_WORD = CONFIG_FIRST_FREE;
 const FIRST_BIT_WORD = SEEN_WORD + 1;

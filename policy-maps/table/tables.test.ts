@@ -8,11 +8,11 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import t from 'tap';
 import { ArrayTable, arrayTableBytes } from './array-table.ts';
-import { EVENT_BYTES, EventReader, EventRing } from './event-ring.ts';
+import { EVENT_BYTES, EventReader, EventRing } from '../event-ring.ts';
 import { halfSipHash, halfSipHash3 } from './half-sip-hash.ts';
 import { hashTableBytes, LIVE, ROW_STATE } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
-import { Ipcache } from './ipcache.ts';
+import { Ipcache } from '../ipcache.ts';
 import { LpmTable, lpmTableBytes } from './lpm-table.ts';
 import { LruHashTable, lruHashTableBytes } from './lru-hash-table.ts';
 import { MapError } from './map-error.ts';
@@ -20,7 +20,13 @@ import { MapFile } from './map-file.ts';
 import { HEADER_BYTES, type MapLayout, W_FREE_HEAD, W_GENERATION, W_HIGH_WATER } from './map-header.ts';
 import { ownerWord } from './map-owner.ts';
 import { memoryMapper } from './memory-mapper.ts';
-import { ReferenceArray, ReferenceHash, ReferenceLpm, ReferenceLru, ReferenceRing } from './reference-tables.ts';
+import {
+  ReferenceArray,
+  ReferenceHash,
+  ReferenceLpm,
+  ReferenceLru,
+  ReferenceRing,
+} from '../../test/tables/reference-tables.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240229);
 t.comment(`seed ${SEED}`);

@@ -2,7 +2,7 @@
  * Slow twins of the tables: obviously right, allocating freely, in memory only. Tests run both under one suite and
  * compare them; nothing else uses these.
  */
-import type { PolicyEntry } from './policy-entry.ts';
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 
 /** Twin of HashTable: refuses a new key when it has `capacity` keys. */
 export class ReferenceHash {

@@ -9,7 +9,7 @@ import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from '../hubble/directory.ts';
 import type { NetworkInterface, PolicyRef, Service } from '../hubble/flow.ts';
 import type { Changes, Cluster, EndpointChange } from '../policy/cluster.ts';
-import { RESERVED_IDENTITIES } from '../policy/identity.ts';
+import { RESERVED_IDENTITIES } from '../policy/identity/identity.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
 const DEPARTED = 1024;

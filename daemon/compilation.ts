@@ -5,9 +5,9 @@
  */
 import { join } from 'node:path';
 import { type Changes, Cluster } from '../policy/cluster.ts';
-import { MemoryIdentityStore, type StoredIdentity } from '../policy/identity.ts';
-import type { PolicyConfig } from '../policy/options.ts';
-import type { Problem } from '../policy/problems.ts';
+import { MemoryIdentityStore, type StoredIdentity } from '../policy/identity/identity.ts';
+import type { PolicyConfig } from '../policy/rule/options.ts';
+import type { Problem } from '../policy/rule/problems.ts';
 import { oneLine } from './problem-board.ts';
 import { StateFile } from './state-file.ts';
 import type { StoreChanges } from './store.ts';

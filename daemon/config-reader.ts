@@ -3,7 +3,7 @@
  * place of each value. It knows nothing of what the options mean to one another.
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { nearest } from '../policy/problems.ts';
+import { nearest } from '../policy/rule/problems.ts';
 import { OPTIONS, type Option } from './config-schema.ts';
 
 /** Option name -> value, maps nested. */

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { PolicyOptions } from '../policy/options.ts';
+import type { PolicyOptions } from '../policy/rule/options.ts';
 import type { AttachMode } from './attachment.ts';
 import { addressFrom, contains, parseAddress, parseCidr } from './cidr.ts';
 import { type ConfigProblem, ConfigReader, type Values } from './config-reader.ts';

@@ -1,6 +1,6 @@
 /** The two ports that belong to no pod: the host's own, and the uplink to everything outside. */
 import { networkInterfaces } from 'node:os';
-import { HOST } from '../policy/identity.ts';
+import { HOST } from '../policy/identity/identity.ts';
 import type { Attacher } from './attacher.ts';
 import { macOf } from './attachment.ts';
 import type { Config } from './config.ts';

@@ -8,8 +8,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { watch as watchFiles } from 'chokidar';
-import type { Document } from '../policy/document.ts';
-import { hasErrors, type Problem } from '../policy/problems.ts';
+import type { Document } from '../policy/document/document.ts';
+import { hasErrors, type Problem } from '../policy/rule/problems.ts';
 import type { ReadManifests } from './manifest-reader.ts';
 import { referenceOf } from './manifest-text.ts';
 import type { SourcedDocument } from './store.ts';

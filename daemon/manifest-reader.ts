@@ -3,10 +3,10 @@
  * pods, which only the agent knows about. A problem has the place of the value that it is about.
  */
 import { isMap, isNode, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
-import { type Document, type Documents, readDocuments } from '../policy/document.ts';
-import type { PolicyConfig } from '../policy/options.ts';
-import type { Problem } from '../policy/problems.ts';
-import { expandWorkload, isWorkload } from './expand.ts';
+import { type Document, type Documents, readDocuments } from '../policy/document/document.ts';
+import type { PolicyConfig } from '../policy/rule/options.ts';
+import type { Problem } from '../policy/rule/problems.ts';
+import { expandWorkload, isWorkload } from '../policy/document/workload.ts';
 import { referenceOf } from './manifest-text.ts';
 import { pathText, type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
 

@@ -1,7 +1,7 @@
 /** Manifests as text and names: what names an object, where each YAML document of a text lies, what a text refers to. */
 import { parseAllDocuments } from 'yaml';
-import { type DocumentKind, readDocuments } from '../policy/document.ts';
-import type { Problem } from '../policy/problems.ts';
+import { type DocumentKind, readDocuments } from '../policy/document/document.ts';
+import type { Problem } from '../policy/rule/problems.ts';
 
 /** What names an object; `namespace` is '' for kinds that have none. */
 export interface Reference {

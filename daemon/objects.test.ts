@@ -12,9 +12,9 @@ import {
 import { requireSpace, spaceProblem, unfilledBytes } from './disk-space.ts';
 import { join } from 'node:path';
 import t from 'tap';
-import { readDocuments } from '../policy/document.ts';
+import { readDocuments } from '../policy/document/document.ts';
 import { loadConfig } from './config.ts';
-import { expandWorkload } from './expand.ts';
+import { expandWorkload } from '../policy/document/workload.ts';
 import { ManifestDirectory } from './manifest-directory.ts';
 import { manifestReader } from './manifest-reader.ts';
 import { referenceOf } from './manifest-text.ts';

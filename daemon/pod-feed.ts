@@ -9,8 +9,8 @@
  * the policy costs. A Pod document wins over a pod of the same name that a workload stands for.
  */
 import type { Cluster } from '../policy/cluster.ts';
-import type { Document } from '../policy/document.ts';
-import { expandWorkload, isWorkload } from './expand.ts';
+import type { Document } from '../policy/document/document.ts';
+import { expandWorkload, isWorkload } from '../policy/document/workload.ts';
 import { type Reference, referenceOf } from './manifest-text.ts';
 import { pathText, type PlanOptions, type PodPlan, planPod, type PodProblem } from './pod-plan.ts';
 import type { PodReconciler } from './pod-reconciler.ts';

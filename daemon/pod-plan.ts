@@ -3,7 +3,7 @@
  * are read and checked here, everything that needs the machine happens later.
  */
 import { isIP } from 'node:net';
-import type { Document } from '../policy/document.ts';
+import type { Document } from '../policy/document/document.ts';
 import { ATTACH_MODES, type AttachMode } from './attachment.ts';
 
 /** Annotations of a Pod that the agent reads. */

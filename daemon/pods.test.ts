@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import t from 'tap';
 import { Cluster } from '../policy/cluster.ts';
-import { type Document, readDocuments } from '../policy/document.ts';
+import { type Document, readDocuments } from '../policy/document/document.ts';
 import type { Attacher } from './attacher.ts';
 import { type AttachmentSpec, hostInterfaceName, isSameSpec, macOf, pairLine, podScript } from './attachment.ts';
 import { loadConfig } from './config.ts';

@@ -2,7 +2,7 @@
  * What is wrong now, by who found it: manifests, the state on disk, policies, pods, publication. A problem stands until its
  * source says otherwise, and is logged when it comes up, not every time it is seen again.
  */
-import type { Problem } from '../policy/problems.ts';
+import type { Problem } from '../policy/rule/problems.ts';
 import type { Log } from './log.ts';
 
 /** All problems of one agent. */

@@ -11,8 +11,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Document } from '../policy/document.ts';
-import { hasErrors, type Problem } from '../policy/problems.ts';
+import type { Document } from '../policy/document/document.ts';
+import { hasErrors, type Problem } from '../policy/rule/problems.ts';
 import type { ReadManifests } from './manifest-reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './manifest-text.ts';
 import { StateFile } from './state-file.ts';

@@ -14,24 +14,24 @@
  * Pure: no clock, no I/O, no randomness. The same objects in any order give the same entries but for the numbers.
  */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { AddressBook, type IpcacheChanges } from './address-book.ts';
+import { AddressBook, type IpcacheChanges } from './identity/address-book.ts';
 import { type Prefix, parsePrefix } from './rule/cidr.ts';
-import { Compiler, type NumberedRule } from './compiler.ts';
-import type { Document } from './document.ts';
+import { Compiler, type NumberedRule } from './compile/compiler.ts';
+import type { Document } from './document/document.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';
-import { HOST, type IdentityStore, INIT, MemoryIdentityStore } from './identity.ts';
-import { type IdentityChanges, IdentityTable } from './identity-table.ts';
-import { LabelFilter } from './label-filter.ts';
-import { formatLabel, LabelSet } from './labels.ts';
-import { NameTable } from './name-table.ts';
-import * as objects from './objects.ts';
-import { completeOptions, type PolicyConfig, type PolicyOptions } from './options.ts';
-import { prefixesOf } from './peer.ts';
-import { type PodSpec, podFromDocument } from './pod.ts';
+import { HOST, type IdentityStore, INIT, MemoryIdentityStore } from './identity/identity.ts';
+import { type IdentityChanges, IdentityTable } from './identity/identity-table.ts';
+import { LabelFilter } from './rule/label-filter.ts';
+import { formatLabel, LabelSet } from './rule/labels.ts';
+import { NameTable } from './identity/name-table.ts';
+import * as objects from './document/objects.ts';
+import { completeOptions, type PolicyConfig, type PolicyOptions } from './rule/options.ts';
+import { prefixesOf } from './rule/peer.ts';
+import { type PodSpec, podFromDocument } from './document/pod.ts';
 import { type NamespaceSpec, PodTable } from './pod-table.ts';
 import { PolicyTable } from './policy-table.ts';
-import type { Problem } from './problems.ts';
-import type { Origin, Policy } from './rule.ts';
+import type { Problem } from './rule/problems.ts';
+import type { Origin, Policy } from './rule/rule.ts';
 import { type EndpointSliceSpec, type ServiceSpec, ServiceTable } from './service-table.ts';
 
 export type { EndpointChange } from './endpoint-table.ts';

@@ -5,12 +5,12 @@
  * shadow made of all. Both are ordinary policies, shared like any.
  */
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
-import type { Compiler } from './compiler.ts';
-import type { DirectionState, EndpointPolicy, Subject } from './endpoint-policy.ts';
-import type { LabelSet } from './labels.ts';
+import type { Compiler } from './compile/compiler.ts';
+import type { DirectionState, EndpointPolicy, Subject } from './compile/endpoint-policy.ts';
+import type { LabelSet } from './rule/labels.ts';
 import type { PolicyTable } from './policy-table.ts';
-import type { Problem } from './problems.ts';
-import { policyName } from './rule.ts';
+import type { Problem } from './rule/problems.ts';
+import { policyName } from './rule/rule.ts';
 
 /** An endpoint as its pod (or the host) gives it. */
 export interface EndpointSpec {

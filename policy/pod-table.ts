@@ -2,15 +2,15 @@
  * Pods and the namespaces they are in; which identity, addresses, port names and endpoint each has.
  * A change only marks pods; `refresh()` gives them their identities.
  */
-import type { AddressBook } from './address-book.ts';
+import type { AddressBook } from './identity/address-book.ts';
 import { type Prefix, parsePrefix } from './rule/cidr.ts';
-import type { Compiler } from './compiler.ts';
+import type { Compiler } from './compile/compiler.ts';
 import type { EndpointTable } from './endpoint-table.ts';
-import type { IdentityTable } from './identity-table.ts';
-import { LabelFilter } from './label-filter.ts';
-import { LabelSet } from './labels.ts';
-import { type PodSpec, podLabels } from './pod.ts';
-import { PrefixSet } from './prefix-set.ts';
+import type { IdentityTable } from './identity/identity-table.ts';
+import { LabelFilter } from './rule/label-filter.ts';
+import { LabelSet } from './rule/labels.ts';
+import { type PodSpec, podLabels } from './document/pod.ts';
+import { PrefixSet } from './rule/prefix-set.ts';
 
 export interface NamespaceSpec {
   readonly name: string;

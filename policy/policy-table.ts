@@ -1,10 +1,10 @@
 /** The policies in force, their rules by subject, and the rules that select an identity. */
-import type { Compiler, NumberedRule } from './compiler.ts';
-import type { LabelSet } from './labels.ts';
-import { labelsPeer, type Peer } from './peer.ts';
-import { type Element, type Policy, policyName, type Rule } from './rule.ts';
-import type { CachedPeer, SelectorUser } from './selector-cache.ts';
-import { selects } from './selector.ts';
+import type { Compiler, NumberedRule } from './compile/compiler.ts';
+import type { LabelSet } from './rule/labels.ts';
+import { labelsPeer, type Peer } from './rule/peer.ts';
+import { type Element, type Policy, policyName, type Rule } from './rule/rule.ts';
+import type { CachedPeer, SelectorUser } from './identity/selector-cache.ts';
+import { selects } from './rule/selector.ts';
 import type { ServiceTable } from './service-table.ts';
 
 /** What the table tells its cluster. */

@@ -1,9 +1,9 @@
 /** Services and their backends, as far as toServices needs them: peers made of selectors or of addresses. */
 import { parsePrefix } from './rule/cidr.ts';
-import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './labels.ts';
-import type { PolicyOptions } from './options.ts';
-import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './peer.ts';
-import { equals, selectorFrom, selects } from './selector.ts';
+import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './rule/labels.ts';
+import type { PolicyOptions } from './rule/options.ts';
+import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './rule/peer.ts';
+import { equals, selectorFrom, selects } from './rule/selector.ts';
 
 export interface ServiceSpec {
   readonly namespace: string;

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { DEFAULT_OPTIONS, type PolicyConfig } from '../../policy/options.ts';
+import { DEFAULT_OPTIONS, type PolicyConfig } from '../../policy/rule/options.ts';
 import { EXIT, Failure } from '../failure.ts';
 
 type Values = Readonly<Record<string, unknown>>;

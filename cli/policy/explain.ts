@@ -1,6 +1,6 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
-import { reservedName } from '../../policy/identity.ts';
-import type { Origin } from '../../policy/rule.ts';
+import { reservedName } from '../../policy/identity/identity.ts';
+import type { Origin } from '../../policy/rule/rule.ts';
 import { printDocument } from '../output.ts';
 import { authName, portText } from '../packet-names.ts';
 import type { Settings } from '../settings.ts';

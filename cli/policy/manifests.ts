@@ -1,9 +1,9 @@
 /** The manifests that the offline commands work on, from files and folders, with everything that is wrong with them. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, readDocuments } from '../../policy/document.ts';
-import type { PolicyConfig } from '../../policy/options.ts';
-import type { Problem } from '../../policy/problems.ts';
+import { type Document, readDocuments } from '../../policy/document/document.ts';
+import type { PolicyConfig } from '../../policy/rule/options.ts';
+import type { Problem } from '../../policy/rule/problems.ts';
 import { Failure } from '../failure.ts';
 import { type Host, readStdin } from '../host.ts';
 

@@ -1,7 +1,7 @@
 /** `sluice policy mapstate`: the entries that a pod's policy map would hold, with the rules behind each. */
 import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
-import { reservedName } from '../../policy/identity.ts';
-import type { Origin } from '../../policy/rule.ts';
+import { reservedName } from '../../policy/identity/identity.ts';
+import type { Origin } from '../../policy/rule/rule.ts';
 import { Failure } from '../failure.ts';
 import { printListing } from '../output.ts';
 import { portText } from '../packet-names.ts';

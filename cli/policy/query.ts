@@ -3,7 +3,7 @@
  *
  *     {"id":1,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":80,"http":{"method":"GET","path":"/"}}
  */
-import { icmpType } from '../../policy/icmp-types.ts';
+import { icmpType } from '../../policy/rule/icmp-types.ts';
 import { ICMP, ICMPV6, protocolNumbers } from '../../wire/protocols.ts';
 
 /** One end of a flow: exactly one of pod, ip, entity, labels. */

@@ -1,7 +1,7 @@
 /** `sluice policy selectors`: which pods and prefixes each selector of the policies means. */
-import { LabelSet } from '../../policy/labels.ts';
-import { holds, labelsPeer, type Peer } from '../../policy/peer.ts';
-import { policyName } from '../../policy/rule.ts';
+import { LabelSet } from '../../policy/rule/labels.ts';
+import { holds, labelsPeer, type Peer } from '../../policy/rule/peer.ts';
+import { policyName } from '../../policy/rule/rule.ts';
 import { printListing } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import type { PolicyWorld } from './world.ts';

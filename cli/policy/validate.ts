@@ -1,5 +1,5 @@
 /** `sluice policy validate`: every problem of every document, for people, editors and CI. */
-import { hasErrors, type Problem } from '../../policy/problems.ts';
+import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import { referenceOf } from '../manifest.ts';
 import { printDocument } from '../output.ts';
 import { reportProblems } from '../problems.ts';

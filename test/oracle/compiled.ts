@@ -2,8 +2,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Changes, Cluster, type EndpointChange } from '../../policy/cluster.ts';
-import { readDocuments } from '../../policy/document.ts';
-import { formatProblem, hasErrors } from '../../policy/problems.ts';
+import { readDocuments } from '../../policy/document/document.ts';
+import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
 import { RemoteRules, viewOf } from '../../l7proxy/http-rules.ts';
 import { Head } from '../../l7proxy/http1-head.ts';
 import { parseRequest } from '../../l7proxy/http1-start-line.ts';

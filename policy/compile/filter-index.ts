@@ -1,0 +1,84 @@
+/**
+ * Filters by the ports they are about: who covers port 443, and where in a range does another filter begin or end?
+ *
+ * Ranges are filed as the aligned blocks that make them up, so that the filters of a port are found in the at most 17
+ * blocks around it.
+ */
+import type { Filter } from './l4-filter.ts';
+import { portBlocks } from '../rule/port-range.ts';
+import type { PortNames } from './port-names.ts';
+
+export class FilterIndex {
+  private readonly filters: readonly Filter[];
+  /** Places in `filters`, by block. */
+  private readonly blocks = new Map<string, number[]>();
+  /** Ports where something begins, or something ended just before, rising; by protocol. */
+  private readonly borders = new Map<number, readonly number[]>();
+
+  /** @param portNames what names mean now */
+  constructor(filters: readonly Filter[], portNames: PortNames) {
+    this.filters = filters;
+    const borders = new Map<number, Set<number>>();
+    filters.forEach((filter, place) => {
+      if (filter.isIcmp) return;
+      const known = borders.get(filter.protocol) ?? new Set();
+      borders.set(filter.protocol, known);
+      for (const [first, last] of rangesOf(filter, portNames)) {
+        known.add(first).add(last + 1);
+        for (const { port, prefix } of portBlocks(first, last))
+          this.file(blockKey(filter.protocol, port, prefix), place);
+      }
+    });
+    for (const [protocol, known] of borders)
+      this.borders.set(
+        protocol,
+        [...known].sort((a, b) => a - b),
+      );
+  }
+
+  private file(key: string, place: number): void {
+    const places = this.blocks.get(key);
+    if (places === undefined) this.blocks.set(key, [place]);
+    else if (places.at(-1) !== place) places.push(place);
+  }
+
+  /** Filters that say something about the port, in their order; a name counts that means the port to anyone. */
+  covering(protocol: number, port: number): Filter[] {
+    const places = [...(this.blocks.get(blockKey(0, 0, 0)) ?? [])];
+    for (let prefix = 0; prefix <= 16; prefix++) {
+      const size = 2 ** (16 - prefix);
+      for (const place of this.blocks.get(blockKey(protocol, port - (port % size), prefix)) ?? []) places.push(place);
+    }
+    return places.sort((a, b) => a - b).map((place) => this.filters[place]);
+  }
+
+  /** Borders within the range: above `first`, at most `last`. */
+  bordersIn(protocol: number, first: number, last: number): number[] {
+    const borders = this.borders.get(protocol) ?? [];
+    const found: number[] = [];
+    for (let i = firstAbove(borders, first); i < borders.length && borders[i] <= last; i++) found.push(borders[i]);
+    return found;
+  }
+}
+
+/** Ports that the filter is about; of a name, those that somebody gives it. */
+function rangesOf({ protocol, port, endPort, name }: Filter, portNames: PortNames): [number, number][] {
+  if (name !== undefined) return portNames.numbersOf(protocol, name).map((number) => [number, number]);
+  return protocol === 0 || port === 0 ? [[0, 65535]] : [[port, endPort]];
+}
+
+function blockKey(protocol: number, port: number, prefix: number): string {
+  return `${protocol}/${port}/${prefix}`;
+}
+
+/** The place of the first number above `limit`. */
+function firstAbove(rising: readonly number[], limit: number): number {
+  let low = 0;
+  let high = rising.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rising[middle] > limit) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

@@ -1,0 +1,327 @@
+/**
+ * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
+ * A document with an error is not returned, so nothing of it can be applied.
+ */
+import { isIP } from 'node:net';
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type Document as YamlDocument,
+  type YAMLError,
+} from 'yaml';
+import type { CiliumRule } from './cilium-document.ts';
+import { ciliumRule, type RuleContext } from './cilium-policy.ts';
+import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
+import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
+import { hasErrors, nearest, type Problem, quote } from '../rule/problems.ts';
+import { type Policy, type PolicyKind, policyName, type Rule } from '../rule/rule.ts';
+import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
+import * as kubernetes from './schema-kubernetes.ts';
+import { Reader } from './reader.ts';
+import type { ObjectShape } from './shape.ts';
+import { validateCiliumPolicy } from '../validate/cilium.ts';
+import { validateNetworkPolicy } from '../validate/network-policy.ts';
+import { checkCidr } from '../validate/peers.ts';
+
+interface KindEntry {
+  readonly shape: ObjectShape;
+  /** `group/version`s that are read; the first is the one to write. */
+  readonly apiVersions: readonly string[];
+  readonly namespaced: boolean;
+}
+
+const workload: KindEntry = { shape: kubernetes.WORKLOAD, apiVersions: ['apps/v1'], namespaced: true };
+
+const KINDS = {
+  Namespace: { shape: kubernetes.NAMESPACE, apiVersions: ['v1'], namespaced: false },
+  Pod: { shape: kubernetes.POD, apiVersions: ['v1'], namespaced: true },
+  Deployment: workload,
+  ReplicaSet: workload,
+  StatefulSet: workload,
+  DaemonSet: workload,
+  Service: { shape: kubernetes.SERVICE, apiVersions: ['v1'], namespaced: true },
+  EndpointSlice: { shape: kubernetes.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
+  Endpoints: { shape: kubernetes.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
+  Node: { shape: kubernetes.NODE, apiVersions: ['v1'], namespaced: false },
+  NetworkPolicy: { shape: kubernetes.NETWORK_POLICY, apiVersions: ['networking.k8s.io/v1'], namespaced: true },
+  CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
+  CiliumClusterwideNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
+  CiliumCIDRGroup: { shape: CIDR_GROUP, apiVersions: ['cilium.io/v2', 'cilium.io/v2alpha1'], namespaced: false },
+} as const satisfies Record<string, KindEntry>;
+
+export type DocumentKind = keyof typeof KINDS;
+
+export interface Document {
+  readonly kind: DocumentKind;
+  readonly apiVersion: string;
+  /** '' when the kind has none; `default` when it has one and the document does not say. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** The whole object as plain values. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the kinds differ too much; readers cast to what they know
+  readonly object: Record<string, any>;
+  /** The rules, for the three policy kinds. */
+  readonly policy?: Policy;
+}
+
+export interface Documents {
+  readonly documents: Document[];
+  readonly problems: Problem[];
+}
+
+/**
+ * Reads all documents of a text.
+ * @param file the name that problems carry
+ * @returns the documents without errors, and every problem; never throws on bad input
+ */
+export function readDocuments(text: string, file: string, config: PolicyConfig = {}): Documents {
+  const lines = new LineCounter();
+  const documents: Document[] = [];
+  const problems: Problem[] = [];
+  const options = completeOptions(config);
+  for (const yaml of parseAllDocuments(text.replace(/^\uFEFF/, ''), {
+    lineCounter: lines,
+    merge: false,
+    logLevel: 'silent',
+  })) {
+    if (!('contents' in yaml)) continue;
+    const found = syntaxProblems(yaml, lines, file);
+    problems.push(...found);
+    if (hasErrors(found) || yaml.contents === null || isEmpty(yaml.contents)) continue;
+    for (const node of unfold(yaml.contents)) {
+      const reader = new Reader(yaml, lines, file);
+      const document = readDocument(node, reader, { options, file });
+      problems.push(...reader.problems.sort(byPlace));
+      if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
+    }
+  }
+  return { documents, problems };
+}
+
+/** More of one document help nobody: they follow from the first. */
+const SYNTAX_PROBLEMS_MAX = 20;
+/** What the yaml package passes on when a document nests deeper than the stack. */
+const STACK_EXCEEDED = 'Maximum call stack size exceeded';
+
+function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {
+  const toProblem =
+    (severity: 'error' | 'warning') =>
+    (error: YAMLError): Problem => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      const place = { file, line: Math.max(1, line), column: Math.max(1, col), path: '' };
+      const hint = { hint: 'check the indentation; a line --- stands between two documents' };
+      const message = `read YAML: ${syntaxSentence(error)}`;
+      return { ...place, severity, message, code: 'syntax', ...(error.code === 'DUPLICATE_KEY' && hint) };
+    };
+  const errors = leadingErrors(yaml.errors);
+  const told = errors.slice(0, SYNTAX_PROBLEMS_MAX).map(toProblem('error'));
+  const more = errors.length - told.length;
+  if (more > 0) told.push({ ...told[told.length - 1], message: `read YAML: ${more} more errors follow` });
+  return [...told, ...yaml.warnings.map(toProblem('warning'))];
+}
+
+/** The first error of each place; of a document that is too deep the place alone: it has one error for each level. */
+function leadingErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
+  const deep = errors.find(({ message }) => message.startsWith(STACK_EXCEEDED));
+  if (deep !== undefined) return [deep];
+  const places = new Set<number>();
+  return errors.filter(({ pos: [at] }) => !places.has(at) && places.add(at));
+}
+
+function syntaxSentence({ code, message }: YAMLError): string {
+  if (code === 'DUPLICATE_KEY') return 'found a key that is there already, wanted each once';
+  if (message.startsWith(STACK_EXCEEDED)) return 'found brackets or indentation nested too deeply';
+  return message.split(' at line ')[0].split('\n')[0];
+}
+
+/** Nothing but comments. */
+function isEmpty(node: Node): boolean {
+  return isScalar(node) && node.value === null;
+}
+
+/** The objects of a `List` or `XList`, or the node itself. */
+function unfold(node: Node): Node[] {
+  const kind = scalarField(node, 'kind');
+  if (kind === undefined || !kind.endsWith('List') || !isMap(node)) return [node];
+  const items = node.get('items', true);
+  return isSeq(items) ? (items.items as Node[]) : [node];
+}
+
+function scalarField(node: Node, name: string): string | undefined {
+  const value = isMap(node) ? node.get(name, true) : undefined;
+  return isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
+}
+
+/** What every kind has, if its author did not forget. */
+interface Header {
+  readonly apiVersion?: string;
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+}
+
+interface ReadContext {
+  readonly options: PolicyOptions;
+  readonly file: string;
+}
+
+function readDocument(node: Node, reader: Reader, context: ReadContext): Document | undefined {
+  const kind = scalarField(node, 'kind');
+  if (!isMap(node) || kind === undefined) {
+    reader.read(node, { kind: 'any' }, '');
+    reader.problem(
+      '',
+      'no-kind',
+      `read document: found ${isMap(node) ? 'no kind' : 'no map'}, wanted a Kubernetes object`,
+    );
+    return undefined;
+  }
+  if (!Object.hasOwn(KINDS, kind)) {
+    unknownKind(kind, node, reader);
+    return undefined;
+  }
+  const entry: KindEntry = KINDS[kind as DocumentKind];
+  reader.documentName = policyName({ kind, ...writtenName(node, entry.namespaced) });
+  const object = reader.read(node, entry.shape, '') as (Document['object'] & Header) | undefined;
+  if (object === undefined) return undefined;
+  checkVersion(object.apiVersion, entry, reader);
+  const metadata = object.metadata ?? {};
+  const namespace = entry.namespaced ? (metadata.namespace ?? 'default') : '';
+  checkNames(metadata, entry, reader);
+  const document: Document = {
+    kind: kind as DocumentKind,
+    apiVersion: object.apiVersion ?? '',
+    namespace,
+    name: metadata.name ?? '',
+    labels: metadata.labels ?? {},
+    annotations: metadata.annotations ?? {},
+    file: context.file,
+    line: reader.position('').line,
+    object,
+  };
+  return finish(document, reader, context);
+}
+
+function byPlace(a: Problem, b: Problem): number {
+  return a.line - b.line || a.column - b.column;
+}
+
+/** Names as they are written, for problems. */
+function writtenName(node: Node, namespaced: boolean): { namespace: string; name: string } {
+  const metadata = isMap(node) ? node.get('metadata', true) : undefined;
+  const namespace = namespaced ? (scalarField(metadata as Node, 'namespace') ?? 'default') : '';
+  return { namespace, name: scalarField(metadata as Node, 'name') ?? '' };
+}
+
+function unknownKind(kind: string, node: Node, reader: Reader): void {
+  reader.read(node, { kind: 'any' }, '');
+  const near = nearest(kind, Object.keys(KINDS));
+  const known = Object.keys(KINDS).join(', ');
+  const message = `read document: found kind ${quote(kind)}, wanted one of ${known}`;
+  if (near === undefined) reader.warn('kind', 'unknown-kind', message, 'it is skipped');
+  else reader.problem('kind', 'unknown-kind', message, `did you mean ${near}?`);
+}
+
+function checkVersion(version: string | undefined, { apiVersions }: KindEntry, reader: Reader): void {
+  if (version === undefined || apiVersions.includes(version)) return;
+  reader.problem(
+    'apiVersion',
+    'api-version',
+    `read document: found apiVersion ${quote(version)}, wanted ${apiVersions[0]}`,
+  );
+}
+
+function checkNames(metadata: { name?: string; namespace?: string }, { namespaced }: KindEntry, reader: Reader): void {
+  const name = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+  for (const field of ['name', 'namespace'] as const) {
+    const text = metadata[field];
+    if (text === undefined || name.test(text)) continue;
+    reader.problem(
+      `metadata.${field}`,
+      'name',
+      `read ${field}: found ${quote(text)}, wanted lower-case letters, digits, '-' and '.'`,
+    );
+  }
+  if (!namespaced && metadata.namespace !== undefined) {
+    reader.warn(
+      'metadata.namespace',
+      'cluster-scoped',
+      `read namespace: found ${quote(metadata.namespace)}, wanted none: this kind has no namespace`,
+      'it is ignored',
+    );
+  }
+}
+
+/** Checks and converts what only some kinds have. */
+function finish(document: Document, reader: Reader, context: ReadContext): Document {
+  switch (document.kind) {
+    case 'NetworkPolicy': {
+      const { spec = {} } = document.object as { spec?: NetworkPolicySpec };
+      validateNetworkPolicy(spec, reader);
+      return withRules(document, reader, context, (rules) => [networkPolicyRule(spec, rules)]);
+    }
+    case 'CiliumNetworkPolicy':
+    case 'CiliumClusterwideNetworkPolicy': {
+      const { spec, specs } = document.object as { spec?: CiliumRule; specs?: readonly CiliumRule[] };
+      const isClusterwide = document.namespace === '';
+      validateCiliumPolicy(document.object, {
+        reader,
+        options: context.options,
+        isClusterwide,
+        namespace: document.namespace,
+      });
+      return withRules(document, reader, context, (rules) => [
+        ...(spec === undefined ? [] : [ciliumRule(spec, 'spec', rules)]),
+        ...(specs ?? []).map((rule, i) => ciliumRule(rule, `specs[${i}]`, rules)),
+      ]);
+    }
+    case 'CiliumCIDRGroup': {
+      const { spec } = document.object as { spec?: { externalCIDRs?: string[] } };
+      spec?.externalCIDRs?.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
+      return document;
+    }
+    default:
+      return document;
+  }
+}
+
+function checkGroupCidr(text: string, path: string, reader: Reader): void {
+  // A group may hold single addresses, which policies may not.
+  if (isPlainAddress(text)) return;
+  checkCidr(text, path, reader);
+}
+
+function isPlainAddress(text: string): boolean {
+  return !text.includes('%') && isIP(text) !== 0;
+}
+
+function withRules(
+  document: Document,
+  reader: Reader,
+  { options }: ReadContext,
+  convert: (context: RuleContext) => Rule[],
+): Document {
+  if (hasErrors(reader.problems)) return document;
+  const { kind, namespace, name, file } = document;
+  const origin = (path: string) => ({ kind, namespace, name, path, file, line: reader.position(path).line });
+  const policy: Policy = {
+    kind: kind as PolicyKind,
+    namespace,
+    name,
+    audit: document.annotations['sluice.io/audit'] === 'true',
+    rules: convert({ options, namespace, origin }),
+  };
+  return { ...document, policy };
+}

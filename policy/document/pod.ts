@@ -1,0 +1,100 @@
+/** A pod as the compiler wants it, from the object that describes it; and the labels that make its identity. */
+import type { Document } from './document.ts';
+import type { LabelFilter } from '../rule/label-filter.ts';
+import {
+  CLUSTER,
+  formatLabel,
+  NAMESPACE_LABELS,
+  NAMESPACE_NAME,
+  POD_NAMESPACE,
+  SERVICE_ACCOUNT,
+} from '../rule/labels.ts';
+import type { NamedPort } from '../compile/port-names.ts';
+import { protocolNumbers } from '../../wire/protocols.ts';
+
+export interface PodSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount?: string;
+  readonly namedPorts?: readonly NamedPort[];
+  readonly nodeName?: string;
+  /** The number of its endpoint here; 0 = it runs on another node (its policy is not compiled). */
+  readonly endpointId: number;
+  readonly ips: readonly string[];
+  /** Its would-be drops pass with verdict AUDIT. */
+  readonly audit?: boolean;
+  /** It lives in its node's network namespace: its addresses are the node's. */
+  readonly hostNetwork?: boolean;
+}
+
+interface Container {
+  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
+}
+
+interface PodObject {
+  readonly spec?: {
+    readonly serviceAccountName?: string;
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly containers?: readonly Container[];
+  };
+  readonly status?: { readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[] };
+}
+
+/** Reads a Pod document. @param endpointId 0 = not local */
+export function podFromDocument(document: Document, endpointId: number): PodSpec {
+  const { spec = {}, status = {} } = document.object as PodObject;
+  const ips = (status.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip !== undefined);
+  if (ips.length === 0 && status.podIP !== undefined) ips.push(status.podIP);
+  return {
+    namespace: document.namespace,
+    name: document.name,
+    labels: document.labels,
+    serviceAccount: spec.serviceAccountName ?? 'default',
+    namedPorts: namedPorts(spec.containers ?? []),
+    ...(spec.nodeName !== undefined && { nodeName: spec.nodeName }),
+    endpointId,
+    ips,
+    audit: document.annotations['sluice.io/audit'] === 'true',
+    hostNetwork: spec.hostNetwork === true,
+  };
+}
+
+/** The first container that gives a name (and protocol) a number wins. */
+function namedPorts(containers: readonly Container[]): NamedPort[] {
+  const ports = new Map<string, NamedPort>();
+  for (const { name, containerPort, protocol = 'TCP' } of containers.flatMap((container) => container.ports ?? [])) {
+    if (name === undefined) continue;
+    const [number] = protocolNumbers(protocol);
+    const key = `${number}/${name.toLowerCase()}`;
+    if (!ports.has(key)) ports.set(key, { name: name.toLowerCase(), protocol: number, port: containerPort });
+  }
+  return [...ports.values()];
+}
+
+/** Labels that say where a pod is, which its author does not get to say. */
+const PLACES: ReadonlySet<string> = new Set([POD_NAMESPACE, SERVICE_ACCOUNT, CLUSTER]);
+
+/** The labels of the pod's identity but for `cidr:` ones. @param namespaceLabels undefined = the namespace is not known */
+export function podLabels(
+  pod: PodSpec,
+  namespaceLabels: Readonly<Record<string, string>> | undefined,
+  { filter, clusterName }: { filter: LabelFilter; clusterName: string },
+): string[] {
+  const texts: string[] = [];
+  const add = (key: string, value: string): void => {
+    if (filter.keeps('k8s', key)) texts.push(formatLabel('k8s', key, value));
+  };
+  for (const key in pod.labels) {
+    if (!key.startsWith(NAMESPACE_LABELS) && !PLACES.has(key)) add(key, pod.labels[key]);
+  }
+  for (const key in namespaceLabels) {
+    if (key !== NAMESPACE_NAME) add(NAMESPACE_LABELS + key, namespaceLabels[key]);
+  }
+  add(NAMESPACE_LABELS + NAMESPACE_NAME, pod.namespace);
+  add(POD_NAMESPACE, pod.namespace);
+  add(SERVICE_ACCOUNT, pod.serviceAccount ?? 'default');
+  add(CLUSTER, clusterName);
+  return texts;
+}

@@ -1,0 +1,209 @@
+/**
+ * What is known about each prefix, and which labels follow: the source of ipcache entries other than the pods'.
+ *
+ * A prefix is interesting when a policy names it, a CIDR group holds it, a name resolved to it, or a node or the API
+ * server has it. Its labels are the union of what is said about it, of the groups of the prefixes around it, and of one
+ * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
+ * can tell share an identity. A change re-labels what lies inside the prefix, nothing else.
+ */
+import type { Prefix } from '../rule/cidr.ts';
+import { CIDR_GROUP_NAME } from '../rule/labels.ts';
+import { cidrLabel, type PrefixReach } from '../rule/peer.ts';
+import { PrefixTree } from '../rule/prefix-tree.ts';
+
+export interface NodeFact {
+  readonly isLocal: boolean;
+  /** `node:` labels, when nodes may be selected by label. */
+  readonly labels: readonly string[];
+}
+
+interface Entry {
+  readonly prefix: Prefix;
+  /** Rules of policies that name it; those whose peers may be nodes or pods, apart. */
+  uses: number;
+  nodeUses: number;
+  podUses: number;
+  readonly groups: Map<string, readonly string[]>;
+  readonly names: Set<string>;
+  /** Nodes that claim the address, by name. */
+  readonly nodes: Map<string, NodeFact>;
+  isApiServer: boolean;
+}
+
+export class PrefixTable {
+  private readonly entries = new Map<string, Entry>();
+  private readonly tree = new PrefixTree<Entry>();
+  private readonly dirty = new Set<string>();
+  private podPrefixes: Prefix[] = [];
+  private readonly groupReach: PrefixReach;
+
+  /** @param groupReach what besides the outside world carries the labels of the groups around it */
+  constructor(groupReach: PrefixReach) {
+    this.groupReach = groupReach;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  use(prefix: Prefix, reach: PrefixReach): void {
+    this.count(prefix, reach, 1);
+  }
+
+  unuse(prefix: Prefix, reach: PrefixReach): void {
+    this.count(prefix, reach, -1);
+  }
+
+  private count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
+    const entry = this.at(prefix);
+    const before = labelUses(entry);
+    const podsBefore = entry.podUses > 0;
+    entry.uses += by;
+    if (reach.nodes) entry.nodeUses += by;
+    if (reach.pods) entry.podUses += by;
+    if (labelUses(entry) !== before) this.touchInside(entry);
+    if (entry.podUses > 0 !== podsBefore) this.podPrefixes.push(prefix);
+    this.dropIfIdle(entry);
+  }
+
+  /** @param labels of the group, as `cidrgroup:` labels; undefined = the prefix left the group */
+  setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
+    const entry = this.at(prefix);
+    if (labels === undefined) entry.groups.delete(name);
+    else entry.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
+    this.touchInside(entry);
+    if (this.groupReach.pods) this.podPrefixes.push(prefix);
+    this.dropIfIdle(entry);
+  }
+
+  /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
+  setName(prefix: Prefix, pattern: string, belongs: boolean): void {
+    const entry = this.at(prefix);
+    if (belongs) entry.names.add(pattern);
+    else entry.names.delete(pattern);
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  /** @param fact undefined = the node has the address no more */
+  setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
+    const entry = this.at(prefix);
+    if (fact === undefined) entry.nodes.delete(name);
+    else entry.nodes.set(name, fact);
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  setApiServer(prefix: Prefix, isApiServer: boolean): void {
+    const entry = this.at(prefix);
+    entry.isApiServer = isApiServer;
+    this.dirty.add(prefix.text);
+    this.dropIfIdle(entry);
+  }
+
+  /** Prefixes whose labels may have changed since the last call. */
+  takeDirty(): string[] {
+    const dirty = [...this.dirty];
+    this.dirty.clear();
+    return dirty;
+  }
+
+  /** Prefixes of which the pods inside may have other labels than at the last call. */
+  takePodPrefixes(): Prefix[] {
+    const changed = this.podPrefixes;
+    this.podPrefixes = [];
+    return changed;
+  }
+
+  /** What is said of the prefix; undefined when nothing is (then it has no identity of its own). */
+  describe(text: string): PrefixDescription | undefined {
+    const entry = this.entries.get(text);
+    if (entry === undefined || isBare(entry)) return undefined;
+    const lineage = this.lineage(entry.prefix);
+    const groups = groupsOf(lineage);
+    return {
+      prefix: entry.prefix,
+      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
+      nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.groupReach.nodes ? groups : [])],
+      node: nodeOf(entry),
+      isApiServer: entry.isApiServer,
+    };
+  }
+
+  /** What a pod at this address carries for the rules about prefixes that may be about pods. */
+  podLabels(address: Prefix): string[] {
+    const lineage = this.lineage(address);
+    return [...cidrLabelOf(lineage, 'podUses'), ...(this.groupReach.pods ? groupsOf(lineage) : [])];
+  }
+
+  /** What is known of the prefix and of those around it, inside out. */
+  private lineage(prefix: Prefix): Entry[] {
+    return this.tree.around(prefix).reverse();
+  }
+
+  private at(prefix: Prefix): Entry {
+    const known = this.entries.get(prefix.text);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      prefix,
+      uses: 0,
+      nodeUses: 0,
+      podUses: 0,
+      groups: new Map(),
+      names: new Set(),
+      nodes: new Map(),
+      isApiServer: false,
+    };
+    this.entries.set(prefix.text, entry);
+    this.tree.set(prefix, entry);
+    this.dirty.add(prefix.text);
+    return entry;
+  }
+
+  private touchInside({ prefix }: Entry): void {
+    for (const { prefix: inner } of this.tree.inside(prefix)) this.dirty.add(inner.text);
+  }
+
+  private dropIfIdle(entry: Entry): void {
+    if (!isBare(entry)) return;
+    this.entries.delete(entry.prefix.text);
+    this.tree.delete(entry.prefix);
+    this.dirty.add(entry.prefix.text);
+  }
+}
+
+export interface PrefixDescription {
+  readonly prefix: Prefix;
+  /** `cidr:`, `cidrgroup:` and `fqdn:` labels, if it is of the outside world. */
+  readonly labels: readonly string[];
+  /** Those that it carries if it is a node. */
+  readonly nodeLabels: readonly string[];
+  readonly node: NodeFact | undefined;
+  readonly isApiServer: boolean;
+}
+
+/** Nothing is said of it by itself. */
+function isBare({ uses, groups, names, nodes, isApiServer }: Entry): boolean {
+  return uses === 0 && groups.size === 0 && names.size === 0 && nodes.size === 0 && !isApiServer;
+}
+
+/** Of nodes that claim the same address this one, else the first by name: whatever order they came in. */
+function nodeOf({ nodes }: Entry): NodeFact | undefined {
+  const byName = [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fact]) => fact);
+  return byName.find(({ isLocal }) => isLocal) ?? byName[0];
+}
+
+/** Which of the counts are above zero: when that changes, labels inside may. */
+function labelUses({ uses, nodeUses, podUses }: Entry): number {
+  return (uses > 0 ? 1 : 0) | (nodeUses > 0 ? 2 : 0) | (podUses > 0 ? 4 : 0);
+}
+
+/** The label of the nearest prefix, itself or around it, that is named so; none when there is none. */
+function cidrLabelOf(lineage: readonly Entry[], kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
+  const nearest = lineage.find((around) => around[kind] > 0);
+  return nearest === undefined ? [] : [cidrLabel(nearest.prefix)];
+}
+
+function groupsOf(lineage: readonly Entry[]): string[] {
+  return lineage.flatMap(({ groups }) => [...groups.values()].flat());
+}

@@ -7,8 +7,8 @@
  *     PcapPort <--frame-- main thread <----frame------ RelayPort.flush
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { type Arena, BATCH_FRAMES, type Batch } from '../dataplane/arena.ts';
-import { PORT_PCAP, type PortOptions, QueueingPort } from '../dataplane/port.ts';
+import { type Arena, BATCH_FRAMES, type Batch } from '../dataplane/port/arena.ts';
+import { PORT_PCAP, type PortOptions, QueueingPort } from '../dataplane/port/port.ts';
 import type { PortEntry } from '../policy-maps/port-map.ts';
 import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 

@@ -8,12 +8,12 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Arena } from '../dataplane/arena.ts';
+import type { Arena } from '../dataplane/port/arena.ts';
 import { closeFd, interfaceInfo, mapFile, type Poller } from '../dataplane/native/index.ts';
-import { PORT_PCAP, type Port } from '../dataplane/port.ts';
-import { TapPort } from '../dataplane/port-tap.ts';
-import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../dataplane/port-table.ts';
-import { VethPort } from '../dataplane/port-veth.ts';
+import { PORT_PCAP, type Port } from '../dataplane/port/port.ts';
+import { TapPort } from '../dataplane/port/tap.ts';
+import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../dataplane/port/table.ts';
+import { VethPort } from '../dataplane/port/veth.ts';
 import type { Uplinks } from '../dataplane/uplink.ts';
 import type { ConfigMap } from '../policy-maps/config-map.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';

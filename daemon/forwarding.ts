@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { isMainThread, type MessagePort, workerData } from 'node:worker_threads';
-import { Arena, Batch } from '../dataplane/arena.ts';
+import { Arena, Batch } from '../dataplane/port/arena.ts';
 import { Dataplane } from '../dataplane/assemble.ts';
 import { MAX_BATCH_FRAMES, monotonicMs, Poller } from '../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT, CONFIG_DATAPLANE_PID } from '../policy-maps/config-map.ts';

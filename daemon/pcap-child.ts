@@ -2,8 +2,8 @@
  * The process that holds the pcap ports of a dataplane (pcap-server.ts): opens interfaces and moves frames, until the
  * dataplane hangs up.
  */
-import { Arena, Batch, MAX_FRAME_BYTES } from '../dataplane/arena.ts';
-import { PcapPort } from '../dataplane/port-pcap.ts';
+import { Arena, Batch, MAX_FRAME_BYTES } from '../dataplane/port/arena.ts';
+import { PcapPort } from '../dataplane/port/pcap.ts';
 import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 import type { PcapMessage } from './forwarding-pcap.ts';
 

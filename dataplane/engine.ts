@@ -37,7 +37,7 @@ import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
 import { CONSUMED, type Identifier, IDENTITY_WORLD } from './identify.ts';
 import { parse, PROTO_ICMP, PROTO_TCP } from './parse.ts';
-import { type PortTable, ROLE_HOST, ROLE_POD } from './port-table.ts';
+import { type PortTable, ROLE_HOST, ROLE_POD } from './port/table.ts';
 import type { Recorder } from './record.ts';
 import { HELD, type StreamProxy } from './redirect.ts';
 import type { Tracker } from './track.ts';

@@ -8,7 +8,7 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
-import { emitPackets } from './port-segment.ts';
+import { emitPackets } from './port/segment.ts';
 import type { StreamProxy } from './redirect.ts';
 
 const CLIENT = '10.0.0.2';

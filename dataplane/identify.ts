@@ -23,7 +23,7 @@ import {
 } from '../wire/reasons.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
 import { PROTO_ICMPV6 } from './parse.ts';
-import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port-table.ts';
+import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
 
 /** A step that ended the frame well: answered, learnt from, or nobody's business. Not a drop. */

@@ -21,10 +21,10 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
-import { type Arena, MAX_FRAME_BYTES } from './arena.ts';
+import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
 import { PROTO_TCP } from './parse.ts';
-import type { PortTable } from './port-table.ts';
+import type { PortTable } from './port/table.ts';
 import type { Tracker } from './track.ts';
 
 const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo

@@ -22,7 +22,7 @@ import {
   reopen,
 } from './conntrack.ts';
 import { isIcmpError, PROTO_TCP } from './parse.ts';
-import { type PortTable, ROLE_POD } from './port-table.ts';
+import { type PortTable, ROLE_POD } from './port/table.ts';
 import { QuotedTuple } from './related.ts';
 import type { Decision } from './verdict.ts';
 

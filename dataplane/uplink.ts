@@ -2,14 +2,14 @@
  * Ports behind which there are strangers: the uplink and the host. There the next hop's MAC has to be found out
  * (neighbor-table.ts), and frames may have to wait for it. A pod's MAC is known, so pods never come here.
  */
-import type { Arena } from './arena.ts';
+import type { Arena } from './port/arena.ts';
 import { Frame } from '../wire/frame.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 import { emitRequest } from './neighbor.ts';
 import { NeighborTable } from './neighbor-table.ts';
-import type { PortTable } from './port-table.ts';
+import type { PortTable } from './port/table.ts';
 
 const V4_MAPPED = 0xffff;
 

@@ -4,11 +4,11 @@
  * another.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Arena, Batch } from '../dataplane/arena.ts';
+import { Arena, Batch } from '../dataplane/port/arena.ts';
 import { Dataplane, type EngineMaps } from '../dataplane/assemble.ts';
 import { mapFile } from '../dataplane/native/index.ts';
-import { MemoryPort } from '../dataplane/port-memory.ts';
-import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../dataplane/port-table.ts';
+import { MemoryPort } from './port/memory.ts';
+import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../dataplane/port/table.ts';
 import type { StreamProxy } from '../dataplane/redirect.ts';
 import { ConfigMap } from '../policy-maps/config-map.ts';
 import { ConntrackMap } from '../policy-maps/conntrack-map.ts';

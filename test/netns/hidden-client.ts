@@ -7,10 +7,10 @@
  */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { Arena, Batch } from '../../dataplane/arena.ts';
+import { Arena, Batch } from '../../dataplane/port/arena.ts';
 import { interfaceInfo } from '../../dataplane/native/index.ts';
 import { parse } from '../../dataplane/parse.ts';
-import { VethPort } from '../../dataplane/port-veth.ts';
+import { VethPort } from '../../dataplane/port/veth.ts';
 import { setI32 } from '../../wire/bytes.ts';
 import * as ethernet from '../../wire/header/ethernet.ts';
 import { Frame } from '../../wire/frame.ts';

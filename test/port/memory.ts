@@ -4,8 +4,8 @@
  *
  * Two more modes for benches: `repeat` hands out the inbox over and over, `isDiscarding` only counts what is sent.
  */
-import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from './arena.ts';
-import { PORT_MEMORY, type PortOptions, QueueingPort } from './port.ts';
+import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from '../../dataplane/port/arena.ts';
+import { PORT_MEMORY, type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
 
 const VNET_HEADER_BYTES = 10;
 

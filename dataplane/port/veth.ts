@@ -1,8 +1,8 @@
 /** The host end of a veth pair, or any other existing interface, as a port: an AF_PACKET socket. */
 import type { Arena } from './arena.ts';
-import * as native from './native/index.ts';
+import * as native from '../native/index.ts';
 import { PORT_VETH, type PortOptions } from './port.ts';
-import { KernelPort } from './port-kernel.ts';
+import { KernelPort } from './kernel.ts';
 
 export interface VethPortOptions extends PortOptions {
   /** Namespace that has the interface `name`; default the caller's. */

@@ -4,27 +4,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
-import * as bytesOf from '../wire/bytes.ts';
-import { complement, fold, pseudoHeader, sum } from '../wire/checksum.ts';
-import * as ipv4 from '../wire/header/ipv4.ts';
-import * as ipv6 from '../wire/header/ipv6.ts';
-import { readPcapng } from '../wire/pcapng.ts';
-import { type Packet, writePcap } from '../wire/pcap.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import * as udp from '../wire/header/udp.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
+import * as bytesOf from '../../wire/bytes.ts';
+import { complement, fold, pseudoHeader, sum } from '../../wire/checksum.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
+import { readPcapng } from '../../wire/pcapng.ts';
+import { type Packet, writePcap } from '../../wire/pcap.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as udp from '../../wire/header/udp.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 import { Arena, BATCH_FRAMES, Batch, HEADROOM_BYTES, MAX_FRAME_BYTES, SLOT_STRIDE } from './arena.ts';
-import * as native from './native/index.ts';
+import * as native from '../native/index.ts';
 import type { Port } from './port.ts';
-import { CaptureFile, CapturePort } from './port-capture.ts';
-import { type Faults, FaultPort, seededRandom } from './port-fault.ts';
-import { createMemoryPair, MemoryPort } from './port-memory.ts';
-import { PcapPort } from './port-pcap.ts';
-import { PcapFilePort, readCapture } from './port-pcap-file.ts';
-import { emitPackets } from './port-segment.ts';
-import { TapPort } from './port-tap.ts';
-import { TracePort } from './port-trace.ts';
-import { VethPort } from './port-veth.ts';
+import { CaptureFile, CapturePort } from './capture.ts';
+import { type Faults, FaultPort, seededRandom } from './fault.ts';
+import { createMemoryPair, MemoryPort } from '../../test/port/memory.ts';
+import { PcapPort } from './pcap.ts';
+import { PcapFilePort, readCapture } from './pcap-file.ts';
+import { emitPackets } from './segment.ts';
+import { TapPort } from './tap.ts';
+import { TracePort } from './trace.ts';
+import { VethPort } from './veth.ts';
 
 const needsRoot = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
 const directory = mkdtempSync(join(tmpdir(), 'slnat-'));
@@ -543,7 +543,7 @@ t.test('readCapture() names the file and what is wrong with it', (test) => {
 });
 
 t.test('PcapPort refuses to be made outside the main thread', async (test) => {
-  const source = `import(${JSON.stringify(new URL('./port-pcap.js', import.meta.url).href)}).then(({ PcapPort }) => {
+  const source = `import(${JSON.stringify(new URL('./pcap.js', import.meta.url).href)}).then(({ PcapPort }) => {
     new PcapPort({}, { name: 'lo', index: 0, mtu: 1, mac: new Uint8Array(6), onFrame() {} }); });`;
   const worker = new Worker(source, { eval: true });
   const error = await new Promise<Error>((resolve) => worker.once('error', resolve));

@@ -1,9 +1,9 @@
 /** A wrapper that tells a listener one line for each frame, for finding out what a port really sees. */
-import { u16 } from '../wire/bytes.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
+import { u16 } from '../../wire/bytes.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 import type { Arena, Batch } from './arena.ts';
 import type { Port } from './port.ts';
-import { PortWrapper } from './port-wrapper.ts';
+import { PortWrapper } from './wrapper.ts';
 
 const GSO_NAMES: Record<number, string> = { 1: 'tso4', 3: 'ufo', 4: 'tso6', 5: 'uso' };
 

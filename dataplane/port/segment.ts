@@ -8,16 +8,16 @@
  * by. The virtio-net header is asked for the size of segments only: the rest of it is a stranger's word, which nobody
  * has checked when the checksum is done.
  */
-import * as bytesOf from '../wire/bytes.ts';
-import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
-import { Frame } from '../wire/frame.ts';
-import * as ipv4 from '../wire/header/ipv4.ts';
-import * as ipv6 from '../wire/header/ipv6.ts';
-import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import * as udp from '../wire/header/udp.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
-import { parse, PROTO_TCP } from './parse.ts';
+import * as bytesOf from '../../wire/bytes.ts';
+import { complement, pseudoHeader, sum } from '../../wire/checksum.ts';
+import { Frame } from '../../wire/frame.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
+import * as offload from '../../wire/offload.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as udp from '../../wire/header/udp.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
+import { parse, PROTO_TCP } from '../parse.ts';
 
 /** Gets one packet without a virtio-net header; the bytes are valid during the call only. */
 export type EmitPacket = (bytes: Uint8Array, offset: number, length: number) => void;

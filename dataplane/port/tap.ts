@@ -1,8 +1,8 @@
 /** A TAP device as a port. The device lies in the pod's namespace; its descriptor comes from whoever created it. */
 import type { Arena } from './arena.ts';
-import * as native from './native/index.ts';
+import * as native from '../native/index.ts';
 import { PORT_TAP, type PortOptions } from './port.ts';
-import { KernelPort } from './port-kernel.ts';
+import { KernelPort } from './kernel.ts';
 
 export class TapPort extends KernelPort {
   readonly kind = PORT_TAP;

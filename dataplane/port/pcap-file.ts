@@ -6,11 +6,11 @@
  * packet that was received last, so that two runs give the same file.
  */
 import { readFileSync } from 'node:fs';
-import { readPcap, type Packet } from '../wire/pcap.ts';
-import * as pcapng from '../wire/pcapng.ts';
+import { readPcap, type Packet } from '../../wire/pcap.ts';
+import * as pcapng from '../../wire/pcapng.ts';
 import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from './arena.ts';
 import { PORT_PCAP_FILE, type PortOptions, QueueingPort } from './port.ts';
-import { emitPackets } from './port-segment.ts';
+import { emitPackets } from './segment.ts';
 
 const LINKTYPE_ETHERNET = 1;
 

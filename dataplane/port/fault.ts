@@ -10,11 +10,11 @@
  * A corrupted frame has its checksum finished before a bit of it is turned, as on a wire; a large segment is dropped
  * instead, because a receiver would throw away each of its damaged pieces.
  */
-import * as offload from '../wire/offload.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
+import * as offload from '../../wire/offload.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 import { BATCH_FRAMES, type Batch } from './arena.ts';
 import type { Port } from './port.ts';
-import { PortWrapper } from './port-wrapper.ts';
+import { PortWrapper } from './wrapper.ts';
 
 /** Probabilities 0 .. 1; all default to 0. */
 export interface Faults {

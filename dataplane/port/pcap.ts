@@ -15,9 +15,9 @@
 import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from './arena.ts';
-import { interfaceInfo } from './native/index.ts';
+import { interfaceInfo } from '../native/index.ts';
 import { PORT_PCAP, type PortOptions, QueueingPort } from './port.ts';
-import { emitPackets } from './port-segment.ts';
+import { emitPackets } from './segment.ts';
 
 const MAX_PACKET_BYTES = 65535;
 const KERNEL_BUFFER_BYTES = 4 << 20;

@@ -2,7 +2,7 @@
  * What the two kernel ports (TAP and AF_PACKET) share: bursts through the addon over a descriptor, and their counting.
  */
 import { BATCH_FRAMES, type Arena, type Batch, SLOT_STRIDE } from './arena.ts';
-import * as native from './native/index.ts';
+import * as native from '../native/index.ts';
 import { type PortOptions, QueueingPort } from './port.ts';
 
 export abstract class KernelPort extends QueueingPort {

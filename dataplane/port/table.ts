@@ -2,7 +2,7 @@
  * What the engine knows of each port, in columns by port index: a copy of the pinned `ports` map, so that a frame costs
  * array reads and the map can be changed by the agent at any time. Whoever runs the loop refreshes it.
  */
-import type { PolicyMap } from '../policy-maps/policy-map.ts';
+import type { PolicyMap } from '../../policy-maps/policy-map.ts';
 import type { Port } from './port.ts';
 
 export const MAX_PORTS = 4096;

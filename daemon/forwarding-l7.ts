@@ -8,8 +8,8 @@
  */
 import type { Dataplane } from '../dataplane/assemble.ts';
 import type { StreamProxy } from '../dataplane/redirect.ts';
-import type { FlowRecord } from '../l7proxy/record.ts';
-import { TcpProxy } from '../l7proxy/tcp-proxy.ts';
+import type { FlowRecord } from '../l7proxy/http/record.ts';
+import { TcpProxy } from '../l7proxy/stream/tcp-proxy.ts';
 import {
   CT_FLAG_INITIATOR_HIGH,
   CT_FLAGS,

@@ -5,18 +5,18 @@ import {
   CT_INGRESS_VERDICT,
   CT_ROW_WORDS,
   CT_SLOT_GENERATION,
-} from '../policy-maps/conntrack-row.ts';
-import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { setI32, setU16 } from '../wire/bytes.ts';
-import { Frame } from '../wire/frame.ts';
-import * as ethernet from '../wire/header/ethernet.ts';
-import * as ipv4 from '../wire/header/ipv4.ts';
-import * as ipv6 from '../wire/header/ipv6.ts';
-import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
-import type { BuiltSegment } from './segment-output.ts';
-import { TcpProxy, type TcpProxyOptions } from './tcp-proxy.ts';
+} from '../../policy-maps/conntrack-row.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { setI32, setU16 } from '../../wire/bytes.ts';
+import { Frame } from '../../wire/frame.ts';
+import * as ethernet from '../../wire/header/ethernet.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
+import * as offload from '../../wire/offload.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
+import type { BuiltSegment } from '../../l7proxy/stream/segment-output.ts';
+import { TcpProxy, type TcpProxyOptions } from '../../l7proxy/stream/tcp-proxy.ts';
 
 /** A segment as plain data. */
 export interface Segment {

@@ -1,6 +1,6 @@
 /** The beginning of a connection: what its two SYNs say, and whether they are what a judged connection may begin with. */
-import type { Frame } from '../wire/frame.ts';
-import * as tcp from '../wire/header/tcp.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import { type Flow, OPEN, type SynOptions } from './flow.ts';
 import { stripSynOptions, trim } from './tcp-edit.ts';
 import { DEFAULT_MSS } from './tcp-stream.ts';

@@ -1,12 +1,12 @@
 /** The HTTP/1.x parser by byte arrays alone: what is forwarded, what is answered, what is refused, at every split. */
 import t from 'tap';
-import type { HttpRule, L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { HttpJudges, type RuleSetSource } from './http-judge.ts';
-import { HTTP_ERRORS, MAX_HEAD_BYTES, MAX_OUTSTANDING } from './http1-syntax.ts';
-import { Http1Parser } from './http1.ts';
-import { Http1Shared, type HttpJudge, type HttpRecorder } from './http1-shared.ts';
-import { CLOSE, type Direction, DROP, INJECT, Operations, PASS, REQUEST, RESPONSE } from './parser.ts';
-import { isPlain, pathReadings } from './path-readings.ts';
+import type { HttpRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { HttpJudges, type RuleSetSource } from '../http/judge.ts';
+import { HTTP_ERRORS, MAX_HEAD_BYTES, MAX_OUTSTANDING } from './syntax.ts';
+import { Http1Parser } from './parser.ts';
+import { Http1Shared, type HttpJudge, type HttpRecorder } from './shared.ts';
+import { CLOSE, type Direction, DROP, INJECT, Operations, PASS, REQUEST, RESPONSE } from '../parser.ts';
+import { isPlain, pathReadings } from '../http/path-readings.ts';
 
 const silent: HttpRecorder = { isOn: false, request: () => undefined, response: () => {}, error: () => {} };
 

@@ -3,13 +3,13 @@
  * fields need no correction, for others they are corrected incrementally; a frame whose payload was cut gets the sum of its
  * pseudo-header and is left to be finished.
  */
-import * as checksum from '../wire/checksum.ts';
-import type { Frame } from '../wire/frame.ts';
-import * as ipv4 from '../wire/header/ipv4.ts';
-import * as ipv6 from '../wire/header/ipv6.ts';
-import * as offload from '../wire/offload.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import * as vnet from '../wire/header/virtio-net.ts';
+import * as checksum from '../../wire/checksum.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
+import * as offload from '../../wire/offload.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** Stores sequence number, acknowledgement and window where they differ. */

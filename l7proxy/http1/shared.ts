@@ -1,7 +1,7 @@
 /** What all HTTP/1.x parsers of a proxy share: the judge's contract, the recorder's, counters, and the memo of heads. */
 import { HeadMemo } from './head-memo.ts';
-import { Head } from './http1-head.ts';
-import { HTTP_ERRORS } from './http1-syntax.ts';
+import { Head } from './head.ts';
+import { HTTP_ERRORS } from './syntax.ts';
 
 /** What a judge says of a request head. */
 export const DENY = 0;

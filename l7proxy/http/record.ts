@@ -1,10 +1,10 @@
 /** Access-log records of HTTP requests and responses (wire/access-log.ts), made only while somebody wants them. */
-import type { AccessLog } from '../wire/access-log.ts';
-import type { Flow } from './flow.ts';
-import { latin1 } from './http-headers.ts';
-import type { Head } from './http1-head.ts';
-import { ALLOW, ALLOW_EDITED, type HttpRecorder } from './http1-shared.ts';
-import { HTTP_ERRORS } from './http1-syntax.ts';
+import type { AccessLog } from '../../wire/access-log.ts';
+import type { Flow } from '../stream/flow.ts';
+import { latin1 } from './headers.ts';
+import type { Head } from '../http1/head.ts';
+import { ALLOW, ALLOW_EDITED, type HttpRecorder } from '../http1/shared.ts';
+import { HTTP_ERRORS } from '../http1/syntax.ts';
 
 /** A record, and what the event that carries it tells beside it. */
 export interface FlowRecord {

@@ -17,7 +17,7 @@
  */
 import { EarlyQueue } from './early-queue.ts';
 import { type BytePool, KeptBytes } from './kept-bytes.ts';
-import type { Direction } from './parser.ts';
+import type { Direction } from '../parser.ts';
 import { PositionMap } from './position-map.ts';
 
 const FIRST_TIMEOUT_MS = 200;

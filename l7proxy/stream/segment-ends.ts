@@ -2,11 +2,11 @@
  * Segments before and after an open connection: SYN and SYN-ACK, and what comes when the connection is over or we are
  * ending it.
  */
-import type { Frame } from '../wire/frame.ts';
-import { DROP_PROXY_UNKNOWN_PROTO, DROP_STREAM_CLOSED, DROP_STREAM_INVALID } from '../wire/reasons.ts';
-import * as tcp from '../wire/header/tcp.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { DROP_PROXY_UNKNOWN_PROTO, DROP_STREAM_CLOSED, DROP_STREAM_INVALID } from '../../wire/reasons.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import { type Flow, OPEN, REFUSED, SynOptions } from './flow.ts';
-import { REQUEST } from './parser.ts';
+import { REQUEST } from '../parser.ts';
 import type { ProxyStats } from './proxy-stats.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';

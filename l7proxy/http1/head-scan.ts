@@ -3,7 +3,7 @@
  * and the parser runs at most three times on one head (at first, when its first line is whole, when it is whole), so the
  * cost stays linear. What can never become a head is refused as it is seen, not when the limit is reached.
  */
-import * as syntax from './http1-syntax.ts';
+import * as syntax from './syntax.ts';
 
 const { CR, LF } = syntax;
 

@@ -2,7 +2,7 @@
  * The flows of a proxy by conntrack slot. Flow objects are made once, up to a limit, and used again; a slot whose row was
  * given to another connection since is as good as unknown (CT_SLOT_GENERATION tells).
  */
-import { CT_ROW_WORDS, CT_SLOT_GENERATION } from '../policy-maps/conntrack-row.ts';
+import { CT_ROW_WORDS, CT_SLOT_GENERATION } from '../../policy-maps/conntrack-row.ts';
 import type { Flow } from './flow.ts';
 
 export class FlowTable {

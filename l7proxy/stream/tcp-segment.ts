@@ -1,6 +1,6 @@
 /** The TCP fields of the frame at hand, read once a segment on the slow path. One object, used over and over. */
-import type { Frame } from '../wire/frame.ts';
-import * as tcp from '../wire/header/tcp.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 
 /** What becomes of a segment, beside drop reasons (>= 130): it goes on, as it is or edited in place. */
 export const FORWARD = 0;

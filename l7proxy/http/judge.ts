@@ -8,12 +8,12 @@
  * that has vanished, or is not for HTTP, denies everything and ends the connection.
  */
 import { LRUCache } from 'lru-cache';
-import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import { editHead, type HeaderEdits, latin1, withholdUpgrade } from './http-headers.ts';
-import { type PathReadings, RemoteRules, viewOf } from './http-rules.ts';
-import type { Head } from './http1-head.ts';
-import { asksForWebsocket } from './http1-start-line.ts';
-import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE, type HttpJudge } from './http1-shared.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { editHead, type HeaderEdits, latin1, withholdUpgrade } from './headers.ts';
+import { type PathReadings, RemoteRules, viewOf } from './rules.ts';
+import type { Head } from '../http1/head.ts';
+import { asksForWebsocket } from '../http1/start-line.ts';
+import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE, type HttpJudge } from '../http1/shared.ts';
 
 /** Where rule sets come from; policy-maps' L7RuleMap is one. */
 export interface RuleSetSource {

@@ -10,10 +10,10 @@
  *
  * A SYN may come in any state (the ports are used again); it is only believed when a SYN-ACK answers it.
  */
-import type { Http1Parser } from './http1.ts';
-import type { Judge } from './http-judge.ts';
+import type { Http1Parser } from '../http1/parser.ts';
+import type { Judge } from '../http/judge.ts';
 import type { BytePool } from './kept-bytes.ts';
-import { REQUEST, RESPONSE } from './parser.ts';
+import { REQUEST, RESPONSE } from '../parser.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 export const HANDSHAKE = 0;

@@ -2,7 +2,7 @@
  * Request and status lines, and what the whole head of a message must be to be forwarded (RFC 9112 sections 3, 4, 6).
  *
  * `parseRequest` and `parseResponse` answer > 0 (the position after the head), 0 (more bytes are needed) or minus an error
- * of http1-syntax.ts. Rules for requests beyond the grammar, each against a way in which two readers disagree:
+ * of http1/syntax.ts. Rules for requests beyond the grammar, each against a way in which two readers disagree:
  *
  *  1. HTTP/1.0 and 1.1 only, spelled so. A line without a version is HTTP/0.9.
  *  2. One space between the parts, nothing behind the version, no fragment in the target.
@@ -11,8 +11,8 @@
  *     content: some servers read the target and some read Host.
  *  5. Either one Content-Length of digits or one Transfer-Encoding of exactly `chunked`, the latter in 1.1 only.
  */
-import { type Head, parseHeaders } from './http1-head.ts';
-import * as syntax from './http1-syntax.ts';
+import { type Head, parseHeaders } from './head.ts';
+import * as syntax from './syntax.ts';
 
 const { CLASS, CR, HOST, HOST_NAME, LF, SP, TARGET, TOKEN } = syntax;
 

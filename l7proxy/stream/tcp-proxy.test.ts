@@ -3,10 +3,10 @@
  * bad weather; then single cases. One seed feeds every draw: SEED=n repeats a run, ROUNDS=n lengthens it.
  */
 import t from 'tap';
-import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import { draws, Rig, segment } from './tcp-rig.ts';
-import { World } from './tcp-world.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import { draws, Rig, segment } from '../../test/stream/tcp-rig.ts';
+import { World } from '../../test/stream/tcp-world.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240301);
 const ROUNDS = Number(process.env['ROUNDS'] ?? 150);

@@ -14,7 +14,7 @@
  */
 import type { Flow } from './flow.ts';
 import { CLOSING, OPEN } from './flow.ts';
-import { DROP, INJECT, Operations, PASS, REQUEST, RESET } from './parser.ts';
+import { DROP, INJECT, Operations, PASS, REQUEST, RESET } from '../parser.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { TcpStream } from './tcp-stream.ts';
 

@@ -1,10 +1,10 @@
 /**
  * Chunked content (RFC 9112 section 7.1), a line at a time. A line must be whole before its first byte moves; the data
- * behind it is passed as a length. As in http1-head.ts: > 0 is a position, 0 wants more bytes, < 0 is minus an error.
+ * behind it is passed as a length. As in http1/head.ts: > 0 is a position, 0 wants more bytes, < 0 is minus an error.
  */
-import { Head, parseHeaders } from './http1-head.ts';
-import type { Operations } from './parser.ts';
-import * as syntax from './http1-syntax.ts';
+import { Head, parseHeaders } from './head.ts';
+import type { Operations } from '../parser.ts';
+import * as syntax from './syntax.ts';
 
 const { CLASS, CR, LF, VALUE } = syntax;
 const SEMICOLON = 59;

@@ -11,11 +11,11 @@
  *  6. What remains of the frame goes on: whole, cut to the bytes that passed, or as a pure acknowledgement if that says
  *     something new. What was set free beyond it leaves in segments of our own.
  */
-import type { Frame } from '../wire/frame.ts';
-import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
-import * as tcp from '../wire/header/tcp.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT } from '../../wire/reasons.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN } from './flow.ts';
-import { REQUEST } from './parser.ts';
+import { REQUEST } from '../parser.ts';
 import type { ProxyStats } from './proxy-stats.ts';
 import { SegmentEnds } from './segment-ends.ts';
 import type { Transmitter } from './segment-output.ts';

@@ -1,5 +1,5 @@
 /** One end of a TCP connection in simulated time: a strict receiver and a go-back-n sender. */
-import * as tcp from '../wire/header/tcp.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import { type Segment, segment } from './tcp-rig.ts';
 
 const RTO_MS = 250;

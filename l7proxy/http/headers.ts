@@ -1,6 +1,6 @@
 /** Header conditions of HTTP rules, and the edits that their mismatch actions ask for (cilium-facts: headerMatches). */
-import type { HeaderMatch, HttpRule } from '../policy-maps/l7-rules.ts';
-import type { Head } from './http1-head.ts';
+import type { HeaderMatch, HttpRule } from '../../policy-maps/l7-rules.ts';
+import type { Head } from '../http1/head.ts';
 
 export interface HeaderCondition {
   /** Lower case. */

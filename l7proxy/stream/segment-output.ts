@@ -2,9 +2,9 @@
  * Segments that leave on our own account: what is sent again, injected, acknowledged or reset. The owner of the ports
  * builds the frame around them (SegmentOutput); here their TCP fields are found.
  */
-import * as tcp from '../wire/header/tcp.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import type { Flow } from './flow.ts';
-import { REQUEST } from './parser.ts';
+import { REQUEST } from '../parser.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** One segment to be built. Valid during `send` only: it is used again. */

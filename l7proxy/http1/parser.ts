@@ -11,7 +11,7 @@
  *
  * States of a direction, and what they allow:
  *   HEAD        at a message boundary: a head is read; on the response side the only state that lets a reply in
- *   CONTENT     inside chunked content (http1-chunks.ts)
+ *   CONTENT     inside chunked content (http1/chunks.ts)
  *   UNTIL_CLOSE a response without a length: passed to the end
  *   OPAQUE      behind a websocket that was granted, or a CONNECT that was accepted: anything passes
  *   DISCARD     behind an error, or a request that said it was the last: anything is dropped
@@ -23,16 +23,16 @@
  * The judge takes all other upgrades out of the head. A 101 that answers no request for a websocket, or not as RFC 6455
  * has it, ends the connection: nothing would judge what is inside.
  */
-import type { Head } from './http1-head.ts';
-import { ChunkedContent, CONTENT_DONE } from './http1-chunks.ts';
-import { HeadScan } from './http1-head-scan.ts';
-import * as pair from './http1-pairing.ts';
-import * as replies from './http1-replies.ts';
-import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './http1-shared.ts';
-import { grantsWebsocket, parseRequest, parseResponse } from './http1-start-line.ts';
-import * as syntax from './http1-syntax.ts';
-import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, IS_OLD, traitsOf, VERDICT_SHIFT } from './http1-traits.ts';
-import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from './parser.ts';
+import type { Head } from './head.ts';
+import { ChunkedContent, CONTENT_DONE } from './chunks.ts';
+import { HeadScan } from './head-scan.ts';
+import * as pair from './pairing.ts';
+import * as replies from './replies.ts';
+import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './shared.ts';
+import { grantsWebsocket, parseRequest, parseResponse } from './start-line.ts';
+import * as syntax from './syntax.ts';
+import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, IS_OLD, traitsOf, VERDICT_SHIFT } from './traits.ts';
+import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from '../parser.ts';
 
 const HEAD = 0;
 const CONTENT = 1;

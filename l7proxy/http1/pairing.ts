@@ -2,9 +2,9 @@
  * What is owed to the client of a connection, oldest first: the traits of a request that was forwarded and is not answered
  * yet, or a reply of our own that waits for the answers before it. A ring; no allocation.
  */
-import { MAX_OUTSTANDING } from './http1-syntax.ts';
+import { MAX_OUTSTANDING } from './syntax.ts';
 
-/** Low four bits of an entry: a reply kind of http1-replies.ts, 0 for a forwarded request. */
+/** Low four bits of an entry: a reply kind of http1/replies.ts, 0 for a forwarded request. */
 export const REPLY_MASK = 15;
 export const IS_HEAD = 16;
 export const IS_CONNECT = 32;

@@ -2,7 +2,7 @@
  * What of a flow survives the process: the eight words that its conntrack row has for the L7 engine. With them another
  * process takes the connection up where the parser was asked last; without them it is reset on both sides.
  *
- *   0  parser state (http1.ts), and SAVED; 0 = nothing to take up
+ *   0  parser state (http1/parser.ts), and SAVED; 0 = nothing to take up
  *   1  request mark (in)                2  response mark (in)
  *   3  request out - in                 4  response out - in
  *   5  request bytes passed from mark   6  response bytes passed from mark    0xffffffff = to the end
@@ -23,7 +23,7 @@ import {
   CT_L7,
   CT_ROW_WORDS,
   CT_SLOT_GENERATION,
-} from '../policy-maps/conntrack-row.ts';
+} from '../../policy-maps/conntrack-row.ts';
 import { DEFAULT_MSS } from './tcp-stream.ts';
 import { type Flow, OPEN } from './flow.ts';
 import type { TcpStream } from './tcp-stream.ts';

@@ -9,7 +9,7 @@
  *                +-------> SegmentOutput: 403, ACK, RST, what was held, what is sent again
  *
  * A connection is never ended and begun anew: both ends talk to each other, and see at most a few bytes more or less. The
- * work is done by http1.ts (what the bytes mean), stream-editor.ts (which of them go on) and segment-path.ts (what a
+ * work is done by http1/parser.ts (what the bytes mean), stream-editor.ts (which of them go on) and segment-path.ts (what a
  * segment is); here are the table of flows, the fast path, and the clock.
  *
  * The fast path is for a segment that is next in order, in a connection in which nothing was edited and nothing is held:
@@ -19,23 +19,23 @@
  * segments. A flow beyond the first limit is refused with a reset; bytes beyond the second and third are dropped, which TCP
  * takes for loss.
  */
-import { CT_EGRESS_VERDICT, CT_INGRESS_VERDICT, CT_ROW_WORDS } from '../policy-maps/conntrack-row.ts';
-import type { Frame } from '../wire/frame.ts';
-import { i32 } from '../wire/bytes.ts';
-import * as offload from '../wire/offload.ts';
-import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT } from '../wire/reasons.ts';
-import * as tcp from '../wire/header/tcp.ts';
+import { CT_EGRESS_VERDICT, CT_INGRESS_VERDICT, CT_ROW_WORDS } from '../../policy-maps/conntrack-row.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { i32 } from '../../wire/bytes.ts';
+import * as offload from '../../wire/offload.ts';
+import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT } from '../../wire/reasons.ts';
+import * as tcp from '../../wire/header/tcp.ts';
 import { Flow, HANDSHAKE, OPEN, REFUSED } from './flow.ts';
 import { forgetFlow, isLost, isMarkOld, resumeFlow, saveFlow } from './flow-state.ts';
 import { FlowTable } from './flow-table.ts';
 import { FlowTimers } from './flow-timers.ts';
-import { HttpJudges, type RuleSetSource } from './http-judge.ts';
-import type { PathReadings } from './http-rules.ts';
-import { Http1Parser } from './http1.ts';
-import { Http1Shared } from './http1-shared.ts';
+import { HttpJudges, type RuleSetSource } from '../http/judge.ts';
+import type { PathReadings } from '../http/rules.ts';
+import { Http1Parser } from '../http1/parser.ts';
+import { Http1Shared } from '../http1/shared.ts';
 import { BytePool } from './kept-bytes.ts';
 import { ProxyStats } from './proxy-stats.ts';
-import { FlowRecorder, type RecordSink } from './record.ts';
+import { FlowRecorder, type RecordSink } from '../http/record.ts';
 import { type SegmentOutput, Transmitter } from './segment-output.ts';
 import { SegmentPath } from './segment-path.ts';
 import { StreamEditor } from './stream-editor.ts';

@@ -13,8 +13,8 @@
  *  7. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
  *     otherwise the first that matches decides.
  */
-import type { HttpRule, L7RuleSet } from '../policy-maps/l7-rules.ts';
-import type { Head } from './http1-head.ts';
+import type { HttpRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import type { Head } from '../http1/head.ts';
 import {
   compileHeaders,
   type HeaderCondition,
@@ -23,8 +23,8 @@ import {
   latin1,
   meets,
   noteMismatch,
-} from './http-headers.ts';
-import { compilePattern, type Pattern } from './http-pattern.ts';
+} from './headers.ts';
+import { compilePattern, type Pattern } from './pattern.ts';
 import { asText, isPlain, pathReadings } from './path-readings.ts';
 
 /** How a path is read: in every plausible way, or only as it stands (as Cilium does). */

@@ -7,9 +7,9 @@
  * corrected, since the receiver may correct it otherwise.
  *
  * The numbers of all parse functions here: > 0 is the position after what was read, 0 means that more bytes are needed,
- * < 0 is minus an error of http1-syntax.ts.
+ * < 0 is minus an error of http1/syntax.ts.
  */
-import * as syntax from './http1-syntax.ts';
+import * as syntax from './syntax.ts';
 
 const { CLASS, COLON, CR, HOST, HTAB, LF, MAX_HEADERS, SP, TOKEN, VALUE } = syntax;
 

@@ -1,7 +1,7 @@
 /** What of a request head matters after it was judged: a word of bits, the low ones of which go into its pairing entry. */
-import type { Head } from './http1-head.ts';
-import * as pair from './http1-pairing.ts';
-import { asksForWebsocket, isMethod } from './http1-start-line.ts';
+import type { Head } from './head.ts';
+import * as pair from './pairing.ts';
+import { asksForWebsocket, isMethod } from './start-line.ts';
 
 // Beside the bits of a pairing entry; known only while the head is read.
 export const IS_CHUNKED = 256;

@@ -1,8 +1,8 @@
 /** `sluice monitor`: the pinned event rings, read as they are written, in the lines of cilium-dbg. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Directory, EMPTY_DIRECTORY } from '../hubble/directory.ts';
-import { Monitor, type MonitorFilter, monitorLost, monitorMatches } from '../hubble/monitor.ts';
-import { EVENT_TYPES } from '../hubble/observe-value.ts';
+import { type Directory, EMPTY_DIRECTORY } from '../hubble/decode/directory.ts';
+import { Monitor, type MonitorFilter, monitorLost, monitorMatches } from '../hubble/print/monitor.ts';
+import { EVENT_TYPES } from '../hubble/filter/observe-value.ts';
 import { EventReader, EventRing } from '../policy-maps/event-ring.ts';
 import { type PortEntry, PortMap } from '../policy-maps/port-map.ts';
 import { decodeEvent } from '../wire/event.ts';

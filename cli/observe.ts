@@ -1,11 +1,11 @@
 /** `sluice observe`: flows of the agent, or of a file, chosen and printed as Hubble does it. */
 import { createReadStream } from 'node:fs';
-import { compileFilters } from '../hubble/filter.ts';
+import { compileFilters } from '../hubble/filter/filter.ts';
 import type { Envelope } from '../hubble/flow.ts';
-import { readEnvelope } from '../hubble/read-envelope.ts';
-import { observeFilters, type ObserveFilters } from '../hubble/observe-filter.ts';
-import { FlowPrinter, type Output } from '../hubble/print.ts';
-import { colorsOf, PLAIN } from '../hubble/terminal.ts';
+import { readEnvelope } from '../hubble/decode/read-envelope.ts';
+import { observeFilters, type ObserveFilters } from '../hubble/filter/observe-filter.ts';
+import { FlowPrinter, type Output } from '../hubble/print/print.ts';
+import { colorsOf, PLAIN } from '../hubble/print/terminal.ts';
 import { parseMoment, TIME_FORMATS, type TimeFormat } from '../hubble/time.ts';
 import { wantsColor } from './color.ts';
 import { DaemonApi } from './daemon-api.ts';

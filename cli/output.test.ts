@@ -8,7 +8,7 @@ import { candidates } from './completion-words.ts';
 import { tailOf } from './container-logs.ts';
 import { EXIT, exitCodeOf, Failure, sentenceOf } from './failure.ts';
 import { matchesLabels, selectorText } from './get.ts';
-import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/observe-filter.ts';
+import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/filter/observe-filter.ts';
 import { renderJsonPath } from './jsonpath.ts';
 import { kindsOf } from './kinds.ts';
 import { flagNames, macText, portText, protocolName, tcpFlagNames } from './packet-names.ts';

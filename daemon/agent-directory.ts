@@ -6,7 +6,7 @@
  * address that is given out anew means its new owner from then on.
  */
 import { LRUCache } from 'lru-cache';
-import type { Directory, EndpointEntry, PodEntry } from '../hubble/directory.ts';
+import type { Directory, EndpointEntry, PodEntry } from '../hubble/decode/directory.ts';
 import type { NetworkInterface, PolicyRef, Service } from '../hubble/flow.ts';
 import type { Changes, Cluster, EndpointChange } from '../policy/cluster.ts';
 import { RESERVED_IDENTITIES } from '../policy/identity/identity.ts';

@@ -1,6 +1,6 @@
 /** The calls of the API, see docs/api.md for a request and an answer of each. */
-import { compileFilters } from '../hubble/filter.ts';
-import type { FlowFilter } from '../hubble/flow-filter.ts';
+import { compileFilters } from '../hubble/filter/filter.ts';
+import type { FlowFilter } from '../hubble/filter/flow-filter.ts';
 import type { Envelope } from '../hubble/flow.ts';
 import { type FlowsRequest, select } from '../hubble/ring.ts';
 import type { Agent } from './agent.ts';

@@ -8,9 +8,9 @@
  * records are overwritten unseen. (Access-log records are decoded at once: they come in parts, in order.)
  */
 import { randomUUID } from 'node:crypto';
-import { Decoder } from '../hubble/decoder.ts';
-import { lostEnvelope } from '../hubble/decode.ts';
-import type { Directory } from '../hubble/directory.ts';
+import { Decoder } from '../hubble/decode/decoder.ts';
+import { lostEnvelope } from '../hubble/decode/decode.ts';
+import type { Directory } from '../hubble/decode/directory.ts';
 import type { Envelope, Flow } from '../hubble/flow.ts';
 import { Ring } from '../hubble/ring.ts';
 import { EventReader, type EventRing } from '../policy-maps/event-ring.ts';

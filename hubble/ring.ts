@@ -12,7 +12,7 @@
  *
  * The ring keeps what it is given: envelopes are not copied and must not be changed.
  */
-import { lostEnvelope } from './decode.ts';
+import { lostEnvelope } from './decode/decode.ts';
 import type { Envelope } from './flow.ts';
 
 export const DEFAULT_CAPACITY = 4095;

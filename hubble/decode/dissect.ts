@@ -3,16 +3,16 @@
  * dataplane's parse it forgives: a capture ends where the record does, so lengths inside the packet are not believed and
  * whatever was cut off is simply not told.
  */
-import { formatIp, formatIpv4, formatMac } from '../wire/address.ts';
-import * as ethernet from '../wire/header/ethernet.ts';
-import * as icmp from '../wire/header/icmp.ts';
-import * as ipv4 from '../wire/header/ipv4.ts';
-import * as ipv6 from '../wire/header/ipv6.ts';
-import * as sctp from '../wire/header/sctp.ts';
-import * as tcp from '../wire/header/tcp.ts';
-import * as udp from '../wire/header/udp.ts';
-import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from './flow.ts';
-import { icmpName } from './icmp-names.ts';
+import { formatIp, formatIpv4, formatMac } from '../../wire/address.ts';
+import * as ethernet from '../../wire/header/ethernet.ts';
+import * as icmp from '../../wire/header/icmp.ts';
+import * as ipv4 from '../../wire/header/ipv4.ts';
+import * as ipv6 from '../../wire/header/ipv6.ts';
+import * as sctp from '../../wire/header/sctp.ts';
+import * as tcp from '../../wire/header/tcp.ts';
+import * as udp from '../../wire/header/udp.ts';
+import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from '../flow.ts';
+import { icmpName } from '../print/icmp-names.ts';
 
 export interface Dissection {
   readonly ethernet: Ethernet | undefined;

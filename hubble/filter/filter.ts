@@ -3,10 +3,10 @@
  * Patterns that users write are RE2 (linear time): one bad pattern must not hold up the agent.
  */
 import { RE2JS } from 're2js';
-import { type Cidr, contains, parseCidr, parseIp } from '../wire/address.ts';
-import { EVENT_L7 } from '../wire/event.ts';
-import { reasonNumber } from '../wire/reasons.ts';
-import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from './flow.ts';
+import { type Cidr, contains, parseCidr, parseIp } from '../../wire/address.ts';
+import { EVENT_L7 } from '../../wire/event.ts';
+import { reasonNumber } from '../../wire/reasons.ts';
+import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from '../flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
 import { compileSelector } from './label-selector.ts';
 import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';

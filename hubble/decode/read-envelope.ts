@@ -3,7 +3,7 @@
  * type than they should are dropped, members that we do not know are kept for the JSON output; so filters and printers
  * never meet a value of the wrong type.
  */
-import type { Envelope, Flow } from './flow.ts';
+import type { Envelope, Flow } from '../flow.ts';
 
 /** 's' text, 'n' number, 'b' boolean, a list of one kind, or an object of named kinds. */
 type Kind = 's' | 'n' | 'b' | readonly [Kind] | { readonly [name: string]: Kind };

@@ -2,11 +2,11 @@
  * Values of the flags of `hubble observe`: text in, the member of a FlowFilter out. All throw SyntaxError with hubble's
  * message for a value that makes no sense.
  */
-import { OBSERVATION_POINTS } from '../wire/event.ts';
-import { reasonNumber } from '../wire/reasons.ts';
-import { VERDICTS } from './flow.ts';
+import { OBSERVATION_POINTS } from '../../wire/event.ts';
+import { reasonNumber } from '../../wire/reasons.ts';
+import { VERDICTS } from '../flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
-import { parseIdentity, RESERVED_IDENTITIES } from './identity.ts';
+import { parseIdentity, RESERVED_IDENTITIES } from '../../wire/identities.ts';
 
 /** Event types by the name that `--type` takes. */
 export const EVENT_TYPES: Readonly<Record<string, number>> = {

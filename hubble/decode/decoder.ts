@@ -1,8 +1,8 @@
 /** The door of the decoder: event records in the order of their ring in, flows out. */
-import { EVENT_L7, type EventRecord } from '../wire/event.ts';
+import { EVENT_L7, type EventRecord } from '../../wire/event.ts';
 import { type DecodeOptions, decodeFlow } from './decode.ts';
 import { decodeL7, L7Decoder } from './decode-l7.ts';
-import type { Flow } from './flow.ts';
+import type { Flow } from '../flow.ts';
 
 /** One for each ring that is read: it holds the parts of an access-log record that is not whole yet. */
 export class Decoder {

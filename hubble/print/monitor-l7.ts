@@ -1,8 +1,8 @@
 /** Access-log records as `cilium-dbg monitor` prints them. */
-import type { AccessLog } from '../wire/access-log.ts';
-import type { EventRecord } from '../wire/event.ts';
-import { DIRECTION_INGRESS } from '../wire/reasons.ts';
-import type { Directory } from './directory.ts';
+import type { AccessLog } from '../../wire/access-log.ts';
+import type { EventRecord } from '../../wire/event.ts';
+import { DIRECTION_INGRESS } from '../../wire/reasons.ts';
+import type { Directory } from '../decode/directory.ts';
 import type { MonitorOptions } from './monitor-line.ts';
 import { escapeControls } from './terminal.ts';
 

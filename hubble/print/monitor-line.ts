@@ -18,11 +18,11 @@ import {
   FLAG_AUDITED,
   FLAG_IPV6,
   OBSERVATION_POINTS,
-} from '../wire/event.ts';
-import { DIRECTION_INGRESS, reasonText } from '../wire/reasons.ts';
-import type { Directory } from './directory.ts';
-import { type Dissection, tcpFlagsText } from './dissect.ts';
-import { identityText } from './identity.ts';
+} from '../../wire/event.ts';
+import { DIRECTION_INGRESS, reasonText } from '../../wire/reasons.ts';
+import type { Directory } from '../decode/directory.ts';
+import { type Dissection, tcpFlagsText } from '../decode/dissect.ts';
+import { identityText } from '../../wire/identities.ts';
 import { matchTypeText } from './print.ts';
 import { escapeControls, joinHostPort } from './terminal.ts';
 

@@ -3,7 +3,7 @@
  * every answer may be missing, and a flow is then told with numbers and addresses. Calls happen once or a few times for each
  * decoded event, so they should be look-ups and not searches.
  */
-import type { NetworkInterface, PolicyRef, Service, Workload } from './flow.ts';
+import type { NetworkInterface, PolicyRef, Service, Workload } from '../flow.ts';
 
 export interface Directory {
   /** Labels of a security identity, `source:key=value`; undefined when it is not known. */

@@ -28,8 +28,8 @@ import {
   FLAG_REPLY_KNOWN,
   OBSERVATION_POINTS,
   TRACE_TO_PROXY,
-} from '../wire/event.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS, reasonName } from '../wire/reasons.ts';
+} from '../../wire/event.ts';
+import { DIRECTION_EGRESS, DIRECTION_INGRESS, reasonName } from '../../wire/reasons.ts';
 import type { Directory } from './directory.ts';
 import { type Dissection, dissect } from './dissect.ts';
 import {
@@ -40,9 +40,9 @@ import {
   type Flow,
   type LostEvents,
   type Verdict,
-} from './flow.ts';
-import { isLocalScope } from './identity.ts';
-import { rfc3339 } from './time.ts';
+} from '../flow.ts';
+import { isLocalScope } from '../../wire/identities.ts';
+import { rfc3339 } from '../time.ts';
 
 export interface DecodeOptions {
   readonly directory: Directory;

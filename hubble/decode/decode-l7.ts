@@ -6,9 +6,9 @@
  * In a record the source is the client and the destination the server, whichever way the message goes; in a flow the
  * source is the sender, so a response is turned round (and printed with `<-`).
  */
-import type { AccessLog, AccessLogDns, AccessLogEndpoint, AccessLogHttp } from '../wire/access-log.ts';
-import { EVENT_L7, type EventRecord, FLAG_IPV6, FLAG_MORE_FOLLOWS } from '../wire/event.ts';
-import { concat } from '../wire/pcap.ts';
+import type { AccessLog, AccessLogDns, AccessLogEndpoint, AccessLogHttp } from '../../wire/access-log.ts';
+import { EVENT_L7, type EventRecord, FLAG_IPV6, FLAG_MORE_FOLLOWS } from '../../wire/event.ts';
+import { concat } from '../../wire/pcap.ts';
 import {
   commonFields,
   type DecodeOptions,
@@ -28,7 +28,7 @@ import {
   type Layer7,
   type Ports,
   type Verdict,
-} from './flow.ts';
+} from '../flow.ts';
 
 const MAX_PARTS = 64; // 12 KiB of text
 

@@ -3,7 +3,7 @@
  * must all match. Fields of Hubble that our flows never have (SNAT address, IP trace id, encryption, CEL) are not
  * offered, rather than never matching.
  */
-import type { HttpHeader, NetworkInterface, TcpFlags, Workload } from './flow.ts';
+import type { HttpHeader, NetworkInterface, TcpFlags, Workload } from '../flow.ts';
 
 export interface FlowFilter {
   readonly uuid?: readonly string[];

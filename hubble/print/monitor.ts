@@ -2,10 +2,10 @@
  * `cilium-dbg monitor`: the records of an event ring as text, without the agent. The lines are those of monitor-line.ts
  * and monitor-l7.ts; here are the choice of records, the two longer forms, and the joining of access-log records.
  */
-import { EVENT_DROP, EVENT_L7, EVENT_TRACE, type EventRecord, FLAG_L3, OBSERVATION_POINTS } from '../wire/event.ts';
-import { DIRECTION_INGRESS, reasonText } from '../wire/reasons.ts';
-import { L7Decoder } from './decode-l7.ts';
-import { type Dissection, dissect } from './dissect.ts';
+import { EVENT_DROP, EVENT_L7, EVENT_TRACE, type EventRecord, FLAG_L3, OBSERVATION_POINTS } from '../../wire/event.ts';
+import { DIRECTION_INGRESS, reasonText } from '../../wire/reasons.ts';
+import { L7Decoder } from '../decode/decode-l7.ts';
+import { type Dissection, dissect } from '../decode/dissect.ts';
 import { l7Json, l7Line } from './monitor-l7.ts';
 import {
   actionText,

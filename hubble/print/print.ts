@@ -10,12 +10,12 @@
  * The arrow: `->` for a request, `<-` for a reply (with the ends swapped, so that the client stays on the left), `<>`
  * when it is not known.
  */
-import { OBSERVATION_POINTS } from '../wire/event.ts';
-import { reasonText } from '../wire/reasons.ts';
-import { RESERVED_IDENTITIES } from './identity.ts';
-import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from './flow.ts';
+import { OBSERVATION_POINTS } from '../../wire/event.ts';
+import { reasonText } from '../../wire/reasons.ts';
+import { RESERVED_IDENTITIES } from '../../wire/identities.ts';
+import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from '../flow.ts';
 import { type Colors, escapeControls, joinHostPort, PLAIN } from './terminal.ts';
-import { formatTime, type TimeFormat } from './time.ts';
+import { formatTime, type TimeFormat } from '../time.ts';
 
 export const OUTPUTS = ['compact', 'dict', 'json', 'jsonpb', 'tab', 'table'] as const;
 export type Output = (typeof OUTPUTS)[number];

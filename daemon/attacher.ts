@@ -21,12 +21,12 @@ import {
   POD_INTERFACE,
   podScript,
   quietSysctls,
-} from './attachment.ts';
-import type { CommandError } from './command.ts';
+} from '../linux/attachment.ts';
+import type { CommandError } from '../linux/command.ts';
 import type { Firewall } from './firewall.ts';
-import type { Journal } from './journal.ts';
-import { findLink, linkIndex, macText, refuseForeignLink, removeLink, setSysctls } from './links.ts';
-import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from './netns.ts';
+import type { Journal } from '../linux/journal.ts';
+import { findLink, linkIndex, macText, refuseForeignLink, removeLink, setSysctls } from '../linux/links.ts';
+import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from '../linux/netns.ts';
 
 /** The pod's namespace does not exist, and the agent may not make it. */
 export class NamespaceMissingError extends Error {

@@ -9,7 +9,7 @@ import { MemoryIdentityStore, type StoredIdentity } from '../policy/identity/ide
 import type { PolicyConfig } from '../policy/rule/options.ts';
 import type { Problem } from '../policy/rule/problems.ts';
 import { oneLine } from './problem-board.ts';
-import { StateFile } from './state-file.ts';
+import { StateFile } from '../linux/state-file.ts';
 import type { StoreChanges } from './store.ts';
 
 export class Compilation {

@@ -6,7 +6,7 @@
  * so that a line can be carried over as it is.
  */
 import { isIP } from 'node:net';
-import { ATTACH_MODES } from './attachment.ts';
+import { ATTACH_MODES } from '../linux/attachment.ts';
 import { cidrProblem } from './cidr.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */

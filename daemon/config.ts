@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { PolicyOptions } from '../policy/rule/options.ts';
-import type { AttachMode } from './attachment.ts';
+import type { AttachMode } from '../linux/attachment.ts';
 import { addressFrom, contains, parseAddress, parseCidr } from './cidr.ts';
 import { type ConfigProblem, ConfigReader, type Values } from './config-reader.ts';
 

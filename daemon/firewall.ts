@@ -5,7 +5,7 @@
  * a frame before the netdev ingress hook does, so a chain that drops everything there leaves the copy alone. One table
  * `netdev <instance>`, one chain for each interface, named like it. Changes go through `nft -f` as one transaction.
  */
-import { CommandError, run } from './command.ts';
+import { CommandError, run } from '../linux/command.ts';
 
 /** The nft table of one instance. */
 export class Firewall {

@@ -2,12 +2,12 @@
 import { networkInterfaces } from 'node:os';
 import { HOST } from '../policy/identity/identity.ts';
 import type { Attacher } from './attacher.ts';
-import { macOf } from './attachment.ts';
+import { macOf } from '../linux/attachment.ts';
 import type { Config } from './config.ts';
 import type { Firewall } from './firewall.ts';
 import { type HostPortSpec, netSideName, raiseHostPort } from './host-port.ts';
-import type { Journal } from './journal.ts';
-import { findLink, macText } from './links.ts';
+import type { Journal } from '../linux/journal.ts';
+import { findLink, macText } from '../linux/links.ts';
 import { HOST_ENDPOINT } from './numbering.ts';
 import { macWords, type WantedPort, wordsOf } from './port-publisher.ts';
 

@@ -10,11 +10,11 @@
  * pods comes from it. The pod ranges are routed link-scope, so the host asks ARP or ND for each pod and the dataplane answers.
  */
 import { isIP } from 'node:net';
-import { quietSysctls } from './attachment.ts';
+import { quietSysctls } from '../linux/attachment.ts';
 import type { Firewall } from './firewall.ts';
-import type { Journal } from './journal.ts';
-import { linkIndex, refuseForeignLink, removeLink, setSysctls } from './links.ts';
-import { ipBatch, ipJson } from './netns.ts';
+import type { Journal } from '../linux/journal.ts';
+import { linkIndex, refuseForeignLink, removeLink, setSysctls } from '../linux/links.ts';
+import { ipBatch, ipJson } from '../linux/netns.ts';
 
 export interface HostPortSpec {
   readonly instance: string;

@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { contains, hostPrefix, parseAddress, parseCidr } from './cidr.ts';
 import type { Config } from './config.ts';
 import { hostSideName } from './host-port.ts';
-import { ipBatch, ipJson } from './netns.ts';
+import { ipBatch, ipJson } from '../linux/netns.ts';
 
 export class HostRoutes {
   readonly #device: string;

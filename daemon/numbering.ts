@@ -9,7 +9,7 @@ import { hostAddresses } from './fixed-ports.ts';
 import { type Holdings, Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
 import type { PodPlan } from './pod-plan.ts';
-import { StateFile } from './state-file.ts';
+import { StateFile } from '../linux/state-file.ts';
 
 /** Endpoint id of the host itself, as Cilium gives it one. */
 export const HOST_ENDPOINT = 1;

@@ -9,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { requireSpace, spaceProblem, unfilledBytes } from './disk-space.ts';
+import { requireSpace, spaceProblem, unfilledBytes } from '../linux/disk-space.ts';
 import { join } from 'node:path';
 import t from 'tap';
 import { readDocuments } from '../policy/document/document.ts';

@@ -23,7 +23,7 @@ import {
   type EventRecord,
 } from '../wire/event.ts';
 import { DIRECTION_EGRESS, DROP_POLICY } from '../wire/reasons.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../linux/version.ts';
 
 const POLL_MS = 50;
 const KNOWN_TYPES: ReadonlySet<number> = new Set([EVENT_DROP, EVENT_TRACE, EVENT_POLICY_VERDICT, EVENT_L7]);

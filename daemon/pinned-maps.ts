@@ -24,8 +24,8 @@ import { MetricsMap } from '../policy-maps/metrics-map.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { PortMap } from '../policy-maps/port-map.ts';
-import { isAlive, type ProcessId } from './process-id.ts';
-import { StateFile } from './state-file.ts';
+import { isAlive, type ProcessId } from '../linux/process-id.ts';
+import { StateFile } from '../linux/state-file.ts';
 
 /** What every map class offers. */
 interface MapClass<T> {

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type { Document } from '../policy/document/document.ts';
-import { ATTACH_MODES, type AttachMode } from './attachment.ts';
+import { ATTACH_MODES, type AttachMode } from '../linux/attachment.ts';
 
 /** Annotations of a Pod that the agent reads. */
 export const ANNOTATIONS = {

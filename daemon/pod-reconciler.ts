@@ -12,9 +12,9 @@
  */
 import type { Attacher } from './attacher.ts';
 import { NamespaceMissingError } from './attacher.ts';
-import { type Attachment, type AttachmentSpec, hostInterfaceName, isSameSpec, macOf } from './attachment.ts';
+import { type Attachment, type AttachmentSpec, hostInterfaceName, isSameSpec, macOf } from '../linux/attachment.ts';
 import type { Config } from './config.ts';
-import { netnsIdentity } from './netns.ts';
+import { netnsIdentity } from '../linux/netns.ts';
 import type { Numbering, Numbers } from './numbering.ts';
 import type { PodPlan } from './pod-plan.ts';
 

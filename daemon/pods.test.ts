@@ -3,7 +3,7 @@ import t from 'tap';
 import { Cluster } from '../policy/cluster.ts';
 import { type Document, readDocuments } from '../policy/document/document.ts';
 import type { Attacher } from './attacher.ts';
-import { type AttachmentSpec, hostInterfaceName, isSameSpec, macOf, pairLine, podScript } from './attachment.ts';
+import { type AttachmentSpec, hostInterfaceName, isSameSpec, macOf, pairLine, podScript } from '../linux/attachment.ts';
 import { loadConfig } from './config.ts';
 import { HOST_ENDPOINT, Numbering } from './numbering.ts';
 import { PodFeed } from './pod-feed.ts';

@@ -22,7 +22,7 @@ import { Firewall } from './firewall.ts';
 import { type FixedPortParts, hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
 import { HostRoutes } from './host-routes.ts';
-import { Journal } from './journal.ts';
+import { Journal } from '../linux/journal.ts';
 import type { Log } from './log.ts';
 import { Numbering } from './numbering.ts';
 import { OpenPorts } from '../policy-maps/open-ports.ts';

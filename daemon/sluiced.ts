@@ -7,14 +7,14 @@ import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { apiRoutes } from './api-routes.ts';
 import { ApiServer } from './api-server.ts';
-import { missingCapabilities } from './capabilities.ts';
+import { missingCapabilities } from '../linux/capabilities.ts';
 import { type Config, loadConfig } from './config.ts';
-import { requireSpace } from './disk-space.ts';
-import { type Lock, takeLock } from './lock.ts';
+import { requireSpace } from '../linux/disk-space.ts';
+import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './log.ts';
-import { Signals } from './signals.ts';
+import { Signals } from '../linux/signals.ts';
 import { endStrayDataplanes } from './stray-dataplane.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../linux/version.ts';
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
 

@@ -2,7 +2,7 @@
 import type { Agent } from './agent.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 import type { Health } from './probe.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../linux/version.ts';
 
 /** `GET /v1/status`. */
 export function statusDocument(agent: Agent): Record<string, unknown> {

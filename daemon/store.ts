@@ -15,7 +15,7 @@ import type { Document } from '../policy/document/document.ts';
 import { hasErrors, type Problem } from '../policy/rule/problems.ts';
 import type { ReadManifests } from './manifest-reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './manifest-text.ts';
-import { StateFile } from './state-file.ts';
+import { StateFile } from '../linux/state-file.ts';
 
 /** A document with the time it was written, ms since the epoch. */
 export interface SourcedDocument {

@@ -3,8 +3,8 @@
  * maps, which have one writer, so no other can begin while it lives.
  */
 import { join } from 'node:path';
-import { findProcesses, isSameFolder, kill, type ProcessId } from './process-id.ts';
-import { StateFile } from './state-file.ts';
+import { findProcesses, isSameFolder, kill, type ProcessId } from '../linux/process-id.ts';
+import { StateFile } from '../linux/state-file.ts';
 
 /**
  * Ends the dataplanes of a run directory that are not the noted one. Call with the lock of the directory held, before its

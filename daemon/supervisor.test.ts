@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monotonicMs } from '../dataplane/native/index.ts';
-import { missingCapabilities } from './capabilities.ts';
+import { missingCapabilities } from '../linux/capabilities.ts';
 import type { ControlLink } from './control-link.ts';
-import { LockedError, takeLock } from './lock.ts';
-import { startTimeOf } from './process-id.ts';
+import { LockedError, takeLock } from '../linux/lock.ts';
+import { startTimeOf } from '../linux/process-id.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
 /**

@@ -21,8 +21,8 @@ import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, unixListen } from '../dataplane/native/index.ts';
 import { ControlLink } from './control-link.ts';
-import { isAlive, kill, type ProcessId, startTimeOf } from './process-id.ts';
-import { StateFile } from './state-file.ts';
+import { isAlive, kill, type ProcessId, startTimeOf } from '../linux/process-id.ts';
+import { StateFile } from '../linux/state-file.ts';
 
 const TICK_MS = 100;
 const HUNG_MS = 5000;

@@ -1,6 +1,7 @@
 /** Endpoints as `sluice endpoint` shows them, in the columns of cilium-dbg. */
 import type { Palette } from './color.ts';
-import { DaemonApi, type EndpointView } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
+import type { EndpointView } from '../api/shapes.ts';
 import { Failure } from './failure.ts';
 import { printDocument, printListing } from './output.ts';
 import type { Settings } from './settings.ts';

@@ -1,3 +1,5 @@
+import { ApiError } from '../api/error.ts';
+
 /**
  * How a command ends: the exit codes, and the error that carries one.
  *
@@ -29,7 +31,7 @@ export class Failure extends Error {
  * for anything unforeseen the stack, since that is a defect to report.
  */
 export function sentenceOf(error: unknown): string {
-  if (error instanceof Failure) return error.message;
+  if (error instanceof Failure || error instanceof ApiError) return error.message;
   if (!(error instanceof Error)) return String(error);
   if (typeof (error as NodeJS.ErrnoException).code === 'string') return error.message;
   return error.stack ?? error.message;
@@ -37,5 +39,6 @@ export function sentenceOf(error: unknown): string {
 
 /** The exit code for an error of any kind. */
 export function exitCodeOf(error: unknown): number {
+  if (error instanceof ApiError && error.isUnreachable) return EXIT.UNREACHABLE;
   return error instanceof Failure ? error.exitCode : EXIT.FAILED;
 }

@@ -1,10 +1,11 @@
 /** Objects as `sluice get` lists them: kubectl's tables, with what this machine knows of each. */
 import type { Palette } from './color.ts';
-import { DaemonApi, type EndpointView } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
+import type { EndpointView } from '../api/shapes.ts';
 import { Failure } from './failure.ts';
 import type { Kind } from './kinds.ts';
 import { printDocument, printListing } from './output.ts';
-import { type Manifest, podsOf, referenceOf } from './manifest.ts';
+import { type Manifest, podsOf, referenceOf } from '../policy/document/manifest.ts';
 import type { Settings } from './settings.ts';
 import type { Column } from './table.ts';
 

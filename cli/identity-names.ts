@@ -3,7 +3,7 @@
  * keeps them, else nothing but the reserved ones.
  */
 import { readFileSync } from 'node:fs';
-import { DaemonApi } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
 import type { Settings } from './settings.ts';
 
 /** cilium-facts: numeric identities that need no allocation. */

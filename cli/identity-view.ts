@@ -1,5 +1,6 @@
 /** Security identities as `sluice identity` shows them. */
-import { DaemonApi, type IdentityView } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
+import type { IdentityView } from '../api/shapes.ts';
 import { Failure } from './failure.ts';
 import { printListing } from './output.ts';
 import type { Settings } from './settings.ts';

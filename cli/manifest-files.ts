@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from './failure.ts';
 import { type Host, readStdin } from './host.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../policy/document/manifest.ts';
 
 export interface ManifestFile {
   readonly path: string;

@@ -8,7 +8,7 @@ import { FlowPrinter, type Output } from '../hubble/print/print.ts';
 import { colorsOf, PLAIN } from '../hubble/print/terminal.ts';
 import { parseMoment, TIME_FORMATS, type TimeFormat } from '../hubble/time.ts';
 import { wantsColor } from './color.ts';
-import { DaemonApi } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
 import { EXIT, Failure } from './failure.ts';
 import type { Settings } from './settings.ts';
 

@@ -13,7 +13,7 @@ import { renderJsonPath } from './jsonpath.ts';
 import { kindsOf } from './kinds.ts';
 import { flagNames, macText, portText, protocolName, tcpFlagNames } from './packet-names.ts';
 import { buildProgram, COMMANDS } from './program.ts';
-import { type Manifest, referenceOf } from './manifest.ts';
+import { type Manifest, referenceOf } from '../policy/document/manifest.ts';
 import { planRig } from './rig-plan.ts';
 import { rigNameOf } from './rig-state.ts';
 import { reference } from './reference.ts';

@@ -1,5 +1,5 @@
 /** Which network namespace a pod lives in, with the agent's help or without it. */
-import { DaemonApi } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
 import { EXIT, Failure } from './failure.ts';
 import { readJournal } from './journal.ts';
 import { netnsExists } from './netns.ts';

@@ -1,5 +1,5 @@
 /** Policies in force, as `sluice policy get` shows them. */
-import { DaemonApi } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
 import { Failure } from './failure.ts';
 import { printListing } from './output.ts';
 import type { Settings } from './settings.ts';

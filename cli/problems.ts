@@ -1,6 +1,6 @@
 /** Problems of manifests, as compilers print them: `file:line:column: severity: path: message (hint)`. */
 import { palette, wantsColor } from './color.ts';
-import type { ManifestProblem } from './daemon-api.ts';
+import type { ManifestProblem } from '../api/shapes.ts';
 import type { Host } from './host.ts';
 import { printable } from './table.ts';
 

@@ -4,7 +4,7 @@
  * A container is run only when it names a command or arguments: there are no images here.
  */
 
-import { flattenList, type Manifest, podsOf } from './manifest.ts';
+import { flattenList, type Manifest, podsOf } from '../policy/document/manifest.ts';
 
 export interface RigPlan {
   readonly pods: readonly RigPod[];

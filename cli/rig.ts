@@ -11,7 +11,7 @@
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DaemonApi } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
 import { EXIT, EXIT_SIGNAL_BASE, Failure, sentenceOf } from './failure.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { type ManifestFile, parseManifests, readManifests } from './manifest-files.ts';

@@ -1,6 +1,7 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
 import { counted } from './counted.ts';
-import { DaemonApi, type StatusView } from './daemon-api.ts';
+import { DaemonApi } from '../api/daemon-api.ts';
+import type { StatusView } from '../api/shapes.ts';
 import { printDocument } from './output.ts';
 import type { Settings } from './settings.ts';
 import { type Column, printable, renderTable } from './table.ts';

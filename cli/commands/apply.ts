@@ -1,7 +1,8 @@
 /** `sluice apply` and `sluice delete` */
 import type { Command } from 'commander';
 import { repeatable } from '../argument.ts';
-import type { ApplyAnswer, DaemonApi, ObjectReference } from '../daemon-api.ts';
+import type { DaemonApi } from '../../api/daemon-api.ts';
+import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
 import { EXIT, Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { KIND_WORDS } from '../kinds.ts';
@@ -52,7 +53,7 @@ async function deleteNamed(
   namespace: string,
 ): Promise<void> {
   const { kindsOf } = await import('../kinds.ts');
-  const { DaemonApi } = await import('../daemon-api.ts');
+  const { DaemonApi } = await import('../../api/daemon-api.ts');
   const [kind, ...others] = kindsOf(word);
   if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
   const scope = kind.isNamespaced ? { namespace } : {};
@@ -73,7 +74,7 @@ async function overFiles(
   send: Send,
 ): Promise<void> {
   const { readManifests } = await import('../manifest-files.ts');
-  const { DaemonApi } = await import('../daemon-api.ts');
+  const { DaemonApi } = await import('../../api/daemon-api.ts');
   const api = new DaemonApi(settings);
   const answers: ApplyAnswer[] = [];
   const files = await readManifests(settings.host, paths);

@@ -1,7 +1,7 @@
 /** `sluice completion SHELL`, and the hidden `sluice __complete` that the scripts call. */
 import { Argument, type Command } from 'commander';
 import { candidates } from '../completion-words.ts';
-import { DaemonApi } from '../daemon-api.ts';
+import { DaemonApi } from '../../api/daemon-api.ts';
 import type { Host } from '../host.ts';
 import { KIND_WORDS } from '../kinds.ts';
 import { buildProgram, example } from '../program.ts';

@@ -1,6 +1,6 @@
 /** `sluice policy validate`: every problem of every document, for people, editors and CI. */
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
-import { referenceOf } from '../manifest.ts';
+import { referenceOf } from '../../policy/document/manifest.ts';
 import { printDocument } from '../output.ts';
 import { reportProblems } from '../problems.ts';
 import type { Settings } from '../settings.ts';

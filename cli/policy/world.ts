@@ -23,7 +23,7 @@ import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { type Manifest, podsOf } from '../manifest.ts';
+import { type Manifest, podsOf } from '../../policy/document/manifest.ts';
 
 /** A pod of the world, with its compiled policy. */
 export interface WorldPod {

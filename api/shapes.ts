@@ -1,8 +1,4 @@
-/** The requests of docs/api.md that commands make, by name. */
-import { ApiClient, type Query } from './api-client.ts';
-import type { Manifest } from './manifest.ts';
-import type { Settings } from './settings.ts';
-
+/** What the API answers (docs/api.md), as types: the daemon builds these documents, its clients read them. */
 export interface StatusView {
   readonly name: string;
   readonly version: string;
@@ -90,56 +86,4 @@ export interface ObjectReference {
 export interface ApplyAnswer {
   readonly applied?: readonly (ObjectReference & { readonly action: string })[];
   readonly problems?: readonly ManifestProblem[];
-}
-
-export class DaemonApi {
-  readonly client: ApiClient;
-
-  constructor(settings: Pick<Settings, 'socketPath' | 'timeoutMs'>) {
-    this.client = new ApiClient(settings);
-  }
-
-  status(): Promise<StatusView> {
-    return this.client.get('/v1/status');
-  }
-
-  endpoints(): Promise<readonly EndpointView[]> {
-    return this.client.get('/v1/endpoints');
-  }
-
-  identities(): Promise<readonly IdentityView[]> {
-    return this.client.get('/v1/identities');
-  }
-
-  policies(): Promise<readonly PolicyView[]> {
-    return this.client.get('/v1/policies');
-  }
-
-  async objects(query: { kind?: string; namespace?: string; name?: string }): Promise<readonly Manifest[]> {
-    return (await this.client.get<{ items: readonly Manifest[] }>('/v1/objects', query)).items;
-  }
-
-  /** Applies one file's text; what is wrong with it comes back in `problems`. */
-  async apply(text: string, file: string): Promise<ApplyAnswer> {
-    return (
-      await this.client.fetch<ApplyAnswer>('/v1/apply', { method: 'POST', query: { file }, body: text, accept: [400] })
-    ).body;
-  }
-
-  /** Deletes the objects that a file's text names. */
-  async delete(text: string, file: string): Promise<ApplyAnswer> {
-    return (
-      await this.client.fetch<ApplyAnswer>('/v1/delete', { method: 'POST', query: { file }, body: text, accept: [400] })
-    ).body;
-  }
-
-  /** Deletes objects by name, all or none. */
-  async deleteReferences(references: readonly ObjectReference[]): Promise<ApplyAnswer> {
-    const call = { method: 'POST', body: references, accept: [400] } as const;
-    return (await this.client.fetch<ApplyAnswer>('/v1/delete', call)).body;
-  }
-
-  flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
-    return this.client.stream('/v1/flows', query, signal, onLine);
-  }
 }

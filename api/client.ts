@@ -1,12 +1,17 @@
 /**
- * The daemon's HTTP API over its unix socket (docs/api.md), as the CLI uses it.
+ * A client of the daemon's HTTP API over its unix socket (docs/api.md).
  *
- * Every failure is one sentence. A daemon that is not there, or that does not answer in time, ends with exit code 3, so
- * that a script can tell it from a request that was refused.
+ * Every failure is an ApiError of one sentence. One of a daemon that is not there, or that does not answer in time, says so
+ * in `isUnreachable`, so that a caller can tell it from a request that was refused.
  */
 import { type IncomingMessage, request } from 'node:http';
-import { EXIT, Failure } from './failure.ts';
-import type { Settings } from './settings.ts';
+import { ApiError } from './error.ts';
+
+/** Where the daemon listens, and how long it may take to answer. */
+export interface ApiAddress {
+  readonly socketPath: string;
+  readonly timeoutMs: number;
+}
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -34,14 +39,14 @@ export class ApiClient {
   readonly socketPath: string;
   readonly timeoutMs: number;
 
-  constructor(settings: Pick<Settings, 'socketPath' | 'timeoutMs'>) {
-    this.socketPath = settings.socketPath;
-    this.timeoutMs = settings.timeoutMs;
+  constructor(address: ApiAddress) {
+    this.socketPath = address.socketPath;
+    this.timeoutMs = address.timeoutMs;
   }
 
   /**
    * One request, one JSON document back.
-   * @throws Failure with exit code 3 when there is no daemon or no answer in time, 1 when the request is refused
+   * @throws ApiError, unreachable when there is no daemon or no answer in time; else the request was refused
    */
   async fetch<T>(path: string, call: Call = {}): Promise<Reply<T>> {
     const response = await this.#send(path, call, AbortSignal.timeout(this.timeoutMs));
@@ -75,7 +80,7 @@ export class ApiClient {
       for await (const line of linesOf(response)) await onLine(parseJson(path, line));
     } catch (error) {
       if (signal.aborted) return;
-      throw error instanceof Failure ? error : unreachable(this, error as Error);
+      throw error instanceof ApiError ? error : unreachable(this, error as Error);
     } finally {
       clearTimeout(timer);
     }
@@ -136,11 +141,11 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Failure(`read ${path}: found '${text.slice(0, 60)}', wanted JSON: is this socket sluiced's?`);
+    throw new ApiError(`read ${path}: found '${text.slice(0, 60)}', wanted JSON: is this socket sluiced's?`);
   }
 }
 
-function refused(path: string, call: Call, status: number, text: string): Failure {
+function refused(path: string, call: Call, status: number, text: string): ApiError {
   let reason = text.trim();
   try {
     const body = JSON.parse(text) as Refusal;
@@ -148,7 +153,7 @@ function refused(path: string, call: Call, status: number, text: string): Failur
   } catch {
     // not JSON: the text itself is the reason
   }
-  return new Failure(
+  return new ApiError(
     `${(call.method ?? 'GET').toLowerCase()} ${path}: ${status}: ${reason === '' ? 'no reason given' : reason}`,
   );
 }
@@ -161,13 +166,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'that is no folder: check --run-dir',
 };
 
-function unreachable(client: ApiClient, cause: Error): Failure {
+function unreachable(client: ApiClient, cause: Error): ApiError {
   const { code = '' } = cause as NodeJS.ErrnoException;
   if (cause.name === 'TimeoutError' || code === 'ABORT_ERR' || code === 'ERR_CANCELED') {
     const waited = `no answer within ${client.timeoutMs} ms`;
     const advice = 'is sluiced hung? see its log, or give a longer --timeout; `sluice bpf ...` works without it';
-    return new Failure(`connect ${client.socketPath}: ${waited}: ${advice}`, EXIT.UNREACHABLE, { cause });
+    return new ApiError(`connect ${client.socketPath}: ${waited}: ${advice}`, { isUnreachable: true, cause });
   }
   const advice = ADVICE[code] ?? 'sluiced broke off: see its log';
-  return new Failure(`connect ${client.socketPath}: ${code || cause.message}: ${advice}`, EXIT.UNREACHABLE, { cause });
+  return new ApiError(`connect ${client.socketPath}: ${code || cause.message}: ${advice}`, {
+    isUnreachable: true,
+    cause,
+  });
 }

@@ -7,7 +7,7 @@ import type { MatrixOptions } from '../policy/matrix.ts';
 import type { FlowFlags, WorldFlags } from '../policy/verdict-command.ts';
 import type { TestFlags } from '../policy/test-command.ts';
 import type { ValidateOptions } from '../policy/validate.ts';
-import type { PolicyWorld } from '../policy/world.ts';
+import type { PolicyWorld } from '../../explain/world.ts';
 import { example } from '../program.ts';
 import { settingsOf, withGlobals, withOutput } from '../settings.ts';
 
@@ -96,7 +96,7 @@ function defineVerdict(command: Command, host: Host): void {
   );
   command.action(async (flags: WorldFlags & FlowFlags & { queries?: string }) => {
     const settings = settingsOf(command, host);
-    const { FlowJudge } = await import('../policy/verdict.ts');
+    const { FlowJudge } = await import('../../explain/verdict.ts');
     const { answerQueries, printVerdict, queryOf } = await import('../policy/verdict-command.ts');
     const query = flags.queries === undefined ? queryOf(flags) : undefined;
     const judge = new FlowJudge(await worldOf(command, host, flags));
@@ -121,7 +121,7 @@ function defineExplain(command: Command, host: Host): void {
   command.action(async (flags: WorldFlags & FlowFlags & { flow?: string }) => {
     const settings = settingsOf(command, host);
     const { explain } = await import('../policy/explain.ts');
-    const { FlowJudge } = await import('../policy/verdict.ts');
+    const { FlowJudge } = await import('../../explain/verdict.ts');
     const { queryOf } = await import('../policy/verdict-command.ts');
     const { queryOfFlow } = await import('../policy/flow-query.ts');
     const query = flags.flow === undefined ? queryOf(flags) : await queryOfFlow(host, flags.flow);

@@ -5,10 +5,10 @@ import { printDocument } from '../output.ts';
 import { authName, portText } from '../packet-names.ts';
 import type { Settings } from '../settings.ts';
 import { renderTable } from '../table.ts';
-import { type Candidate, candidatesOf } from './candidates.ts';
-import type { Query } from './query.ts';
-import { place, remedyFor, requestRemedy } from './remedy.ts';
-import { type Answer, type Decision, type FlowJudge, type Peer } from './verdict.ts';
+import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
+import type { Query } from '../../explain/query.ts';
+import { place, remedyFor, requestRemedy } from '../../explain/remedy.ts';
+import { type Answer, type Decision, type FlowJudge, type Peer } from '../../explain/verdict.ts';
 import { Failure } from '../failure.ts';
 
 interface Side {

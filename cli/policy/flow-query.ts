@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Endpoint, Envelope, Flow } from '../../hubble/flow.ts';
 import { Failure } from '../failure.ts';
 import { type Host, readStdin } from '../host.ts';
-import { type Query, readQuery } from './query.ts';
+import { type Query, readQuery } from '../../explain/query.ts';
 
 /**
  * The query of the first flow of a file.

@@ -7,8 +7,8 @@ import { printListing } from '../output.ts';
 import { portText } from '../packet-names.ts';
 import type { Settings } from '../settings.ts';
 import type { Column } from '../table.ts';
-import { place } from './remedy.ts';
-import type { PolicyWorld } from './world.ts';
+import { place } from '../../explain/remedy.ts';
+import type { PolicyWorld } from '../../explain/world.ts';
 
 /** @throws Failure when the pod is not in the manifests */
 export async function showMapState(settings: Settings, world: PolicyWorld, reference: string): Promise<void> {

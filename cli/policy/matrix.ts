@@ -9,10 +9,10 @@ import { EXIT, Failure } from '../failure.ts';
 import { printDocument } from '../output.ts';
 import type { Settings } from '../settings.ts';
 import { renderTable } from '../table.ts';
-import { endFrom } from './end.ts';
-import { readQuery } from './query.ts';
-import { FlowJudge } from './verdict.ts';
-import type { PolicyWorld } from './world.ts';
+import { endFrom } from '../../explain/end.ts';
+import { readQuery } from '../../explain/query.ts';
+import { FlowJudge } from '../../explain/verdict.ts';
+import type { PolicyWorld } from '../../explain/world.ts';
 
 export type Cell = 'allow' | 'l7' | 'deny';
 

@@ -4,7 +4,7 @@ import { holds, labelsPeer, type Peer } from '../../policy/rule/peer.ts';
 import { policyName } from '../../policy/rule/rule.ts';
 import { printListing } from '../output.ts';
 import type { Settings } from '../settings.ts';
-import type { PolicyWorld } from './world.ts';
+import type { PolicyWorld } from '../../explain/world.ts';
 
 interface Row {
   readonly selector: string;

@@ -25,11 +25,11 @@ import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import { Failure } from '../failure.ts';
 import type { Host } from '../host.ts';
-import { endFrom } from './end.ts';
+import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';
-import { readQuery } from './query.ts';
-import { type Answer, FlowJudge } from './verdict.ts';
-import { PolicyWorld } from './world.ts';
+import { readQuery } from '../../explain/query.ts';
+import { type Answer, FlowJudge } from '../../explain/verdict.ts';
+import { PolicyWorld } from '../../explain/world.ts';
 
 export interface SuiteResult {
   readonly name: string;

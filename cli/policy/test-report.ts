@@ -1,5 +1,5 @@
 /** Results of policy test files as TAP 14, as JUnit XML, and in words. */
-import { place } from './remedy.ts';
+import { place } from '../../explain/remedy.ts';
 import type { CaseResult, SuiteResult } from './suite.ts';
 
 /** TAP, a subtest for each file; rules that decided nothing are diagnostics. */

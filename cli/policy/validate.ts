@@ -5,9 +5,9 @@ import { printDocument } from '../output.ts';
 import { reportProblems } from '../problems.ts';
 import type { Settings } from '../settings.ts';
 import { loadPolicyConfig } from './config.ts';
-import { lint } from './lint.ts';
+import { lint } from '../../explain/lint.ts';
 import { type Manifests, readPolicyManifests } from './manifests.ts';
-import { PolicyWorld } from './world.ts';
+import { PolicyWorld } from '../../explain/world.ts';
 
 export interface ValidateOptions {
   readonly config?: string;

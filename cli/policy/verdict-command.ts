@@ -6,11 +6,11 @@ import { printDocument } from '../output.ts';
 import { reportProblems } from '../problems.ts';
 import type { Settings } from '../settings.ts';
 import { loadPolicyConfig } from './config.ts';
-import { endFrom } from './end.ts';
+import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';
-import { type Query, readQuery } from './query.ts';
-import { type Answer, type DirectionAnswer, FlowJudge } from './verdict.ts';
-import { PolicyWorld } from './world.ts';
+import { type Query, readQuery } from '../../explain/query.ts';
+import { type Answer, type DirectionAnswer, FlowJudge } from '../../explain/verdict.ts';
+import { PolicyWorld } from '../../explain/world.ts';
 
 export interface WorldFlags {
   readonly manifests: readonly string[];

@@ -7,11 +7,11 @@
  *
  * Warnings about one document by itself come with reading it.
  */
-import type { Problem } from '../../policy/rule/problems.ts';
-import { LabelSet } from '../../policy/rule/labels.ts';
-import { holds } from '../../policy/rule/peer.ts';
-import { type Element, type Origin, type Policy, policyName, type Rule } from '../../policy/rule/rule.ts';
-import { selects } from '../../policy/rule/selector.ts';
+import type { Problem } from '../policy/rule/problems.ts';
+import { LabelSet } from '../policy/rule/labels.ts';
+import { holds } from '../policy/rule/peer.ts';
+import { type Element, type Origin, type Policy, policyName, type Rule } from '../policy/rule/rule.ts';
+import { selects } from '../policy/rule/selector.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
 
 interface Finding {

@@ -1,11 +1,11 @@
 /**
  * What the L7 rules say about a request: the rule sets that the compiler made, judged by the code that judges the traffic.
  */
-import { Head } from '../../l7proxy/http1/head.ts';
-import { parseRequest } from '../../l7proxy/http1/start-line.ts';
-import { RemoteRules, viewOf } from '../../l7proxy/http/rules.ts';
-import { fqdnRegExp, normalizeName } from '../../policy/rule/fqdn.ts';
-import type { DnsRule, KafkaRule, L7Rule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { Head } from '../l7proxy/http1/head.ts';
+import { parseRequest } from '../l7proxy/http1/start-line.ts';
+import { RemoteRules, viewOf } from '../l7proxy/http/rules.ts';
+import { fqdnRegExp, normalizeName } from '../policy/rule/fqdn.ts';
+import type { DnsRule, KafkaRule, L7Rule, L7RuleSet } from '../policy-maps/l7-rules.ts';
 import type { HttpRequest, KafkaRequest, Query } from './query.ts';
 
 export interface L7Answer {

@@ -11,12 +11,12 @@
  *
  * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
  */
-import { parsePrefix } from '../../policy/rule/cidr.ts';
-import type { EndpointChange } from '../../policy/cluster.ts';
-import { HOST, REMOTE_NODE, reservedName } from '../../policy/identity/identity.ts';
-import type { PodSpec } from '../../policy/document/pod.ts';
-import type { Origin } from '../../policy/rule/rule.ts';
-import type { DirectionState } from '../../policy/compile/endpoint-policy.ts';
+import { parsePrefix } from '../policy/rule/cidr.ts';
+import type { EndpointChange } from '../policy/cluster.ts';
+import { HOST, REMOTE_NODE, reservedName } from '../policy/identity/identity.ts';
+import type { PodSpec } from '../policy/document/pod.ts';
+import type { Origin } from '../policy/rule/rule.ts';
+import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, Query } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';

@@ -12,18 +12,18 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsePrefix } from '../../policy/rule/cidr.ts';
-import { Cluster, type EndpointChange } from '../../policy/cluster.ts';
-import type { Document } from '../../policy/document/document.ts';
-import type { PolicyConfig } from '../../policy/rule/options.ts';
-import { podFromDocument, type PodSpec } from '../../policy/document/pod.ts';
-import type { Problem } from '../../policy/rule/problems.ts';
-import { type Origin, policyName } from '../../policy/rule/rule.ts';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
-import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
-import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { type Manifest, podsOf } from '../../policy/document/manifest.ts';
+import { parsePrefix } from '../policy/rule/cidr.ts';
+import { Cluster, type EndpointChange } from '../policy/cluster.ts';
+import type { Document } from '../policy/document/document.ts';
+import type { PolicyConfig } from '../policy/rule/options.ts';
+import { podFromDocument, type PodSpec } from '../policy/document/pod.ts';
+import type { Problem } from '../policy/rule/problems.ts';
+import { type Origin, policyName } from '../policy/rule/rule.ts';
+import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
+import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
+import { PolicyMap } from '../policy-maps/policy-map.ts';
+import { type Manifest, podsOf } from '../policy/document/manifest.ts';
 
 /** A pod of the world, with its compiled policy. */
 export interface WorldPod {

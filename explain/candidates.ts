@@ -7,10 +7,10 @@
  *     identity's own;
  *  3. entries of identity 0 are asked only when neither has one (an identity without an aggregate has 0 for it).
  */
-import type { EndpointChange } from '../../policy/cluster.ts';
-import type { Origin } from '../../policy/rule/rule.ts';
-import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { aggregateOf } from '../../policy-maps/policy-verdict.ts';
+import type { EndpointChange } from '../policy/cluster.ts';
+import type { Origin } from '../policy/rule/rule.ts';
+import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
+import { aggregateOf } from '../policy-maps/policy-verdict.ts';
 import type { PolicyWorld } from './world.ts';
 
 export interface Candidate {

@@ -3,8 +3,8 @@
  *
  *     {"id":1,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":80,"http":{"method":"GET","path":"/"}}
  */
-import { icmpType } from '../../policy/rule/icmp-types.ts';
-import { ICMP, ICMPV6, protocolNumbers } from '../../wire/protocols.ts';
+import { icmpType } from '../policy/rule/icmp-types.ts';
+import { ICMP, ICMPV6, protocolNumbers } from '../wire/protocols.ts';
 
 /** One end of a flow: exactly one of pod, ip, entity, labels. */
 export type End =

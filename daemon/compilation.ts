@@ -8,9 +8,9 @@ import { type Changes, Cluster } from '../policy/cluster.ts';
 import { MemoryIdentityStore, type StoredIdentity } from '../policy/identity/identity.ts';
 import type { PolicyConfig } from '../policy/rule/options.ts';
 import type { Problem } from '../policy/rule/problems.ts';
-import { oneLine } from './problem-board.ts';
+import { oneLine } from './health/problem-board.ts';
 import { StateFile } from '../linux/state-file.ts';
-import type { StoreChanges } from './store.ts';
+import type { StoreChanges } from './source/store.ts';
 
 export class Compilation {
   readonly cluster: Cluster;

@@ -1,7 +1,7 @@
 /** Configuration that the dataplane reads from the `runtime_config` map, and may therefore change while it runs. */
 import * as words from '../policy-maps/config-map.ts';
-import type { Config } from './config.ts';
-import { macWords, wordsOf } from './port-publisher.ts';
+import type { Config } from './config/config.ts';
+import { macWords, wordsOf } from './attach/port-publisher.ts';
 
 const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_ALWAYS, never: words.ENFORCEMENT_NEVER };
 const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };

@@ -9,10 +9,10 @@
 import { parseArgs } from 'node:util';
 import { fstatSync } from 'node:fs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { CONTROL_LISTEN_FD } from './control.ts';
-import type { ForwardingData } from './forwarding.ts';
-import type { PcapMessage } from './forwarding-pcap.ts';
-import type { PcapServer } from './pcap-server.ts';
+import { CONTROL_LISTEN_FD } from './supervise/control.ts';
+import type { ForwardingData } from './forward/forwarding.ts';
+import type { PcapMessage } from './forward/pcap.ts';
+import type { PcapServer } from './forward/pcap-server.ts';
 
 const HELP = `Usage: sluice-dataplane --run-dir DIR
 
@@ -54,13 +54,13 @@ function forward(runDir: string): void {
 function servePcap(channel: MessagePort): void {
   let server: Promise<PcapServer> | undefined;
   channel.on('message', (message: PcapMessage) => {
-    server ??= import('./pcap-server.ts').then(({ PcapServer }) => new PcapServer(channel));
+    server ??= import('./forward/pcap-server.ts').then(({ PcapServer }) => new PcapServer(channel));
     void server.then((loaded) => loaded.take(message));
   });
 }
 
 function forwardingModule(): string {
-  return import.meta.url.endsWith('.ts') ? './forwarding.ts' : './forwarding.js';
+  return import.meta.url.endsWith('.ts') ? './forward/forwarding.ts' : './forward/forwarding.js';
 }
 
 function isSocket(fd: number): boolean {

@@ -1,0 +1,159 @@
+/**
+ * From documents to the two who work on them: the reconciler, which attaches pods, and the compiler, which judges them.
+ *
+ *     Pod, Deployment, ... -> plans -> reconciler (numbers, addresses) -> compiler
+ *     Node of this node    -> joined with the addresses of the host     -> compiler
+ *     everything else                                                   -> compiler
+ *
+ * Only what changed is read again, and a change that concerns no pod does not touch pods at all: a policy change costs what
+ * the policy costs. A Pod document wins over a pod of the same name that a workload stands for.
+ */
+import type { Cluster } from '../../policy/cluster.ts';
+import type { Document } from '../../policy/document/document.ts';
+import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
+import { type Reference, referenceOf } from '../source/text.ts';
+import { pathText, type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
+import type { PodReconciler } from './pod-reconciler.ts';
+import type { StoreChanges } from '../source/store.ts';
+
+interface Planned {
+  readonly document: Document;
+  /** It has a document of its own, rather than being one of a workload's. */
+  readonly isExplicit: boolean;
+  readonly plan: PodPlan;
+  readonly problems: readonly PodProblem[];
+}
+
+/** What the compiler was last told of a pod. */
+interface Told {
+  readonly document: Document;
+  readonly endpointId: number;
+  readonly addresses: string;
+}
+
+interface NodeObject {
+  readonly status?: { readonly addresses?: readonly { readonly address?: string; readonly type?: string }[] };
+}
+
+interface FeedOptions {
+  readonly cluster: Cluster;
+  readonly reconciler: PodReconciler;
+  readonly plan: PlanOptions;
+}
+
+export class PodFeed {
+  readonly #options: FeedOptions;
+  /** Pods by the document they come from. */
+  readonly #planned = new Map<string, readonly Planned[]>();
+  readonly #told = new Map<string, Told>();
+  #hostAddresses: readonly string[] = [];
+  #node: Document | undefined;
+  /** What is wrong with pods' documents, one sentence each. */
+  problems: readonly string[] = [];
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  /** Addresses of the host: they are this node's. */
+  setHost(addresses: readonly string[]): void {
+    this.#hostAddresses = addresses;
+    this.#tellNode();
+  }
+
+  /** Passes on what has changed in the store. */
+  apply({ put, removed }: StoreChanges): void {
+    let hasPods = false;
+    for (const reference of removed) hasPods = this.#remove(reference) || hasPods;
+    for (const document of put) hasPods = this.#put(document) || hasPods;
+    if (hasPods) this.#wantPods();
+  }
+
+  /** @returns whether it concerns pods */
+  #remove(reference: Reference): boolean {
+    if (isPodSource(reference.kind)) return this.#planned.delete(referenceOf(reference));
+    if (this.#isThisNode(reference)) {
+      this.#node = undefined;
+      this.#tellNode();
+    } else this.#options.cluster.remove(reference);
+    return false;
+  }
+
+  #put(document: Document): boolean {
+    if (isPodSource(document.kind)) {
+      const pods = isWorkload(document.kind) ? expandWorkload(document) : [document];
+      const isExplicit = document.kind === 'Pod';
+      const planned = pods.map((pod) => ({ document: pod, isExplicit, ...planPod(pod, this.#options.plan) }));
+      this.#planned.set(referenceOf(document), planned);
+      return true;
+    }
+    if (this.#isThisNode(document)) {
+      this.#node = document;
+      this.#tellNode();
+    } else this.#options.cluster.apply(document);
+    return false;
+  }
+
+  #isThisNode({ kind, name }: Reference): boolean {
+    return kind === 'Node' && name === this.#options.plan.nodeName;
+  }
+
+  #tellNode(): void {
+    const { status } = (this.#node?.object ?? {}) as NodeObject;
+    const listed = status?.addresses ?? [];
+    const own = listed.filter(({ type }) => type !== 'Hostname').flatMap(({ address }) => address ?? []);
+    const ips = [...new Set([...this.#hostAddresses, ...own])];
+    this.#options.cluster.setNode({ name: this.#options.plan.nodeName, labels: this.#node?.labels ?? {}, ips });
+  }
+
+  #wantPods(): void {
+    const { reconciler } = this.#options;
+    const all = [...this.#planned.values()].flat();
+    const explicit = new Set(all.filter(({ isExplicit }) => isExplicit).map(({ plan }) => plan.key));
+    const counted = all.filter(({ isExplicit, plan }) => isExplicit || !explicit.has(plan.key));
+    const good = counted.filter(({ problems }) => problems.length === 0);
+    const here = good.filter(({ plan }) => plan.place === 'local' || plan.place === 'external');
+    const refused = reconciler.want(here.map(({ plan }) => plan));
+    this.problems = [
+      ...counted.flatMap(({ plan, problems }) =>
+        problems.map(({ path, message }) => `pod ${plan.key}: ${pathText(path)}: ${message}`),
+      ),
+      ...[...refused].map(([key, text]) => `pod ${key}: ${text}`),
+    ];
+    this.#tellPods(good.filter(({ plan }) => plan.place !== 'external' && !refused.has(plan.key)));
+  }
+
+  #tellPods(pods: readonly Planned[]): void {
+    const { cluster, reconciler } = this.#options;
+    const present = new Set<string>();
+    for (const { document, plan } of pods) {
+      present.add(plan.key);
+      const numbers = reconciler.pods.get(plan.key)?.numbers;
+      const ips = numbers?.addresses.map(({ text }) => text);
+      const now = { document, endpointId: numbers?.endpointId ?? 0, addresses: ips?.join() ?? '' };
+      if (isSame(this.#told.get(plan.key), now)) continue;
+      this.#told.set(plan.key, now);
+      cluster.apply(ips === undefined ? document : withAddresses(document, ips), now.endpointId);
+    }
+    for (const [key, { document }] of this.#told) {
+      if (present.has(key)) continue;
+      this.#told.delete(key);
+      cluster.removePod(document.namespace, document.name);
+    }
+  }
+}
+
+function isPodSource(kind: string): boolean {
+  return kind === 'Pod' || isWorkload(kind);
+}
+
+function isSame(a: Told | undefined, b: Told): boolean {
+  return a?.document === b.document && a.endpointId === b.endpointId && a.addresses === b.addresses;
+}
+
+/** The document with the addresses that the pod has got. */
+function withAddresses(document: Document, ips: readonly string[]): Document {
+  const given = (document.object as { status?: object }).status;
+  const status = { ...given, podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) };
+  return { ...document, object: { ...document.object, status } };
+}

@@ -1,0 +1,245 @@
+/**
+ * Everything on this machine that frames pass through: pods attached and detached, the host's port, the uplink, and the
+ * rows of the maps that say which of them leads to whom.
+ *
+ *     plans -> reconciler -> attacher (namespaces, interfaces, journal)
+ *                  |
+ *                  +-- ready --+
+ *     host port, uplink -------+-> rows in the maps -> TAP descriptors to the dataplane -> routes of the host
+ *
+ * Lifecycle: `raiseHost`, then `adopt` once all pods are known, then `open`: before it nothing is published, for a row
+ * that an earlier agent left must stay until its port has been taken over or given up. `lower` removes everything that was
+ * made; `leave` lets go of it.
+ */
+import { join } from 'node:path';
+import { closeFd, disableOffloads, openTap } from '../../dataplane/native/index.ts';
+import type { AgentDirectory } from '../observe/agent-directory.ts';
+import { Attacher, type HeldTap } from './attacher.ts';
+import type { Config } from '../config/config.ts';
+import type { ControlLink } from '../supervise/control-link.ts';
+import type { Controllers } from '../health/controllers.ts';
+import { Firewall } from './firewall.ts';
+import { type FixedPortParts, hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
+import { lowerHostPort } from './host-port.ts';
+import { HostRoutes } from './host-routes.ts';
+import { Journal } from '../../linux/journal.ts';
+import type { Log } from '../health/log.ts';
+import { Numbering } from './numbering.ts';
+import { OpenPorts } from '../../policy-maps/open-ports.ts';
+import type { PinnedMaps } from '../publish/pinned-maps.ts';
+import { PodReconciler } from './pod-reconciler.ts';
+import { podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
+import type { ProblemBoard } from '../health/problem-board.ts';
+
+const HOST_PORT = 'port:host';
+const UPLINK_PORT = 'port:uplink';
+const PUBLISH_DELAY_MS = 5; // a port that waits drops nothing that would not have been dropped before
+
+interface PortsOptions {
+  readonly config: Config;
+  readonly routerMac: string;
+  /** What describes this boot, and what may outlive it. */
+  readonly runState: string;
+  readonly stateDir: string;
+  readonly maps: PinnedMaps;
+  readonly log: Log;
+  readonly board: ProblemBoard;
+  readonly controllers: Controllers;
+  /** Hands a TAP to the dataplane. @returns false when there is none to hand it to now */
+  readonly givePort: (port: number, fd: number) => boolean;
+  /** Makes what was published count. */
+  readonly commit: () => void;
+}
+
+export class Ports {
+  readonly reconciler: PodReconciler;
+  readonly #options: PortsOptions;
+  readonly #journal: Journal;
+  readonly #attacher: Attacher;
+  readonly #numbering: Numbering;
+  readonly #parts: FixedPortParts;
+  readonly #publisher: PortPublisher;
+  readonly #openPorts: OpenPorts;
+  readonly #routes: HostRoutes;
+  /** The host's port and the uplink's. */
+  readonly #fixed: WantedPort[] = [];
+  /** TAPs that the dataplane on the other end of the link has, by port. */
+  readonly #given = new Map<number, HeldTap>();
+  #hostAddresses: readonly string[] = [];
+  #interfaces: ReadonlyMap<number, string> = new Map();
+  #soon: NodeJS.Timeout | undefined;
+  #directory: AgentDirectory | undefined;
+
+  constructor(options: PortsOptions) {
+    const { config, routerMac } = options;
+    this.#options = options;
+    this.#journal = new Journal(join(options.runState, 'made.json'), config.name);
+    const firewall = new Firewall(config.name);
+    this.#parts = { config, journal: this.#journal, firewall, routerMac };
+    const { createNamespaces } = config;
+    const natives = { openTap, closeFd, disableOffloads };
+    this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, createNamespaces });
+    this.#numbering = new Numbering(options.stateDir, config);
+    this.reconciler = new PodReconciler({
+      config,
+      routerMac,
+      attacher: this.#attacher,
+      numbering: this.#numbering,
+      onChange: () => this.#publishSoon(),
+      onOutcome: (key, problem) => this.#noteAttach(key, problem),
+    });
+    this.#publisher = new PortPublisher(options.maps, routerMac);
+    this.#openPorts = new OpenPorts(options.maps.config);
+    this.#routes = new HostRoutes(config);
+    const found = [this.#journal.problem, this.#numbering.problem];
+    options.board.set(
+      'state files of ports',
+      found.filter((one) => one !== undefined),
+    );
+  }
+
+  /** All addresses of the host, as they were when last asked for. */
+  get hostAddresses(): readonly string[] {
+    return this.#hostAddresses;
+  }
+
+  /** Asks for the host's addresses. @returns whether they are others than before */
+  lookForHostAddresses(): boolean {
+    const now = hostAddresses(this.#options.config);
+    const hasChanged = now.join() !== this.#hostAddresses.join();
+    this.#hostAddresses = now;
+    return hasChanged;
+  }
+
+  /** @throws Error when the host port cannot be had */
+  async raiseHost(): Promise<void> {
+    if (!this.#options.config.hostPort) return;
+    this.#fixed.push(await hostPort(this.#parts, this.#numbering.portOf(HOST_PORT)));
+  }
+
+  /**
+   * Takes over what an earlier agent made, and takes up the uplink.
+   * @throws Error when the uplink cannot be had
+   */
+  async adopt(): Promise<void> {
+    const owners = this.#journal.attachments.map(({ owner }) => owner);
+    this.reconciler.adopt(owners.filter((owner) => owner.includes('/')));
+    await this.#attacher.shieldAdopted();
+    this.#attacher.dropStrayTaps();
+    if (this.#options.config.uplink === undefined) return;
+    this.#fixed.push(await uplinkPort(this.#parts, this.#attacher, this.#numbering.portOf(UPLINK_PORT)));
+  }
+
+  /** From now on ports are published, with the names and policies that the directory knows. */
+  open(directory: AgentDirectory): void {
+    this.#directory = directory;
+    this.publish();
+  }
+
+  /** Rows and addresses of what is attached; nothing before `open` and after `close`. */
+  publish(): void {
+    const directory = this.#directory;
+    if (directory === undefined) return;
+    const { controllers, board, config, commit } = this.#options;
+    const error = controllers.run('ports', () => {
+      const wanted = this.#wanted(directory);
+      if (this.#publisher.publish(wanted)) commit();
+      this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
+      directory.refresh(this.#interfaces);
+      this.#giveTaps();
+      if (config.hostPort) this.#routeHost(wanted);
+    });
+    board.set('ports', error === '' ? [] : [error]);
+  }
+
+  /** Whether the dataplane forwards what comes in at this port, as it was last published. */
+  isOpen(index: number): boolean {
+    return this.#hasBeenSeen(index) && this.#openPorts.isOpen(index);
+  }
+
+  /** Ports that the dataplane has tried to open and could not, by their interface. */
+  unopened(): string[] {
+    const tried = [...this.#interfaces].filter(([index]) => this.#hasBeenSeen(index) && !this.#openPorts.isOpen(index));
+    return tried.map(([index, ifname]) => (ifname === '' ? `the TAP of port ${index}` : ifname));
+  }
+
+  #hasBeenSeen(index: number): boolean {
+    const since = this.#publisher.since(index);
+    return since !== undefined && this.#openPorts.hasSeen(since);
+  }
+
+  /** A new dataplane has no descriptor yet; one that was running gives back those that it has. */
+  async onLink(link: ControlLink, isAdopted: boolean): Promise<void> {
+    this.#given.clear();
+    if (isAdopted) {
+      for (const [port, fd] of await link.returnFds()) {
+        this.#given.set(port, this.#attacher.holdTap(port, fd));
+      }
+      return;
+    }
+    this.#giveTaps();
+    link.wake();
+  }
+
+  /** Publishes no more. */
+  close(): void {
+    this.#directory = undefined;
+    clearTimeout(this.#soon);
+  }
+
+  /** Removes everything that was made. */
+  async lower(): Promise<void> {
+    await this.reconciler.stop();
+    await this.#attacher.detach(UPLINK_OWNER);
+    await lowerHostPort(this.#options.config.name, this.#journal);
+    if (this.#journal.hasFirewall) await this.#parts.firewall.remove();
+    this.#journal.remove();
+  }
+
+  /** Waits for what is under way, and begins nothing more. */
+  async leave(): Promise<void> {
+    await this.reconciler.settle();
+  }
+
+  /** Once for all pods that became ready in the same turn. */
+  #publishSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.publish();
+    }, PUBLISH_DELAY_MS);
+  }
+
+  #wanted({ published }: AgentDirectory): WantedPort[] {
+    const ports = this.#fixed.map((one) => (one.isHost ? { ...one, addresses: this.#hostAddresses } : one));
+    for (const pod of this.reconciler.pods.values()) {
+      const change = published.get(pod.numbers.endpointId);
+      if (pod.state !== 'ready' || (change === undefined && pod.plan.place !== 'external')) continue;
+      ports.push(podPort(pod, change?.identity ?? 0, change?.audit ?? false));
+    }
+    return ports;
+  }
+
+  /** Only where there is a row: the dataplane drops a descriptor whose port it finds none for. */
+  #giveTaps(): void {
+    const { taps } = this.#attacher;
+    const wanted = [...taps].filter(([port]) => this.#interfaces.has(port));
+    const ports = new Set(wanted.map(([port]) => port));
+    for (const port of this.#given.keys()) if (!ports.has(port)) this.#given.delete(port);
+    for (const [port, tap] of wanted) {
+      if (this.#given.get(port) !== tap && this.#options.givePort(port, tap.fd)) this.#given.set(port, tap);
+    }
+  }
+
+  #routeHost(ports: readonly WantedPort[]): void {
+    const pods = ports.filter(({ port }) => port.kind === 'veth' || port.kind === 'tap');
+    this.#routes.sync(pods.flatMap(({ addresses }) => addresses)).then(
+      () => this.#options.board.set('routes', []),
+      (error: unknown) => this.#options.board.set('routes', [(error as Error).message]),
+    );
+  }
+
+  #noteAttach(key: string, problem: string): void {
+    this.#options.controllers.note('attach', problem);
+    if (problem !== '') this.#options.log.warn({ pod: key }, problem);
+  }
+}

@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { type ConfigError, loadConfig, parseConfig } from './config.ts';
+import type { ConfigProblem } from './reader.ts';
+import { type Option, OPTIONS } from './schema.ts';
+
+function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly ConfigProblem[] {
+  try {
+    parseConfig(text, 'sluice.yaml', overrides);
+  } catch (error) {
+    return (error as ConfigError).problems;
+  }
+  return [];
+}
+
+t.test('loadConfig() without a file gives defaults that work', async (t) => {
+  const config = loadConfig();
+  t.equal(config.name, 'sluice');
+  t.equal(config.runDir, '/run/sluice');
+  t.strictSame(config.router, { ipv4: '10.244.0.1', ipv6: 'fd00:10:244::1' });
+  t.equal(config.policy['enable-policy'], 'default');
+  t.equal(config.maps['bpf-ct-global-tcp-max'], 524288);
+  t.equal(config.uplink, undefined);
+});
+
+t.test('parseConfig() reads what the file says and keeps the other defaults', async (t) => {
+  const config = parseConfig(
+    'name: red\npodCIDRs: {ipv4: 10.9.0.0/24}\nuplink:\n  interface: eth1\n  gateway4: 192.0.2.1\npolicy:\n  enable-policy: always\n',
+    'sluice.yaml',
+  );
+  t.match(config, { name: 'red', runDir: '/run/red', podCIDRs: { ipv4: '10.9.0.0/24', ipv6: 'fd00:10:244::/64' } });
+  t.strictSame(config.uplink, {
+    interface: 'eth1',
+    gateway4: '192.0.2.1',
+    gateway6: '',
+    prefixes: [],
+  });
+  t.equal(config.policy['enable-policy'], 'always');
+});
+
+const WRONG: [name: string, text: string, path: string, line: number, column: number, message: RegExp][] = [
+  ['an unknown option', 'mtu: 1500\nmanifest: /x\n', 'manifest', 2, 1, /unknown option \(did you mean "manifests"\?\)/],
+  ['an unknown nested option', 'policy:\n  enable-polcy: always\n', 'policy.enable-polcy', 2, 3, /"enable-policy"/],
+  ['a wrong type', 'mtu: wide\n', 'mtu', 1, 6, /wanted a whole number from 576 to 65521, found "wide"/],
+  ['a value out of range', 'mtu: 9\n', 'mtu', 1, 6, /wanted a whole number from 576/],
+  ['a word that is no choice', 'attach: bridge\n', 'attach', 1, 9, /wanted one of veth, tap, pcap, found "bridge"/],
+  ['host bits in a range', 'podCIDRs:\n  ipv4: 10.244.0.1/16\n', 'podCIDRs.ipv4', 2, 9, /10\.244\.0\.0\/16 \(host bits must be zero\)/],
+  ['a range of the other family', 'podCIDRs: {ipv4: "fd00::/64"}\n', 'podCIDRs.ipv4', 1, 18, /an IPv4 range/],
+  ['a router outside the range', 'router: {ipv4: 192.0.2.1}\n', 'router.ipv4', 1, 16, /inside 10\.244\.0\.0\/16/],
+  ['a zone', 'router: {ipv6: "fe80::1%eth0"}\n', 'router.ipv6', 1, 16, /an IPv6 address/],
+  ['a list where a mapping belongs', 'policy: [a]\n', 'policy', 1, 9, /a mapping of options/],
+  ['a name that is too long', 'name: very-long-name\n', 'name', 1, 7, /at most 10/],
+  ['an event ring that is no power of two', 'maps:\n  bpf-events-map-max: 1000\n', 'maps.bpf-events-map-max', 2, 23, /power of two/],
+  ['YAML that does not parse', 'name: [a\n', '', 2, 1, /./],
+  ['the same option twice', 'mtu: 1500\nmtu: 1400\n', '', 2, 1, /unique/],
+  ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
+]; // biome-ignore format: a table
+
+for (const [name, text, path, line, column, message] of WRONG) {
+  t.test(`parseConfig() reports ${name} with its place`, async (t) => {
+    const [problem] = problemsOf(text);
+    t.match(problem, { file: 'sluice.yaml', path, line, column, message });
+  });
+}
+
+t.test('parseConfig() reports every problem, not the first', async (t) => {
+  t.equal(problemsOf('mtu: x\nattach: y\nnosuch: 1\nlogLevel: loud\n').length, 4);
+});
+
+t.test('parseConfig() lays overrides over the file and checks them alike', async (t) => {
+  t.equal(parseConfig('mtu: 1400\n', 'f', { mtu: 9000 }).mtu, 9000);
+  t.equal(parseConfig('', 'f', { 'policy.enable-policy': 'never' }).policy['enable-policy'], 'never');
+  t.match(problemsOf('', { mtu: 1 }), [
+    { file: 'command line', line: 0, path: 'mtu', message: /wanted a whole number/ },
+  ]);
+  t.equal(parseConfig('', 'f', { 'podCIDRs.ipv6': null }).podCIDRs.ipv6, '', '--set podCIDRs.ipv6=');
+  t.match(problemsOf('', { 'policy.x': 'y' }), [{ path: 'policy.x', message: /known option/ }]);
+});
+
+t.test('loadConfig() names the file it cannot read', async (t) => {
+  t.throws(() => loadConfig('/nonexistent/sluice.yaml'), /\/nonexistent\/sluice\.yaml: cannot be read: ENOENT/);
+  const file = join(mkdtempSync('/tmp/sldae-'), 'sluice.yaml');
+  writeFileSync(file, 'logLevel: debug\n');
+  t.equal(loadConfig(file).logLevel, 'debug');
+  t.teardown(() => import('node:fs').then(({ rmSync }) => rmSync(join(file, '..'), { recursive: true })));
+});
+
+/** The rows of the table in docs/configuration.md. */
+function rows(options: Readonly<Record<string, Option>>, prefix = ''): string[] {
+  return Object.entries(options).flatMap(([name, option]) => {
+    const path = `${prefix}${name}`;
+    if (option.type === 'map')
+      return [`| **${path}** |  | ${option.meaning} |`, ...rows(option.options ?? {}, `${path}.`)];
+    const fallback = Array.isArray(option.fallback) ? JSON.stringify(option.fallback) : String(option.fallback ?? '');
+    const values = 'values' in option && option.values !== undefined ? ` (${option.values.join(', ')})` : '';
+    const range = option.type === 'integer' ? ` (${option.min} to ${option.max})` : '';
+    return [`| \`${path}\` | ${fallback} | ${option.meaning}${values}${range} |`];
+  });
+}
+
+t.test('docs/configuration.md has every option as the schema has it (UPDATE=1 writes it)', async (t) => {
+  const path = join(import.meta.dirname, '../../../docs/configuration.md');
+  const text = readFileSync(path, 'utf8');
+  const table = `| option | default | meaning |\n|---|---|---|\n${rows(OPTIONS).join('\n')}\n`;
+  const start = text.indexOf('| option |');
+  const end = text.indexOf('\n\n', start) < 0 ? text.length : text.indexOf('\n\n', start) + 1;
+  if (process.env['UPDATE'] === '1') writeFileSync(path, text.slice(0, start) + table + text.slice(end));
+  else t.equal(text.slice(start, end), table);
+});

@@ -1,0 +1,184 @@
+/**
+ * What `sluice.yaml` may say: one table of options with type, default, range and meaning. The reader (config.ts), the
+ * command-line flags and the README are all checked against this table, so an option exists everywhere or nowhere.
+ *
+ * Policy options carry Cilium's option names and live under `policy:`, table sizes under `maps:`; both as in cilium-config,
+ * so that a line can be carried over as it is.
+ */
+import { isIP } from 'node:net';
+import { ATTACH_MODES } from '../../linux/attachment.ts';
+import { cidrProblem } from '../cidr.ts';
+
+/** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
+export interface Option {
+  readonly type: 'string' | 'integer' | 'boolean' | 'list' | 'map';
+  readonly meaning: string;
+  readonly fallback?: string | number | boolean | readonly string[];
+  readonly values?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  readonly check?: (value: string) => string | undefined;
+  readonly options?: Readonly<Record<string, Option>>;
+}
+
+const cidrOf = (family: 4 | 6) => (value: string) => cidrProblem(value, family);
+const addressOf = (family: 4 | 6) => (value: string) =>
+  value.includes('%') || isIP(value) !== family ? `an IPv${family} address` : undefined;
+const absolutePath = (value: string) => (value.startsWith('/') ? undefined : 'an absolute path');
+const instanceName = (value: string) =>
+  /^[a-z][a-z0-9-]{0,9}$/.test(value) ? undefined : 'at most 10 of [a-z0-9-], a letter first (it prefixes interfaces)';
+const cidr = (value: string) => cidrProblem(value);
+
+const flag = (meaning: string, fallback: boolean): Option => ({ type: 'boolean', meaning, fallback });
+const size = (meaning: string, fallback: number, max: number, min = 16): Option => ({
+  type: 'integer',
+  meaning,
+  fallback,
+  min,
+  max,
+});
+
+const POLICY: Readonly<Record<string, Option>> = {
+  'enable-policy': {
+    type: 'string',
+    meaning: 'when endpoints are enforced: when a policy selects them, always, or never',
+    fallback: 'default',
+    values: ['default', 'always', 'never'],
+  },
+  'policy-cidr-match-mode': {
+    type: 'list',
+    meaning: 'what CIDR rules match besides the world',
+    fallback: [],
+    values: ['nodes', 'pods'],
+  },
+  'policy-audit-mode': flag('let pass what policy would drop, with the verdict AUDIT', false),
+  'policy-default-local-cluster': flag('peer selectors mean this cluster unless they name another', true),
+  'allow-localhost': {
+    type: 'string',
+    meaning: 'whether the host always reaches the pods',
+    fallback: 'auto',
+    values: ['auto', 'always', 'policy'],
+  },
+  'allow-icmp-frag-needed': flag('let ICMPv4 "fragmentation needed" from outside pass every policy', true),
+  'enable-icmp-rules': flag('accept icmps in policies', true),
+  'enable-l7-proxy': flag('accept L7 rules in policies', true),
+  'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),
+  'enable-node-selector-labels': flag('accept fromNodes and toNodes', false),
+  'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),
+  'enable-host-firewall': flag('policies with a nodeSelector are enforced on the host port', false),
+  'dual-stack': flag('unknown addresses are world-ipv4 or world-ipv6 instead of world', false),
+  labels: { type: 'list', meaning: 'which labels make an identity, before the built-in patterns', fallback: [] },
+  semantics: {
+    type: 'string',
+    meaning: 'whether ipBlock matches pods: not as Cilium has it, or as Kubernetes says',
+    fallback: 'cilium',
+    values: ['cilium', 'kubernetes'],
+  },
+};
+
+const MAPS: Readonly<Record<string, Option>> = {
+  'bpf-policy-map-max': size("entries of one endpoint's policy", 16384, 65536),
+  'bpf-ct-global-tcp-max': size('TCP connections tracked', 524288, 1048448, 1024),
+  'bpf-ct-global-any-max': size('other flows tracked', 262144, 1048448, 1024),
+  'bpf-fragments-map-max': size('datagrams whose fragments are under way', 8192, 65536),
+  'bpf-policy-stats-map-max': size('policy entries with packet counts', 65536, 65536),
+  'bpf-ipcache-map-max': size('prefixes with an identity', 512000, 1048576),
+  'bpf-endpoints-map-max': size('addresses of local endpoints', 65535, 65535),
+  'bpf-l7-rules-map-max': size('units of 64 bytes for all L7 rule sets together', 262144, 4194304, 1024),
+  'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
+};
+
+const UPLINK: Readonly<Record<string, Option>> = {
+  interface: { type: 'string', meaning: 'existing interface that becomes the way out; the host stack loses it' },
+  gateway4: { type: 'string', meaning: 'next hop for IPv4', check: addressOf(4) },
+  gateway6: { type: 'string', meaning: 'next hop for IPv6', check: addressOf(6) },
+  prefixes: {
+    type: 'list',
+    meaning: 'what the host itself reaches through it (routes on <name>_host); pods send there whatever is no pod',
+    fallback: [],
+    check: cidr,
+  },
+};
+
+/** The whole of `sluice.yaml`. */
+export const OPTIONS: Readonly<Record<string, Option>> = {
+  name: {
+    type: 'string',
+    meaning:
+      'instance name, at most 10 characters: prefixes interfaces (`sluice_host`), the nft table and the run directory',
+    fallback: 'sluice',
+    check: instanceName,
+  },
+  runDir: { type: 'string', meaning: 'socket, maps and state; default /run/<name>', fallback: '', check: absolutePath },
+  stateDir: {
+    type: 'string',
+    meaning: 'where applied objects, identities and addresses outlive a clean stop (/var/lib/sluice); default: nowhere',
+    fallback: '',
+    check: absolutePath,
+  },
+  manifests: { type: 'string', meaning: 'directory of manifests, watched', fallback: '', check: absolutePath },
+  logLevel: {
+    type: 'string',
+    meaning: 'least level that is logged',
+    fallback: 'info',
+    values: ['debug', 'info', 'warn', 'error'],
+  },
+  socketGroup: { type: 'string', meaning: 'group that may use the API socket besides root', fallback: '' },
+  netnsPrefix: {
+    type: 'string',
+    meaning: "put before <namespace>-<pod> to name a pod's network namespace",
+    fallback: '',
+  },
+  createNamespaces: flag('make network namespaces that are missing (rigs); they are removed on exit', false),
+  attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ATTACH_MODES },
+  mtu: { type: 'integer', meaning: 'MTU of pods and host port', fallback: 1500, min: 576, max: 65521 },
+  podCIDRs: {
+    type: 'map',
+    meaning:
+      'ranges that pods without status.podIP draw from, which must be routed nowhere else; an empty string switches a family off',
+    options: {
+      ipv4: { type: 'string', meaning: 'IPv4 range', fallback: '10.244.0.0/16', check: cidrOf(4) },
+      ipv6: { type: 'string', meaning: 'IPv6 range', fallback: 'fd00:10:244::/64', check: cidrOf(6) },
+    },
+  },
+  router: {
+    type: 'map',
+    meaning: "the gateway address of pods, which is also the host's; default: the first address of each range",
+    options: {
+      ipv4: { type: 'string', meaning: 'IPv4 address', fallback: '', check: addressOf(4) },
+      ipv6: { type: 'string', meaning: 'IPv6 address', fallback: '', check: addressOf(6) },
+    },
+  },
+  hostPort: flag('give the host a port of its own (<name>_host), identity host', true),
+  uplink: { type: 'map', meaning: "the way out of the pods' world", options: UPLINK },
+  clusterName: { type: 'string', meaning: 'value of the cluster label', fallback: 'default' },
+  nodeName: {
+    type: 'string',
+    meaning: 'pods whose spec.nodeName differs are remote; default: the host name',
+    fallback: '',
+  },
+  keepMaps: flag('leave the map files on exit', false),
+  healthProbeInterval: {
+    type: 'integer',
+    meaning: 'seconds between echo probes of a pod, 0 = none',
+    fallback: 60,
+    min: 0,
+    max: 86400,
+  },
+  flowRing: { type: 'integer', meaning: 'flows kept for observe (2^n - 1)', fallback: 4095, min: 15, max: 65535 },
+  eventRate: {
+    type: 'integer',
+    meaning: 'event records a second from the dataplane, 0 = no limit',
+    fallback: 20000,
+    min: 0,
+    max: 10000000,
+  },
+  'monitor-aggregation': {
+    type: 'string',
+    meaning: 'which forwarded packets are recorded',
+    fallback: 'medium',
+    values: ['none', 'low', 'medium', 'maximum'],
+  },
+  policy: { type: 'map', meaning: "policy options, with Cilium's names", options: POLICY },
+  maps: { type: 'map', meaning: "table capacities, with Cilium's names", options: MAPS },
+};

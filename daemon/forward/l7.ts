@@ -1,0 +1,116 @@
+/**
+ * The L7 engine as the dataplane sees it: the TCP proxy over this process's conntrack rows and rule sets, and its access
+ * log as events.
+ *
+ * An access-log record costs some ten microseconds here and in the agent, which is more than judging the request does. So
+ * they have a token bucket: a burst of RECORDS_BURST, then RECORDS_PER_SEC a second; requests beyond that are judged all
+ * the same, and leave no record.
+ */
+import type { Dataplane } from '../../dataplane/assemble.ts';
+import type { StreamProxy } from '../../dataplane/redirect.ts';
+import type { FlowRecord } from '../../l7proxy/http/record.ts';
+import { TcpProxy } from '../../l7proxy/stream/tcp-proxy.ts';
+import {
+  CT_FLAG_INITIATOR_HIGH,
+  CT_FLAGS,
+  CT_HIGH_ADDRESS,
+  CT_LOW_ADDRESS,
+  CT_PORTS,
+  CT_ROW_WORDS,
+} from '../../policy-maps/conntrack-row.ts';
+import type { AccessLog, AccessLogEndpoint } from '../../wire/access-log.ts';
+import { formatIp, isV4Mapped } from '../../wire/address.ts';
+import { FLAG_IPV6 } from '../../wire/event.ts';
+import type { Frame } from '../../wire/frame.ts';
+import { DIRECTION_EGRESS, DIRECTION_INGRESS, DROP_L7_DENIED } from '../../wire/reasons.ts';
+import type { ForwardingMaps } from './maps.ts';
+
+const RECORDS_PER_SEC = 500;
+const RECORDS_BURST = 4000;
+const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
+
+export class L7Streams implements StreamProxy {
+  readonly proxy: TcpProxy;
+  readonly #dataplane: Dataplane;
+  readonly #words: Int32Array;
+  readonly #encoder = new TextEncoder();
+  #tokens = RECORDS_BURST;
+  #filledMs = 0;
+
+  constructor(dataplane: Dataplane, maps: ForwardingMaps) {
+    this.#dataplane = dataplane;
+    this.#words = maps.ctTcp.words;
+    this.proxy = new TcpProxy({
+      words: maps.ctTcp.words,
+      ruleSets: maps.l7Rules,
+      output: dataplane.sender,
+      onRecord: (record) => this.#tell(record),
+    });
+    this.proxy.recording = true;
+  }
+
+  admit(f: Frame, egress: number, ingress: number): number {
+    return this.proxy.admit(f, egress, ingress);
+  }
+
+  segment(f: Frame, ctSlot: number, isReply: boolean): number {
+    return this.proxy.segment(f, ctSlot, isReply); // its HELD is ours
+  }
+
+  beginBatch(nowMs: number): void {
+    this.proxy.tick(nowMs);
+    this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
+    this.#filledMs = nowMs;
+    this.proxy.recording = this.#tokens >= 1;
+  }
+
+  /**
+   * After a restart, when the ports are open, some of the connections at a time: those that cannot go on are ended
+   * (TcpProxy.rouse).
+   * @returns false when there are no more
+   */
+  rouseSome(slots: Iterator<number>): boolean {
+    for (let roused = 0; roused < ROUSED_AT_ONCE; ) {
+      const next: IteratorResult<number, unknown> = slots.next();
+      if (next.done === true) return false;
+      if (this.proxy.rouse(next.value)) roused++;
+    }
+    return true;
+  }
+
+  readonly onExpire = (ctSlot: number): void => {
+    this.proxy.close(ctSlot);
+  };
+
+  #tell(record: FlowRecord): void {
+    if (--this.#tokens < 1) this.proxy.recording = false;
+    const base = record.ctSlot * CT_ROW_WORDS;
+    const isInitiatorHigh = (this.#words[base + CT_FLAGS] & CT_FLAG_INITIATOR_HIGH) !== 0;
+    const log: AccessLog = {
+      ...record.log,
+      SourceEndpoint: this.#end(base, isInitiatorHigh),
+      DestinationEndpoint: this.#end(base, !isInitiatorHigh),
+    };
+    const { srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
+    const isIPv6 = log.SourceEndpoint?.IPv6 !== undefined;
+    this.#dataplane.recorder.accessLog(this.#encoder.encode(JSON.stringify(log)), {
+      flags: isIPv6 ? FLAG_IPV6 : 0,
+      srcIdentity,
+      dstIdentity,
+      srcEndpoint,
+      dstEndpoint,
+      direction: record.isIngress ? DIRECTION_INGRESS : DIRECTION_EGRESS,
+      verdict: record.log.Verdict === 'Denied' ? -DROP_L7_DENIED : 0,
+      cookie,
+    });
+  }
+
+  #end(base: number, isHigh: boolean): AccessLogEndpoint {
+    const at = base + (isHigh ? CT_HIGH_ADDRESS : CT_LOW_ADDRESS);
+    const ports = this.#words[base + CT_PORTS];
+    const Port = isHigh ? ports & 0xffff : ports >>> 16;
+    const [w0, w1, w2, w3] = this.#words.subarray(at, at + 4);
+    const address = formatIp(w0, w1, w2, w3);
+    return isV4Mapped(w0, w1, w2) ? { IPv4: address, Port } : { IPv6: address, Port };
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The dataplane process's copy of the pinned `ports` map: opens what appears, closes what goes, tries again what failed.
+ *
+ * A row that is unchanged keeps its open port, so that a change of one pod does not touch the others. TAP descriptors
+ * come over the control socket and may arrive before or after their row; the other kinds are opened here by name. What
+ * cannot be opened, or dies (its interface went down or away), is tried again every RETRY_MS; until then frames to it
+ * are dropped and counted.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Arena } from '../../dataplane/port/arena.ts';
+import { closeFd, interfaceInfo, mapFile, type Poller } from '../../dataplane/native/index.ts';
+import { PORT_PCAP, type Port } from '../../dataplane/port/port.ts';
+import { TapPort } from '../../dataplane/port/tap.ts';
+import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../../dataplane/port/table.ts';
+import { VethPort } from '../../dataplane/port/veth.ts';
+import type { Uplinks } from '../../dataplane/uplink.ts';
+import type { ConfigMap } from '../../policy-maps/config-map.ts';
+import { PolicyMap } from '../../policy-maps/policy-map.ts';
+import {
+  PORT_FLAG_AUDIT,
+  PORT_FLAG_EXTERNAL,
+  type PortEntry,
+  type PortKind,
+  type PortMap,
+} from '../../policy-maps/port-map.ts';
+import { OpenPorts } from '../../policy-maps/open-ports.ts';
+
+const RETRY_MS = 500;
+/** All receive rings together; each port has a share of it, within these bounds. */
+const RINGS_BYTES = 20 << 20;
+const MIN_RING_BYTES = 128 << 10; // 75 frames: more than a burst
+const MAX_RING_BYTES = 512 << 10;
+const ROLES: Readonly<Record<PortKind, number>> = {
+  tap: ROLE_POD,
+  veth: ROLE_POD,
+  pcap: ROLE_POD,
+  host: ROLE_HOST,
+  uplink: ROLE_UPLINK,
+};
+
+/** Makes the main thread open a pcap port and relay its frames. */
+export type OpenPcap = (entry: PortEntry) => Port;
+
+export interface ForwardingPortsParts {
+  readonly directory: string;
+  readonly portMap: PortMap;
+  readonly config: ConfigMap;
+  readonly table: PortTable;
+  readonly uplinks: Uplinks;
+  readonly arena: Arena;
+  readonly poller: Poller;
+  readonly openPcap: OpenPcap;
+  readonly onProblem: (text: string) => void;
+}
+
+interface OpenPort {
+  readonly row: string;
+  readonly isExternal: boolean;
+  /** Of its policy files: another one means that the agent has made it anew. */
+  readonly inodes: string;
+}
+
+export class ForwardingPorts {
+  readonly #parts: ForwardingPortsParts;
+  readonly #open = new Map<number, OpenPort>();
+  readonly #told: OpenPorts;
+  readonly #tapFds = new Map<number, number>();
+  readonly #problems = new Map<number, string>();
+  /** Ports in the map. */
+  #count = 0;
+  #generation = -1;
+  #retryAtMs = 0;
+  #hasFailures = false;
+
+  constructor(parts: ForwardingPortsParts) {
+    this.#parts = parts;
+    this.#told = new OpenPorts(parts.config);
+    this.#told.reset();
+  }
+
+  /** Looks at the map if it has changed or something is to be tried again. */
+  refresh(nowMs: number): void {
+    const generation = this.#parts.portMap.generation;
+    if (generation === this.#generation && !(this.#hasFailures && nowMs >= this.#retryAtMs)) return;
+    this.#generation = generation;
+    this.#retryAtMs = nowMs + RETRY_MS;
+    this.#hasFailures = false;
+    const seen = new Set<number>();
+    const entries = [...this.#parts.portMap.entries()];
+    this.#count = entries.length;
+    for (const entry of entries) {
+      seen.add(entry.index);
+      this.#reconcile(entry);
+    }
+    for (const index of [...this.#open.keys()]) if (!seen.has(index)) this.close(index);
+    for (const index of [...this.#tapFds.keys()]) if (!seen.has(index) && generation > 0) this.#dropTap(index);
+    this.#findRoutes();
+    this.#told.noteSeen(generation);
+  }
+
+  /** Takes over the descriptor of a TAP port. */
+  giveTap(index: number, fd: number): void {
+    this.close(index);
+    const before = this.#tapFds.get(index);
+    if (before !== undefined) closeFd(before);
+    this.#tapFds.set(index, fd);
+    this.#generation = -1;
+  }
+
+  /** A pcap port is opened by another process, which says when. */
+  opened(index: number): void {
+    if (this.#open.has(index)) this.#told.set(index, true);
+  }
+
+  /** The TAP descriptors held, for an agent that has lost its own. */
+  taps(): ReadonlyMap<number, number> {
+    return this.#tapFds;
+  }
+
+  /** A port whose interface reported an error: closed, and tried again. */
+  failed(index: number, errno: number): void {
+    this.#problem(
+      index,
+      `port ${index} (${this.#parts.table.port[index]?.name ?? '?'}): errno ${-errno}, trying again`,
+    );
+    this.close(index);
+    this.#hasFailures = true;
+  }
+
+  close(index: number): void {
+    const { table, poller } = this.#parts;
+    const port = table.port[index];
+    if (port !== null && port.fd >= 0) poller.remove(port.fd);
+    // A TAP's descriptor stays open: closing the last one would take the carrier from the pod.
+    if (port !== null && !(port instanceof TapPort)) port.close();
+    table.port[index] = null;
+    table.role[index] = ROLE_NONE;
+    for (const policies of [table.policy, table.trial]) {
+      policies[index]?.close();
+      policies[index] = null;
+    }
+    this.#open.delete(index);
+    this.#told.set(index, false);
+  }
+
+  closeAll(): void {
+    for (const index of [...this.#open.keys()]) this.close(index);
+  }
+
+  #reconcile(entry: PortEntry): void {
+    const row = JSON.stringify(entry);
+    const inodes = `${this.#inode(entry.endpointId, '')}/${this.#inode(entry.endpointId, '_trial')}`;
+    const open = this.#open.get(entry.index);
+    if (open !== undefined && open.row === row && open.inodes === inodes) return;
+    if (open !== undefined) this.close(entry.index);
+    try {
+      const port = this.#openPort(entry);
+      if (port === null) return;
+      this.#install(entry, port);
+      this.#open.set(entry.index, { row, inodes, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
+      this.#told.set(entry.index, port.kind !== PORT_PCAP);
+      this.#problems.delete(entry.index);
+    } catch (error) {
+      this.#problem(entry.index, `port ${entry.index} (${entry.ifname}): ${(error as Error).message}`);
+      this.#hasFailures = true;
+    }
+  }
+
+  #openPort(entry: PortEntry): Port | null {
+    const { arena } = this.#parts;
+    const mac = macBytes(entry.mac.high, entry.mac.low);
+    const options = { index: entry.index, name: entry.ifname, mtu: entry.mtu, mac };
+    if (entry.kind === 'pcap') return this.#parts.openPcap(entry);
+    if (entry.kind !== 'tap') return new VethPort(arena, { ...options, ringBytes: ringBytes(this.#count) });
+    const fd = this.#tapFds.get(entry.index);
+    return fd === undefined ? null : new TapPort(arena, { ...options, fd });
+  }
+
+  #install(entry: PortEntry, port: Port): void {
+    const { table, poller, uplinks, config } = this.#parts;
+    const { index } = entry;
+    const isStranger = entry.kind === 'uplink';
+    const own = isStranger ? ownMac(entry.ifname) : config.routerMac;
+    const next = isStranger ? entry.gatewayMac : entry.mac;
+    table.endpoint[index] = entry.endpointId;
+    table.identity[index] = entry.secId;
+    table.isAudited[index] = entry.flags & PORT_FLAG_AUDIT;
+    table.macHigh[index] = next.high;
+    table.macLow[index] = next.low;
+    table.ownHigh[index] = own.high;
+    table.ownLow[index] = own.low;
+    table.mtu[index] = entry.mtu;
+    table.ifindex[index] = entry.ifindex;
+    table.gateway4[index] = entry.gateway[3];
+    table.gateway6.set(entry.gateway6, index * 4);
+    uplinks.own4.set(index, entry.address[3]);
+    uplinks.own6.set(index, Int32Array.from(entry.address6));
+    table.policy[index] = this.#openPolicy(entry.endpointId, '');
+    table.trial[index] = this.#openPolicy(entry.endpointId, '_trial');
+    table.port[index] = port;
+    table.role[index] = ROLES[entry.kind];
+    if (port.fd >= 0) poller.add(port.fd, index);
+  }
+
+  /** null while the agent has not made it: then the endpoint is closed. A file that cannot be read keeps it closed too. */
+  #openPolicy(endpoint: number, suffix: string): PolicyMap | null {
+    if (endpoint === 0 || this.#inode(endpoint, suffix) === 0) return null;
+    return PolicyMap.open(this.#policyPath(endpoint, suffix), mapFile);
+  }
+
+  #policyPath(endpoint: number, suffix: string): string {
+    return join(this.#parts.directory, `policy_${endpoint}${suffix}`);
+  }
+
+  #inode(endpoint: number, suffix: string): number {
+    return statSync(this.#policyPath(endpoint, suffix), { throwIfNoEntry: false })?.ino ?? 0;
+  }
+
+  /** Where destinations go that are no endpoint's: out by the uplink, else to the host, which may route them on. */
+  #findRoutes(): void {
+    const { table } = this.#parts;
+    let uplink = -1;
+    table.hostPort = -1;
+    for (const [index, { isExternal }] of this.#open) {
+      if (table.role[index] === ROLE_HOST) table.hostPort = index;
+      if (table.role[index] === ROLE_UPLINK && !isExternal && (uplink < 0 || index < uplink)) uplink = index;
+    }
+    table.defaultPort = uplink >= 0 ? uplink : table.hostPort;
+  }
+
+  #dropTap(index: number): void {
+    const fd = this.#tapFds.get(index);
+    if (fd !== undefined) closeFd(fd);
+    this.#tapFds.delete(index);
+  }
+
+  /** Each problem is told once until it changes. */
+  #problem(index: number, text: string): void {
+    if (this.#problems.get(index) === text) return;
+    this.#problems.set(index, text);
+    this.#parts.onProblem(text);
+  }
+}
+
+/** A port opened among few keeps its large ring when more come; what matters is that hundreds do not cost hundreds of MB. */
+function ringBytes(ports: number): number {
+  return Math.min(MAX_RING_BYTES, Math.max(MIN_RING_BYTES, Math.floor(RINGS_BYTES / ports)));
+}
+
+function macBytes(high: number, low: number): Uint8Array {
+  return Uint8Array.of(high >>> 8, high, low >>> 24, low >>> 16, low >>> 8, low);
+}
+
+function ownMac(ifname: string): { high: number; low: number } {
+  const { mac } = interfaceInfo(ifname);
+  return { high: (mac[0] << 8) | mac[1], low: (mac[2] << 24) | (mac[3] << 16) | (mac[4] << 8) | mac[5] };
+}

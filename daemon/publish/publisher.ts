@@ -1,0 +1,143 @@
+/**
+ * What the compiler decided, into the pinned maps, in an order in which no reader meets a reference to something that is
+ * not there yet:
+ *
+ *     identities on disk -> rule sets put -> policies -> ipcache -> (endpoints, ports) -> rule sets removed -> world
+ *
+ * The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
+ * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty. Rule sets and prefixes that did
+ * not fit are tried again with every publication; streams whose rules are missing are refused, addresses whose prefix is
+ * missing have the identity of the next wider one.
+ */
+import type { Changes, EndpointChange } from '../../policy/cluster.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import type { MapFullError } from '../../policy-maps/table/map-error.ts';
+import { parseCidr as parsePrefix, prefixText } from '../../wire/address.ts';
+import type { PinnedMaps } from './pinned-maps.ts';
+import { RuleSetIds } from './rule-set-ids.ts';
+
+/** Keys of problems that are no single endpoint's. */
+const PROBLEM_RULES = -1;
+const PROBLEM_IPCACHE = -2;
+
+/** Problems by endpoint id; below 0 for those of no single endpoint. */
+export type PublishProblems = Map<number, string>;
+
+export class Publisher {
+  readonly #maps: PinnedMaps;
+  readonly #wake: () => void;
+  readonly #ruleSets: RuleSetIds;
+  /** What found its map full: tried again with every publication. */
+  readonly #unplacedRuleSets = new Map<number, L7RuleSet>();
+  readonly #unplacedPrefixes = new Map<string, number>();
+  /** Publications so far: the policy revision that people see. */
+  revision = 1;
+  /** What could not be published, until it can. */
+  readonly problems: PublishProblems = new Map();
+
+  /** @param wake tells the dataplane to look */
+  constructor(maps: PinnedMaps, wake: () => void) {
+    this.#maps = maps;
+    this.#wake = wake;
+    this.#ruleSets = new RuleSetIds([...maps.l7Rules.entries()].map(({ id }) => id));
+  }
+
+  /** What could not be published, one sentence each. */
+  sentences(): string[] {
+    return [...this.problems].map(([id, text]) => (id < 0 ? text : `endpoint ${id} is closed: ${text}`));
+  }
+
+  /** Publishes all but endpoints' addresses and ports; call `commit` when those are in place too. */
+  publish(changes: Changes): void {
+    this.#publishRuleSets(changes.ruleSets);
+    for (const [id, change] of changes.endpoints) this.#publishEndpoint(id, change);
+    this.#publishIpcache(changes.ipcache);
+    for (const id of changes.removedEndpoints) this.removeEndpoint(id);
+    for (const id of changes.ruleSets.remove) {
+      const pinned = this.#ruleSets.unpin(id);
+      if (pinned !== undefined) this.#maps.l7Rules.remove(pinned);
+    }
+  }
+
+  /**
+   * Takes away what an earlier agent published and this one has not: call it once, when everything has been published.
+   * @param endpoints ids that have a policy now @param prefixes that are in the ipcache now
+   */
+  retire(endpoints: ReadonlySet<number>, prefixes: ReadonlySet<string>): void {
+    for (const id of this.#ruleSets.retire()) this.#maps.l7Rules.remove(id);
+    for (const id of this.#maps.pinnedPolicies()) if (!endpoints.has(id)) this.removeEndpoint(id);
+    const stale = [...this.#maps.ipcache.entries()].filter((entry) => !prefixes.has(prefixKey(entry)));
+    for (const { address, prefixLength } of stale) this.#maps.ipcache.remove(address, prefixLength);
+  }
+
+  /** Takes away what an endpoint's ports were judged by. */
+  removeEndpoint(id: number): void {
+    this.#maps.removePolicy(id);
+    this.#maps.removePolicy(`${id}_trial`);
+    this.problems.delete(id);
+  }
+
+  /** Makes everything published so far count. */
+  commit(): void {
+    this.revision++;
+    this.#maps.config.bumpWorldGeneration();
+    this.#wake();
+  }
+
+  #publishRuleSets({ put, remove }: Changes['ruleSets']): void {
+    for (const [id, ruleSet] of put) this.#unplacedRuleSets.set(id, ruleSet);
+    for (const id of remove) this.#unplacedRuleSets.delete(id);
+    for (const [id, ruleSet] of this.#unplacedRuleSets) {
+      const place = () => this.#maps.l7Rules.put(this.#ruleSets.pin(id), ruleSet);
+      // Entries that name it find no rules, and the dataplane refuses what they are for.
+      if (this.#try(PROBLEM_RULES, place)) this.#unplacedRuleSets.delete(id);
+    }
+    if (this.#unplacedRuleSets.size === 0) this.problems.delete(PROBLEM_RULES);
+  }
+
+  #publishIpcache({ upsert, remove }: Changes['ipcache']): void {
+    for (const prefix of remove) {
+      const { words, bits } = prefixWords(prefix);
+      this.#maps.ipcache.remove(words, bits);
+      this.#unplacedPrefixes.delete(prefix);
+    }
+    for (const { prefix, identity } of upsert) this.#unplacedPrefixes.set(prefix, identity);
+    for (const [prefix, identity] of this.#unplacedPrefixes) {
+      const { words, bits } = prefixWords(prefix);
+      const place = () => this.#maps.ipcache.upsert(words, bits, { identity });
+      if (this.#try(PROBLEM_IPCACHE, place)) this.#unplacedPrefixes.delete(prefix);
+    }
+    if (this.#unplacedPrefixes.size === 0) this.problems.delete(PROBLEM_IPCACHE);
+  }
+
+  #publishEndpoint(id: number, change: EndpointChange): void {
+    this.problems.delete(id);
+    const policy = this.#maps.policy(id);
+    if (!this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) policy.publish([]);
+    if (change.shadow === undefined) this.#maps.removePolicy(`${id}_trial`);
+    else this.#try(id, () => this.#maps.policy(`${id}_trial`).publish(this.#ruleSets.translate(change.shadow ?? [])));
+  }
+
+  #try(endpoint: number, write: () => void): boolean {
+    try {
+      write();
+      return true;
+    } catch (error) {
+      const isExpected = (error as MapFullError).code === 'ERR_MAP_FULL' || error instanceof RangeError;
+      if (!isExpected) throw error;
+      this.problems.set(endpoint, (error as Error).message);
+      return false;
+    }
+  }
+}
+
+/** A prefix of the ipcache as the text it was published under. */
+function prefixKey({ address, prefixLength }: { address: ArrayLike<number>; prefixLength: number }): string {
+  return prefixText(address, prefixLength);
+}
+
+/** `10.0.0.0/8` as the words and length of the maps, where IPv4 is v4-mapped. */
+export function prefixWords(prefix: string): { words: [number, number, number, number]; bits: number } {
+  const { words, bits } = parsePrefix(prefix);
+  return { words: [words[0], words[1], words[2], words[3]], bits };
+}

@@ -1,0 +1,150 @@
+/** The calls of the API, see docs/api.md for a request and an answer of each. */
+import { compileFilters } from '../../hubble/filter/filter.ts';
+import type { FlowFilter } from '../../hubble/filter/flow-filter.ts';
+import type { Envelope } from '../../hubble/flow.ts';
+import { type FlowsRequest, select } from '../../hubble/ring.ts';
+import type { Agent } from '../agent.ts';
+import { type Answer, ApiError, type Call, type Route } from './server.ts';
+import type { Reference } from '../source/text.ts';
+import { endpointDocuments, policyDocuments, statusDocument } from './status.ts';
+import type { ApplyResult } from '../source/store.ts';
+
+/** @param onShutdown ends the agent, after the answer has gone out */
+export function apiRoutes(agent: Agent, onShutdown: () => void): Record<string, Route> {
+  return {
+    'GET /v1/healthz': () => ({ document: { status: 'ok' } }),
+    'GET /v1/status': () => ({ document: statusDocument(agent) }),
+    'GET /v1/endpoints': () => ({ document: endpointDocuments(agent) }),
+    'GET /v1/endpoints/*': ({ argument }) => ({
+      document: found(
+        endpointDocuments(agent).find(({ id }) => String(id) === argument),
+        `endpoint ${argument}`,
+      ),
+    }),
+    'GET /v1/identities': () => ({ document: identities(agent) }),
+    'GET /v1/identities/*': ({ argument }) => ({
+      document: found(
+        identities(agent).find(({ id }) => String(id) === argument),
+        `identity ${argument}`,
+      ),
+    }),
+    'GET /v1/policies': () => ({ document: policyDocuments(agent) }),
+    'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),
+    'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
+    'POST /v1/apply': ({ query, body }) => applied(agent, agent.store.apply(body, query.get('file') ?? 'request')),
+    'POST /v1/delete': ({ query, body }) => applied(agent, remove(agent, body, query.get('file') ?? 'request')),
+    'GET /v1/flows': (call) => flows(agent, call),
+    'POST /v1/shutdown': () => {
+      setImmediate(onShutdown);
+      return { status: 202, document: { status: 'stopping' } };
+    },
+  };
+}
+
+function found<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new ApiError(404, `find ${what}: no such object`);
+  return value;
+}
+
+function identities(agent: Agent): { id: number; labels: readonly string[] }[] {
+  return [...agent.directory.identities()].map(([id, labels]) => ({ id, labels })).sort((a, b) => a.id - b.id);
+}
+
+function objects(agent: Agent, { query }: Call): unknown[] {
+  const wanted = (field: string, value: string): boolean => (query.get(field) ?? value) === value;
+  return [...agent.store.documents()]
+    .filter((one) => wanted('kind', one.kind) && wanted('namespace', one.namespace) && wanted('name', one.name))
+    .map(({ object }) => object);
+}
+
+function applied(agent: Agent, result: ApplyResult): Answer {
+  const isRefused = result.problems.some(({ severity }) => severity === 'error');
+  const error = isRefused ? '' : agent.sync();
+  if (error !== '') throw new ApiError(500, `publish what was applied: ${error}`);
+  return { status: isRefused ? 400 : 200, document: result };
+}
+
+/** A body that is a JSON array names objects; anything else is manifests. */
+function remove(agent: Agent, body: string, file: string): ApplyResult {
+  if (!body.trimStart().startsWith('[')) return agent.store.deleteText(body, file);
+  let references: unknown;
+  try {
+    references = JSON.parse(body);
+  } catch {
+    throw new ApiError(400, 'read body: found text that is not JSON, wanted [{"kind","namespace","name"}]');
+  }
+  return agent.store.delete((references as Partial<Reference>[]).map(checkReference), file);
+}
+
+function checkReference({ kind, namespace, name }: Partial<Reference>): Reference {
+  if (typeof kind !== 'string' || typeof name !== 'string') {
+    throw new ApiError(400, 'read body: found an entry without kind or name, wanted {"kind","namespace","name"}');
+  }
+  return { kind, namespace: namespace ?? '', name };
+}
+
+/** Flows as lines of JSON: what is kept and asked for, then, with `follow`, what comes. */
+function flows(agent: Agent, { query, request, response }: Call): undefined {
+  const matches = compileFilters(filters(query, 'filter'), filters(query, 'deny'));
+  const wanted = flowsRequest(query);
+  const until = moment(query, 'until') ?? Number.POSITIVE_INFINITY;
+  const { ring } = agent.observer;
+  agent.observer.look();
+  const reader = ring.reader();
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  const write = (one: Envelope): boolean => response.write(`${JSON.stringify(one)}\n`);
+  for (const one of select(ring, wanted, matches)) write(one);
+  if (query.get('follow') === null) {
+    response.end();
+    return;
+  }
+  let cancel = (): unknown => undefined;
+  const follow = (): void => {
+    // A reader that does not keep up waits for its drain; what the ring overwrites meanwhile is told to it as lost.
+    for (let one = reader.next(); one !== undefined; one = reader.next()) {
+      if (Date.parse(one.time ?? '') > until) return void response.end();
+      if (matches(one) && !write(one)) return void response.once('drain', follow);
+    }
+    cancel = ring.onNextWrite(follow);
+  };
+  request.on('close', () => cancel());
+  response.on('close', () => cancel());
+  follow();
+}
+
+function flowsRequest(query: URLSearchParams): FlowsRequest {
+  const first = query.get('first');
+  const number = first ?? query.get('last') ?? (query.get('follow') === null ? null : '0');
+  const sinceMs = moment(query, 'since');
+  const untilMs = moment(query, 'until');
+  return {
+    ...(number !== null && { number: count(number) }),
+    ...(first !== null && { first: true }),
+    ...(sinceMs !== undefined && { sinceMs }),
+    ...(untilMs !== undefined && { untilMs }),
+  };
+}
+
+function count(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new ApiError(400, `number of flows: found "${text}", wanted a whole number`);
+  return Number(text);
+}
+
+function moment(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const ms = Date.parse(text);
+  if (Number.isNaN(ms)) throw new ApiError(400, `${name}: found "${text}", wanted a time such as 2026-01-02T03:04:05Z`);
+  return ms;
+}
+
+function filters(query: URLSearchParams, name: string): FlowFilter[] {
+  const text = query.get(name);
+  if (text === null) return [];
+  try {
+    const value = JSON.parse(text) as FlowFilter | FlowFilter[];
+    return Array.isArray(value) ? value : [value];
+  } catch {
+    throw new ApiError(400, `${name}: found "${text}", wanted a flow filter as JSON`);
+  }
+}

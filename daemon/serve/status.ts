@@ -1,0 +1,91 @@
+/** The agent's state as documents: what the API answers and `sluice status` prints. */
+import type { Agent } from '../agent.ts';
+import type { LocalPod } from '../attach/pod-reconciler.ts';
+import type { Health } from '../health/probe.ts';
+import { VERSION } from '../../linux/version.ts';
+
+/** `GET /v1/status`. */
+export function statusDocument(agent: Agent): Record<string, unknown> {
+  const { config, maps, observer, reconciler, publisher } = agent;
+  const pods = [...reconciler.pods.values()];
+  const problems = agent.problems();
+  return {
+    name: config.name,
+    version: VERSION,
+    state: problems.length === 0 ? 'ok' : 'degraded',
+    agent: { pid: process.pid, uptimeSec: Math.floor((Date.now() - agent.startedMs) / 1000) },
+    dataplane: agent.supervisor.status(),
+    runDir: config.runDir,
+    nodeName: config.nodeName,
+    clusterName: config.clusterName,
+    netnsPrefix: config.netnsPrefix,
+    attach: config.attach,
+    enforcement: config.policy['enable-policy'],
+    policyRevision: publisher.revision,
+    endpoints: { total: pods.length, ready: pods.filter((pod) => agent.stateOf(pod) === 'ready').length },
+    identities: [...agent.directory.identities()].length,
+    policies: policyDocuments(agent).length,
+    flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
+    maps: [...maps.all()].map(([name, { file }]) => {
+      const { capacity, full, evictions } = file.counters;
+      // The table of ports is an array, which does not count.
+      const count = name === 'ports' ? [...maps.ports.entries()].length : file.counters.count;
+      return { name, count, capacity, pressure: capacity === 0 ? 0 : count / capacity, full, evictions };
+    }),
+    controllers: agent.controllers.states(),
+    memory: { agentRssBytes: process.memoryUsage.rss() },
+    problems,
+  };
+}
+
+/** `GET /v1/endpoints`. */
+export function endpointDocuments(agent: Agent): Record<string, unknown>[] {
+  return [...agent.reconciler.pods.values()].map((pod) => endpointDocument(agent, pod));
+}
+
+function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> {
+  const { plan, numbers, spec, problem } = pod;
+  const change = agent.directory.published.get(numbers.endpointId);
+  const publishProblem = agent.publisher.problems.get(numbers.endpointId);
+  const addressOf = (family: 4 | 6) => numbers.addresses.find((address) => address.family === family)?.text;
+  const enforcement = (enforced: boolean | undefined) =>
+    enforced === true ? (change?.audit === true ? 'Disabled (Audit)' : 'Enabled') : 'Disabled';
+  return {
+    id: numbers.endpointId,
+    namespace: plan.namespace,
+    pod: plan.name,
+    place: plan.place,
+    node: agent.config.nodeName,
+    state: agent.stateOf(pod),
+    identity: change?.identity ?? 0,
+    labels: change?.labels ?? [],
+    ipv4: addressOf(4),
+    ipv6: addressOf(6),
+    mac: spec.mac,
+    interface: spec.hostInterface === '' ? 'eth0 (TAP)' : spec.hostInterface,
+    netns: spec.netns,
+    port: numbers.port,
+    health: healthDocument(agent, numbers.addresses),
+    policy: {
+      ingress: enforcement(change?.ingress.enforced),
+      egress: enforcement(change?.egress.enforced),
+      entries: change?.entries.length ?? 0,
+      revision: agent.publisher.revision,
+    },
+    ...(problem !== '' && { problem }),
+    ...(publishProblem !== undefined && { problem: publishProblem }),
+  };
+}
+
+/** Of each address that has been probed. */
+function healthDocument(agent: Agent, addresses: readonly { text: string }[]): Record<string, Health> {
+  const probed = addresses.map(({ text }) => [text, agent.prober.health(text)] as const);
+  return Object.fromEntries(probed.filter((one): one is readonly [string, Health] => one[1] !== undefined));
+}
+
+/** `GET /v1/policies`: the objects of the policy kinds. */
+export function policyDocuments(agent: Agent): { kind: string; namespace: string; name: string }[] {
+  return [...agent.store.documents()]
+    .filter(({ policy }) => policy !== undefined)
+    .map(({ kind, namespace, name, file, line, object }) => ({ kind, namespace, name, file, line, object }));
+}

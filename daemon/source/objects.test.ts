@@ -1,0 +1,305 @@
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { requireSpace, spaceProblem, unfilledBytes } from '../../linux/disk-space.ts';
+import { join } from 'node:path';
+import t from 'tap';
+import { readDocuments } from '../../policy/document/document.ts';
+import { loadConfig } from '../config/config.ts';
+import { expandWorkload } from '../../policy/document/workload.ts';
+import { ManifestDirectory } from './directory.ts';
+import { manifestReader } from './reader.ts';
+import { referenceOf } from './text.ts';
+import { ObjectStore } from './store.ts';
+
+const READ = manifestReader({}, loadConfig());
+const pod = (name: string, label = 'a') =>
+  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: ${name}\n  namespace: shop\n  labels: {app: ${label}}\n`;
+const namespace = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}}\n`;
+const policy = (name: string) => `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: ${name}, namespace: shop}
+spec:
+  endpointSelector: {}
+  ingress:
+    - fromEndpoints: [{}]
+`;
+
+function scratch(test: typeof t): string {
+  const directory = mkdtempSync('/tmp/sldae-');
+  test.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A store whose clock is a number the test owns. */
+function makeStore(directory: string, clock = { ms: 1000 }): ObjectStore {
+  return new ObjectStore(join(directory, 'objects'), READ, () => clock.ms++);
+}
+
+function names(changes: ReturnType<ObjectStore['takeChanges']>): { put: string[]; removed: string[] } {
+  return { put: changes.put.map(referenceOf), removed: changes.removed.map(referenceOf) };
+}
+
+t.test('apply() takes a text as a whole and says what became of each object', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  const text = `${namespace('shop')}---\n${pod('web')}`;
+  t.match(store.apply(text, 'a.yaml'), {
+    applied: [{ kind: 'Namespace', name: 'shop', action: 'created' }, { kind: 'Pod', action: 'created' }],
+    problems: [],
+  }); // biome-ignore format: one object a line
+  t.strictSame(names(store.takeChanges()), { put: ['Namespace/shop', 'Pod/shop/web'], removed: [] });
+  t.match(store.apply(text, 'a.yaml').applied, [{ action: 'unchanged' }, { action: 'unchanged' }]);
+  t.match(store.apply(pod('web', 'b'), 'b.yaml').applied, [{ action: 'configured' }]);
+  t.strictSame(names(store.takeChanges()).put, ['Pod/shop/web']);
+});
+
+t.test('apply() with one wrong document applies none of the text', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  const { applied, problems } = store.apply(`${pod('web')}---\nkind: Pod\nmetadata: {name: BAD_NAME}\n`, 'a.yaml');
+  t.strictSame(applied, []);
+  t.match(problems[0], { file: 'a.yaml', line: Number });
+  t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
+});
+
+t.test('delete() removes applied objects only, all or none', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  store.apply(`${pod('web')}---\n${pod('api')}`, 'a.yaml');
+  const [document] = readDocuments(pod('db'), '/m/db.yaml').documents;
+  store.setDirectory([{ document: document, atMs: 1 }]);
+  store.takeChanges();
+  const refused = store.deleteText(`${pod('web')}---\n${pod('db')}---\n${pod('nosuch')}`, 'x');
+  t.match(refused.problems, [
+    { message: /Pod\/shop\/db: found it only in \/m\/db\.yaml:1/ },
+    { message: /Pod\/shop\/nosuch: found no such object/ },
+  ]);
+  t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
+  t.match(store.deleteText(pod('web'), 'x').applied, [{ name: 'web', action: 'deleted' }]);
+  t.strictSame(names(store.takeChanges()), { put: [], removed: ['Pod/shop/web'] });
+});
+
+t.test('deleteText() deletes by name what would not validate any more', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  store.apply(policy('p'), 'a.yaml');
+  const text = 'apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: shop}\n';
+  t.match(store.deleteText(text, 'x'), { applied: [{ name: 'p', action: 'deleted' }], problems: [] });
+});
+
+t.test('of two sources the one written last counts, and the other when that is gone', async (t) => {
+  const clock = { ms: 1000 };
+  const store = makeStore(scratch(t as Tap), clock);
+  const inFile = (label: string, atMs: number) => {
+    const [document] = readDocuments(pod('web', label), '/m/web.yaml').documents;
+    store.setDirectory([{ document: document, atMs }]);
+  };
+  const label = () => store.takeChanges() && store.get({ kind: 'Pod', namespace: 'shop', name: 'web' })?.labels['app'];
+  inFile('file-old', 500);
+  t.equal(label(), 'file-old');
+  store.apply(pod('web', 'applied'), 'x');
+  t.equal(label(), 'applied', 'applied later than the file was written');
+  inFile('file-new', 5000);
+  t.equal(label(), 'file-new', 'the file was edited after the apply');
+  store.setDirectory([]);
+  t.equal(label(), 'applied', 'the file is gone');
+  inFile('file-old', 500);
+  store.delete([{ kind: 'Pod', namespace: 'shop', name: 'web' }], 'x');
+  t.equal(label(), 'file-old', 'the applied one is gone');
+});
+
+t.test('applied objects outlive the agent, with their file and line', async (t) => {
+  const directory = scratch(t as Tap);
+  const clock = { ms: 1000 };
+  makeStore(directory, clock).apply(`${namespace('shop')}---\n# a comment\n${policy('p')}`, 'site.yaml');
+  const store = makeStore(directory, clock);
+  t.strictSame(store.load(), []);
+  t.equal(store.takeChanges().put.length, 2);
+  t.ok(store.hasApplied);
+  const restored = store.get({ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'p' });
+  const fresh = readDocuments(`${namespace('shop')}---\n# a comment\n${policy('p')}`, 'site.yaml').documents[1];
+  t.equal(restored?.line, fresh?.line);
+  t.equal(restored?.policy?.rules[0]?.ingress[0]?.origin.line, fresh?.policy?.rules[0]?.ingress[0]?.origin.line);
+});
+
+t.test('a list is kept and restored object by object', async (t) => {
+  const directory = scratch(t as Tap);
+  const store = makeStore(directory);
+  const text =
+    'apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: a}\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: b}\n';
+  store.apply(text, 'list.yaml');
+  store.delete([{ kind: 'Namespace', namespace: '', name: 'a' }], 'x');
+  const next = makeStore(directory);
+  next.load();
+  t.strictSame(names(next.takeChanges()).put, ['Namespace/b']);
+});
+
+t.test('apply() takes all documents or none when the disk does not', async (t) => {
+  const directory = scratch(t as Tap);
+  const store = makeStore(directory);
+  store.apply(pod('web', 'before'), 'x');
+  store.takeChanges();
+  const inTheWay = createHash('sha256').update('Pod/shop/api').digest('hex').slice(0, 32);
+  symlinkSync('/dev/full', join(directory, `objects/${inTheWay}.json.new`));
+  const text = `${pod('web', 'after')}---\n${pod('api')}`;
+  t.throws(() => store.apply(text, 'x'), { message: new RegExp(`^write .*${inTheWay}.json: ENOSPC: no space left`) });
+  t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
+  const next = makeStore(directory);
+  next.load();
+  t.strictSame(names(next.takeChanges()).put, ['Pod/shop/web']);
+  t.equal(next.get({ kind: 'Pod', namespace: 'shop', name: 'web' })?.labels['app'], 'before');
+});
+
+t.test('room for the maps is looked after', async (t) => {
+  const directory = scratch(t as Tap);
+  const MIB = 2 ** 20;
+  writeFileSync(join(directory, 'full'), Buffer.alloc(8192, 1));
+  truncateSync(join(directory, 'full'), 100 * MIB);
+  t.ok(Math.abs(unfilledBytes(directory) - 100 * MIB) < MIB, 'a hole counts, what is written does not');
+  t.throws(() => requireSpace('/run/x', 3 * MIB), {
+    message:
+      'use run directory /run/x: found 3 MiB free, wanted at least 16 MiB for its tables: free some on its file system, or set runDir',
+  });
+  t.doesNotThrow(() => requireSpace('/run/x', 16 * MIB));
+  t.equal(spaceProblem('/run/x/maps', 20 * MIB, 19 * MIB), undefined, 'tables cannot fill it');
+  t.equal(spaceProblem('/run/x/maps', 90 * MIB, 200 * MIB), undefined, 'not yet');
+  t.match(spaceProblem('/run/x/maps', 20 * MIB, 200 * MIB), /20 MiB left .* may grow by 200 MiB/);
+});
+
+t.test('pods are refused for what only the agent knows about, with the place of it', async (t) => {
+  const text = `${pod('fine')}---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+  namespace: shop
+  annotations: { sluice.io/attach: wifi }
+status:
+  podIPs: [{ ip: 10.1.1.1 }, { ip: 300.1.1.1 }]
+---
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: { name: api, namespace: shop }
+    spec:
+      replicas: 3
+      template:
+        metadata: { labels: { app: api }, annotations: { sluice.io/mac: "ff:ff:ff:ff:ff:ff" } }
+`;
+  const { documents, problems } = READ(text, 'x.yaml');
+  t.strictSame(
+    documents.map(({ name }) => name),
+    ['fine'],
+  );
+  t.strictSame(problems.map(({ line, column, path, document }) => [line, column, path, document]), [
+    [13, 36, 'metadata.annotations.sluice.io/attach', 'Pod/shop/web'],
+    [15, 36, 'status.podIPs[1].ip', 'Pod/shop/web'],
+    [26, 73, 'spec.template.metadata.annotations.sluice.io/mac', 'Deployment/shop/api'],
+  ]); // biome-ignore format: a table
+  t.match(problems[1], { message: 'read pod: found "300.1.1.1", wanted an IPv4 or IPv6 address', severity: 'error' });
+});
+
+t.test('a damaged state file costs its object and is reported', async (t) => {
+  const directory = scratch(t as Tap);
+  makeStore(directory).apply(pod('web'), 'x');
+  mkdirSync(join(directory, 'objects'), { recursive: true });
+  writeFileSync(join(directory, 'objects/zz.json'), '{"version":1,"val');
+  const store = makeStore(directory);
+  t.match(store.load(), [{ file: /zz\.json$/, code: 'state' }]);
+  t.equal(store.takeChanges().put.length, 1);
+});
+
+t.test('scan() reads what changed, drops what is gone, and leaves other files alone', async (t) => {
+  const directory = scratch(t as Tap);
+  const manifests = new ManifestDirectory(directory, READ);
+  writeFileSync(join(directory, 'a.yaml'), pod('web'));
+  writeFileSync(join(directory, 'notes.txt'), 'no manifest');
+  writeFileSync(join(directory, '.hidden.yaml'), pod('hidden'));
+  mkdirSync(join(directory, 'sub'));
+  writeFileSync(
+    join(directory, 'sub/b.json'),
+    JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'x' } }),
+  );
+  const found = manifests.scan();
+  t.strictSame(
+    found?.documents.map(({ document }) => referenceOf(document)),
+    ['Pod/shop/web', 'Namespace/x'],
+  );
+  t.equal(manifests.scan(), undefined, 'nothing has changed');
+  rmSync(join(directory, 'a.yaml'));
+  t.strictSame(
+    manifests.scan()?.documents.map(({ document }) => document.name),
+    ['x'],
+  );
+});
+
+t.test('scan() keeps the last good version of a file that is broken, until it is mended', async (t) => {
+  const directory = scratch(t as Tap);
+  const manifests = new ManifestDirectory(directory, READ);
+  const path = join(directory, 'a.yaml');
+  const write = (text: string, second: number) => {
+    writeFileSync(`${path}.new`, text);
+    utimesSync(`${path}.new`, second, second);
+    renameSync(`${path}.new`, path);
+  };
+  write(pod('web'), 100);
+  manifests.scan();
+  write('kind: Pod\nmetadata: [\n', 200);
+  const broken = manifests.scan();
+  t.match(broken?.documents, [{ document: { name: 'web' }, atMs: 100_000 }]);
+  t.match(broken?.problems[0], { file: path, severity: 'error', line: Number });
+  write(pod('api'), 300);
+  t.match(manifests.scan(), { documents: [{ document: { name: 'api' } }], problems: [] });
+});
+
+t.test('scan() reports an object that two files hold, the last file counting', async (t) => {
+  const directory = scratch(t as Tap);
+  writeFileSync(join(directory, 'a.yaml'), pod('web', 'first'));
+  writeFileSync(join(directory, 'b.yaml'), pod('web', 'second'));
+  const found = new ManifestDirectory(directory, READ).scan();
+  t.match(found?.documents, [{ document: { labels: { app: 'second' } } }]);
+  t.match(found?.problems, [{ severity: 'warning', code: 'duplicate-object', message: /a\.yaml:1 too/ }]);
+});
+
+t.test('watch() tells of a new file once it has settled', async (t) => {
+  const directory = scratch(t as Tap);
+  const manifests = new ManifestDirectory(directory, READ);
+  manifests.scan();
+  let stop = async () => {};
+  await new Promise<void>((resolve) => {
+    stop = manifests.watch(() => {
+      if (manifests.scan()?.documents.length === 1) resolve();
+    });
+    writeFileSync(join(directory, 'a.yaml'), pod('web'));
+  });
+  await stop();
+});
+
+t.test('expandWorkload() makes the pods of a deployment, numbered, owned, labelled by the template', async (t) => {
+  const text = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    metadata:
+      labels: {app: web}
+      annotations: {sluice.io/netns: red}
+    spec:
+      containers: [{name: c, image: i}]
+`;
+  const [deployment] = readDocuments(text, 'd.yaml').documents;
+  const pods = expandWorkload(deployment);
+  t.strictSame(pods.map(referenceOf), ['Pod/shop/web-0', 'Pod/shop/web-1']);
+  t.match(pods[1], { labels: { app: 'web' }, annotations: { 'sluice.io/netns': 'red-1' }, file: 'd.yaml' });
+  t.match(pods[0]?.object, { metadata: { ownerReferences: [{ kind: 'Deployment', name: 'web' }] } });
+});
+
+type Tap = typeof t;

@@ -1,0 +1,73 @@
+/**
+ * Manifests as the agent takes them: what readDocuments() says, and what is wrong with the annotations and addresses of
+ * pods, which only the agent knows about. A problem has the place of the value that it is about.
+ */
+import { isMap, isNode, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document, type Documents, readDocuments } from '../../policy/document/document.ts';
+import type { PolicyConfig } from '../../policy/rule/options.ts';
+import type { Problem } from '../../policy/rule/problems.ts';
+import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
+import { referenceOf } from './text.ts';
+import { pathText, type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
+
+/** Text -> documents without errors, and every problem. @param file what the text is called */
+export type ReadManifests = (text: string, file: string) => Documents;
+
+/** @param plan what pods are planned with */
+export function manifestReader(policy: PolicyConfig, plan: PlanOptions): ReadManifests {
+  return (text, file) => {
+    const { documents, problems } = readDocuments(text, file, policy);
+    const wrong = documents.map((document) => podProblems(document, plan));
+    if (wrong.every((found) => found.length === 0)) return { documents, problems };
+    const places = new Places(text);
+    const found = documents.flatMap((document, i) => wrong[i].map((one) => problemOf(document, one, places)));
+    return { documents: documents.filter((_, i) => wrong[i].length === 0), problems: [...problems, ...found] };
+  };
+}
+
+function podProblems(document: Document, plan: PlanOptions): readonly PodProblem[] {
+  if (document.kind === 'Pod') return planPod(document, plan).problems;
+  if (!isWorkload(document.kind)) return [];
+  const [first] = expandWorkload(document);
+  if (first === undefined) return [];
+  return planPod(first, plan).problems.map(({ path, message }) => ({ path: ['spec', 'template', ...path], message }));
+}
+
+function problemOf(document: Document, { path, message }: PodProblem, places: Places): Problem {
+  const place = places.of(document.line, path);
+  const what = { file: document.file, ...place, path: pathText(path), message: `read pod: ${message}` };
+  return { ...what, severity: 'error', code: 'pod', document: referenceOf(document) };
+}
+
+/** Where values lie in a text. */
+class Places {
+  readonly #lines = new LineCounter();
+  readonly #objects: readonly Node[];
+
+  constructor(text: string) {
+    const documents = parseAllDocuments(text, { lineCounter: this.#lines, merge: false, logLevel: 'silent' });
+    this.#objects = Array.isArray(documents) ? documents.flatMap(({ contents }) => unfold(contents)) : [];
+  }
+
+  /** Place of the value at a path, or of the nearest one above it, in the object that begins on a line. */
+  of(line: number, path: readonly (string | number)[]): { line: number; column: number } {
+    const object = this.#objects.find((node) => this.#placeOf(node).line === line);
+    for (let length = path.length; length > 0; length--) {
+      const node = isMap(object) ? object.getIn(path.slice(0, length), true) : undefined;
+      if (isNode(node)) return this.#placeOf(node);
+    }
+    return { line, column: 1 };
+  }
+
+  #placeOf(node: Node): { line: number; column: number } {
+    const { line, col } = this.#lines.linePos(node.range?.[0] ?? 0);
+    return { line, column: col };
+  }
+}
+
+/** The objects of a list, or the node itself. */
+function unfold(node: Node | null): Node[] {
+  const items = isMap(node) ? node.get('items', true) : undefined;
+  if (isSeq(items)) return items.items.filter(isNode);
+  return node === null ? [] : [node];
+}

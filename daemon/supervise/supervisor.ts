@@ -1,0 +1,305 @@
+/**
+ * Keeps one dataplane process running.
+ *
+ *               spawn                    word moves                    exit · hung 5 s
+ *     (none) ------------> starting -----------------> running ---------------------------> (none), back-off, spawn
+ *        ^                     |                          ^
+ *        | too old, or dead    | exit                     | adopted: pid and start time as noted, socket answers
+ *        +---------------------+                          |
+ *     adopt() -- finds <runDir>/state/dataplane.json -----+
+ *
+ * The process is detached (its own session, output to a file), so it outlives an agent that dies; the next agent finds it by pid
+ * and start time, connects, and asks for the TAP descriptors. It is watched by the heartbeat word that it
+ * moves in the runtime_config map: a word that has not moved for 5 s, counted in ticks of this process, is a hang. (Counting ticks
+ * instead of comparing clocks keeps a suspended machine from looking like one.) A hung process is killed.
+ *
+ * After a death the next one starts at once; dying again within 30 s waits 100 ms, then twice as long each time, up to
+ * 5 s. The listening socket is made here and given to each child, so the path exists as long as either lives.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { closeFd, unixListen } from '../../dataplane/native/index.ts';
+import { ControlLink } from './control-link.ts';
+import { isAlive, kill, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
+import { StateFile } from '../../linux/state-file.ts';
+
+const TICK_MS = 100;
+const HUNG_MS = 5000;
+const START_GRACE_MS = 15_000; // mapping and touching default tables on a slow disk-backed machine
+const STABLE_MS = 30_000;
+const BACKOFF_FIRST_MS = 100;
+const BACKOFF_MAX_MS = 5000;
+const STOP_MS = 3000;
+const LAST_LINES = 10;
+const LAST_BYTES = 8192;
+const LOG_LIMIT = 4 * 1024 * 1024; // bytes of dataplane.log after which the next start begins it anew
+
+export interface SupervisorOptions {
+  readonly runDir: string;
+  /** Program and arguments of the dataplane; it finds the listening socket as descriptor 3. */
+  readonly command: readonly string[];
+  /** The heartbeat word, any number that moves while the dataplane lives. */
+  readonly heartbeat: () => number;
+  /** CLOCK_MONOTONIC, ms. */
+  readonly nowMs: () => number;
+  /** How often the process is looked at, ms; default 100. */
+  readonly tickMs?: number;
+  /** Called with each new link, adopted or fresh, before anything else is sent. */
+  readonly onLink: (link: ControlLink, isAdopted: boolean) => Promise<void> | void;
+  readonly onEvent: (event: string, details: Record<string, unknown>) => void;
+}
+
+/** What `status` shows of the dataplane. */
+export interface DataplaneState {
+  readonly pid: number;
+  readonly state: 'starting' | 'running' | 'waiting' | 'stopped';
+  readonly isAdopted: boolean;
+  readonly restarts: number;
+  readonly lastExit: string;
+}
+
+/** The supervisor of one run directory. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #note: StateFile<ProcessId | null>;
+  #listenFd = -1;
+  #process: ProcessId | undefined;
+  #child: ChildProcess | undefined;
+  #link: ControlLink | undefined;
+  #state: DataplaneState['state'] = 'stopped';
+  #isAdopted = false;
+  #restarts = 0;
+  #lastExit = '';
+  #lastWord = -1;
+  #startedMs = 0;
+  #unmovedMs = 0;
+  #lastTickMs = 0;
+  #backoffMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #respawn: NodeJS.Timeout | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#note = new StateFile(join(options.runDir, 'state/dataplane.json'), 1);
+  }
+
+  get socketPath(): string {
+    return join(this.#options.runDir, 'dataplane.sock');
+  }
+
+  get logPath(): string {
+    return join(this.#options.runDir, 'dataplane.log');
+  }
+
+  status(): DataplaneState {
+    const pid = this.#process?.pid ?? 0;
+    return { pid, state: this.#state, isAdopted: this.#isAdopted, restarts: this.#restarts, lastExit: this.#lastExit };
+  }
+
+  /**
+   * Takes over the dataplane that an earlier agent left running. Call before `start`.
+   * @returns whether there was one that answers; one that does not is killed
+   */
+  async adopt(): Promise<boolean> {
+    const noted = this.#note.load(null);
+    if (noted === null || !isAlive(noted)) return false;
+    try {
+      this.#link = new ControlLink(this.socketPath);
+    } catch (error) {
+      this.#options.onEvent('dataplane does not answer, replacing it', {
+        pid: noted.pid,
+        reason: (error as Error).message,
+      });
+      await kill(noted);
+      return false;
+    }
+    this.#process = noted;
+    this.#isAdopted = true;
+    this.#begin('running');
+    await this.#options.onLink(this.#link, true);
+    this.#options.onEvent('dataplane adopted', { pid: noted.pid });
+    return true;
+  }
+
+  /** Starts a dataplane unless one was adopted, and watches it from now on. */
+  async start(): Promise<void> {
+    if (this.#process === undefined) await this.#spawn();
+    this.#lastTickMs = this.#options.nowMs();
+    this.#timer = setInterval(() => void this.#tick(), this.#options.tickMs ?? TICK_MS);
+  }
+
+  /** Asks the dataplane to look at the maps. */
+  wake(): void {
+    this.#link?.wake();
+  }
+
+  /** Hands over one more TAP. @returns false when there is nobody to hand it to now */
+  givePort(port: number, fd: number): boolean {
+    return this.#link?.givePort(port, fd) ?? false;
+  }
+
+  /** Ends the dataplane: by word, after 3 s by force. */
+  async stop(): Promise<void> {
+    this.#halt();
+    const process = this.#process;
+    if (process !== undefined) {
+      this.#link?.stop();
+      const deadline = this.#options.nowMs() + STOP_MS;
+      while (isAlive(process) && this.#options.nowMs() < deadline) await pause(10);
+      if (isAlive(process)) await kill(process);
+    }
+    this.#closeListener();
+    this.#note.remove();
+    this.#process = undefined;
+    this.#state = 'stopped';
+  }
+
+  /** Leaves the dataplane running for the next agent. */
+  release(): void {
+    this.#halt();
+    this.#child?.unref();
+    if (this.#listenFd >= 0) closeFd(this.#listenFd);
+    this.#listenFd = -1;
+  }
+
+  #halt(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#respawn);
+    this.#child?.removeAllListeners('exit');
+    if (this.#state === 'waiting') this.#process = undefined;
+  }
+
+  async #spawn(): Promise<void> {
+    try {
+      await this.#spawnOnce();
+    } catch (error) {
+      this.#died((error as Error).message);
+    }
+  }
+
+  async #spawnOnce(): Promise<void> {
+    this.#listen();
+    const [program, ...args] = this.#options.command;
+    const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
+    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log, this.#listenFd] });
+    closeSync(log);
+    this.#child = child;
+    this.#isAdopted = false;
+    this.#begin('starting');
+    if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
+    this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) };
+    try {
+      this.#note.save(this.#process);
+    } catch (error) {
+      await kill(this.#process); // one that the next agent would not know of
+      throw error;
+    }
+    child.once('exit', (code, signal) => this.#died(signal === null ? `exit code ${code}` : signal));
+    this.#options.onEvent('dataplane started', { pid: child.pid });
+    this.#link = new ControlLink(this.socketPath);
+    await this.#options.onLink(this.#link, false);
+  }
+
+  #begin(state: DataplaneState['state']): void {
+    this.#state = state;
+    this.#startedMs = this.#options.nowMs();
+    this.#unmovedMs = 0;
+    this.#lastWord = this.#options.heartbeat();
+  }
+
+  async #tick(): Promise<void> {
+    const now = this.#options.nowMs();
+    const elapsed = Math.min(now - this.#lastTickMs, 2 * TICK_MS);
+    this.#lastTickMs = now;
+    const process = this.#process;
+    if (process === undefined || this.#state === 'waiting') return;
+    if (!isAlive(process)) {
+      if (this.#isAdopted) this.#died('found dead'); // a child of ours says itself how it ended
+      return;
+    }
+    if (this.#link?.isOpen === false) this.#relink();
+    const word = this.#options.heartbeat();
+    if (word === this.#lastWord) this.#unmovedMs += elapsed;
+    else this.#beat(word, now);
+    const limit = this.#state === 'starting' ? START_GRACE_MS : HUNG_MS;
+    if (this.#unmovedMs <= limit) return;
+    this.#options.onEvent('dataplane hangs, killing it', { pid: process.pid, unmovedMs: Math.round(this.#unmovedMs) });
+    this.#unmovedMs = 0;
+    await kill(process);
+  }
+
+  #beat(word: number, now: number): void {
+    this.#lastWord = word;
+    this.#unmovedMs = 0;
+    this.#state = 'running';
+    if (now - this.#startedMs > STABLE_MS) this.#backoffMs = 0;
+  }
+
+  /** The process lives but has dropped the connection: a new one, and if there is none to be had, the heartbeat decides. */
+  #relink(): void {
+    try {
+      this.#link = new ControlLink(this.socketPath);
+      void this.#options.onLink(this.#link, false);
+    } catch {
+      this.#link = undefined;
+    }
+  }
+
+  #died(how: string): void {
+    if (this.#state === 'waiting') return;
+    this.#lastExit = how;
+    this.#options.onEvent('dataplane died', {
+      pid: this.#process?.pid ?? 0,
+      how,
+      backoffMs: this.#backoffMs,
+      said: lastWords(this.logPath),
+    });
+    this.#state = 'waiting';
+    this.#link?.close();
+    this.#link = undefined;
+    this.#process = undefined;
+    this.#child?.removeAllListeners('exit');
+    this.#restarts++;
+    this.#respawn = setTimeout(() => void this.#spawn(), this.#backoffMs);
+    this.#backoffMs = this.#backoffMs === 0 ? BACKOFF_FIRST_MS : Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+  }
+
+  #listen(): void {
+    if (this.#listenFd >= 0) return;
+    rmSync(this.socketPath, { force: true });
+    this.#listenFd = unixListen(this.socketPath);
+  }
+
+  #closeListener(): void {
+    if (this.#listenFd >= 0) closeFd(this.#listenFd);
+    this.#listenFd = -1;
+    rmSync(this.socketPath, { force: true });
+  }
+}
+
+function isLong(path: string): boolean {
+  try {
+    return statSync(path).size > LOG_LIMIT;
+  } catch {
+    return false;
+  }
+}
+
+/** What the process said last: from the last line that begins with a time, at most LAST_LINES lines. */
+function lastWords(path: string): string {
+  try {
+    const lines = readFileSync(path, 'utf8').slice(-LAST_BYTES).trim().split('\n');
+    const from = Math.max(
+      0,
+      lines.findLastIndex((line) => /^\d{4}-\d\d-\d\dT/.test(line)),
+    );
+    return lines.slice(from, from + LAST_LINES).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

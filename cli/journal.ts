@@ -3,7 +3,7 @@
  * `cleanup` find their way when the agent is dead.
  */
 import { readFileSync } from 'node:fs';
-import { Failure } from './failure.ts';
+import { Failure } from './terminal/failure.ts';
 
 export interface JournalAttachment {
   /** `namespace/name` of the pod. */

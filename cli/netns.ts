@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { EXIT, Failure } from './failure.ts';
+import { EXIT, Failure } from './terminal/failure.ts';
 
 const NETNS_DIR = '/run/netns';
 const execute = promisify(execFile);

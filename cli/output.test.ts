@@ -2,23 +2,23 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { commaList, durationMs, integerBetween, momentMs, podReference } from './argument.ts';
-import { wantsColor } from './color.ts';
-import { candidates } from './completion-words.ts';
-import { tailOf } from './container-logs.ts';
-import { EXIT, exitCodeOf, Failure, sentenceOf } from './failure.ts';
-import { matchesLabels, selectorText } from './get.ts';
+import { commaList, durationMs, integerBetween, momentMs, podReference } from './terminal/argument.ts';
+import { wantsColor } from './terminal/color.ts';
+import { candidates } from './terminal/completion-words.ts';
+import { tailOf } from './rig/container-logs.ts';
+import { EXIT, exitCodeOf, Failure, sentenceOf } from './terminal/failure.ts';
+import { matchesLabels, selectorText } from './objects/get.ts';
 import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/filter/observe-filter.ts';
-import { renderJsonPath } from './jsonpath.ts';
-import { kindsOf } from './kinds.ts';
-import { flagNames, macText, portText, protocolName, tcpFlagNames } from './packet-names.ts';
+import { renderJsonPath } from './terminal/jsonpath.ts';
+import { kindsOf } from './objects/kinds.ts';
+import { flagNames, macText, portText, protocolName, tcpFlagNames } from './maps/packet-names.ts';
 import { buildProgram, COMMANDS } from './program.ts';
 import { type Manifest, referenceOf } from '../policy/document/manifest.ts';
-import { planRig } from './rig-plan.ts';
-import { rigNameOf } from './rig-state.ts';
+import { planRig } from './rig/rig-plan.ts';
+import { rigNameOf } from './rig/rig-state.ts';
 import { reference } from './reference.ts';
-import { type Column, renderTable } from './table.ts';
-import { testHost } from './test-host.ts';
+import { type Column, renderTable } from './terminal/table.ts';
+import { testHost } from '../test/cli-host.ts';
 import { packageRoot } from './version.ts';
 
 interface Row {

@@ -21,7 +21,7 @@ import { precedence } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { run } from './program.ts';
-import { testHost } from './test-host.ts';
+import { testHost } from '../test/cli-host.ts';
 
 /** An envelope as the daemon sends it. */
 function flow(port: number, time = '2026-01-31T00:00:00.006Z') {

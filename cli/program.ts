@@ -6,10 +6,10 @@
  * module in turn imports what it works with (yaml, maps, hubble, policy) inside its action.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { palette, wantsColor } from './color.ts';
-import { EXIT, exitCodeOf, sentenceOf } from './failure.ts';
-import type { Host } from './host.ts';
-import { withGlobals } from './settings.ts';
+import { palette, wantsColor } from './terminal/color.ts';
+import { EXIT, exitCodeOf, sentenceOf } from './terminal/failure.ts';
+import type { Host } from './terminal/host.ts';
+import { withGlobals } from './terminal/settings.ts';
 import { packageVersion } from './version.ts';
 
 /** Gives a command its flags, arguments, examples and action. */

@@ -1,13 +1,13 @@
 /** `sluice apply` and `sluice delete` */
 import type { Command } from 'commander';
-import { repeatable } from '../argument.ts';
+import { repeatable } from '../terminal/argument.ts';
 import type { DaemonApi } from '../../api/daemon-api.ts';
 import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
-import { KIND_WORDS } from '../kinds.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
+import { KIND_WORDS } from '../objects/kinds.ts';
 import { example } from '../program.ts';
-import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function defineApply(command: Command, host: Host): void {
   command.requiredOption('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable);
@@ -52,7 +52,7 @@ async function deleteNamed(
   names: readonly string[],
   namespace: string,
 ): Promise<void> {
-  const { kindsOf } = await import('../kinds.ts');
+  const { kindsOf } = await import('../objects/kinds.ts');
   const { DaemonApi } = await import('../../api/daemon-api.ts');
   const [kind, ...others] = kindsOf(word);
   if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
@@ -73,7 +73,7 @@ async function overFiles(
   verb: 'apply' | 'delete',
   send: Send,
 ): Promise<void> {
-  const { readManifests } = await import('../manifest-files.ts');
+  const { readManifests } = await import('../objects/manifest-files.ts');
   const { DaemonApi } = await import('../../api/daemon-api.ts');
   const api = new DaemonApi(settings);
   const answers: ApplyAnswer[] = [];
@@ -91,14 +91,17 @@ async function report(settings: Settings, answer: ApplyAnswer): Promise<void> {
   const { host, output, paint } = settings;
   const done = answer.applied ?? [];
   if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
-    await (await import('../output.ts')).printDocument(settings, { objects: done, problems: answer.problems ?? [] });
+    await (await import('../terminal/output.ts')).printDocument(settings, {
+      objects: done,
+      problems: answer.problems ?? [],
+    });
   } else {
     for (const one of done) {
       const action = output === 'name' ? '' : ` ${paintAction(one.action, paint)}`;
       host.stdout.write(`${nameOf(one)}${action}\n`);
     }
   }
-  const { reportProblems } = await import('../problems.ts');
+  const { reportProblems } = await import('../objects/problems.ts');
   if (reportProblems(host, answer.problems ?? [])) host.exitCode = EXIT.FAILED;
 }
 

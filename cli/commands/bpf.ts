@@ -1,9 +1,9 @@
 /** `sluice bpf ...`: the pinned maps, read without asking the daemons. */
 import { Argument, type Command } from 'commander';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command.description('Reads the pinned maps of the dataplane itself, so that it works when both daemons are dead.');
@@ -18,7 +18,7 @@ export function define(command: Command, host: Host): void {
 
 /** The id that a text means, found without the daemons. */
 async function pinnedEndpoint(settings: Settings, text: string): Promise<number> {
-  return (await import('../pinned-endpoint.ts')).pinnedEndpoint(settings, text);
+  return (await import('../maps/pinned-endpoint.ts')).pinnedEndpoint(settings, text);
 }
 
 function group(command: Command, name: string, summary: string): Command {
@@ -37,7 +37,7 @@ function defineList(
   withGlobals(withOutput(list));
   example(list, `sluice bpf ${parent.name()} list`, `sluice bpf ${parent.name()} list -o json`);
   list.action(async () => {
-    const tables = await import('../bpf-tables.ts');
+    const tables = await import('../maps/bpf-tables.ts');
     await tables[print](settingsOf(list, host));
   });
 }
@@ -57,8 +57,8 @@ function definePolicy(parent: Command, host: Host): void {
     }
     const settings = settingsOf(one, host);
     const endpoint = text === undefined ? undefined : await pinnedEndpoint(settings, text);
-    const { showPolicyMaps } = await import('../bpf-policy.ts');
-    const { loadIdentityNames } = await import('../identity-names.ts');
+    const { showPolicyMaps } = await import('../maps/bpf-policy.ts');
+    const { loadIdentityNames } = await import('../maps/identity-names.ts');
     const names = flags.numeric === true ? undefined : await loadIdentityNames(settings);
     await showPolicyMaps(settings, endpoint, names);
   });
@@ -87,7 +87,7 @@ function defineConntrack(parent: Command, host: Host): void {
         throw new Failure('bpf ct list: wanted `endpoint` with an id, or another scope without', EXIT.USAGE);
       }
       const settings = settingsOf(list, host);
-      const { listConntrack } = await import('../bpf-conntrack.ts');
+      const { listConntrack } = await import('../maps/bpf-conntrack.ts');
       await listConntrack(settings, {
         table: scope === 'tcp' || scope === 'any' ? scope : 'global',
         endpoint: text === undefined ? undefined : await pinnedEndpoint(settings, text),
@@ -107,7 +107,7 @@ function defineIpcache(parent: Command, host: Host): void {
   withGlobals(withOutput(one));
   example(one, 'sluice bpf ipcache get 10.244.0.5');
   one.action(async (address: string) => {
-    const { showIpcache } = await import('../bpf-tables.ts');
+    const { showIpcache } = await import('../maps/bpf-tables.ts');
     await showIpcache(settingsOf(one, host), address);
   });
 }

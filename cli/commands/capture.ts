@@ -1,10 +1,10 @@
 /** `sluice capture` */
 import type { Command } from 'commander';
-import { durationMs, integerBetween, repeatable } from '../argument.ts';
-import { counted } from '../counted.ts';
-import type { Host } from '../host.ts';
+import { durationMs, integerBetween, repeatable } from '../terminal/argument.ts';
+import { counted } from '../terminal/counted.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 interface CaptureFlags {
   write: string;
@@ -36,8 +36,8 @@ export function define(command: Command, host: Host): void {
   );
   command.action(async (pods: string[], flags: CaptureFlags) => {
     const settings = settingsOf(command, host);
-    const { captureTargets } = await import('../capture-targets.ts');
-    const { captureInWorker } = await import('../capture-parent.ts');
+    const { captureTargets } = await import('../capture/capture-targets.ts');
+    const { captureInWorker } = await import('../capture/capture-parent.ts');
     const targets = captureTargets(settings, pods, flags.namespace, flags.interface ?? []);
     const { frames, gaps } = await captureInWorker(targets, flags);
     const note = gaps === 0 ? '' : `, ${counted(gaps, 'gap')}: frames came faster than they could be written`;

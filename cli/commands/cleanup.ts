@@ -1,8 +1,8 @@
 /** `sluice cleanup` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command.description(
@@ -12,7 +12,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(command);
   example(command, 'sluice cleanup', 'sluice cleanup --name test');
   command.action(async () => {
-    const { cleanUp } = await import('../cleanup.ts');
+    const { cleanUp } = await import('../rig/cleanup.ts');
     const removed = await cleanUp(settingsOf(command, host));
     host.stdout.write(
       removed.length === 0 ? 'nothing to clean up\n' : removed.map((what) => `removed ${what}\n`).join(''),

@@ -1,11 +1,11 @@
 /** `sluice completion SHELL`, and the hidden `sluice __complete` that the scripts call. */
 import { Argument, type Command } from 'commander';
-import { candidates } from '../completion-words.ts';
+import { candidates } from '../terminal/completion-words.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { Host } from '../host.ts';
-import { KIND_WORDS } from '../kinds.ts';
+import type { Host } from '../terminal/host.ts';
+import { KIND_WORDS } from '../objects/kinds.ts';
 import { buildProgram, example } from '../program.ts';
-import { settingsOf } from '../settings.ts';
+import { settingsOf } from '../terminal/settings.ts';
 
 /** A shell that waits for a Tab should not wait for a hung daemon. */
 const LIVE_TIMEOUT_MS = 400;

@@ -1,8 +1,8 @@
 /** `sluice endpoint list|get` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   const list = command
@@ -12,7 +12,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(list, 'wide', 'name'));
   example(list, 'sluice endpoint list', "sluice endpoint list -o jsonpath='{.[*].id}'");
   list.action(async () => {
-    const { listEndpoints } = await import('../endpoint-view.ts');
+    const { listEndpoints } = await import('../ask/endpoint-view.ts');
     await listEndpoints(settingsOf(list, host));
   });
 
@@ -21,7 +21,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(one));
   example(one, 'sluice endpoint get 7', "sluice endpoint get shop/web-0 -o jsonpath='{.identity}'");
   one.action(async (reference: string) => {
-    const { showEndpoint } = await import('../endpoint-view.ts');
+    const { showEndpoint } = await import('../ask/endpoint-view.ts');
     await showEndpoint(settingsOf(one, host), reference);
   });
   example(command, 'sluice endpoint list', 'sluice endpoint get 7');

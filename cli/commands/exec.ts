@@ -1,8 +1,8 @@
 /** `sluice exec` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command
@@ -18,7 +18,7 @@ export function define(command: Command, host: Host): void {
     'sluice exec -n shop web-0 -- ip addr',
   );
   command.action(async (pod: string, argv: string[], flags: { namespace: string }) => {
-    const { runInPod } = await import('../exec.ts');
+    const { runInPod } = await import('../rig/exec.ts');
     host.exitCode = await runInPod(settingsOf(command, host), { pod, namespace: flags.namespace, argv });
   });
 }

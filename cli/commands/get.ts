@@ -1,9 +1,9 @@
 /** `sluice get` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
-import { KIND_WORDS, kindsOf } from '../kinds.ts';
+import type { Host } from '../terminal/host.ts';
+import { KIND_WORDS, kindsOf } from '../objects/kinds.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 interface GetFlags {
   namespace: string;
@@ -21,7 +21,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(command, 'wide', 'name'));
   example(command, 'sluice get pods -A -o wide', 'sluice get cnp -n shop allow-web -o yaml', 'sluice get policies -A');
   command.action(async (words: string, names: string[], flags: GetFlags) => {
-    const { getObjects } = await import('../get.ts');
+    const { getObjects } = await import('../objects/get.ts');
     const namespace = flags.allNamespaces === true ? undefined : flags.namespace;
     await getObjects(settingsOf(command, host), kindsOf(words), { namespace, names, selector: flags.selector });
   });

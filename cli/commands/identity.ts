@@ -1,8 +1,8 @@
 /** `sluice identity list|get` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   const list = command
@@ -12,7 +12,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(list, 'name'));
   example(list, 'sluice identity list', 'sluice identity list -o json');
   list.action(async () => {
-    const { listIdentities } = await import('../identity-view.ts');
+    const { listIdentities } = await import('../ask/identity-view.ts');
     await listIdentities(settingsOf(list, host));
   });
 
@@ -21,7 +21,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(one));
   example(one, 'sluice identity get 4711', 'sluice identity get world');
   one.action(async (id: string) => {
-    const { showIdentity } = await import('../identity-view.ts');
+    const { showIdentity } = await import('../ask/identity-view.ts');
     await showIdentity(settingsOf(one, host), id);
   });
   example(command, 'sluice identity list', 'sluice identity get 4711');

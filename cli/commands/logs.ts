@@ -1,9 +1,9 @@
 /** `sluice logs` */
 import type { Command } from 'commander';
-import { integerBetween } from '../argument.ts';
-import type { Host } from '../host.ts';
+import { integerBetween } from '../terminal/argument.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command
@@ -16,8 +16,8 @@ export function define(command: Command, host: Host): void {
   example(command, 'sluice logs shop/web-0', 'sluice logs -n shop web-0 -c server -f --tail 10');
   command.action(
     async (pod: string, flags: { namespace: string; container?: string; follow?: boolean; tail?: number }) => {
-      const { podReference } = await import('../argument.ts');
-      const { printLogs } = await import('../container-logs.ts');
+      const { podReference } = await import('../terminal/argument.ts');
+      const { printLogs } = await import('../rig/container-logs.ts');
       await printLogs(settingsOf(command, host), podReference(pod, flags.namespace), flags);
     },
   );

@@ -1,8 +1,8 @@
 /** `sluice map list` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   const list = command.command('list').summary('List the pinned maps');
@@ -10,7 +10,7 @@ export function define(command: Command, host: Host): void {
   withGlobals(withOutput(list, 'wide', 'name'));
   example(list, 'sluice map list', 'sluice map list -o wide');
   list.action(async () => {
-    const { listMaps } = await import('../map-list.ts');
+    const { listMaps } = await import('../maps/map-list.ts');
     await listMaps(settingsOf(list, host));
   });
   example(command, 'sluice map list');

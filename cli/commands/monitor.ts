@@ -1,11 +1,11 @@
 /** `sluice monitor` */
 import { type Command, Option } from 'commander';
-import { commaList, integerBetween } from '../argument.ts';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
-import type { MonitorFlags } from '../monitor.ts';
+import { commaList, integerBetween } from '../terminal/argument.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
+import type { MonitorFlags } from '../maps/monitor.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 const endpoint = (text: string, earlier: readonly number[] = []): number[] => [
   ...earlier,
@@ -32,8 +32,8 @@ export function define(command: Command, host: Host): void {
   withGlobals(command);
   example(command, 'sluice monitor -t drop', 'sluice monitor --related-to 7 -v', 'sluice monitor --oldest --once -j');
   command.action(async (flags: MonitorFlags) => {
-    const { monitor } = await import('../monitor.ts');
-    const { untilInterrupted } = await import('../interrupt.ts');
+    const { monitor } = await import('../maps/monitor.ts');
+    const { untilInterrupted } = await import('../terminal/interrupt.ts');
     if (flags.once === true && flags.oldest !== true)
       throw new Failure('monitor: --once shows what the rings hold: give --oldest too', EXIT.USAGE);
     await untilInterrupted((signal) => monitor(settingsOf(command, host), flags, signal));

@@ -1,10 +1,10 @@
 /** `sluice observe` */
 import { Argument, type Command, Option } from 'commander';
-import { integerBetween } from '../argument.ts';
-import type { Host } from '../host.ts';
-import type { ObserveFlags } from '../observe.ts';
+import { integerBetween } from '../terminal/argument.ts';
+import type { Host } from '../terminal/host.ts';
+import type { ObserveFlags } from '../ask/observe.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals } from '../settings.ts';
+import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 /** Flags that take no value. */
 const SWITCHES = new Set(['not', 'ipv4', 'ipv6', 'all-namespaces', 'from-all-namespaces', 'to-all-namespaces']);
@@ -100,8 +100,8 @@ export function define(command: Command, host: Host): void {
     'sluice observe --all -o json > flows.json; sluice observe --input-file flows.json --type l7',
   );
   command.action(async (_: string | undefined, flags: ObserveFlags) => {
-    const { observe } = await import('../observe.ts');
-    const { untilInterrupted } = await import('../interrupt.ts');
+    const { observe } = await import('../ask/observe.ts');
+    const { untilInterrupted } = await import('../terminal/interrupt.ts');
     await untilInterrupted((signal) => observe(settingsOf(command, host), flags, given, signal));
   });
 }

@@ -1,15 +1,15 @@
 /** `sluice policy ...` */
 import { type Command, Option } from 'commander';
-import { repeatable } from '../argument.ts';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
+import { repeatable } from '../terminal/argument.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
 import type { MatrixOptions } from '../policy/matrix.ts';
 import type { FlowFlags, WorldFlags } from '../policy/verdict-command.ts';
 import type { TestFlags } from '../policy/test-command.ts';
 import type { ValidateOptions } from '../policy/validate.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   defineGet(command.command('get').summary('Show the policies in force'), host);
@@ -28,7 +28,7 @@ function defineGet(command: Command, host: Host): void {
   withGlobals(withOutput(command, 'name'));
   example(command, 'sluice policy get', 'sluice policy get allow-web -o json');
   command.action(async (name: string | undefined) => {
-    const { showPolicies } = await import('../policy-view.ts');
+    const { showPolicies } = await import('../ask/policy-view.ts');
     await showPolicies(settingsOf(command, host), name);
   });
 }

@@ -1,11 +1,11 @@
 /** `sluice rig up|down|list` */
 import type { Command } from 'commander';
-import { durationMs, repeatable } from '../argument.ts';
-import { counted } from '../counted.ts';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
+import { durationMs, repeatable } from '../terminal/argument.ts';
+import { counted } from '../terminal/counted.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { type Settings, settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 const DEFAULT_WAIT_MS = 20_000;
 
@@ -39,7 +39,7 @@ function defineUp(command: Command, host: Host): void {
   );
   command.action(async (flags: { filename: string[]; rig?: string; wait: number }) => {
     const settings = settingsOf(command, host);
-    const { rigUp } = await import('../rig.ts');
+    const { rigUp } = await import('../rig/rig.ts');
     const state = await rigUp(settings, { files: flags.filename, rig: flags.rig, waitMs: flags.wait });
     const { pods, processes } = state;
     host.stdout.write(
@@ -58,7 +58,7 @@ function defineDown(command: Command, host: Host): void {
   example(command, 'sluice rig down -f shop/', 'sluice rig down shop', 'sluice rig down --all');
   command.action(async (rig: string | undefined, flags: { filename?: string[]; all?: boolean }) => {
     const settings = settingsOf(command, host);
-    const { rigDown } = await import('../rig.ts');
+    const { rigDown } = await import('../rig/rig.ts');
     for (const state of await chosenRigs(settings, rig, flags)) {
       await rigDown(settings, state);
       host.stdout.write(`rig ${state.name} is down\n`);
@@ -67,7 +67,7 @@ function defineDown(command: Command, host: Host): void {
 }
 
 async function chosenRigs(settings: Settings, rig: string | undefined, flags: { filename?: string[]; all?: boolean }) {
-  const { listRigs, readRig, rigNameOf } = await import('../rig-state.ts');
+  const { listRigs, readRig, rigNameOf } = await import('../rig/rig-state.ts');
   if (flags.all === true) return listRigs(settings.runDir);
   const name = rig ?? (flags.filename === undefined ? undefined : rigNameOf(flags.filename[0]));
   if (name === undefined) throw new Failure('rig down: wanted a rig name, -f FILE or --all', EXIT.USAGE);
@@ -80,9 +80,9 @@ function defineList(command: Command, host: Host): void {
   example(command, 'sluice rig list', 'sluice rig list -o json');
   command.action(async () => {
     const settings = settingsOf(command, host);
-    const { listRigs } = await import('../rig-state.ts');
+    const { listRigs } = await import('../rig/rig-state.ts');
     const { isRunning } = await import('../process-record.ts');
-    const { printListing } = await import('../output.ts');
+    const { printListing } = await import('../terminal/output.ts');
     const rigs = listRigs(settings.runDir);
     await printListing(settings, {
       rows: rigs,

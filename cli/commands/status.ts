@@ -1,9 +1,9 @@
 /** `sluice status` */
 import type { Command } from 'commander';
-import { EXIT } from '../failure.ts';
-import type { Host } from '../host.ts';
+import { EXIT } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-import { settingsOf, withGlobals, withOutput } from '../settings.ts';
+import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command
@@ -14,7 +14,7 @@ export function define(command: Command, host: Host): void {
   example(command, 'sluice status', 'sluice status --brief || systemctl restart sluiced');
   command.action(async (flags: { brief?: boolean; verbose?: boolean }) => {
     const settings = settingsOf(command, host);
-    const { printStatus } = await import('../status.ts');
+    const { printStatus } = await import('../ask/status.ts');
     if (!(await printStatus(settings, flags))) host.exitCode = EXIT.FAILED;
   });
 }

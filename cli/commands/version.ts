@@ -1,9 +1,9 @@
 /** `sluice version` */
 import type { Command } from 'commander';
-import type { Host } from '../host.ts';
-import { printDocument } from '../output.ts';
+import type { Host } from '../terminal/host.ts';
+import { printDocument } from '../terminal/output.ts';
 import { example } from '../program.ts';
-import { settingsOf, withOutput } from '../settings.ts';
+import { settingsOf, withOutput } from '../terminal/settings.ts';
 import { packageVersion } from '../version.ts';
 
 export function define(command: Command, host: Host): void {

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { DEFAULT_OPTIONS, type PolicyConfig } from '../../policy/rule/options.ts';
-import { EXIT, Failure } from '../failure.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 

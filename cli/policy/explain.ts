@@ -1,15 +1,15 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
 import { reservedName } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
-import { printDocument } from '../output.ts';
-import { authName, portText } from '../packet-names.ts';
-import type { Settings } from '../settings.ts';
-import { renderTable } from '../table.ts';
+import { printDocument } from '../terminal/output.ts';
+import { authName, portText } from '../maps/packet-names.ts';
+import type { Settings } from '../terminal/settings.ts';
+import { renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { Query } from '../../explain/query.ts';
 import { place, remedyFor, requestRemedy } from '../../explain/remedy.ts';
 import { type Answer, type Decision, type FlowJudge, type Peer } from '../../explain/verdict.ts';
-import { Failure } from '../failure.ts';
+import { Failure } from '../terminal/failure.ts';
 
 interface Side {
   readonly direction: 'egress' | 'ingress';

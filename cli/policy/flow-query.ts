@@ -1,8 +1,8 @@
 /** A recorded flow (Hubble JSON) turned into the query that asks about it again. */
 import { readFileSync } from 'node:fs';
 import type { Endpoint, Envelope, Flow } from '../../hubble/flow.ts';
-import { Failure } from '../failure.ts';
-import { type Host, readStdin } from '../host.ts';
+import { Failure } from '../terminal/failure.ts';
+import { type Host, readStdin } from '../terminal/host.ts';
 import { type Query, readQuery } from '../../explain/query.ts';
 
 /**

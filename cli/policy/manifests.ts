@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type Document, readDocuments } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
-import { Failure } from '../failure.ts';
-import { type Host, readStdin } from '../host.ts';
+import { Failure } from '../terminal/failure.ts';
+import { type Host, readStdin } from '../terminal/host.ts';
 
 export interface Manifests {
   readonly files: readonly string[];

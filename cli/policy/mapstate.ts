@@ -2,11 +2,11 @@
 import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
 import { reservedName } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
-import { Failure } from '../failure.ts';
-import { printListing } from '../output.ts';
-import { portText } from '../packet-names.ts';
-import type { Settings } from '../settings.ts';
-import type { Column } from '../table.ts';
+import { Failure } from '../terminal/failure.ts';
+import { printListing } from '../terminal/output.ts';
+import { portText } from '../maps/packet-names.ts';
+import type { Settings } from '../terminal/settings.ts';
+import type { Column } from '../terminal/table.ts';
 import { place } from '../../explain/remedy.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 

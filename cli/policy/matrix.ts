@@ -5,10 +5,10 @@
  * request is), or `deny`. Ports are those given, else the container ports of each destination.
  */
 import { protocolName, protocolNumbers } from '../../wire/protocols.ts';
-import { EXIT, Failure } from '../failure.ts';
-import { printDocument } from '../output.ts';
-import type { Settings } from '../settings.ts';
-import { renderTable } from '../table.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import { printDocument } from '../terminal/output.ts';
+import type { Settings } from '../terminal/settings.ts';
+import { renderTable } from '../terminal/table.ts';
 import { endFrom } from '../../explain/end.ts';
 import { readQuery } from '../../explain/query.ts';
 import { FlowJudge } from '../../explain/verdict.ts';

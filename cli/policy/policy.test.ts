@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { run } from '../program.ts';
-import { testHost } from '../test-host.ts';
+import { testHost } from '../../test/cli-host.ts';
 
 const PODS = `
 apiVersion: v1

@@ -2,8 +2,8 @@
 import { LabelSet } from '../../policy/rule/labels.ts';
 import { holds, labelsPeer, type Peer } from '../../policy/rule/peer.ts';
 import { policyName } from '../../policy/rule/rule.ts';
-import { printListing } from '../output.ts';
-import type { Settings } from '../settings.ts';
+import { printListing } from '../terminal/output.ts';
+import type { Settings } from '../terminal/settings.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 
 interface Row {

@@ -23,8 +23,8 @@ import { type Document, readDocuments } from '../../policy/document/document.ts'
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
-import { Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
+import { Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
 import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';
 import { readQuery } from '../../explain/query.ts';

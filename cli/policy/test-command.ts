@@ -1,7 +1,7 @@
 /** `sluice policy test` */
 import { writeFileSync } from 'node:fs';
-import { printDocument } from '../output.ts';
-import type { Settings } from '../settings.ts';
+import { printDocument } from '../terminal/output.ts';
+import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { filesUnder } from './manifests.ts';
 import { runSuite, type SuiteResult } from './suite.ts';

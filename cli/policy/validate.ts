@@ -1,9 +1,9 @@
 /** `sluice policy validate`: every problem of every document, for people, editors and CI. */
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import { referenceOf } from '../../policy/document/manifest.ts';
-import { printDocument } from '../output.ts';
-import { reportProblems } from '../problems.ts';
-import type { Settings } from '../settings.ts';
+import { printDocument } from '../terminal/output.ts';
+import { reportProblems } from '../objects/problems.ts';
+import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { lint } from '../../explain/lint.ts';
 import { type Manifests, readPolicyManifests } from './manifests.ts';

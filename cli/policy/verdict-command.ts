@@ -1,10 +1,10 @@
 /** `sluice policy verdict`: one flow from the flags, or many from a file. */
 import { createReadStream } from 'node:fs';
-import { EXIT, Failure } from '../failure.ts';
-import type { Host } from '../host.ts';
-import { printDocument } from '../output.ts';
-import { reportProblems } from '../problems.ts';
-import type { Settings } from '../settings.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Host } from '../terminal/host.ts';
+import { printDocument } from '../terminal/output.ts';
+import { reportProblems } from '../objects/problems.ts';
+import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';

@@ -1,0 +1,183 @@
+/** `sluice observe`: flows of the agent, or of a file, chosen and printed as Hubble does it. */
+import { createReadStream } from 'node:fs';
+import { compileFilters } from '../../hubble/filter/filter.ts';
+import type { Envelope } from '../../hubble/flow.ts';
+import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
+import { observeFilters, type ObserveFilters } from '../../hubble/filter/observe-filter.ts';
+import { FlowPrinter, type Output } from '../../hubble/print/print.ts';
+import { colorsOf, PLAIN } from '../../hubble/print/terminal.ts';
+import { parseMoment, TIME_FORMATS, type TimeFormat } from '../../hubble/time.ts';
+import { wantsColor } from '../terminal/color.ts';
+import { DaemonApi } from '../../api/daemon-api.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Settings } from '../terminal/settings.ts';
+
+export interface ObserveFlags {
+  readonly last?: number;
+  readonly first?: number;
+  readonly all?: boolean;
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly inputFile?: string;
+  readonly output?: Output;
+  readonly printNodeName?: boolean;
+  readonly printPolicyNames?: boolean;
+  readonly printRawFilters?: boolean;
+  readonly timeFormat?: string;
+  readonly numeric?: boolean;
+  readonly ipTranslation?: boolean;
+  readonly silentErrors?: boolean;
+}
+
+/** How many flows are shown when nothing is said, as in hubble. */
+const DEFAULT_LAST = 20;
+
+interface Selection {
+  /** Infinity: all. */
+  readonly number: number;
+  /** Count from the oldest. */
+  readonly isFirst: boolean;
+  readonly sinceMs: number | undefined;
+  readonly untilMs: number | undefined;
+}
+
+/**
+ * @param given filter flags in the order of the command line, see observeFilters()
+ * @throws Failure (usage) with hubble's message when flags make no sense
+ */
+export async function observe(
+  settings: Settings,
+  flags: ObserveFlags,
+  given: readonly (readonly [string, string])[],
+  signal: AbortSignal,
+): Promise<void> {
+  const filters = asUsage(() => observeFilters(given));
+  const selection = asUsage(() => selectionOf(flags));
+  const matches = asUsage(() => compileFilters(filters.allow, filters.deny));
+  const printer = printerOf(settings, flags);
+  if (flags.printRawFilters === true) {
+    settings.host.stdout.write(`${JSON.stringify({ allowlist: filters.allow, denylist: filters.deny })}\n`);
+    return;
+  }
+  if (flags.inputFile === undefined) await fromAgent(settings, flags, { filters, selection, matches, printer, signal });
+  else await fromFile(settings, flags.inputFile, { selection, matches, printer });
+  printer.close();
+}
+
+interface Observation {
+  readonly filters: ObserveFilters;
+  readonly selection: Selection;
+  readonly matches: (envelope: Envelope) => boolean;
+  readonly printer: FlowPrinter;
+  readonly signal: AbortSignal;
+}
+
+async function fromAgent(settings: Settings, flags: ObserveFlags, observation: Observation): Promise<void> {
+  const { filters, selection, matches, printer, signal } = observation;
+  const { number, isFirst, sinceMs, untilMs } = selection;
+  const query = {
+    ...(number !== Number.POSITIVE_INFINITY && { [isFirst ? 'first' : 'last']: number }),
+    ...(flags.follow === true && { follow: 1 }),
+    ...(sinceMs !== undefined && { since: new Date(sinceMs).toISOString() }),
+    ...(untilMs !== undefined && { until: new Date(untilMs).toISOString() }),
+    ...(filters.allow.length > 0 && { filter: JSON.stringify(filters.allow) }),
+    ...(filters.deny.length > 0 && { deny: JSON.stringify(filters.deny) }),
+  };
+  await new DaemonApi(settings).flows(query, signal, (line) => {
+    const envelope = readEnvelope(line);
+    if (envelope !== undefined && matches(envelope)) printer.write(envelope);
+  });
+}
+
+async function fromFile(
+  settings: Settings,
+  path: string,
+  { selection, matches, printer }: Omit<Observation, 'filters' | 'signal'>,
+): Promise<void> {
+  const { number, isFirst, sinceMs = -Infinity, untilMs = Infinity } = selection;
+  let chosen: Envelope[] = [];
+  for await (const envelope of envelopesOf(settings, path)) {
+    const ms = Date.parse(envelope.time ?? envelope.flow?.time ?? '');
+    if (ms < sinceMs || ms > untilMs || !matches(envelope)) continue;
+    chosen.push(envelope);
+    if (isFirst && chosen.length >= number) break;
+    // Twice the number is kept before the older half is given up, so that a long file costs one copy a number.
+    if (chosen.length >= 2 * number) chosen = chosen.slice(-number);
+  }
+  const shown = isFirst ? chosen : number === 0 ? [] : chosen.slice(-Math.min(number, chosen.length));
+  for (const envelope of shown) printer.write(envelope);
+}
+
+async function* envelopesOf(settings: Settings, path: string): AsyncGenerator<Envelope> {
+  const input = path === '-' ? settings.host.stdin : createReadStream(path);
+  input.setEncoding('utf8');
+  let rest = '';
+  let number = 0;
+  try {
+    for await (const chunk of input) {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield* envelopeOf(path, ++number, line);
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}: check --input-file`);
+  }
+  yield* envelopeOf(path, ++number, rest);
+}
+
+/** Lines of older exports hold the flow itself, without an envelope. */
+function envelopeOf(path: string, number: number, line: string): Envelope[] {
+  if (line.trim() === '') return [];
+  try {
+    const envelope = readEnvelope(JSON.parse(line));
+    return envelope === undefined ? [] : [envelope];
+  } catch {
+    throw new Failure(`read ${path}:${number}: found '${line.slice(0, 40)}', wanted a flow as JSON`);
+  }
+}
+
+function selectionOf(flags: ObserveFlags): Selection {
+  const { last, first, all, follow, since, until } = flags;
+  if ([last, first, all].filter((flag) => flag !== undefined).length > 1) {
+    throw new SyntaxError('found more than one of --last, --first and --all, wanted one');
+  }
+  if (first !== undefined && follow === true) throw new SyntaxError('found --first with --follow, wanted one of them');
+  const nowMs = Date.now();
+  const isUnbounded = all === true || since !== undefined || until !== undefined || flags.inputFile !== undefined;
+  return {
+    number: last ?? first ?? (isUnbounded ? Number.POSITIVE_INFINITY : follow === true ? 0 : DEFAULT_LAST),
+    isFirst: first !== undefined,
+    sinceMs: since === undefined ? undefined : parseMoment(since, nowMs),
+    untilMs: until === undefined ? undefined : parseMoment(until, nowMs),
+  };
+}
+
+function printerOf(settings: Settings, flags: ObserveFlags): FlowPrinter {
+  const { host, paint, color } = settings;
+  const { timeFormat = 'StampMilli' } = flags;
+  if (!(TIME_FORMATS as readonly string[]).includes(timeFormat)) {
+    throw new Failure(`found time format '${timeFormat}', wanted one of ${TIME_FORMATS.join(', ')}`, EXIT.USAGE);
+  }
+  const options = {
+    output: flags.output ?? 'compact',
+    colors: wantsColor(color, host.stdout, host.env) ? colorsOf(paint) : PLAIN,
+    timeFormat: timeFormat as TimeFormat,
+    nodeName: flags.printNodeName === true,
+    policyNames: flags.printPolicyNames === true,
+    ipTranslation: flags.ipTranslation !== false,
+    numeric: flags.numeric === true,
+  };
+  const onError = flags.silentErrors === true ? () => undefined : (text: string) => void host.stderr.write(text);
+  return new FlowPrinter(options, (text) => void host.stdout.write(text), onError);
+}
+
+function asUsage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Failure(error.message, EXIT.USAGE);
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+/** `sluice status`: the agent's word on itself, in lines of key and value. */
+import { counted } from '../terminal/counted.ts';
+import { DaemonApi } from '../../api/daemon-api.ts';
+import type { StatusView } from '../../api/shapes.ts';
+import { printDocument } from '../terminal/output.ts';
+import type { Settings } from '../terminal/settings.ts';
+import { type Column, printable, renderTable } from '../terminal/table.ts';
+
+export interface StatusOptions {
+  /** One line. */
+  readonly brief?: boolean;
+  /** Also maps and settings. */
+  readonly verbose?: boolean;
+}
+
+const KEY_WIDTH = 16;
+/** From here on a map's fill is shown in red. */
+const PRESSURE_HIGH = 0.9;
+
+/** Prints the status. @returns whether all is well */
+export async function printStatus(settings: Settings, options: StatusOptions): Promise<boolean> {
+  const status = await new DaemonApi(settings).status();
+  const { state } = status.dataplane;
+  const isTold = state === 'running' || status.problems.some((problem) => problem.startsWith('dataplane is '));
+  const problems = isTold ? status.problems : [`dataplane is ${state}`, ...status.problems];
+  const isWell = problems.length === 0;
+  const { host } = settings;
+  if (settings.output !== 'table') await printDocument(settings, status);
+  else if (options.brief === true) host.stdout.write(isWell ? 'OK\n' : `${problems.map(printable).join('; ')}\n`);
+  else
+    host.stdout.write(lines(settings, status, problems) + (options.verbose === true ? details(settings, status) : ''));
+  return isWell;
+}
+
+function lines({ paint }: Settings, status: StatusView, problems: readonly string[]): string {
+  const { agent, dataplane, endpoints, flows } = status;
+  const well = problems.length === 0 ? paint.green('ok') : paint.red('degraded');
+  const isRunning = dataplane.state === 'running';
+  const pairs: [string, string][] = [
+    ['Sluice', `${well}, version ${status.version}, instance ${status.name} on node ${status.nodeName}`],
+    ['Agent', `running, pid ${agent.pid}, up ${durationText(agent.uptimeSec)}`],
+    [
+      'Dataplane',
+      `${isRunning ? paint.green(dataplane.state) : paint.red(dataplane.state)}, pid ${dataplane.pid}, ` +
+        `${counted(dataplane.restarts, 'restart')}${dataplane.isAdopted ? ', taken over from an earlier agent' : ''}`,
+    ],
+    ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
+    ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
+    ['Identities', String(status.identities)],
+    ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
+    ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
+    ['Problems', problems.length === 0 ? 'none' : ''],
+  ];
+  const text = pairs.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value}`.trimEnd());
+  return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
+}
+
+function otherCounts(flows: StatusView['flows']): string {
+  const others = Object.entries(flows).filter(([name]) => name !== 'kept' && name !== 'capacity');
+  return others.map(([name, count]) => `, ${count} ${name}`).join('');
+}
+
+interface MapRow {
+  readonly name: string;
+  readonly count: number;
+  readonly capacity: number;
+  readonly pressure: number;
+  readonly full: number;
+  readonly evictions: number;
+}
+
+function details({ paint, headers }: Settings, status: StatusView): string {
+  const columns: readonly Column<MapRow>[] = [
+    { header: 'MAP', cell: (one) => one.name },
+    { header: 'ENTRIES', cell: (one) => one.count },
+    { header: 'CAPACITY', cell: (one) => one.capacity },
+    {
+      header: 'PRESSURE',
+      cell: (one) => `${(one.pressure * 100).toFixed(1)}%`,
+      paint: (_, one) => (one.pressure > PRESSURE_HIGH ? paint.red : undefined),
+    },
+    { header: 'FULL', cell: (one) => one.full },
+    { header: 'EVICTIONS', cell: (one) => one.evictions },
+  ];
+  const { runDir, clusterName, netnsPrefix, attach } = status;
+  const given = Object.entries({ runDir, clusterName, netnsPrefix, attach });
+  const text = given.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value ?? ''}`.trimEnd());
+  return `\n${text.join('\n')}\n\n${renderTable(columns, status.maps, { headers })}`;
+}
+
+/** `2d3h`, `3h5m`, `5m10s`, `10s` */
+export function durationText(seconds: number): string {
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
+  if (days > 0) return `${days}d${hours}h`;
+  if (hours > 0) return `${hours}h${minutes}m`;
+  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
+}

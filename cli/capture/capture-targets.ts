@@ -1,0 +1,70 @@
+/** Which interfaces `sluice capture` listens on. */
+import { interfaceInfo } from '../../dataplane/native/index.ts';
+import { podReference } from '../terminal/argument.ts';
+import { Failure } from '../terminal/failure.ts';
+import { type JournalAttachment, readJournal } from '../journal.ts';
+import type { Settings } from '../terminal/settings.ts';
+
+export interface CaptureTarget {
+  readonly interface: string;
+  /** Name in the file: the pod, or the interface. */
+  readonly label: string;
+  /** Network namespace that holds the interface, by name or path; undefined: the caller's. */
+  readonly netns: string | undefined;
+}
+
+/** The interface that the agent makes in a pod's namespace. */
+const POD_INTERFACE = 'eth0';
+
+/**
+ * The interfaces of the named pods; of all pods when none is named; or just the named interfaces.
+ * @throws Failure when a pod is not attached, an interface is not there, or nothing is left to listen on
+ */
+export function captureTargets(
+  settings: Settings,
+  pods: readonly string[],
+  namespace: string,
+  interfaces: readonly string[],
+): CaptureTarget[] {
+  for (const name of interfaces) {
+    if (!isPresent(name)) throw new Failure(`capture ${name}: no such interface: see \`ip link\``);
+  }
+  const targets: CaptureTarget[] = interfaces.map((name) => ({ interface: name, label: name, netns: undefined }));
+  if (pods.length > 0 || interfaces.length === 0) targets.push(...podTargets(settings, pods, namespace));
+  if (targets.length === 0) throw new Failure('capture: no pod is attached: raise a rig, or name an --interface');
+  return targets;
+}
+
+/** Not /sys/class/net, which shows the namespace of whoever mounted it. */
+function isPresent(name: string): boolean {
+  try {
+    return interfaceInfo(name).index > 0;
+  } catch {
+    return false;
+  }
+}
+
+function podTargets(settings: Settings, pods: readonly string[], namespace: string): CaptureTarget[] {
+  const journal = readJournal(settings.runDir);
+  if (journal === undefined) {
+    throw new Failure(
+      `capture: no journal of an agent under ${settings.runDir}: check --run-dir, or name an --interface`,
+    );
+  }
+  if (pods.length === 0) return journal.attachments.map(targetOf);
+  return pods.map((text) => {
+    const pod = podReference(text, namespace);
+    const owner = `${pod.namespace}/${pod.name}`;
+    const found = journal.attachments.find((one) => one.owner === owner);
+    if (found === undefined) throw new Failure(`capture ${owner}: not attached: see \`sluice endpoint list\``);
+    return targetOf(found);
+  });
+}
+
+/**
+ * The pod's own end is listened on where there is one: the dataplane's frames go out past the taps of the host's end.
+ */
+function targetOf({ owner, mode, netns, hostInterface }: JournalAttachment): CaptureTarget {
+  if (mode === 'existing') return { interface: hostInterface, label: `${owner} ${hostInterface}`, netns: undefined };
+  return { interface: POD_INTERFACE, label: owner, netns };
+}

@@ -1,0 +1,17 @@
+/** The process that records: `sluice capture` starts it with the targets and options as JSON, and hears how it went. */
+import { type CaptureOptions, capture } from './capture.ts';
+import type { CaptureTarget } from './capture-targets.ts';
+import { sentenceOf } from '../terminal/failure.ts';
+import { untilInterrupted } from '../terminal/interrupt.ts';
+
+/** What the worker says at its end: a result, or why there is none. */
+export type WorkerMessage = { readonly frames: number; readonly gaps: number } | { readonly error: string };
+
+const { targets, options } = JSON.parse(process.argv[2]) as { targets: CaptureTarget[]; options: CaptureOptions };
+let message: WorkerMessage;
+try {
+  message = await untilInterrupted((signal) => capture(targets, options, signal));
+} catch (error) {
+  message = { error: sentenceOf(error) };
+}
+process.send?.(message, () => process.disconnect());

@@ -1,0 +1,121 @@
+/** Policy maps as `sluice bpf policy get` prints them, with the counters of `policystats` folded in. */
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
+import { PolicyMap } from '../../policy-maps/policy-map.ts';
+import { PolicyStatsMap } from '../../policy-maps/policy-stats-map.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import type { IdentityNames } from './identity-names.ts';
+import { printDocument } from '../terminal/output.ts';
+import { authName, portText } from './packet-names.ts';
+import { openPinned, policyMapIds, policyMapName } from './pinned-maps.ts';
+import type { Settings } from '../terminal/settings.ts';
+import { type Column, renderTable } from '../terminal/table.ts';
+
+/** Bits of protocol in the length of an entry's prefix. */
+const PROTOCOL_BITS = 8;
+
+export interface PolicyRow extends PolicyEntry {
+  /** 0 any, 8 protocol, 9 to 24 protocol and port prefix. */
+  readonly prefixLength: number;
+  readonly packets: number;
+  readonly bytes: number;
+  readonly labels: readonly string[];
+}
+
+/**
+ * Prints the policy of one endpoint, or of all.
+ * @param endpoint its id; undefined for all
+ * @param names labels of identities; undefined to print numbers
+ * @throws Failure when the endpoint has no policy map
+ */
+export async function showPolicyMaps(
+  settings: Settings,
+  endpoint: number | undefined,
+  names: IdentityNames | undefined,
+): Promise<void> {
+  const ids = policyMapIds(settings);
+  if (endpoint !== undefined && !ids.includes(endpoint)) {
+    const found = ids.length === 0 ? 'none' : ids.join(', ');
+    throw new Failure(
+      `open policy map of endpoint ${endpoint}: there is none; endpoints with one: ${found}`,
+      EXIT.FAILED,
+    );
+  }
+  const wanted = endpoint === undefined ? ids : [endpoint];
+  const counters = readCounters(settings);
+  const maps = wanted.map((id) => ({ endpoint: id, entries: policyRows(settings, id, counters, names) }));
+  if (settings.output !== 'table') return printDocument(settings, endpoint === undefined ? maps : maps[0].entries);
+  const columns = policyColumns(settings, names !== undefined);
+  for (const { endpoint: id, entries } of maps) {
+    if (endpoint === undefined) settings.host.stdout.write(`Endpoint ID: ${id}\n`);
+    settings.host.stdout.write(renderTable(columns, entries, { headers: settings.headers }));
+    if (endpoint === undefined) settings.host.stdout.write('\n');
+  }
+}
+
+type Counters = ReadonlyMap<string, { readonly packets: number; readonly bytes: number }>;
+
+function policyRows(settings: Settings, id: number, counters: Counters, names: IdentityNames | undefined): PolicyRow[] {
+  const rows = openPinned(settings, policyMapName(id), PolicyMap)
+    .entries()
+    .map((entry) => {
+      const prefixLength = entry.protocol === 0 ? 0 : PROTOCOL_BITS + entry.portPrefix;
+      const { packets, bytes } = counters.get(counterKey({ ...entry, endpoint: id, prefixLength })) ?? {
+        packets: 0,
+        bytes: 0,
+      };
+      return { ...entry, prefixLength, packets, bytes, labels: names?.labels(entry.identity) ?? [] };
+    });
+  return rows.sort(
+    (a, b) =>
+      Number(b.deny) - Number(a.deny) ||
+      Number(a.egress) - Number(b.egress) ||
+      a.identity - b.identity ||
+      a.port - b.port,
+  );
+}
+
+function readCounters(settings: Settings): Counters {
+  try {
+    const entries = [...openPinned(settings, 'policystats', PolicyStatsMap).entries()];
+    return new Map(entries.map((entry) => [counterKey(entry), entry]));
+  } catch (error) {
+    // The counters are an addition: without them the policy is still worth showing.
+    settings.host.stderr.write(`warning: ${(error as Error).message}\n`);
+    return new Map();
+  }
+}
+
+interface CounterKey {
+  readonly endpoint: number;
+  readonly egress: boolean;
+  readonly prefixLength: number;
+  readonly identity: number;
+  readonly protocol: number;
+  readonly port: number;
+}
+
+function counterKey(key: CounterKey): string {
+  return [key.endpoint, key.egress, key.prefixLength, key.identity, key.protocol, key.port].join(' ');
+}
+
+function policyColumns(settings: Settings, hasLabels: boolean): readonly Column<PolicyRow>[] {
+  const { paint } = settings;
+  return [
+    {
+      header: 'POLICY',
+      cell: (one) => (one.deny ? 'Deny' : 'Allow'),
+      paint: (text) => (text === 'Deny' ? paint.red : paint.green),
+    },
+    { header: 'DIRECTION', cell: (one) => (one.egress ? 'Egress' : 'Ingress') },
+    hasLabels
+      ? { header: 'LABELS (source:key[=value])', cell: (one) => one.labels.join('\n') }
+      : { header: 'IDENTITY', cell: (one) => one.identity },
+    { header: 'PORT/PROTO', cell: (one) => portText(one.protocol, one.port, one.portPrefix) },
+    { header: 'PROXY PORT', cell: (one) => (one.proxyPort === 0 ? 'NONE' : one.proxyPort) },
+    { header: 'AUTH TYPE', cell: (one) => authName(one.authType) },
+    { header: 'BYTES', cell: (one) => one.bytes },
+    { header: 'PACKETS', cell: (one) => one.packets },
+    { header: 'PREFIX', cell: (one) => one.prefixLength },
+    { header: 'COOKIE', cell: (one) => one.cookie },
+  ];
+}

@@ -1,0 +1,131 @@
+/** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag. */
+import { EndpointMap } from '../../policy-maps/endpoint-map.ts';
+import { FragmentMap } from '../../policy-maps/fragment-map.ts';
+import { type AddressWords, Ipcache, type IpcacheEntry } from '../../policy-maps/ipcache.ts';
+import { MetricsMap } from '../../policy-maps/metrics-map.ts';
+import { formatIp, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
+import { reasonText } from '../../wire/reasons.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import { printListing } from '../terminal/output.ts';
+import { macText, protocolName } from './packet-names.ts';
+import { openPinned } from './pinned-maps.ts';
+import type { Settings } from '../terminal/settings.ts';
+
+/** `10.0.0.0/8` of mapped words and a length in the mapped space. */
+export function prefixText(address: AddressWords, prefixLength: number): string {
+  const isV4 = isV4Mapped(address[0], address[1], address[2]) && prefixLength >= V4_MAPPED_BITS;
+  return `${formatIp(...address)}/${isV4 ? prefixLength - V4_MAPPED_BITS : prefixLength}`;
+}
+
+export async function listIpcache(settings: Settings): Promise<void> {
+  const rows = [...openPinned(settings, 'ipcache', Ipcache).entries()].map(ipcacheRow);
+  rows.sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
+  await printIpcache(settings, rows, rows);
+}
+
+/**
+ * Prints the entry that an address is judged by: the longest prefix that holds it.
+ * @throws Failure when the text is no address, or nothing holds it
+ */
+export async function showIpcache(settings: Settings, text: string): Promise<void> {
+  const words: number[] = [];
+  if (parseIp(text, words) === 0) throw new Failure(`found '${text}', wanted an IPv4 or IPv6 address`, EXIT.USAGE);
+  const entry = openPinned(settings, 'ipcache', Ipcache).match(words as unknown as AddressWords);
+  if (entry === undefined) throw new Failure(`look up ${text}: no prefix holds it: its identity is world`);
+  const row = ipcacheRow(entry);
+  await printIpcache(settings, [row], row);
+}
+
+type IpcacheRow = ReturnType<typeof ipcacheRow>;
+
+function ipcacheRow(entry: IpcacheEntry) {
+  const { identity, key, flags } = entry;
+  const tunnelEndpoint = entry.tunnelEndpoint.every((word) => word === 0)
+    ? '0.0.0.0'
+    : formatIp(...entry.tunnelEndpoint);
+  return { prefix: prefixText(entry.address, entry.prefixLength), identity, encryptKey: key, tunnelEndpoint, flags };
+}
+
+function printIpcache(settings: Settings, rows: readonly IpcacheRow[], document: unknown): Promise<void> {
+  return printListing(settings, {
+    rows,
+    document,
+    columns: [
+      { header: 'IP PREFIX/ADDRESS', cell: (one) => one.prefix },
+      {
+        header: 'IDENTITY',
+        cell: (one) =>
+          `identity=${one.identity} encryptkey=${one.encryptKey} tunnelendpoint=${one.tunnelEndpoint} flags=${one.flags}`,
+      },
+    ],
+  });
+}
+
+export async function listEndpointMap(settings: Settings): Promise<void> {
+  const rows = [...openPinned(settings, 'endpoints', EndpointMap).entries()].map((entry) => ({
+    address: formatIp(...entry.address),
+    id: entry.lxcId,
+    identity: entry.secId,
+    flags: entry.flags,
+    ifindex: entry.ifindex,
+    mac: macText(entry.mac.high, entry.mac.low),
+    nodeMac: macText(entry.nodeMac.high, entry.nodeMac.low),
+    port: entry.portIndex,
+  }));
+  rows.sort((a, b) => a.id - b.id || (a.address < b.address ? -1 : 1));
+  await printListing(settings, {
+    rows,
+    columns: [
+      { header: 'IP ADDRESS', cell: (one) => one.address },
+      {
+        header: 'LOCAL ENDPOINT INFO',
+        cell: (one) =>
+          `id=${one.id} sec_id=${one.identity} flags=0x${one.flags.toString(16).padStart(4, '0')} ifindex=${one.ifindex} ` +
+          `mac=${one.mac} nodemac=${one.nodeMac} port=${one.port}`,
+      },
+    ],
+  });
+}
+
+const DIRECTIONS = ['UNKNOWN', 'INGRESS', 'EGRESS', 'SERVICE'];
+
+export async function listMetrics(settings: Settings): Promise<void> {
+  const rows = [...openPinned(settings, 'metrics', MetricsMap).entries()].map((entry) => ({
+    reason: entry.reason,
+    text: reasonText(entry.reason),
+    direction: DIRECTIONS[entry.direction],
+    packets: entry.packets,
+    bytes: entry.bytes,
+  }));
+  await printListing(settings, {
+    rows,
+    columns: [
+      { header: 'REASON', cell: (one) => one.text },
+      { header: 'DIRECTION', cell: (one) => one.direction },
+      { header: 'PACKETS', cell: (one) => one.packets },
+      { header: 'BYTES', cell: (one) => one.bytes },
+    ],
+  });
+}
+
+export async function listFragments(settings: Settings): Promise<void> {
+  const rows = [...openPinned(settings, 'frag', FragmentMap).entries()].map((entry) => ({
+    source: formatIp(...entry.source),
+    destination: formatIp(...entry.destination),
+    fragmentId: entry.fragmentId,
+    protocol: protocolName(entry.protocol),
+    sourcePort: entry.srcPort,
+    destinationPort: entry.dstPort,
+  }));
+  await printListing(settings, {
+    rows,
+    columns: [
+      { header: 'SOURCE', cell: (one) => one.source },
+      { header: 'DESTINATION', cell: (one) => one.destination },
+      { header: 'ID', cell: (one) => one.fragmentId },
+      { header: 'PROTO', cell: (one) => one.protocol },
+      { header: 'SOURCE PORT', cell: (one) => one.sourcePort },
+      { header: 'DESTINATION PORT', cell: (one) => one.destinationPort },
+    ],
+  });
+}

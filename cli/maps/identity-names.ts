@@ -1,0 +1,75 @@
+/**
+ * Labels of security identities for the tables of `sluice bpf`: from the daemon if it answers, else from the file in which it
+ * keeps them, else nothing but the reserved ones.
+ */
+import { readFileSync } from 'node:fs';
+import { DaemonApi } from '../../api/daemon-api.ts';
+import type { Settings } from '../terminal/settings.ts';
+
+/** cilium-facts: numeric identities that need no allocation. */
+const RESERVED: Readonly<Record<number, string>> = {
+  0: 'ANY',
+  1: 'reserved:host',
+  2: 'reserved:world',
+  3: 'reserved:unmanaged',
+  4: 'reserved:health',
+  5: 'reserved:init',
+  6: 'reserved:remote-node',
+  7: 'reserved:kube-apiserver',
+  8: 'reserved:ingress',
+  9: 'reserved:world-ipv4',
+  10: 'reserved:world-ipv6',
+  11: 'reserved:aggregate-cluster',
+  12: 'reserved:aggregate-cluster-mesh',
+  13: 'reserved:aggregate-world',
+  14: 'reserved:aggregate-remote-node',
+};
+
+/** A daemon that is wedged must not keep a map from being read. */
+const API_TIMEOUT_MS = 1000;
+
+export class IdentityNames {
+  readonly #labels: ReadonlyMap<number, readonly string[]>;
+
+  constructor(labels: ReadonlyMap<number, readonly string[]>) {
+    this.#labels = labels;
+  }
+
+  /** The labels of an identity; its number when they are not known. */
+  labels(identity: number): readonly string[] {
+    const known = this.#labels.get(identity);
+    if (known !== undefined && known.length > 0) return known;
+    return [RESERVED[identity] ?? String(identity)];
+  }
+}
+
+/** Loads the names that can be had. Never throws. */
+export async function loadIdentityNames(settings: Settings): Promise<IdentityNames> {
+  const found = (await fromDaemon(settings)) ?? fromFile(settings) ?? [];
+  return new IdentityNames(new Map(found.map(({ id, labels }) => [id, labels])));
+}
+
+interface Named {
+  readonly id: number;
+  readonly labels: readonly string[];
+}
+
+async function fromDaemon(settings: Settings): Promise<readonly Named[] | undefined> {
+  try {
+    const timeoutMs = Math.min(settings.timeoutMs, API_TIMEOUT_MS);
+    return await new DaemonApi({ ...settings, timeoutMs }).identities();
+  } catch {
+    return undefined;
+  }
+}
+
+function fromFile(settings: Settings): readonly Named[] | undefined {
+  try {
+    const { value } = JSON.parse(readFileSync(`${settings.runDir}/state/identities.json`, 'utf8')) as {
+      value: unknown;
+    };
+    return (Array.isArray(value) ? value : (value as { identities: unknown }).identities) as readonly Named[];
+  } catch {
+    return undefined;
+  }
+}

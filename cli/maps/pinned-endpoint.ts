@@ -1,0 +1,31 @@
+/** Endpoints by number or pod, as the pinned maps and the agent's journal have them: the daemons are not asked. */
+import { EndpointMap } from '../../policy-maps/endpoint-map.ts';
+import { type AddressWords } from '../../policy-maps/ipcache.ts';
+import { parseIp } from '../../wire/address.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import { readJournal } from '../journal.ts';
+import { openPinned } from './pinned-maps.ts';
+import type { Settings } from '../terminal/settings.ts';
+
+/**
+ * The id of an endpoint.
+ * @param text the id itself, or `namespace/name` of a pod that is attached
+ * @throws Failure when it is neither
+ */
+export function pinnedEndpoint(settings: Settings, text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  if (!/^[^/]+\/[^/]+$/.test(text)) {
+    throw new Failure(`found endpoint '${text}', wanted its id, or namespace/name of its pod`, EXIT.USAGE);
+  }
+  const addresses = readJournal(settings.runDir)?.attachments.find(({ owner }) => owner === text)?.addresses;
+  if (addresses === undefined) throw new Failure(`find endpoint of ${text}: no such pod is attached`);
+  const endpoints = openPinned(settings, 'endpoints', EndpointMap);
+  const found = [...endpoints.entries()].find(({ address }) => addresses.some((one) => isSame(one, address)));
+  if (found === undefined) throw new Failure(`find endpoint of ${text}: none of its addresses is published`);
+  return found.lxcId;
+}
+
+function isSame(text: string, address: AddressWords): boolean {
+  const words: number[] = [];
+  return parseIp(text, words) !== 0 && words.every((word, i) => word === address[i]);
+}

@@ -1,0 +1,109 @@
+/**
+ * From manifests to a rig: which pods, which network namespaces, and which programs run in them. Pure.
+ *
+ * A container is run only when it names a command or arguments: there are no images here.
+ */
+
+import { flattenList, type Manifest, podsOf } from '../../policy/document/manifest.ts';
+
+export interface RigPlan {
+  readonly pods: readonly RigPod[];
+}
+
+export interface RigPod {
+  readonly namespace: string;
+  readonly name: string;
+  /** Network namespace by name. */
+  readonly netns: string;
+  /** Run one after the other, each to its end, before the containers. */
+  readonly initContainers: readonly RigContainer[];
+  readonly containers: readonly RigContainer[];
+  /** Contents for /etc/resolv.conf and /etc/hosts of the pod; undefined leaves those of the machine. */
+  readonly resolvConf: string | undefined;
+  readonly hosts: string | undefined;
+}
+
+export interface RigContainer {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir: string | undefined;
+  /** Ports it promises to serve. */
+  readonly tcpPorts: readonly number[];
+  readonly udpPorts: readonly number[];
+}
+
+interface PodSpec {
+  readonly containers?: readonly ContainerSpec[];
+  readonly initContainers?: readonly ContainerSpec[];
+  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
+  readonly dnsConfig?: { readonly nameservers?: readonly string[]; readonly searches?: readonly string[] };
+}
+
+interface ContainerSpec {
+  readonly name?: string;
+  readonly command?: readonly unknown[];
+  readonly args?: readonly unknown[];
+  readonly env?: readonly { readonly name: string; readonly value?: unknown }[];
+  readonly workingDir?: string;
+  readonly ports?: readonly { readonly containerPort: number; readonly protocol?: string }[];
+}
+
+const NETNS = 'sluice.io/netns';
+
+/**
+ * Plans a rig.
+ * @param netnsPrefix put before `<namespace>-<pod>` for pods that name no network namespace
+ */
+export function planRig(documents: readonly Manifest[], netnsPrefix = ''): RigPlan {
+  const pods = documents.flatMap(flattenList).flatMap(podsOf);
+  return { pods: pods.map((pod) => planPod(pod, netnsPrefix)) };
+}
+
+function planPod(pod: Manifest, netnsPrefix: string): RigPod {
+  const { metadata = {} } = pod;
+  const { namespace = 'default', name = '' } = metadata;
+  const spec = (pod.spec ?? {}) as PodSpec;
+  return {
+    namespace,
+    name,
+    netns: metadata.annotations?.[NETNS] ?? `${netnsPrefix}${namespace}-${name}`,
+    initContainers: (spec.initContainers ?? []).flatMap(planContainer),
+    containers: (spec.containers ?? []).flatMap(planContainer),
+    resolvConf: resolvConf(spec),
+    hosts: hosts(spec),
+  };
+}
+
+function planContainer(container: ContainerSpec, at: number): RigContainer[] {
+  const argv = [...(container.command ?? []), ...(container.args ?? [])].map(String);
+  if (argv.length === 0) return [];
+  const ports = (wanted: string): number[] =>
+    (container.ports ?? []).flatMap(({ containerPort, protocol = 'TCP' }) =>
+      protocol === wanted ? containerPort : [],
+    );
+  return [
+    {
+      name: container.name ?? `container-${at}`,
+      argv,
+      env: Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, String(value)])),
+      workingDir: container.workingDir,
+      tcpPorts: ports('TCP'),
+      udpPorts: ports('UDP'),
+    },
+  ];
+}
+
+function resolvConf({ dnsConfig }: PodSpec): string | undefined {
+  if (dnsConfig === undefined) return undefined;
+  const searches = dnsConfig.searches ?? [];
+  const lines = (dnsConfig.nameservers ?? []).map((server) => `nameserver ${server}`);
+  if (searches.length > 0) lines.push(`search ${searches.join(' ')}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function hosts({ hostAliases }: PodSpec): string | undefined {
+  if (hostAliases === undefined) return undefined;
+  const lines = hostAliases.map(({ ip, hostnames = [] }) => `${ip} ${hostnames.join(' ')}`);
+  return `127.0.0.1 localhost\n::1 localhost\n${lines.join('\n')}\n`;
+}

@@ -7,6 +7,9 @@ import { isTest, parse, report, repositoryFiles, root, sourceFiles } from './sou
 
 const codeFolders = [
   'wire',
+  'linux',
+  'api',
+  'explain',
   'policy-maps',
   'policy',
   'dataplane',

@@ -8,7 +8,7 @@ import { isTest, parse, report, repositoryFiles, root, sourceFiles } from './sou
 const MAX_FILE_LINES = 400;
 
 /** Files that are one table, whose length is the table's. */
-const tables = new Set(['wire/reasons.ts', 'policy/schema.ts']);
+const tables = new Set(['wire/reasons.ts']);
 
 const problems = [];
 for (const path of repositoryFiles()) {

@@ -1,5 +1,6 @@
 /** Which network namespace a pod lives in, with the agent's help or without it. */
 import { DaemonApi } from '../../api/daemon-api.ts';
+import { ApiError } from '../../api/error.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { readJournal } from '../journal.ts';
 import { netnsExists } from '../netns.ts';
@@ -22,8 +23,11 @@ export async function netnsOfPod(settings: Settings, pod: PodReference): Promise
   const fallback = `${pod.namespace}-${pod.name}`;
   const said = fromRigs(settings, pod) ?? fromJournal(settings, text) ?? (await fromDaemon(settings, pod));
   const netns = typeof said === 'string' ? said : netnsExists(fallback) ? fallback : undefined;
-  if (netns === undefined && said instanceof Failure) {
-    throw new Failure(`find pod ${text}: not in the files of ${settings.runDir}, and ${said.message}`, said.exitCode);
+  if (netns === undefined && said instanceof ApiError) {
+    throw new Failure(
+      `find pod ${text}: not in the files of ${settings.runDir}, and ${said.message}`,
+      EXIT.UNREACHABLE,
+    );
   }
   if (netns === undefined) throw new Failure(`find pod ${text}: no such pod here: see \`sluice get pods -A\``);
   if (!netns.includes('/') && !netnsExists(netns)) {
@@ -44,12 +48,12 @@ function fromJournal(settings: Settings, owner: string): string | undefined {
 }
 
 /** The failure itself when there is no daemon to ask: it is not the same as a pod that is not there. */
-async function fromDaemon(settings: Settings, pod: PodReference): Promise<string | Failure | undefined> {
+async function fromDaemon(settings: Settings, pod: PodReference): Promise<string | ApiError | undefined> {
   try {
     const endpoints = await new DaemonApi(settings).endpoints();
     return endpoints.find((one) => one.namespace === pod.namespace && one.pod === pod.name)?.netns;
   } catch (error) {
-    if (error instanceof Failure && error.exitCode === EXIT.UNREACHABLE) return error;
+    if (error instanceof ApiError && error.isUnreachable) return error;
     throw error;
   }
 }

@@ -12,7 +12,8 @@ import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import { EXIT, EXIT_SIGNAL_BASE, Failure, sentenceOf } from '../terminal/failure.ts';
+import { ApiError } from '../../api/error.ts';
+import { EXIT_SIGNAL_BASE, Failure, sentenceOf } from '../terminal/failure.ts';
 import { untilInterrupted } from '../terminal/interrupt.ts';
 import { type ManifestFile, parseManifests, readManifests } from '../objects/manifest-files.ts';
 import { createNetns, deleteNetns, netnsExists, netnsPids } from '../netns.ts';
@@ -210,7 +211,7 @@ async function deleteObjects(settings: Settings, state: RigState): Promise<void>
       // One by one: an object that somebody has deleted before must not keep the others.
       await api.deleteReferences([object]);
     } catch (error) {
-      if (!(error instanceof Failure) || error.exitCode !== EXIT.UNREACHABLE) throw error;
+      if (!(error instanceof ApiError && error.isUnreachable)) throw error;
       const advice = existsSync(`${settings.runDir}/state/objects`) ? ': its objects come back when it starts' : '';
       settings.host.stderr.write(`warning: ${error.message}${advice}\n`);
       return;

@@ -242,7 +242,7 @@ export class Agent {
   #newObserver(): Observer {
     return new Observer({
       events: this.maps.events,
-      drops: this.maps.dropEvents,
+      dropEvents: this.maps.dropEvents,
       directory: this.directory,
       defaultDeny: (endpoint, isEgress) => this.directory.defaultDeny(endpoint, isEgress),
       nodeName: this.config.nodeName,

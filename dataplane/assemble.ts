@@ -8,15 +8,8 @@ import {
   CONFIG_EVENT_RATE_LIMIT,
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
-  type ConfigMap,
 } from '../policy-maps/config-map.ts';
-import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
-import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
-import type { EventRing } from '../policy-maps/event-ring.ts';
-import type { FragmentMap } from '../policy-maps/fragment-map.ts';
-import type { Ipcache } from '../policy-maps/ipcache.ts';
-import type { MetricsMap } from '../policy-maps/metrics-map.ts';
-import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
+import type { Maps } from '../policy-maps/pinned.ts';
 import { Frame } from '../wire/frame.ts';
 import type { Arena, Batch } from './port/arena.ts';
 import { LIFETIME_ANY_SEC, LIFETIME_CLOSE_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC, REPORT_SEC } from './conntrack.ts';
@@ -31,18 +24,7 @@ import { Tracker } from './track.ts';
 import { Uplinks } from './uplink.ts';
 
 /** The maps that the engine reads and writes; policy maps come with their ports. */
-export interface EngineMaps {
-  readonly config: ConfigMap;
-  readonly endpoints: EndpointMap;
-  readonly ipcache: Ipcache;
-  readonly ctTcp: ConntrackMap;
-  readonly ctAny: ConntrackMap;
-  readonly metrics: MetricsMap;
-  readonly stats: PolicyStatsMap;
-  readonly fragments: FragmentMap;
-  readonly events: EventRing;
-  readonly drops: EventRing;
-}
+export type EngineMaps = Omit<Maps, 'ports' | 'l7Rules' | 'l7State'>;
 
 const DEFAULT_EVENTS_PER_SEC = 20_000;
 
@@ -65,7 +47,7 @@ export class Dataplane {
     this.uplinks = new Uplinks(this.ports, arena);
     this.tracker = new Tracker(maps.ctTcp, maps.ctAny, this.ports);
     const rate = maps.config.load(CONFIG_EVENT_RATE_LIMIT) || DEFAULT_EVENTS_PER_SEC;
-    this.recorder = new Recorder(maps.metrics, maps.drops, maps.events, rate);
+    this.recorder = new Recorder(maps.metrics, maps.dropEvents, maps.events, rate);
     const deliverer = new Deliverer(this.ports, this.uplinks, arena);
     this.sender = new SegmentSender(arena, this.ports, this.tracker, deliverer);
     this.engine = new Engine({
@@ -75,7 +57,7 @@ export class Dataplane {
       tracker: this.tracker,
       deliverer,
       recorder: this.recorder,
-      stats: maps.stats,
+      stats: maps.policyStats,
       fragments: maps.fragments,
       router: this.#router,
       proxy: makeProxy === null ? null : makeProxy(this),

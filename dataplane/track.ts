@@ -43,7 +43,6 @@ const {
   CT_INGRESS_VERDICT,
   CT_INITIATOR_PORT,
   CT_LIFETIME,
-  CT_MATCH_TYPES,
   CT_RESPONDER_PORT,
   CT_SOURCE_ENDPOINT,
   CT_SRC_SEC_ID,
@@ -154,7 +153,6 @@ export class Tracker {
     words[base + CT_INGRESS_COOKIE] = ingress.cookie;
     words[base + CT_EGRESS_STATS] = egress.statsHandle;
     words[base + CT_INGRESS_STATS] = ingress.statsHandle;
-    words[base + CT_MATCH_TYPES] = egress.matchType | (ingress.matchType << 8);
     if (isRedirected) words[base + CT_FLAGS] |= CT_FLAG_PROXY_REDIRECT;
     words[base + CT_WORLD_GENERATION] = world;
     return 0;

@@ -5,8 +5,9 @@
  */
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
+import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification: word numbers, for `config.words[CONFIG_WORLD_GENERATION]`
 export const CONFIG_WORLD_GENERATION = 0;
@@ -54,32 +55,21 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 4,
   valueBytes: 4,
+  capacity: WORDS,
+  minCapacity: WORDS,
   maxCapacity: WORDS,
   fileBytes: (capacity) => HEADER_BYTES + capacity * 4,
   exclusive: false,
 };
 
-export class ConfigMap {
-  readonly file: MapFile;
+export class ConfigMap extends PinnedMap {
+  static readonly layout = LAYOUT;
   /** All words; plain reads are fine where a batch of delay does not matter. */
   readonly words: Int32Array;
 
-  private constructor(file: MapFile) {
-    this.file = file;
-    if (file.capacity !== WORDS) throw file.corrupt('capacity', file.capacity, WORDS);
+  constructor(file: MapFile) {
+    super(file);
     this.words = file.words(HEADER_BYTES, WORDS);
-  }
-
-  static create(path: string, _options: object, mapper: Mapper): ConfigMap {
-    return new ConfigMap(MapFile.create(path, LAYOUT, { capacity: WORDS }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): ConfigMap {
-    return new ConfigMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
   }
 
   /** A word as an unsigned number, read so that everything published before it is seen. */

@@ -16,10 +16,11 @@
  */
 import * as row from './conntrack-row.ts';
 import { ConntrackTable, isSourceHigh, type TupleFields } from './conntrack-table.ts';
-import { hashTableBytes, LIVE } from './table/hash-row.ts';
+import { LIVE } from './table/hash-row.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
-import { HEADER_BYTES, type MapLayout, W_CURSOR, W_EVICTIONS, W_EXPIRED, W_HIGH_WATER } from './table/map-header.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES, W_CURSOR, W_EVICTIONS, W_EXPIRED, W_HIGH_WATER } from './table/map-header.ts';
+import { TableMap, tableLayout } from './table/table-map.ts';
 import { read64 } from './metrics-map.ts';
 
 export type { TupleFields } from './conntrack-table.ts';
@@ -48,17 +49,8 @@ const INITIATOR_HIGH = row.CT_FLAG_INITIATOR_HIGH;
 const FRESH_SEC = CT_FRESH_SEC;
 const IN_USE = LIVE;
 
-const KEY_WORDS = row.CT_KEY_WORDS;
-const VALUE_WORDS = ROW_WORDS - row.CT_LOW_ADDRESS - KEY_WORDS;
-
-const LAYOUT: MapLayout = {
-  kind: 'conntrack',
-  version: 1,
-  keyBytes: KEY_WORDS * 4,
-  valueBytes: VALUE_WORDS * 4,
-  maxCapacity: (1 << 20) - 128,
-  fileBytes: (capacity) => HEADER_BYTES + hashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
-};
+const WORDS = { keyWords: row.CT_KEY_WORDS, valueWords: ROW_WORDS - row.CT_LOW_ADDRESS - row.CT_KEY_WORDS };
+const LAYOUT = tableLayout({ kind: 'conntrack', capacity: CT_TCP_CAPACITY, maxCapacity: (1 << 20) - 128 }, WORDS);
 
 /** A row as people read it: from initiator to responder. */
 export interface ConntrackEntry {
@@ -74,50 +66,17 @@ export interface ConntrackEntry {
   readonly words: Int32Array;
 }
 
-export class ConntrackMap {
-  readonly file: MapFile;
+export class ConntrackMap extends TableMap<ConntrackTable> {
+  static readonly layout = LAYOUT;
   /** All rows; word `slot * CT_ROW_WORDS + CT_x`. */
   readonly words: Int32Array;
   /** The owner's clock in seconds, set once a batch: for `created` and for what is evicted. */
   nowSec = 0;
-  readonly #table: ConntrackTable;
   #expiryCursor = 0;
 
-  private constructor(file: MapFile) {
-    this.file = file;
-    this.#table = new ConntrackTable(file, HEADER_BYTES, {
-      keyWords: KEY_WORDS,
-      valueWords: VALUE_WORDS,
-      capacity: file.capacity,
-    });
-    this.words = this.#table.rows;
-    if (file.writable) this.#table.prepare();
-  }
-
-  static create(
-    path: string,
-    options: { capacity?: number; seed?: readonly [number, number] },
-    mapper: Mapper,
-  ): ConntrackMap {
-    return new ConntrackMap(
-      MapFile.create(path, LAYOUT, { ...options, capacity: options.capacity ?? CT_TCP_CAPACITY }, mapper),
-    );
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): ConntrackMap {
-    return new ConntrackMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
-  }
-
-  get count(): number {
-    return this.#table.count;
-  }
-
-  get capacity(): number {
-    return this.file.capacity;
+  constructor(file: MapFile) {
+    super(file, new ConntrackTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
+    this.words = this.table.rows;
   }
 
   /**
@@ -125,7 +84,7 @@ export class ConntrackMap {
    * @returns slot * 2, plus 1 when the packet comes from the responder; -1 when there is none
    */
   lookup(t: TupleFields): number {
-    return this.#table.findTuple(t);
+    return this.table.findTuple(t);
   }
 
   /**
@@ -134,7 +93,7 @@ export class ConntrackMap {
    * @returns the slot, or -1 when there is no place (counted; drop reason 155)
    */
   insert(t: TupleFields): number {
-    const table = this.#table;
+    const table = this.table;
     const isSrcHigh = isSourceHigh(t);
     table.setTuple(t, isSrcHigh);
     const existing = table.find();
@@ -156,8 +115,8 @@ export class ConntrackMap {
   /** Forgets a connection. False when the slot holds none. */
   remove(slot: number): boolean {
     if (this.words[slot * ROW_WORDS + STATE] !== IN_USE) return false;
-    this.#table.loadKey(slot);
-    return this.#table.remove();
+    this.table.loadKey(slot);
+    return this.table.remove();
   }
 
   /** Counts `packets` of `bytes` bytes together (each 0 to 2^32 - 1); `base` is slot * CT_ROW_WORDS. */
@@ -180,7 +139,7 @@ export class ConntrackMap {
    */
   expire(nowSec: number, budget: number, onExpire?: (slot: number) => void): number {
     const { words } = this;
-    const end = Math.min(this.file.header[W_HIGH_WATER], this.#table.rowCount);
+    const end = Math.min(this.file.header[W_HIGH_WATER], this.table.rowCount);
     let expired = 0;
     this.nowSec = nowSec;
     for (let left = Math.min(budget, end); left > 0; left--) {
@@ -198,12 +157,12 @@ export class ConntrackMap {
 
   /** Slots of the rows in use, in no order. */
   slots(): IterableIterator<number> {
-    return this.#table.slots();
+    return this.table.slots();
   }
 
   /** Every connection; rows that changed hands while being read are left out. */
   *entries(): Generator<ConntrackEntry> {
-    for (const slot of this.#table.slots()) {
+    for (const slot of this.table.slots()) {
       const base = slot * ROW_WORDS;
       const generation = Atomics.load(this.words, base + SLOT_GENERATION);
       const words = this.words.slice(base, base + ROW_WORDS);
@@ -215,7 +174,7 @@ export class ConntrackMap {
   #evict(): void {
     const { header } = this.file;
     const { words } = this;
-    const end = Math.min(header[W_HIGH_WATER], this.#table.rowCount);
+    const end = Math.min(header[W_HIGH_WATER], this.table.rowCount);
     let hand = header[W_CURSOR];
     let victim = -1;
     let victimRank = 3;

@@ -2,9 +2,10 @@
  * The row of one connection, as word numbers from the row's base: `ct.words[base + CT_LIFETIME]`, base = slot * CT_ROW_WORDS.
  *
  * ```
- *   line 0: | hash state | key (10) | flags lifetime | packets lo.. hi | ...      for every frame
- *   line 1: | bytes | cached verdict, its generation, policystats, ports, identities, TCP flags, reports ...
- *   line 2: | endpoints, NAT, created, match types, L7 (8) ...
+ *   line 0: | hash state | key (10) | flags lifetime | packets (2) |                           for every frame
+ *   line 1: | bytes (2) | generation, verdicts (3) | policystats (2) | ports (2) | identities (2) |
+ *           | TCP flags (2) | reports (2) | free |
+ *   line 2: | endpoints (2) | cookies (2) | NAT (2) | created | slot generation | L7 (8) |
  * ```
  *
  * The key is canonical: of the two ends (address, port) the smaller comes first, so that both directions lead to one
@@ -52,8 +53,6 @@ export const CT_RX_FLAGS_SEEN = 28;
 /** Second of the last trace event, by direction. */
 export const CT_LAST_TX_REPORT = 29;
 export const CT_LAST_RX_REPORT = 30;
-/** Egress match type | ingress match type << 8 | egress auth type << 16 | ingress auth type << 24. */
-export const CT_MATCH_TYPES = 31;
 // --- line 2
 export const CT_SOURCE_ENDPOINT = 32;
 export const CT_DEST_ENDPOINT = 33;
@@ -84,8 +83,5 @@ export const CT_FLAG_FROM_TUNNEL = 1 << 10;
 export const CT_FLAG_INITIATOR_HIGH = 1 << 16;
 /** A packet came from the responder. Entries without it are given up first when the table is full. */
 export const CT_FLAG_SEEN_REPLY = 1 << 17;
-export const CT_FLAG_RELATED = 1 << 18;
-/** The first verdict was made with policy audit mode letting it pass. */
-export const CT_FLAG_AUDITED = 1 << 19;
 /** The entry was made by a SYN, so it is known which end began the connection. */
 export const CT_FLAG_BEGAN_WITH_SYN = 1 << 20;

@@ -7,12 +7,12 @@
  * or two. What the accessors read are these copies, which the agent cannot change half way.
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { hashTableBytes, ROW_KEY } from './table/hash-row.ts';
+import { ROW_KEY } from './table/hash-row.ts';
 import { READ_ATTEMPTS } from './table/hash-reader.ts';
 import { HashTable } from './table/hash-table.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
-import { TableMap } from './table/table-map.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES } from './table/map-header.ts';
+import { TableMap, tableLayout } from './table/table-map.ts';
 
 export const ENDPOINT_CAPACITY = 65535;
 
@@ -32,14 +32,8 @@ const V_PORT = 8;
 /** `flags`: the address belongs to the host itself (Cilium ENDPOINT_F_HOST). */
 export const ENDPOINT_HOST = 1;
 
-const LAYOUT: MapLayout = {
-  kind: 'endpoints',
-  version: 1,
-  keyBytes: KEY_WORDS * 4,
-  valueBytes: VALUE_WORDS * 4,
-  maxCapacity: 1 << 20,
-  fileBytes: (capacity) => HEADER_BYTES + hashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
-};
+const WORDS = { keyWords: KEY_WORDS, valueWords: VALUE_WORDS };
+const LAYOUT = tableLayout({ kind: 'endpoints', capacity: ENDPOINT_CAPACITY, maxCapacity: 1 << 20 }, WORDS);
 
 // --- implementation
 const SET_BITS = 8;
@@ -77,33 +71,13 @@ export interface EndpointEntry extends EndpointValue {
 }
 
 export class EndpointMap extends TableMap<HashTable> {
+  static readonly layout = LAYOUT;
   /** Sets of WAYS rows of generation + 1 (odd; 0 = empty), address, value, in this process's heap. */
   readonly #front = new Int32Array((WAYS * FRONT_WORDS) << SET_BITS);
   #turn = 0;
 
-  private constructor(file: MapFile) {
-    super(
-      file,
-      new HashTable(file, HEADER_BYTES, {
-        keyWords: KEY_WORDS,
-        valueWords: VALUE_WORDS,
-        capacity: file.capacity,
-      }),
-    );
-  }
-
-  static create(
-    path: string,
-    options: { capacity?: number; seed?: readonly [number, number] },
-    mapper: Mapper,
-  ): EndpointMap {
-    return new EndpointMap(
-      MapFile.create(path, LAYOUT, { ...options, capacity: options.capacity ?? ENDPOINT_CAPACITY }, mapper),
-    );
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): EndpointMap {
-    return new EndpointMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  constructor(file: MapFile) {
+    super(file, new HashTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
   }
 
   /**

@@ -12,8 +12,9 @@
  * copies a record out and then looks at `reserved`: if that has come round to the record's place, the copy may be torn
  * and counts as lost. Positions are 32-bit and wrap; a reader must come by once in 2^31 records.
  */
-import { MapFile, type Mapper } from './table/map-file.ts';
+import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification
 export const EVENT_BYTES = 256;
@@ -28,46 +29,27 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 0,
   valueBytes: EVENT_BYTES,
+  capacity: EVENT_CAPACITY,
   maxCapacity: 1 << 20,
+  isPowerOfTwo: true,
   fileBytes: (capacity) => HEADER_BYTES + capacity * EVENT_BYTES,
 };
 
-export class EventRing {
-  readonly file: MapFile;
+export class EventRing extends PinnedMap {
+  static readonly layout = LAYOUT;
   /** All records; `next()` says where to write. */
   readonly bytes: Uint8Array;
   readonly #header: Int32Array;
   readonly #mask: number;
   #committed: number;
 
-  private constructor(file: MapFile) {
-    if ((file.capacity & (file.capacity - 1)) !== 0) throw file.corrupt('capacity', file.capacity, 'a power of two');
-    this.file = file;
+  constructor(file: MapFile) {
+    super(file);
     this.bytes = new Uint8Array(file.buffer, HEADER_BYTES, file.capacity * EVENT_BYTES);
     this.#header = file.header;
     this.#mask = file.capacity - 1;
     this.#committed = file.header[W_COMMITTED];
     if (file.writable) this.#header[W_RESERVED] = this.#committed; // what a dead writer had begun does not count
-  }
-
-  /** @throws {RangeError} when the capacity is not a power of two */
-  static create(path: string, options: { capacity?: number }, mapper: Mapper): EventRing {
-    const capacity = options.capacity ?? EVENT_CAPACITY;
-    if ((capacity & (capacity - 1)) !== 0)
-      throw new RangeError(`create map ${path}: capacity: found ${capacity}, wanted a power of two`);
-    return new EventRing(MapFile.create(path, LAYOUT, { capacity }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): EventRing {
-    return new EventRing(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
-  }
-
-  get capacity(): number {
-    return this.#mask + 1;
   }
 
   /** Records ever committed, modulo 2^32. */

@@ -6,9 +6,9 @@ import type { TupleFields } from './conntrack-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
 import { ROW_KEY } from './table/hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './table/lru-hash-table.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
-import { TableMap } from './table/table-map.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES } from './table/map-header.ts';
+import { TableMap, tableLayout } from './table/table-map.ts';
 
 export const FRAGMENT_CAPACITY = 8192;
 /** How long ports are remembered: RFC 791 and RFC 8200 let reassembly take 15 to 60 s. */
@@ -17,14 +17,8 @@ export const FRAGMENT_LIFETIME_SEC = 30;
 const KEY_WORDS = 10; // source, destination, id, protocol
 const VALUE_WORDS = 2; // ports; second after which it is forgotten
 
-const LAYOUT: MapLayout = {
-  kind: 'frag',
-  version: 1,
-  keyBytes: KEY_WORDS * 4,
-  valueBytes: VALUE_WORDS * 4,
-  maxCapacity: 65536,
-  fileBytes: (capacity) => HEADER_BYTES + lruHashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
-};
+const WORDS = { keyWords: KEY_WORDS, valueWords: VALUE_WORDS };
+const LAYOUT = tableLayout({ kind: 'frag', capacity: FRAGMENT_CAPACITY, maxCapacity: 65536 }, WORDS, lruHashTableBytes);
 
 /** What the fragments of a datagram have in common; the Frame cursor has these fields. */
 export interface FragmentFields extends Omit<TupleFields, 'srcPort' | 'dstPort'> {
@@ -41,28 +35,10 @@ export interface FragmentEntry {
 }
 
 export class FragmentMap extends TableMap<LruHashTable> {
-  private constructor(file: MapFile) {
-    super(
-      file,
-      new LruHashTable(file, HEADER_BYTES, {
-        keyWords: KEY_WORDS,
-        valueWords: VALUE_WORDS,
-        capacity: file.capacity,
-      }),
-    );
-  }
+  static readonly layout = LAYOUT;
 
-  static create(
-    path: string,
-    options: { capacity?: number; seed?: readonly [number, number] },
-    mapper: Mapper,
-  ): FragmentMap {
-    const capacity = options.capacity ?? FRAGMENT_CAPACITY;
-    return new FragmentMap(MapFile.create(path, LAYOUT, { ...options, capacity }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): FragmentMap {
-    return new FragmentMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  constructor(file: MapFile) {
+    super(file, new LruHashTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
   }
 
   /** Remembers the ports of a datagram whose first fragment this is. */

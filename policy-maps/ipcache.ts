@@ -5,10 +5,10 @@
  * generation of the table they were found under: as long as nothing is written, an address costs one comparison.
  */
 import { READ_ATTEMPTS } from './table/hash-reader.ts';
-import { LpmTable, lpmTableBytes } from './table/lpm-table.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
-import { TableMap } from './table/table-map.ts';
+import { LPM_KEY_WORDS, LpmTable, lpmTableBytes } from './table/lpm-table.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES } from './table/map-header.ts';
+import { TableMap, tableLayout } from './table/table-map.ts';
 
 export const IPCACHE_CAPACITY = 512000;
 
@@ -22,14 +22,8 @@ const V_KEY_FLAGS = 5; // bits 0-7 encryption key, 8-15 flags
 const FRONT_BITS = 12;
 const FRONT_WORDS = 8;
 
-const LAYOUT: MapLayout = {
-  kind: 'ipcache',
-  version: 1,
-  keyBytes: 20,
-  valueBytes: VALUE_WORDS * 4,
-  maxCapacity: 1 << 20,
-  fileBytes: (capacity) => HEADER_BYTES + lpmTableBytes({ valueWords: VALUE_WORDS, capacity }),
-};
+const WORDS = { keyWords: LPM_KEY_WORDS, valueWords: VALUE_WORDS };
+const LAYOUT = tableLayout({ kind: 'ipcache', capacity: IPCACHE_CAPACITY, maxCapacity: 1 << 20 }, WORDS, lpmTableBytes);
 
 /** Four 32-bit words, most significant first; IPv4 as ::ffff:a.b.c.d. */
 export type AddressWords = readonly [number, number, number, number];
@@ -50,25 +44,12 @@ export interface IpcacheEntry extends Required<IpcacheValue> {
 }
 
 export class Ipcache extends TableMap<LpmTable> {
+  static readonly layout = LAYOUT;
   /** Rows of generation + 1 (odd; 0 = empty), address, identity, in this process's heap. */
   readonly #front = new Int32Array(FRONT_WORDS << FRONT_BITS);
 
-  private constructor(file: MapFile) {
+  constructor(file: MapFile) {
     super(file, new LpmTable(file, HEADER_BYTES, { valueWords: VALUE_WORDS, capacity: file.capacity }));
-  }
-
-  static create(
-    path: string,
-    options: { capacity?: number; seed?: readonly [number, number] },
-    mapper: Mapper,
-  ): Ipcache {
-    return new Ipcache(
-      MapFile.create(path, LAYOUT, { ...options, capacity: options.capacity ?? IPCACHE_CAPACITY }, mapper),
-    );
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): Ipcache {
-    return new Ipcache(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
   }
 
   /** Identity of an address; 0 when no prefix holds it. */
@@ -150,7 +131,7 @@ export class Ipcache extends TableMap<LpmTable> {
   #readEntry(slot: number): IpcacheEntry {
     const { rows, rowWords, valueWord } = this.table;
     const at = slot * rowWords + valueWord;
-    const keyAt = at - 5;
+    const keyAt = at - LPM_KEY_WORDS;
     return {
       prefixLength: rows[keyAt],
       address: addressAt(rows, keyAt + 1),

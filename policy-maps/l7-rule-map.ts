@@ -16,7 +16,7 @@
  */
 import { TextDecoder, TextEncoder } from 'node:util';
 import type { L7RuleSet } from './l7-rules.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
+import type { MapFile } from './table/map-file.ts';
 import {
   HEADER_BYTES,
   type MapLayout,
@@ -27,8 +27,9 @@ import {
   W_UPDATES,
 } from './table/map-header.ts';
 import { MapFullError } from './table/map-error.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 
-/** Default size of the slab: 16 MiB in units of 64 bytes. */
+/** Default size of the slab that all rule sets share: 16 MiB in units of 64 bytes. */
 export const L7_RULE_CAPACITY = 262144;
 export const L7_RULE_MAX_ID = 65535;
 
@@ -48,6 +49,7 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 4,
   valueBytes: UNIT_BYTES,
+  capacity: L7_RULE_CAPACITY,
   maxCapacity: 1 << 22,
   fileBytes: (capacity) => HEADER_BYTES + IDS * 4 + capacity * UNIT_BYTES,
 };
@@ -64,8 +66,8 @@ interface Extent {
   readonly units: number;
 }
 
-export class L7RuleMap {
-  readonly file: MapFile;
+export class L7RuleMap extends PinnedMap {
+  static readonly layout = LAYOUT;
   readonly #directory: Int32Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
@@ -74,25 +76,12 @@ export class L7RuleMap {
   /** Writer: the units in use, by id. */
   readonly #extents = new Map<number, Extent>();
 
-  private constructor(file: MapFile) {
-    this.file = file;
+  constructor(file: MapFile) {
+    super(file);
     this.#directory = file.words(HEADER_BYTES, IDS);
     this.#words = file.words(HEADER_BYTES + IDS * 4, file.capacity * UNIT_WORDS);
     this.#bytes = new Uint8Array(file.buffer, HEADER_BYTES + IDS * 4, file.capacity * UNIT_BYTES);
     if (file.writable && file.header[W_COUNT] > 0) this.#learnExtents();
-  }
-
-  /** @param options.capacity units of 64 bytes for all rule sets together */
-  static create(path: string, options: { capacity?: number }, mapper: Mapper): L7RuleMap {
-    return new L7RuleMap(MapFile.create(path, LAYOUT, { capacity: options.capacity ?? L7_RULE_CAPACITY }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): L7RuleMap {
-    return new L7RuleMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
   }
 
   /** Moves with every change of any rule set. */

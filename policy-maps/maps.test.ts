@@ -9,7 +9,6 @@ import { CONFIG_ROUTER_IPV4, CONFIG_WORLD_GENERATION, ConfigMap } from './config
 import { ConntrackMap, CT_FRESH_SEC, type TupleFields } from './conntrack-map.ts';
 import * as row from './conntrack-row.ts';
 import { EndpointMap, type EndpointValue } from './endpoint-map.ts';
-import { EventRing } from './event-ring.ts';
 import { FRAGMENT_LIFETIME_SEC, FragmentMap } from './fragment-map.ts';
 import { Ipcache } from './ipcache.ts';
 import { L7RuleMap } from './l7-rule-map.ts';
@@ -17,8 +16,9 @@ import type { L7RuleSet } from './l7-rules.ts';
 import { MapError } from './table/map-error.ts';
 import type { Mapper } from './table/map-file.ts';
 import { memoryMapper } from './table/memory-mapper.ts';
+import type { PinnedMap } from './table/pinned-map.ts';
 import { MetricsMap } from './metrics-map.ts';
-import { PolicyMap } from './policy-map.ts';
+import { PINNED, PINNED_POLICY, type PinnedFile } from './pinned.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
 import { PORT_KINDS, type Port, PortMap } from './port-map.ts';
 
@@ -761,39 +761,20 @@ t.test('L7RuleMap never gives out a rule set that is not whole', (t) => {
 
 // --- every map
 
-const EVERY_MAP: [
-  string,
-  (path: string, mapper: Mapper) => void,
-  (path: string, mapper: Mapper, options: { writable?: boolean }) => unknown,
-][] = [
-  ['PolicyMap', (path, mapper) => PolicyMap.create(path, {}, mapper).close(), PolicyMap.open],
-  ['Ipcache', (path, mapper) => Ipcache.create(path, { capacity: 64 }, mapper).close(), Ipcache.open],
-  ['EndpointMap', (path, mapper) => EndpointMap.create(path, { capacity: 64 }, mapper).close(), EndpointMap.open],
-  ['PortMap', (path, mapper) => PortMap.create(path, {}, mapper).close(), PortMap.open],
-  ['ConntrackMap', (path, mapper) => ConntrackMap.create(path, { capacity: 64 }, mapper).close(), ConntrackMap.open],
-  ['MetricsMap', (path, mapper) => MetricsMap.create(path, {}, mapper).close(), MetricsMap.open],
-  [
-    'PolicyStatsMap',
-    (path, mapper) => PolicyStatsMap.create(path, { capacity: 64 }, mapper).close(),
-    PolicyStatsMap.open,
-  ],
-  ['EventRing', (path, mapper) => EventRing.create(path, { capacity: 64 }, mapper).close(), EventRing.open],
-  ['L7RuleMap', (path, mapper) => L7RuleMap.create(path, { capacity: 64 }, mapper).close(), L7RuleMap.open],
-  ['FragmentMap', (path, mapper) => FragmentMap.create(path, { capacity: 64 }, mapper).close(), FragmentMap.open],
-  ['ConfigMap', (path, mapper) => ConfigMap.create(path, {}, mapper).close(), ConfigMap.open],
-];
-
 t.test('every map opens what it made, and refuses what every other made', (t) => {
-  for (const [name, create, open] of EVERY_MAP) {
+  const files: readonly PinnedFile<PinnedMap>[] = [...Object.values<PinnedFile<PinnedMap>>(PINNED), PINNED_POLICY];
+  const every = new Map(files.map(({ map, file }) => [map, file]));
+  t.equal(every.size, 13);
+  for (const [map, file] of every) {
     const mapper = memoryMapper();
     const path = newPath();
-    create(path, mapper);
-    t.doesNotThrow(() => open(path, mapper, {}), name);
-    for (const [other, , openOther] of EVERY_MAP) {
-      if (other === name) continue;
+    map.create(path, { capacity: map.layout.minCapacity ?? 64 }, mapper).close();
+    t.doesNotThrow(() => map.open(path, mapper), file);
+    for (const [other, otherFile] of every) {
+      if (other === map) continue;
       try {
-        openOther(path, mapper, { writable: true });
-        t.fail(`${other} opened the file of ${name}`);
+        other.open(path, mapper, { writable: true });
+        t.fail(`${otherFile} opened the file of ${file}`);
       } catch (error) {
         if (!(error instanceof MapError) || error.code !== 'ERR_MAP_FORMAT' || !error.message.includes(path))
           throw error;

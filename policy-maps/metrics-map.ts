@@ -2,8 +2,9 @@
  * Packets and bytes by reason and direction, as Cilium's `cilium_metrics`: reason 0 counts what was forwarded, the
  * others are drop reasons. One writer, 64-bit counters in two words; a reader elsewhere takes the high word twice.
  */
-import { MapFile, type Mapper } from './table/map-file.ts';
+import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification
 const REASONS = 256;
@@ -15,6 +16,8 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 4,
   valueBytes: CELL_WORDS * 4,
+  capacity: REASONS * DIRECTIONS,
+  minCapacity: REASONS * DIRECTIONS,
   maxCapacity: REASONS * DIRECTIONS,
   fileBytes: (capacity) => HEADER_BYTES + capacity * CELL_WORDS * 4,
 };
@@ -27,26 +30,13 @@ export interface MetricsEntry {
   readonly bytes: number;
 }
 
-export class MetricsMap {
-  readonly file: MapFile;
+export class MetricsMap extends PinnedMap {
+  static readonly layout = LAYOUT;
   readonly #cells: Int32Array;
 
-  private constructor(file: MapFile) {
-    this.file = file;
-    if (file.capacity !== REASONS * DIRECTIONS) throw file.corrupt('capacity', file.capacity, REASONS * DIRECTIONS);
+  constructor(file: MapFile) {
+    super(file);
     this.#cells = file.words(HEADER_BYTES, file.capacity * CELL_WORDS);
-  }
-
-  static create(path: string, _options: object, mapper: Mapper): MetricsMap {
-    return new MetricsMap(MapFile.create(path, LAYOUT, { capacity: REASONS * DIRECTIONS }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): MetricsMap {
-    return new MetricsMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
   }
 
   /**

@@ -31,7 +31,11 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 let maps = 0;
 
 function newMap(capacity = 16384, clusterId = 0): PolicyMap {
-  return PolicyMap.create(join(folder, `policy_${maps++}`), { capacity, clusterId, seed: [SEED, 7] }, memoryMapper());
+  return PolicyMap.create(
+    join(folder, `policy_${maps++}`),
+    { capacity, parameter: clusterId, seed: [SEED, 7] },
+    memoryMapper(),
+  );
 }
 
 const TCP = 6;

@@ -7,7 +7,6 @@
  * closed. A policy that does not fit, or has an entry that cannot be, changes nothing.
  */
 import { MapFullError } from './table/map-error.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_UPDATES } from './table/map-header.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
@@ -22,33 +21,13 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 8,
   valueBytes: 12,
+  capacity: POLICY_MAP_CAPACITY,
   maxCapacity: 65536,
   fileBytes: (capacity) => HEADER_BYTES + 2 * halfWords(capacity) * 4,
 };
 
-export interface PolicyMapOptions {
-  /** Entries; default 16384, at most 65536. */
-  readonly capacity?: number;
-  /** The cluster whose identities have aggregate 11; default 0. */
-  readonly clusterId?: number;
-  readonly seed?: readonly [number, number];
-}
-
 export class PolicyMap extends PolicyReader {
-  static create(path: string, options: PolicyMapOptions, mapper: Mapper): PolicyMap {
-    const capacity = options.capacity ?? POLICY_MAP_CAPACITY;
-    const parameter = options.clusterId ?? 0;
-    return new PolicyMap(MapFile.create(path, LAYOUT, { ...options, capacity, parameter }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): PolicyMap {
-    return new PolicyMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
-  }
-
+  static readonly layout = LAYOUT;
   /** Moves with every publication; 0 before the first. */
   get generation(): number {
     return Atomics.load(this.header, W_GENERATION) >>> 0;
@@ -57,10 +36,6 @@ export class PolicyMap extends PolicyReader {
   /** Number of entries published. */
   get count(): number {
     return this.header[W_COUNT];
-  }
-
-  get capacity(): number {
-    return this.file.capacity;
   }
 
   /**

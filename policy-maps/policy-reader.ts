@@ -18,6 +18,7 @@
  */
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, W_GENERATION } from './table/map-header.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
 
@@ -63,7 +64,7 @@ function isWildcard(identity: number): boolean {
   return identity === 0 || (identity >= 11 && identity <= 14);
 }
 
-export class PolicyReader {
+export class PolicyReader extends PinnedMap {
   /**
    * Of the last lookup: MATCH_*, the entry's cookie (a signed word: `>>> 0` to print), its auth type (after propagation)
    * and its row, -1 for none.
@@ -77,7 +78,6 @@ export class PolicyReader {
   /** bits 0-23 protocol and port, 24-28 prefix length, 29 egress */
   entryPoint = 0;
 
-  readonly file: MapFile;
   protected readonly header: Int32Array;
   protected readonly words: Int32Array;
   protected readonly halfWords: number;
@@ -98,7 +98,7 @@ export class PolicyReader {
   #parents = 0;
 
   constructor(file: MapFile) {
-    this.file = file;
+    super(file);
     this.header = file.header;
     this.halfWords = half.halfWords(file.capacity);
     this.words = file.words(HEADER_BYTES, 2 * this.halfWords);

@@ -2,14 +2,14 @@
  * Packets and bytes by policy entry, as Cilium's `cilium_policystats`. Keyed by endpoint and by the key of the entry
  * that decided, so the counters outlive publications. Full: the entry used longest ago is given up.
  *
- * `slotFor` gives a handle: the slot, and 15 bits of the row's generation, so that a handle kept in a conntrack row
+ * `slotFor` gives a handle: the slot, and 14 bits of the row's generation, so that a handle kept in a conntrack row
  * does not count for whoever got the slot later.
  */
 import { ROW_KEY } from './table/hash-row.ts';
 import { LruHashTable, lruHashTableBytes } from './table/lru-hash-table.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
-import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
-import { TableMap } from './table/table-map.ts';
+import type { MapFile } from './table/map-file.ts';
+import { HEADER_BYTES } from './table/map-header.ts';
+import { TableMap, tableLayout } from './table/table-map.ts';
 import { addTo, read64 } from './metrics-map.ts';
 
 export const POLICY_STATS_CAPACITY = 65536;
@@ -22,14 +22,12 @@ const SLOT_BITS = 17; // 65536 entries and the spare rows
 const SLOT_MASK = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK = 0x3fff;
 
-const LAYOUT: MapLayout = {
-  kind: 'policystats',
-  version: 1,
-  keyBytes: KEY_WORDS * 4,
-  valueBytes: VALUE_WORDS * 4,
-  maxCapacity: POLICY_STATS_CAPACITY,
-  fileBytes: (capacity) => HEADER_BYTES + lruHashTableBytes({ keyWords: KEY_WORDS, valueWords: VALUE_WORDS, capacity }),
-};
+const WORDS = { keyWords: KEY_WORDS, valueWords: VALUE_WORDS };
+const LAYOUT = tableLayout(
+  { kind: 'policystats', capacity: POLICY_STATS_CAPACITY, maxCapacity: POLICY_STATS_CAPACITY },
+  WORDS,
+  lruHashTableBytes,
+);
 
 export interface PolicyStatsEntry {
   readonly endpoint: number;
@@ -44,28 +42,10 @@ export interface PolicyStatsEntry {
 }
 
 export class PolicyStatsMap extends TableMap<LruHashTable> {
-  private constructor(file: MapFile) {
-    super(
-      file,
-      new LruHashTable(file, HEADER_BYTES, {
-        keyWords: KEY_WORDS,
-        valueWords: VALUE_WORDS,
-        capacity: file.capacity,
-      }),
-    );
-  }
+  static readonly layout = LAYOUT;
 
-  static create(
-    path: string,
-    options: { capacity?: number; seed?: readonly [number, number] },
-    mapper: Mapper,
-  ): PolicyStatsMap {
-    const capacity = options.capacity ?? POLICY_STATS_CAPACITY;
-    return new PolicyStatsMap(MapFile.create(path, LAYOUT, { ...options, capacity }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): PolicyStatsMap {
-    return new PolicyStatsMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
+  constructor(file: MapFile) {
+    super(file, new LruHashTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
   }
 
   /** The clock for "used longest ago": any number that does not go back. */

@@ -5,8 +5,9 @@
 import { ArrayTable, arrayTableBytes } from './table/array-table.ts';
 import type { MacWords } from './endpoint-map.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
-import { MapFile, type Mapper } from './table/map-file.ts';
+import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
+import { PinnedMap } from './table/pinned-map.ts';
 
 export const PORT_CAPACITY = 4096;
 
@@ -42,6 +43,7 @@ const LAYOUT: MapLayout = {
   version: 1,
   keyBytes: 4,
   valueBytes: ROW_WORDS * 4,
+  capacity: PORT_CAPACITY,
   maxCapacity: 65536,
   fileBytes: (capacity) => HEADER_BYTES + arrayTableBytes(ROW_WORDS, capacity),
 };
@@ -75,35 +77,19 @@ export interface PortEntry extends Required<Port> {
   readonly index: number;
 }
 
-export class PortMap {
-  readonly file: MapFile;
+export class PortMap extends PinnedMap {
+  static readonly layout = LAYOUT;
   readonly #table: ArrayTable;
   readonly #row = new Int32Array(ROW_WORDS - 1);
 
-  private constructor(file: MapFile) {
-    this.file = file;
+  constructor(file: MapFile) {
+    super(file);
     this.#table = new ArrayTable(file, HEADER_BYTES, ROW_WORDS);
-  }
-
-  static create(path: string, options: { capacity?: number }, mapper: Mapper): PortMap {
-    return new PortMap(MapFile.create(path, LAYOUT, { capacity: options.capacity ?? PORT_CAPACITY }, mapper));
-  }
-
-  static open(path: string, mapper: Mapper, options: { writable?: boolean } = {}): PortMap {
-    return new PortMap(MapFile.open(path, LAYOUT, mapper, options.writable ?? false));
-  }
-
-  close(): void {
-    this.file.close();
   }
 
   /** Moves with every change. */
   get generation(): number {
     return this.#table.generation;
-  }
-
-  get capacity(): number {
-    return this.#table.capacity;
   }
 
   /** @throws {RangeError} when there is no such index or the name is too long */

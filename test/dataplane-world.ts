@@ -10,16 +10,10 @@ import { mapFile } from '../dataplane/native/index.ts';
 import { MemoryPort } from './port/memory.ts';
 import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../dataplane/port/table.ts';
 import type { StreamProxy } from '../dataplane/redirect.ts';
-import { ConfigMap } from '../policy-maps/config-map.ts';
-import { ConntrackMap } from '../policy-maps/conntrack-map.ts';
-import { EndpointMap } from '../policy-maps/endpoint-map.ts';
-import { EventReader, EventRing } from '../policy-maps/event-ring.ts';
-import { FragmentMap } from '../policy-maps/fragment-map.ts';
-import { Ipcache } from '../policy-maps/ipcache.ts';
-import { MetricsMap } from '../policy-maps/metrics-map.ts';
+import { EventReader } from '../policy-maps/event-ring.ts';
+import { eachMap } from '../policy-maps/pinned.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { parseIp } from '../wire/address.ts';
 import { decodeEvent, type EventRecord } from '../wire/event.ts';
 
@@ -84,22 +78,14 @@ export class World {
   readonly #events: EventReader;
 
   constructor(options: { makeProxy?: (dataplane: Dataplane) => StreamProxy; ctCapacity?: number } = {}) {
-    const at = (name: string): string => `${this.folder}/${name}`;
-    const ct = options.ctCapacity ?? 4096;
-    this.maps = {
-      config: ConfigMap.create(at('runtime_config'), {}, mapFile),
-      endpoints: EndpointMap.create(at('endpoints'), { capacity: 1024 }, mapFile),
-      ipcache: Ipcache.create(at('ipcache'), { capacity: 65536 }, mapFile),
-      ctTcp: ConntrackMap.create(at('ct_tcp'), { capacity: ct }, mapFile),
-      ctAny: ConntrackMap.create(at('ct_any'), { capacity: ct }, mapFile),
-      metrics: MetricsMap.create(at('metrics'), {}, mapFile),
-      stats: PolicyStatsMap.create(at('policystats'), { capacity: 4096 }, mapFile),
-      fragments: FragmentMap.create(at('frag'), {}, mapFile),
-      events: EventRing.create(at('events'), { capacity: 1024 }, mapFile),
-      drops: EventRing.create(at('events_drop'), { capacity: 1024 }, mapFile),
-    };
+    const { ctCapacity: ct = 4096 } = options;
+    const sizes: Partial<Record<string, number>> = { endpoints: 1024, ipcache: 65536, ct_tcp: ct, ct_any: ct };
+    Object.assign(sizes, { policystats: 4096, events: 1024, events_drop: 1024 });
+    this.maps = eachMap(({ file, map }) =>
+      map.create(`${this.folder}/${file}`, { capacity: sizes[file] ?? map.layout.capacity }, mapFile),
+    );
     this.maps.config.bumpWorldGeneration();
-    this.#drops = new EventReader(this.maps.drops, 'now');
+    this.#drops = new EventReader(this.maps.dropEvents, 'now');
     this.#events = new EventReader(this.maps.events, 'now');
     this.dataplane = new Dataplane(this.maps, this.arena, options.makeProxy ?? null);
     this.setRouter('10.0.0.1', 'fd00::1');

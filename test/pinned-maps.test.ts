@@ -8,17 +8,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { mapFile } from '../dataplane/native/index.ts';
 import { ConfigMap } from '../policy-maps/config-map.ts';
-import { CT_ANY_CAPACITY, ConntrackMap } from '../policy-maps/conntrack-map.ts';
-import { EndpointMap } from '../policy-maps/endpoint-map.ts';
-import { EventRing } from '../policy-maps/event-ring.ts';
-import { FragmentMap } from '../policy-maps/fragment-map.ts';
+import { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
 import { L7RuleMap } from '../policy-maps/l7-rule-map.ts';
 import type { MapError } from '../policy-maps/table/map-error.ts';
-import { MetricsMap } from '../policy-maps/metrics-map.ts';
+import { closePinnedMaps, eachMap } from '../policy-maps/pinned.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { PortMap } from '../policy-maps/port-map.ts';
 import { connection } from './pinned-maps.child.ts';
 
@@ -60,22 +56,10 @@ function roundPolicy(round: number): PolicyEntry[] {
 }
 
 t.test('maps of default size cost next to nothing until they are used', (t) => {
-  const make = <T extends { close(): void }>(create: (path: string) => T, name: string): T =>
-    create(join(folder, name));
-  const maps = [
-    make((path) => Ipcache.create(path, {}, mapFile), 'ipcache'),
-    make((path) => EndpointMap.create(path, {}, mapFile), 'endpoints'),
-    make((path) => PortMap.create(path, {}, mapFile), 'ports'),
-    make((path) => ConntrackMap.create(path, {}, mapFile), 'ct_tcp'),
-    make((path) => ConntrackMap.create(path, { capacity: CT_ANY_CAPACITY }, mapFile), 'ct_any'),
-    make((path) => MetricsMap.create(path, {}, mapFile), 'metrics'),
-    make((path) => PolicyStatsMap.create(path, {}, mapFile), 'policystats'),
-    make((path) => EventRing.create(path, {}, mapFile), 'events'),
-    make((path) => L7RuleMap.create(path, {}, mapFile), 'l7_rules'),
-    make((path) => FragmentMap.create(path, {}, mapFile), 'frag'),
-    make((path) => ConfigMap.create(path, {}, mapFile), 'runtime_config'),
-  ];
-  t.ok(totalBytes() < 256 * 1024, `${totalBytes()} bytes for ${maps.length} empty maps`);
+  const maps = eachMap(({ file, map, capacity = map.layout.capacity }) =>
+    map.create(join(folder, file), { capacity }, mapFile),
+  );
+  t.ok(totalBytes() < 256 * 1024, `${totalBytes()} bytes for all maps, empty`);
   const before = totalBytes();
   for (let endpoint = 1; endpoint <= 100; endpoint++) {
     const policy = PolicyMap.create(join(folder, `policy_${endpoint}`), {}, mapFile);
@@ -84,7 +68,7 @@ t.test('maps of default size cost next to nothing until they are used', (t) => {
   }
   const each = (totalBytes() - before) / 100;
   t.ok(each <= 16 * 1024, `${each} bytes for a policy of 40 entries, both halves used`);
-  for (const map of maps) map.close();
+  closePinnedMaps(maps);
   for (const name of readdirSync(folder)) rmSync(join(folder, name));
   t.end();
 });

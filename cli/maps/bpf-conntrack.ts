@@ -1,19 +1,17 @@
 /** Connections as `sluice bpf ct list` prints them: one line each, in the form of cilium-dbg. */
 import { monotonicSec } from '../../dataplane/native/index.ts';
-import { type ConntrackEntry, ConntrackMap } from '../../policy-maps/conntrack-map.ts';
+import type { ConntrackEntry } from '../../policy-maps/conntrack-map.ts';
 import {
   CT_BACKEND_ID,
   CT_DEST_ENDPOINT,
   CT_DST_SEC_ID,
   CT_EGRESS_VERDICT,
-  CT_FLAG_AUDITED,
   CT_FLAG_DSR_INTERNAL,
   CT_FLAG_FROM_L7LB,
   CT_FLAG_FROM_TUNNEL,
   CT_FLAG_LB_LOOPBACK,
   CT_FLAG_NODE_PORT,
   CT_FLAG_PROXY_REDIRECT,
-  CT_FLAG_RELATED,
   CT_FLAG_RX_CLOSING,
   CT_FLAG_SEEN_NON_SYN,
   CT_FLAG_SEEN_REPLY,
@@ -59,19 +57,19 @@ const FLAG_NAMES: Readonly<Record<number, string>> = {
   [CT_FLAG_FROM_L7LB]: 'FromL7LB',
   [CT_FLAG_FROM_TUNNEL]: 'FromTunnel',
   [CT_FLAG_SEEN_REPLY]: 'SeenReply',
-  [CT_FLAG_RELATED]: 'Related',
-  [CT_FLAG_AUDITED]: 'Audited',
 };
 /** The bits of the word that are Cilium's. */
 const CILIUM_FLAGS = 0xffff;
 
+const TABLES = { tcp: ['ctTcp'], any: ['ctAny'], global: ['ctTcp', 'ctAny'] } as const;
+
 /** Prints the connections of one or both tables. */
 export async function listConntrack(settings: Settings, options: ConntrackOptions): Promise<void> {
   const nowSec = monotonicSec();
-  const names = options.table === 'global' ? ['ct_tcp', 'ct_any'] : [`ct_${options.table}`];
+  const names = TABLES[options.table];
   const rows: ConntrackRow[] = [];
   for (const name of names) {
-    for (const entry of openPinned(settings, name, ConntrackMap).entries()) {
+    for (const entry of openPinned(settings, name).entries()) {
       const row = conntrackRow(entry, nowSec);
       if ((options.showExpired || row.remaining >= 0) && concerns(row, options.endpoint)) rows.push(row);
     }

@@ -1,12 +1,10 @@
 /** Policy maps as `sluice bpf policy get` prints them, with the counters of `policystats` folded in. */
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { PolicyStatsMap } from '../../policy-maps/policy-stats-map.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { IdentityNames } from './identity-names.ts';
 import { printDocument } from '../terminal/output.ts';
 import { authName, portText } from './packet-names.ts';
-import { openPinned, policyMapIds, policyMapName } from './pinned-maps.ts';
+import { openPinned, openPolicy, policyMapIds } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
 
@@ -55,7 +53,7 @@ export async function showPolicyMaps(
 type Counters = ReadonlyMap<string, { readonly packets: number; readonly bytes: number }>;
 
 function policyRows(settings: Settings, id: number, counters: Counters, names: IdentityNames | undefined): PolicyRow[] {
-  const rows = openPinned(settings, policyMapName(id), PolicyMap)
+  const rows = openPolicy(settings, id)
     .entries()
     .map((entry) => {
       const prefixLength = entry.protocol === 0 ? 0 : PROTOCOL_BITS + entry.portPrefix;
@@ -76,7 +74,7 @@ function policyRows(settings: Settings, id: number, counters: Counters, names: I
 
 function readCounters(settings: Settings): Counters {
   try {
-    const entries = [...openPinned(settings, 'policystats', PolicyStatsMap).entries()];
+    const entries = [...openPinned(settings, 'policyStats').entries()];
     return new Map(entries.map((entry) => [counterKey(entry), entry]));
   } catch (error) {
     // The counters are an addition: without them the policy is still worth showing.

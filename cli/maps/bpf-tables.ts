@@ -1,8 +1,5 @@
 /** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag. */
-import { EndpointMap } from '../../policy-maps/endpoint-map.ts';
-import { FragmentMap } from '../../policy-maps/fragment-map.ts';
-import { type AddressWords, Ipcache, type IpcacheEntry } from '../../policy-maps/ipcache.ts';
-import { MetricsMap } from '../../policy-maps/metrics-map.ts';
+import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
 import { formatIp, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
 import { reasonText } from '../../wire/reasons.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
@@ -18,7 +15,7 @@ export function prefixText(address: AddressWords, prefixLength: number): string 
 }
 
 export async function listIpcache(settings: Settings): Promise<void> {
-  const rows = [...openPinned(settings, 'ipcache', Ipcache).entries()].map(ipcacheRow);
+  const rows = [...openPinned(settings, 'ipcache').entries()].map(ipcacheRow);
   rows.sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
   await printIpcache(settings, rows, rows);
 }
@@ -30,7 +27,7 @@ export async function listIpcache(settings: Settings): Promise<void> {
 export async function showIpcache(settings: Settings, text: string): Promise<void> {
   const words: number[] = [];
   if (parseIp(text, words) === 0) throw new Failure(`found '${text}', wanted an IPv4 or IPv6 address`, EXIT.USAGE);
-  const entry = openPinned(settings, 'ipcache', Ipcache).match(words as unknown as AddressWords);
+  const entry = openPinned(settings, 'ipcache').match(words as unknown as AddressWords);
   if (entry === undefined) throw new Failure(`look up ${text}: no prefix holds it: its identity is world`);
   const row = ipcacheRow(entry);
   await printIpcache(settings, [row], row);
@@ -62,7 +59,7 @@ function printIpcache(settings: Settings, rows: readonly IpcacheRow[], document:
 }
 
 export async function listEndpointMap(settings: Settings): Promise<void> {
-  const rows = [...openPinned(settings, 'endpoints', EndpointMap).entries()].map((entry) => ({
+  const rows = [...openPinned(settings, 'endpoints').entries()].map((entry) => ({
     address: formatIp(...entry.address),
     id: entry.lxcId,
     identity: entry.secId,
@@ -90,7 +87,7 @@ export async function listEndpointMap(settings: Settings): Promise<void> {
 const DIRECTIONS = ['UNKNOWN', 'INGRESS', 'EGRESS', 'SERVICE'];
 
 export async function listMetrics(settings: Settings): Promise<void> {
-  const rows = [...openPinned(settings, 'metrics', MetricsMap).entries()].map((entry) => ({
+  const rows = [...openPinned(settings, 'metrics').entries()].map((entry) => ({
     reason: entry.reason,
     text: reasonText(entry.reason),
     direction: DIRECTIONS[entry.direction],
@@ -109,7 +106,7 @@ export async function listMetrics(settings: Settings): Promise<void> {
 }
 
 export async function listFragments(settings: Settings): Promise<void> {
-  const rows = [...openPinned(settings, 'frag', FragmentMap).entries()].map((entry) => ({
+  const rows = [...openPinned(settings, 'fragments').entries()].map((entry) => ({
     source: formatIp(...entry.source),
     destination: formatIp(...entry.destination),
     fragmentId: entry.fragmentId,

@@ -1,52 +1,24 @@
 /** How full each pinned map is, as `sluice map list` shows it. */
 import { statSync } from 'node:fs';
-import { ConfigMap } from '../../policy-maps/config-map.ts';
-import { ConntrackMap } from '../../policy-maps/conntrack-map.ts';
-import { EndpointMap } from '../../policy-maps/endpoint-map.ts';
-import { EventRing } from '../../policy-maps/event-ring.ts';
-import { FragmentMap } from '../../policy-maps/fragment-map.ts';
-import { L7RuleMap } from '../../policy-maps/l7-rule-map.ts';
-import { Ipcache } from '../../policy-maps/ipcache.ts';
-import type { MapFile } from '../../policy-maps/table/map-file.ts';
-import { MetricsMap } from '../../policy-maps/metrics-map.ts';
-import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { PolicyStatsMap } from '../../policy-maps/policy-stats-map.ts';
-import { PortMap } from '../../policy-maps/port-map.ts';
+import { pinnedFileOf } from '../../policy-maps/pinned.ts';
 import { printListing } from '../terminal/output.ts';
-import { type MapDoor, mapFolder, mapNames, openPinned, policyMapIds, policyMapName } from './pinned-maps.ts';
+import { mapFolder, mapNames, openFile } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 const BLOCK_BYTES = 512; // of st_blocks, whatever the file system's own (stat(2))
 
-const DOORS: Readonly<Record<string, MapDoor<{ readonly file: MapFile }>>> = {
-  ct_any: ConntrackMap,
-  ct_tcp: ConntrackMap,
-  endpoints: EndpointMap,
-  events: EventRing,
-  events_drop: EventRing,
-  frag: FragmentMap,
-  ipcache: Ipcache,
-  l7_rules: L7RuleMap,
-  metrics: MetricsMap,
-  policystats: PolicyStatsMap,
-  ports: PortMap,
-  runtime_config: ConfigMap,
-};
-
-/** Arrays and rings: all their rows are there from the start. */
-const UNCOUNTED = new Set(['events', 'events_drop', 'metrics', 'ports', 'runtime_config']);
-
 export async function listMaps(settings: Settings): Promise<void> {
-  const policies = new Set(policyMapIds(settings).map(policyMapName));
   const rows = mapNames(settings).map((name) => {
     const { blocks } = statSync(`${mapFolder(settings)}/${name}`);
     const memoryKb = (blocks * BLOCK_BYTES) / 1024;
-    const door = policies.has(name) ? PolicyMap : DOORS[name];
-    if (door === undefined) return { name, memoryKb, problem: undefined, counters: undefined };
+    const pinned = pinnedFileOf(name);
+    const isCounted = pinned?.isCounted === true;
+    if (pinned === undefined) return { name, memoryKb, isCounted, problem: undefined, counters: undefined };
     try {
-      return { name, memoryKb, problem: undefined, counters: openPinned(settings, name, door).file.counters };
+      const { counters } = openFile(settings, pinned, name).file;
+      return { name, memoryKb, isCounted, problem: undefined, counters };
     } catch (error) {
-      return { name, memoryKb, problem: (error as Error).message, counters: undefined };
+      return { name, memoryKb, isCounted, problem: (error as Error).message, counters: undefined };
     }
   });
   const { paint } = settings;
@@ -55,7 +27,7 @@ export async function listMaps(settings: Settings): Promise<void> {
     nameOf: ({ name }) => `map/${name}`,
     columns: [
       { header: 'NAME', cell: (one) => one.name },
-      { header: 'NUM ENTRIES', cell: (one) => (UNCOUNTED.has(one.name) ? '' : one.counters?.count) },
+      { header: 'NUM ENTRIES', cell: (one) => (one.isCounted ? one.counters?.count : '') },
       { header: 'CAPACITY', cell: (one) => one.counters?.capacity },
       {
         header: 'NUM ERRORS',

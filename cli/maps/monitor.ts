@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Directory, EMPTY_DIRECTORY } from '../../hubble/decode/directory.ts';
 import { Monitor, type MonitorFilter, monitorLost, monitorMatches } from '../../hubble/print/monitor.ts';
 import { EVENT_TYPES } from '../../hubble/filter/observe-value.ts';
-import { EventReader, EventRing } from '../../policy-maps/event-ring.ts';
-import { type PortEntry, PortMap } from '../../policy-maps/port-map.ts';
+import { EventReader } from '../../policy-maps/event-ring.ts';
+import type { PortEntry } from '../../policy-maps/port-map.ts';
 import { decodeEvent } from '../../wire/event.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { type IdentityNames, loadIdentityNames } from './identity-names.ts';
@@ -28,7 +28,7 @@ export interface MonitorFlags {
  * Drops have a ring of their own, so that forwarded packets never push them out. It comes last: of events of the same
  * millisecond, the drop is the end.
  */
-const RINGS = ['events', 'events_drop'];
+const RINGS = ['events', 'dropEvents'] as const;
 const POLL_MS = 20;
 
 /** One event ring with what is needed to print it. */
@@ -46,11 +46,11 @@ interface Printed {
 export async function monitor(settings: Settings, flags: MonitorFlags, signal: AbortSignal): Promise<void> {
   const filter = filterOf(flags);
   const form = flags.json === true ? 'json' : flags.verbose === true || flags.hex === true ? 'verbose' : 'line';
-  const ports = new Map([...openPinned(settings, 'ports', PortMap).entries()].map((port) => [port.index, port]));
+  const ports = new Map([...openPinned(settings, 'ports').entries()].map((port) => [port.index, port]));
   const directory = directoryOf(ports, await loadIdentityNames(settings));
   const options = { directory, form, numeric: flags.numeric === true, hex: flags.hex === true } as const;
   const sources = RINGS.map((name) => ({
-    reader: new EventReader(openPinned(settings, name, EventRing), flags.oldest === true ? 'oldest' : 'now'),
+    reader: new EventReader(openPinned(settings, name), flags.oldest === true ? 'oldest' : 'now'),
     monitor: new Monitor(options),
   }));
   if (flags.once !== true) settings.host.stderr.write('Listening for events... press Ctrl-C to quit\n');

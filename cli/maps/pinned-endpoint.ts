@@ -1,5 +1,4 @@
 /** Endpoints by number or pod, as the pinned maps and the agent's journal have them: the daemons are not asked. */
-import { EndpointMap } from '../../policy-maps/endpoint-map.ts';
 import { type AddressWords } from '../../policy-maps/ipcache.ts';
 import { parseIp } from '../../wire/address.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
@@ -19,7 +18,7 @@ export function pinnedEndpoint(settings: Settings, text: string): number {
   }
   const addresses = readJournal(settings.runDir)?.attachments.find(({ owner }) => owner === text)?.addresses;
   if (addresses === undefined) throw new Failure(`find endpoint of ${text}: no such pod is attached`);
-  const endpoints = openPinned(settings, 'endpoints', EndpointMap);
+  const endpoints = openPinned(settings, 'endpoints');
   const found = [...endpoints.entries()].find(({ address }) => addresses.some((one) => isSame(one, address)));
   if (found === undefined) throw new Failure(`find endpoint of ${text}: none of its addresses is published`);
   return found.lxcId;

@@ -1,32 +1,42 @@
 /** The pinned maps of an instance, opened read only: no daemon is asked, so this works when both are dead. */
 import { readdirSync } from 'node:fs';
 import { mapFile } from '../../dataplane/native/index.ts';
-import type { Mapper } from '../../policy-maps/table/map-file.ts';
+import {
+  endpointOfPolicy,
+  type Maps,
+  PINNED,
+  PINNED_POLICY,
+  type PinnedFile,
+  type PinnedName,
+  policyFile,
+} from '../../policy-maps/pinned.ts';
+import type { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
-
-/** What every class of policy-maps has. */
-export interface MapDoor<M> {
-  open(path: string, mapper: Mapper, options?: { writable?: boolean }): M;
-}
-
-/** Names of the policy maps begin so; the endpoint's id follows. */
-const POLICY_PREFIX = 'policy_';
 
 /** The folder of an instance's pinned maps. */
 export function mapFolder(settings: Settings): string {
   return `${settings.runDir}/maps`;
 }
 
+/** Opens one map. @throws Failure as openFile */
+export function openPinned<Name extends PinnedName>(settings: Settings, name: Name): Maps[Name] {
+  return openFile(settings, PINNED[name] as unknown as PinnedFile<Maps[Name]>, PINNED[name].file);
+}
+
+/** Opens the policy of an endpoint. @throws Failure as openFile */
+export function openPolicy(settings: Settings, endpoint: number): PolicyMap {
+  return openFile(settings, PINNED_POLICY, policyFile(endpoint));
+}
+
 /**
- * Opens one map.
- * @param name of its file, e.g. `ipcache`
+ * Opens a pinned file.
  * @throws Failure when there is no such map, or it is no map of this kind and layout
  */
-export function openPinned<M>(settings: Settings, name: string, door: MapDoor<M>): M {
-  const path = `${mapFolder(settings)}/${name}`;
+export function openFile<M>(settings: Settings, { map }: PinnedFile<M>, file: string): M {
+  const path = `${mapFolder(settings)}/${file}`;
   try {
-    return door.open(path, mapFile);
+    return map.open(path, mapFile);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     if (code === 'ERR_MAP_MISSING') {
@@ -41,16 +51,8 @@ export function openPinned<M>(settings: Settings, name: string, door: MapDoor<M>
 
 /** Ids of the endpoints that have a policy map, ascending. */
 export function policyMapIds(settings: Settings): number[] {
-  return mapNames(settings)
-    .filter((name) => name.startsWith(POLICY_PREFIX))
-    .map((name) => Number(name.slice(POLICY_PREFIX.length)))
-    .filter(Number.isInteger)
-    .sort((a, b) => a - b);
-}
-
-/** File name of an endpoint's policy map. */
-export function policyMapName(endpoint: number): string {
-  return `${POLICY_PREFIX}${endpoint}`;
+  const ids = mapNames(settings).map(endpointOfPolicy);
+  return ids.filter((id) => id !== undefined).sort((a, b) => a - b);
 }
 
 /**

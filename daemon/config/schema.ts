@@ -85,6 +85,7 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-ipcache-map-max': size('prefixes with an identity', 512000, 1048576),
   'bpf-endpoints-map-max': size('addresses of local endpoints', 65535, 65535),
   'bpf-l7-rules-map-max': size('units of 64 bytes for all L7 rule sets together', 262144, 4194304, 1024),
+  'bpf-l7-state-map-max': size('blocks of 224 bytes for the states of L7 parsers', 65536, 1048576, 64),
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
 };
 

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { isMainThread, type MessagePort, workerData } from 'node:worker_threads';
 import { Arena, Batch } from '../../dataplane/port/arena.ts';
 import { Dataplane } from '../../dataplane/assemble.ts';
-import { MAX_BATCH_FRAMES, monotonicMs, Poller } from '../../dataplane/native/index.ts';
+import { mapFile, MAX_BATCH_FRAMES, monotonicMs, Poller } from '../../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT, CONFIG_DATAPLANE_PID } from '../../policy-maps/config-map.ts';
+import { closePinnedMaps, type Maps, openPinnedMaps } from '../../policy-maps/pinned.ts';
 import { DIRECTION_INGRESS, DROP_PORT_FULL } from '../../wire/reasons.ts';
 import { ForwardingControl } from './control.ts';
-import { closeForwardingMaps, type ForwardingMaps, openForwardingMaps } from './maps.ts';
 import { ForwardingPorts } from './ports.ts';
 import { PcapRelay } from './pcap.ts';
 import { L7Streams } from './l7.ts';
@@ -37,7 +37,7 @@ const EXPIRE_ROWS = 4096; // conntrack rows looked at each tick: a full table in
 
 class Forwarding {
   readonly #data: ForwardingData;
-  readonly #maps: ForwardingMaps;
+  readonly #maps: Maps;
   readonly #poller = new Poller();
   readonly #ready = new Int32Array(MAX_BATCH_FRAMES);
   readonly #arena = new Arena();
@@ -56,7 +56,7 @@ class Forwarding {
   constructor(data: ForwardingData) {
     this.#data = data;
     const directory = join(data.runDir, 'maps');
-    this.#maps = openForwardingMaps(directory);
+    this.#maps = openPinnedMaps(directory, mapFile, 'dataplane');
     let streams: L7Streams | undefined;
     this.#dataplane = new Dataplane(this.#maps, this.#arena, (dataplane) => {
       streams = new L7Streams(dataplane, this.#maps);
@@ -151,7 +151,7 @@ class Forwarding {
     this.#control.close();
     this.#ports.closeAll();
     this.#maps.config.store(CONFIG_DATAPLANE_PID, 0);
-    closeForwardingMaps(this.#maps);
+    closePinnedMaps(this.#maps);
     this.#poller.close();
   }
 }

@@ -18,12 +18,12 @@ import {
   CT_PORTS,
   CT_ROW_WORDS,
 } from '../../policy-maps/conntrack-row.ts';
+import type { Maps } from '../../policy-maps/pinned.ts';
 import type { AccessLog, AccessLogEndpoint } from '../../wire/access-log.ts';
 import { formatIp, isV4Mapped } from '../../wire/address.ts';
 import { FLAG_IPV6 } from '../../wire/event.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { DIRECTION_EGRESS, DIRECTION_INGRESS, DROP_L7_DENIED } from '../../wire/reasons.ts';
-import type { ForwardingMaps } from './maps.ts';
 
 const RECORDS_PER_SEC = 500;
 const RECORDS_BURST = 4000;
@@ -37,7 +37,7 @@ export class L7Streams implements StreamProxy {
   #tokens = RECORDS_BURST;
   #filledMs = 0;
 
-  constructor(dataplane: Dataplane, maps: ForwardingMaps) {
+  constructor(dataplane: Dataplane, maps: Maps) {
     this.#dataplane = dataplane;
     this.#words = maps.ctTcp.words;
     this.proxy = new TcpProxy({

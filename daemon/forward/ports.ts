@@ -16,6 +16,7 @@ import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../
 import { VethPort } from '../../dataplane/port/veth.ts';
 import type { Uplinks } from '../../dataplane/uplink.ts';
 import type { ConfigMap } from '../../policy-maps/config-map.ts';
+import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import {
   PORT_FLAG_AUDIT,
@@ -150,7 +151,7 @@ export class ForwardingPorts {
 
   #reconcile(entry: PortEntry): void {
     const row = JSON.stringify(entry);
-    const inodes = `${this.#inode(entry.endpointId, '')}/${this.#inode(entry.endpointId, '_trial')}`;
+    const inodes = `${this.#inode(entry.endpointId, false)}/${this.#inode(entry.endpointId, true)}`;
     const open = this.#open.get(entry.index);
     if (open !== undefined && open.row === row && open.inodes === inodes) return;
     if (open !== undefined) this.close(entry.index);
@@ -196,25 +197,25 @@ export class ForwardingPorts {
     table.gateway6.set(entry.gateway6, index * 4);
     uplinks.own4.set(index, entry.address[3]);
     uplinks.own6.set(index, Int32Array.from(entry.address6));
-    table.policy[index] = this.#openPolicy(entry.endpointId, '');
-    table.trial[index] = this.#openPolicy(entry.endpointId, '_trial');
+    table.policy[index] = this.#openPolicy(entry.endpointId, false);
+    table.trial[index] = this.#openPolicy(entry.endpointId, true);
     table.port[index] = port;
     table.role[index] = ROLES[entry.kind];
     if (port.fd >= 0) poller.add(port.fd, index);
   }
 
   /** null while the agent has not made it: then the endpoint is closed. A file that cannot be read keeps it closed too. */
-  #openPolicy(endpoint: number, suffix: string): PolicyMap | null {
-    if (endpoint === 0 || this.#inode(endpoint, suffix) === 0) return null;
-    return PolicyMap.open(this.#policyPath(endpoint, suffix), mapFile);
+  #openPolicy(endpoint: number, isTrial: boolean): PolicyMap | null {
+    if (endpoint === 0 || this.#inode(endpoint, isTrial) === 0) return null;
+    return PolicyMap.open(this.#policyPath(endpoint, isTrial), mapFile);
   }
 
-  #policyPath(endpoint: number, suffix: string): string {
-    return join(this.#parts.directory, `policy_${endpoint}${suffix}`);
+  #policyPath(endpoint: number, isTrial: boolean): string {
+    return join(this.#parts.directory, policyFile(endpoint, isTrial));
   }
 
-  #inode(endpoint: number, suffix: string): number {
-    return statSync(this.#policyPath(endpoint, suffix), { throwIfNoEntry: false })?.ino ?? 0;
+  #inode(endpoint: number, isTrial: boolean): number {
+    return statSync(this.#policyPath(endpoint, isTrial), { throwIfNoEntry: false })?.ino ?? 0;
   }
 
   /** Where destinations go that are no endpoint's: out by the uplink, else to the host, which may route them on. */

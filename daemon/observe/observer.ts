@@ -34,7 +34,7 @@ export type DefaultDeny = (endpoint: number, isEgress: boolean) => number;
 
 export interface ObserverOptions {
   readonly events: EventRing;
-  readonly drops: EventRing;
+  readonly dropEvents: EventRing;
   readonly directory: Directory;
   readonly defaultDeny: DefaultDeny;
   readonly nodeName: string;
@@ -78,12 +78,12 @@ export class Observer {
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
 
-  constructor({ events, drops, directory, defaultDeny, nodeName, capacity }: ObserverOptions) {
+  constructor({ events, dropEvents, directory, defaultDeny, nodeName, capacity }: ObserverOptions) {
     this.#defaultDeny = defaultDeny;
     this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
     this.#nodeName = nodeName;
     const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: VERSION } };
-    this.#sources = [events, drops].map((ring) => ({
+    this.#sources = [events, dropEvents].map((ring) => ({
       reader: new EventReader(ring, 'oldest'),
       decoder: new Decoder(decoderOptions),
     }));

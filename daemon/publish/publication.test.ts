@@ -164,7 +164,7 @@ t.test('a policy under trial has a file of its own, which goes with the trial', 
       .sort();
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], [])]]) }));
   t.strictSame(files(), ['policy_7', 'policy_7_trial']);
-  t.equal(maps.policy('7_trial').lookup(1, 0, 6, 1), -133);
+  t.equal(maps.policy(7, true).lookup(1, 0, 6, 1), -133);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
   t.strictSame(files(), ['policy_7']);
   publisher.publish(changes({ removedEndpoints: [7] }));
@@ -237,8 +237,8 @@ t.test('PinnedMaps makes a map anew for another capacity, unless a dataplane use
   };
   open(2048, false).close();
   const beside = open(4096, true);
-  t.equal(beside.conntrackTcp.capacity, 2048);
+  t.equal(beside.ctTcp.capacity, 2048);
   t.match(beside.mismatches, [/ct_tcp: found capacity 2048, configured 4096/]);
   beside.close();
-  t.equal(open(4096, false).conntrackTcp.capacity, 4096);
+  t.equal(open(4096, false).ctTcp.capacity, 4096);
 });

@@ -73,7 +73,7 @@ export class Publisher {
   /** Takes away what an endpoint's ports were judged by. */
   removeEndpoint(id: number): void {
     this.#maps.removePolicy(id);
-    this.#maps.removePolicy(`${id}_trial`);
+    this.#maps.removePolicy(id, true);
     this.problems.delete(id);
   }
 
@@ -114,8 +114,8 @@ export class Publisher {
     this.problems.delete(id);
     const policy = this.#maps.policy(id);
     if (!this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) policy.publish([]);
-    if (change.shadow === undefined) this.#maps.removePolicy(`${id}_trial`);
-    else this.#try(id, () => this.#maps.policy(`${id}_trial`).publish(this.#ruleSets.translate(change.shadow ?? [])));
+    if (change.shadow === undefined) this.#maps.removePolicy(id, true);
+    else this.#try(id, () => this.#maps.policy(id, true).publish(this.#ruleSets.translate(change.shadow ?? [])));
   }
 
   #try(endpoint: number, write: () => void): boolean {

@@ -5,13 +5,14 @@
  * cleared after its last one is gone, so a lookup never skips an entry.
  */
 import { halfSipHash } from './half-sip-hash.ts';
-import { hashTableBytes, ROW_KEY } from './hash-row.ts';
+import { type HashShape, hashTableBytes, ROW_KEY } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
 import type { MapFile } from './map-file.ts';
 
 // --- specification
-const KEY_WORDS = 5; // prefix length, then the four address words
+export const LPM_KEY_WORDS = 5; // prefix length, then the four address words
 const V4_MAPPED = 0xffff;
+const KEY_WORDS = LPM_KEY_WORDS;
 
 // --- implementation: 129 counts and 5 words of bits before the hash table
 const LENGTHS = 129;
@@ -21,13 +22,10 @@ const PROBE_LIMIT = 256; // as HashTable
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const KEY = ROW_KEY;
 
-export interface LpmShape {
-  readonly valueWords: number;
-  readonly capacity: number;
-}
+type LpmShape = Omit<HashShape, 'keyWords'>;
 
 export function lpmTableBytes(shape: LpmShape): number {
-  return PREAMBLE_WORDS * 4 + hashTableBytes({ keyWords: KEY_WORDS, ...shape });
+  return PREAMBLE_WORDS * 4 + hashTableBytes({ ...shape, keyWords: KEY_WORDS });
 }
 
 export class LpmTable extends HashTable {
@@ -37,7 +35,7 @@ export class LpmTable extends HashTable {
   readonly #bits: Int32Array;
 
   constructor(file: MapFile, byteOffset: number, shape: LpmShape) {
-    super(file, byteOffset + PREAMBLE_WORDS * 4, { keyWords: KEY_WORDS, ...shape });
+    super(file, byteOffset + PREAMBLE_WORDS * 4, { ...shape, keyWords: KEY_WORDS });
     this.#counts = file.words(byteOffset, LENGTHS);
     this.#bits = file.words(byteOffset + BITS_WORD * 4, 5);
   }

@@ -52,6 +52,7 @@ import {
   W_UPDATES,
   W_VALUE_BYTES,
   W_VERSION,
+  wantedCapacity,
 } from './map-header.ts';
 import { isAlive, ownerPid, ownerWord } from './map-owner.ts';
 
@@ -59,7 +60,8 @@ import { isAlive, ownerPid, ownerWord } from './map-owner.ts';
 export type Mapper = (path: string, bytes: number, writable: boolean) => ArrayBufferLike;
 
 export interface CreateOptions {
-  readonly capacity: number;
+  /** Default: the layout's. */
+  readonly capacity?: number;
   /** Hash seed; random unless a test wants to repeat itself. */
   readonly seed?: readonly [number, number];
   /** A number that the map keeps for itself (PolicyMap: the cluster id). */
@@ -106,12 +108,13 @@ export class MapFile {
   /**
    * Makes the file (replacing one that nobody is writing) and opens it for writing.
    * @throws {MapError} ERR_MAP_BUSY when a live process writes the existing file
-   * @throws {RangeError} when the capacity is not 1 to layout.maxCapacity
+   * @throws {RangeError} when the capacity is not one that the layout allows
    */
   static create(path: string, layout: MapLayout, options: CreateOptions, mapper: Mapper): MapFile {
-    const { capacity } = options;
-    if (!Number.isInteger(capacity) || capacity < 1 || capacity > layout.maxCapacity) {
-      throw new RangeError(`create map ${path}: capacity: found ${capacity}, wanted 1 to ${layout.maxCapacity}`);
+    const capacity = options.capacity ?? layout.capacity;
+    const wanted = wantedCapacity(layout, capacity);
+    if (wanted !== undefined) {
+      throw new RangeError(`create map ${path}: capacity: found ${capacity}, wanted ${wanted}`);
     }
     refuseLiveWriter(path);
     const header = new Int32Array(HEADER_WORDS);

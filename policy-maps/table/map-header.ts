@@ -53,6 +53,8 @@ export const KINDS = {
   lpm: 13,
   lru_hash: 14,
   array: 15,
+  counters: 16,
+  l7_state: 17,
 } as const;
 
 export type MapKind = keyof typeof KINDS;
@@ -63,7 +65,13 @@ export interface MapLayout {
   readonly version: number;
   readonly keyBytes: number;
   readonly valueBytes: number;
+  /** Entries unless `create` is told otherwise. */
+  readonly capacity: number;
+  /** Default 1; the same as `maxCapacity` where there is no choice. */
+  readonly minCapacity?: number;
   readonly maxCapacity: number;
+  /** Only powers of two will do. */
+  readonly isPowerOfTwo?: boolean;
   /** Size of the file, header included, for a capacity. */
   readonly fileBytes: (capacity: number) => number;
   /** False when several processes write, each its own words. Default true. */
@@ -85,12 +93,21 @@ export function checkHeader(path: string, layout: MapLayout): number {
     if (header[word] !== wanted) throw formatError(path, what, header[word], wanted);
   }
   const capacity = header[W_CAPACITY];
-  if (capacity < 1 || capacity > layout.maxCapacity)
-    throw formatError(path, 'capacity', capacity, `1 to ${layout.maxCapacity}`);
+  const wanted = wantedCapacity(layout, capacity);
+  if (wanted !== undefined) throw formatError(path, 'capacity', capacity, wanted);
   const bytes = layout.fileBytes(capacity);
   if (header[W_FILE_BYTES] !== bytes) throw formatError(path, 'file size in the header', header[W_FILE_BYTES], bytes);
   if (size < bytes) throw formatError(path, 'file size', size, bytes);
   return bytes;
+}
+
+/** What a layout wants of a capacity that it cannot have; undefined when it can. */
+export function wantedCapacity(layout: MapLayout, capacity: number): string | undefined {
+  const { minCapacity = 1, maxCapacity } = layout;
+  if (!(Number.isInteger(capacity) && capacity >= minCapacity && capacity <= maxCapacity)) {
+    return minCapacity === maxCapacity ? String(maxCapacity) : `${minCapacity} to ${maxCapacity}`;
+  }
+  return layout.isPowerOfTwo === true && (capacity & (capacity - 1)) !== 0 ? 'a power of two' : undefined;
 }
 
 /** The header as it is on disk, zeroes where the file is too short. @throws {MapError} when it cannot be read */

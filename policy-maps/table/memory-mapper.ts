@@ -1,6 +1,7 @@
 /**
- * A Mapper for tests: the contents of a file in a SharedArrayBuffer, the same one for everybody in this process who maps
- * the same file. Nothing is written back to disk.
+ * A Mapper without mmap: the contents of a file in a SharedArrayBuffer, the same one for everybody in this process who
+ * maps the same file. Nothing is written back to disk. For maps that one process needs for itself: tests, and policies
+ * that are judged offline (explain/).
  */
 import { readFileSync, statSync } from 'node:fs';
 import type { Mapper } from './map-file.ts';

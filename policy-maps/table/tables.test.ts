@@ -45,6 +45,7 @@ function layout(kind: 'hash' | 'lpm' | 'lru_hash' | 'array', bytes: (capacity: n
     version: 1,
     keyBytes: 8,
     valueBytes: 8,
+    capacity: 64,
     maxCapacity: 1 << 16,
     fileBytes: (capacity) => HEADER_BYTES + bytes(capacity),
   };

@@ -1,0 +1,174 @@
+/**
+ * What the dataplane counts beside the outcomes of frames (metrics-map.ts): THE table of counters. The pinned map
+ * (counters-map.ts), `sluice bpf metrics list`, `sluice status --verbose` and the READMEs read it.
+ *
+ * A counter is one word, and its owner adds to it: `counters[L7_OPENED]++`. It counts from the creation of the map on:
+ * a dataplane that is started again goes on where the one before it stopped. A gauge says how much there is now; it is
+ * zeroed when a dataplane takes the map.
+ *
+ * A new counter: one line here, with the next free number of its group, and `scripts/check` says which README wants it.
+ * Numbers are places in the pinned file: never used again, never moved.
+ */
+
+/** Numbers are below this. */
+export const COUNTER_WORDS = 1024;
+
+export interface Counter {
+  readonly number: number;
+  /** As Prometheus has it, without `sluice_` and `_total`. */
+  readonly name: string;
+  /** Apart by these, counters of one name add up. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly unit: 'bytes' | 'connections' | 'events' | 'frames' | 'messages' | 'records' | 'segments';
+  /** It can fall. */
+  readonly isGauge: boolean;
+  /** What one of it is, for operators. */
+  readonly meaning: string;
+}
+
+/** Where the numbers live: the words of the pinned map, or of nobody (`newCounters`). */
+export type CounterWords = Float64Array;
+
+/** Words that belong to no map: for a test, or a stream that is judged offline. */
+export function newCounters(): CounterWords {
+  return new Float64Array(COUNTER_WORDS);
+}
+
+const table = new Map<number, Counter>();
+
+type Labels = Readonly<Record<string, string>>;
+
+function counter(number: number, name: string, unit: Counter['unit'], meaning: string, labels: Labels = {}): number {
+  return define({ number, name, labels, unit, isGauge: false, meaning });
+}
+
+function gauge(number: number, name: string, unit: Counter['unit'], meaning: string): number {
+  return define({ number, name, labels: {}, unit, isGauge: true, meaning });
+}
+
+function define(row: Counter): number {
+  if (table.has(row.number) || row.number >= COUNTER_WORDS) throw new RangeError(`counter ${row.number}: taken`);
+  table.set(row.number, row);
+  return row.number;
+}
+
+// --- 0 to 63: the dataplane
+export const EVENTS_SKIPPED = counter(
+  0,
+  'events_skipped',
+  'events',
+  'Not told: more a second than the rate limit lets.',
+);
+export const NEIGHBOR_DROPS = counter(1, 'neighbor_drops', 'frames', 'Dropped: their next hop was not known in time.');
+
+// --- 64 to 127: TCP streams under L7 rules
+export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');
+export const L7_REFUSED = counter(65, 'l7_refused', 'connections', 'Refused: their rules cannot be read.');
+export const L7_TABLE_FULL = counter(
+  66,
+  'l7_table_full',
+  'connections',
+  'Refused: no more fit into the table of flows.',
+);
+export const L7_RESUMED = counter(67, 'l7_resumed', 'connections', 'Taken up from a former dataplane.');
+export const L7_UNRESUMED = counter(68, 'l7_unresumed', 'connections', 'Of a former dataplane, that could not go on.');
+export const L7_RESETS = counter(69, 'l7_resets', 'connections', 'Reset on both sides.');
+export const L7_CLOSES = counter(70, 'l7_closes', 'connections', 'Ended behind a reply of the dataplane.');
+export const L7_BAD_CHECKSUM = counter(71, 'l7_bad_checksum', 'segments', 'Refused: wrong checksum.');
+export const L7_INVALID = counter(
+  72,
+  'l7_invalid',
+  'segments',
+  'Refused: URG, no ACK, old timestamp, outside the window.',
+);
+export const L7_EARLY = counter(73, 'l7_early', 'segments', 'Came before the bytes in front of them, and waited.');
+export const L7_EARLY_DROPPED = counter(
+  74,
+  'l7_early_dropped',
+  'segments',
+  'Came too early, and there was no room to wait.',
+);
+export const L7_NO_MEMORY = counter(75, 'l7_no_memory', 'segments', 'Dropped: their bytes could not be kept.');
+export const L7_REPEATED = counter(76, 'l7_repeated', 'segments', 'Sent again by their sender.');
+export const L7_REPEATED_OTHERWISE = counter(
+  77,
+  'l7_repeated_otherwise',
+  'segments',
+  'Sent again with other bytes; the bytes judged went out instead.',
+);
+export const L7_RESENT = counter(78, 'l7_resent', 'segments', 'Sent again by the dataplane: nobody acknowledged them.');
+export const L7_GAVE_UP = counter(79, 'l7_gave_up', 'connections', 'Ended: nobody acknowledged what was sent again.');
+export const L7_HEAD_TIMEOUTS = counter(80, 'l7_head_timeouts', 'connections', 'Ended: a message head never ended.');
+export const L7_BUILT = counter(81, 'l7_built', 'segments', 'Built by the dataplane.');
+export const L7_MEMORY_REFUSED = counter(82, 'l7_memory_refused', 'events', 'Buffer refused: the limit is reached.');
+export const L7_MEMORY = gauge(83, 'l7_memory', 'bytes', 'Buffers in use.');
+export const L7_MEMORY_PEAK = gauge(84, 'l7_memory_peak', 'bytes', 'Buffers in use at most so far.');
+export const L7_RECORDS_SKIPPED = counter(
+  85,
+  'l7_records_skipped',
+  'records',
+  'Access-log records not made: too many.',
+);
+export const L7_UNSAVED = counter(86, 'l7_unsaved', 'events', 'Parser states with no room in the l7_state map.');
+export const L7_FLOWS = gauge(87, 'l7_flows', 'connections', 'Under L7 rules now.');
+
+// --- 128 to 191: HTTP/1
+export const HTTP_FORWARDED = counter(128, 'http_requests', 'messages', 'Allowed.', { verdict: 'forwarded' });
+export const HTTP_DENIED = counter(129, 'http_requests', 'messages', 'Denied.', { verdict: 'denied' });
+export const HTTP_RESPONSES = counter(130, 'http_responses', 'messages', 'Passed.');
+export const HTTP_MEMO_HITS = counter(
+  131,
+  'http_memo_hits',
+  'messages',
+  'Requests judged as one before; of http_requests.',
+);
+
+/** Why an HTTP/1 message is refused, by error number (l7proxy/http1/syntax.ts); number 0 is no error. */
+export const HTTP_ERROR_KINDS = [
+  'none',
+  'bad-method',
+  'bad-target',
+  'bad-version',
+  'http-0.9',
+  'http2-preface',
+  'bad-request-line',
+  'bad-header-name',
+  'space-before-colon',
+  'obs-fold',
+  'bare-cr',
+  'bare-lf',
+  'nul',
+  'control-character',
+  'head-too-large',
+  'too-many-headers',
+  'bad-content-length',
+  'duplicate-content-length',
+  'bad-transfer-encoding',
+  'length-with-chunked',
+  'missing-host',
+  'duplicate-host',
+  'bad-host',
+  'host-mismatch',
+  'bad-connection',
+  'bad-chunk',
+  'bad-trailer',
+  'truncated',
+  'bad-status-line',
+  'unsolicited-response',
+  'unjudgeable-upgrade',
+] as const;
+
+/** Error n is counter HTTP_ERROR + n. */
+export const HTTP_ERROR = 140;
+for (const [error, kind] of HTTP_ERROR_KINDS.entries()) {
+  if (error > 0) counter(HTTP_ERROR + error, 'http_errors', 'messages', 'Refused.', { kind });
+}
+
+/** All counters, by number. */
+export const COUNTERS: readonly Counter[] = [...table.values()].sort((a, b) => a.number - b.number);
+
+/** `http_requests{verdict="denied"}` */
+export function counterText({ name, labels }: Pick<Counter, 'name' | 'labels'>): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`;
+}

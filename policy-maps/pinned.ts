@@ -1,0 +1,213 @@
+/**
+ * THE catalogue of pinned map files: what is in the folder of an instance's maps, who writes it, and by which name every
+ * program has it. Agent, dataplane and CLI read this; none of them spells a file name.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigMap } from './config-map.ts';
+import { ConntrackMap, CT_ANY_CAPACITY } from './conntrack-map.ts';
+import { CountersMap } from './counters-map.ts';
+import { EndpointMap } from './endpoint-map.ts';
+import { EventRing } from './event-ring.ts';
+import { FragmentMap } from './fragment-map.ts';
+import { Ipcache } from './ipcache.ts';
+import { L7RuleMap } from './l7-rule-map.ts';
+import { L7StateMap } from './l7-state-map.ts';
+import { MetricsMap } from './metrics-map.ts';
+import { PolicyMap } from './policy-map.ts';
+import { PolicyStatsMap } from './policy-stats-map.ts';
+import { PortMap } from './port-map.ts';
+import type { CreateOptions, Mapper } from './table/map-file.ts';
+import type { MapClass, PinnedMap } from './table/pinned-map.ts';
+
+interface MapDoor<M> {
+  create(path: string, options: CreateOptions, mapper: Mapper): M;
+  open(path: string, mapper: Mapper, options?: { writable?: boolean }): M;
+}
+
+/** One pinned file. */
+export interface PinnedFile<M> {
+  readonly file: string;
+  readonly map: MapClass<M> & MapDoor<M>;
+  /** Who holds the pen; both: each its own words. */
+  readonly writer: 'agent' | 'dataplane' | 'both';
+  /** Option of `maps` in sluice.yaml that says how many entries it has; without one the class says. */
+  readonly capacityOption?: string;
+  /** Entries when that option is not given, and it is not what the class says. */
+  readonly capacity?: number;
+  /** Entries are counted; the others have all their rows from the start. */
+  readonly isCounted: boolean;
+  readonly meaning: string;
+}
+
+/** By the name that a map has in every program. */
+export const PINNED = {
+  config: {
+    file: 'runtime_config',
+    map: ConfigMap,
+    writer: 'both',
+    isCounted: false,
+    meaning: 'Settings one way, signs of life the other.',
+  },
+  ipcache: {
+    file: 'ipcache',
+    map: Ipcache,
+    writer: 'agent',
+    capacityOption: 'bpf-ipcache-map-max',
+    isCounted: true,
+    meaning: 'Which identity an address has.',
+  },
+  endpoints: {
+    file: 'endpoints',
+    map: EndpointMap,
+    writer: 'agent',
+    capacityOption: 'bpf-endpoints-map-max',
+    isCounted: true,
+    meaning: 'Which port leads to a local address.',
+  },
+  ports: {
+    file: 'ports',
+    map: PortMap,
+    writer: 'agent',
+    isCounted: false,
+    meaning: 'What the dataplane is to open.',
+  },
+  l7Rules: {
+    file: 'l7_rules',
+    map: L7RuleMap,
+    writer: 'agent',
+    capacityOption: 'bpf-l7-rules-map-max',
+    isCounted: true,
+    meaning: 'The rule sets that policy entries name.',
+  },
+  ctTcp: {
+    file: 'ct_tcp',
+    map: ConntrackMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-ct-global-tcp-max',
+    isCounted: true,
+    meaning: 'TCP connections.',
+  },
+  ctAny: {
+    file: 'ct_any',
+    map: ConntrackMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-ct-global-any-max',
+    capacity: CT_ANY_CAPACITY,
+    isCounted: true,
+    meaning: 'Connections of all other protocols.',
+  },
+  fragments: {
+    file: 'frag',
+    map: FragmentMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-fragments-map-max',
+    isCounted: true,
+    meaning: 'Which ports the fragments of a datagram have.',
+  },
+  metrics: {
+    file: 'metrics',
+    map: MetricsMap,
+    writer: 'dataplane',
+    isCounted: false,
+    meaning: 'Frames and bytes by what became of them.',
+  },
+  counters: {
+    file: 'counters',
+    map: CountersMap,
+    writer: 'dataplane',
+    isCounted: false,
+    meaning: 'What else the dataplane counts, and the frames of each port.',
+  },
+  policyStats: {
+    file: 'policystats',
+    map: PolicyStatsMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-policy-stats-map-max',
+    isCounted: true,
+    meaning: 'Packets and bytes by policy entry.',
+  },
+  l7State: {
+    file: 'l7_state',
+    map: L7StateMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-l7-state-map-max',
+    isCounted: true,
+    meaning: 'What L7 parsers must know after a restart.',
+  },
+  events: {
+    file: 'events',
+    map: EventRing,
+    writer: 'dataplane',
+    capacityOption: 'bpf-events-map-max',
+    isCounted: false,
+    meaning: 'The last events but drops.',
+  },
+  dropEvents: {
+    file: 'events_drop',
+    map: EventRing,
+    writer: 'dataplane',
+    capacityOption: 'bpf-events-map-max',
+    isCounted: false,
+    meaning: 'The last drops.',
+  },
+} as const satisfies Record<string, PinnedFile<PinnedMap>>;
+
+export type PinnedName = keyof typeof PINNED;
+
+/** All maps of an instance but the policies, open. */
+export type Maps = { readonly [Name in PinnedName]: InstanceType<(typeof PINNED)[Name]['map']> };
+
+/** The policy of one endpoint: one file for each. */
+export const PINNED_POLICY: PinnedFile<PolicyMap> = {
+  file: 'policy_<endpoint>',
+  map: PolicyMap,
+  writer: 'agent',
+  capacityOption: 'bpf-policy-map-max',
+  isCounted: true,
+  meaning: 'What an endpoint may talk to.',
+};
+
+/** File of an endpoint's policy, or of the policy that it is being tried on. */
+export function policyFile(endpoint: number, isTrial = false): string {
+  return `policy_${endpoint}${isTrial ? '_trial' : ''}`;
+}
+
+/** The endpoint whose policy a file holds; undefined for trials and other files. */
+export function endpointOfPolicy(file: string): number | undefined {
+  const id = /^policy_(\d+)$/.exec(file)?.[1];
+  return id === undefined ? undefined : Number(id);
+}
+
+/** Ids of the endpoints that have a policy file, ascending. */
+export function pinnedPolicies(directory: string): number[] {
+  const ids = readdirSync(directory).map(endpointOfPolicy);
+  return ids.filter((id) => id !== undefined).sort((a, b) => a - b);
+}
+
+/** What a file of the folder is; undefined when it is none of ours. */
+export function pinnedFileOf(file: string): PinnedFile<PinnedMap> | undefined {
+  if (/^policy_\d+(_trial)?$/.test(file)) return PINNED_POLICY;
+  return Object.values<PinnedFile<PinnedMap>>(PINNED).find((pinned) => pinned.file === file);
+}
+
+/** Makes or opens every map. @param open how one of them comes to be */
+export function eachMap(open: (pinned: PinnedFile<PinnedMap>) => PinnedMap): Maps {
+  const names = Object.keys(PINNED) as PinnedName[];
+  return Object.fromEntries(names.map((name) => [name, open(PINNED[name])])) as unknown as Maps;
+}
+
+/**
+ * Opens every map as one of its users.
+ * @throws {MapError} naming the file that cannot be used
+ */
+export function openPinnedMaps(directory: string, mapper: Mapper, as: 'agent' | 'dataplane'): Maps {
+  return eachMap(({ file, map, writer }) =>
+    map.open(join(directory, file), mapper, { writable: writer === as || writer === 'both' }),
+  );
+}
+
+/** Lays down the pens of all maps. */
+export function closePinnedMaps(maps: Maps): void {
+  for (const map of Object.values(maps)) map.close();
+}

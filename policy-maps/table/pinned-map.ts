@@ -1,0 +1,43 @@
+/** What every pinned map has: a file that is made, or opened, under the layout of the map's class. */
+import { type CreateOptions, MapFile, type Mapper } from './map-file.ts';
+import type { MapLayout } from './map-header.ts';
+
+/** A class of maps: `layout` says what its files look like, the constructor takes one that has been held to that. */
+export interface MapClass<M> {
+  readonly layout: MapLayout;
+  new (file: MapFile): M;
+}
+
+export abstract class PinnedMap {
+  readonly file: MapFile;
+
+  constructor(file: MapFile) {
+    this.file = file;
+  }
+
+  /**
+   * Makes the file (replacing one that nobody writes) and holds its pen.
+   * @throws {MapError} ERR_MAP_BUSY when a live process writes the file that is there
+   * @throws {RangeError} when the capacity is not one that the layout allows
+   */
+  static create<M>(this: MapClass<M>, path: string, options: CreateOptions, mapper: Mapper): M {
+    return new this(MapFile.create(path, this.layout, options, mapper));
+  }
+
+  /**
+   * Opens the file read only, or with its pen.
+   * @throws {MapError} ERR_MAP_MISSING, ERR_MAP_FORMAT, or ERR_MAP_BUSY when somebody else has the pen
+   */
+  static open<M>(this: MapClass<M>, path: string, mapper: Mapper, options: { writable?: boolean } = {}): M {
+    return new this(MapFile.open(path, this.layout, mapper, options.writable ?? false));
+  }
+
+  get capacity(): number {
+    return this.file.capacity;
+  }
+
+  /** Lays the pen down. */
+  close(): void {
+    this.file.close();
+  }
+}

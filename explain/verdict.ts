@@ -14,7 +14,7 @@
 import { parsePrefix } from '../policy/rule/cidr.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import { HOST, REMOTE_NODE, reservedName } from '../policy/identity/identity.ts';
-import type { PodSpec } from '../policy/document/pod.ts';
+import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { ApplicationJudge } from './application.ts';

@@ -28,13 +28,13 @@ import type { Element, Origin, PortSpec, Rule } from './rule/rule.ts';
 // --- a random world, drawn from one seed
 
 class Draw {
-  private state: number;
+  #state: number;
   constructor(seed: number) {
-    this.state = seed | 0;
+    this.#state = seed | 0;
   }
   int(n: number): number {
-    this.state = (Math.imul(this.state, 1664525) + 1013904223) | 0;
-    return (this.state >>> 8) % n;
+    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) | 0;
+    return (this.#state >>> 8) % n;
   }
   of<T>(list: readonly T[]): T {
     return list[this.int(list.length)];
@@ -436,59 +436,59 @@ t.test('flush() after any changes publishes what a fresh cluster would', (t) => 
 
 /** A packet judged rule by rule, element by element, without filters, drafts or maps. */
 class Naive {
-  private readonly cluster: Cluster;
-  private readonly direction: 'ingress' | 'egress';
-  private readonly rules: readonly Rule[];
-  private readonly required: { allow: LabelSelector; deny: LabelSelector };
-  private readonly ports: ReadonlyMap<string, number>;
+  readonly #cluster: Cluster;
+  readonly #direction: 'ingress' | 'egress';
+  readonly #rules: readonly Rule[];
+  readonly #required: { allow: LabelSelector; deny: LabelSelector };
+  readonly #ports: ReadonlyMap<string, number>;
 
   constructor(cluster: Cluster, labels: LabelSet, direction: 'ingress' | 'egress', ports: ReadonlyMap<string, number>) {
-    this.cluster = cluster;
-    this.direction = direction;
-    this.ports = ports;
+    this.#cluster = cluster;
+    this.#direction = direction;
+    this.#ports = ports;
     const selecting = [...cluster.policies].filter(({ audit }) => !audit).flatMap(({ rules }) => rules);
-    this.rules = selecting.filter((rule) => !rule.selectsNodes && selects(rule.subject, labels));
+    this.#rules = selecting.filter((rule) => !rule.selectsNodes && selects(rule.subject, labels));
     const requiredBy = (deny: boolean): LabelSelector =>
-      this.rules.flatMap((rule) =>
+      this.#rules.flatMap((rule) =>
         rule[direction].filter((one) => one.deny === deny).flatMap(({ requires }) => requires),
       );
-    this.required = { allow: requiredBy(false), deny: requiredBy(true) };
+    this.#required = { allow: requiredBy(false), deny: requiredBy(true) };
   }
 
-  private holds(element: Element, identity: number): boolean {
-    const labels = this.cluster.identities.labels(identity) ?? new LabelSet([]);
-    const required = element.deny ? this.required.deny : this.required.allow;
+  #holds(element: Element, identity: number): boolean {
+    const labels = this.#cluster.identities.labels(identity) ?? new LabelSet([]);
+    const required = element.deny ? this.#required.deny : this.#required.allow;
     const peers = element.peers.flatMap((peer) =>
-      peer.service === undefined ? [peer] : this.cluster.services.peersOf(peer.service),
+      peer.service === undefined ? [peer] : this.#cluster.services.peersOf(peer.service),
     );
     return peers.some((peer) => holds(peer, labels) && (peer.isEndpoints !== true || selects(required, labels)));
   }
 
-  private covers(port: PortSpec, identity: number, packet: { protocol: number; port: number }): boolean {
+  #covers(port: PortSpec, identity: number, packet: { protocol: number; port: number }): boolean {
     if (port.protocol !== packet.protocol) return false;
     if (port.isIcmp) return port.port === packet.port;
     if (port.name !== undefined) {
-      if (this.direction === 'ingress') return this.ports.get(`${port.protocol}/${port.name}`) === packet.port;
-      return this.cluster.compiler.portNames.portsOf(identity, port.protocol, port.name).includes(packet.port);
+      if (this.#direction === 'ingress') return this.#ports.get(`${port.protocol}/${port.name}`) === packet.port;
+      return this.#cluster.compiler.portNames.portsOf(identity, port.protocol, port.name).includes(packet.port);
     }
     return port.port === 0 || (port.port <= packet.port && packet.port <= port.endPort);
   }
 
   judge(identity: number, packet: { protocol: number; port: number }): string {
-    const { options } = this.cluster;
+    const { options } = this.#cluster;
     if (options['enable-policy'] === 'never') return 'allow';
-    const elements = this.rules
-      .flatMap((rule) => rule[this.direction])
-      .filter((element) => this.holds(element, identity));
+    const elements = this.#rules
+      .flatMap((rule) => rule[this.#direction])
+      .filter((element) => this.#holds(element, identity));
     const matching = elements.flatMap((element): { element: Element; port: PortSpec | undefined }[] =>
       element.ports === null
         ? [{ element, port: undefined }]
-        : element.ports.filter((port) => this.covers(port, identity, packet)).map((port) => ({ element, port })),
+        : element.ports.filter((port) => this.#covers(port, identity, packet)).map((port) => ({ element, port })),
     );
     if (matching.some(({ element }) => element.deny)) return 'deny';
     const isClosed =
-      options['enable-policy'] === 'always' || this.rules.some(({ defaultDeny }) => defaultDeny[this.direction]);
-    const isHost = identity === 1 && this.direction === 'ingress' && options['allow-localhost'] !== 'policy';
+      options['enable-policy'] === 'always' || this.#rules.some(({ defaultDeny }) => defaultDeny[this.#direction]);
+    const isHost = identity === 1 && this.#direction === 'ingress' && options['allow-localhost'] !== 'policy';
     const parsers = ['http', 'kafka', 'dns'].filter((parser) =>
       matching.some(({ port }) => port?.l7?.parser === parser),
     );

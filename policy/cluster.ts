@@ -27,26 +27,15 @@ import { NameTable } from './identity/name-table.ts';
 import * as objects from './document/objects.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from './rule/options.ts';
 import { prefixesOf } from './rule/peer.ts';
-import { type PodSpec, podFromDocument } from './document/pod.ts';
-import { type NamespaceSpec, PodTable } from './pod-table.ts';
+import { podFromDocument } from './document/pod.ts';
+import { PodTable } from './pod-table.ts';
 import { PolicyTable } from './policy-table.ts';
 import type { Problem } from './rule/problems.ts';
 import type { Origin, Policy } from './rule/rule.ts';
-import { type EndpointSliceSpec, type ServiceSpec, ServiceTable } from './service-table.ts';
+import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, PodSpec, ServiceSpec } from './rule/spec.ts';
+import { ServiceTable } from './service-table.ts';
 
 export type { EndpointChange } from './endpoint-table.ts';
-
-export interface NodeSpec {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly ips: readonly string[];
-}
-
-export interface CidrGroupSpec {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly cidrs: readonly string[];
-}
 
 /** Publish in this order: rule sets put, endpoints, ipcache, rule sets removed. */
 export interface Changes {
@@ -73,12 +62,12 @@ export class Cluster {
   readonly policies: PolicyTable;
   readonly pods: PodTable;
   readonly endpoints: EndpointTable;
-  private readonly nodes = new Map<string, NodeSpec>();
-  private readonly groups = new Map<string, CidrGroupSpec>();
-  private readonly initAddresses = new Map<number, readonly Prefix[]>();
-  private apiServers: readonly string[] = [];
+  readonly #nodes = new Map<string, NodeSpec>();
+  readonly #groups = new Map<string, CidrGroupSpec>();
+  readonly #initAddresses = new Map<number, readonly Prefix[]>();
+  #apiServers: readonly string[] = [];
   /** Services changed since the last flush. */
-  private hasNewServices = false;
+  #hasNewServices = false;
 
   constructor(config: PolicyConfig = {}, store: IdentityStore = new MemoryIdentityStore()) {
     this.options = completeOptions(config);
@@ -90,8 +79,8 @@ export class Cluster {
     this.endpoints = new EndpointTable(this.compiler);
     this.pods = new PodTable(this);
     this.policies = new PolicyTable(this.compiler, this.services, {
-      use: (rule) => this.countPeers(rule, 'use'),
-      unuse: (rule) => this.countPeers(rule, 'unuse'),
+      use: (rule) => this.#countPeers(rule, 'use'),
+      unuse: (rule) => this.#countPeers(rule, 'unuse'),
       touch: (identity) => this.endpoints.touchIdentity(identity),
       touchHost: () => this.endpoints.touchHosts(),
     });
@@ -187,7 +176,7 @@ export class Cluster {
 
   setNode(node: NodeSpec): void {
     this.removeNode(node.name);
-    this.nodes.set(node.name, node);
+    this.#nodes.set(node.name, node);
     const isLocal = node.name === this.options['node-name'];
     const filter = new LabelFilter(this.options.labels);
     const labels = Object.entries(node.labels)
@@ -198,55 +187,55 @@ export class Cluster {
   }
 
   removeNode(name: string): void {
-    for (const text of this.nodes.get(name)?.ips ?? []) {
+    for (const text of this.#nodes.get(name)?.ips ?? []) {
       this.addresses.prefixes.setNode(parsePrefix(text, 'host'), name, undefined);
     }
-    this.nodes.delete(name);
+    this.#nodes.delete(name);
   }
 
   /** Addresses of the Kubernetes API server: they carry `reserved:kube-apiserver` beside what else they are. */
   setApiServers(ips: readonly string[]): void {
-    for (const text of this.apiServers) this.addresses.prefixes.setApiServer(parsePrefix(text, 'host'), false);
+    for (const text of this.#apiServers) this.addresses.prefixes.setApiServer(parsePrefix(text, 'host'), false);
     for (const text of ips) this.addresses.prefixes.setApiServer(parsePrefix(text, 'host'), true);
-    this.apiServers = ips;
+    this.#apiServers = ips;
   }
 
   setCidrGroup(group: CidrGroupSpec): void {
     this.removeCidrGroup(group.name);
-    this.groups.set(group.name, group);
+    this.#groups.set(group.name, group);
     const labels = Object.entries(group.labels).map(([key, value]) => formatLabel('cidrgroup', key, value));
     for (const text of group.cidrs) this.addresses.prefixes.setGroup(group.name, parsePrefix(text, 'host'), labels);
   }
 
   removeCidrGroup(name: string): void {
-    for (const text of this.groups.get(name)?.cidrs ?? []) {
+    for (const text of this.#groups.get(name)?.cidrs ?? []) {
       this.addresses.prefixes.setGroup(name, parsePrefix(text, 'host'), undefined);
     }
-    this.groups.delete(name);
+    this.#groups.delete(name);
   }
 
   setService(service: ServiceSpec): void {
     this.services.set(service);
-    this.servicesChanged(service.namespace, service.name);
+    this.#servicesChanged(service.namespace, service.name);
   }
 
   removeService(namespace: string, name: string): void {
     this.services.remove(namespace, name);
-    this.servicesChanged(namespace, name);
+    this.#servicesChanged(namespace, name);
   }
 
   setEndpointSlice(slice: EndpointSliceSpec): void {
     this.services.setSlice(slice);
-    this.servicesChanged(slice.namespace, slice.service);
+    this.#servicesChanged(slice.namespace, slice.service);
   }
 
   removeEndpointSlice(namespace: string, name: string): void {
     const service = this.services.removeSlice(namespace, name);
-    if (service !== undefined) this.servicesChanged(namespace, service);
+    if (service !== undefined) this.#servicesChanged(namespace, service);
   }
 
-  private servicesChanged(namespace: string, name: string): void {
-    this.hasNewServices = true;
+  #servicesChanged(namespace: string, name: string): void {
+    this.#hasNewServices = true;
     // The API server is whoever stands behind the service `kubernetes`.
     if (namespace === 'default' && name === 'kubernetes')
       this.setApiServers(this.services.backends({ namespace, name }));
@@ -285,11 +274,11 @@ export class Cluster {
   /** An endpoint that has no labels yet: `reserved:init`, enforced both ways whatever selects it. */
   setInitEndpoint(id: number, ips: readonly string[] = []): void {
     this.removeEndpoint(id);
-    this.initAddresses.set(
+    this.#initAddresses.set(
       id,
       ips.map((text) => parsePrefix(text, 'host')),
     );
-    for (const address of this.initAddresses.get(id) ?? []) this.addresses.setPod(address, INIT);
+    for (const address of this.#initAddresses.get(id) ?? []) this.addresses.setPod(address, INIT);
     const labels = new LabelSet(['reserved:init']);
     const audit = this.options['policy-audit-mode'];
     this.endpoints.set({ id, identity: INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });
@@ -298,12 +287,12 @@ export class Cluster {
   /** Removes a host or init endpoint; those of pods go with the pod. */
   removeEndpoint(id: number): void {
     this.endpoints.remove(id);
-    for (const address of this.initAddresses.get(id) ?? []) this.pods.takeBack(address);
-    this.initAddresses.delete(id);
+    for (const address of this.#initAddresses.get(id) ?? []) this.pods.takeBack(address);
+    this.#initAddresses.delete(id);
   }
 
   /** Prefixes and names of a rule's peers are interesting as long as the rule is there. */
-  private countPeers({ rule }: NumberedRule, verb: 'use' | 'unuse'): void {
+  #countPeers({ rule }: NumberedRule, verb: 'use' | 'unuse'): void {
     for (const element of [...rule.ingress, ...rule.egress]) {
       for (const peer of element.peers) {
         for (const prefix of prefixesOf(peer).flatMap(withTwin)) {
@@ -319,8 +308,8 @@ export class Cluster {
    * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
    */
   flush(): Changes {
-    if (this.hasNewServices) this.policies.servicesChanged();
-    this.hasNewServices = false;
+    if (this.#hasNewServices) this.policies.servicesChanged();
+    this.#hasNewServices = false;
     this.addresses.refresh();
     this.pods.refresh();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);

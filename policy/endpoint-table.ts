@@ -49,60 +49,61 @@ interface Endpoint {
 }
 
 export class EndpointTable {
-  private readonly endpoints = new Map<number, Endpoint>();
-  private readonly byIdentity = new Map<number, Set<Endpoint>>();
-  private readonly byPolicy = new Map<EndpointPolicy, Set<Endpoint>>();
-  private readonly dirty = new Set<Endpoint>();
-  private removed = new Set<number>();
-  private readonly compiler: Compiler;
+  readonly #endpoints = new Map<number, Endpoint>();
+  readonly #byIdentity = new Map<number, Set<Endpoint>>();
+  readonly #byPolicy = new Map<EndpointPolicy, Set<Endpoint>>();
+  readonly #dirty = new Set<Endpoint>();
+  #removed = new Set<number>();
+  readonly #compiler: Compiler;
 
   constructor(compiler: Compiler) {
-    this.compiler = compiler;
+    this.#compiler = compiler;
   }
 
   get size(): number {
-    return this.endpoints.size;
+    return this.#endpoints.size;
   }
 
   set(spec: EndpointSpec): void {
-    const known = this.endpoints.get(spec.id);
+    const known = this.#endpoints.get(spec.id);
     const endpoint = known ?? { spec, policy: undefined, shadow: undefined };
-    if (known !== undefined) unfile(this.byIdentity, known.spec.identity, known);
+    if (known !== undefined) unfile(this.#byIdentity, known.spec.identity, known);
     endpoint.spec = spec;
-    this.endpoints.set(spec.id, endpoint);
-    file(this.byIdentity, spec.identity, endpoint);
-    this.dirty.add(endpoint);
-    this.removed.delete(spec.id);
+    this.#endpoints.set(spec.id, endpoint);
+    file(this.#byIdentity, spec.identity, endpoint);
+    this.#dirty.add(endpoint);
+    this.#removed.delete(spec.id);
   }
 
   remove(id: number): void {
-    const endpoint = this.endpoints.get(id);
+    const endpoint = this.#endpoints.get(id);
     if (endpoint === undefined) return;
-    unfile(this.byIdentity, endpoint.spec.identity, endpoint);
-    this.hold(endpoint, undefined, undefined);
-    this.endpoints.delete(id);
-    this.dirty.delete(endpoint);
-    this.removed.add(id);
+    unfile(this.#byIdentity, endpoint.spec.identity, endpoint);
+    this.#hold(endpoint, undefined, undefined);
+    this.#endpoints.delete(id);
+    this.#dirty.delete(endpoint);
+    this.#removed.add(id);
   }
 
   /** Endpoints of the identity may be selected by other rules than before. */
   touchIdentity(identity: number): void {
-    for (const endpoint of this.byIdentity.get(identity) ?? []) {
-      if (endpoint.spec.subject.kind !== 'host') this.dirty.add(endpoint);
+    for (const endpoint of this.#byIdentity.get(identity) ?? []) {
+      if (endpoint.spec.subject.kind !== 'host') this.#dirty.add(endpoint);
     }
   }
 
   touchHosts(): void {
-    for (const endpoint of this.endpoints.values()) if (endpoint.spec.subject.kind === 'host') this.dirty.add(endpoint);
+    for (const endpoint of this.#endpoints.values())
+      if (endpoint.spec.subject.kind === 'host') this.#dirty.add(endpoint);
   }
 
   /** Chooses policies anew where rules or identities changed. @returns what must be published */
   refresh(policies: PolicyTable): EndpointChanges {
-    const touched = new Set(this.dirty);
-    for (const endpoint of touched) this.choose(endpoint, policies);
-    this.dirty.clear();
-    for (const policy of this.compiler.refresh()) {
-      for (const endpoint of this.byPolicy.get(policy) ?? []) touched.add(endpoint);
+    const touched = new Set(this.#dirty);
+    for (const endpoint of touched) this.#choose(endpoint, policies);
+    this.#dirty.clear();
+    for (const policy of this.#compiler.refresh()) {
+      for (const endpoint of this.#byPolicy.get(policy) ?? []) touched.add(endpoint);
     }
     const changed = new Map<number, EndpointChange>();
     const problems = new Map<string, Problem>();
@@ -111,30 +112,30 @@ export class EndpointTable {
       for (const problem of conflictsOf(endpoint))
         problems.set(`${problem.document} ${problem.path} ${problem.message}`, problem);
     }
-    const removed = [...this.removed];
-    this.removed = new Set();
+    const removed = [...this.#removed];
+    this.#removed = new Set();
     return { changed, removed, problems: [...problems.values()] };
   }
 
-  private choose(endpoint: Endpoint, policies: PolicyTable): void {
+  #choose(endpoint: Endpoint, policies: PolicyTable): void {
     const { identity, labels, subject } = endpoint.spec;
     const all = policies.rulesFor(identity, labels, subject.kind);
     const enforced = all.filter(({ number }) => !policies.isAudited(number));
-    const policy = this.compiler.acquire(enforced, subject);
-    const shadow = enforced.length === all.length ? undefined : this.compiler.acquire(all, subject);
-    this.hold(endpoint, policy, shadow);
+    const policy = this.#compiler.acquire(enforced, subject);
+    const shadow = enforced.length === all.length ? undefined : this.#compiler.acquire(all, subject);
+    this.#hold(endpoint, policy, shadow);
   }
 
   /** Taken before the old ones are given back, so that rule sets and cookies that both have keep their numbers. */
-  private hold(endpoint: Endpoint, policy: EndpointPolicy | undefined, shadow: EndpointPolicy | undefined): void {
+  #hold(endpoint: Endpoint, policy: EndpointPolicy | undefined, shadow: EndpointPolicy | undefined): void {
     // Compiles now, while the old one still holds what both have in common.
     for (const now of [policy, shadow]) now?.compile();
     const before = [endpoint.policy, endpoint.shadow].filter((one) => one !== undefined);
-    for (const old of before) unfile(this.byPolicy, old, endpoint);
+    for (const old of before) unfile(this.#byPolicy, old, endpoint);
     endpoint.policy = policy;
     endpoint.shadow = shadow;
-    for (const now of [policy, shadow]) if (now !== undefined) file(this.byPolicy, now, endpoint);
-    for (const old of before) this.compiler.release(old);
+    for (const now of [policy, shadow]) if (now !== undefined) file(this.#byPolicy, now, endpoint);
+    for (const old of before) this.#compiler.release(old);
   }
 }
 

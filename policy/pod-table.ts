@@ -9,15 +9,9 @@ import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity/identity-table.ts';
 import { LabelFilter } from './rule/label-filter.ts';
 import { LabelSet } from './rule/labels.ts';
-import { type PodSpec, podLabels } from './document/pod.ts';
+import { podLabels } from './document/pod.ts';
+import type { NamespaceSpec, PodSpec } from './rule/spec.ts';
 import { PrefixSet } from './rule/prefix-set.ts';
-
-export interface NamespaceSpec {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Would-be drops of its pods pass with verdict AUDIT. */
-  readonly audit?: boolean;
-}
 
 interface Pod {
   spec: PodSpec;
@@ -35,36 +29,36 @@ export interface PodTables {
 }
 
 export class PodTable {
-  private readonly pods = new Map<string, Pod>();
-  private readonly byNamespace = new Map<string, Set<string>>();
+  readonly #pods = new Map<string, Pod>();
+  readonly #byNamespace = new Map<string, Set<string>>();
   /** Pods that claim an address; the last one has it. */
-  private readonly claims = new Map<string, readonly string[]>();
-  private readonly namespaces = new Map<string, NamespaceSpec>();
-  private readonly dirty = new Set<string>();
-  private readonly filter: LabelFilter;
-  private readonly tables: PodTables;
+  readonly #claims = new Map<string, readonly string[]>();
+  readonly #namespaces = new Map<string, NamespaceSpec>();
+  readonly #dirty = new Set<string>();
+  readonly #filter: LabelFilter;
+  readonly #tables: PodTables;
 
   constructor(tables: PodTables) {
-    this.tables = tables;
-    this.filter = new LabelFilter(tables.compiler.options.labels);
+    this.#tables = tables;
+    this.#filter = new LabelFilter(tables.compiler.options.labels);
   }
 
   get size(): number {
-    return this.pods.size;
+    return this.#pods.size;
   }
 
   setNamespace(namespace: NamespaceSpec): void {
-    this.namespaces.set(namespace.name, namespace);
-    this.touchNamespace(namespace.name);
+    this.#namespaces.set(namespace.name, namespace);
+    this.#touchNamespace(namespace.name);
   }
 
   removeNamespace(name: string): void {
-    this.namespaces.delete(name);
-    this.touchNamespace(name);
+    this.#namespaces.delete(name);
+    this.#touchNamespace(name);
   }
 
-  private touchNamespace(name: string): void {
-    for (const key of this.byNamespace.get(name) ?? []) this.dirty.add(key);
+  #touchNamespace(name: string): void {
+    for (const key of this.#byNamespace.get(name) ?? []) this.#dirty.add(key);
   }
 
   set(spec: PodSpec): void {
@@ -75,110 +69,110 @@ export class PodTable {
       return;
     }
     const addresses = spec.ips.map((text) => parsePrefix(text, 'host'));
-    const pod = this.pods.get(key);
-    this.moveAddresses(key, pod?.addresses ?? [], addresses);
+    const pod = this.#pods.get(key);
+    this.#moveAddresses(key, pod?.addresses ?? [], addresses);
     if (pod === undefined) {
-      this.pods.set(key, { spec, addresses, identity: 0 });
-      const siblings = this.byNamespace.get(spec.namespace) ?? new Set();
-      this.byNamespace.set(spec.namespace, siblings.add(key));
+      this.#pods.set(key, { spec, addresses, identity: 0 });
+      const siblings = this.#byNamespace.get(spec.namespace) ?? new Set();
+      this.#byNamespace.set(spec.namespace, siblings.add(key));
     } else {
-      this.countPorts(pod, 'remove');
-      if (pod.spec.endpointId !== spec.endpointId) this.tables.endpoints.remove(pod.spec.endpointId);
+      this.#countPorts(pod, 'remove');
+      if (pod.spec.endpointId !== spec.endpointId) this.#tables.endpoints.remove(pod.spec.endpointId);
       pod.spec = spec;
       pod.addresses = addresses;
-      this.countPorts(pod, 'add');
+      this.#countPorts(pod, 'add');
     }
-    this.dirty.add(key);
+    this.#dirty.add(key);
   }
 
   remove(namespace: string, name: string): void {
     const key = `${namespace}/${name}`;
-    const pod = this.pods.get(key);
+    const pod = this.#pods.get(key);
     if (pod === undefined) return;
-    this.moveAddresses(key, pod.addresses, []);
-    this.countPorts(pod, 'remove');
-    this.tables.endpoints.remove(pod.spec.endpointId);
-    this.pods.delete(key);
-    const siblings = this.byNamespace.get(namespace);
-    if (siblings?.delete(key) && siblings.size === 0) this.byNamespace.delete(namespace);
-    this.dirty.delete(key);
-    if (pod.identity !== 0) this.tables.identities.release(pod.identity);
+    this.#moveAddresses(key, pod.addresses, []);
+    this.#countPorts(pod, 'remove');
+    this.#tables.endpoints.remove(pod.spec.endpointId);
+    this.#pods.delete(key);
+    const siblings = this.#byNamespace.get(namespace);
+    if (siblings?.delete(key) && siblings.size === 0) this.#byNamespace.delete(namespace);
+    this.#dirty.delete(key);
+    if (pod.identity !== 0) this.#tables.identities.release(pod.identity);
   }
 
   /** An address that several pods claim belongs to the one that claimed it last. */
-  private moveAddresses(key: string, before: readonly Prefix[], after: readonly Prefix[]): void {
-    const { addresses } = this.tables;
+  #moveAddresses(key: string, before: readonly Prefix[], after: readonly Prefix[]): void {
+    const { addresses } = this.#tables;
     const kept = new Set(after.map(({ text }) => text));
     for (const address of before) {
       if (kept.has(address.text)) continue;
-      const left = (this.claims.get(address.text) ?? []).filter((other) => other !== key);
+      const left = (this.#claims.get(address.text) ?? []).filter((other) => other !== key);
       addresses.setPod(address, undefined);
       const owner = left.at(-1);
-      if (owner === undefined) this.claims.delete(address.text);
+      if (owner === undefined) this.#claims.delete(address.text);
       else {
-        this.claims.set(address.text, left);
-        this.dirty.add(owner);
+        this.#claims.set(address.text, left);
+        this.#dirty.add(owner);
       }
     }
     for (const address of after) {
-      const claims = this.claims.get(address.text) ?? [];
+      const claims = this.#claims.get(address.text) ?? [];
       if (claims.includes(key)) continue;
-      this.claims.set(address.text, [...claims, key]);
+      this.#claims.set(address.text, [...claims, key]);
     }
   }
 
   /** An address that a pod without labels had goes to the pod that claims it, if any. */
   takeBack(address: Prefix): void {
-    this.tables.addresses.setPod(address, undefined);
-    const owner = this.claims.get(address.text)?.at(-1);
-    if (owner !== undefined) this.dirty.add(owner);
+    this.#tables.addresses.setPod(address, undefined);
+    const owner = this.#claims.get(address.text)?.at(-1);
+    if (owner !== undefined) this.#dirty.add(owner);
   }
 
-  private countPorts({ identity, spec }: Pod, verb: 'add' | 'remove'): void {
+  #countPorts({ identity, spec }: Pod, verb: 'add' | 'remove'): void {
     if (identity === 0) return;
-    const { compiler } = this.tables;
+    const { compiler } = this.#tables;
     compiler.renamed(identity, compiler.portNames[verb](identity, spec.namedPorts ?? []));
   }
 
   /** Gives every marked pod its identity, and those in prefixes that CIDR rules about pods began or ceased to name. */
   refresh(): void {
-    const changed = new PrefixSet(this.tables.addresses.prefixes.takePodPrefixes());
+    const changed = new PrefixSet(this.#tables.addresses.prefixes.takePodPrefixes());
     if (changed.prefixes.length > 0) {
-      for (const [key, { addresses }] of this.pods) {
-        if (addresses.some((address) => changed.covers(address))) this.dirty.add(key);
+      for (const [key, { addresses }] of this.#pods) {
+        if (addresses.some((address) => changed.covers(address))) this.#dirty.add(key);
       }
     }
-    for (const key of this.dirty) this.identify(key, this.pods.get(key) as Pod);
-    this.dirty.clear();
+    for (const key of this.#dirty) this.#identify(key, this.#pods.get(key) as Pod);
+    this.#dirty.clear();
   }
 
-  private identify(key: string, pod: Pod): void {
-    const { identities, addresses } = this.tables;
-    const labels = this.labelsOf(pod);
+  #identify(key: string, pod: Pod): void {
+    const { identities, addresses } = this.#tables;
+    const labels = this.#labelsOf(pod);
     const before = pod.identity;
     const identity = identities.acquire(labels, 'cluster');
     if (before !== identity) {
-      this.countPorts(pod, 'remove');
+      this.#countPorts(pod, 'remove');
       pod.identity = identity;
-      this.countPorts(pod, 'add');
+      this.#countPorts(pod, 'add');
     }
     for (const address of pod.addresses) {
-      if (this.claims.get(address.text)?.at(-1) === key) addresses.setPod(address, identity);
+      if (this.#claims.get(address.text)?.at(-1) === key) addresses.setPod(address, identity);
     }
     if (before !== 0) identities.release(before);
-    if (pod.spec.endpointId !== 0) this.setEndpoint(pod, labels);
+    if (pod.spec.endpointId !== 0) this.#setEndpoint(pod, labels);
   }
 
-  private labelsOf({ spec, addresses }: Pod): LabelSet {
-    const { options } = this.tables.compiler;
-    const namespace = this.namespaces.get(spec.namespace);
-    const texts = podLabels(spec, namespace?.labels, { filter: this.filter, clusterName: options['cluster-name'] });
-    for (const address of addresses) texts.push(...this.tables.addresses.prefixes.podLabels(address));
+  #labelsOf({ spec, addresses }: Pod): LabelSet {
+    const { options } = this.#tables.compiler;
+    const namespace = this.#namespaces.get(spec.namespace);
+    const texts = podLabels(spec, namespace?.labels, { filter: this.#filter, clusterName: options['cluster-name'] });
+    for (const address of addresses) texts.push(...this.#tables.addresses.prefixes.podLabels(address));
     return new LabelSet(texts);
   }
 
-  private setEndpoint({ spec, identity }: Pod, labels: LabelSet): void {
-    this.tables.endpoints.set({
+  #setEndpoint({ spec, identity }: Pod, labels: LabelSet): void {
+    this.#tables.endpoints.set({
       id: spec.endpointId,
       identity,
       labels,
@@ -189,22 +183,22 @@ export class PodTable {
 
   /** Do its would-be drops pass, by its own word, its namespace's or everyone's? */
   isAudited(spec: PodSpec): boolean {
-    const { options } = this.tables.compiler;
-    return options['policy-audit-mode'] || spec.audit === true || this.namespaces.get(spec.namespace)?.audit === true;
+    const { options } = this.#tables.compiler;
+    return options['policy-audit-mode'] || spec.audit === true || this.#namespaces.get(spec.namespace)?.audit === true;
   }
 
   /** A pod as it stands after the last flush; undefined when there is none. */
   find(namespace: string, name: string): { spec: PodSpec; identity: number; labels: LabelSet } | undefined {
-    const pod = this.pods.get(`${namespace}/${name}`);
-    return pod === undefined ? undefined : this.describe(pod);
+    const pod = this.#pods.get(`${namespace}/${name}`);
+    return pod === undefined ? undefined : this.#describe(pod);
   }
 
   *[Symbol.iterator](): Iterator<{ spec: PodSpec; identity: number }> {
-    for (const { spec, identity } of this.pods.values()) yield { spec, identity };
+    for (const { spec, identity } of this.#pods.values()) yield { spec, identity };
   }
 
-  private describe({ spec, identity }: Pod): { spec: PodSpec; identity: number; labels: LabelSet } {
-    return { spec, identity, labels: this.tables.identities.labels(identity) ?? new LabelSet([]) };
+  #describe({ spec, identity }: Pod): { spec: PodSpec; identity: number; labels: LabelSet } {
+    return { spec, identity, labels: this.#tables.identities.labels(identity) ?? new LabelSet([]) };
   }
 }
 

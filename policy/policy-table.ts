@@ -25,115 +25,115 @@ interface Held {
 }
 
 export class PolicyTable implements SelectorUser {
-  private readonly policies = new Map<string, Held>();
-  private readonly subjects = new Map<CachedPeer, Set<NumberedRule>>();
-  private readonly cachedSubjects = new Map<number, CachedPeer>();
-  private readonly hostRules = new Set<NumberedRule>();
-  private readonly audited = new Set<number>();
-  private nextNumber = 1;
+  readonly #policies = new Map<string, Held>();
+  readonly #subjects = new Map<CachedPeer, Set<NumberedRule>>();
+  readonly #cachedSubjects = new Map<number, CachedPeer>();
+  readonly #hostRules = new Set<NumberedRule>();
+  readonly #audited = new Set<number>();
+  #nextNumber = 1;
 
-  private readonly compiler: Compiler;
-  private readonly services: ServiceTable;
-  private readonly events: PolicyEvents;
+  readonly #compiler: Compiler;
+  readonly #services: ServiceTable;
+  readonly #events: PolicyEvents;
 
   constructor(compiler: Compiler, services: ServiceTable, events: PolicyEvents) {
-    this.compiler = compiler;
-    this.services = services;
-    this.events = events;
+    this.#compiler = compiler;
+    this.#services = services;
+    this.#events = events;
   }
 
   get size(): number {
-    return this.policies.size;
+    return this.#policies.size;
   }
 
   *[Symbol.iterator](): Iterator<Policy> {
-    for (const { policy } of this.policies.values()) yield policy;
+    for (const { policy } of this.#policies.values()) yield policy;
   }
 
   /** Does nothing when the same policy is there already. */
   set(policy: Policy): void {
     const name = policyName(policy);
-    const resolved = { ...policy, rules: policy.rules.map((rule) => this.withServices(rule)) };
+    const resolved = { ...policy, rules: policy.rules.map((rule) => this.#withServices(rule)) };
     const text = textOf(resolved);
-    const before = this.policies.get(name);
+    const before = this.#policies.get(name);
     if (before?.text === text) return;
-    const rules = resolved.rules.map((rule) => this.add(rule, policy));
-    this.policies.set(name, { policy, rules, text });
+    const rules = resolved.rules.map((rule) => this.#add(rule, policy));
+    this.#policies.set(name, { policy, rules, text });
     // The old rules go after the new ones came, so that what both name stays known throughout.
-    for (const rule of before?.rules ?? []) this.drop(rule);
+    for (const rule of before?.rules ?? []) this.#drop(rule);
   }
 
   remove(ref: { kind: string; namespace: string; name: string }): boolean {
     const name = policyName(ref);
-    const held = this.policies.get(name);
+    const held = this.#policies.get(name);
     if (held === undefined) return false;
-    this.policies.delete(name);
-    for (const rule of held.rules) this.drop(rule);
+    this.#policies.delete(name);
+    for (const rule of held.rules) this.#drop(rule);
     return true;
   }
 
   /** Rules about services are made anew; those that come out the same stay. */
   servicesChanged(): void {
-    for (const { policy } of [...this.policies.values()]) if (mentionsServices(policy)) this.set(policy);
+    for (const { policy } of [...this.#policies.values()]) if (mentionsServices(policy)) this.set(policy);
   }
 
-  private add(rule: Rule, policy: Policy): NumberedRule {
-    const numbered: NumberedRule = { number: this.nextNumber++, order: policyName(policy), rule };
-    if (policy.audit) this.audited.add(numbered.number);
-    this.events.use(numbered);
+  #add(rule: Rule, policy: Policy): NumberedRule {
+    const numbered: NumberedRule = { number: this.#nextNumber++, order: policyName(policy), rule };
+    if (policy.audit) this.#audited.add(numbered.number);
+    this.#events.use(numbered);
     if (rule.selectsNodes) {
-      this.hostRules.add(numbered);
-      this.events.touchHost();
+      this.#hostRules.add(numbered);
+      this.#events.touchHost();
       return numbered;
     }
-    const cached = this.compiler.selectors.use(labelsPeer(rule.subject), this);
-    const rules = this.subjects.get(cached) ?? new Set();
-    this.subjects.set(cached, rules.add(numbered));
-    this.cachedSubjects.set(numbered.number, cached);
-    for (const identity of cached.identities) this.events.touch(identity);
+    const cached = this.#compiler.selectors.use(labelsPeer(rule.subject), this);
+    const rules = this.#subjects.get(cached) ?? new Set();
+    this.#subjects.set(cached, rules.add(numbered));
+    this.#cachedSubjects.set(numbered.number, cached);
+    for (const identity of cached.identities) this.#events.touch(identity);
     return numbered;
   }
 
-  private drop(numbered: NumberedRule): void {
-    this.events.unuse(numbered);
-    this.audited.delete(numbered.number);
-    if (this.hostRules.delete(numbered)) {
-      this.events.touchHost();
+  #drop(numbered: NumberedRule): void {
+    this.#events.unuse(numbered);
+    this.#audited.delete(numbered.number);
+    if (this.#hostRules.delete(numbered)) {
+      this.#events.touchHost();
       return;
     }
-    const cached = this.cachedSubjects.get(numbered.number);
+    const cached = this.#cachedSubjects.get(numbered.number);
     if (cached === undefined) return;
-    this.cachedSubjects.delete(numbered.number);
-    for (const identity of cached.identities) this.events.touch(identity);
-    const rules = this.subjects.get(cached);
-    if (rules?.delete(numbered) && rules.size === 0) this.subjects.delete(cached);
-    this.compiler.selectors.release(cached, this);
+    this.#cachedSubjects.delete(numbered.number);
+    for (const identity of cached.identities) this.#events.touch(identity);
+    const rules = this.#subjects.get(cached);
+    if (rules?.delete(numbered) && rules.size === 0) this.#subjects.delete(cached);
+    this.#compiler.selectors.release(cached, this);
   }
 
   /** A subject began or ceased to select an identity. */
   touch(identity: number): void {
-    this.events.touch(identity);
+    this.#events.touch(identity);
   }
 
   rulesFor(identity: number, labels: LabelSet, kind: 'pod' | 'init' | 'host'): NumberedRule[] {
     if (kind === 'host') {
-      const isEnforced = this.compiler.options['enable-host-firewall'];
-      return isEnforced ? [...this.hostRules].filter(({ rule }) => selects(rule.subject, labels)) : [];
+      const isEnforced = this.#compiler.options['enable-host-firewall'];
+      return isEnforced ? [...this.#hostRules].filter(({ rule }) => selects(rule.subject, labels)) : [];
     }
     const rules: NumberedRule[] = [];
-    for (const cached of this.compiler.selectors.holders(identity)) rules.push(...(this.subjects.get(cached) ?? []));
+    for (const cached of this.#compiler.selectors.holders(identity)) rules.push(...(this.#subjects.get(cached) ?? []));
     return rules;
   }
 
   isAudited(number: number): boolean {
-    return this.audited.has(number);
+    return this.#audited.has(number);
   }
 
-  private withServices(rule: Rule): Rule {
+  #withServices(rule: Rule): Rule {
     const resolve = (element: Element): Element => {
       if (!element.peers.some(({ service }) => service !== undefined)) return element;
       const peers = element.peers.flatMap((peer): Peer[] =>
-        peer.service === undefined ? [peer] : this.services.peersOf(peer.service),
+        peer.service === undefined ? [peer] : this.#services.peersOf(peer.service),
       );
       return { ...element, peers };
     };

@@ -2,23 +2,9 @@
 import { parsePrefix } from './rule/cidr.ts';
 import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './rule/labels.ts';
 import type { PolicyOptions } from './rule/options.ts';
+import type { EndpointSliceSpec, ServiceSpec } from './rule/spec.ts';
 import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './rule/peer.ts';
 import { equals, selectorFrom, selects } from './rule/selector.ts';
-
-export interface ServiceSpec {
-  readonly namespace: string;
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Empty = the backends are listed by hand, in endpoint slices. */
-  readonly selector: Readonly<Record<string, string>>;
-}
-
-export interface EndpointSliceSpec {
-  readonly namespace: string;
-  readonly name: string;
-  readonly service: string;
-  readonly addresses: readonly string[];
-}
 
 /** A service with its labels as selectors want them. */
 interface Held {
@@ -27,59 +13,59 @@ interface Held {
 }
 
 export class ServiceTable {
-  private readonly services = new Map<string, Held>();
+  readonly #services = new Map<string, Held>();
   /** By name alone: a few, one a namespace. */
-  private readonly byName = new Map<string, Map<string, Held>>();
-  private readonly slices = new Map<string, EndpointSliceSpec>();
+  readonly #byName = new Map<string, Map<string, Held>>();
+  readonly #slices = new Map<string, EndpointSliceSpec>();
   /** By the service they belong to. */
-  private readonly slicesOf = new Map<string, Map<string, EndpointSliceSpec>>();
+  readonly #slicesOf = new Map<string, Map<string, EndpointSliceSpec>>();
 
-  private readonly options: PolicyOptions;
+  readonly #options: PolicyOptions;
 
   constructor(options: PolicyOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   set(service: ServiceSpec): void {
     const key = keyOf(service);
     const labels = Object.entries(service.labels).map(([name, value]) => formatLabel('k8s', name, value));
     const held = { service, labels: new LabelSet(labels) };
-    this.services.set(key, held);
-    file(this.byName, service.name, key, held);
+    this.#services.set(key, held);
+    file(this.#byName, service.name, key, held);
   }
 
   remove(namespace: string, name: string): void {
     const key = keyOf({ namespace, name });
-    this.services.delete(key);
-    unfile(this.byName, name, key);
+    this.#services.delete(key);
+    unfile(this.#byName, name, key);
   }
 
   setSlice(slice: EndpointSliceSpec): void {
     this.removeSlice(slice.namespace, slice.name);
     const key = keyOf(slice);
-    this.slices.set(key, slice);
-    file(this.slicesOf, serviceOf(slice), key, slice);
+    this.#slices.set(key, slice);
+    file(this.#slicesOf, serviceOf(slice), key, slice);
   }
 
   /** @returns the service it belonged to */
   removeSlice(namespace: string, name: string): string | undefined {
     const key = keyOf({ namespace, name });
-    const slice = this.slices.get(key);
+    const slice = this.#slices.get(key);
     if (slice === undefined) return undefined;
-    this.slices.delete(key);
-    unfile(this.slicesOf, serviceOf(slice), key);
+    this.#slices.delete(key);
+    unfile(this.#slicesOf, serviceOf(slice), key);
     return slice.service;
   }
 
   /** Every peer that the services named by `wanted` stand for: pods by selector, or addresses for those without one. */
   peersOf(wanted: ServicePeer): Peer[] {
-    const candidates = wanted.name === undefined ? this.services : this.byName.get(wanted.name);
+    const candidates = wanted.name === undefined ? this.#services : this.#byName.get(wanted.name);
     return [...(candidates?.values() ?? [])]
       .filter((held) => isWanted(held, wanted))
-      .flatMap(({ service }) => this.peersOfService(service));
+      .flatMap(({ service }) => this.#peersOfService(service));
   }
 
-  private peersOfService(service: ServiceSpec): Peer[] {
+  #peersOfService(service: ServiceSpec): Peer[] {
     if (Object.keys(service.selector).length === 0) {
       return this.backends(service).map((address) =>
         cidrPeer(parsePrefix(address, 'host'), [], { nodes: false, pods: false }),
@@ -88,13 +74,13 @@ export class ServiceTable {
     const selector = [
       ...selectorFrom({ matchLabels: service.selector }, 'k8s'),
       equals({ source: 'k8s', key: POD_NAMESPACE }, service.namespace),
-      equals({ source: 'k8s', key: CLUSTER }, this.options['cluster-name']),
+      equals({ source: 'k8s', key: CLUSTER }, this.#options['cluster-name']),
     ];
     return [endpointsPeer(selector)];
   }
 
   backends({ namespace, name }: { namespace: string; name: string }): string[] {
-    const slices = this.slicesOf.get(keyOf({ namespace, name }))?.values() ?? [];
+    const slices = this.#slicesOf.get(keyOf({ namespace, name }))?.values() ?? [];
     return [...new Set([...slices].flatMap(({ addresses }) => addresses))];
   }
 }

@@ -46,20 +46,20 @@ const OPEN: Side = { reason: 0, enforced: false, parser: undefined, request: 'no
 const PARSERS = ['http', 'kafka', 'tls', 'dns'] as const;
 
 export class Oracle {
-  private readonly rules: readonly Rule[];
-  private readonly parties = new Map<string, Party>();
-  private readonly selected = new Map<Party, Rule[]>();
-  private readonly alike = new Map<Party, Document[]>();
-  private readonly world: World;
+  readonly #rules: readonly Rule[];
+  readonly #parties = new Map<string, Party>();
+  readonly #selected = new Map<Party, Rule[]>();
+  readonly #alike = new Map<Party, Document[]>();
+  readonly #world: World;
 
   constructor(world: World) {
-    this.world = world;
-    this.rules = rulesOf(world);
+    this.#world = world;
+    this.#rules = rulesOf(world);
   }
 
   whoIs(ip: string): Party {
-    let party = this.parties.get(ip);
-    if (party === undefined) this.parties.set(ip, (party = whoIs(this.world, ip)));
+    let party = this.#parties.get(ip);
+    if (party === undefined) this.#parties.set(ip, (party = whoIs(this.#world, ip)));
     return party;
   }
 
@@ -67,11 +67,11 @@ export class Oracle {
   judge(packet: Packet, direction: Direction, withTrial = false): Side {
     const subject = this.whoIs(direction === 'egress' ? packet.from : packet.to);
     const remote = this.whoIs(direction === 'egress' ? packet.to : packet.from);
-    const rules = this.rulesFor(subject)
+    const rules = this.#rulesFor(subject)
       .filter((rule) => withTrial || !rule.isAudited)
       .map((rule) => rule[direction])
       .filter((rule) => rule !== undefined);
-    return this.judgeSide({ packet, direction, subject, remote, rules });
+    return this.#judgeSide({ packet, direction, subject, remote, rules });
   }
 
   /** Whether what would be dropped of the pod at this address passes all the same. */
@@ -79,58 +79,58 @@ export class Oracle {
     const isMarked = (document: Document | undefined): boolean =>
       document?.metadata.annotations?.['sluice.io/audit'] === 'true';
     const { pod } = this.whoIs(ip);
-    const namespace = ofKind(this.world, 'Namespace').find((one) => one.metadata.name === pod?.metadata.namespace);
-    return this.world.options['policy-audit-mode'] || isMarked(pod) || isMarked(namespace);
+    const namespace = ofKind(this.#world, 'Namespace').find((one) => one.metadata.name === pod?.metadata.namespace);
+    return this.#world.options['policy-audit-mode'] || isMarked(pod) || isMarked(namespace);
   }
 
   /** Whether some policy on trial is about the pod (or host) at this address. */
   isOnTrial(ip: string): boolean {
     const subject = this.whoIs(ip);
-    if (subject.kind === 'host' && !this.world.options['enable-host-firewall']) return false;
-    return this.rulesFor(subject).some((rule) => rule.isAudited);
+    if (subject.kind === 'host' && !this.#world.options['enable-host-firewall']) return false;
+    return this.#rulesFor(subject).some((rule) => rule.isAudited);
   }
 
   /** The pods with the same identity. */
-  private podsLike(party: Party): Document[] {
-    const known = this.alike.get(party);
+  #podsLike(party: Party): Document[] {
+    const known = this.#alike.get(party);
     if (known !== undefined) return known;
     const textOf = (labels: Labels): string => JSON.stringify([...labels].sort());
     const wanted = textOf(party.labels);
-    const pods = ofKind(this.world, 'Pod').filter(
-      (pod) => pod.spec.hostNetwork !== true && textOf(podLabels(this.world, pod)) === wanted,
+    const pods = ofKind(this.#world, 'Pod').filter(
+      (pod) => pod.spec.hostNetwork !== true && textOf(podLabels(this.#world, pod)) === wanted,
     );
-    this.alike.set(party, pods);
+    this.#alike.set(party, pods);
     return pods;
   }
 
-  private rulesFor(subject: Party): Rule[] {
-    const known = this.selected.get(subject);
+  #rulesFor(subject: Party): Rule[] {
+    const known = this.#selected.get(subject);
     if (known !== undefined) return known;
     const labels = new Map(subject.labels);
-    if (subject.kind === 'host') for (const [key, value] of this.hostLabels()) labels.set(key, value);
-    const rules = this.rules.filter(
+    if (subject.kind === 'host') for (const [key, value] of this.#hostLabels()) labels.set(key, value);
+    const rules = this.#rules.filter(
       (rule) => rule.isForHosts === (subject.kind === 'host') && allHold(rule.subject, labels),
     );
-    this.selected.set(subject, rules);
+    this.#selected.set(subject, rules);
     return rules;
   }
 
   /** As a subject, the local host carries the labels of its node. */
-  private hostLabels(): [string, string][] {
-    const node = ofKind(this.world, 'Node').find(({ metadata }) => metadata.name === this.world.options['node-name']);
+  #hostLabels(): [string, string][] {
+    const node = ofKind(this.#world, 'Node').find(({ metadata }) => metadata.name === this.#world.options['node-name']);
     return Object.entries<string>(node?.metadata.labels ?? {}).map(([key, value]) => [`k8s:${key}`, value]);
   }
 
-  private judgeSide(question: Question): Side {
+  #judgeSide(question: Question): Side {
     const { packet, direction, subject, remote, rules } = question;
-    const { options } = this.world;
+    const { options } = this.#world;
     if (options['enable-policy'] === 'never') return OPEN;
     if (subject.kind === 'host' && !options['enable-host-firewall']) return OPEN;
     const isAlways = options['enable-policy'] === 'always' || subject.kind === 'init';
     if (rules.length === 0 && !isAlways) return OPEN;
 
     const isClosed = isAlways || rules.some((rule) => rule.isDefaultDeny);
-    const names = this.portNames(direction, subject, remote);
+    const names = this.#portNames(direction, subject, remote);
     const grants = matching(rules, remote, (grant) => covers(grant.range, packet, names));
     if (grants.some((grant) => grant.isDeny)) return { ...OPEN, enforced: true, reason: 181 };
     const isLocalhost =
@@ -149,11 +149,11 @@ export class Oracle {
   }
 
   /** Inwards a port name is the pod's own, outwards that of any pod with the remote's identity. */
-  private portNames(direction: Direction, subject: Party, remote: Party): PortNames {
+  #portNames(direction: Direction, subject: Party, remote: Party): PortNames {
     const owner = direction === 'ingress' ? subject : remote;
     if (owner.kind !== 'pod') return () => [];
     return (name, protocol) =>
-      (direction === 'ingress' ? [owner.pod!] : this.podsLike(owner))
+      (direction === 'ingress' ? [owner.pod!] : this.#podsLike(owner))
         .flatMap((pod) => pod.spec?.containers ?? [])
         .flatMap((container: Document) => container.ports ?? [])
         .filter((port: Document) => port.name === name && PROTOCOLS[port.protocol ?? 'TCP'] === protocol)

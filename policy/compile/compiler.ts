@@ -2,6 +2,7 @@
 import { CookieJar } from './cookies.ts';
 import { EndpointPolicy, type Subject } from './endpoint-policy.ts';
 import type { PolicyOptions } from '../rule/options.ts';
+import type { PolicyParts } from './parts.ts';
 import { PortNames } from './port-names.ts';
 import type { Rule } from '../rule/rule.ts';
 import { RuleSetTable } from './rule-set-table.ts';
@@ -15,14 +16,14 @@ export interface NumberedRule {
   readonly rule: Rule;
 }
 
-export class Compiler {
+export class Compiler implements PolicyParts<EndpointPolicy> {
   readonly selectors = new SelectorCache();
   readonly cookies = new CookieJar();
   readonly ruleSets = new RuleSetTable();
   readonly portNames = new PortNames();
-  private readonly policies = new Map<string, EndpointPolicy>();
-  private readonly changed = new Set<EndpointPolicy>();
-  private readonly nameWatchers = new Map<string, Set<EndpointPolicy>>();
+  readonly #policies = new Map<string, EndpointPolicy>();
+  readonly #changed = new Set<EndpointPolicy>();
+  readonly #nameWatchers = new Map<string, Set<EndpointPolicy>>();
 
   readonly options: PolicyOptions;
 
@@ -35,11 +36,11 @@ export class Compiler {
     const sorted = [...rules].sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : a.number - b.number));
     const ports = usedPorts(sorted, subject);
     const key = `${subject.kind} ${sorted.map(({ number }) => number).join(',')} ${[...ports].sort().join(' ')}`;
-    let policy = this.policies.get(key);
+    let policy = this.#policies.get(key);
     if (policy === undefined) {
       const inOrder = sorted.map(({ rule }) => rule);
       policy = new EndpointPolicy(key, inOrder, { kind: subject.kind, ports }, this);
-      this.policies.set(key, policy);
+      this.#policies.set(key, policy);
     }
     policy.holders++;
     return policy;
@@ -47,40 +48,41 @@ export class Compiler {
 
   release(policy: EndpointPolicy): void {
     if (--policy.holders > 0) return;
-    this.policies.delete(policy.key);
-    this.changed.delete(policy);
+    this.#policies.delete(policy.key);
+    this.#changed.delete(policy);
     policy.dispose();
   }
 
   get size(): number {
-    return this.policies.size;
+    return this.#policies.size;
   }
 
   markChanged(policy: EndpointPolicy): void {
-    this.changed.add(policy);
+    this.#changed.add(policy);
   }
 
   /** Brings every marked policy up to date. @returns those whose entries changed */
   refresh(): Set<EndpointPolicy> {
     const refreshed = new Set<EndpointPolicy>();
-    for (const policy of this.changed) if (policy.refresh()) refreshed.add(policy);
-    this.changed.clear();
+    for (const policy of this.#changed) if (policy.refresh()) refreshed.add(policy);
+    this.#changed.clear();
     return refreshed;
   }
 
   watchName(name: string, policy: EndpointPolicy): void {
-    const watchers = this.nameWatchers.get(name) ?? new Set();
-    this.nameWatchers.set(name, watchers.add(policy));
+    const watchers = this.#nameWatchers.get(name) ?? new Set();
+    this.#nameWatchers.set(name, watchers.add(policy));
   }
 
   forgetName(name: string, policy: EndpointPolicy): void {
-    const watchers = this.nameWatchers.get(name);
-    if (watchers?.delete(policy) && watchers.size === 0) this.nameWatchers.delete(name);
+    const watchers = this.#nameWatchers.get(name);
+    if (watchers?.delete(policy) && watchers.size === 0) this.#nameWatchers.delete(name);
   }
 
   /** An identity's pods give a port name other numbers than before. */
   renamed(identity: number, names: readonly string[]): void {
-    for (const name of names) for (const policy of this.nameWatchers.get(name) ?? []) policy.touchNames(identity, name);
+    for (const name of names)
+      for (const policy of this.#nameWatchers.get(name) ?? []) policy.touchNames(identity, name);
   }
 }
 

@@ -23,80 +23,80 @@ interface Held {
 const REMEMBERED = 4096; // cookies without a holder
 
 export class CookieJar {
-  private readonly byKey = new Map<string, Held>();
-  private readonly byCookie = new Map<number, Held>();
+  readonly #byKey = new Map<string, Held>();
+  readonly #byCookie = new Map<number, Held>();
   /** Without holders, oldest first. */
-  private readonly idle = new Set<Held>();
-  private readonly byText = new Map<string, Numbered>();
+  readonly #idle = new Set<Held>();
+  readonly #byText = new Map<string, Numbered>();
   /** Of an origin seen before: its number then, which is its number still while somebody uses it. */
-  private readonly seen = new WeakMap<Origin, Numbered>();
-  private nextNumber = 1;
-  private next = 1;
-  private added: Map<number, readonly Origin[]> = new Map();
-  private removed: number[] = [];
+  readonly #seen = new WeakMap<Origin, Numbered>();
+  #nextNumber = 1;
+  #next = 1;
+  #added: Map<number, readonly Origin[]> = new Map();
+  #removed: number[] = [];
 
   /** The cookie of these origins; 0 for none. Every `acquire` needs a `release`. */
   acquire(origins: readonly Origin[]): number {
     if (origins.length === 0) return 0;
-    const numbered = origins.map((origin) => this.number(origin));
+    const numbered = origins.map((origin) => this.#number(origin));
     const key = String(numbered.length === 1 ? numbered[0].number : numbered.map(({ number }) => number).sort(rising));
-    let held = this.byKey.get(key);
+    let held = this.#byKey.get(key);
     if (held === undefined) {
-      held = { cookie: this.freeNumber(), key, origins, numbered, holders: 0 };
+      held = { cookie: this.#freeNumber(), key, origins, numbered, holders: 0 };
       for (const one of numbered) one.uses++;
-      this.byKey.set(key, held);
-      this.byCookie.set(held.cookie, held);
-      this.added.set(held.cookie, origins);
+      this.#byKey.set(key, held);
+      this.#byCookie.set(held.cookie, held);
+      this.#added.set(held.cookie, origins);
     }
     held.holders++;
-    this.idle.delete(held);
+    this.#idle.delete(held);
     return held.cookie;
   }
 
   release(cookie: number): void {
-    const held = this.byCookie.get(cookie);
+    const held = this.#byCookie.get(cookie);
     if (held === undefined || --held.holders > 0) return;
-    this.idle.add(held);
-    if (this.idle.size <= REMEMBERED) return;
-    const [oldest] = this.idle;
-    this.idle.delete(oldest);
-    this.byKey.delete(oldest.key);
-    this.byCookie.delete(oldest.cookie);
-    for (const one of oldest.numbered) if (--one.uses === 0) this.byText.delete(one.text);
-    if (!this.added.delete(oldest.cookie)) this.removed.push(oldest.cookie);
+    this.#idle.add(held);
+    if (this.#idle.size <= REMEMBERED) return;
+    const [oldest] = this.#idle;
+    this.#idle.delete(oldest);
+    this.#byKey.delete(oldest.key);
+    this.#byCookie.delete(oldest.cookie);
+    for (const one of oldest.numbered) if (--one.uses === 0) this.#byText.delete(one.text);
+    if (!this.#added.delete(oldest.cookie)) this.#removed.push(oldest.cookie);
   }
 
   /** The rules behind a cookie; empty when it is unknown or long forgotten. */
   origins(cookie: number): readonly Origin[] {
-    return this.byCookie.get(cookie)?.origins ?? [];
+    return this.#byCookie.get(cookie)?.origins ?? [];
   }
 
   /** How many cookies somebody holds. */
   get size(): number {
-    return this.byCookie.size - this.idle.size;
+    return this.#byCookie.size - this.#idle.size;
   }
 
   /** What changed since the last call. */
   takeChanges(): { added: Map<number, readonly Origin[]>; removed: number[] } {
-    const changes = { added: this.added, removed: this.removed };
-    this.added = new Map();
-    this.removed = [];
+    const changes = { added: this.#added, removed: this.#removed };
+    this.#added = new Map();
+    this.#removed = [];
     return changes;
   }
 
-  private number(origin: Origin): Numbered {
-    const seen = this.seen.get(origin);
+  #number(origin: Origin): Numbered {
+    const seen = this.#seen.get(origin);
     if (seen !== undefined && seen.uses > 0) return seen;
     const text = originKey(origin);
-    const known = this.byText.get(text) ?? { number: this.nextNumber++, text, uses: 0 };
-    this.byText.set(text, known);
-    this.seen.set(origin, known);
+    const known = this.#byText.get(text) ?? { number: this.#nextNumber++, text, uses: 0 };
+    this.#byText.set(text, known);
+    this.#seen.set(origin, known);
     return known;
   }
 
-  private freeNumber(): number {
-    while (this.byCookie.has(this.next)) this.next = this.next === 0xffffffff ? 1 : this.next + 1;
-    return this.next++;
+  #freeNumber(): number {
+    while (this.#byCookie.has(this.#next)) this.#next = this.#next === 0xffffffff ? 1 : this.#next + 1;
+    return this.#next++;
   }
 }
 

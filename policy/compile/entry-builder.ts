@@ -45,27 +45,27 @@ interface Share {
 }
 
 export class EntryBuilder {
-  private readonly contributions: readonly Contribution[];
+  readonly #contributions: readonly Contribution[];
   /** Port names that egress contributions mention. */
-  private readonly names: ReadonlySet<string>;
-  private readonly portNames: PortNames;
-  private readonly cookie: (origins: readonly Origin[]) => number;
+  readonly #names: ReadonlySet<string>;
+  readonly #portNames: PortNames;
+  readonly #cookie: (origins: readonly Origin[]) => number;
   /** Peers by their place in signatures, and back. */
-  private readonly peers: readonly CachedPeer[];
-  private readonly places: ReadonlyMap<CachedPeer, number>;
+  readonly #peers: readonly CachedPeer[];
+  readonly #places: ReadonlyMap<CachedPeer, number>;
   /** By the peer's place. */
-  private readonly shares: readonly Share[];
-  private readonly everyones: Share = { fixed: [], named: new Map() };
+  readonly #shares: readonly Share[];
+  readonly #everyones: Share = { fixed: [], named: new Map() };
   /** Places of peers that an aggregate stands for. */
-  private readonly broad: readonly number[];
-  private readonly templates = new Map<string, readonly Template[]>();
+  readonly #broad: readonly number[];
+  readonly #templates = new Map<string, readonly Template[]>();
   /** Most drafts are as one rule made them, and share its list of origins. */
-  private readonly cookies = new Map<readonly Origin[], number>();
-  private readonly wildcard: Cover;
+  readonly #cookies = new Map<readonly Origin[], number>();
+  readonly #wildcard: Cover;
   /** Of the wildcard, what says something of authentication. */
-  private readonly asking: Askers;
+  readonly #asking: Askers;
   /** What each aggregate identity has, by draft key: an identity need not have the same again. */
-  private readonly aggregates = new Map<number, ReadonlyMap<number, Template>>();
+  readonly #aggregates = new Map<number, ReadonlyMap<number, Template>>();
 
   /** @param cookie gives the number of a set of origins */
   constructor(
@@ -74,36 +74,36 @@ export class EntryBuilder {
     portNames: PortNames,
     cookie: (origins: readonly Origin[]) => number,
   ) {
-    this.contributions = contributions;
-    this.names = names;
-    this.portNames = portNames;
-    this.cookie = cookie;
-    this.peers = [...new Set(contributions.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
-    this.places = new Map(this.peers.map((cached, place) => [cached, place]));
-    this.shares = this.peers.map(() => ({ fixed: [], named: new Map() }));
-    contributions.forEach((contribution, place) => file(this.shareOf(contribution.cached), contribution, place));
-    this.broad = [...this.peers.keys()].filter((place) => this.peers[place].peer.aggregates.length > 0);
-    const wildcard = this.draftsOf([], true);
-    this.wildcard = coverOf(wildcard);
-    this.asking = askersAmong(wildcard);
+    this.#contributions = contributions;
+    this.#names = names;
+    this.#portNames = portNames;
+    this.#cookie = cookie;
+    this.#peers = [...new Set(contributions.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
+    this.#places = new Map(this.#peers.map((cached, place) => [cached, place]));
+    this.#shares = this.#peers.map(() => ({ fixed: [], named: new Map() }));
+    contributions.forEach((contribution, place) => file(this.#shareOf(contribution.cached), contribution, place));
+    this.#broad = [...this.#peers.keys()].filter((place) => this.#peers[place].peer.aggregates.length > 0);
+    const wildcard = this.#draftsOf([], true);
+    this.#wildcard = coverOf(wildcard);
+    this.#asking = askersAmong(wildcard);
     for (const id of WILDCARD_IDENTITIES) {
-      const held = this.broad.filter((place) => this.peers[place].peer.aggregates.includes(id));
-      const drafts = this.draftsOf(held, true);
+      const held = this.#broad.filter((place) => this.#peers[place].peer.aggregates.includes(id));
+      const drafts = this.#draftsOf(held, true);
       // An aggregate holds the wildcard's drafts itself, so it is judged by its own alone.
-      this.aggregates.set(id, new Map(this.finish(uncovered(drafts)).map((one) => [draftKey(one.draft), one])));
+      this.#aggregates.set(id, new Map(this.#finish(uncovered(drafts)).map((one) => [draftKey(one.draft), one])));
     }
   }
 
-  private shareOf(cached: CachedPeer | undefined): Share {
-    return cached === undefined ? this.everyones : this.shares[this.places.get(cached) as number];
+  #shareOf(cached: CachedPeer | undefined): Share {
+    return cached === undefined ? this.#everyones : this.#shares[this.#places.get(cached) as number];
   }
 
   /** The entries of every identity that has any of its own. */
   all(): Map<number, readonly PolicyEntry[]> {
     const entries = new Map<number, readonly PolicyEntry[]>();
     for (const id of WILDCARD_IDENTITIES)
-      entries.set(id, this.copies(id, [...(this.aggregates.get(id)?.values() ?? [])]));
-    for (const [identity, signature] of this.signatures()) entries.set(identity, this.entriesOf(identity, signature));
+      entries.set(id, this.#copies(id, [...(this.#aggregates.get(id)?.values() ?? [])]));
+    for (const [identity, signature] of this.#signatures()) entries.set(identity, this.#entriesOf(identity, signature));
     for (const [identity, own] of entries) if (own.length === 0) entries.delete(identity);
     return entries;
   }
@@ -112,17 +112,17 @@ export class EntryBuilder {
   one(identity: number, holders: Iterable<CachedPeer>): PolicyEntry[] {
     const signature: number[] = [];
     for (const cached of holders) {
-      const place = this.places.get(cached);
+      const place = this.#places.get(cached);
       if (place !== undefined) signature.push(place);
     }
-    return this.entriesOf(
+    return this.#entriesOf(
       identity,
       signature.sort((a, b) => a - b),
     );
   }
 
   /** Which peers hold each identity, for those that one of them holds apart from its aggregate, or that name a port. */
-  private signatures(): Map<number, number[]> {
+  #signatures(): Map<number, number[]> {
     const signatures = new Map<number, number[]>();
     const signatureOf = (identity: number): number[] => {
       const known = signatures.get(identity);
@@ -131,37 +131,39 @@ export class EntryBuilder {
       signatures.set(identity, signature);
       return signature;
     };
-    this.peers.forEach(({ apart }, place) => {
+    this.#peers.forEach(({ apart }, place) => {
       for (const identity of apart) signatureOf(identity).push(place);
     });
-    for (const name of this.names) for (const identity of this.portNames.identitiesNaming(name)) signatureOf(identity);
+    for (const name of this.#names)
+      for (const identity of this.#portNames.identitiesNaming(name)) signatureOf(identity);
     for (const [identity, signature] of signatures) {
       const aggregate = aggregateOf(identity, OWN_CLUSTER);
-      for (const place of this.broad) if (this.peers[place].peer.aggregates.includes(aggregate)) signature.push(place);
+      for (const place of this.#broad)
+        if (this.#peers[place].peer.aggregates.includes(aggregate)) signature.push(place);
       signature.sort((a, b) => a - b);
     }
     return signatures;
   }
 
-  private entriesOf(identity: number, signature: readonly number[]): PolicyEntry[] {
+  #entriesOf(identity: number, signature: readonly number[]): PolicyEntry[] {
     const aggregate = aggregateOf(identity, OWN_CLUSTER);
-    const names = this.names.size === 0 ? '' : this.portNames.signature(identity, this.names);
-    const isOrdinary = signature.every((place) => this.peers[place].peer.aggregates.includes(aggregate));
+    const names = this.#names.size === 0 ? '' : this.#portNames.signature(identity, this.#names);
+    const isOrdinary = signature.every((place) => this.#peers[place].peer.aggregates.includes(aggregate));
     if (names === '' && isOrdinary) return [];
     const key = `${aggregate} ${signature.join(',')}${names}`;
-    let templates = this.templates.get(key);
+    let templates = this.#templates.get(key);
     if (templates === undefined) {
-      templates = this.templatesFor(identity, signature);
-      this.templates.set(key, templates);
+      templates = this.#templatesFor(identity, signature);
+      this.#templates.set(key, templates);
     }
-    return this.copies(identity, templates);
+    return this.#copies(identity, templates);
   }
 
-  private templatesFor(identity: number, signature: readonly number[]): Template[] {
-    const aggregate = this.aggregates.get(aggregateOf(identity, OWN_CLUSTER));
+  #templatesFor(identity: number, signature: readonly number[]): Template[] {
+    const aggregate = this.#aggregates.get(aggregateOf(identity, OWN_CLUSTER));
     const general = (key: number): Draft | undefined => aggregate?.get(key)?.draft;
-    const drafts = uncovered(this.draftsOf(signature, false, identity), this.wildcard);
-    return this.finish(drafts.map((draft) => withGeneralAuth(draft, general))).filter(
+    const drafts = uncovered(this.#draftsOf(signature, false, identity), this.#wildcard);
+    return this.#finish(drafts.map((draft) => withGeneralAuth(draft, general))).filter(
       // What the aggregate says in the same words is found there.
       ({ draft, cookie }) => {
         const same = aggregate?.get(draftKey(draft));
@@ -170,17 +172,17 @@ export class EntryBuilder {
     );
   }
 
-  private finish(drafts: readonly Draft[]): Template[] {
-    return drafts.map((draft) => ({ draft, cookie: this.cookieOf(draft.origins) }));
+  #finish(drafts: readonly Draft[]): Template[] {
+    return drafts.map((draft) => ({ draft, cookie: this.#cookieOf(draft.origins) }));
   }
 
-  private cookieOf(origins: readonly Origin[]): number {
-    const cookie = this.cookies.get(origins) ?? this.cookie(origins);
-    this.cookies.set(origins, cookie);
+  #cookieOf(origins: readonly Origin[]): number {
+    const cookie = this.#cookies.get(origins) ?? this.#cookie(origins);
+    this.#cookies.set(origins, cookie);
     return cookie;
   }
 
-  private copies(identity: number, templates: readonly Template[]): PolicyEntry[] {
+  #copies(identity: number, templates: readonly Template[]): PolicyEntry[] {
     return templates.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
   }
 
@@ -189,15 +191,15 @@ export class EntryBuilder {
    * @param withWildcard include what is said about everyone
    * @param identity whose port names are looked up; an aggregate has none
    */
-  private draftsOf(signature: readonly number[], withWildcard: boolean, identity?: number): Drafts {
+  #draftsOf(signature: readonly number[], withWildcard: boolean, identity?: number): Drafts {
     const gatherer = new DraftGatherer();
-    for (const place of this.contributionsOf(signature, withWildcard, identity)) {
-      const { cached, drafts: fixed, named } = this.contributions[place];
+    for (const place of this.#contributionsOf(signature, withWildcard, identity)) {
+      const { cached, drafts: fixed, named } = this.#contributions[place];
       for (const draft of fixed) gatherer.add(draft);
       if (named === undefined || identity === undefined) continue;
-      for (const draft of this.namedDrafts(named, identity)) {
+      for (const draft of this.#namedDrafts(named, identity)) {
         // What is asked of everyone is asked of a port name for everyone, though each identity has it for itself.
-        gatherer.add(cached === undefined ? withInherited(draft, this.asking) : draft);
+        gatherer.add(cached === undefined ? withInherited(draft, this.#asking) : draft);
       }
     }
     const drafts = gatherer.drafts();
@@ -206,13 +208,13 @@ export class EntryBuilder {
   }
 
   /** Which contributions `draftsOf` goes by, in their order. */
-  private contributionsOf(signature: readonly number[], withWildcard: boolean, identity?: number): number[] {
-    const shares = signature.map((place) => this.shares[place]);
-    const found = withWildcard ? [...this.everyones.fixed] : [];
+  #contributionsOf(signature: readonly number[], withWildcard: boolean, identity?: number): number[] {
+    const shares = signature.map((place) => this.#shares[place]);
+    const found = withWildcard ? [...this.#everyones.fixed] : [];
     for (const { fixed } of shares) for (const place of fixed) found.push(place);
-    if (identity !== undefined && this.names.size > 0) {
-      for (const key of this.portNames.keysOf(identity)) {
-        for (const { named } of [this.everyones, ...shares])
+    if (identity !== undefined && this.#names.size > 0) {
+      for (const key of this.#portNames.keysOf(identity)) {
+        for (const { named } of [this.#everyones, ...shares])
           for (const place of named.get(key) ?? []) found.push(place);
       }
     }
@@ -220,8 +222,8 @@ export class EntryBuilder {
   }
 
   /** For each number that the identity gives the name. */
-  private namedDrafts({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
-    const numbers = this.portNames.portsOf(identity, protocol, name);
+  #namedDrafts({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
+    const numbers = this.#portNames.portsOf(identity, protocol, name);
     const wanted = port === undefined ? numbers : numbers.filter((number) => number === port);
     return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16, naturalPrefix: 16 }));
   }

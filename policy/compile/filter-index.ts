@@ -9,15 +9,15 @@ import { portBlocks } from '../rule/port-range.ts';
 import type { PortNames } from './port-names.ts';
 
 export class FilterIndex {
-  private readonly filters: readonly Filter[];
+  readonly #filters: readonly Filter[];
   /** Places in `filters`, by block. */
-  private readonly blocks = new Map<string, number[]>();
+  readonly #blocks = new Map<string, number[]>();
   /** Ports where something begins, or something ended just before, rising; by protocol. */
-  private readonly borders = new Map<number, readonly number[]>();
+  readonly #borders = new Map<number, readonly number[]>();
 
   /** @param portNames what names mean now */
   constructor(filters: readonly Filter[], portNames: PortNames) {
-    this.filters = filters;
+    this.#filters = filters;
     const borders = new Map<number, Set<number>>();
     filters.forEach((filter, place) => {
       if (filter.isIcmp) return;
@@ -26,35 +26,35 @@ export class FilterIndex {
       for (const [first, last] of rangesOf(filter, portNames)) {
         known.add(first).add(last + 1);
         for (const { port, prefix } of portBlocks(first, last))
-          this.file(blockKey(filter.protocol, port, prefix), place);
+          this.#file(blockKey(filter.protocol, port, prefix), place);
       }
     });
     for (const [protocol, known] of borders)
-      this.borders.set(
+      this.#borders.set(
         protocol,
         [...known].sort((a, b) => a - b),
       );
   }
 
-  private file(key: string, place: number): void {
-    const places = this.blocks.get(key);
-    if (places === undefined) this.blocks.set(key, [place]);
+  #file(key: string, place: number): void {
+    const places = this.#blocks.get(key);
+    if (places === undefined) this.#blocks.set(key, [place]);
     else if (places.at(-1) !== place) places.push(place);
   }
 
   /** Filters that say something about the port, in their order; a name counts that means the port to anyone. */
   covering(protocol: number, port: number): Filter[] {
-    const places = [...(this.blocks.get(blockKey(0, 0, 0)) ?? [])];
+    const places = [...(this.#blocks.get(blockKey(0, 0, 0)) ?? [])];
     for (let prefix = 0; prefix <= 16; prefix++) {
       const size = 2 ** (16 - prefix);
-      for (const place of this.blocks.get(blockKey(protocol, port - (port % size), prefix)) ?? []) places.push(place);
+      for (const place of this.#blocks.get(blockKey(protocol, port - (port % size), prefix)) ?? []) places.push(place);
     }
-    return places.sort((a, b) => a - b).map((place) => this.filters[place]);
+    return places.sort((a, b) => a - b).map((place) => this.#filters[place]);
   }
 
   /** Borders within the range: above `first`, at most `last`. */
   bordersIn(protocol: number, first: number, last: number): number[] {
-    const borders = this.borders.get(protocol) ?? [];
+    const borders = this.#borders.get(protocol) ?? [];
     const found: number[] = [];
     for (let i = firstAbove(borders, first); i < borders.length && borders[i] <= last; i++) found.push(borders[i]);
     return found;

@@ -50,24 +50,24 @@ interface Gathered {
 
 /** Collects drafts by key. Joining one more costs the same however many were joined before. */
 export class DraftGatherer {
-  private readonly byKey = new Map<number, Gathered>();
+  readonly #byKey = new Map<number, Gathered>();
 
   add(draft: Draft): void {
     const key = draftKey(draft);
-    const held = this.byKey.get(key);
-    if (held === undefined) this.byKey.set(key, { draft, origins: undefined });
+    const held = this.#byKey.get(key);
+    if (held === undefined) this.#byKey.set(key, { draft, origins: undefined });
     else if (held.draft.precedence === draft.precedence) join(held, draft);
     else if (draft.precedence < held.draft.precedence) overrule(held, draft);
     else {
       const strong: Gathered = { draft, origins: undefined };
       overrule(strong, held.draft, held.origins);
-      this.byKey.set(key, strong);
+      this.#byKey.set(key, strong);
     }
   }
 
   drafts(): Drafts {
     const drafts: Drafts = new Map();
-    for (const [key, { draft, origins }] of this.byKey) {
+    for (const [key, { draft, origins }] of this.#byKey) {
       drafts.set(key, origins === undefined ? draft : { ...draft, origins: [...origins] });
     }
     return drafts;

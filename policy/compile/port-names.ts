@@ -1,30 +1,24 @@
 /** Which identities have which port names, and for which numbers: what egress rules with named ports go by. */
-
-export interface NamedPort {
-  readonly name: string;
-  /** IP protocol number. */
-  readonly protocol: number;
-  readonly port: number;
-}
+import type { NamedPort } from '../rule/spec.ts';
 
 export class PortNames {
   /** identity -> `protocol/name` -> port -> how many pods say so. */
-  private readonly byIdentity = new Map<number, Map<string, Map<number, number>>>();
-  private readonly byName = new Map<string, Set<number>>();
+  readonly #byIdentity = new Map<number, Map<string, Map<number, number>>>();
+  readonly #byName = new Map<string, Set<number>>();
 
   /** @returns names whose numbers changed for the identity */
   add(identity: number, ports: readonly NamedPort[]): string[] {
-    return ports.filter((port) => this.count(identity, port, 1)).map(({ name }) => name);
+    return ports.filter((port) => this.#count(identity, port, 1)).map(({ name }) => name);
   }
 
   /** @returns names whose numbers changed for the identity */
   remove(identity: number, ports: readonly NamedPort[]): string[] {
-    return ports.filter((port) => this.count(identity, port, -1)).map(({ name }) => name);
+    return ports.filter((port) => this.#count(identity, port, -1)).map(({ name }) => name);
   }
 
-  private count(identity: number, { name, protocol, port }: NamedPort, by: 1 | -1): boolean {
-    const names = this.byIdentity.get(identity) ?? new Map<string, Map<number, number>>();
-    this.byIdentity.set(identity, names);
+  #count(identity: number, { name, protocol, port }: NamedPort, by: 1 | -1): boolean {
+    const names = this.#byIdentity.get(identity) ?? new Map<string, Map<number, number>>();
+    this.#byIdentity.set(identity, names);
     const key = `${protocol}/${name}`;
     const numbers = names.get(key) ?? new Map<number, number>();
     names.set(key, numbers);
@@ -32,26 +26,26 @@ export class PortNames {
     if (before + by > 0) numbers.set(port, before + by);
     else numbers.delete(port);
     if (numbers.size === 0) names.delete(key);
-    if (names.size === 0) this.byIdentity.delete(identity);
-    this.fileName(identity, name);
+    if (names.size === 0) this.#byIdentity.delete(identity);
+    this.#fileName(identity, name);
     return (before === 0) !== (before + by === 0);
   }
 
-  private fileName(identity: number, name: string): void {
-    const keys = this.byIdentity.get(identity)?.keys() ?? [];
+  #fileName(identity: number, name: string): void {
+    const keys = this.#byIdentity.get(identity)?.keys() ?? [];
     const hasName = [...keys].some((key) => key.slice(key.indexOf('/') + 1) === name);
-    const identities = this.byName.get(name) ?? new Set<number>();
-    if (hasName) this.byName.set(name, identities.add(identity));
-    else if (identities.delete(identity) && identities.size === 0) this.byName.delete(name);
+    const identities = this.#byName.get(name) ?? new Set<number>();
+    if (hasName) this.#byName.set(name, identities.add(identity));
+    else if (identities.delete(identity) && identities.size === 0) this.#byName.delete(name);
   }
 
   portsOf(identity: number, protocol: number, name: string): number[] {
-    return [...(this.byIdentity.get(identity)?.get(`${protocol}/${name}`)?.keys() ?? [])];
+    return [...(this.#byIdentity.get(identity)?.get(`${protocol}/${name}`)?.keys() ?? [])];
   }
 
   /** `protocol/name` and `protocol/name/number` of whatever the identity names. */
   *keysOf(identity: number): Iterable<string> {
-    for (const [key, numbers] of this.byIdentity.get(identity) ?? []) {
+    for (const [key, numbers] of this.#byIdentity.get(identity) ?? []) {
       yield key;
       for (const number of numbers.keys()) yield `${key}/${number}`;
     }
@@ -67,13 +61,13 @@ export class PortNames {
   }
 
   identitiesNaming(name: string): ReadonlySet<number> {
-    return this.byName.get(name) ?? new Set();
+    return this.#byName.get(name) ?? new Set();
   }
 
   /** Equal for identities that give these names the same numbers; '' when they have none of them. */
   signature(identity: number, names: ReadonlySet<string>): string {
     const parts: string[] = [];
-    for (const [key, numbers] of this.byIdentity.get(identity) ?? []) {
+    for (const [key, numbers] of this.#byIdentity.get(identity) ?? []) {
       if (names.has(key.slice(key.indexOf('/') + 1))) parts.push(`${key}=${[...numbers.keys()].sort().join('+')}`);
     }
     return parts.length === 0 ? '' : `|${parts.sort().join('|')}`;

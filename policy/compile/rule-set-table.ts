@@ -13,15 +13,15 @@ interface Held {
 const LAST_ID = 65535;
 
 export class RuleSetTable {
-  private readonly byId = new Map<number, Held>();
-  private readonly ids = new Map<string, number>();
-  private next = 1;
-  private put = new Map<number, L7RuleSet>();
-  private removed = new Set<number>();
-  private readonly published = new Set<number>();
+  readonly #byId = new Map<number, Held>();
+  readonly #ids = new Map<string, number>();
+  #next = 1;
+  #put = new Map<number, L7RuleSet>();
+  #removed = new Set<number>();
+  readonly #published = new Set<number>();
 
   get size(): number {
-    return this.byId.size;
+    return this.#byId.size;
   }
 
   /**
@@ -30,47 +30,47 @@ export class RuleSetTable {
    */
   acquire(ruleSet: L7RuleSet): number {
     const key = JSON.stringify(ruleSet);
-    const known = this.ids.get(key);
+    const known = this.#ids.get(key);
     if (known !== undefined) {
-      (this.byId.get(known) as Held).holders++;
+      (this.#byId.get(known) as Held).holders++;
       return known;
     }
-    const id = this.freeId();
-    this.byId.set(id, { key, ruleSet, holders: 1 });
-    this.ids.set(key, id);
-    this.put.set(id, ruleSet);
-    this.removed.delete(id);
+    const id = this.#freeId();
+    this.#byId.set(id, { key, ruleSet, holders: 1 });
+    this.#ids.set(key, id);
+    this.#put.set(id, ruleSet);
+    this.#removed.delete(id);
     return id;
   }
 
   release(id: number): void {
-    const held = this.byId.get(id);
+    const held = this.#byId.get(id);
     if (held === undefined || --held.holders > 0) return;
-    this.byId.delete(id);
-    this.ids.delete(held.key);
-    this.put.delete(id);
-    if (this.published.has(id)) this.removed.add(id);
+    this.#byId.delete(id);
+    this.#ids.delete(held.key);
+    this.#put.delete(id);
+    if (this.#published.has(id)) this.#removed.add(id);
   }
 
   ruleSet(id: number): L7RuleSet | undefined {
-    return this.byId.get(id)?.ruleSet;
+    return this.#byId.get(id)?.ruleSet;
   }
 
   /** What changed since the last call: write `put` before the entries that name it, `remove` after. */
   takeChanges(): { put: Map<number, L7RuleSet>; remove: number[] } {
-    const changes = { put: this.put, remove: [...this.removed] };
-    for (const id of this.put.keys()) this.published.add(id);
-    for (const id of this.removed) this.published.delete(id);
-    this.put = new Map();
-    this.removed = new Set();
+    const changes = { put: this.#put, remove: [...this.#removed] };
+    for (const id of this.#put.keys()) this.#published.add(id);
+    for (const id of this.#removed) this.#published.delete(id);
+    this.#put = new Map();
+    this.#removed = new Set();
     return changes;
   }
 
-  private freeId(): number {
+  #freeId(): number {
     for (let tried = 0; tried < LAST_ID; tried++) {
-      const id = this.next;
-      this.next = id === LAST_ID ? 1 : id + 1;
-      if (!this.byId.has(id)) return id;
+      const id = this.#next;
+      this.#next = id === LAST_ID ? 1 : id + 1;
+      if (!this.#byId.has(id)) return id;
     }
     throw new RangeError(`number L7 rules: found all ${LAST_ID} rule sets in use, wanted a free one`);
   }

@@ -7,7 +7,7 @@ import t from 'tap';
 import { contains, type Prefix, parsePrefix } from '../rule/cidr.ts';
 import { Cluster } from '../cluster.ts';
 import { type Document, readDocuments } from '../document/document.ts';
-import type { PodSpec } from '../document/pod.ts';
+import type { PodSpec } from '../rule/spec.ts';
 import { PrefixTree } from '../rule/prefix-tree.ts';
 
 /** Numbers that follow from the seed alone. */

@@ -39,16 +39,16 @@ type Remote = string;
 class World {
   readonly cluster: Cluster;
   changes: Changes;
-  private readonly endpoints = new Map<number, EndpointChange>();
-  private readonly ids = new Map<string, number>();
+  readonly #endpoints = new Map<number, EndpointChange>();
+  readonly #ids = new Map<string, number>();
 
   constructor(policies: string, config: PolicyConfig = {}) {
     this.cluster = new Cluster(config);
     const { documents, problems } = readDocuments(`${PODS}\n---\n${policies}`, 'world.yaml', config);
     if (hasErrors(problems)) throw new Error(problems.map(formatProblem).join('\n'));
     for (const document of documents) {
-      if (document.kind === 'Pod') this.ids.set(`${document.namespace}/${document.name}`, this.ids.size + 1);
-      this.cluster.apply(document, this.ids.get(`${document.namespace}/${document.name}`) ?? 0);
+      if (document.kind === 'Pod') this.#ids.set(`${document.namespace}/${document.name}`, this.#ids.size + 1);
+      this.cluster.apply(document, this.#ids.get(`${document.namespace}/${document.name}`) ?? 0);
     }
     this.cluster.setHostEndpoint(1000, { zone: 'a' });
     this.changes = this.flush();
@@ -63,13 +63,13 @@ class World {
 
   flush(): Changes {
     this.changes = this.cluster.flush();
-    for (const [id, change] of this.changes.endpoints) this.endpoints.set(id, change);
-    for (const id of this.changes.removedEndpoints) this.endpoints.delete(id);
+    for (const [id, change] of this.changes.endpoints) this.#endpoints.set(id, change);
+    for (const id of this.changes.removedEndpoints) this.#endpoints.delete(id);
     return this.changes;
   }
 
   endpoint(pod: string): EndpointChange {
-    const change = this.endpoints.get({ host: 1000, init: 1001 }[pod] ?? this.ids.get(pod) ?? 0);
+    const change = this.#endpoints.get({ host: 1000, init: 1001 }[pod] ?? this.#ids.get(pod) ?? 0);
     if (change === undefined) throw new Error(`no endpoint ${pod}`);
     return change;
   }
@@ -100,12 +100,12 @@ class World {
     if (verdict === -133) return 'none';
     if (verdict === -181) return 'deny';
     if (verdict === -189) return 'auth';
-    return verdict === 0 ? 'allow' : this.redirect(verdict, this.identity(remote));
+    return verdict === 0 ? 'allow' : this.#redirect(verdict, this.identity(remote));
   }
 
   cookie = 0;
 
-  private redirect(id: number, remote: number): string {
+  #redirect(id: number, remote: number): string {
     const ruleSet = this.cluster.compiler.ruleSets.ruleSet(id);
     const rules = (ruleSet?.rules ?? []).filter(({ remotes }) => remotes === null || remotes.includes(remote));
     const texts = rules.map((rule) => {

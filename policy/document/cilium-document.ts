@@ -1,6 +1,6 @@
 /** CiliumNetworkPolicy as the reader hands it over: the fields of schema-cilium.ts as TypeScript types. */
 import type { DnsRule, HttpRule, KafkaRule } from '../../policy-maps/l7-rules.ts';
-import type { Entity } from './schema-cilium.ts';
+import type { Entity } from '../rule/entities.ts';
 import type { SelectorDocument } from '../rule/selector.ts';
 
 export interface CiliumRule {

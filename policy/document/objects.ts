@@ -1,8 +1,6 @@
 /** Kubernetes documents other than policies and pods, as the cluster wants them. */
-import type { CidrGroupSpec, NodeSpec } from '../cluster.ts';
 import type { Document } from './document.ts';
-import type { NamespaceSpec } from '../pod-table.ts';
-import type { EndpointSliceSpec, ServiceSpec } from '../service-table.ts';
+import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, ServiceSpec } from '../rule/spec.ts';
 
 export function namespaceFromDocument({ name, labels, annotations }: Document): NamespaceSpec {
   return { name, labels, audit: annotations['sluice.io/audit'] === 'true' };

@@ -9,24 +9,8 @@ import {
   POD_NAMESPACE,
   SERVICE_ACCOUNT,
 } from '../rule/labels.ts';
-import type { NamedPort } from '../compile/port-names.ts';
+import type { NamedPort, PodSpec } from '../rule/spec.ts';
 import { protocolNumbers } from '../../wire/protocols.ts';
-
-export interface PodSpec {
-  readonly namespace: string;
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly serviceAccount?: string;
-  readonly namedPorts?: readonly NamedPort[];
-  readonly nodeName?: string;
-  /** The number of its endpoint here; 0 = it runs on another node (its policy is not compiled). */
-  readonly endpointId: number;
-  readonly ips: readonly string[];
-  /** Its would-be drops pass with verdict AUDIT. */
-  readonly audit?: boolean;
-  /** It lives in its node's network namespace: its addresses are the node's. */
-  readonly hostNetwork?: boolean;
-}
 
 interface Container {
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];

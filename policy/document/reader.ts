@@ -30,36 +30,36 @@ export class Reader {
   readonly problems: Problem[] = [];
   /** `Kind/name`, once known; goes into problems. */
   documentName: string | undefined;
-  private readonly document: YamlDocument;
-  private readonly lines: LineCounter;
-  private readonly file: string;
-  private readonly offsets = new Map<string, number>();
-  private readonly parents: ObjectShape[] = [];
-  private nodes = 0;
-  private depth = 0;
+  readonly #document: YamlDocument;
+  readonly #lines: LineCounter;
+  readonly #file: string;
+  readonly #offsets = new Map<string, number>();
+  readonly #parents: ObjectShape[] = [];
+  #nodes = 0;
+  #depth = 0;
 
   constructor(document: YamlDocument, lines: LineCounter, file: string) {
-    this.document = document;
-    this.lines = lines;
-    this.file = file;
+    this.#document = document;
+    this.#lines = lines;
+    this.#file = file;
   }
 
   /** Reads `node` as `shape`; undefined when absent, null or wrong (then a problem was reported). */
   read(node: unknown, shape: Shape, path: string): unknown {
-    const target = isAlias(node) ? node.resolve(this.document) : node;
+    const target = isAlias(node) ? node.resolve(this.#document) : node;
     if (target === null || target === undefined) return undefined;
-    this.offsets.set(path, (node as Node).range?.[0] ?? 0);
+    this.#offsets.set(path, (node as Node).range?.[0] ?? 0);
     if (isScalar(target) && target.value === null) return undefined;
-    if (this.isTooMuch(path)) return undefined;
-    this.depth++;
-    const value = this.readAs(target as Node, shape, path);
-    this.depth--;
+    if (this.#isTooMuch(path)) return undefined;
+    this.#depth++;
+    const value = this.#readAs(target as Node, shape, path);
+    this.#depth--;
     return value;
   }
 
-  private isTooMuch(path: string): boolean {
-    if (++this.nodes <= MAX_NODES && this.depth < MAX_DEPTH) return false;
-    if (this.nodes === MAX_NODES + 1 || this.depth >= MAX_DEPTH) {
+  #isTooMuch(path: string): boolean {
+    if (++this.#nodes <= MAX_NODES && this.#depth < MAX_DEPTH) return false;
+    if (this.#nodes === MAX_NODES + 1 || this.#depth >= MAX_DEPTH) {
       this.problem(
         path,
         'too-large',
@@ -69,36 +69,36 @@ export class Reader {
     return true;
   }
 
-  private readAs(node: Node, shape: Shape, path: string): unknown {
+  #readAs(node: Node, shape: Shape, path: string): unknown {
     switch (shape.kind) {
       case 'any':
-        return this.readAny(node, path);
+        return this.#readAny(node, path);
       case 'string':
-        return this.readString(node, shape, path);
+        return this.#readString(node, shape, path);
       case 'integer':
-        return this.readInteger(node, shape, path);
+        return this.#readInteger(node, shape, path);
       case 'boolean':
         if (isScalar(node) && typeof node.value === 'boolean') return node.value;
-        this.wrongType(node, path, 'true or false');
+        this.#wrongType(node, path, 'true or false');
         return undefined;
       case 'list':
-        return this.readList(node, shape.of, path);
+        return this.#readList(node, shape.of, path);
       case 'map':
-        return this.readMap(node, shape.of, path);
+        return this.#readMap(node, shape.of, path);
       case 'object':
-        return this.readObject(node, shape, path);
+        return this.#readObject(node, shape, path);
     }
   }
 
-  private readAny(node: Node, path: string): unknown {
-    if (isMap(node)) return this.readMap(node, any, path);
+  #readAny(node: Node, path: string): unknown {
+    if (isMap(node)) return this.#readMap(node, any, path);
     if (isSeq(node)) return node.items.map((item, i) => this.read(item, any, `${path}[${i}]`) ?? null);
     return isScalar(node) ? node.value : undefined;
   }
 
-  private readList(node: Node, of: Shape, path: string): unknown[] | undefined {
+  #readList(node: Node, of: Shape, path: string): unknown[] | undefined {
     if (!isSeq(node)) {
-      this.wrongType(node, path, 'a list');
+      this.#wrongType(node, path, 'a list');
       return undefined;
     }
     const values: unknown[] = [];
@@ -117,8 +117,8 @@ export class Reader {
     return values;
   }
 
-  private readString(node: Node, shape: StringShape, path: string): string | undefined {
-    const text = this.stringOf(node, shape.pair === true, path);
+  #readString(node: Node, shape: StringShape, path: string): string | undefined {
+    const text = this.#stringOf(node, shape.pair === true, path);
     if (text === undefined || shape.oneOf === undefined || shape.oneOf.includes(text)) return text;
     const near = shape.oneOf.find((value) => value.toLowerCase() === text.toLowerCase()) ?? nearest(text, shape.oneOf);
     const message = `read ${lastName(path)}: found ${quote(text)}, wanted one of ${shape.oneOf.join(', ')}`;
@@ -126,7 +126,7 @@ export class Reader {
     return undefined;
   }
 
-  private stringOf(node: Node, pair: boolean, path: string): string | undefined {
+  #stringOf(node: Node, pair: boolean, path: string): string | undefined {
     if (isScalar(node)) {
       if (typeof node.value === 'string') return node.value;
       const text = node.source ?? String(node.value);
@@ -141,7 +141,7 @@ export class Reader {
     }
     const text = pair ? pairText(node) : undefined;
     if (text === undefined) {
-      this.wrongType(node, path, 'a string');
+      this.#wrongType(node, path, 'a string');
       return undefined;
     }
     this.warn(
@@ -153,13 +153,13 @@ export class Reader {
     return text;
   }
 
-  private readInteger(node: Node, shape: IntegerShape, path: string): number | string | undefined {
+  #readInteger(node: Node, shape: IntegerShape, path: string): number | string | undefined {
     const value = isScalar(node) ? node.value : undefined;
     if (shape.orString === true && typeof value === 'string') return value;
     const wanted = shape.min === undefined ? 'an integer' : `an integer from ${shape.min} to ${shape.max ?? 'any'}`;
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       const hint = typeof value === 'string' && /^\d+$/.test(value) ? `write ${value} without quotes` : undefined;
-      this.wrongType(node, path, wanted, hint);
+      this.#wrongType(node, path, wanted, hint);
       return undefined;
     }
     if ((shape.min !== undefined && value < shape.min) || (shape.max !== undefined && value > shape.max)) {
@@ -169,13 +169,13 @@ export class Reader {
     return value;
   }
 
-  private readMap(node: Node, of: Shape, path: string): Record<string, unknown> | undefined {
+  #readMap(node: Node, of: Shape, path: string): Record<string, unknown> | undefined {
     if (!isMap(node)) {
-      this.wrongType(node, path, 'a map');
+      this.#wrongType(node, path, 'a map');
       return undefined;
     }
     const entries: [string, unknown][] = [];
-    for (const [key, item] of this.pairs(node)) {
+    for (const [key, item] of this.#pairs(node)) {
       const value = this.read(item, of, joinPath(path, key));
       // A label without a value (`role:`) is an empty string, not an absent label.
       if (value !== undefined) entries.push([key, value]);
@@ -184,35 +184,35 @@ export class Reader {
     return Object.fromEntries(entries);
   }
 
-  private readObject(node: Node, shape: ObjectShape, path: string): Record<string, unknown> | undefined {
+  #readObject(node: Node, shape: ObjectShape, path: string): Record<string, unknown> | undefined {
     if (!isMap(node)) {
-      this.wrongType(node, path, 'a map');
+      this.#wrongType(node, path, 'a map');
       return undefined;
     }
-    this.parents.push(shape);
+    this.#parents.push(shape);
     const entries: [string, unknown][] = [];
-    for (const [key, item, keyOffset] of this.pairs(node)) {
+    for (const [key, item, keyOffset] of this.#pairs(node)) {
       const field = Object.hasOwn(shape.fields, key) ? shape.fields[key] : shape.open ? any : undefined;
       const place = joinPath(path, key);
       if (field === undefined) {
-        this.offsets.set(place, keyOffset);
-        this.unknownField(shape, key, place);
+        this.#offsets.set(place, keyOffset);
+        this.#unknownField(shape, key, place);
         continue;
       }
       const value = this.read(item, field, place);
       if (value !== undefined) entries.push([key, value]);
     }
-    this.parents.pop();
+    this.#parents.pop();
     const value = Object.fromEntries(entries);
     for (const name of shape.required) {
-      if (value[name] !== undefined || this.hasProblemAt(joinPath(path, name))) continue;
+      if (value[name] !== undefined || this.#hasProblemAt(joinPath(path, name))) continue;
       this.problem(path, 'missing-field', `read ${lastName(path)}: found no ${name}, wanted one`);
     }
     return value;
   }
 
   /** Keys, values and places of keys of a map, `<<` merged in. */
-  private *pairs(node: Node): Generator<[key: string, value: Node | null, offset: number]> {
+  *#pairs(node: Node): Generator<[key: string, value: Node | null, offset: number]> {
     if (!isMap(node)) return;
     const own = new Set(node.items.map(keyText));
     for (const pair of node.items as Pair<Node, Node | null>[]) {
@@ -221,30 +221,30 @@ export class Reader {
         yield [key, pair.value, pair.key.range?.[0] ?? 0];
         continue;
       }
-      const merged = isAlias(pair.value) ? pair.value.resolve(this.document) : pair.value;
+      const merged = isAlias(pair.value) ? pair.value.resolve(this.#document) : pair.value;
       for (const source of isSeq(merged) ? merged.items : [merged]) {
-        const target = isAlias(source) ? source.resolve(this.document) : source;
-        for (const inner of this.pairs(target as Node)) if (!own.has(inner[0])) yield inner;
+        const target = isAlias(source) ? source.resolve(this.#document) : source;
+        for (const inner of this.#pairs(target as Node)) if (!own.has(inner[0])) yield inner;
       }
     }
   }
 
-  private unknownField(shape: ObjectShape, key: string, path: string): void {
+  #unknownField(shape: ObjectShape, key: string, path: string): void {
     const known = Object.keys(shape.fields);
     const near = nearest(key, known);
     const hint =
       near !== undefined
         ? `did you mean ${quote(near)}?`
-        : (this.placeOf(shape, key) ?? `known fields here: ${known.join(', ')}`);
+        : (this.#placeOf(shape, key) ?? `known fields here: ${known.join(', ')}`);
     const message = `read ${lastName(parentPath(path))}: found unknown field ${quote(key)}, wanted a known one`;
     this.problem(path, 'unknown-field', message, hint);
   }
 
   /** Where the field would be right: deeper from here first, then from each enclosing object. */
-  private placeOf(shape: ObjectShape, key: string): string | undefined {
+  #placeOf(shape: ObjectShape, key: string): string | undefined {
     const below = wayTo(shape, key);
     if (below !== undefined) return `${key} belongs inside ${below}`;
-    const outward = this.parents.slice(0, -1).reverse();
+    const outward = this.#parents.slice(0, -1).reverse();
     for (const [levels, parent] of outward.entries()) {
       if (Object.hasOwn(parent.fields, key))
         return `${key} belongs ${levels + 1} level${levels === 0 ? '' : 's'} further out`;
@@ -254,14 +254,14 @@ export class Reader {
     return undefined;
   }
 
-  private wrongType(node: Node, path: string, wanted: string, hint?: string): void {
+  #wrongType(node: Node, path: string, wanted: string, hint?: string): void {
     const message = `read ${lastName(path)}: found ${describe(node)}, wanted ${wanted}`;
     this.problem(path, 'wrong-type', message, hint);
   }
 
   /** Reports an error at `path`, or at the nearest ancestor that was written. */
   problem(path: string, code: string, message: string, hint?: string): void {
-    this.report('error', { path, code, message, ...(hint !== undefined && { hint }) });
+    this.#report('error', { path, code, message, ...(hint !== undefined && { hint }) });
   }
 
   /** Was something wrong said of this very place? What follows from it need not be said too. */
@@ -271,12 +271,12 @@ export class Reader {
 
   /** Reports what is legal and surely not meant. */
   warn(path: string, code: string, message: string, hint?: string): void {
-    this.report('warning', { path, code, message, ...(hint !== undefined && { hint }) });
+    this.#report('warning', { path, code, message, ...(hint !== undefined && { hint }) });
   }
 
-  private report(severity: Severity, said: Pick<Problem, 'path' | 'code' | 'message' | 'hint'>): void {
+  #report(severity: Severity, said: Pick<Problem, 'path' | 'code' | 'message' | 'hint'>): void {
     this.problems.push({
-      file: this.file,
+      file: this.#file,
       ...this.position(said.path),
       severity,
       ...said,
@@ -287,14 +287,14 @@ export class Reader {
   /** Line and column of a path; of its nearest written ancestor when it was not written itself. */
   position(path: string): { line: number; column: number } {
     for (let place = path; ; place = parentPath(place)) {
-      const offset = this.offsets.get(place);
+      const offset = this.#offsets.get(place);
       if (offset === undefined && place !== '') continue;
-      const { line, col } = this.lines.linePos(offset ?? 0);
+      const { line, col } = this.#lines.linePos(offset ?? 0);
       return { line: Math.max(1, line), column: Math.max(1, col) };
     }
   }
 
-  private hasProblemAt(path: string): boolean {
+  #hasProblemAt(path: string): boolean {
     return this.problems.some((problem) => problem.path === path || problem.path.startsWith(`${path}.`));
   }
 }

@@ -1,4 +1,5 @@
 /** Shapes of CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and CiliumCIDRGroup, field by field. */
+import { ENTITIES } from '../rule/entities.ts';
 import { kind, SELECTOR } from './schema-kubernetes.ts';
 import {
   any,
@@ -15,27 +16,8 @@ import {
   stringOrPair,
 } from './shape.ts';
 
-export const ENTITIES = [
-  'all',
-  'world',
-  'host',
-  'remote-node',
-  'kube-apiserver',
-  'health',
-  'init',
-  'ingress',
-  'unmanaged',
-  'cluster',
-  'cluster-mesh',
-  'none',
-  'world-ipv4',
-  'world-ipv6',
-] as const;
-
-export type Entity = (typeof ENTITIES)[number];
-
 /** TCP, UDP and SCTP have ports; the last seven need `enable-extended-ip-protocols`. */
-export const PROTOCOLS = ['TCP', 'UDP', 'SCTP', 'ANY', 'VRRP', 'IGMP', 'GRE', 'IPIP', 'IPV6', 'ESP', 'AH'] as const;
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP', 'ANY', 'VRRP', 'IGMP', 'GRE', 'IPIP', 'IPV6', 'ESP', 'AH'] as const;
 
 const CIDR_RULE = object({
   cidr: string,

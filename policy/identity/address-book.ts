@@ -25,20 +25,20 @@ export interface IpcacheChanges {
 
 export class AddressBook {
   readonly prefixes: PrefixTable;
-  private readonly known = new Map<string, Known>();
-  private readonly tree = new PrefixTree<Known>();
-  private readonly pods = new Map<string, { identity: number; prefix: Prefix }>();
+  readonly #known = new Map<string, Known>();
+  readonly #tree = new PrefixTree<Known>();
+  readonly #pods = new Map<string, { identity: number; prefix: Prefix }>();
   /** Labels that each address of the local host brings. */
-  private readonly hostLabels = new Map<string, readonly string[]>();
-  private upserts = new Map<string, number>();
-  private removals = new Set<string>();
+  readonly #hostLabels = new Map<string, readonly string[]>();
+  #upserts = new Map<string, number>();
+  #removals = new Set<string>();
 
-  private readonly identities: IdentityTable;
-  private readonly options: PolicyOptions;
+  readonly #identities: IdentityTable;
+  readonly #options: PolicyOptions;
 
   constructor(identities: IdentityTable, options: PolicyOptions) {
-    this.identities = identities;
-    this.options = options;
+    this.#identities = identities;
+    this.#options = options;
     const modes = options['policy-cidr-match-mode'];
     this.prefixes = new PrefixTable({ nodes: modes.includes('nodes'), pods: modes.includes('pods') });
     for (const [text, identity] of [
@@ -48,110 +48,110 @@ export class AddressBook {
       const prefix = parsePrefix(text);
       if (options['dual-stack']) this.prefixes.use(prefix, { nodes: false, pods: false });
       // Without dual stack the outside is `world`, though a policy may tell the families apart.
-      else identities.relabel(identity, new LabelSet([this.worldLabel(prefix), cidrLabel(prefix)]));
+      else identities.relabel(identity, new LabelSet([this.#worldLabel(prefix), cidrLabel(prefix)]));
     }
   }
 
   /** @param identity undefined = no pod has the address any more */
   setPod(address: Prefix, identity: number | undefined): void {
-    if (identity === undefined) this.pods.delete(address.text);
-    else this.pods.set(address.text, { identity, prefix: address });
-    this.resolve(address.text);
+    if (identity === undefined) this.#pods.delete(address.text);
+    else this.#pods.set(address.text, { identity, prefix: address });
+    this.#resolve(address.text);
   }
 
   /** Gives every prefix that changed its identity. */
   refresh(): void {
-    for (const text of this.prefixes.takeDirty()) this.resolve(text);
+    for (const text of this.prefixes.takeDirty()) this.#resolve(text);
   }
 
-  private resolve(text: string): void {
-    const before = this.known.get(text);
-    const after = this.identify(text);
-    if (before?.identity === HOST && after?.identity !== HOST) this.labelHost(text, undefined);
-    if (after === undefined) this.forget(text, before);
-    else if (before?.identity !== after.identity) this.learn(text, after);
+  #resolve(text: string): void {
+    const before = this.#known.get(text);
+    const after = this.#identify(text);
+    if (before?.identity === HOST && after?.identity !== HOST) this.#labelHost(text, undefined);
+    if (after === undefined) this.#forget(text, before);
+    else if (before?.identity !== after.identity) this.#learn(text, after);
     // Acquired again for the same number: the older hold is given back in any case.
-    if (before?.isOwned) this.identities.release(before.identity);
+    if (before?.isOwned) this.#identities.release(before.identity);
     if (after === undefined) return;
-    this.known.set(text, after);
-    this.tree.set(after.prefix, after);
+    this.#known.set(text, after);
+    this.#tree.set(after.prefix, after);
   }
 
-  private learn(text: string, { identity }: Known): void {
-    this.upserts.set(text, identity);
-    this.removals.delete(text);
+  #learn(text: string, { identity }: Known): void {
+    this.#upserts.set(text, identity);
+    this.#removals.delete(text);
   }
 
-  private forget(text: string, before: Known | undefined): void {
+  #forget(text: string, before: Known | undefined): void {
     if (before === undefined) return;
-    this.known.delete(text);
-    this.tree.delete(before.prefix);
-    this.upserts.delete(text);
-    this.removals.add(text);
+    this.#known.delete(text);
+    this.#tree.delete(before.prefix);
+    this.#upserts.delete(text);
+    this.#removals.add(text);
   }
 
-  private identify(text: string): Known | undefined {
-    const pod = this.pods.get(text);
+  #identify(text: string): Known | undefined {
+    const pod = this.#pods.get(text);
     if (pod !== undefined) return { ...pod, isOwned: false };
     const description = this.prefixes.describe(text);
     if (description === undefined) return undefined;
     const { prefix } = description;
-    if (description.node !== undefined) return this.identifyNode(description, description.node);
+    if (description.node !== undefined) return this.#identifyNode(description, description.node);
     const { labels, isApiServer } = description;
     const isWorldItself = prefix.length === 0 && labels.length === 1 && labels[0] === cidrLabel(prefix);
     if (isWorldItself && !isApiServer) {
       return { identity: prefix.family === 4 ? WORLD_IPV4 : WORLD_IPV6, prefix, isOwned: false };
     }
-    const all = [...labels, this.worldLabel(prefix)];
+    const all = [...labels, this.#worldLabel(prefix)];
     if (isApiServer) all.push('reserved:kube-apiserver');
-    return { identity: this.identities.acquire(new LabelSet(all), 'local'), prefix, isOwned: true };
+    return { identity: this.#identities.acquire(new LabelSet(all), 'local'), prefix, isOwned: true };
   }
 
-  private worldLabel({ family }: Prefix): string {
-    return this.options['dual-stack'] ? `reserved:world-ipv${family}` : 'reserved:world';
+  #worldLabel({ family }: Prefix): string {
+    return this.#options['dual-stack'] ? `reserved:world-ipv${family}` : 'reserved:world';
   }
 
-  private identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): Known {
+  #identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): Known {
     const { prefix, nodeLabels, isApiServer } = description;
     const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node', ...nodeLabels];
     if (isApiServer) all.push('reserved:kube-apiserver');
     if (node.isLocal) {
-      this.labelHost(prefix.text, all);
+      this.#labelHost(prefix.text, all);
       return { identity: HOST, prefix, isOwned: false };
     }
-    if (this.options['enable-node-selector-labels']) {
-      all.push(...node.labels, formatLabel('k8s', CLUSTER, this.options['cluster-name']));
+    if (this.#options['enable-node-selector-labels']) {
+      all.push(...node.labels, formatLabel('k8s', CLUSTER, this.#options['cluster-name']));
     }
     const isPlain = all.length === 1;
     const isPlainApiServer = all.length === 2 && isApiServer;
     if (isPlain || isPlainApiServer)
       return { identity: isPlain ? REMOTE_NODE : KUBE_APISERVER, prefix, isOwned: false };
-    return { identity: this.identities.acquire(new LabelSet(all), 'remote-node'), prefix, isOwned: true };
+    return { identity: this.#identities.acquire(new LabelSet(all), 'remote-node'), prefix, isOwned: true };
   }
 
   /** The host is one identity, with the labels of all its addresses. */
-  private labelHost(text: string, labels: readonly string[] | undefined): void {
-    if (labels === undefined) this.hostLabels.delete(text);
-    else this.hostLabels.set(text, labels);
-    this.identities.relabel(HOST, new LabelSet(['reserved:host', ...[...this.hostLabels.values()].flat()]));
+  #labelHost(text: string, labels: readonly string[] | undefined): void {
+    if (labels === undefined) this.#hostLabels.delete(text);
+    else this.#hostLabels.set(text, labels);
+    this.#identities.relabel(HOST, new LabelSet(['reserved:host', ...[...this.#hostLabels.values()].flat()]));
   }
 
   /** The identity of an address, by longest prefix; world when nothing is known. */
   lookup(address: string): number {
-    return this.tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? WORLD;
+    return this.#tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? WORLD;
   }
 
   *entries(): Iterable<{ prefix: string; identity: number }> {
-    for (const [prefix, { identity }] of this.known) yield { prefix, identity };
+    for (const [prefix, { identity }] of this.#known) yield { prefix, identity };
   }
 
   takeChanges(): IpcacheChanges {
     const changes = {
-      upsert: [...this.upserts].map(([prefix, identity]) => ({ prefix, identity })),
-      remove: [...this.removals],
+      upsert: [...this.#upserts].map(([prefix, identity]) => ({ prefix, identity })),
+      remove: [...this.#removals],
     };
-    this.upserts = new Map();
-    this.removals = new Set();
+    this.#upserts = new Map();
+    this.#removals = new Set();
     return changes;
   }
 }

@@ -15,64 +15,64 @@ export interface IdentityChanges {
 }
 
 export class IdentityTable {
-  private readonly held = new Map<number, Held>();
-  private added = new Map<number, readonly string[]>();
-  private removed = new Set<number>();
+  readonly #held = new Map<number, Held>();
+  #added = new Map<number, readonly string[]>();
+  #removed = new Set<number>();
 
-  private readonly store: IdentityStore;
-  private readonly selectors: SelectorCache;
+  readonly #store: IdentityStore;
+  readonly #selectors: SelectorCache;
 
   constructor(store: IdentityStore, selectors: SelectorCache) {
-    this.store = store;
-    this.selectors = selectors;
-    for (const { id, labels } of RESERVED_IDENTITIES) this.begin(id, new LabelSet(labels), 1);
+    this.#store = store;
+    this.#selectors = selectors;
+    for (const { id, labels } of RESERVED_IDENTITIES) this.#begin(id, new LabelSet(labels), 1);
   }
 
   /** The identity of these labels; every `acquire` needs a `release`. */
   acquire(labels: LabelSet, scope: IdentityScope): number {
-    const id = this.store.allocate(labels.texts, scope);
-    const held = this.held.get(id);
+    const id = this.#store.allocate(labels.texts, scope);
+    const held = this.#held.get(id);
     if (held !== undefined) held.holders++;
-    else this.begin(id, labels, 1);
+    else this.#begin(id, labels, 1);
     return id;
   }
 
   release(id: number): void {
-    const held = this.held.get(id);
+    const held = this.#held.get(id);
     if (held === undefined || id < 256) return;
-    this.store.release(id);
+    this.#store.release(id);
     if (--held.holders > 0) return;
-    this.held.delete(id);
-    this.selectors.removeIdentity(id);
-    if (!this.added.delete(id)) this.removed.add(id);
+    this.#held.delete(id);
+    this.#selectors.removeIdentity(id);
+    if (!this.#added.delete(id)) this.#removed.add(id);
   }
 
   /** Reserved identities keep their number whatever labels their addresses bring. */
   relabel(id: number, labels: LabelSet): void {
-    if (this.held.get(id)?.labels.serialized === labels.serialized) return;
-    this.selectors.removeIdentity(id);
-    this.begin(id, labels, 1);
+    if (this.#held.get(id)?.labels.serialized === labels.serialized) return;
+    this.#selectors.removeIdentity(id);
+    this.#begin(id, labels, 1);
   }
 
-  private begin(id: number, labels: LabelSet, holders: number): void {
-    this.held.set(id, { labels, holders });
-    this.selectors.addIdentity(id, labels);
-    this.added.set(id, labels.texts);
-    this.removed.delete(id);
+  #begin(id: number, labels: LabelSet, holders: number): void {
+    this.#held.set(id, { labels, holders });
+    this.#selectors.addIdentity(id, labels);
+    this.#added.set(id, labels.texts);
+    this.#removed.delete(id);
   }
 
   labels(id: number): LabelSet | undefined {
-    return this.held.get(id)?.labels;
+    return this.#held.get(id)?.labels;
   }
 
   *entries(): Iterable<{ id: number; labels: readonly string[]; holders: number }> {
-    for (const [id, { labels, holders }] of this.held) yield { id, labels: labels.texts, holders };
+    for (const [id, { labels, holders }] of this.#held) yield { id, labels: labels.texts, holders };
   }
 
   takeChanges(): IdentityChanges {
-    const changes = { added: [...this.added].map(([id, labels]) => ({ id, labels })), removed: [...this.removed] };
-    this.added = new Map();
-    this.removed = new Set();
+    const changes = { added: [...this.#added].map(([id, labels]) => ({ id, labels })), removed: [...this.#removed] };
+    this.#added = new Map();
+    this.#removed = new Set();
     return changes;
   }
 }

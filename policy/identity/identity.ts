@@ -76,45 +76,45 @@ function scopeOf(id: number): IdentityScope {
 
 /** Keeps identities in memory; `export()` is what to write to disk and to hand to the next constructor. */
 export class MemoryIdentityStore implements IdentityStore {
-  private readonly byLabels = new Map<string, { id: number; holders: number }>();
-  private readonly byId = new Map<number, string>();
-  private readonly next: Record<IdentityScope, number>;
+  readonly #byLabels = new Map<string, { id: number; holders: number }>();
+  readonly #byId = new Map<number, string>();
+  readonly #next: Record<IdentityScope, number>;
 
   /** @param restored identities of an earlier run: they keep their numbers, and stay until `dropUnclaimed()` */
   constructor(restored: readonly StoredIdentity[] = []) {
-    this.next = {
+    this.#next = {
       cluster: RANGES.cluster.first,
       local: RANGES.local.first,
       'remote-node': RANGES['remote-node'].first,
     };
     for (const { id, labels } of restored) {
       const key = labels.join(';');
-      this.byLabels.set(key, { id, holders: 0 });
-      this.byId.set(id, key);
+      this.#byLabels.set(key, { id, holders: 0 });
+      this.#byId.set(id, key);
       const scope = scopeOf(id);
-      this.next[scope] = Math.max(this.next[scope], id === RANGES[scope].last ? RANGES[scope].first : id + 1);
+      this.#next[scope] = Math.max(this.#next[scope], id === RANGES[scope].last ? RANGES[scope].first : id + 1);
     }
   }
 
   allocate(labels: readonly string[], scope: IdentityScope): number {
     const key = labels.join(';');
-    const held = this.byLabels.get(key);
+    const held = this.#byLabels.get(key);
     if (held !== undefined) {
       held.holders++;
       return held.id;
     }
-    const id = this.freeNumber(scope);
-    this.byLabels.set(key, { id, holders: 1 });
-    this.byId.set(id, key);
+    const id = this.#freeNumber(scope);
+    this.#byLabels.set(key, { id, holders: 1 });
+    this.#byId.set(id, key);
     return id;
   }
 
-  private freeNumber(scope: IdentityScope): number {
+  #freeNumber(scope: IdentityScope): number {
     const { first, last } = RANGES[scope];
     for (let tried = first; tried <= last; tried++) {
-      const id = this.next[scope];
-      this.next[scope] = id === last ? first : id + 1;
-      if (!this.byId.has(id)) return id;
+      const id = this.#next[scope];
+      this.#next[scope] = id === last ? first : id + 1;
+      if (!this.#byId.has(id)) return id;
     }
     throw new RangeError(
       `allocate identity: found all ${last - first + 1} identities of scope ${scope} in use, wanted a free one`,
@@ -122,23 +122,23 @@ export class MemoryIdentityStore implements IdentityStore {
   }
 
   release(id: number): void {
-    const key = this.byId.get(id);
-    const held = key === undefined ? undefined : this.byLabels.get(key);
+    const key = this.#byId.get(id);
+    const held = key === undefined ? undefined : this.#byLabels.get(key);
     if (key === undefined || held === undefined || --held.holders > 0) return;
-    this.byLabels.delete(key);
-    this.byId.delete(id);
+    this.#byLabels.delete(key);
+    this.#byId.delete(id);
   }
 
   /** Frees restored identities that nobody asked for: call it once, after the first full load. */
   dropUnclaimed(): void {
-    for (const [key, { id, holders }] of this.byLabels) {
+    for (const [key, { id, holders }] of this.#byLabels) {
       if (holders > 0) continue;
-      this.byLabels.delete(key);
-      this.byId.delete(id);
+      this.#byLabels.delete(key);
+      this.#byId.delete(id);
     }
   }
 
   export(): StoredIdentity[] {
-    return [...this.byId].map(([id, key]) => ({ id, labels: key.split(';') })).sort((a, b) => a.id - b.id);
+    return [...this.#byId].map(([id, key]) => ({ id, labels: key.split(';') })).sort((a, b) => a.id - b.id);
   }
 }

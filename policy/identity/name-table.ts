@@ -16,76 +16,76 @@ interface Selector {
 }
 
 export class NameTable {
-  private readonly names = new Map<string, Map<string, Prefix>>();
-  private readonly selectors = new Map<string, Selector>();
+  readonly #names = new Map<string, Map<string, Prefix>>();
+  readonly #selectors = new Map<string, Selector>();
   /** Names by each of their tails, and selectors by theirs. */
-  private readonly namesByTail = new Map<string, Set<string>>();
-  private readonly selectorsByTail = new Map<string, Set<Selector>>();
+  readonly #namesByTail = new Map<string, Set<string>>();
+  readonly #selectorsByTail = new Map<string, Set<Selector>>();
 
-  private readonly prefixes: PrefixTable;
+  readonly #prefixes: PrefixTable;
 
   constructor(prefixes: PrefixTable) {
-    this.prefixes = prefixes;
+    this.#prefixes = prefixes;
   }
 
   /** Replaces the addresses of a name; none = the name is forgotten. */
   set(name: string, addresses: readonly string[]): void {
     const key = normalizeName(name);
-    const before = this.names.get(key) ?? new Map<string, Prefix>();
+    const before = this.#names.get(key) ?? new Map<string, Prefix>();
     const after = new Map(addresses.map((text) => parsePrefix(text, 'host')).map((prefix) => [prefix.text, prefix]));
-    for (const selector of this.matching(key)) {
-      for (const [text, prefix] of after) if (!before.has(text)) this.count(selector, prefix, 1);
-      for (const [text, prefix] of before) if (!after.has(text)) this.count(selector, prefix, -1);
+    for (const selector of this.#matching(key)) {
+      for (const [text, prefix] of after) if (!before.has(text)) this.#count(selector, prefix, 1);
+      for (const [text, prefix] of before) if (!after.has(text)) this.#count(selector, prefix, -1);
     }
-    if (after.size === 0) this.names.delete(key);
-    else this.names.set(key, after);
-    for (const tail of tailsOf(key)) (after.size === 0 ? unfile : file)(this.namesByTail, tail, key);
+    if (after.size === 0) this.#names.delete(key);
+    else this.#names.set(key, after);
+    for (const tail of tailsOf(key)) (after.size === 0 ? unfile : file)(this.#namesByTail, tail, key);
   }
 
-  private matching(name: string): Selector[] {
-    const candidates = tailsOf(name).flatMap((tail) => [...(this.selectorsByTail.get(tail) ?? [])]);
+  #matching(name: string): Selector[] {
+    const candidates = tailsOf(name).flatMap((tail) => [...(this.#selectorsByTail.get(tail) ?? [])]);
     return candidates.filter(({ regexp }) => regexp.test(name));
   }
 
   use(fqdn: { matchName?: string; matchPattern?: string }): void {
     const pattern = fqdn.matchName ?? fqdn.matchPattern ?? '';
-    const known = this.selectors.get(pattern);
+    const known = this.#selectors.get(pattern);
     if (known !== undefined) {
       known.uses++;
       return;
     }
     const selector = { pattern, regexp: fqdnRegExp(fqdn), tail: tailOf(fqdn), uses: 1, addresses: new Map() };
-    this.selectors.set(pattern, selector);
-    file(this.selectorsByTail, selector.tail, selector);
-    for (const name of this.namesByTail.get(selector.tail) ?? []) {
+    this.#selectors.set(pattern, selector);
+    file(this.#selectorsByTail, selector.tail, selector);
+    for (const name of this.#namesByTail.get(selector.tail) ?? []) {
       if (!selector.regexp.test(name)) continue;
-      for (const prefix of this.names.get(name)?.values() ?? []) this.count(selector, prefix, 1);
+      for (const prefix of this.#names.get(name)?.values() ?? []) this.#count(selector, prefix, 1);
     }
   }
 
   unuse(fqdn: { matchName?: string; matchPattern?: string }): void {
-    const selector = this.selectors.get(fqdn.matchName ?? fqdn.matchPattern ?? '');
+    const selector = this.#selectors.get(fqdn.matchName ?? fqdn.matchPattern ?? '');
     if (selector === undefined || --selector.uses > 0) return;
-    this.selectors.delete(selector.pattern);
-    unfile(this.selectorsByTail, selector.tail, selector);
-    for (const text of selector.addresses.keys()) this.prefixes.setName(parsePrefix(text), selector.pattern, false);
+    this.#selectors.delete(selector.pattern);
+    unfile(this.#selectorsByTail, selector.tail, selector);
+    for (const text of selector.addresses.keys()) this.#prefixes.setName(parsePrefix(text), selector.pattern, false);
   }
 
   /** Patterns of live policies: what the DNS proxy must learn addresses for. */
   patterns(): string[] {
-    return [...this.selectors.keys()];
+    return [...this.#selectors.keys()];
   }
 
   /** Is the name one that a policy selects? */
   isSelected(name: string): boolean {
-    return this.matching(normalizeName(name)).length > 0;
+    return this.#matching(normalizeName(name)).length > 0;
   }
 
-  private count(selector: Selector, prefix: Prefix, by: 1 | -1): void {
+  #count(selector: Selector, prefix: Prefix, by: 1 | -1): void {
     const before = selector.addresses.get(prefix.text) ?? 0;
     if (before + by > 0) selector.addresses.set(prefix.text, before + by);
     else selector.addresses.delete(prefix.text);
-    if (before > 0 !== before + by > 0) this.prefixes.setName(prefix, selector.pattern, by > 0);
+    if (before > 0 !== before + by > 0) this.#prefixes.setName(prefix, selector.pattern, by > 0);
   }
 }
 

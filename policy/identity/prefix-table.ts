@@ -31,100 +31,100 @@ interface Entry {
 }
 
 export class PrefixTable {
-  private readonly entries = new Map<string, Entry>();
-  private readonly tree = new PrefixTree<Entry>();
-  private readonly dirty = new Set<string>();
-  private podPrefixes: Prefix[] = [];
-  private readonly groupReach: PrefixReach;
+  readonly #entries = new Map<string, Entry>();
+  readonly #tree = new PrefixTree<Entry>();
+  readonly #dirty = new Set<string>();
+  #podPrefixes: Prefix[] = [];
+  readonly #groupReach: PrefixReach;
 
   /** @param groupReach what besides the outside world carries the labels of the groups around it */
   constructor(groupReach: PrefixReach) {
-    this.groupReach = groupReach;
+    this.#groupReach = groupReach;
   }
 
   get size(): number {
-    return this.entries.size;
+    return this.#entries.size;
   }
 
   use(prefix: Prefix, reach: PrefixReach): void {
-    this.count(prefix, reach, 1);
+    this.#count(prefix, reach, 1);
   }
 
   unuse(prefix: Prefix, reach: PrefixReach): void {
-    this.count(prefix, reach, -1);
+    this.#count(prefix, reach, -1);
   }
 
-  private count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
-    const entry = this.at(prefix);
+  #count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
+    const entry = this.#at(prefix);
     const before = labelUses(entry);
     const podsBefore = entry.podUses > 0;
     entry.uses += by;
     if (reach.nodes) entry.nodeUses += by;
     if (reach.pods) entry.podUses += by;
-    if (labelUses(entry) !== before) this.touchInside(entry);
-    if (entry.podUses > 0 !== podsBefore) this.podPrefixes.push(prefix);
-    this.dropIfIdle(entry);
+    if (labelUses(entry) !== before) this.#touchInside(entry);
+    if (entry.podUses > 0 !== podsBefore) this.#podPrefixes.push(prefix);
+    this.#dropIfIdle(entry);
   }
 
   /** @param labels of the group, as `cidrgroup:` labels; undefined = the prefix left the group */
   setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
-    const entry = this.at(prefix);
+    const entry = this.#at(prefix);
     if (labels === undefined) entry.groups.delete(name);
     else entry.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
-    this.touchInside(entry);
-    if (this.groupReach.pods) this.podPrefixes.push(prefix);
-    this.dropIfIdle(entry);
+    this.#touchInside(entry);
+    if (this.#groupReach.pods) this.#podPrefixes.push(prefix);
+    this.#dropIfIdle(entry);
   }
 
   /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
   setName(prefix: Prefix, pattern: string, belongs: boolean): void {
-    const entry = this.at(prefix);
+    const entry = this.#at(prefix);
     if (belongs) entry.names.add(pattern);
     else entry.names.delete(pattern);
-    this.dirty.add(prefix.text);
-    this.dropIfIdle(entry);
+    this.#dirty.add(prefix.text);
+    this.#dropIfIdle(entry);
   }
 
   /** @param fact undefined = the node has the address no more */
   setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
-    const entry = this.at(prefix);
+    const entry = this.#at(prefix);
     if (fact === undefined) entry.nodes.delete(name);
     else entry.nodes.set(name, fact);
-    this.dirty.add(prefix.text);
-    this.dropIfIdle(entry);
+    this.#dirty.add(prefix.text);
+    this.#dropIfIdle(entry);
   }
 
   setApiServer(prefix: Prefix, isApiServer: boolean): void {
-    const entry = this.at(prefix);
+    const entry = this.#at(prefix);
     entry.isApiServer = isApiServer;
-    this.dirty.add(prefix.text);
-    this.dropIfIdle(entry);
+    this.#dirty.add(prefix.text);
+    this.#dropIfIdle(entry);
   }
 
   /** Prefixes whose labels may have changed since the last call. */
   takeDirty(): string[] {
-    const dirty = [...this.dirty];
-    this.dirty.clear();
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
     return dirty;
   }
 
   /** Prefixes of which the pods inside may have other labels than at the last call. */
   takePodPrefixes(): Prefix[] {
-    const changed = this.podPrefixes;
-    this.podPrefixes = [];
+    const changed = this.#podPrefixes;
+    this.#podPrefixes = [];
     return changed;
   }
 
   /** What is said of the prefix; undefined when nothing is (then it has no identity of its own). */
   describe(text: string): PrefixDescription | undefined {
-    const entry = this.entries.get(text);
+    const entry = this.#entries.get(text);
     if (entry === undefined || isBare(entry)) return undefined;
-    const lineage = this.lineage(entry.prefix);
+    const lineage = this.#lineage(entry.prefix);
     const groups = groupsOf(lineage);
     return {
       prefix: entry.prefix,
       labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
-      nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.groupReach.nodes ? groups : [])],
+      nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.#groupReach.nodes ? groups : [])],
       node: nodeOf(entry),
       isApiServer: entry.isApiServer,
     };
@@ -132,17 +132,17 @@ export class PrefixTable {
 
   /** What a pod at this address carries for the rules about prefixes that may be about pods. */
   podLabels(address: Prefix): string[] {
-    const lineage = this.lineage(address);
-    return [...cidrLabelOf(lineage, 'podUses'), ...(this.groupReach.pods ? groupsOf(lineage) : [])];
+    const lineage = this.#lineage(address);
+    return [...cidrLabelOf(lineage, 'podUses'), ...(this.#groupReach.pods ? groupsOf(lineage) : [])];
   }
 
   /** What is known of the prefix and of those around it, inside out. */
-  private lineage(prefix: Prefix): Entry[] {
-    return this.tree.around(prefix).reverse();
+  #lineage(prefix: Prefix): Entry[] {
+    return this.#tree.around(prefix).reverse();
   }
 
-  private at(prefix: Prefix): Entry {
-    const known = this.entries.get(prefix.text);
+  #at(prefix: Prefix): Entry {
+    const known = this.#entries.get(prefix.text);
     if (known !== undefined) return known;
     const entry: Entry = {
       prefix,
@@ -154,21 +154,21 @@ export class PrefixTable {
       nodes: new Map(),
       isApiServer: false,
     };
-    this.entries.set(prefix.text, entry);
-    this.tree.set(prefix, entry);
-    this.dirty.add(prefix.text);
+    this.#entries.set(prefix.text, entry);
+    this.#tree.set(prefix, entry);
+    this.#dirty.add(prefix.text);
     return entry;
   }
 
-  private touchInside({ prefix }: Entry): void {
-    for (const { prefix: inner } of this.tree.inside(prefix)) this.dirty.add(inner.text);
+  #touchInside({ prefix }: Entry): void {
+    for (const { prefix: inner } of this.#tree.inside(prefix)) this.#dirty.add(inner.text);
   }
 
-  private dropIfIdle(entry: Entry): void {
+  #dropIfIdle(entry: Entry): void {
     if (!isBare(entry)) return;
-    this.entries.delete(entry.prefix.text);
-    this.tree.delete(entry.prefix);
-    this.dirty.add(entry.prefix.text);
+    this.#entries.delete(entry.prefix.text);
+    this.#tree.delete(entry.prefix);
+    this.#dirty.add(entry.prefix.text);
   }
 }
 

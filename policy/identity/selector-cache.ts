@@ -42,24 +42,24 @@ interface Entry extends CachedPeer {
 }
 
 export class SelectorCache {
-  private readonly peers = new Map<string, Entry>();
-  private readonly identities = new Map<number, LabelSet>();
-  private readonly heldBy = new Map<number, Set<Entry>>();
-  private readonly filed = new Map<string, Set<Entry>>();
-  private readonly unfiled = new Set<Entry>();
-  private readonly byLabel = new Map<string, Set<number>>();
+  readonly #peers = new Map<string, Entry>();
+  readonly #identities = new Map<number, LabelSet>();
+  readonly #heldBy = new Map<number, Set<Entry>>();
+  readonly #filed = new Map<string, Set<Entry>>();
+  readonly #unfiled = new Set<Entry>();
+  readonly #byLabel = new Map<string, Set<number>>();
   /** Peers under their prefix, and identities under theirs. */
-  private readonly filedWithin = new PrefixTree<Set<Entry>>();
-  private readonly byPrefix = new PrefixTree<Set<number>>();
-  private round = 0;
+  readonly #filedWithin = new PrefixTree<Set<Entry>>();
+  readonly #byPrefix = new PrefixTree<Set<number>>();
+  #round = 0;
 
   get size(): { peers: number; identities: number } {
-    return { peers: this.peers.size, identities: this.identities.size };
+    return { peers: this.#peers.size, identities: this.#identities.size };
   }
 
   /** The cached peer; every `use` needs a `release`. */
   use(peer: Peer, user: SelectorUser): CachedPeer {
-    const entry = this.peers.get(peer.key) ?? this.add(peer);
+    const entry = this.#peers.get(peer.key) ?? this.#add(peer);
     count(entry.users, user, 1);
     return entry;
   }
@@ -77,7 +77,7 @@ export class SelectorCache {
     this.release(cached, user);
   }
 
-  private add(peer: Peer): Entry {
+  #add(peer: Peer): Entry {
     const identities = new Set<number>();
     // The same set unless an aggregate stands for some of them.
     const apart = peer.aggregates.length === 0 ? identities : new Set<number>();
@@ -87,25 +87,25 @@ export class SelectorCache {
       apart,
       users: new Map(),
       listers: new Map(),
-      places: this.placesOf(peer),
+      places: this.#placesOf(peer),
       round: 0,
     };
-    this.peers.set(peer.key, entry);
-    if (peer.within !== undefined) addTo(this.filedWithin, peer.within, entry);
-    if (entry.places === undefined) this.unfiled.add(entry);
-    for (const place of entry.places ?? []) addTo(this.filed, place, entry);
-    for (const id of this.candidates(entry)) {
-      if (holds(peer, this.identities.get(id) as LabelSet)) this.hold(entry, id);
+    this.#peers.set(peer.key, entry);
+    if (peer.within !== undefined) addTo(this.#filedWithin, peer.within, entry);
+    if (entry.places === undefined) this.#unfiled.add(entry);
+    for (const place of entry.places ?? []) addTo(this.#filed, place, entry);
+    for (const id of this.#candidates(entry)) {
+      if (holds(peer, this.#identities.get(id) as LabelSet)) this.#hold(entry, id);
     }
     return entry;
   }
 
   /** Each label one of which the peer's identities must have; not needed where a prefix tells. */
-  private placesOf(peer: Peer): readonly string[] | undefined {
+  #placesOf(peer: Peer): readonly string[] | undefined {
     if (peer.within !== undefined) return [];
     const places: string[] = [];
     for (const selector of peer.anyOf) {
-      const found = this.tellingPlaces(selector);
+      const found = this.#tellingPlaces(selector);
       if (found === undefined) return undefined;
       places.push(...found);
     }
@@ -113,15 +113,15 @@ export class SelectorCache {
   }
 
   /** The labels that tell most: of the requirements the one that the fewest identities meet (or, as yet, peers share). */
-  private tellingPlaces(selector: LabelSelector): readonly string[] | undefined {
+  #tellingPlaces(selector: LabelSelector): readonly string[] | undefined {
     const telling = selector.filter((requirement) => valuesOf(requirement) !== undefined);
     // All pods share the cluster, though nobody may have seen a pod yet.
     const own = telling.filter(({ key }) => key !== CLUSTER);
     let best: { places: readonly string[]; identities: number; peers: number } | undefined;
     for (const requirement of own.length > 0 ? own : telling) {
       const places = (valuesOf(requirement) ?? []).map((value) => `${requirement.key}=${value}`);
-      const identities = sum(places, (place) => this.byLabel.get(place)?.size ?? 0);
-      const peers = sum(places, (place) => this.filed.get(place)?.size ?? 0);
+      const identities = sum(places, (place) => this.#byLabel.get(place)?.size ?? 0);
+      const peers = sum(places, (place) => this.#filed.get(place)?.size ?? 0);
       const isBetter =
         best === undefined || identities < best.identities || (identities === best.identities && peers < best.peers);
       if (isBetter) best = { places, identities, peers };
@@ -130,81 +130,81 @@ export class SelectorCache {
   }
 
   /** Identities that a new peer could hold. */
-  private *candidates({ peer, places }: Entry): Iterable<number> {
-    if (peer.within !== undefined) for (const ids of this.byPrefix.inside(peer.within)) yield* ids;
-    else if (places === undefined) yield* this.identities.keys();
-    else for (const place of places) yield* this.byLabel.get(place) ?? [];
+  *#candidates({ peer, places }: Entry): Iterable<number> {
+    if (peer.within !== undefined) for (const ids of this.#byPrefix.inside(peer.within)) yield* ids;
+    else if (places === undefined) yield* this.#identities.keys();
+    else for (const place of places) yield* this.#byLabel.get(place) ?? [];
   }
 
   release(cached: CachedPeer, user: SelectorUser): void {
     const entry = cached as Entry;
     count(entry.users, user, -1);
     if (entry.users.size > 0) return;
-    this.peers.delete(entry.peer.key);
-    this.unfiled.delete(entry);
-    if (entry.peer.within !== undefined) removeFrom(this.filedWithin, entry.peer.within, entry);
-    for (const place of entry.places ?? []) removeFrom(this.filed, place, entry);
-    for (const id of entry.identities) this.heldBy.get(id)?.delete(entry);
+    this.#peers.delete(entry.peer.key);
+    this.#unfiled.delete(entry);
+    if (entry.peer.within !== undefined) removeFrom(this.#filedWithin, entry.peer.within, entry);
+    for (const place of entry.places ?? []) removeFrom(this.#filed, place, entry);
+    for (const id of entry.identities) this.#heldBy.get(id)?.delete(entry);
   }
 
   addIdentity(id: number, labels: LabelSet): void {
-    this.identities.set(id, labels);
-    this.heldBy.set(id, new Set());
+    this.#identities.set(id, labels);
+    this.#heldBy.set(id, new Set());
     const places = labelPlaces(labels);
-    for (const place of places) addTo(this.byLabel, place, id);
-    for (const prefix of labels.prefixes()) addTo(this.byPrefix, prefix, id);
-    this.round++;
-    this.tryEach(this.unfiled, id, labels);
-    for (const place of places) this.tryEach(this.filed.get(place), id, labels);
+    for (const place of places) addTo(this.#byLabel, place, id);
+    for (const prefix of labels.prefixes()) addTo(this.#byPrefix, prefix, id);
+    this.#round++;
+    this.#tryEach(this.#unfiled, id, labels);
+    for (const place of places) this.#tryEach(this.#filed.get(place), id, labels);
     for (const prefix of labels.prefixes()) {
-      for (const entries of this.filedWithin.around(prefix)) this.tryEach(entries, id, labels);
+      for (const entries of this.#filedWithin.around(prefix)) this.#tryEach(entries, id, labels);
     }
   }
 
   /** Peers that may hold the identity; each is tried once in a round, in however many places it is filed. */
-  private tryEach(entries: Iterable<Entry> | undefined, id: number, labels: LabelSet): void {
+  #tryEach(entries: Iterable<Entry> | undefined, id: number, labels: LabelSet): void {
     for (const entry of entries ?? []) {
-      if (entry.round === this.round) continue;
-      entry.round = this.round;
+      if (entry.round === this.#round) continue;
+      entry.round = this.#round;
       if (!holds(entry.peer, labels)) continue;
-      this.hold(entry, id);
+      this.#hold(entry, id);
       tell(entry, id);
     }
   }
 
   removeIdentity(id: number): void {
-    const labels = this.identities.get(id);
+    const labels = this.#identities.get(id);
     if (labels === undefined) return;
-    for (const place of labelPlaces(labels)) removeFrom(this.byLabel, place, id);
-    for (const prefix of labels.prefixes()) removeFrom(this.byPrefix, prefix, id);
-    for (const entry of this.heldBy.get(id) ?? []) {
+    for (const place of labelPlaces(labels)) removeFrom(this.#byLabel, place, id);
+    for (const prefix of labels.prefixes()) removeFrom(this.#byPrefix, prefix, id);
+    for (const entry of this.#heldBy.get(id) ?? []) {
       tell(entry, id);
       entry.identities.delete(id);
       entry.apart.delete(id);
     }
-    this.heldBy.delete(id);
-    this.identities.delete(id);
+    this.#heldBy.delete(id);
+    this.#identities.delete(id);
   }
 
   /** The labels of a live identity. */
   labels(id: number): LabelSet | undefined {
-    return this.identities.get(id);
+    return this.#identities.get(id);
   }
 
   /** Peers that hold the identity now. */
   holders(id: number): ReadonlySet<CachedPeer> {
-    return this.heldBy.get(id) ?? new Set();
+    return this.#heldBy.get(id) ?? new Set();
   }
 
   /** Every peer with how many users it has: for `policy selectors`. */
   *entries(): Iterable<{ cached: CachedPeer; users: number }> {
-    for (const entry of this.peers.values()) yield { cached: entry, users: entry.users.size };
+    for (const entry of this.#peers.values()) yield { cached: entry, users: entry.users.size };
   }
 
-  private hold(entry: Entry, id: number): void {
+  #hold(entry: Entry, id: number): void {
     entry.identities.add(id);
     if (!entry.peer.aggregates.includes(aggregateOf(id, OWN_CLUSTER))) entry.apart.add(id);
-    this.heldBy.get(id)?.add(entry);
+    this.#heldBy.get(id)?.add(entry);
   }
 }
 

@@ -37,41 +37,41 @@ const BUILT_IN = [
 
 /** Compiled once; `keeps` is asked for every label of every pod, so answers are remembered by source and key. */
 export class LabelFilter {
-  private readonly patterns: readonly Pattern[];
-  private readonly isWhitelist: boolean;
-  private readonly answers = new Map<string, boolean>();
+  readonly #patterns: readonly Pattern[];
+  readonly #isWhitelist: boolean;
+  readonly #answers = new Map<string, boolean>();
 
   /**
    * @param own patterns of the user, `[source:][!]regex`
    * @throws SyntaxError when one is no regular expression
    */
   constructor(own: readonly string[] = []) {
-    this.patterns = [...BUILT_IN, ...own].map(parsePattern);
-    this.isWhitelist = own.some((text) => !parsePattern(text).excludes);
+    this.#patterns = [...BUILT_IN, ...own].map(parsePattern);
+    this.#isWhitelist = own.some((text) => !parsePattern(text).excludes);
   }
 
   keeps(source: string, key: string): boolean {
     const name = `${source}:${key}`;
-    let answer = this.answers.get(name);
+    let answer = this.#answers.get(name);
     if (answer === undefined) {
-      answer = this.decide(source, key);
-      if (this.answers.size > 10_000) this.answers.clear();
-      this.answers.set(name, answer);
+      answer = this.#decide(source, key);
+      if (this.#answers.size > 10_000) this.#answers.clear();
+      this.#answers.set(name, answer);
     }
     return answer;
   }
 
-  private decide(source: string, key: string): boolean {
+  #decide(source: string, key: string): boolean {
     let included = 0;
     let excluded = 0;
-    for (const pattern of this.patterns) {
+    for (const pattern of this.#patterns) {
       if (pattern.source !== '' && pattern.source !== source) continue;
       const match = pattern.regexp.exec(key);
       if (match === null || match.index !== 0) continue;
       if (!pattern.excludes) included = Math.max(included, match[0].length);
       else if (excluded === 0 || match[0].length < excluded) excluded = match[0].length;
     }
-    return included > excluded || (excluded === 0 && !this.isWhitelist);
+    return included > excluded || (excluded === 0 && !this.#isWhitelist);
   }
 }
 

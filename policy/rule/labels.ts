@@ -49,31 +49,31 @@ export class LabelSet {
   readonly texts: readonly string[];
   /** `source:key=value;...`: equal for equal identities. */
   readonly serialized: string;
-  private parsed: readonly Label[] | undefined;
-  private byKey: ReadonlyMap<string, readonly Label[]> | undefined;
-  private cidrs: readonly Prefix[] | undefined;
+  #parsed: readonly Label[] | undefined;
+  #byKey: ReadonlyMap<string, readonly Label[]> | undefined;
+  #cidrs: readonly Prefix[] | undefined;
 
   constructor(texts: Iterable<string>) {
     this.texts = [...new Set(texts)].sort();
     this.serialized = this.texts.join(';');
   }
 
-  private labels(): readonly Label[] {
-    this.parsed ??= this.texts.map((text) => parseLabel(text, 'unspec'));
-    return this.parsed;
+  #labels(): readonly Label[] {
+    this.#parsed ??= this.texts.map((text) => parseLabel(text, 'unspec'));
+    return this.#parsed;
   }
 
   /** All labels of the key, and perhaps others. */
-  private among(key: string): readonly Label[] {
-    const labels = this.labels();
+  #among(key: string): readonly Label[] {
+    const labels = this.#labels();
     if (labels.length < MANY_LABELS) return labels;
-    this.byKey ??= byKey(labels);
-    return this.byKey.get(key) ?? [];
+    this.#byKey ??= byKey(labels);
+    return this.#byKey.get(key) ?? [];
   }
 
   /** The value under `source` ('any' = whichever source has the key); undefined when absent. */
   value(source: string, key: string): string | undefined {
-    for (const label of this.among(key)) {
+    for (const label of this.#among(key)) {
       if (label.key === key && (source === 'any' || label.source === source)) return label.value;
     }
     return undefined;
@@ -85,7 +85,7 @@ export class LabelSet {
 
   /** Has the key one of these values? The groups around a prefix may give one key several. */
   hasOneOf(source: string, key: string, values: readonly string[]): boolean {
-    for (const label of this.among(key)) {
+    for (const label of this.#among(key)) {
       const isKey = label.key === key && (source === 'any' || label.source === source);
       if (isKey && values.includes(label.value)) return true;
     }
@@ -103,11 +103,11 @@ export class LabelSet {
 
   /** The prefixes of the `cidr:` labels; without one, world-ipv4 is 0.0.0.0/0, world-ipv6 ::/0 and world both. */
   prefixes(): readonly Prefix[] {
-    this.cidrs ??= [...this.cidrKeys()].map(prefixFromLabelKey).filter((prefix) => prefix !== undefined);
-    return this.cidrs;
+    this.#cidrs ??= [...this.#cidrKeys()].map(prefixFromLabelKey).filter((prefix) => prefix !== undefined);
+    return this.#cidrs;
   }
 
-  private *cidrKeys(): Generator<string> {
+  *#cidrKeys(): Generator<string> {
     let found = false;
     for (const text of this.texts) {
       if (!text.startsWith('cidr:')) continue;

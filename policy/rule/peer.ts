@@ -2,11 +2,11 @@
  * A peer: a set of remote identities, described by labels, by prefixes, or by both.
  * Equal keys mean equal sets, so that a thousand rules about `app=web` share one selector in the cache.
  */
+import type { Entity } from './entities.ts';
 import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
 import { PrefixSet } from './prefix-set.ts';
 import { equals, exists, type LabelSelector, type Requirements, selectorKey, selects } from './selector.ts';
-import type { Entity } from '../document/schema-cilium.ts';
 
 export interface Peer {
   readonly key: string;

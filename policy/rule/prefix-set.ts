@@ -4,7 +4,7 @@ import { PrefixTree } from './prefix-tree.ts';
 
 export class PrefixSet {
   readonly prefixes: readonly Prefix[];
-  private tree: PrefixTree<Prefix> | undefined;
+  #tree: PrefixTree<Prefix> | undefined;
 
   constructor(prefixes: readonly Prefix[]) {
     this.prefixes = prefixes;
@@ -12,11 +12,11 @@ export class PrefixSet {
 
   covers(prefix: Prefix): boolean {
     if (this.prefixes.length === 0) return false;
-    this.tree ??= this.grow();
-    return this.tree.around(prefix).length > 0;
+    this.#tree ??= this.#grow();
+    return this.#tree.around(prefix).length > 0;
   }
 
-  private grow(): PrefixTree<Prefix> {
+  #grow(): PrefixTree<Prefix> {
     const tree = new PrefixTree<Prefix>();
     for (const prefix of this.prefixes) tree.set(prefix, prefix);
     return tree;

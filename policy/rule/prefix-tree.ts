@@ -25,20 +25,20 @@ interface Node<V> {
 }
 
 export class PrefixTree<V> {
-  private readonly roots: Readonly<Record<4 | 6, Node<V>>> = {
+  readonly #roots: Readonly<Record<4 | 6, Node<V>>> = {
     4: { bits: [0], length: 0, value: undefined, below: [undefined, undefined] },
     6: { bits: [0, 0, 0, 0], length: 0, value: undefined, below: [undefined, undefined] },
   };
 
   /** The value of exactly this prefix. */
   get(prefix: Prefix): V | undefined {
-    const last = this.pathTo(prefix).at(-1);
+    const last = this.#pathTo(prefix).at(-1);
     return last?.length === prefix.length ? last.value : undefined;
   }
 
   set(prefix: Prefix, value: V): void {
     const bits = bitsOf(prefix);
-    let node = this.roots[prefix.family];
+    let node = this.#roots[prefix.family];
     while (node.length < prefix.length) {
       const side = bitAt(bits, node.length);
       let next = node.below[side];
@@ -55,7 +55,7 @@ export class PrefixTree<V> {
   }
 
   delete(prefix: Prefix): void {
-    const path = this.pathTo(prefix);
+    const path = this.#pathTo(prefix);
     const node = path.at(-1);
     if (node === undefined || node.length !== prefix.length) return;
     node.value = undefined;
@@ -71,14 +71,14 @@ export class PrefixTree<V> {
   /** Values of the prefixes that hold this one, itself included, outermost first. */
   around(prefix: Prefix): V[] {
     const values: V[] = [];
-    for (const { value } of this.pathTo(prefix)) if (value !== undefined) values.push(value);
+    for (const { value } of this.#pathTo(prefix)) if (value !== undefined) values.push(value);
     return values;
   }
 
   /** Values of the prefixes inside this one, itself included, by address, the outer before the inner. */
   inside(prefix: Prefix): V[] {
     const values: V[] = [];
-    const start = this.firstInside(prefix);
+    const start = this.#firstInside(prefix);
     const rest = start === undefined ? [] : [start];
     for (let node = rest.pop(); node !== undefined; node = rest.pop()) {
       if (node.value !== undefined) values.push(node.value);
@@ -88,8 +88,8 @@ export class PrefixTree<V> {
   }
 
   /** The node that stands above all others inside the prefix. */
-  private firstInside(prefix: Prefix): Node<V> | undefined {
-    const last = this.pathTo(prefix).at(-1) as Node<V>;
+  #firstInside(prefix: Prefix): Node<V> | undefined {
+    const last = this.#pathTo(prefix).at(-1) as Node<V>;
     if (last.length === prefix.length) return last;
     const bits = bitsOf(prefix);
     const next = last.below[bitAt(bits, last.length)];
@@ -98,10 +98,10 @@ export class PrefixTree<V> {
   }
 
   /** Nodes around the prefix, itself included, from the root down. */
-  private pathTo(prefix: Prefix): Node<V>[] {
+  #pathTo(prefix: Prefix): Node<V>[] {
     const bits = bitsOf(prefix);
     const path: Node<V>[] = [];
-    let node: Node<V> | undefined = this.roots[prefix.family];
+    let node: Node<V> | undefined = this.#roots[prefix.family];
     while (node !== undefined && node.length <= prefix.length) {
       if (sharedBits(bits, node.bits, node.length) < node.length) break;
       path.push(node);

@@ -70,20 +70,20 @@ export class Requirements {
   readonly selector: LabelSelector;
   /** Equal for requirements that are the same. */
   readonly key: string;
-  private readonly texts: ReadonlySet<string>;
+  readonly #texts: ReadonlySet<string>;
 
   constructor(selector: LabelSelector) {
     const byText = new Map(selector.map((requirement) => [requirementText(requirement), requirement]));
     this.selector = [...byText.values()];
-    this.texts = new Set(byText.keys());
-    const text = [...this.texts].sort().join(',');
+    this.#texts = new Set(byText.keys());
+    const text = [...this.#texts].sort().join(',');
     // Part of the key of each of those selectors.
     this.key = text.length <= 64 ? text : createHash('sha256').update(text).digest('base64');
   }
 
   /** What a selector requires besides. */
   without(selector: LabelSelector): LabelSelector {
-    return selector.filter((requirement) => !this.texts.has(requirementText(requirement)));
+    return selector.filter((requirement) => !this.#texts.has(requirementText(requirement)));
   }
 }
 

@@ -14,18 +14,10 @@ import {
 } from '../document/cilium-document.ts';
 import { joinPath } from '../document/document-path.ts';
 import { POD_NAMESPACE } from '../rule/labels.ts';
-import type { PolicyOptions } from '../rule/options.ts';
 import type { Reader } from '../document/reader.ts';
+import type { Check } from './check.ts';
 import { checkCidr, checkExcept, checkFqdn, checkIcmp, checkSelector } from './peers.ts';
 import { checkPortRule } from './ports.ts';
-
-/** What a check may look at. */
-export interface Check {
-  readonly reader: Reader;
-  readonly options: PolicyOptions;
-  readonly isClusterwide: boolean;
-  readonly namespace: string;
-}
 
 export function validateCiliumPolicy(
   document: { spec?: CiliumRule; specs?: readonly CiliumRule[] },

@@ -4,7 +4,7 @@ import { isServiceName, parsePort } from '../rule/port.ts';
 import { quote } from '../rule/problems.ts';
 import { EXTENDED_PROTOCOLS } from '../../wire/protocols.ts';
 import type { Reader } from '../document/reader.ts';
-import type { Check } from './cilium.ts';
+import type { Check } from './check.ts';
 import { checkHttp, checkKafka } from './l7.ts';
 import { checkFqdn } from './peers.ts';
 

@@ -19,14 +19,14 @@ export const OUTSIDE = [
 const NODE_STATUS = { podIP: '192.168.0.2', podIPs: [{ ip: '192.168.0.2' }] };
 
 export class ObjectMaker {
-  private readonly dice: Dice;
+  readonly #dice: Dice;
 
   constructor(dice: Dice) {
-    this.dice = dice;
+    this.#dice = dice;
   }
 
   namespace(name: string): Document {
-    const { dice } = this;
+    const dice = this.#dice;
     const labels = {
       ...(dice.chance(85) && { team: dice.pick(TEAMS) }),
       ...(dice.chance(20) && { 'topology.kubernetes.io/zone': dice.pick(ZONES) }),
@@ -36,7 +36,7 @@ export class ObjectMaker {
   }
 
   node({ name, ips }: { name: string; ips: string[] }): Document {
-    const { dice } = this;
+    const dice = this.#dice;
     const addresses = ips.map((address) => ({ type: 'InternalIP', address }));
     return {
       apiVersion: 'v1',
@@ -57,7 +57,7 @@ export class ObjectMaker {
     ips: string[];
     nodeName: string;
   }): Document {
-    const { dice } = this;
+    const dice = this.#dice;
     const labels = {
       app: dice.pick(APPS),
       ...(dice.chance(60) && { tier: dice.pick(TIERS) }),
@@ -92,16 +92,16 @@ export class ObjectMaker {
 
   /** The object, and the slice with its addresses when it has no selector. */
   service(name: string): Document[] {
-    const { dice } = this;
+    const dice = this.#dice;
     const namespace = NAMESPACES[SERVICES.indexOf(name) % NAMESPACES.length];
     const isOuter = name === 'legacy' || name === 'mirror';
     const selector = { app: dice.pick(APPS), ...(dice.chance(30) && { tier: dice.pick(TIERS) }) };
     const metadata = { name, namespace, labels: { kind: dice.chance(80) === isOuter ? 'outer' : 'inner' } };
     const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: isOuter ? {} : { selector } };
-    return isOuter ? [service, this.slice(name, namespace, dice.some(OUTSIDE, 2))] : [service];
+    return isOuter ? [service, this.#slice(name, namespace, dice.some(OUTSIDE, 2))] : [service];
   }
 
-  private slice(service: string, namespace: string, ips: string[]): Document {
+  #slice(service: string, namespace: string, ips: string[]): Document {
     return {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
@@ -112,7 +112,7 @@ export class ObjectMaker {
   }
 
   group(name: string): Document {
-    const { dice } = this;
+    const dice = this.#dice;
     const cidrs = [...CIDRS.slice(0, 5), '20.1.2.4/32', '20.2.0.0/16', '2001:db8::/32', '192.168.0.2/32', '10.0.0.0/8'];
     const labels = {
       ...(dice.chance(70) && { trust: dice.pick(['high', 'low']) }),

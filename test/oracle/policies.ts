@@ -16,40 +16,40 @@ export const SERVICES = ['front', 'store', 'legacy', 'mirror'];
 export const ACCOUNTS = ['default', 'robot'];
 
 export class PolicyMaker {
-  private readonly dice: Dice;
-  private readonly grammar: Grammar;
-  private readonly ports: PortMaker;
+  readonly #dice: Dice;
+  readonly #grammar: Grammar;
+  readonly #ports: PortMaker;
 
   constructor(dice: Dice, grammar: Grammar) {
-    this.dice = dice;
-    this.grammar = grammar;
-    this.ports = new PortMaker(dice, grammar);
+    this.#dice = dice;
+    this.#grammar = grammar;
+    this.#ports = new PortMaker(dice, grammar);
   }
 
   policy(name: string): Document {
-    const { dice } = this;
+    const dice = this.#dice;
     return dice.weighted<() => Document>(
-      [50, () => this.cilium(name, dice.pick(NAMESPACES))],
-      [25, () => this.cilium(name, '')],
-      [25, () => this.kubernetes(name)],
+      [50, () => this.#cilium(name, dice.pick(NAMESPACES))],
+      [25, () => this.#cilium(name, '')],
+      [25, () => this.#kubernetes(name)],
     )();
   }
 
-  private metadata(name: string, namespace: string): Document {
-    const annotations = this.dice.chance(4) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
+  #metadata(name: string, namespace: string): Document {
+    const annotations = this.#dice.chance(4) ? { annotations: { 'sluice.io/audit': 'true' } } : {};
     return { name, ...(namespace !== '' && { namespace }), ...annotations };
   }
 
   // --- Cilium
 
-  private cilium(name: string, namespace: string): Document {
-    const { dice } = this;
+  #cilium(name: string, namespace: string): Document {
+    const dice = this.#dice;
     const isForHosts = namespace === '' && dice.chance(25);
-    const spec = (): Document => this.spec(namespace, isForHosts);
+    const spec = (): Document => this.#spec(namespace, isForHosts);
     return {
       apiVersion: 'cilium.io/v2',
       kind: namespace === '' ? 'CiliumClusterwideNetworkPolicy' : 'CiliumNetworkPolicy',
-      metadata: this.metadata(name, namespace),
+      metadata: this.#metadata(name, namespace),
       ...dice.weighted<() => Document>(
         [85, () => ({ spec: spec() })],
         [10, () => ({ specs: dice.list(1, 2, spec) })],
@@ -58,11 +58,11 @@ export class PolicyMaker {
     };
   }
 
-  private spec(namespace: string, isForHosts: boolean): Document {
-    const { dice } = this;
+  #spec(namespace: string, isForHosts: boolean): Document {
+    const dice = this.#dice;
     const spec: Document = isForHosts
-      ? { nodeSelector: this.nodeSelector() }
-      : { endpointSelector: this.subject(namespace) };
+      ? { nodeSelector: this.#nodeSelector() }
+      : { endpointSelector: this.#subject(namespace) };
     const sections = dice.weighted<() => string[]>(
       [30, () => ['ingress']],
       [30, () => ['egress']],
@@ -71,7 +71,7 @@ export class PolicyMaker {
     )();
     for (const section of sections) {
       spec[section] = dice.list(1, 3, () =>
-        this.element({
+        this.#element({
           way: section.startsWith('ingress') ? 'from' : 'to',
           isDeny: section.endsWith('Deny'),
           namespace,
@@ -88,13 +88,13 @@ export class PolicyMaker {
     return spec;
   }
 
-  private subject(namespace: string): Document {
-    const { dice } = this;
+  #subject(namespace: string): Document {
+    const dice = this.#dice;
     return dice.weighted<() => Document>(
       [namespace === '' ? 5 : 0, () => ({ matchLabels: { 'reserved:init': '' } })],
       [35, () => ({})],
       [45, () => ({ matchLabels: { app: dice.pick(APPS) } })],
-      [10, () => this.labelSelector()],
+      [10, () => this.#labelSelector()],
       [5, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
       [
         5,
@@ -104,57 +104,57 @@ export class PolicyMaker {
     )();
   }
 
-  private nodeSelector(): Document {
-    return this.dice.weighted([50, {}], [50, { matchLabels: { zone: this.dice.pick(ZONES) } }]);
+  #nodeSelector(): Document {
+    return this.#dice.weighted([50, {}], [50, { matchLabels: { zone: this.#dice.pick(ZONES) } }]);
   }
 
-  private element(context: ElementContext): Document {
-    const { dice } = this;
-    const element: Document = { ...this.peers(context), ...this.ports.draw(context) };
-    const mode = this.authenticationFor(element);
+  #element(context: ElementContext): Document {
+    const dice = this.#dice;
+    const element: Document = { ...this.#peers(context), ...this.#ports.draw(context) };
+    const mode = this.#authenticationFor(element);
     if (!context.isDeny && mode !== undefined && dice.chance(25)) element.authentication = { mode };
     return element;
   }
 
   /** Only when all its port rules agree on one. */
-  private authenticationFor({ toPorts = [], icmps }: Document): string | undefined {
+  #authenticationFor({ toPorts = [], icmps }: Document): string | undefined {
     const texts: string[] = toPorts.flatMap(({ ports = [] }: Document) => ports.map((port: Document) => portKey(port)));
     if (icmps !== undefined) return undefined;
     if (toPorts.length === 0) texts.push('all');
-    const modes = new Set(texts.map((text) => this.grammar.authentication.get(text)));
+    const modes = new Set(texts.map((text) => this.#grammar.authentication.get(text)));
     return modes.size === 1 ? [...modes][0] : undefined;
   }
 
-  private peers(context: ElementContext): Document {
-    const { dice } = this;
+  #peers(context: ElementContext): Document {
+    const dice = this.#dice;
     const { way, isDeny, namespace } = context;
     const isEgress = way === 'to';
-    const { options } = this.grammar;
+    const { options } = this.#grammar;
     return dice.weighted<() => Document>(
-      [30, () => ({ [`${way}Endpoints`]: dice.list(1, 2, () => this.peerSelector(namespace)) })],
+      [30, () => ({ [`${way}Endpoints`]: dice.list(1, 2, () => this.#peerSelector(namespace)) })],
       [
         4,
         () => ({
-          [`${way}Endpoints`]: dice.list(1, 2, () => this.peerSelector(namespace)),
+          [`${way}Endpoints`]: dice.list(1, 2, () => this.#peerSelector(namespace)),
           [`${way}Requires`]: [{ matchLabels: { tier: dice.pick(TIERS) } }],
         }),
       ],
-      [15, () => ({ [`${way}Entities`]: dice.list(1, 2, () => this.entity(isDeny)) })],
-      [10, () => ({ [`${way}CIDR`]: dice.list(1, 2, () => this.cidr()) })],
-      [15, () => ({ [`${way}CIDRSet`]: dice.list(1, 2, () => this.cidrRule()) })],
-      [options['enable-node-selector-labels'] ? 5 : 0, () => ({ [`${way}Nodes`]: [this.nodeSelector()] })],
-      [isEgress ? 8 : 0, () => ({ toServices: dice.list(1, 2, () => this.service()) })],
+      [15, () => ({ [`${way}Entities`]: dice.list(1, 2, () => this.#entity(isDeny)) })],
+      [10, () => ({ [`${way}CIDR`]: dice.list(1, 2, () => this.#cidr()) })],
+      [15, () => ({ [`${way}CIDRSet`]: dice.list(1, 2, () => this.#cidrRule()) })],
+      [options['enable-node-selector-labels'] ? 5 : 0, () => ({ [`${way}Nodes`]: [this.#nodeSelector()] })],
+      [isEgress ? 8 : 0, () => ({ toServices: dice.list(1, 2, () => this.#service()) })],
       [isEgress && !isDeny ? 10 : 0, () => ({ toFQDNs: dice.list(1, 2, () => dice.pick(NAME_SELECTORS)) })],
       [isDeny ? 3 : 22, () => ({})],
       [2, () => ({ [`${way}${dice.pick(['Endpoints', 'Entities', 'CIDR', 'CIDRSet'])}`]: [] })],
     )();
   }
 
-  private peerSelector(namespace: string): Document {
-    const { dice } = this;
+  #peerSelector(namespace: string): Document {
+    const dice = this.#dice;
     return dice.weighted<() => Document>(
       [30, () => ({})],
-      [40, () => this.labelSelector()],
+      [40, () => this.#labelSelector()],
       [10, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES) } })],
       [5, () => ({ matchLabels: { 'io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
       [8, () => ({ matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } })],
@@ -175,8 +175,8 @@ export class PolicyMaker {
     )();
   }
 
-  private labelSelector(isPlain = false): Document {
-    const { dice } = this;
+  #labelSelector(isPlain = false): Document {
+    const dice = this.#dice;
     const key = (name: string): string =>
       isPlain ? name : dice.weighted([70, name], [20, `k8s:${name}`], [10, `any:${name}`]);
     return dice.weighted<() => Document>(
@@ -197,8 +197,9 @@ export class PolicyMaker {
     )();
   }
 
-  private entity(isDeny: boolean): string {
-    const { dice, grammar } = this;
+  #entity(isDeny: boolean): string {
+    const dice = this.#dice;
+    const grammar = this.#grammar;
     const weight = grammar.hasAggregates ? 1 : 0;
     return dice.weighted(
       [isDeny ? 2 : 25, 'all'],
@@ -213,16 +214,16 @@ export class PolicyMaker {
     );
   }
 
-  private cidr(): string {
-    return this.dice.weighted(
-      [70, this.dice.pick(CIDRS)],
-      [12, this.dice.pick(NEAR_CIDRS)],
-      [18, this.dice.pick(CIDRS6)],
+  #cidr(): string {
+    return this.#dice.weighted(
+      [70, this.#dice.pick(CIDRS)],
+      [12, this.#dice.pick(NEAR_CIDRS)],
+      [18, this.#dice.pick(CIDRS6)],
     );
   }
 
-  private cidrRule(): Document {
-    const { dice } = this;
+  #cidrRule(): Document {
+    const dice = this.#dice;
     const except = (...list: string[]): Document =>
       dice.chance(50) ? { except: dice.some(list, dice.between(1, 2)) } : {};
     return dice.weighted<() => Document>(
@@ -232,12 +233,12 @@ export class PolicyMaker {
       [10, () => ({ cidr: '2001:db8::/32', ...except('2001:db8:1::/48') })],
       [7, () => ({ cidr: '::/0', ...except('2001:db8::/32', 'fd00::/8') })],
       [15, () => ({ cidrGroupRef: dice.pick(GROUPS), ...except('20.1.2.3/32', '20.1.2.0/24') })],
-      [8, () => ({ cidrGroupSelector: this.groupSelector() })],
+      [8, () => ({ cidrGroupSelector: this.#groupSelector() })],
     )();
   }
 
-  private groupSelector(): Document {
-    const { dice } = this;
+  #groupSelector(): Document {
+    const dice = this.#dice;
     const trust = dice.pick(['high', 'low']);
     const owner = dice.pick(['us', 'them']);
     return dice.pick([
@@ -248,8 +249,8 @@ export class PolicyMaker {
     ]);
   }
 
-  private service(): Document {
-    const { dice } = this;
+  #service(): Document {
+    const dice = this.#dice;
     const namespace = dice.chance(70) ? { namespace: dice.pick(NAMESPACES) } : {};
     return dice.chance(60)
       ? { k8sService: { serviceName: dice.pick(SERVICES), ...namespace } }
@@ -258,15 +259,15 @@ export class PolicyMaker {
 
   // --- Kubernetes
 
-  private kubernetes(name: string): Document {
-    const { dice } = this;
-    const elements = (list: 'from' | 'to'): Document[] => dice.list(0, 2, () => this.kubernetesElement(list));
+  #kubernetes(name: string): Document {
+    const dice = this.#dice;
+    const elements = (list: 'from' | 'to'): Document[] => dice.list(0, 2, () => this.#kubernetesElement(list));
     return {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: this.metadata(name, dice.pick(NAMESPACES)),
+      metadata: this.#metadata(name, dice.pick(NAMESPACES)),
       spec: {
-        podSelector: dice.chance(40) ? {} : this.labelSelector(true),
+        podSelector: dice.chance(40) ? {} : this.#labelSelector(true),
         ...(dice.chance(70) && { ingress: elements('from') }),
         ...(dice.chance(50) && { egress: elements('to') }),
         ...dice.pick([
@@ -279,38 +280,38 @@ export class PolicyMaker {
     };
   }
 
-  private kubernetesElement(list: 'from' | 'to'): Document {
-    const { dice } = this;
+  #kubernetesElement(list: 'from' | 'to'): Document {
+    const dice = this.#dice;
     return {
       ...dice.weighted<() => Document>(
-        [75, () => ({ [list]: dice.list(1, 2, () => this.kubernetesPeer()) })],
+        [75, () => ({ [list]: dice.list(1, 2, () => this.#kubernetesPeer()) })],
         [15, () => ({})],
         [10, () => ({ [list]: [] })],
       )(),
-      ...(dice.chance(55) && { ports: dice.list(1, 2, () => this.kubernetesPort(list)) }),
+      ...(dice.chance(55) && { ports: dice.list(1, 2, () => this.#kubernetesPort(list)) }),
     };
   }
 
-  private kubernetesPeer(): Document {
-    const { dice } = this;
+  #kubernetesPeer(): Document {
+    const dice = this.#dice;
     const namespaceSelector = dice.weighted<Document>([40, {}], [60, { matchLabels: { team: dice.pick(TEAMS) } }]);
     return dice.weighted<() => Document>(
-      [35, () => ({ podSelector: dice.chance(20) ? {} : this.labelSelector(true) })],
+      [35, () => ({ podSelector: dice.chance(20) ? {} : this.#labelSelector(true) })],
       [20, () => ({ namespaceSelector })],
-      [20, () => ({ namespaceSelector, podSelector: this.labelSelector(true) })],
+      [20, () => ({ namespaceSelector, podSelector: this.#labelSelector(true) })],
       [
         25,
         () => {
-          const { cidr, except } = this.cidrRule();
+          const { cidr, except } = this.#cidrRule();
           return { ipBlock: cidr === undefined ? { cidr: '30.0.0.0/8' } : { cidr, ...(except && { except }) } };
         },
       ],
     )();
   }
 
-  private kubernetesPort(list: 'from' | 'to'): Document {
-    const { dice } = this;
-    const hasNames = list === 'from' || this.grammar.hasEgressNames;
+  #kubernetesPort(list: 'from' | 'to'): Document {
+    const dice = this.#dice;
+    const hasNames = list === 'from' || this.#grammar.hasEgressNames;
     return {
       ...dice.weighted<Document>(
         [60, { port: dice.pick([80, 8080, 443, 53]) }],

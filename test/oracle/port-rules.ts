@@ -36,27 +36,27 @@ export interface ElementContext {
 }
 
 export class PortMaker {
-  private readonly dice: Dice;
-  private readonly grammar: Grammar;
+  readonly #dice: Dice;
+  readonly #grammar: Grammar;
 
   constructor(dice: Dice, grammar: Grammar) {
-    this.dice = dice;
-    this.grammar = grammar;
+    this.#dice = dice;
+    this.#grammar = grammar;
   }
 
   /** `toPorts`, `icmps`, or neither. */
   draw({ way, isDeny, isForHosts }: ElementContext): Document {
-    const { dice } = this;
-    const rule = (): Document => (isDeny || isForHosts ? this.plainPorts(way) : this.portRule(way));
+    const dice = this.#dice;
+    const rule = (): Document => (isDeny || isForHosts ? this.#plainPorts(way) : this.#portRule(way));
     return dice.weighted<() => Document>(
       [25, () => ({})],
       [65, () => ({ toPorts: dice.list(1, 2, rule) })],
-      [10, () => ({ icmps: [{ fields: dice.list(1, 2, () => this.icmpField()) }] })],
+      [10, () => ({ icmps: [{ fields: dice.list(1, 2, () => this.#icmpField()) }] })],
     )();
   }
 
-  private icmpField(): Document {
-    return this.dice.pick([
+  #icmpField(): Document {
+    return this.#dice.pick([
       { type: 8 },
       { type: 'EchoRequest' },
       { family: 'IPv4', type: 3 },
@@ -66,13 +66,13 @@ export class PortMaker {
     ]);
   }
 
-  private plainPorts(way: 'from' | 'to'): Document {
-    if (this.dice.chance(3)) return this.dice.pick([{}, { ports: [] }]);
-    return { ports: this.dice.list(1, 3, () => this.port(way)) };
+  #plainPorts(way: 'from' | 'to'): Document {
+    if (this.#dice.chance(3)) return this.#dice.pick([{}, { ports: [] }]);
+    return { ports: this.#dice.list(1, 3, () => this.#port(way)) };
   }
 
-  private port(way: 'from' | 'to'): Document {
-    const { dice } = this;
+  #port(way: 'from' | 'to'): Document {
+    const dice = this.#dice;
     const protocol = dice.weighted<Document>(
       [50, { protocol: 'TCP' }],
       [20, { protocol: 'UDP' }],
@@ -80,7 +80,7 @@ export class PortMaker {
       [15, { protocol: 'ANY' }],
       [10, {}],
     );
-    const hasNames = way === 'from' || this.grammar.hasEgressNames;
+    const hasNames = way === 'from' || this.#grammar.hasEgressNames;
     return dice.weighted<Document>(
       [55, { port: dice.pick(['80', '8080', '443', '53', '9092', '22']), ...protocol }],
       [5, { port: '0', ...protocol }],
@@ -89,29 +89,29 @@ export class PortMaker {
       [2, { port: '8080', endPort: 80, ...protocol }],
       [
         3,
-        this.grammar.options['enable-extended-ip-protocols']
+        this.#grammar.options['enable-extended-ip-protocols']
           ? { protocol: dice.pick(['GRE', 'ESP']) }
           : { port: '22', ...protocol },
       ],
     );
   }
 
-  private portRule(way: 'from' | 'to'): Document {
-    const { dice } = this;
+  #portRule(way: 'from' | 'to'): Document {
+    const dice = this.#dice;
     return dice.weighted<() => Document>(
-      [38, () => this.plainPorts(way)],
-      [35, () => this.httpRule(way)],
-      [way === 'to' ? 12 : 0, () => this.dnsRule()],
+      [38, () => this.#plainPorts(way)],
+      [35, () => this.#httpRule(way)],
+      [way === 'to' ? 12 : 0, () => this.#dnsRule()],
       [
         5,
-        () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.kafka()) } }),
+        () => ({ ports: [{ port: '9092', protocol: 'TCP' }], rules: { kafka: dice.list(1, 2, () => this.#kafka()) } }),
       ],
-      [8, () => this.serverNames()],
+      [8, () => this.#serverNames()],
     )();
   }
 
-  private serverNames(): Document {
-    const { dice } = this;
+  #serverNames(): Document {
+    const dice = this.#dice;
     const port = dice.weighted<Document>(
       [90, { port: '443', protocol: 'TCP' }],
       [5, { port: '0', protocol: 'TCP' }],
@@ -120,9 +120,9 @@ export class PortMaker {
     return { ports: [port], serverNames: dice.some(SERVER_NAMES, dice.between(1, 2)) };
   }
 
-  private httpRule(way: 'from' | 'to'): Document {
-    const { dice } = this;
-    const hasNames = way === 'from' || this.grammar.hasEgressNames;
+  #httpRule(way: 'from' | 'to'): Document {
+    const dice = this.#dice;
+    const hasNames = way === 'from' || this.#grammar.hasEgressNames;
     const ports = dice.list(1, 2, () =>
       dice.weighted<Document>(
         [45, { port: '80' }],
@@ -133,15 +133,15 @@ export class PortMaker {
       ),
     );
     const http = dice.weighted<() => Document[]>(
-      [90, () => dice.list(1, 2, () => this.http())],
+      [90, () => dice.list(1, 2, () => this.#http())],
       [5, () => []],
       [5, () => [{}]],
     )();
     return { ports: ports.map((port) => ({ ...port, protocol: 'TCP' })), rules: { http } };
   }
 
-  private http(): Document {
-    const { dice } = this;
+  #http(): Document {
+    const dice = this.#dice;
     return {
       ...(dice.chance(60) && { method: dice.pick(['GET', 'GET|PUT', 'P.*']) }),
       ...(dice.chance(60) && { path: dice.pick(['/', '/api', '/api.*', '/api/v[0-9]+', '/admin']) }),
@@ -155,15 +155,15 @@ export class PortMaker {
     };
   }
 
-  private dnsRule(): Document {
-    const { dice } = this;
+  #dnsRule(): Document {
+    const dice = this.#dice;
     const protocol = dice.pick(['UDP', 'TCP', 'ANY']);
     const dns = dice.chance(90) ? dice.list(1, 2, () => dice.pick(NAME_SELECTORS)) : [];
     return { ports: [{ port: '53', protocol }], rules: { dns } };
   }
 
-  private kafka(): Document {
-    const { dice } = this;
+  #kafka(): Document {
+    const dice = this.#dice;
     return {
       ...dice.weighted<Document>(
         [30, {}],

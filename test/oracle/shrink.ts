@@ -1,6 +1,6 @@
 /** Cuts a history that shows a disagreement down, greedily, to one from which nothing can be taken away. */
 import type { Change } from '../oracle-worlds.ts';
-import { type Disagreement, differs, worldAfter } from './run.ts';
+import { type Disagreement, differs, worldAfter } from './difference.ts';
 
 export function shrink(found: Disagreement): readonly Change[] {
   const isBad = (history: readonly Change[]): boolean => {

@@ -1,6 +1,7 @@
 /** The compiled policies against the oracle, over as many packets as asked for; the seed of each world comes from one. */
 import t from 'tap';
-import { explain, type Tally, WorldRun } from './run.ts';
+import type { Tally } from './difference.ts';
+import { explain, WorldRun } from './run.ts';
 
 const RUN = { steps: 10, packets: { built: 60, step: 20 } };
 const DEFAULT_SEED = 1;

@@ -14,15 +14,15 @@ export interface Parties {
 }
 
 export class TrafficMaker {
-  private readonly dice: Dice;
+  readonly #dice: Dice;
 
   constructor(dice: Dice) {
-    this.dice = dice;
+    this.#dice = dice;
   }
 
   /** One between parties of a world, and what it would ask for. */
   packet({ pods, nodes, hostShare, newcomerShare }: Parties): Packet {
-    const { dice } = this;
+    const dice = this.#dice;
     const pod = (): string => (pods.length === 0 ? '10.0.1.1' : dice.pick(pods));
     const host = '192.168.0.1';
     const other = (): string =>
@@ -33,11 +33,11 @@ export class TrafficMaker {
     while (isV6(remote) !== isV6(subject) || remote === subject)
       remote = isV6(subject) ? dice.pick([...OUTSIDE, ...pods]) : other();
     const [from, to] = dice.chance(50) ? [subject, remote] : [remote, subject];
-    return { from, to, ...this.target(isV6(from)), requests: this.requests() };
+    return { from, to, ...this.#target(isV6(from)), requests: this.#requests() };
   }
 
-  private target(isV6: boolean): { protocol: number; port: number } {
-    const { dice } = this;
+  #target(isV6: boolean): { protocol: number; port: number } {
+    const dice = this.#dice;
     return dice.weighted<() => { protocol: number; port: number }>(
       [62, () => ({ protocol: 6, port: dice.pick([80, 80, 8080, 8080, 85, 8090, 443, 443, 53, 9092, 22, 514, 7000]) })],
       [22, () => ({ protocol: 17, port: dice.pick([53, 53, 80, 443, 514, 8080, 7000]) })],
@@ -50,8 +50,8 @@ export class TrafficMaker {
     )();
   }
 
-  private requests(): Packet['requests'] {
-    const { dice } = this;
+  #requests(): Packet['requests'] {
+    const dice = this.#dice;
     const apiKey = dice.pick([0, 1, 3, 12, 18]);
     return {
       http: {

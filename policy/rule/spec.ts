@@ -1,0 +1,58 @@
+/** Objects of the cluster that are no policies, as the compiler wants them, whatever document they came from. */
+
+export interface NamespaceSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Would-be drops of its pods pass with verdict AUDIT. */
+  readonly audit?: boolean;
+}
+
+export interface PodSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount?: string;
+  readonly namedPorts?: readonly NamedPort[];
+  readonly nodeName?: string;
+  /** The number of its endpoint here; 0 = it runs on another node (its policy is not compiled). */
+  readonly endpointId: number;
+  readonly ips: readonly string[];
+  /** Its would-be drops pass with verdict AUDIT. */
+  readonly audit?: boolean;
+  /** It lives in its node's network namespace: its addresses are the node's. */
+  readonly hostNetwork?: boolean;
+}
+
+export interface NamedPort {
+  readonly name: string;
+  /** IP protocol number. */
+  readonly protocol: number;
+  readonly port: number;
+}
+
+export interface NodeSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ips: readonly string[];
+}
+
+export interface CidrGroupSpec {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cidrs: readonly string[];
+}
+
+export interface ServiceSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Empty = the backends are listed by hand, in endpoint slices. */
+  readonly selector: Readonly<Record<string, string>>;
+}
+
+export interface EndpointSliceSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly service: string;
+  readonly addresses: readonly string[];
+}

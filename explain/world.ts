@@ -24,7 +24,7 @@ import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
-import { type Manifest, podsOf } from '../policy/document/manifest.ts';
+import { expandWorkload, isWorkload } from '../policy/document/workload.ts';
 
 /** A pod of the world, with its compiled policy. */
 export interface WorldPod {
@@ -58,7 +58,7 @@ export class PolicyWorld {
     config: PolicyConfig,
     names: ReadonlyMap<string, readonly string[]> = new Map(),
   ) {
-    this.documents = documents.flatMap((one) => [one, ...podsOfWorkload(one)]);
+    this.documents = documents.flatMap((one) => (isWorkload(one.kind) ? [one, ...expandWorkload(one)] : [one]));
     this.cluster = new Cluster(config);
     for (const document of this.documents) {
       if (document.kind === 'Pod') this.#addPod(podFromDocument(document, ++this.#lastEndpoint), isExternal(document));
@@ -177,7 +177,7 @@ export class PolicyWorld {
   }
 
   #noteNode({ name, object }: Document): void {
-    const addresses = ((object['status'] as Fields | undefined)?.['addresses'] ?? []) as { address?: string }[];
+    const addresses = (object as { status?: { addresses?: { address?: string }[] } }).status?.addresses ?? [];
     for (const { address = '' } of addresses) {
       if (/^[\da-f:.]+$/i.test(address)) this.#nodeByAddress.set(parsePrefix(address, 'host').text, name);
     }
@@ -204,18 +204,6 @@ export class PolicyWorld {
 function isExternal({ annotations }: Document): boolean {
   return annotations['sluice.io/external'] === 'true';
 }
-
-/** The pods that a Deployment and the like stand for, as documents of the file that the workload is in. */
-function podsOfWorkload(document: Document): Document[] {
-  if (document.kind === 'Pod') return [];
-  const { file, line } = document;
-  return podsOf(document.object as Manifest).map((object) => {
-    const { name = '', namespace = '', labels = {}, annotations = {} } = object.metadata ?? {};
-    return { kind: 'Pod', apiVersion: 'v1', namespace, name, labels, annotations, file, line, object: { ...object } };
-  });
-}
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Not the number of any pod. */
 const HOST_ENDPOINT = -1;

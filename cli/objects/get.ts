@@ -5,7 +5,8 @@ import type { EndpointView } from '../../api/shapes.ts';
 import { Failure } from '../terminal/failure.ts';
 import type { Kind } from './kinds.ts';
 import { printDocument, printListing } from '../terminal/output.ts';
-import { type Manifest, podsOf, referenceOf } from '../../policy/document/manifest.ts';
+import { type Manifest, referenceOf } from '../../policy/document/manifest.ts';
+import { podsOf } from '../../policy/document/workload.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
 

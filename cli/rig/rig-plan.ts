@@ -4,7 +4,8 @@
  * A container is run only when it names a command or arguments: there are no images here.
  */
 
-import { flattenList, type Manifest, podsOf } from '../../policy/document/manifest.ts';
+import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
+import { podsOf } from '../../policy/document/workload.ts';
 
 export interface RigPlan {
   readonly pods: readonly RigPod[];

@@ -6,7 +6,7 @@ import { parseRequest } from '../l7proxy/http1/start-line.ts';
 import { RemoteRules, viewOf } from '../l7proxy/http/rules.ts';
 import { fqdnRegExp, normalizeName } from '../policy/rule/fqdn.ts';
 import type { DnsRule, KafkaRule, L7Rule, L7RuleSet } from '../policy-maps/l7-rules.ts';
-import type { HttpRequest, KafkaRequest, Query } from './query.ts';
+import type { HttpRequest, KafkaRequest, FlowQuery } from './query.ts';
 
 export interface L7Answer {
   /** `none`: the query says nothing that these rules judge. */
@@ -42,7 +42,7 @@ export class ApplicationJudge {
    * @param id of the rule set
    * @param remote identity of the other end, as seen from the endpoint whose rules these are
    */
-  judge(id: number, remote: number, query: Query): L7Answer {
+  judge(id: number, remote: number, query: FlowQuery): L7Answer {
     const rules = this.#rulesFor(id, remote);
     if (rules === undefined) return DENIED; // a rule set that is not there lets nothing through
     switch (rules.ruleSet.parser) {

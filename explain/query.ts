@@ -28,7 +28,7 @@ export interface KafkaRequest {
   readonly clientID?: string;
 }
 
-export interface Query {
+export interface FlowQuery {
   readonly id: unknown;
   readonly from: End;
   readonly to: End;
@@ -50,13 +50,13 @@ const WITH_PORTS = ['TCP', 'UDP', 'SCTP'];
 
 const KAFKA = '{"apiKey","topic","clientID"}';
 
-type Fields = Readonly<Record<string, unknown>>;
+type QueryFields = Readonly<Record<string, unknown>>;
 
 /**
  * Checks what a line of JSON, or the flags, say.
  * @throws SyntaxError that says what was found and what is wanted
  */
-export function readQuery(value: unknown): Query {
+export function readQuery(value: unknown): FlowQuery {
   if (!isFields(value)) throw new SyntaxError(`read query: found ${shown(value)}, wanted an object`);
   const fields = withoutNull(value);
   for (const key of Object.keys(fields)) {
@@ -76,7 +76,7 @@ export function readQuery(value: unknown): Query {
 }
 
 /** Programs write null for what they have not. */
-function withoutNull(value: Fields): Fields {
+function withoutNull(value: QueryFields): QueryFields {
   if (!Object.values(value).includes(null)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
 }
@@ -105,7 +105,7 @@ function readEnd(name: string, member: unknown): End {
   return { [kind]: value[kind] } as End;
 }
 
-function readPort(value: Fields): { protocol: number; port: number | string } {
+function readPort(value: QueryFields): { protocol: number; port: number | string } {
   if (value['icmp'] !== undefined) return readIcmp(value['icmp']);
   const { port, protocol: name = 'TCP' } = value;
   const known = PROTOCOLS.find((one) => one.toLowerCase() === String(name).toLowerCase());
@@ -143,7 +143,7 @@ function readHttp(given: unknown): HttpRequest {
   return value;
 }
 
-function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is QueryFields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -6,16 +6,16 @@ import { stringify } from 'yaml';
 import { reservedName } from '../policy/identity/identity.ts';
 import { ICMP, ICMPV6, protocolName } from '../wire/protocols.ts';
 import type { Origin } from '../policy/rule/rule.ts';
-import type { Query } from './query.ts';
-import type { DirectionAnswer, Peer } from './verdict.ts';
+import type { FlowQuery } from './query.ts';
+import type { DirectionAnswer, ResolvedEnd } from './verdict.ts';
 
 export interface Denial {
   readonly isEgress: boolean;
   readonly answer: DirectionAnswer;
   /** The end whose policy denies. */
-  readonly subject: Peer;
-  readonly remote: Peer;
-  readonly query: Query;
+  readonly subject: ResolvedEnd;
+  readonly remote: ResolvedEnd;
+  readonly query: FlowQuery;
   readonly port: number;
   /** The rules that decided; of a default deny those that closed the direction. */
   readonly origins: readonly Origin[];
@@ -43,7 +43,7 @@ export function remedyFor(denial: Denial): string {
 }
 
 /** What to change so that a request passes that only an L7 rule denies. */
-export function requestRemedy(query: Query, origins: readonly Origin[]): string {
+export function requestRemedy(query: FlowQuery, origins: readonly Origin[]): string {
   const where = origins.map(place).join(' or ');
   if (query.http !== undefined) {
     const { method = 'GET', path = '/' } = query.http;
@@ -71,7 +71,7 @@ function ciliumRule(denial: Denial): unknown {
 }
 
 /** @param namespace of the policy: its selectors mean pods there; '' when it is clusterwide */
-function ciliumPeer(prefix: 'from' | 'to', remote: Peer, namespace: string): Record<string, unknown> {
+function ciliumPeer(prefix: 'from' | 'to', remote: ResolvedEnd, namespace: string): Record<string, unknown> {
   const { spec } = remote;
   if (spec !== undefined) {
     const foreign = spec.namespace === namespace ? {} : { 'k8s:io.kubernetes.pod.namespace': spec.namespace };

@@ -18,7 +18,7 @@ import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { ApplicationJudge } from './application.ts';
-import type { End, Query } from './query.ts';
+import type { End, FlowQuery } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
 
 export interface DirectionAnswer {
@@ -45,7 +45,7 @@ export interface Answer {
 }
 
 /** One end of a flow as the world knows it. */
-export interface Peer {
+export interface ResolvedEnd {
   readonly text: string;
   readonly identity: number;
   readonly spec: PodSpec | undefined;
@@ -55,7 +55,7 @@ export interface Peer {
 }
 
 /** The outcome of one direction with what is needed to explain it. */
-export interface Decision {
+export interface Outcome {
   readonly answer: DirectionAnswer;
   /** Leads to the rules that decided; of a default deny to those that closed the direction. */
   readonly cookie: number;
@@ -64,9 +64,9 @@ export interface Decision {
 }
 
 interface Side {
-  readonly decision: Decision;
+  readonly outcome: Outcome;
   /** The other end, as the rules of this side see it. */
-  readonly remote: Peer;
+  readonly remote: ResolvedEnd;
 }
 
 /** Indexed by match type (bpf/lib/policy.h). */
@@ -75,7 +75,7 @@ const DROP_POLICY = 133;
 const DROP_DENY = 181;
 
 const OPEN: DirectionAnswer = { verdict: 'allowed', enforced: false, match: 'none', reason: 0, policies: [] };
-const UNJUDGED: Decision = { answer: OPEN, cookie: 0, ruleSet: 0 };
+const UNJUDGED: Outcome = { answer: OPEN, cookie: 0, ruleSet: 0 };
 
 /** Judges flows in one world. */
 export class FlowJudge {
@@ -88,7 +88,7 @@ export class FlowJudge {
   }
 
   /** The answer to a query; never throws for what a query says. */
-  answer(query: Query): Answer {
+  answer(query: FlowQuery): Answer {
     try {
       return this.#judge(query);
     } catch (error) {
@@ -98,9 +98,9 @@ export class FlowJudge {
   }
 
   /** The rules that decide a query in either direction, L7 rules that allowed the request among them. */
-  decidingOrigins(query: Query): readonly Origin[] {
+  decidingOrigins(query: FlowQuery): readonly Origin[] {
     try {
-      const cookies = this.#sides(query).map(({ decision }) => decision.cookie);
+      const cookies = this.#sides(query).map(({ outcome }) => outcome.cookie);
       return [...cookies.flatMap((cookie) => this.world.origins(cookie)), ...this.requestOrigins(query)];
     } catch (error) {
       if (error instanceof UnknownEndError) return [];
@@ -109,17 +109,17 @@ export class FlowJudge {
   }
 
   /** The L7 rules that allowed the request. @throws UnknownEndError */
-  requestOrigins(query: Query): readonly Origin[] {
-    const judged = this.#sides(query).filter(({ decision }) => decision.ruleSet !== 0);
-    return judged.flatMap(({ decision, remote }) => {
-      const { cookie } = this.#application.judge(decision.ruleSet, remote.identity, query);
+  requestOrigins(query: FlowQuery): readonly Origin[] {
+    const judged = this.#sides(query).filter(({ outcome }) => outcome.ruleSet !== 0);
+    return judged.flatMap(({ outcome, remote }) => {
+      const { cookie } = this.#application.judge(outcome.ruleSet, remote.identity, query);
       return this.world.origins(cookie);
     });
   }
 
-  #judge(query: Query): Answer {
+  #judge(query: FlowQuery): Answer {
     const sides = this.#sides(query);
-    const [egress, ingress] = sides.map(({ decision }) => decision.answer);
+    const [egress, ingress] = sides.map(({ outcome }) => outcome.answer);
     const isDropped = egress.verdict === 'denied' || ingress.verdict === 'denied';
     const l7 = isDropped ? 'none' : this.#judgeRequest(query, sides);
     const verdict = isDropped || l7 === 'denied' ? 'denied' : 'allowed';
@@ -127,22 +127,22 @@ export class FlowJudge {
   }
 
   /** Egress of the source, ingress of the destination. */
-  #sides(query: Query): readonly [Side, Side] {
-    const [source, destination] = this.peers(query);
+  #sides(query: FlowQuery): readonly [Side, Side] {
+    const [source, destination] = this.ends(query);
     const port = this.portOf(query, destination);
     const isLoopback = source.spec !== undefined && source.spec === destination.spec;
     const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, isEgress: true });
     const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, isEgress: false });
     return [
-      { decision: egress, remote: destination },
-      { decision: ingress, remote: source },
+      { outcome: egress, remote: destination },
+      { outcome: ingress, remote: source },
     ];
   }
 
-  #judgeRequest(query: Query, sides: readonly Side[]): 'allowed' | 'denied' | 'none' {
+  #judgeRequest(query: FlowQuery, sides: readonly Side[]): 'allowed' | 'denied' | 'none' {
     const answers = sides
-      .filter(({ decision }) => decision.ruleSet !== 0)
-      .map(({ decision, remote }) => this.#application.judge(decision.ruleSet, remote.identity, query).verdict);
+      .filter(({ outcome }) => outcome.ruleSet !== 0)
+      .map(({ outcome, remote }) => this.#application.judge(outcome.ruleSet, remote.identity, query).verdict);
     if (answers.includes('denied')) return 'denied';
     return answers.includes('allowed') ? 'allowed' : 'none';
   }
@@ -153,10 +153,10 @@ export class FlowJudge {
    * @param remote the other end
    */
   decide(
-    subject: Peer,
-    remote: Peer,
-    { query, port, isEgress }: { query: Query; port: number; isEgress: boolean },
-  ): Decision {
+    subject: ResolvedEnd,
+    remote: ResolvedEnd,
+    { query, port, isEgress }: { query: FlowQuery; port: number; isEgress: boolean },
+  ): Outcome {
     const { endpoint } = subject;
     if (endpoint === undefined) return UNJUDGED;
     const state = isEgress ? endpoint.egress : endpoint.ingress;
@@ -177,10 +177,10 @@ export class FlowJudge {
   }
 
   #dropped(
-    subject: Peer,
+    subject: ResolvedEnd,
     reason: number,
     { match, cookie, state }: { match: string; cookie: number; state: DirectionState },
-  ): Decision {
+  ): Outcome {
     const deciding = reason === DROP_POLICY ? state.defaultDenyCookie : cookie;
     const policies = this.world.policyNames(deciding);
     const answer: DirectionAnswer = { verdict: 'denied', enforced: state.enforced, match, reason, policies };
@@ -192,46 +192,46 @@ export class FlowJudge {
   /** Whether the policies that are only audited would drop it. */
   #wouldDrop(
     { shadow = [], ...endpoint }: EndpointChange,
-    remote: Peer,
-    { query, port, isEgress }: { query: Query; port: number; isEgress: boolean },
+    remote: ResolvedEnd,
+    { query, port, isEgress }: { query: FlowQuery; port: number; isEgress: boolean },
   ): boolean {
     const map = this.world.policyMap({ ...endpoint, shadow: undefined, entries: shadow });
     return map.lookup(remote.identity, isEgress ? 1 : 0, query.protocol, port) < 0;
   }
 
   /** Both ends of a query, source first. @throws UnknownEndError */
-  peers({ from, to }: Query): readonly [Peer, Peer] {
-    const source = this.#peer(from, undefined);
-    const destination = this.#peer(to, source.spec);
+  ends({ from, to }: FlowQuery): readonly [ResolvedEnd, ResolvedEnd] {
+    const source = this.#resolve(from, undefined);
+    const destination = this.#resolve(to, source.spec);
     // A node's address means `host` to the pods of that node, so the source is looked at again from the destination.
-    return [destination.spec === undefined ? source : this.#peer(from, destination.spec), destination];
+    return [destination.spec === undefined ? source : this.#resolve(from, destination.spec), destination];
   }
 
   /** The port by number; a port name is the destination's. @throws UnknownEndError */
-  portOf({ port, protocol }: Query, destination: Peer): number {
+  portOf({ port, protocol }: FlowQuery, destination: ResolvedEnd): number {
     if (typeof port === 'number') return port;
     const found = destination.spec?.namedPorts?.find((one) => one.name === port && one.protocol === protocol);
     if (found !== undefined) return found.port;
     throw new UnknownEndError(`look up port '${port}': ${destination.text} has no container port of that name`);
   }
 
-  #peer(end: End, other: PodSpec | undefined): Peer {
+  #resolve(end: End, other: PodSpec | undefined): ResolvedEnd {
     if ('pod' in end) return this.#pod(end.pod, other);
     if ('ip' in end) return this.#address(end.ip, other);
     if ('entity' in end) return this.#entity(end.entity);
     return this.#labelled(end.labels, end.namespace);
   }
 
-  #pod(reference: string, other: PodSpec | undefined): Peer {
+  #pod(reference: string, other: PodSpec | undefined): ResolvedEnd {
     const [outside] = this.world.outsider(reference) ?? [];
     if (outside !== undefined) return { ...this.#address(outside, other), text: reference };
     const pod = this.world.pod(reference);
     if (pod === undefined) throw new UnknownEndError(`find pod ${reference}: no such pod in the manifests`);
     if (pod.spec.hostNetwork === true) return this.#node(reference, pod.spec.nodeName, other);
-    return asPeer(reference, pod);
+    return asEnd(reference, pod);
   }
 
-  #address(text: string, other: PodSpec | undefined): Peer {
+  #address(text: string, other: PodSpec | undefined): ResolvedEnd {
     let address: string;
     try {
       address = parsePrefix(text, 'host').text;
@@ -247,14 +247,14 @@ export class FlowJudge {
   }
 
   /** The node under a pod of its own network: `host` to pods of the same node (or when no nodes are named), else remote. */
-  #node(text: string, node: string | undefined, other: PodSpec | undefined): Peer {
+  #node(text: string, node: string | undefined, other: PodSpec | undefined): ResolvedEnd {
     const isLocal = node === undefined || other?.nodeName === undefined || other.nodeName === node;
     return isLocal
       ? this.#entity('host')
       : { text, identity: REMOTE_NODE, spec: undefined, address: undefined, endpoint: undefined };
   }
 
-  #entity(name: string): Peer {
+  #entity(name: string): ResolvedEnd {
     const identity = ENTITIES.indexOf(name);
     if (identity < 1) {
       const wanted = ENTITIES.filter((one) => one !== '').join(', ');
@@ -264,11 +264,11 @@ export class FlowJudge {
     return { text: name, identity, spec: undefined, address: undefined, endpoint };
   }
 
-  #labelled(labels: readonly string[], namespace: string | undefined): Peer {
+  #labelled(labels: readonly string[], namespace: string | undefined): ResolvedEnd {
     const reserved = labels.find((label) => label.startsWith('reserved:'));
     if (reserved !== undefined) return this.#entity(reserved.slice('reserved:'.length));
     const named = labels.find((label) => label.startsWith(NAMESPACE_LABEL))?.slice(NAMESPACE_LABEL.length);
-    return asPeer(labels.join(','), this.world.podWithLabels(labels, namespace ?? named ?? 'default'));
+    return asEnd(labels.join(','), this.world.podWithLabels(labels, namespace ?? named ?? 'default'));
   }
 }
 
@@ -281,6 +281,6 @@ class UnknownEndError extends Error {
 const ENTITIES = Array.from({ length: 11 }, (_, id) => (id === 0 ? '' : (reservedName(id) ?? '')));
 const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
 
-function asPeer(text: string, { spec, endpoint }: WorldPod): Peer {
+function asEnd(text: string, { spec, endpoint }: WorldPod): ResolvedEnd {
   return { text, identity: endpoint?.identity ?? 0, spec, address: undefined, endpoint };
 }

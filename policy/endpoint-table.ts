@@ -8,6 +8,7 @@ import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import type { Compiler } from './compile/compiler.ts';
 import type { DirectionState, EndpointPolicy, Subject } from './compile/endpoint-policy.ts';
 import type { LabelSet } from './rule/labels.ts';
+import { MultiMap } from './rule/multi-map.ts';
 import type { PolicyTable } from './policy-table.ts';
 import type { Problem } from './rule/problems.ts';
 import { policyName } from './rule/rule.ts';
@@ -50,8 +51,8 @@ interface Endpoint {
 
 export class EndpointTable {
   readonly #endpoints = new Map<number, Endpoint>();
-  readonly #byIdentity = new Map<number, Set<Endpoint>>();
-  readonly #byPolicy = new Map<EndpointPolicy, Set<Endpoint>>();
+  readonly #byIdentity = new MultiMap<number, Endpoint>();
+  readonly #byPolicy = new MultiMap<EndpointPolicy, Endpoint>();
   readonly #dirty = new Set<Endpoint>();
   #removed = new Set<number>();
   readonly #compiler: Compiler;
@@ -67,10 +68,10 @@ export class EndpointTable {
   set(spec: EndpointSpec): void {
     const known = this.#endpoints.get(spec.id);
     const endpoint = known ?? { spec, policy: undefined, shadow: undefined };
-    if (known !== undefined) unfile(this.#byIdentity, known.spec.identity, known);
+    if (known !== undefined) this.#byIdentity.remove(known.spec.identity, known);
     endpoint.spec = spec;
     this.#endpoints.set(spec.id, endpoint);
-    file(this.#byIdentity, spec.identity, endpoint);
+    this.#byIdentity.add(spec.identity, endpoint);
     this.#dirty.add(endpoint);
     this.#removed.delete(spec.id);
   }
@@ -78,7 +79,7 @@ export class EndpointTable {
   remove(id: number): void {
     const endpoint = this.#endpoints.get(id);
     if (endpoint === undefined) return;
-    unfile(this.#byIdentity, endpoint.spec.identity, endpoint);
+    this.#byIdentity.remove(endpoint.spec.identity, endpoint);
     this.#hold(endpoint, undefined, undefined);
     this.#endpoints.delete(id);
     this.#dirty.delete(endpoint);
@@ -87,7 +88,7 @@ export class EndpointTable {
 
   /** Endpoints of the identity may be selected by other rules than before. */
   touchIdentity(identity: number): void {
-    for (const endpoint of this.#byIdentity.get(identity) ?? []) {
+    for (const endpoint of this.#byIdentity.get(identity)) {
       if (endpoint.spec.subject.kind !== 'host') this.#dirty.add(endpoint);
     }
   }
@@ -103,7 +104,7 @@ export class EndpointTable {
     for (const endpoint of touched) this.#choose(endpoint, policies);
     this.#dirty.clear();
     for (const policy of this.#compiler.refresh()) {
-      for (const endpoint of this.#byPolicy.get(policy) ?? []) touched.add(endpoint);
+      for (const endpoint of this.#byPolicy.get(policy)) touched.add(endpoint);
     }
     const changed = new Map<number, EndpointChange>();
     const problems = new Map<string, Problem>();
@@ -131,10 +132,10 @@ export class EndpointTable {
     // Compiles now, while the old one still holds what both have in common.
     for (const now of [policy, shadow]) now?.compile();
     const before = [endpoint.policy, endpoint.shadow].filter((one) => one !== undefined);
-    for (const old of before) unfile(this.#byPolicy, old, endpoint);
+    for (const old of before) this.#byPolicy.remove(old, endpoint);
     endpoint.policy = policy;
     endpoint.shadow = shadow;
-    for (const now of [policy, shadow]) if (now !== undefined) file(this.#byPolicy, now, endpoint);
+    for (const now of [policy, shadow]) if (now !== undefined) this.#byPolicy.add(now, endpoint);
     for (const old of before) this.#compiler.release(old);
   }
 }
@@ -164,15 +165,4 @@ function conflictsOf({ policy }: Endpoint): Problem[] {
     document: policyName(origin),
     hint,
   }));
-}
-
-function file<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([value]));
-  else set.add(value);
-}
-
-function unfile<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
-  const set = map.get(key);
-  if (set?.delete(value) && set.size === 0) map.delete(key);
 }

@@ -11,6 +11,7 @@ import { LabelFilter } from './rule/label-filter.ts';
 import { LabelSet } from './rule/labels.ts';
 import { podLabels } from './document/pod.ts';
 import type { NamespaceSpec, PodSpec } from './rule/spec.ts';
+import { MultiMap } from './rule/multi-map.ts';
 import { PrefixSet } from './rule/prefix-set.ts';
 
 interface Pod {
@@ -30,7 +31,7 @@ export interface PodTables {
 
 export class PodTable {
   readonly #pods = new Map<string, Pod>();
-  readonly #byNamespace = new Map<string, Set<string>>();
+  readonly #byNamespace = new MultiMap<string, string>();
   /** Pods that claim an address; the last one has it. */
   readonly #claims = new Map<string, readonly string[]>();
   readonly #namespaces = new Map<string, NamespaceSpec>();
@@ -58,7 +59,7 @@ export class PodTable {
   }
 
   #touchNamespace(name: string): void {
-    for (const key of this.#byNamespace.get(name) ?? []) this.#dirty.add(key);
+    for (const key of this.#byNamespace.get(name)) this.#dirty.add(key);
   }
 
   set(spec: PodSpec): void {
@@ -73,8 +74,7 @@ export class PodTable {
     this.#moveAddresses(key, pod?.addresses ?? [], addresses);
     if (pod === undefined) {
       this.#pods.set(key, { spec, addresses, identity: 0 });
-      const siblings = this.#byNamespace.get(spec.namespace) ?? new Set();
-      this.#byNamespace.set(spec.namespace, siblings.add(key));
+      this.#byNamespace.add(spec.namespace, key);
     } else {
       this.#countPorts(pod, 'remove');
       if (pod.spec.endpointId !== spec.endpointId) this.#tables.endpoints.remove(pod.spec.endpointId);
@@ -93,8 +93,7 @@ export class PodTable {
     this.#countPorts(pod, 'remove');
     this.#tables.endpoints.remove(pod.spec.endpointId);
     this.#pods.delete(key);
-    const siblings = this.#byNamespace.get(namespace);
-    if (siblings?.delete(key) && siblings.size === 0) this.#byNamespace.delete(namespace);
+    this.#byNamespace.remove(namespace, key);
     this.#dirty.delete(key);
     if (pod.identity !== 0) this.#tables.identities.release(pod.identity);
   }

@@ -2,6 +2,7 @@
 import type { Compiler, NumberedRule } from './compile/compiler.ts';
 import type { LabelSet } from './rule/labels.ts';
 import { labelsPeer, type Peer } from './rule/peer.ts';
+import { MultiMap } from './rule/multi-map.ts';
 import { type Element, type Policy, policyName, type Rule } from './rule/rule.ts';
 import type { CachedPeer, SelectorUser } from './identity/selector-cache.ts';
 import { selects } from './rule/selector.ts';
@@ -18,15 +19,15 @@ export interface PolicyEvents {
   readonly touchHost: () => void;
 }
 
-interface Held {
+interface LivePolicy {
   readonly policy: Policy;
   readonly rules: readonly NumberedRule[];
   readonly text: string;
 }
 
 export class PolicyTable implements SelectorUser {
-  readonly #policies = new Map<string, Held>();
-  readonly #subjects = new Map<CachedPeer, Set<NumberedRule>>();
+  readonly #policies = new Map<string, LivePolicy>();
+  readonly #subjects = new MultiMap<CachedPeer, NumberedRule>();
   readonly #cachedSubjects = new Map<number, CachedPeer>();
   readonly #hostRules = new Set<NumberedRule>();
   readonly #audited = new Set<number>();
@@ -87,8 +88,7 @@ export class PolicyTable implements SelectorUser {
       return numbered;
     }
     const cached = this.#compiler.selectors.use(labelsPeer(rule.subject), this);
-    const rules = this.#subjects.get(cached) ?? new Set();
-    this.#subjects.set(cached, rules.add(numbered));
+    this.#subjects.add(cached, numbered);
     this.#cachedSubjects.set(numbered.number, cached);
     for (const identity of cached.identities) this.#events.touch(identity);
     return numbered;
@@ -105,8 +105,7 @@ export class PolicyTable implements SelectorUser {
     if (cached === undefined) return;
     this.#cachedSubjects.delete(numbered.number);
     for (const identity of cached.identities) this.#events.touch(identity);
-    const rules = this.#subjects.get(cached);
-    if (rules?.delete(numbered) && rules.size === 0) this.#subjects.delete(cached);
+    this.#subjects.remove(cached, numbered);
     this.#compiler.selectors.release(cached, this);
   }
 
@@ -121,7 +120,7 @@ export class PolicyTable implements SelectorUser {
       return isEnforced ? [...this.#hostRules].filter(({ rule }) => selects(rule.subject, labels)) : [];
     }
     const rules: NumberedRule[] = [];
-    for (const cached of this.#compiler.selectors.holders(identity)) rules.push(...(this.#subjects.get(cached) ?? []));
+    for (const cached of this.#compiler.selectors.holders(identity)) rules.push(...this.#subjects.get(cached));
     return rules;
   }
 

@@ -1,24 +1,25 @@
 /** Services and their backends, as far as toServices needs them: peers made of selectors or of addresses. */
 import { parsePrefix } from './rule/cidr.ts';
 import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './rule/labels.ts';
+import { MultiMap } from './rule/multi-map.ts';
 import type { PolicyOptions } from './rule/options.ts';
 import type { EndpointSliceSpec, ServiceSpec } from './rule/spec.ts';
 import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './rule/peer.ts';
 import { equals, selectorFrom, selects } from './rule/selector.ts';
 
 /** A service with its labels as selectors want them. */
-interface Held {
+interface LabelledService {
   readonly service: ServiceSpec;
   readonly labels: LabelSet;
 }
 
 export class ServiceTable {
-  readonly #services = new Map<string, Held>();
-  /** By name alone: a few, one a namespace. */
-  readonly #byName = new Map<string, Map<string, Held>>();
+  readonly #services = new Map<string, LabelledService>();
+  /** Keys by name alone: a few, one a namespace. */
+  readonly #keysByName = new MultiMap<string, string>();
   readonly #slices = new Map<string, EndpointSliceSpec>();
-  /** By the service they belong to. */
-  readonly #slicesOf = new Map<string, Map<string, EndpointSliceSpec>>();
+  /** Keys of slices by the service they belong to. */
+  readonly #slicesOf = new MultiMap<string, string>();
 
   readonly #options: PolicyOptions;
 
@@ -29,22 +30,21 @@ export class ServiceTable {
   set(service: ServiceSpec): void {
     const key = keyOf(service);
     const labels = Object.entries(service.labels).map(([name, value]) => formatLabel('k8s', name, value));
-    const held = { service, labels: new LabelSet(labels) };
-    this.#services.set(key, held);
-    file(this.#byName, service.name, key, held);
+    this.#services.set(key, { service, labels: new LabelSet(labels) });
+    this.#keysByName.add(service.name, key);
   }
 
   remove(namespace: string, name: string): void {
     const key = keyOf({ namespace, name });
     this.#services.delete(key);
-    unfile(this.#byName, name, key);
+    this.#keysByName.remove(name, key);
   }
 
   setSlice(slice: EndpointSliceSpec): void {
     this.removeSlice(slice.namespace, slice.name);
     const key = keyOf(slice);
     this.#slices.set(key, slice);
-    file(this.#slicesOf, serviceOf(slice), key, slice);
+    this.#slicesOf.add(serviceOf(slice), key);
   }
 
   /** @returns the service it belonged to */
@@ -53,15 +53,16 @@ export class ServiceTable {
     const slice = this.#slices.get(key);
     if (slice === undefined) return undefined;
     this.#slices.delete(key);
-    unfile(this.#slicesOf, serviceOf(slice), key);
+    this.#slicesOf.remove(serviceOf(slice), key);
     return slice.service;
   }
 
   /** Every peer that the services named by `wanted` stand for: pods by selector, or addresses for those without one. */
   peersOf(wanted: ServicePeer): Peer[] {
-    const candidates = wanted.name === undefined ? this.#services : this.#byName.get(wanted.name);
-    return [...(candidates?.values() ?? [])]
-      .filter((held) => isWanted(held, wanted))
+    const keys = wanted.name === undefined ? this.#services.keys() : this.#keysByName.get(wanted.name);
+    return [...keys]
+      .map((key) => this.#services.get(key) as LabelledService)
+      .filter((service) => isWanted(service, wanted))
       .flatMap(({ service }) => this.#peersOfService(service));
   }
 
@@ -80,12 +81,12 @@ export class ServiceTable {
   }
 
   backends({ namespace, name }: { namespace: string; name: string }): string[] {
-    const slices = this.#slicesOf.get(keyOf({ namespace, name }))?.values() ?? [];
-    return [...new Set([...slices].flatMap(({ addresses }) => addresses))];
+    const keys = this.#slicesOf.get(keyOf({ namespace, name }));
+    return [...new Set([...keys].flatMap((key) => this.#slices.get(key)?.addresses ?? []))];
   }
 }
 
-function isWanted({ service, labels }: Held, wanted: ServicePeer): boolean {
+function isWanted({ service, labels }: LabelledService, wanted: ServicePeer): boolean {
   if (wanted.namespace !== '' && wanted.namespace !== service.namespace) return false;
   return wanted.name !== undefined || selects(wanted.selector ?? [], labels);
 }
@@ -96,14 +97,4 @@ function keyOf({ namespace, name }: { namespace: string; name: string }): string
 
 function serviceOf({ namespace, service }: EndpointSliceSpec): string {
   return keyOf({ namespace, name: service });
-}
-
-function file<V>(table: Map<string, Map<string, V>>, place: string, key: string, value: V): void {
-  const values = table.get(place) ?? new Map<string, V>();
-  table.set(place, values.set(key, value));
-}
-
-function unfile<V>(table: Map<string, Map<string, V>>, place: string, key: string): void {
-  const values = table.get(place);
-  if (values?.delete(key) && values.size === 0) table.delete(place);
 }

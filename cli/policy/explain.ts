@@ -6,23 +6,23 @@ import { authName, portText } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
-import type { Query } from '../../explain/query.ts';
+import type { FlowQuery } from '../../explain/query.ts';
 import { place, remedyFor, requestRemedy } from '../../explain/remedy.ts';
-import { type Answer, type Decision, type FlowJudge, type Peer } from '../../explain/verdict.ts';
+import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
 import { Failure } from '../terminal/failure.ts';
 
 interface Side {
   readonly direction: 'egress' | 'ingress';
-  readonly subject: Peer;
-  readonly remote: Peer;
-  readonly decision: Decision;
+  readonly subject: ResolvedEnd;
+  readonly remote: ResolvedEnd;
+  readonly outcome: Outcome;
   readonly candidates: readonly Candidate[];
   /** The rules that decided. */
   readonly origins: readonly Origin[];
 }
 
 /** Prints the explanation of one query. @throws Failure when an end of it is not known */
-export async function explain(settings: Settings, judge: FlowJudge, query: Query): Promise<void> {
+export async function explain(settings: Settings, judge: FlowJudge, query: FlowQuery): Promise<void> {
   const answer = judge.answer(query);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   const sides = sidesOf(judge, query);
@@ -37,12 +37,12 @@ export async function explain(settings: Settings, judge: FlowJudge, query: Query
   return undefined;
 }
 
-function sidesOf(judge: FlowJudge, query: Query): Side[] {
-  const [source, destination] = judge.peers(query);
+function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
+  const [source, destination] = judge.ends(query);
   const port = judge.portOf(query, destination);
-  const side = (direction: Side['direction'], subject: Peer, remote: Peer): Side => {
+  const side = (direction: Side['direction'], subject: ResolvedEnd, remote: ResolvedEnd): Side => {
     const isEgress = direction === 'egress';
-    const decision = judge.decide(subject, remote, { query, port, isEgress });
+    const outcome = judge.decide(subject, remote, { query, port, isEgress });
     const packet = { remote: remote.identity, isEgress, protocol: query.protocol, port };
     const candidates = subject.endpoint === undefined ? [] : candidatesOf(judge.world, subject.endpoint, packet);
     const winner = candidates.find(({ isWinner }) => isWinner);
@@ -51,7 +51,7 @@ function sidesOf(judge: FlowJudge, query: Query): Side[] {
       direction,
       subject,
       remote,
-      decision,
+      outcome,
       candidates,
       origins: winner?.origins ?? judge.world.origins(closing),
     };
@@ -60,9 +60,9 @@ function sidesOf(judge: FlowJudge, query: Query): Side[] {
   return [side('egress', source, destination), side('ingress', destination, source)];
 }
 
-function remediesOf(answer: Answer, sides: readonly Side[], query: Query, judge: FlowJudge): string[] {
+function remediesOf(answer: Answer, sides: readonly Side[], query: FlowQuery, judge: FlowJudge): string[] {
   if (answer.l7 === 'denied') {
-    const redirecting = sides.filter(({ decision }) => decision.ruleSet !== 0);
+    const redirecting = sides.filter(({ outcome }) => outcome.ruleSet !== 0);
     return [
       requestRemedy(
         query,
@@ -70,12 +70,12 @@ function remediesOf(answer: Answer, sides: readonly Side[], query: Query, judge:
       ),
     ];
   }
-  const [, destination] = judge.peers(query);
+  const [, destination] = judge.ends(query);
   const port = judge.portOf(query, destination);
   return sides
-    .filter(({ decision }) => decision.answer.verdict === 'denied')
-    .map(({ direction, decision, ...side }) => {
-      return remedyFor({ ...side, isEgress: direction === 'egress', answer: decision.answer, query, port });
+    .filter(({ outcome }) => outcome.answer.verdict === 'denied')
+    .map(({ direction, outcome, ...side }) => {
+      return remedyFor({ ...side, isEgress: direction === 'egress', answer: outcome.answer, query, port });
     });
 }
 
@@ -85,8 +85,8 @@ function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): strin
 }
 
 function sideText(side: Side): string {
-  const { direction, subject, remote, decision, candidates } = side;
-  const { answer } = decision;
+  const { direction, subject, remote, outcome, candidates } = side;
+  const { answer } = outcome;
   const [from, to] = direction === 'egress' ? [subject, remote] : [remote, subject];
   const title = `${direction} of ${subject.text}: ${from.text} (identity ${from.identity}) -> ${to.text} (identity ${to.identity})\n`;
   if (subject.endpoint === undefined) return `${title}  not judged: no policy is kept for it here\n\n`;

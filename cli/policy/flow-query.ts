@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import type { Endpoint, Envelope, Flow } from '../../hubble/flow.ts';
 import { Failure } from '../terminal/failure.ts';
 import { type Host, readStdin } from '../terminal/host.ts';
-import { type Query, readQuery } from '../../explain/query.ts';
+import { type FlowQuery, readQuery } from '../../explain/query.ts';
 
 /**
  * The query of the first flow of a file.
  * @param path a file of JSON lines, or `-`
  * @throws Failure when it holds no flow that a policy judges
  */
-export async function queryOfFlow(host: Host, path: string): Promise<Query> {
+export async function queryOfFlow(host: Host, path: string): Promise<FlowQuery> {
   const text = path === '-' ? await readStdin(host) : readText(path);
   const line = text.split('\n').find((one) => one.trim() !== '') ?? '';
   try {

@@ -55,7 +55,7 @@ export interface Difference {
   readonly found: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+type PlainObject = Readonly<Record<string, unknown>>;
 
 const FIELDS = ['name', 'world', 'policies', 'config', 'names', 'tests'];
 const SIDE = ['allowed', 'denied', 'redirected'];
@@ -82,7 +82,7 @@ export async function runSuite(host: Host, file: string, config: PolicyConfig): 
   const world = new PolicyWorld(documents, options, namesOf(file, fields['names']));
   const judge = new FlowJudge(world);
   const decided = new Set<string>();
-  const tests = fields['tests'] as Fields[];
+  const tests = fields['tests'] as PlainObject[];
   const cases = tests.map((test, at) => {
     const result = runCase(judge, test, { file, line: lines[at], decided });
     return { name: (test['name'] as string | undefined) ?? `case ${at + 1}`, line: lines[at], ...result };
@@ -102,7 +102,7 @@ function namesOf(file: string, value: unknown): ReadonlyMap<string, readonly str
   return new Map(names.map(([name, addresses]) => [name, addresses as string[]]));
 }
 
-function readSuite(file: string): { fields: Fields; lines: number[] } {
+function readSuite(file: string): { fields: PlainObject; lines: number[] } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -112,7 +112,7 @@ function readSuite(file: string): { fields: Fields; lines: number[] } {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter });
   if (document.errors.length > 0) throw new Failure(`${file}: ${document.errors[0].message.split('\n')[0]}`);
-  const fields = document.toJS() as Fields | null;
+  const fields = document.toJS() as PlainObject | null;
   const tests = isMap(document.contents) ? document.contents.get('tests', true) : undefined;
   if (fields === null || !isSeq(tests)) throw new Failure(`${file}: found no list 'tests', wanted a policy test file`);
   const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
@@ -145,7 +145,7 @@ interface CaseContext {
   readonly decided: Set<string>;
 }
 
-function runCase(judge: FlowJudge, test: Fields, context: CaseContext): Omit<CaseResult, 'name' | 'line'> {
+function runCase(judge: FlowJudge, test: PlainObject, context: CaseContext): Omit<CaseResult, 'name' | 'line'> {
   const given = Object.entries(test).filter(([key]) => key !== 'name' && !Object.hasOwn(EXPECTATIONS, key));
   const query = Object.fromEntries(
     given.map(([key, value]) => [key, key === 'from' || key === 'to' ? endFrom(value) : value]),
@@ -163,7 +163,7 @@ function runCase(judge: FlowJudge, test: Fields, context: CaseContext): Omit<Cas
   return { answer, differences: differencesOf(test, answer) };
 }
 
-function checkExpectations(test: Fields, place: string): void {
+function checkExpectations(test: PlainObject, place: string): void {
   if (test['verdict'] === undefined) throw new Failure(`${place}: found no verdict, wanted allowed or denied`);
   for (const [name, values] of Object.entries(EXPECTATIONS)) {
     const value = test[name];
@@ -172,7 +172,7 @@ function checkExpectations(test: Fields, place: string): void {
   }
 }
 
-function differencesOf(test: Fields, answer: Answer): Difference[] {
+function differencesOf(test: PlainObject, answer: Answer): Difference[] {
   const differences: Difference[] = [];
   const compare = (what: string, found: string): void => {
     const wanted = test[what] as string | undefined;

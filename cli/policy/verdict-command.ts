@@ -8,7 +8,7 @@ import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';
-import { type Query, readQuery } from '../../explain/query.ts';
+import { type FlowQuery, readQuery } from '../../explain/query.ts';
 import { type Answer, type DirectionAnswer, FlowJudge } from '../../explain/verdict.ts';
 import { PolicyWorld } from '../../explain/world.ts';
 
@@ -35,7 +35,7 @@ export async function loadWorld(settings: Settings, flags: WorldFlags): Promise<
 }
 
 /** Answers one query, as text or as the settings say. */
-export async function printVerdict(settings: Settings, judge: FlowJudge, query: Query): Promise<void> {
+export async function printVerdict(settings: Settings, judge: FlowJudge, query: FlowQuery): Promise<void> {
   const answer = judge.answer(query);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   if (settings.output === 'table') settings.host.stdout.write(answerText(settings, answer));
@@ -129,7 +129,7 @@ export interface FlowFlags {
  * The query that flags stand for: an end with a slash is a pod, one that is an address an address, else an entity.
  * @throws Failure (usage) when the flags describe no flow
  */
-export function queryOf(flags: FlowFlags): Query {
+export function queryOf(flags: FlowFlags): FlowQuery {
   const { httpMethod, httpPath, httpHost, header = [], kafkaApiKey, kafkaTopic, kafkaClientId } = flags;
   const hasHttp = httpMethod !== undefined || httpPath !== undefined || httpHost !== undefined || header.length > 0;
   const hasKafka = kafkaApiKey !== undefined || kafkaTopic !== undefined || kafkaClientId !== undefined;

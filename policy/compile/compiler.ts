@@ -1,6 +1,7 @@
 /** The parts that all endpoint policies share, and the policies themselves, one for each set of rules. */
 import { CookieJar } from './cookies.ts';
 import { EndpointPolicy, type Subject } from './endpoint-policy.ts';
+import { MultiMap } from '../rule/multi-map.ts';
 import type { PolicyOptions } from '../rule/options.ts';
 import type { PolicyParts } from './parts.ts';
 import { PortNames } from './port-names.ts';
@@ -23,7 +24,7 @@ export class Compiler implements PolicyParts<EndpointPolicy> {
   readonly portNames = new PortNames();
   readonly #policies = new Map<string, EndpointPolicy>();
   readonly #changed = new Set<EndpointPolicy>();
-  readonly #nameWatchers = new Map<string, Set<EndpointPolicy>>();
+  readonly #nameWatchers = new MultiMap<string, EndpointPolicy>();
 
   readonly options: PolicyOptions;
 
@@ -42,12 +43,12 @@ export class Compiler implements PolicyParts<EndpointPolicy> {
       policy = new EndpointPolicy(key, inOrder, { kind: subject.kind, ports }, this);
       this.#policies.set(key, policy);
     }
-    policy.holders++;
+    policy.uses++;
     return policy;
   }
 
   release(policy: EndpointPolicy): void {
-    if (--policy.holders > 0) return;
+    if (--policy.uses > 0) return;
     this.#policies.delete(policy.key);
     this.#changed.delete(policy);
     policy.dispose();
@@ -70,19 +71,16 @@ export class Compiler implements PolicyParts<EndpointPolicy> {
   }
 
   watchName(name: string, policy: EndpointPolicy): void {
-    const watchers = this.#nameWatchers.get(name) ?? new Set();
-    this.#nameWatchers.set(name, watchers.add(policy));
+    this.#nameWatchers.add(name, policy);
   }
 
   forgetName(name: string, policy: EndpointPolicy): void {
-    const watchers = this.#nameWatchers.get(name);
-    if (watchers?.delete(policy) && watchers.size === 0) this.#nameWatchers.delete(name);
+    this.#nameWatchers.remove(name, policy);
   }
 
   /** An identity's pods give a port name other numbers than before. */
   renamed(identity: number, names: readonly string[]): void {
-    for (const name of names)
-      for (const policy of this.#nameWatchers.get(name) ?? []) policy.touchNames(identity, name);
+    for (const name of names) for (const policy of this.#nameWatchers.get(name)) policy.touchNames(identity, name);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Cookies: small numbers in map entries that lead back to the rules. Equal sets of origins share a number. A number that
- * nobody holds any more can still be asked for until 4096 others have been given up, because events outlive policies.
+ * nobody uses any more can still be asked for until 4096 others have been given up, because events outlive policies.
  */
 import type { Origin } from '../rule/rule.ts';
 
@@ -12,23 +12,23 @@ interface Numbered {
   uses: number;
 }
 
-interface Held {
+interface KnownCookie {
   readonly cookie: number;
   readonly key: string;
   readonly origins: readonly Origin[];
   readonly numbered: readonly Numbered[];
-  holders: number;
+  uses: number;
 }
 
-const REMEMBERED = 4096; // cookies without a holder
+const REMEMBERED = 4096; // cookies that nobody uses
 
 export class CookieJar {
-  readonly #byKey = new Map<string, Held>();
-  readonly #byCookie = new Map<number, Held>();
-  /** Without holders, oldest first. */
-  readonly #idle = new Set<Held>();
+  readonly #byKey = new Map<string, KnownCookie>();
+  readonly #byCookie = new Map<number, KnownCookie>();
+  /** Those that nobody uses, oldest first. */
+  readonly #idle = new Set<KnownCookie>();
   readonly #byText = new Map<string, Numbered>();
-  /** Of an origin seen before: its number then, which is its number still while somebody uses it. */
+  /** Of an origin seen before: its number then, which is its number still while a cookie has it. */
   readonly #seen = new WeakMap<Origin, Numbered>();
   #nextNumber = 1;
   #next = 1;
@@ -40,23 +40,23 @@ export class CookieJar {
     if (origins.length === 0) return 0;
     const numbered = origins.map((origin) => this.#number(origin));
     const key = String(numbered.length === 1 ? numbered[0].number : numbered.map(({ number }) => number).sort(rising));
-    let held = this.#byKey.get(key);
-    if (held === undefined) {
-      held = { cookie: this.#freeNumber(), key, origins, numbered, holders: 0 };
+    let known = this.#byKey.get(key);
+    if (known === undefined) {
+      known = { cookie: this.#freeNumber(), key, origins, numbered, uses: 0 };
       for (const one of numbered) one.uses++;
-      this.#byKey.set(key, held);
-      this.#byCookie.set(held.cookie, held);
-      this.#added.set(held.cookie, origins);
+      this.#byKey.set(key, known);
+      this.#byCookie.set(known.cookie, known);
+      this.#added.set(known.cookie, origins);
     }
-    held.holders++;
-    this.#idle.delete(held);
-    return held.cookie;
+    known.uses++;
+    this.#idle.delete(known);
+    return known.cookie;
   }
 
   release(cookie: number): void {
-    const held = this.#byCookie.get(cookie);
-    if (held === undefined || --held.holders > 0) return;
-    this.#idle.add(held);
+    const known = this.#byCookie.get(cookie);
+    if (known === undefined || --known.uses > 0) return;
+    this.#idle.add(known);
     if (this.#idle.size <= REMEMBERED) return;
     const [oldest] = this.#idle;
     this.#idle.delete(oldest);
@@ -71,7 +71,7 @@ export class CookieJar {
     return this.#byCookie.get(cookie)?.origins ?? [];
   }
 
-  /** How many cookies somebody holds. */
+  /** How many cookies are in use. */
   get size(): number {
     return this.#byCookie.size - this.#idle.size;
   }

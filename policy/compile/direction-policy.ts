@@ -1,13 +1,13 @@
 /**
- * One direction of one endpoint policy: the rules that select the subject, merged into contributions.
+ * One direction of one endpoint policy: filters in, drafts of each peer out.
  *
- * A contribution is what one peer adds to the map state, whichever of the peer's identities it is for: drafts with fixed
- * ports, or (egress port names) drafts to be finished with the numbers that each identity's pods give the name.
+ * Peer drafts are what one filter says about one peer. They are the same for every identity that the peer holds: drafts with
+ * fixed ports, or a draft with a port name, which is finished with the numbers that the pods of each identity give the name.
  *
- * A redirect names a rule set, and a rule set is for the ports on which the same rules apply: so a range with L7 rules is
- * cut where another filter of the protocol begins or ends. A set then lists, for each remote, what every filter that
- * covers the port allows: its own lists, and "everything" for a plain allow, of this port or a broader one, because a
- * request is judged by all of them (the DNS parser alone goes by its own port).
+ * A redirect names a rule set, and a rule set is for ports on which the same rules apply. So `uniformRanges` cuts a range with
+ * L7 rules wherever another filter of the protocol begins or ends. A rule set lists, for each remote, what every filter that
+ * covers the port allows: the lists of the filter, or "everything" for an allow without lists. The stream editor judges a
+ * request by all of them. (The DNS parser is the exception: it goes by its own port alone.)
  */
 import type { L7Rule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../../policy-maps/policy-entry.ts';
@@ -17,7 +17,7 @@ import {
   type Conflict,
   excessOf,
   type Filter,
-  type PeerPolicy,
+  type PeerRules,
   parserOf,
   type ResolvePort,
 } from './l4-filter.ts';
@@ -37,7 +37,7 @@ const PRIORITY_LAST = 0xffffff;
 /** Listener priorities, subtracted from 255: the lower wins where two parsers meet. */
 const PARSER_PRIORITY = { http: 101, kafka: 106, tls: 116, dns: 121 } as const;
 
-export interface Contribution {
+export interface PeerDrafts {
   /** undefined = everyone. */
   readonly cached: CachedPeer | undefined;
   readonly drafts: readonly Draft[];
@@ -69,7 +69,7 @@ export interface DirectionContext {
 }
 
 export interface DirectionResult {
-  readonly contributions: Contribution[];
+  readonly peerDrafts: PeerDrafts[];
   readonly conflicts: Conflict[];
   /** Port names that each peer resolves for itself. */
   readonly names: ReadonlySet<string>;
@@ -77,27 +77,27 @@ export interface DirectionResult {
   readonly hasL7: boolean;
 }
 
-export function contributionsOf(elements: readonly Element[], context: DirectionContext): DirectionResult {
+export function draftsOfDirection(elements: readonly Element[], context: DirectionContext): DirectionResult {
   const excess = excessOf(elements);
-  if (excess !== undefined) return { contributions: [], conflicts: [excess], names: new Set(), hasL7: false };
+  if (excess !== undefined) return { peerDrafts: [], conflicts: [excess], names: new Set(), hasL7: false };
   const { filters, conflicts } = buildFilters(elements, context.resolve);
   const hasL7 = filters.some(({ peers }) => [...peers.values()].some((policy) => parserOf(policy) !== undefined));
-  const contributions: Contribution[] = [];
+  const peerDrafts: PeerDrafts[] = [];
   const index = new FilterIndex(hasL7 ? filters : [], context.portNames);
   const shared: FilterContext = { ...context, index, ruleSetIds: new Map() };
   for (const filter of filters) {
     for (const policy of filter.peers.values()) {
       const cached = isWildcard(policy.peer) ? undefined : context.use(policy.peer);
-      contributions.push(...contribute(filter, policy, cached, shared));
+      peerDrafts.push(...draftPeer(filter, policy, cached, shared));
     }
   }
   for (const { peer, origin } of context.lastAllows) {
     const cached = isWildcard(peer) ? undefined : context.use(peer);
     const base = allowDraft(context.direction, [origin], undefined, precedence(PRIORITY_LAST, PRECEDENCE_ALLOW));
-    contributions.push({ cached, drafts: [{ ...base, protocol: 0, port: 0, portPrefix: 0 }] });
+    peerDrafts.push({ cached, drafts: [{ ...base, protocol: 0, port: 0, portPrefix: 0 }] });
   }
   const names = new Set(filters.map(({ name }) => name).filter((name) => name !== undefined));
-  return { contributions, conflicts, names, hasL7 };
+  return { peerDrafts, conflicts, names, hasL7 };
 }
 
 interface FilterContext extends DirectionContext {
@@ -109,12 +109,12 @@ interface FilterContext extends DirectionContext {
 
 type Cached = CachedPeer | undefined;
 
-function contribute(filter: Filter, policy: PeerPolicy, cached: Cached, context: FilterContext): Contribution[] {
+function draftPeer(filter: Filter, policy: PeerRules, cached: Cached, context: FilterContext): PeerDrafts[] {
   const { direction } = context;
   const parser = parserOf(policy);
   if (parser !== undefined) {
     const draft = redirectDraft(policy, parser, direction);
-    return redirects(filter, draft, parser, context).map((contribution) => ({ ...contribution, cached }));
+    return redirects(filter, draft, parser, context).map((drafts) => ({ ...drafts, cached }));
   }
   const base =
     policy.denies.length > 0
@@ -125,7 +125,7 @@ function contribute(filter: Filter, policy: PeerPolicy, cached: Cached, context:
   return [{ ...finish(filter, base, blocksOf(filter)), cached }];
 }
 
-function finish(filter: Filter, base: Draft, blocks: readonly PortBlock[]): Omit<Contribution, 'cached'> {
+function finish(filter: Filter, base: Draft, blocks: readonly PortBlock[]): Omit<PeerDrafts, 'cached'> {
   const { protocol, name } = filter;
   const draft = { ...base, protocol };
   if (name !== undefined) return { drafts: [], named: { protocol, name, draft } };
@@ -179,21 +179,16 @@ function lastPort({ port, endPort }: Filter): number {
 
 type Parser = keyof typeof PARSER_PRIORITY;
 
-function redirectDraft(policy: PeerPolicy, parser: Parser, direction: Direction): Draft {
+function redirectDraft(policy: PeerRules, parser: Parser, direction: Direction): Draft {
   const origins = [...policy.l7, ...policy.serverNames].map(({ origin }) => origin).concat(policy.plain);
   const word = precedence(PRIORITY_NORMAL, PRECEDENCE_DENY - PARSER_PRIORITY[parser]);
   return allowDraft(direction, [...new Set(origins)], policy.authType, word);
 }
 
-/** What one peer contributes for each stretch of ports on which the same rules apply. */
-function redirects(
-  filter: Filter,
-  base: Draft,
-  parser: Parser,
-  context: FilterContext,
-): Omit<Contribution, 'cached'>[] {
+/** The drafts of one peer, for each range of ports on which the same rules apply. */
+function redirects(filter: Filter, base: Draft, parser: Parser, context: FilterContext): Omit<PeerDrafts, 'cached'>[] {
   const { protocol, name } = filter;
-  return stretches(filter, context).map(([first, last]) => {
+  return uniformRanges(filter, context).map(([first, last]) => {
     const redirect = { ...base, proxyPort: ruleSetAt(protocol, first, parser, context) };
     if (name === undefined) return finish(filter, redirect, portBlocks(first, last));
     return { drafts: [], named: { protocol, name, port: first, draft: { ...redirect, protocol } } };
@@ -204,7 +199,7 @@ function redirects(
  * The filter's range, cut wherever another filter of the same protocol begins or ends; or the numbers its name has. Port 0
  * (only server names come with it) is every port.
  */
-function stretches(filter: Filter, { index, portNames }: FilterContext): [number, number][] {
+function uniformRanges(filter: Filter, { index, portNames }: FilterContext): [number, number][] {
   const { protocol, name, port } = filter;
   if (name !== undefined) return portNames.numbersOf(protocol, name).map((number) => [number, number]);
   const endPort = lastPort(filter);
@@ -237,7 +232,7 @@ function ruleSetOf(protocol: number, port: number, parser: Parser, context: Filt
   return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules };
 }
 
-function l7Rules(policy: PeerPolicy, parser: Parser, remotes: number[] | null, context: FilterContext): L7Rule[] {
+function l7Rules(policy: PeerRules, parser: Parser, remotes: number[] | null, context: FilterContext): L7Rule[] {
   const own = parserOf(policy);
   if (policy.denies.length > 0) return [];
   const cookie = (origin: Origin): number => context.cookie([origin]);

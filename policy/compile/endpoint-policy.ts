@@ -7,7 +7,7 @@
  */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { contributionsOf, type Direction, EVERYONE } from './direction-policy.ts';
+import { draftsOfDirection, type Direction, EVERYONE } from './direction-policy.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import type { Conflict } from './l4-filter.ts';
 import type { NameWatcher, PolicyParts } from './parts.ts';
@@ -32,14 +32,14 @@ export interface DirectionState {
 }
 
 /** What a policy must give back to the parts that it took it from. */
-interface Held {
+interface Holdings {
   readonly cookies: number[];
   readonly ruleSets: number[];
   readonly peers: CachedPeer[];
   readonly listed: CachedPeer[];
 }
 
-function holdNothing(): Held {
+function noHoldings(): Holdings {
   return { cookies: [], ruleSets: [], peers: [], listed: [] };
 }
 
@@ -47,7 +47,8 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
   readonly directions: { ingress: DirectionState; egress: DirectionState };
   /** Rules that lost their say in a merge. */
   conflicts: readonly Conflict[] = [];
-  holders = 0;
+  /** How many endpoints have it: the compiler counts. */
+  uses = 0;
   #listed: ReadonlySet<CachedPeer> = new Set();
   /** Port names that egress rules mention. */
   #names: ReadonlySet<string> = new Set();
@@ -58,7 +59,7 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
   #flat: readonly PolicyEntry[] | undefined;
   readonly #touched = new Set<number>();
   #isStale = true;
-  #held = holdNothing();
+  #held = noHoldings();
 
   readonly key: string;
   /** In the order of their policies' names. */
@@ -129,7 +130,7 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
     for (const name of this.#names) this.#parts.forgetName(name, this);
   }
 
-  #giveBack({ cookies, ruleSets, peers, listed }: Held): void {
+  #giveBack({ cookies, ruleSets, peers, listed }: Holdings): void {
     for (const cookie of cookies) this.#parts.cookies.release(cookie);
     for (const id of ruleSets) this.#parts.ruleSets.release(id);
     for (const peer of peers) this.#parts.selectors.release(peer, this);
@@ -151,18 +152,20 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
   }
 
   #rebuild(): void {
-    this.#held = holdNothing();
+    this.#held = noHoldings();
     const results = (['ingress', 'egress'] as const).map((direction) =>
-      contributionsOf(this.#elements(direction), this.#directionContext(direction)),
+      draftsOfDirection(this.#elements(direction), this.#directionContext(direction)),
     );
     this.conflicts = results.flatMap(({ conflicts }) => conflicts);
     this.#listed = new Set(this.#held.listed);
     this.#hasNamedRuleSets = results.some(({ names, hasL7 }) => hasL7 && names.size > 0);
     this.#watch(new Set(results.flatMap(({ names }) => [...names])));
-    const contributions = results.flatMap((result) => result.contributions);
-    this.#builder = new EntryBuilder(contributions, this.#names, this.#parts.portNames, (origins) =>
-      this.#cookie(origins),
-    );
+    const peerDrafts = results.flatMap((result) => result.peerDrafts);
+    this.#builder = new EntryBuilder(peerDrafts, {
+      names: this.#names,
+      portNames: this.#parts.portNames,
+      cookie: (origins) => this.#cookie(origins),
+    });
     this.#byIdentity = this.#builder.all();
     this.#isStale = false;
     this.#flat = undefined;

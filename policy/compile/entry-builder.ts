@@ -1,19 +1,20 @@
 /**
- * Contributions -> entries, identity by identity.
+ * Drafts -> entries, identity by identity.
  *
- * Identities that the same peers hold have the same entries but for their number, so the work is done once for each
- * combination of peers that occurs (a "signature"), and copied. An identity that no peer holds but as a member of its
- * aggregate has no entries: the map looks the aggregate up next. So `cluster` costs the same for ten pods and ten thousand.
+ * Identities that the same peers hold have the same entries but for their number. So the builder works out the entries
+ * once for each combination of peers that occurs (the *signature* of an identity), and copies them. The map looks up the
+ * aggregate of an identity after the identity itself, so the builder gives an identity no entries when every peer that
+ * holds it also holds its aggregate. That is why `cluster` costs the same for ten pods and ten thousand.
  *
- * What each peer contributes is found by the peer, so that a combination costs what its peers say and no more.
+ * Each peer has an index of its drafts, so that a combination costs what its peers say and no more.
  */
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { aggregateOf } from '../../policy-maps/policy-verdict.ts';
-import type { Contribution, NamedDraft } from './direction-policy.ts';
+import type { NamedDraft, PeerDrafts } from './direction-policy.ts';
 import { OWN_CLUSTER } from '../identity/identity.ts';
 import {
-  type Askers,
-  askersAmong,
+  type AuthDrafts,
+  authDraftsOf,
   type Cover,
   coverOf,
   type Draft,
@@ -31,78 +32,79 @@ import type { PortNames } from './port-names.ts';
 import type { Origin } from '../rule/rule.ts';
 import type { CachedPeer } from '../identity/selector-cache.ts';
 
-/** An entry but for its identity. */
-interface Template {
+/** A draft with the cookie of its rules: an entry but for its identity. */
+interface FinishedDraft {
   readonly draft: Draft;
   readonly cookie: number;
 }
 
-/** What one peer (or everyone) contributes, as places in the list of contributions. */
-interface Share {
+/** Where in the list of peer drafts those of one peer (or of everyone) stand. */
+interface DraftIndex {
   readonly fixed: number[];
   /** Those that name a port, by `protocol/name`, or by `protocol/name/number` if they are about one number only. */
   readonly named: Map<string, number[]>;
 }
 
+/** What the drafts of an endpoint policy are made into entries with. */
+export interface BuildContext {
+  /** Port names that egress drafts mention. */
+  readonly names: ReadonlySet<string>;
+  readonly portNames: PortNames;
+  /** The cookie of a set of origins. */
+  readonly cookie: (origins: readonly Origin[]) => number;
+}
+
 export class EntryBuilder {
-  readonly #contributions: readonly Contribution[];
-  /** Port names that egress contributions mention. */
-  readonly #names: ReadonlySet<string>;
-  readonly #portNames: PortNames;
-  readonly #cookie: (origins: readonly Origin[]) => number;
-  /** Peers by their place in signatures, and back. */
+  readonly #peerDrafts: readonly PeerDrafts[];
+  readonly #context: BuildContext;
+  /** Signatures are lists of indexes into `#peers`. */
   readonly #peers: readonly CachedPeer[];
-  readonly #places: ReadonlyMap<CachedPeer, number>;
-  /** By the peer's place. */
-  readonly #shares: readonly Share[];
-  readonly #everyones: Share = { fixed: [], named: new Map() };
-  /** Places of peers that an aggregate stands for. */
-  readonly #broad: readonly number[];
-  readonly #templates = new Map<string, readonly Template[]>();
+  readonly #peerIndexes: ReadonlyMap<CachedPeer, number>;
+  /** By the peer's index. */
+  readonly #draftIndexes: readonly DraftIndex[];
+  readonly #draftsOfEveryone: DraftIndex = { fixed: [], named: new Map() };
+  /** Indexes of peers that hold an aggregate identity. */
+  readonly #aggregatePeers: readonly number[];
+  readonly #bySignature = new Map<string, readonly FinishedDraft[]>();
   /** Most drafts are as one rule made them, and share its list of origins. */
   readonly #cookies = new Map<readonly Origin[], number>();
   readonly #wildcard: Cover;
-  /** Of the wildcard, what says something of authentication. */
-  readonly #asking: Askers;
-  /** What each aggregate identity has, by draft key: an identity need not have the same again. */
-  readonly #aggregates = new Map<number, ReadonlyMap<number, Template>>();
+  /** Those of the wildcard's drafts that ask for authentication. */
+  readonly #wildcardAuth: AuthDrafts;
+  /** What each aggregate identity has, by draft key: its members need not have the same again. */
+  readonly #aggregates = new Map<number, ReadonlyMap<number, FinishedDraft>>();
 
-  /** @param cookie gives the number of a set of origins */
-  constructor(
-    contributions: readonly Contribution[],
-    names: ReadonlySet<string>,
-    portNames: PortNames,
-    cookie: (origins: readonly Origin[]) => number,
-  ) {
-    this.#contributions = contributions;
-    this.#names = names;
-    this.#portNames = portNames;
-    this.#cookie = cookie;
-    this.#peers = [...new Set(contributions.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
-    this.#places = new Map(this.#peers.map((cached, place) => [cached, place]));
-    this.#shares = this.#peers.map(() => ({ fixed: [], named: new Map() }));
-    contributions.forEach((contribution, place) => file(this.#shareOf(contribution.cached), contribution, place));
-    this.#broad = [...this.#peers.keys()].filter((place) => this.#peers[place].peer.aggregates.length > 0);
+  constructor(peerDrafts: readonly PeerDrafts[], context: BuildContext) {
+    this.#peerDrafts = peerDrafts;
+    this.#context = context;
+    this.#peers = [...new Set(peerDrafts.map(({ cached }) => cached).filter((cached) => cached !== undefined))];
+    this.#peerIndexes = new Map(this.#peers.map((cached, index) => [cached, index]));
+    this.#draftIndexes = this.#peers.map(() => ({ fixed: [], named: new Map() }));
+    peerDrafts.forEach((drafts, at) => addToIndex(this.#indexOf(drafts.cached), drafts, at));
+    this.#aggregatePeers = [...this.#peers.keys()].filter((index) => this.#peers[index].peer.aggregates.length > 0);
     const wildcard = this.#draftsOf([], true);
     this.#wildcard = coverOf(wildcard);
-    this.#asking = askersAmong(wildcard);
+    this.#wildcardAuth = authDraftsOf(wildcard);
     for (const id of WILDCARD_IDENTITIES) {
-      const held = this.#broad.filter((place) => this.#peers[place].peer.aggregates.includes(id));
-      const drafts = this.#draftsOf(held, true);
-      // An aggregate holds the wildcard's drafts itself, so it is judged by its own alone.
+      const drafts = this.#draftsOf(this.#holdersOfAggregate(id), true);
+      // An aggregate has the wildcard's drafts itself, so only its own drafts can cover them.
       this.#aggregates.set(id, new Map(this.#finish(uncovered(drafts)).map((one) => [draftKey(one.draft), one])));
     }
   }
 
-  #shareOf(cached: CachedPeer | undefined): Share {
-    return cached === undefined ? this.#everyones : this.#shares[this.#places.get(cached) as number];
+  #indexOf(cached: CachedPeer | undefined): DraftIndex {
+    return cached === undefined ? this.#draftsOfEveryone : this.#draftIndexes[this.#peerIndexes.get(cached) as number];
+  }
+
+  #holdersOfAggregate(aggregate: number): number[] {
+    return this.#aggregatePeers.filter((index) => this.#peers[index].peer.aggregates.includes(aggregate));
   }
 
   /** The entries of every identity that has any of its own. */
   all(): Map<number, readonly PolicyEntry[]> {
     const entries = new Map<number, readonly PolicyEntry[]>();
     for (const id of WILDCARD_IDENTITIES)
-      entries.set(id, this.#copies(id, [...(this.#aggregates.get(id)?.values() ?? [])]));
+      entries.set(id, entriesFrom(id, [...(this.#aggregates.get(id)?.values() ?? [])]));
     for (const [identity, signature] of this.#signatures()) entries.set(identity, this.#entriesOf(identity, signature));
     for (const [identity, own] of entries) if (own.length === 0) entries.delete(identity);
     return entries;
@@ -112,8 +114,8 @@ export class EntryBuilder {
   one(identity: number, holders: Iterable<CachedPeer>): PolicyEntry[] {
     const signature: number[] = [];
     for (const cached of holders) {
-      const place = this.#places.get(cached);
-      if (place !== undefined) signature.push(place);
+      const index = this.#peerIndexes.get(cached);
+      if (index !== undefined) signature.push(index);
     }
     return this.#entriesOf(
       identity,
@@ -121,7 +123,7 @@ export class EntryBuilder {
     );
   }
 
-  /** Which peers hold each identity, for those that one of them holds apart from its aggregate, or that name a port. */
+  /** The signature of each identity that may have entries: a peer holds it unaggregated, or its pods name a port. */
   #signatures(): Map<number, number[]> {
     const signatures = new Map<number, number[]>();
     const signatureOf = (identity: number): number[] => {
@@ -131,15 +133,15 @@ export class EntryBuilder {
       signatures.set(identity, signature);
       return signature;
     };
-    this.#peers.forEach(({ apart }, place) => {
-      for (const identity of apart) signatureOf(identity).push(place);
+    this.#peers.forEach(({ unaggregated }, index) => {
+      for (const identity of unaggregated) signatureOf(identity).push(index);
     });
-    for (const name of this.#names)
-      for (const identity of this.#portNames.identitiesNaming(name)) signatureOf(identity);
+    const { names, portNames } = this.#context;
+    for (const name of names) for (const identity of portNames.identitiesNaming(name)) signatureOf(identity);
     for (const [identity, signature] of signatures) {
       const aggregate = aggregateOf(identity, OWN_CLUSTER);
-      for (const place of this.#broad)
-        if (this.#peers[place].peer.aggregates.includes(aggregate)) signature.push(place);
+      for (const index of this.#aggregatePeers)
+        if (this.#peers[index].peer.aggregates.includes(aggregate)) signature.push(index);
       signature.sort((a, b) => a - b);
     }
     return signatures;
@@ -147,19 +149,20 @@ export class EntryBuilder {
 
   #entriesOf(identity: number, signature: readonly number[]): PolicyEntry[] {
     const aggregate = aggregateOf(identity, OWN_CLUSTER);
-    const names = this.#names.size === 0 ? '' : this.#portNames.signature(identity, this.#names);
-    const isOrdinary = signature.every((place) => this.#peers[place].peer.aggregates.includes(aggregate));
-    if (names === '' && isOrdinary) return [];
-    const key = `${aggregate} ${signature.join(',')}${names}`;
-    let templates = this.#templates.get(key);
-    if (templates === undefined) {
-      templates = this.#templatesFor(identity, signature);
-      this.#templates.set(key, templates);
+    const { names, portNames } = this.#context;
+    const ports = names.size === 0 ? '' : portNames.signature(identity, names);
+    const isLikeAggregate = signature.every((index) => this.#peers[index].peer.aggregates.includes(aggregate));
+    if (ports === '' && isLikeAggregate) return [];
+    const key = `${aggregate} ${signature.join(',')}${ports}`;
+    let finished = this.#bySignature.get(key);
+    if (finished === undefined) {
+      finished = this.#finishedFor(identity, signature);
+      this.#bySignature.set(key, finished);
     }
-    return this.#copies(identity, templates);
+    return entriesFrom(identity, finished);
   }
 
-  #templatesFor(identity: number, signature: readonly number[]): Template[] {
+  #finishedFor(identity: number, signature: readonly number[]): FinishedDraft[] {
     const aggregate = this.#aggregates.get(aggregateOf(identity, OWN_CLUSTER));
     const general = (key: number): Draft | undefined => aggregate?.get(key)?.draft;
     const drafts = uncovered(this.#draftsOf(signature, false, identity), this.#wildcard);
@@ -172,34 +175,31 @@ export class EntryBuilder {
     );
   }
 
-  #finish(drafts: readonly Draft[]): Template[] {
+  #finish(drafts: readonly Draft[]): FinishedDraft[] {
     return drafts.map((draft) => ({ draft, cookie: this.#cookieOf(draft.origins) }));
   }
 
   #cookieOf(origins: readonly Origin[]): number {
-    const cookie = this.#cookies.get(origins) ?? this.#cookie(origins);
+    const cookie = this.#cookies.get(origins) ?? this.#context.cookie(origins);
     this.#cookies.set(origins, cookie);
     return cookie;
   }
 
-  #copies(identity: number, templates: readonly Template[]): PolicyEntry[] {
-    return templates.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
-  }
-
   /**
-   * Everything that the peers at these places contribute.
+   * Everything that the peers of a signature have drafts for.
    * @param withWildcard include what is said about everyone
    * @param identity whose port names are looked up; an aggregate has none
    */
   #draftsOf(signature: readonly number[], withWildcard: boolean, identity?: number): Drafts {
     const gatherer = new DraftGatherer();
-    for (const place of this.#contributionsOf(signature, withWildcard, identity)) {
-      const { cached, drafts: fixed, named } = this.#contributions[place];
+    for (const at of this.#find(signature, withWildcard, identity)) {
+      const { cached, drafts: fixed, named } = this.#peerDrafts[at];
       for (const draft of fixed) gatherer.add(draft);
       if (named === undefined || identity === undefined) continue;
-      for (const draft of this.#namedDrafts(named, identity)) {
-        // What is asked of everyone is asked of a port name for everyone, though each identity has it for itself.
-        gatherer.add(cached === undefined ? withInherited(draft, this.#asking) : draft);
+      for (const draft of this.#resolved(named, identity)) {
+        // A rule about everyone's port name becomes a draft of each identity. It takes its authentication from
+        // the other rules about everyone, as a draft of the wildcard would.
+        gatherer.add(cached === undefined ? withInherited(draft, this.#wildcardAuth) : draft);
       }
     }
     const drafts = gatherer.drafts();
@@ -207,38 +207,43 @@ export class EntryBuilder {
     return drafts;
   }
 
-  /** Which contributions `draftsOf` goes by, in their order. */
-  #contributionsOf(signature: readonly number[], withWildcard: boolean, identity?: number): number[] {
-    const shares = signature.map((place) => this.#shares[place]);
-    const found = withWildcard ? [...this.#everyones.fixed] : [];
-    for (const { fixed } of shares) for (const place of fixed) found.push(place);
-    if (identity !== undefined && this.#names.size > 0) {
-      for (const key of this.#portNames.keysOf(identity)) {
-        for (const { named } of [this.#everyones, ...shares])
-          for (const place of named.get(key) ?? []) found.push(place);
+  /** Which peer drafts `#draftsOf` goes by, in their order. */
+  #find(signature: readonly number[], withWildcard: boolean, identity?: number): number[] {
+    const indexes = signature.map((index) => this.#draftIndexes[index]);
+    const found = withWildcard ? [...this.#draftsOfEveryone.fixed] : [];
+    for (const { fixed } of indexes) for (const at of fixed) found.push(at);
+    const { names, portNames } = this.#context;
+    if (identity !== undefined && names.size > 0) {
+      for (const key of portNames.keysOf(identity)) {
+        for (const { named } of [this.#draftsOfEveryone, ...indexes])
+          for (const at of named.get(key) ?? []) found.push(at);
       }
     }
     return found.sort((a, b) => a - b);
   }
 
-  /** For each number that the identity gives the name. */
-  #namedDrafts({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
-    const numbers = this.#portNames.portsOf(identity, protocol, name);
+  /** One draft for each number that the identity gives the name. */
+  #resolved({ protocol, name, port, draft }: NamedDraft, identity: number): Draft[] {
+    const numbers = this.#context.portNames.portsOf(identity, protocol, name);
     const wanted = port === undefined ? numbers : numbers.filter((number) => number === port);
     return wanted.map((number) => ({ ...draft, port: number, portPrefix: 16, naturalPrefix: 16 }));
   }
 }
 
-function file(share: Share, { named }: Contribution, place: number): void {
+function addToIndex(index: DraftIndex, { named }: PeerDrafts, at: number): void {
   if (named === undefined) {
-    share.fixed.push(place);
+    index.fixed.push(at);
     return;
   }
   const { protocol, name, port } = named;
   const key = port === undefined ? `${protocol}/${name}` : `${protocol}/${name}/${port}`;
-  const places = share.named.get(key);
-  if (places === undefined) share.named.set(key, [place]);
-  else places.push(place);
+  const known = index.named.get(key);
+  if (known === undefined) index.named.set(key, [at]);
+  else known.push(at);
+}
+
+function entriesFrom(identity: number, finished: readonly FinishedDraft[]): PolicyEntry[] {
+  return finished.map(({ draft, cookie }) => entryOf(draft, identity, cookie));
 }
 
 /** Would a packet be treated the same? */

@@ -1,7 +1,7 @@
 /**
  * Filters by the ports they are about: who covers port 443, and where in a range does another filter begin or end?
  *
- * Ranges are filed as the aligned blocks that make them up, so that the filters of a port are found in the at most 17
+ * The index keeps the aligned blocks that make up each range, so that the filters of a port are found in the at most 17
  * blocks around it.
  */
 import type { Filter } from './l4-filter.ts';
@@ -10,7 +10,7 @@ import type { PortNames } from './port-names.ts';
 
 export class FilterIndex {
   readonly #filters: readonly Filter[];
-  /** Places in `filters`, by block. */
+  /** Indexes into `#filters`, by block. */
   readonly #blocks = new Map<string, number[]>();
   /** Ports where something begins, or something ended just before, rising; by protocol. */
   readonly #borders = new Map<number, readonly number[]>();
@@ -19,14 +19,14 @@ export class FilterIndex {
   constructor(filters: readonly Filter[], portNames: PortNames) {
     this.#filters = filters;
     const borders = new Map<number, Set<number>>();
-    filters.forEach((filter, place) => {
+    filters.forEach((filter, index) => {
       if (filter.isIcmp) return;
       const known = borders.get(filter.protocol) ?? new Set();
       borders.set(filter.protocol, known);
       for (const [first, last] of rangesOf(filter, portNames)) {
         known.add(first).add(last + 1);
         for (const { port, prefix } of portBlocks(first, last))
-          this.#file(blockKey(filter.protocol, port, prefix), place);
+          this.#add(blockKey(filter.protocol, port, prefix), index);
       }
     });
     for (const [protocol, known] of borders)
@@ -36,20 +36,20 @@ export class FilterIndex {
       );
   }
 
-  #file(key: string, place: number): void {
-    const places = this.#blocks.get(key);
-    if (places === undefined) this.#blocks.set(key, [place]);
-    else if (places.at(-1) !== place) places.push(place);
+  #add(key: string, index: number): void {
+    const indexes = this.#blocks.get(key);
+    if (indexes === undefined) this.#blocks.set(key, [index]);
+    else if (indexes.at(-1) !== index) indexes.push(index);
   }
 
   /** Filters that say something about the port, in their order; a name counts that means the port to anyone. */
   covering(protocol: number, port: number): Filter[] {
-    const places = [...(this.#blocks.get(blockKey(0, 0, 0)) ?? [])];
+    const indexes = [...(this.#blocks.get(blockKey(0, 0, 0)) ?? [])];
     for (let prefix = 0; prefix <= 16; prefix++) {
       const size = 2 ** (16 - prefix);
-      for (const place of this.#blocks.get(blockKey(protocol, port - (port % size), prefix)) ?? []) places.push(place);
+      for (const index of this.#blocks.get(blockKey(protocol, port - (port % size), prefix)) ?? []) indexes.push(index);
     }
-    return places.sort((a, b) => a - b).map((place) => this.#filters[place]);
+    return indexes.sort((a, b) => a - b).map((index) => this.#filters[index]);
   }
 
   /** Borders within the range: above `first`, at most `last`. */
@@ -71,7 +71,7 @@ function blockKey(protocol: number, port: number, prefix: number): string {
   return `${protocol}/${port}/${prefix}`;
 }
 
-/** The place of the first number above `limit`. */
+/** The index of the first number above `limit`. */
 function firstAbove(rising: readonly number[], limit: number): number {
   let low = 0;
   let high = rising.length;

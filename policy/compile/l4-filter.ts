@@ -1,5 +1,5 @@
 /**
- * L4 filters: what all rules of a direction say together about each port and peer.
+ * L4 filters: a filter is what all rules of a direction say together about one port (or range), peer by peer.
  *
  * Rules that say the same port (or range) and the same peer are merged, as in Cilium:
  *   1. a deny wins over every allow;
@@ -9,8 +9,8 @@
  *   5. different parsers, server names with L7 rules, and different authentication are conflicts: the rule that comes
  *      later (by kind, namespace and name) loses its say there, which is the closed side, and a problem is reported.
  *
- * A thousand ports for a thousand peers are a million keys, which no map holds, and which would take the memory of the
- * machine to find out: more than MAX_KEYS are not begun, and the direction stays closed.
+ * A thousand ports for a thousand peers are a million keys. No map holds so many, and the memory of the machine would be
+ * used up before the compiler knew. So it counts first: beyond MAX_KEYS it makes no filters, and the direction stays closed.
  */
 import type { Peer } from '../rule/peer.ts';
 import { portBlocks } from '../rule/port-range.ts';
@@ -24,10 +24,10 @@ export interface Filter {
   readonly isIcmp: boolean;
   /** A port name that each peer resolves for itself (egress). */
   readonly name?: string;
-  readonly peers: Map<string, PeerPolicy>;
+  readonly peers: Map<string, PeerRules>;
 }
 
-export interface PeerPolicy {
+export interface PeerRules {
   readonly peer: Peer;
   readonly denies: Origin[];
   /** Allows without L7 rules. */
@@ -120,7 +120,7 @@ function filterAt(filters: Map<string, Filter>, port: PortSpec): Filter {
   return filter;
 }
 
-function peerAt(filter: Filter, peer: Peer): PeerPolicy {
+function peerAt(filter: Filter, peer: Peer): PeerRules {
   let policy = filter.peers.get(peer.key);
   if (policy === undefined) {
     policy = { peer, denies: [], plain: [], l7: [], serverNames: [], authType: undefined };
@@ -130,7 +130,7 @@ function peerAt(filter: Filter, peer: Peer): PeerPolicy {
 }
 
 /** @returns why the rule cannot be merged */
-function merge(policy: PeerPolicy, port: PortSpec, element: Element): string | undefined {
+function merge(policy: PeerRules, port: PortSpec, element: Element): string | undefined {
   const { origin, authType } = element;
   if (element.deny || port.closedBecause !== undefined) {
     policy.denies.push(origin);
@@ -146,7 +146,7 @@ function merge(policy: PeerPolicy, port: PortSpec, element: Element): string | u
 }
 
 function conflictWith(
-  policy: PeerPolicy,
+  policy: PeerRules,
   { l7, serverNames }: PortSpec,
   authType: number | undefined,
 ): string | undefined {
@@ -165,7 +165,7 @@ function conflictWith(
 }
 
 /** The parser that judges the streams of this peer; undefined = none, packets only. */
-export function parserOf(policy: PeerPolicy): 'http' | 'dns' | 'kafka' | 'tls' | undefined {
+export function parserOf(policy: PeerRules): 'http' | 'dns' | 'kafka' | 'tls' | undefined {
   if (policy.denies.length > 0) return undefined;
   return policy.l7[0]?.spec.parser ?? (policy.serverNames.length > 0 ? 'tls' : undefined);
 }

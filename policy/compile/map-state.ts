@@ -1,13 +1,18 @@
 /**
  * Map state: what the rules say about one remote identity, as entries of the policy map.
  *
- * A draft is an entry without its identity. Drafts are collected by key; of two with the same key
- *   1. the higher precedence stays;
- *   2. at equal precedence they are one, and their rules are joined;
- *   3. unless it denies, what stays asks for the authentication that either asks for, the stricter of both.
- * Then a draft goes when a broader key (fewer port bits, or any protocol; of the same identity or of the wildcard) covers
- * it with a higher precedence, or with an equal one that denies. That is not only thrift: longest prefix match would
- * otherwise find a narrow allow inside a broad deny.
+ * A draft is an entry without its identity. The gatherer collects drafts by key. Of two drafts with the same key
+ *   1. the one with the higher precedence stays;
+ *   2. at equal precedence the two become one, which has the rules of both;
+ *   3. the draft that stays, unless it denies, asks for the stricter authentication of the two.
+ * Then `uncovered` removes each draft that a broader draft covers. A draft is broader when its key has fewer port bits or
+ * any protocol, and when it is of the same identity or of the wildcard. It covers with a higher precedence, or with an equal
+ * one when it denies. The removal is needed, and no mere saving: a longest prefix match would find the narrow allow inside a
+ * broad deny.
+ *
+ * Authentication follows rules of its own, as in Cilium. A rule that asks for a mode binds the narrower drafts of the same
+ * identity that ask for none (`inheritAuth`). "Narrower" is measured by the rule's own port range (`naturalPrefix`), not by the
+ * block that the range was cut into.
  */
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import type { Origin } from '../rule/rule.ts';
@@ -17,14 +22,14 @@ export interface Draft {
   readonly protocol: number;
   readonly port: number;
   readonly portPrefix: number;
-  /** Of the block of its rule's range that it lies in: less than `portPrefix` where the range was cut (rule sets). */
+  /** Prefix of the block that the rule's own range has there; shorter than `portPrefix` where a rule set cut the range. */
   readonly naturalPrefix: number;
   readonly deny: boolean;
   readonly proxyPort: number;
   readonly authType: number;
   readonly hasExplicitAuthType: boolean;
-  /** How narrow the rule was that settled the authentication of one that asks for none itself; see depth(). */
-  readonly askedDepth?: number;
+  /** Of a draft that asks for no authentication itself: `depth()` of the rule that it took the mode from. */
+  readonly authDepth?: number;
   readonly precedence: number;
   readonly origins: readonly Origin[];
 }
@@ -74,14 +79,14 @@ export class DraftGatherer {
   }
 }
 
-/** Of two that weigh the same both say something. */
+/** At equal precedence both drafts count. */
 function join(held: Gathered, other: Draft): void {
   addOrigins(held, other.origins);
   const isNarrower = held.draft.naturalPrefix >= other.naturalPrefix;
   held.draft = isNarrower ? withAuthOf(held.draft, other) : withAuthOf(other, held.draft);
 }
 
-/** What weighs less has no say, but in what authentication a stream needs. */
+/** Of the draft with the lower precedence only the authentication counts. */
 function overrule(strong: Gathered, weak: Draft, weakOrigins: Iterable<Origin> = weak.origins): void {
   const before = strong.draft;
   if (!before.deny) strong.draft = withAuthOf(before, weak);
@@ -93,77 +98,76 @@ function addOrigins(gathered: Gathered, origins: Iterable<Origin>): void {
   for (const origin of origins) gathered.origins.add(origin);
 }
 
-/** What is asked for outright comes before what is not; then what the narrower rule asks for; then the stricter. */
+/** An explicit mode beats a default one; then the mode of the narrower rule counts; then the stricter mode. */
 function withAuthOf(kept: Draft, other: Draft): Draft {
   if (!other.hasExplicitAuthType) {
     if (kept.hasExplicitAuthType) return kept;
-    const askedDepth = Math.max(kept.askedDepth ?? -1, other.askedDepth ?? -1);
-    return { ...kept, authType: Math.max(kept.authType, other.authType), askedDepth };
+    const authDepth = Math.max(kept.authDepth ?? -1, other.authDepth ?? -1);
+    return { ...kept, authType: Math.max(kept.authType, other.authType), authDepth };
   }
-  if (other.naturalPrefix > kept.naturalPrefix) return asking(kept, other);
+  if (other.naturalPrefix > kept.naturalPrefix) return withAuthFrom(kept, other);
   if (other.naturalPrefix < kept.naturalPrefix) {
     if (kept.hasExplicitAuthType) return kept;
-    const askedDepth = Math.max(kept.askedDepth ?? -1, depth(other));
-    return { ...kept, authType: Math.max(kept.authType, other.authType), askedDepth };
+    const authDepth = Math.max(kept.authDepth ?? -1, depth(other));
+    return { ...kept, authType: Math.max(kept.authType, other.authType), authDepth };
   }
   const authType = kept.hasExplicitAuthType ? Math.max(kept.authType, other.authType) : other.authType;
   return { ...kept, authType, hasExplicitAuthType: true };
 }
 
-/** The draft with what a narrower rule asks for outright. */
-function asking(draft: Draft, { authType, naturalPrefix }: Draft): Draft {
+/** The draft with the explicit mode of a narrower rule. */
+function withAuthFrom(draft: Draft, { authType, naturalPrefix }: Draft): Draft {
   return { ...draft, authType, naturalPrefix, hasExplicitAuthType: true };
 }
 
-/** Of a table, the drafts that say something of authentication, by key, and which came first. */
-export interface Askers {
-  readonly byKey: ReadonlyMap<number, { readonly draft: Draft; readonly place: number }>;
+/** The drafts of a table that ask for authentication, by key. */
+export interface AuthDrafts {
+  /** `order` says which of two came first. */
+  readonly byKey: ReadonlyMap<number, { readonly draft: Draft; readonly order: number }>;
   readonly prefixes: readonly number[];
 }
 
-/**
- * Authentication that a rule asks for explicitly holds for narrower keys of the same identity that say nothing of it: each
- * takes what the nearest broader one says.
- */
+/** A draft that asks for no authentication takes the mode of the nearest broader draft of its identity that does. */
 export function inheritAuth(drafts: Drafts): void {
-  const askers = askersAmong(drafts);
-  if (askers.byKey.size === 0) return;
-  for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, askers));
+  const auth = authDraftsOf(drafts);
+  if (auth.byKey.size === 0) return;
+  for (const [key, draft] of drafts) drafts.set(key, withInherited(draft, auth));
 }
 
-export function askersAmong(drafts: Drafts): Askers {
-  const asking = [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
+export function authDraftsOf(drafts: Drafts): AuthDrafts {
+  const explicit = [...drafts.values()].filter(({ hasExplicitAuthType, deny }) => hasExplicitAuthType && !deny);
   return {
-    byKey: new Map(asking.map((draft, place) => [draftKey(draft), { draft, place }])),
-    prefixes: prefixesOf(asking),
+    byKey: new Map(explicit.map((draft, order) => [draftKey(draft), { draft, order }])),
+    prefixes: prefixesOf(explicit),
   };
 }
 
-/** The draft with the authentication that the nearest broader of these asks for, unless it says something itself. */
-export function withInherited(draft: Draft, askers: Askers): Draft {
-  if (draft.deny || askers.byKey.size === 0) return draft;
-  const nearest = nearestAsker(draft, askers);
+/** The draft with the mode of the nearest broader of these, unless it asks for one itself. */
+export function withInherited(draft: Draft, auth: AuthDrafts): Draft {
+  if (draft.deny || auth.byKey.size === 0) return draft;
+  const nearest = nearestAuth(draft, auth);
   if (nearest === undefined || nearest === draft) return draft;
-  // Of a rule that is narrower by nature, though its range was not cut as small.
-  if (depth(nearest) > depth(draft)) return asking(draft, nearest);
-  const wasAskedNearer = (draft.askedDepth ?? -1) >= depth(nearest);
-  const isSettled = draft.hasExplicitAuthType || wasAskedNearer || nearest.authType <= draft.authType;
+  // `nearest` has a broader key than this draft, and still its rule may be the narrower one: a rule set cut this draft's
+  // range into smaller blocks than its rule has. The narrower rule decides.
+  if (depth(nearest) > depth(draft)) return withAuthFrom(draft, nearest);
+  const hasNearerMode = (draft.authDepth ?? -1) >= depth(nearest);
+  const isSettled = draft.hasExplicitAuthType || hasNearerMode || nearest.authType <= draft.authType;
   return isSettled ? draft : { ...draft, authType: nearest.authType };
 }
 
-/** Of the broader ones the narrowest by nature; of several the one that came first. */
-function nearestAsker(draft: Draft, { byKey, prefixes }: Askers): Draft | undefined {
-  let nearest: { draft: Draft; place: number } | undefined;
+/** Of the broader drafts the one whose rule is narrowest; of several the one that came first. */
+function nearestAuth(draft: Draft, { byKey, prefixes }: AuthDrafts): Draft | undefined {
+  let nearest: { draft: Draft; order: number } | undefined;
   for (const key of broaderKeys(draft, prefixes)) {
-    const asker = byKey.get(key);
-    if (asker === undefined) continue;
-    const deeper = nearest === undefined ? 1 : depth(asker.draft) - depth(nearest.draft);
-    if (deeper > 0 || (deeper === 0 && asker.place < (nearest?.place ?? 0))) nearest = asker;
+    const found = byKey.get(key);
+    if (found === undefined) continue;
+    const deeper = nearest === undefined ? 1 : depth(found.draft) - depth(nearest.draft);
+    if (deeper > 0 || (deeper === 0 && found.order < (nearest?.order ?? 0))) nearest = found;
   }
   return nearest?.draft;
 }
 
-/** Keys of what is said of the draft's ports or more, the draft's own among them. @param prefixes worth looking for */
+/** Keys of drafts about the same ports or more, the draft's own key among them. @param prefixes lengths that occur */
 function broaderKeys({ egress, protocol, port, portPrefix }: Draft, prefixes: readonly number[]): number[] {
   const keys = [keyOf(egress, 0, 0, 0)];
   if (protocol === 0) return keys;
@@ -174,15 +178,16 @@ function broaderKeys({ egress, protocol, port, portPrefix }: Draft, prefixes: re
   return keys;
 }
 
-/** How narrow the rule behind a draft is, as lookups count: none, protocol, bits of the port. */
+/** How narrow the rule behind a draft is, in bits that a lookup compares: none, 8 of the protocol, then those of the port. */
 function depth({ protocol, naturalPrefix }: Draft): number {
   return protocol === 0 ? 0 : 8 + naturalPrefix;
 }
 
 /**
- * A range that was cut has longer prefixes than its rule. Where a rule for everyone is narrower by nature, a lookup would
- * have chosen that one; both redirect to the same rules, so that what differs is the authentication.
- * @param general finds what the aggregate of the identity has, by draft key
+ * A rule set cuts a range, and then the drafts of the range have longer prefixes than its rule. Without the cut, a lookup
+ * would have preferred a rule about the identity's aggregate whose own range is narrower. Both redirect to the same rule
+ * set, so this function gives the draft the one thing that differs: the authentication of the aggregate's rule.
+ * @param general finds the draft that the aggregate of the identity has under a key
  */
 export function withGeneralAuth(draft: Draft, general: (key: number) => Draft | undefined): Draft {
   const { egress, protocol, port, portPrefix, naturalPrefix } = draft;
@@ -196,7 +201,7 @@ export function withGeneralAuth(draft: Draft, general: (key: number) => Draft | 
   return { ...draft, authType, hasExplicitAuthType: true };
 }
 
-/** Drafts that may cover others. */
+/** Drafts, ready to be asked whether they cover another one. */
 export interface Cover {
   readonly drafts: Drafts;
   readonly prefixes: readonly number[];

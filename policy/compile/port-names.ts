@@ -1,10 +1,11 @@
 /** Which identities have which port names, and for which numbers: what egress rules with named ports go by. */
+import { MultiMap } from '../rule/multi-map.ts';
 import type { NamedPort } from '../rule/spec.ts';
 
 export class PortNames {
   /** identity -> `protocol/name` -> port -> how many pods say so. */
   readonly #byIdentity = new Map<number, Map<string, Map<number, number>>>();
-  readonly #byName = new Map<string, Set<number>>();
+  readonly #byName = new MultiMap<string, number>();
 
   /** @returns names whose numbers changed for the identity */
   add(identity: number, ports: readonly NamedPort[]): string[] {
@@ -27,16 +28,14 @@ export class PortNames {
     else numbers.delete(port);
     if (numbers.size === 0) names.delete(key);
     if (names.size === 0) this.#byIdentity.delete(identity);
-    this.#fileName(identity, name);
+    this.#indexName(identity, name);
     return (before === 0) !== (before + by === 0);
   }
 
-  #fileName(identity: number, name: string): void {
+  #indexName(identity: number, name: string): void {
     const keys = this.#byIdentity.get(identity)?.keys() ?? [];
     const hasName = [...keys].some((key) => key.slice(key.indexOf('/') + 1) === name);
-    const identities = this.#byName.get(name) ?? new Set<number>();
-    if (hasName) this.#byName.set(name, identities.add(identity));
-    else if (identities.delete(identity) && identities.size === 0) this.#byName.delete(name);
+    this.#byName[hasName ? 'add' : 'remove'](name, identity);
   }
 
   portsOf(identity: number, protocol: number, name: string): number[] {
@@ -61,7 +60,7 @@ export class PortNames {
   }
 
   identitiesNaming(name: string): ReadonlySet<number> {
-    return this.#byName.get(name) ?? new Set();
+    return this.#byName.get(name);
   }
 
   /** Equal for identities that give these names the same numbers; '' when they have none of them. */

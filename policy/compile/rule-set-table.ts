@@ -4,16 +4,16 @@
  */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 
-interface Held {
+interface KnownRuleSet {
   readonly key: string;
   readonly ruleSet: L7RuleSet;
-  holders: number;
+  uses: number;
 }
 
 const LAST_ID = 65535;
 
 export class RuleSetTable {
-  readonly #byId = new Map<number, Held>();
+  readonly #byId = new Map<number, KnownRuleSet>();
   readonly #ids = new Map<string, number>();
   #next = 1;
   #put = new Map<number, L7RuleSet>();
@@ -30,13 +30,13 @@ export class RuleSetTable {
    */
   acquire(ruleSet: L7RuleSet): number {
     const key = JSON.stringify(ruleSet);
-    const known = this.#ids.get(key);
-    if (known !== undefined) {
-      (this.#byId.get(known) as Held).holders++;
-      return known;
+    const knownId = this.#ids.get(key);
+    if (knownId !== undefined) {
+      (this.#byId.get(knownId) as KnownRuleSet).uses++;
+      return knownId;
     }
     const id = this.#freeId();
-    this.#byId.set(id, { key, ruleSet, holders: 1 });
+    this.#byId.set(id, { key, ruleSet, uses: 1 });
     this.#ids.set(key, id);
     this.#put.set(id, ruleSet);
     this.#removed.delete(id);
@@ -44,10 +44,10 @@ export class RuleSetTable {
   }
 
   release(id: number): void {
-    const held = this.#byId.get(id);
-    if (held === undefined || --held.holders > 0) return;
+    const known = this.#byId.get(id);
+    if (known === undefined || --known.uses > 0) return;
     this.#byId.delete(id);
-    this.#ids.delete(held.key);
+    this.#ids.delete(known.key);
     this.#put.delete(id);
     if (this.#published.has(id)) this.#removed.add(id);
   }

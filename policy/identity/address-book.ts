@@ -11,7 +11,7 @@ import { cidrLabel } from '../rule/peer.ts';
 import { type PrefixDescription, PrefixTable } from './prefix-table.ts';
 import { PrefixTree } from '../rule/prefix-tree.ts';
 
-interface Known {
+interface KnownPrefix {
   readonly identity: number;
   readonly prefix: Prefix;
   /** Whether the identity was acquired for the prefix (reserved ones and pods' are not). */
@@ -25,8 +25,8 @@ export interface IpcacheChanges {
 
 export class AddressBook {
   readonly prefixes: PrefixTable;
-  readonly #known = new Map<string, Known>();
-  readonly #tree = new PrefixTree<Known>();
+  readonly #known = new Map<string, KnownPrefix>();
+  readonly #tree = new PrefixTree<KnownPrefix>();
   readonly #pods = new Map<string, { identity: number; prefix: Prefix }>();
   /** Labels that each address of the local host brings. */
   readonly #hostLabels = new Map<string, readonly string[]>();
@@ -77,12 +77,12 @@ export class AddressBook {
     this.#tree.set(after.prefix, after);
   }
 
-  #learn(text: string, { identity }: Known): void {
+  #learn(text: string, { identity }: KnownPrefix): void {
     this.#upserts.set(text, identity);
     this.#removals.delete(text);
   }
 
-  #forget(text: string, before: Known | undefined): void {
+  #forget(text: string, before: KnownPrefix | undefined): void {
     if (before === undefined) return;
     this.#known.delete(text);
     this.#tree.delete(before.prefix);
@@ -90,7 +90,7 @@ export class AddressBook {
     this.#removals.add(text);
   }
 
-  #identify(text: string): Known | undefined {
+  #identify(text: string): KnownPrefix | undefined {
     const pod = this.#pods.get(text);
     if (pod !== undefined) return { ...pod, isOwned: false };
     const description = this.prefixes.describe(text);
@@ -111,7 +111,7 @@ export class AddressBook {
     return this.#options['dual-stack'] ? `reserved:world-ipv${family}` : 'reserved:world';
   }
 
-  #identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): Known {
+  #identifyNode(description: PrefixDescription, node: { isLocal: boolean; labels: readonly string[] }): KnownPrefix {
     const { prefix, nodeLabels, isApiServer } = description;
     const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node', ...nodeLabels];
     if (isApiServer) all.push('reserved:kube-apiserver');

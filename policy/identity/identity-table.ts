@@ -4,7 +4,7 @@ import { RESERVED_IDENTITIES } from './identity.ts';
 import { LabelSet } from '../rule/labels.ts';
 import type { SelectorCache } from './selector-cache.ts';
 
-interface Held {
+interface LiveIdentity {
   readonly labels: LabelSet;
   holders: number;
 }
@@ -15,7 +15,7 @@ export interface IdentityChanges {
 }
 
 export class IdentityTable {
-  readonly #held = new Map<number, Held>();
+  readonly #held = new Map<number, LiveIdentity>();
   #added = new Map<number, readonly string[]>();
   #removed = new Set<number>();
 

@@ -17,7 +17,7 @@ export interface NodeFact {
   readonly labels: readonly string[];
 }
 
-interface Entry {
+interface PrefixRecord {
   readonly prefix: Prefix;
   /** Rules of policies that name it; those whose peers may be nodes or pods, apart. */
   uses: number;
@@ -31,8 +31,8 @@ interface Entry {
 }
 
 export class PrefixTable {
-  readonly #entries = new Map<string, Entry>();
-  readonly #tree = new PrefixTree<Entry>();
+  readonly #records = new Map<string, PrefixRecord>();
+  readonly #tree = new PrefixTree<PrefixRecord>();
   readonly #dirty = new Set<string>();
   #podPrefixes: Prefix[] = [];
   readonly #groupReach: PrefixReach;
@@ -43,7 +43,7 @@ export class PrefixTable {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#records.size;
   }
 
   use(prefix: Prefix, reach: PrefixReach): void {
@@ -55,50 +55,50 @@ export class PrefixTable {
   }
 
   #count(prefix: Prefix, reach: PrefixReach, by: 1 | -1): void {
-    const entry = this.#at(prefix);
-    const before = labelUses(entry);
-    const podsBefore = entry.podUses > 0;
-    entry.uses += by;
-    if (reach.nodes) entry.nodeUses += by;
-    if (reach.pods) entry.podUses += by;
-    if (labelUses(entry) !== before) this.#touchInside(entry);
-    if (entry.podUses > 0 !== podsBefore) this.#podPrefixes.push(prefix);
-    this.#dropIfIdle(entry);
+    const record = this.#at(prefix);
+    const before = labelUses(record);
+    const podsBefore = record.podUses > 0;
+    record.uses += by;
+    if (reach.nodes) record.nodeUses += by;
+    if (reach.pods) record.podUses += by;
+    if (labelUses(record) !== before) this.#touchInside(record);
+    if (record.podUses > 0 !== podsBefore) this.#podPrefixes.push(prefix);
+    this.#dropIfIdle(record);
   }
 
   /** @param labels of the group, as `cidrgroup:` labels; undefined = the prefix left the group */
   setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
-    const entry = this.#at(prefix);
-    if (labels === undefined) entry.groups.delete(name);
-    else entry.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
-    this.#touchInside(entry);
+    const record = this.#at(prefix);
+    if (labels === undefined) record.groups.delete(name);
+    else record.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
+    this.#touchInside(record);
     if (this.#groupReach.pods) this.#podPrefixes.push(prefix);
-    this.#dropIfIdle(entry);
+    this.#dropIfIdle(record);
   }
 
   /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
   setName(prefix: Prefix, pattern: string, belongs: boolean): void {
-    const entry = this.#at(prefix);
-    if (belongs) entry.names.add(pattern);
-    else entry.names.delete(pattern);
+    const record = this.#at(prefix);
+    if (belongs) record.names.add(pattern);
+    else record.names.delete(pattern);
     this.#dirty.add(prefix.text);
-    this.#dropIfIdle(entry);
+    this.#dropIfIdle(record);
   }
 
   /** @param fact undefined = the node has the address no more */
   setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
-    const entry = this.#at(prefix);
-    if (fact === undefined) entry.nodes.delete(name);
-    else entry.nodes.set(name, fact);
+    const record = this.#at(prefix);
+    if (fact === undefined) record.nodes.delete(name);
+    else record.nodes.set(name, fact);
     this.#dirty.add(prefix.text);
-    this.#dropIfIdle(entry);
+    this.#dropIfIdle(record);
   }
 
   setApiServer(prefix: Prefix, isApiServer: boolean): void {
-    const entry = this.#at(prefix);
-    entry.isApiServer = isApiServer;
+    const record = this.#at(prefix);
+    record.isApiServer = isApiServer;
     this.#dirty.add(prefix.text);
-    this.#dropIfIdle(entry);
+    this.#dropIfIdle(record);
   }
 
   /** Prefixes whose labels may have changed since the last call. */
@@ -117,16 +117,16 @@ export class PrefixTable {
 
   /** What is said of the prefix; undefined when nothing is (then it has no identity of its own). */
   describe(text: string): PrefixDescription | undefined {
-    const entry = this.#entries.get(text);
-    if (entry === undefined || isBare(entry)) return undefined;
-    const lineage = this.#lineage(entry.prefix);
+    const record = this.#records.get(text);
+    if (record === undefined || isBare(record)) return undefined;
+    const lineage = this.#lineage(record.prefix);
     const groups = groupsOf(lineage);
     return {
-      prefix: entry.prefix,
-      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...entry.names].map((pattern) => `fqdn:${pattern}`)],
+      prefix: record.prefix,
+      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...record.names].map((pattern) => `fqdn:${pattern}`)],
       nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.#groupReach.nodes ? groups : [])],
-      node: nodeOf(entry),
-      isApiServer: entry.isApiServer,
+      node: nodeOf(record),
+      isApiServer: record.isApiServer,
     };
   }
 
@@ -137,14 +137,14 @@ export class PrefixTable {
   }
 
   /** What is known of the prefix and of those around it, inside out. */
-  #lineage(prefix: Prefix): Entry[] {
+  #lineage(prefix: Prefix): PrefixRecord[] {
     return this.#tree.around(prefix).reverse();
   }
 
-  #at(prefix: Prefix): Entry {
-    const known = this.#entries.get(prefix.text);
+  #at(prefix: Prefix): PrefixRecord {
+    const known = this.#records.get(prefix.text);
     if (known !== undefined) return known;
-    const entry: Entry = {
+    const record: PrefixRecord = {
       prefix,
       uses: 0,
       nodeUses: 0,
@@ -154,21 +154,21 @@ export class PrefixTable {
       nodes: new Map(),
       isApiServer: false,
     };
-    this.#entries.set(prefix.text, entry);
-    this.#tree.set(prefix, entry);
+    this.#records.set(prefix.text, record);
+    this.#tree.set(prefix, record);
     this.#dirty.add(prefix.text);
-    return entry;
+    return record;
   }
 
-  #touchInside({ prefix }: Entry): void {
+  #touchInside({ prefix }: PrefixRecord): void {
     for (const { prefix: inner } of this.#tree.inside(prefix)) this.#dirty.add(inner.text);
   }
 
-  #dropIfIdle(entry: Entry): void {
-    if (!isBare(entry)) return;
-    this.#entries.delete(entry.prefix.text);
-    this.#tree.delete(entry.prefix);
-    this.#dirty.add(entry.prefix.text);
+  #dropIfIdle(record: PrefixRecord): void {
+    if (!isBare(record)) return;
+    this.#records.delete(record.prefix.text);
+    this.#tree.delete(record.prefix);
+    this.#dirty.add(record.prefix.text);
   }
 }
 
@@ -183,27 +183,27 @@ export interface PrefixDescription {
 }
 
 /** Nothing is said of it by itself. */
-function isBare({ uses, groups, names, nodes, isApiServer }: Entry): boolean {
+function isBare({ uses, groups, names, nodes, isApiServer }: PrefixRecord): boolean {
   return uses === 0 && groups.size === 0 && names.size === 0 && nodes.size === 0 && !isApiServer;
 }
 
 /** Of nodes that claim the same address this one, else the first by name: whatever order they came in. */
-function nodeOf({ nodes }: Entry): NodeFact | undefined {
+function nodeOf({ nodes }: PrefixRecord): NodeFact | undefined {
   const byName = [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, fact]) => fact);
   return byName.find(({ isLocal }) => isLocal) ?? byName[0];
 }
 
 /** Which of the counts are above zero: when that changes, labels inside may. */
-function labelUses({ uses, nodeUses, podUses }: Entry): number {
+function labelUses({ uses, nodeUses, podUses }: PrefixRecord): number {
   return (uses > 0 ? 1 : 0) | (nodeUses > 0 ? 2 : 0) | (podUses > 0 ? 4 : 0);
 }
 
 /** The label of the nearest prefix, itself or around it, that is named so; none when there is none. */
-function cidrLabelOf(lineage: readonly Entry[], kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
+function cidrLabelOf(lineage: readonly PrefixRecord[], kind: 'uses' | 'nodeUses' | 'podUses'): string[] {
   const nearest = lineage.find((around) => around[kind] > 0);
   return nearest === undefined ? [] : [cidrLabel(nearest.prefix)];
 }
 
-function groupsOf(lineage: readonly Entry[]): string[] {
+function groupsOf(lineage: readonly PrefixRecord[]): string[] {
   return lineage.flatMap(({ groups }) => [...groups.values()].flat());
 }

@@ -1,18 +1,21 @@
 /**
- * Which identities does each peer hold? Asked once a peer and once an identity, then kept.
+ * Which identities does each peer hold? A peer holds the identities that its selectors select. The cache asks once for each
+ * peer and identity, and keeps the answer.
  *
- * A thousand rules about the same peer share one entry, found by the peer's key. When an identity comes or goes, only
- * peers that could hold it are tried: peers are filed under a label that their identities must have (the namespace,
- * mostly) or under their prefix, and only the few without either are tried always. Users of a peer whose set changed
- * are told which identity it was.
+ * A thousand rules about the same peer share one record, found by the peer's key. When an identity comes or goes, the cache
+ * tries only peers that could hold it. It finds them by a label that their identities must have (the namespace, mostly) or
+ * by their prefix; the few peers without either are tried on every identity. The cache then tells the users of each peer
+ * whose set changed which identity it was.
  *
- * An entity that an aggregate identity stands for holds every identity of that aggregate, so its users need not hear of
- * each: only those are told of that an aggregate does not stand for ("apart"). Who lists all identities one by one (an L7
- * rule set) is a lister, and hears of every one.
+ * Aggregate identities spare users most of these calls. The map entries of the aggregate `cluster` count for every pod, so a
+ * policy about the entity `cluster` needs no entries for the single pods, and is not told of them. It is told of an
+ * identity that the peer holds and that none of the peer's aggregates stands for: such an identity is *unaggregated*. An L7 rule
+ * set names the single identities, so a user that writes one calls `list` and is told of all of them.
  */
 import { aggregateOf } from '../../policy-maps/policy-verdict.ts';
 import { OWN_CLUSTER } from './identity.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from '../rule/labels.ts';
+import { MultiMap } from '../rule/multi-map.ts';
 import { holds, type Peer } from '../rule/peer.ts';
 import { PrefixTree } from '../rule/prefix-tree.ts';
 import type { LabelSelector, Requirement } from '../rule/selector.ts';
@@ -25,32 +28,34 @@ export interface SelectorUser {
 export interface CachedPeer {
   readonly peer: Peer;
   readonly identities: ReadonlySet<number>;
-  /** Those of `identities` whose aggregate does not stand for the peer. */
-  readonly apart: ReadonlySet<number>;
+  /** Those of `identities` that no aggregate of the peer stands for. */
+  readonly unaggregated: ReadonlySet<number>;
 }
 
-interface Entry extends CachedPeer {
+interface PeerRecord extends CachedPeer {
   readonly identities: Set<number>;
-  readonly apart: Set<number>;
+  readonly unaggregated: Set<number>;
   /** With how often each asked for it. */
   readonly users: Map<SelectorUser, number>;
-  readonly listers: Map<SelectorUser, number>;
-  /** Labels that it is filed under, if it is not filed under its prefix; undefined = tried always. */
-  readonly places: readonly string[] | undefined;
+  /** Those of `users` that list the identities one by one. */
+  readonly listingUsers: Map<SelectorUser, number>;
+  /** Every identity of the peer has one of these labels (none needed where the prefix finds it); undefined = tried always. */
+  readonly indexLabels: readonly string[] | undefined;
   /** The last round in which it was tried. */
   round: number;
 }
 
 export class SelectorCache {
-  readonly #peers = new Map<string, Entry>();
+  readonly #peers = new Map<string, PeerRecord>();
   readonly #identities = new Map<number, LabelSet>();
-  readonly #heldBy = new Map<number, Set<Entry>>();
-  readonly #filed = new Map<string, Set<Entry>>();
-  readonly #unfiled = new Set<Entry>();
-  readonly #byLabel = new Map<string, Set<number>>();
-  /** Peers under their prefix, and identities under theirs. */
-  readonly #filedWithin = new PrefixTree<Set<Entry>>();
-  readonly #byPrefix = new PrefixTree<Set<number>>();
+  readonly #holders = new Map<number, Set<PeerRecord>>();
+  readonly #peersByLabel = new MultiMap<string, PeerRecord>();
+  readonly #peersWithoutIndex = new Set<PeerRecord>();
+  readonly #identitiesByLabel = new MultiMap<string, number>();
+  readonly #peerTree = new PrefixTree<Set<PeerRecord>>();
+  readonly #peersByPrefix = new MultiMap(this.#peerTree);
+  readonly #identityTree = new PrefixTree<Set<number>>();
+  readonly #identitiesByPrefix = new MultiMap(this.#identityTree);
   #round = 0;
 
   get size(): { peers: number; identities: number } {
@@ -59,130 +64,130 @@ export class SelectorCache {
 
   /** The cached peer; every `use` needs a `release`. */
   use(peer: Peer, user: SelectorUser): CachedPeer {
-    const entry = this.#peers.get(peer.key) ?? this.#add(peer);
-    count(entry.users, user, 1);
-    return entry;
+    const record = this.#peers.get(peer.key) ?? this.#add(peer);
+    count(record.users, user, 1);
+    return record;
   }
 
-  /** As `use`, by one who lists the peer's identities one by one. */
+  /** As `use`, by a user that lists the peer's identities one by one. */
   list(peer: Peer, user: SelectorUser): CachedPeer {
-    const entry = this.use(peer, user) as Entry;
-    count(entry.listers, user, 1);
-    return entry;
+    const record = this.use(peer, user) as PeerRecord;
+    count(record.listingUsers, user, 1);
+    return record;
   }
 
   /** Takes back one `list`. */
   unlist(cached: CachedPeer, user: SelectorUser): void {
-    count((cached as Entry).listers, user, -1);
+    count((cached as PeerRecord).listingUsers, user, -1);
     this.release(cached, user);
   }
 
-  #add(peer: Peer): Entry {
+  #add(peer: Peer): PeerRecord {
     const identities = new Set<number>();
     // The same set unless an aggregate stands for some of them.
-    const apart = peer.aggregates.length === 0 ? identities : new Set<number>();
-    const entry: Entry = {
+    const unaggregated = peer.aggregates.length === 0 ? identities : new Set<number>();
+    const record: PeerRecord = {
       peer,
       identities,
-      apart,
+      unaggregated,
       users: new Map(),
-      listers: new Map(),
-      places: this.#placesOf(peer),
+      listingUsers: new Map(),
+      indexLabels: this.#indexLabelsOf(peer),
       round: 0,
     };
-    this.#peers.set(peer.key, entry);
-    if (peer.within !== undefined) addTo(this.#filedWithin, peer.within, entry);
-    if (entry.places === undefined) this.#unfiled.add(entry);
-    for (const place of entry.places ?? []) addTo(this.#filed, place, entry);
-    for (const id of this.#candidates(entry)) {
-      if (holds(peer, this.#identities.get(id) as LabelSet)) this.#hold(entry, id);
+    this.#peers.set(peer.key, record);
+    if (peer.within !== undefined) this.#peersByPrefix.add(peer.within, record);
+    if (record.indexLabels === undefined) this.#peersWithoutIndex.add(record);
+    for (const label of record.indexLabels ?? []) this.#peersByLabel.add(label, record);
+    for (const id of this.#candidates(record)) {
+      if (holds(peer, this.#identities.get(id) as LabelSet)) this.#hold(record, id);
     }
-    return entry;
+    return record;
   }
 
-  /** Each label one of which the peer's identities must have; not needed where a prefix tells. */
-  #placesOf(peer: Peer): readonly string[] | undefined {
+  /** Labels of which every identity of the peer has one; none are needed where a prefix finds the peer. */
+  #indexLabelsOf(peer: Peer): readonly string[] | undefined {
     if (peer.within !== undefined) return [];
-    const places: string[] = [];
+    const labels = new Set<string>();
     for (const selector of peer.anyOf) {
-      const found = this.#tellingPlaces(selector);
+      const found = this.#rarestLabels(selector);
       if (found === undefined) return undefined;
-      places.push(...found);
+      for (const label of found) labels.add(label);
     }
-    return [...new Set(places)];
+    return [...labels];
   }
 
-  /** The labels that tell most: of the requirements the one that the fewest identities meet (or, as yet, peers share). */
-  #tellingPlaces(selector: LabelSelector): readonly string[] | undefined {
-    const telling = selector.filter((requirement) => valuesOf(requirement) !== undefined);
+  /** Of the selector's requirements the one whose labels the fewest identities have (or, as yet, the fewest peers share). */
+  #rarestLabels(selector: LabelSelector): readonly string[] | undefined {
+    const usable = selector.filter((requirement) => valuesOf(requirement) !== undefined);
     // All pods share the cluster, though nobody may have seen a pod yet.
-    const own = telling.filter(({ key }) => key !== CLUSTER);
-    let best: { places: readonly string[]; identities: number; peers: number } | undefined;
-    for (const requirement of own.length > 0 ? own : telling) {
-      const places = (valuesOf(requirement) ?? []).map((value) => `${requirement.key}=${value}`);
-      const identities = sum(places, (place) => this.#byLabel.get(place)?.size ?? 0);
-      const peers = sum(places, (place) => this.#filed.get(place)?.size ?? 0);
+    const own = usable.filter(({ key }) => key !== CLUSTER);
+    let best: { labels: readonly string[]; identities: number; peers: number } | undefined;
+    for (const requirement of own.length > 0 ? own : usable) {
+      const labels = (valuesOf(requirement) ?? []).map((value) => `${requirement.key}=${value}`);
+      const identities = sum(labels, (label) => this.#identitiesByLabel.get(label).size);
+      const peers = sum(labels, (label) => this.#peersByLabel.get(label).size);
       const isBetter =
         best === undefined || identities < best.identities || (identities === best.identities && peers < best.peers);
-      if (isBetter) best = { places, identities, peers };
+      if (isBetter) best = { labels, identities, peers };
     }
-    return best?.places;
+    return best?.labels;
   }
 
   /** Identities that a new peer could hold. */
-  *#candidates({ peer, places }: Entry): Iterable<number> {
-    if (peer.within !== undefined) for (const ids of this.#byPrefix.inside(peer.within)) yield* ids;
-    else if (places === undefined) yield* this.#identities.keys();
-    else for (const place of places) yield* this.#byLabel.get(place) ?? [];
+  *#candidates({ peer, indexLabels }: PeerRecord): Iterable<number> {
+    if (peer.within !== undefined) for (const ids of this.#identityTree.inside(peer.within)) yield* ids;
+    else if (indexLabels === undefined) yield* this.#identities.keys();
+    else for (const label of indexLabels) yield* this.#identitiesByLabel.get(label);
   }
 
   release(cached: CachedPeer, user: SelectorUser): void {
-    const entry = cached as Entry;
-    count(entry.users, user, -1);
-    if (entry.users.size > 0) return;
-    this.#peers.delete(entry.peer.key);
-    this.#unfiled.delete(entry);
-    if (entry.peer.within !== undefined) removeFrom(this.#filedWithin, entry.peer.within, entry);
-    for (const place of entry.places ?? []) removeFrom(this.#filed, place, entry);
-    for (const id of entry.identities) this.#heldBy.get(id)?.delete(entry);
+    const record = cached as PeerRecord;
+    count(record.users, user, -1);
+    if (record.users.size > 0) return;
+    this.#peers.delete(record.peer.key);
+    this.#peersWithoutIndex.delete(record);
+    if (record.peer.within !== undefined) this.#peersByPrefix.remove(record.peer.within, record);
+    for (const label of record.indexLabels ?? []) this.#peersByLabel.remove(label, record);
+    for (const id of record.identities) this.#holders.get(id)?.delete(record);
   }
 
   addIdentity(id: number, labels: LabelSet): void {
     this.#identities.set(id, labels);
-    this.#heldBy.set(id, new Set());
-    const places = labelPlaces(labels);
-    for (const place of places) addTo(this.#byLabel, place, id);
-    for (const prefix of labels.prefixes()) addTo(this.#byPrefix, prefix, id);
+    this.#holders.set(id, new Set());
+    const texts = indexTexts(labels);
+    for (const text of texts) this.#identitiesByLabel.add(text, id);
+    for (const prefix of labels.prefixes()) this.#identitiesByPrefix.add(prefix, id);
     this.#round++;
-    this.#tryEach(this.#unfiled, id, labels);
-    for (const place of places) this.#tryEach(this.#filed.get(place), id, labels);
+    this.#tryEach(this.#peersWithoutIndex, id, labels);
+    for (const text of texts) this.#tryEach(this.#peersByLabel.get(text), id, labels);
     for (const prefix of labels.prefixes()) {
-      for (const entries of this.#filedWithin.around(prefix)) this.#tryEach(entries, id, labels);
+      for (const records of this.#peerTree.around(prefix)) this.#tryEach(records, id, labels);
     }
   }
 
-  /** Peers that may hold the identity; each is tried once in a round, in however many places it is filed. */
-  #tryEach(entries: Iterable<Entry> | undefined, id: number, labels: LabelSet): void {
-    for (const entry of entries ?? []) {
-      if (entry.round === this.#round) continue;
-      entry.round = this.#round;
-      if (!holds(entry.peer, labels)) continue;
-      this.#hold(entry, id);
-      tell(entry, id);
+  /** Peers that may hold the identity. A peer that several labels lead to is tried once in a round. */
+  #tryEach(records: Iterable<PeerRecord>, id: number, labels: LabelSet): void {
+    for (const record of records) {
+      if (record.round === this.#round) continue;
+      record.round = this.#round;
+      if (!holds(record.peer, labels)) continue;
+      this.#hold(record, id);
+      tell(record, id);
     }
   }
 
   removeIdentity(id: number): void {
     const labels = this.#identities.get(id);
     if (labels === undefined) return;
-    for (const place of labelPlaces(labels)) removeFrom(this.#byLabel, place, id);
-    for (const prefix of labels.prefixes()) removeFrom(this.#byPrefix, prefix, id);
-    for (const entry of this.#heldBy.get(id) ?? []) {
-      tell(entry, id);
-      entry.identities.delete(id);
-      entry.apart.delete(id);
+    for (const text of indexTexts(labels)) this.#identitiesByLabel.remove(text, id);
+    for (const prefix of labels.prefixes()) this.#identitiesByPrefix.remove(prefix, id);
+    for (const record of this.#holders.get(id) ?? []) {
+      tell(record, id);
+      record.identities.delete(id);
+      record.unaggregated.delete(id);
     }
-    this.#heldBy.delete(id);
+    this.#holders.delete(id);
     this.#identities.delete(id);
   }
 
@@ -193,18 +198,18 @@ export class SelectorCache {
 
   /** Peers that hold the identity now. */
   holders(id: number): ReadonlySet<CachedPeer> {
-    return this.#heldBy.get(id) ?? new Set();
+    return this.#holders.get(id) ?? new Set();
   }
 
   /** Every peer with how many users it has: for `policy selectors`. */
   *entries(): Iterable<{ cached: CachedPeer; users: number }> {
-    for (const entry of this.#peers.values()) yield { cached: entry, users: entry.users.size };
+    for (const record of this.#peers.values()) yield { cached: record, users: record.users.size };
   }
 
-  #hold(entry: Entry, id: number): void {
-    entry.identities.add(id);
-    if (!entry.peer.aggregates.includes(aggregateOf(id, OWN_CLUSTER))) entry.apart.add(id);
-    this.#heldBy.get(id)?.add(entry);
+  #hold(record: PeerRecord, id: number): void {
+    record.identities.add(id);
+    if (!record.peer.aggregates.includes(aggregateOf(id, OWN_CLUSTER))) record.unaggregated.add(id);
+    this.#holders.get(id)?.add(record);
   }
 }
 
@@ -212,9 +217,9 @@ function sum<T>(items: readonly T[], value: (item: T) => number): number {
   return items.reduce((total, item) => total + value(item), 0);
 }
 
-function tell(entry: Entry, id: number): void {
-  const listeners = entry.apart.has(id) ? entry.users : entry.listers;
-  for (const user of listeners.keys()) user.touch(id, entry);
+function tell(record: PeerRecord, id: number): void {
+  const told = record.unaggregated.has(id) ? record.users : record.listingUsers;
+  for (const user of told.keys()) user.touch(id, record);
 }
 
 function count<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
@@ -230,28 +235,10 @@ function valuesOf({ operator, source, key, values }: Requirement): readonly stri
   return operator === 'Exists' && isBare ? [''] : undefined;
 }
 
-function labelPlaces(labels: LabelSet): string[] {
+/** The labels of an identity as `indexLabels` writes them: without the source, and with `=` even where there is no value. */
+function indexTexts(labels: LabelSet): string[] {
   return labels.texts.map((text) => {
     const name = text.slice(text.indexOf(':') + 1);
     return name.includes('=') ? name : `${name}=`;
   });
-}
-
-/** What a Map and a PrefixTree have in common. */
-interface Table<K, V> {
-  get(key: K): V | undefined;
-  set(key: K, value: V): unknown;
-  delete(key: K): unknown;
-}
-
-function addTo<K, V>(table: Table<K, Set<V>>, key: K, value: V): void {
-  const set = table.get(key);
-  if (set === undefined) table.set(key, new Set([value]));
-  else set.add(value);
-}
-
-function removeFrom<K, V>(table: Table<K, Set<V>>, key: K, value: V): void {
-  const set = table.get(key);
-  set?.delete(value);
-  if (set?.size === 0) table.delete(key);
 }

@@ -42,7 +42,19 @@ export interface FlowQuery {
   readonly kafka?: KafkaRequest;
 }
 
-const FIELDS = ['id', 'from', 'to', 'port', 'protocol', 'icmp', 'http', 'dns', 'sni', 'kafka'];
+/** What a query may say. */
+export const QUERY_FIELDS: readonly string[] = [
+  'id',
+  'from',
+  'to',
+  'port',
+  'protocol',
+  'icmp',
+  'http',
+  'dns',
+  'sni',
+  'kafka',
+];
 const ENDS = ['pod', 'ip', 'entity', 'labels'];
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6', 'VRRP', 'IGMP', 'GRE', 'IPIP', 'IPV6', 'ESP', 'AH'];
 /** Protocols that have ports. */
@@ -60,7 +72,8 @@ export function readQuery(value: unknown): FlowQuery {
   if (!isFields(value)) throw new SyntaxError(`read query: found ${shown(value)}, wanted an object`);
   const fields = withoutNull(value);
   for (const key of Object.keys(fields)) {
-    if (!FIELDS.includes(key)) throw new SyntaxError(`read query: found '${key}', wanted one of ${FIELDS.join(', ')}`);
+    if (!QUERY_FIELDS.includes(key))
+      throw new SyntaxError(`read query: found '${key}', wanted one of ${QUERY_FIELDS.join(', ')}`);
   }
   const { http, dns, sni, kafka } = fields;
   return {

@@ -1,13 +1,20 @@
 /**
  * Policy options for the offline commands, from a file: `sluice.yaml` (its `policy:` section), a `cilium-config` ConfigMap, or a
  * plain map of option names. Options that have nothing to do with policy are left alone.
+ *
+ * A ConfigMap holds texts only ("true", "nodes pods"), so every value is first turned into what its option's default is like.
  */
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
-import { DEFAULT_OPTIONS, type PolicyConfig } from '../../policy/rule/options.ts';
-import { EXIT, Failure } from '../terminal/failure.ts';
+import type { Reader } from '../../policy/document/reader.ts';
+import { any, map, openObject } from '../../policy/document/shape.ts';
+import { readYaml } from '../../policy/document/yaml.ts';
+import { DEFAULT_OPTIONS, OPTION_WORDS, type PolicyConfig } from '../../policy/rule/options.ts';
+import { formatProblem, hasErrors, quote } from '../../policy/rule/problems.ts';
+import { Failure } from '../terminal/failure.ts';
 
 type Values = Readonly<Record<string, unknown>>;
+
+const FILE = openObject({ data: map(any), policy: map(any) });
 
 /** Names that `sluice.yaml` and cilium-config have for our options. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -16,13 +23,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   nodeName: 'node-name',
 };
 
-/** Options that are one of these words, or a list of them. */
-const WORDS: Readonly<Record<string, readonly string[]>> = {
-  'enable-policy': ['default', 'always', 'never'],
-  'allow-localhost': ['auto', 'always', 'policy'],
-  'policy-cidr-match-mode': ['nodes', 'pods'],
-  semantics: ['cilium', 'kubernetes'],
-};
+const WORDS: Readonly<Record<string, readonly string[]>> = OPTION_WORDS;
 
 /**
  * @param file path; undefined = the defaults
@@ -30,40 +31,37 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
  * @throws Failure when the file cannot be read, or an option has a value that it cannot have
  */
 export function loadPolicyConfig(file: string | undefined, semantics: PolicyConfig['semantics']): PolicyConfig {
-  const config = file === undefined ? {} : optionsOf(file, readYaml(file));
+  const config = file === undefined ? {} : readConfig(file);
   return semantics === undefined ? config : { ...config, semantics };
 }
 
-function readYaml(file: string): Values {
+function readConfig(file: string): PolicyConfig {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new Failure(`read ${file}: ${(error as NodeJS.ErrnoException).code}: check the --config argument`);
   }
-  try {
-    return (parse(text) as Values | null) ?? {};
-  } catch (error) {
-    throw new Failure(`read ${file}: ${(error as Error).message.split('\n')[0]}`);
-  }
+  const { value, reader } = readYaml(text, file, FILE);
+  const config = optionsOf((value ?? {}) as Values, reader);
+  if (hasErrors(reader.problems)) throw new Failure(reader.problems.map(formatProblem).join('\n'));
+  return config;
 }
 
-function optionsOf(file: string, document: Values): PolicyConfig {
-  const isConfigMap = document['kind'] === 'ConfigMap';
-  const given: Values = isConfigMap
-    ? ((document['data'] as Values | undefined) ?? {})
-    : { ...document, ...(document['policy'] as Values) };
+function optionsOf(file: Values, reader: Reader): PolicyConfig {
+  const isConfigMap = file['kind'] === 'ConfigMap';
+  const sections = isConfigMap ? ['data.'] : ['', 'policy.'];
   const config: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
-    const name = ALIASES[key] ?? key;
-    if (!Object.hasOwn(DEFAULT_OPTIONS, name)) continue;
-    config[name] = convert(file, name, value);
-    for (const word of [config[name]].flat())
-      if (name in WORDS && !WORDS[name].includes(word as string))
-        throw new Failure(`read ${file}: ${name}: found '${String(word)}', wanted ${WORDS[name].join(', ')}`);
+  for (const section of sections) {
+    const values = (section === '' ? file : (file[section.slice(0, -1)] ?? {})) as Values;
+    for (const [key, value] of Object.entries(values)) {
+      const name = ALIASES[key] ?? key;
+      if (Object.hasOwn(DEFAULT_OPTIONS, name)) config[name] = convert(name, value, section + key, reader);
+    }
   }
+  const given = (isConfigMap ? file['data'] : file) as Values | undefined;
   // cilium-config says this in two options.
-  const [ipv4, ipv6] = [given['enable-ipv4'], given['enable-ipv6']];
+  const [ipv4, ipv6] = [given?.['enable-ipv4'], given?.['enable-ipv6']];
   if (ipv4 !== undefined && ipv6 !== undefined) config['dual-stack'] ??= isTrue(ipv4) && isTrue(ipv6);
   return config;
 }
@@ -72,17 +70,24 @@ function isTrue(value: unknown): boolean {
   return value === true || value === 'true';
 }
 
-function convert(file: string, name: string, value: unknown): unknown {
-  const like: unknown = DEFAULT_OPTIONS[name as keyof typeof DEFAULT_OPTIONS];
-  if (Array.isArray(like))
-    return Array.isArray(value)
-      ? value
-      : String(value)
-          .split(/[\s,]+/)
-          .filter(Boolean);
+function convert(name: string, value: unknown, path: string, reader: Reader): unknown {
+  const refuse = (found: unknown, wanted: string): void =>
+    reader.problem(path, 'option', `read ${name}: found ${quote(found)}, wanted ${wanted}`);
+  const like: unknown = DEFAULT_OPTIONS[name as keyof PolicyConfig];
   if (typeof like === 'boolean') {
-    if (String(value) === 'true' || String(value) === 'false') return String(value) === 'true';
-    throw new Failure(`read ${file}: ${name}: found '${String(value)}', wanted true or false`, EXIT.FAILED);
+    if (String(value) !== 'true' && String(value) !== 'false') refuse(value, 'true or false');
+    return isTrue(value);
   }
-  return String(value);
+  const words = Array.isArray(like) ? wordsOf(value) : [String(value)];
+  const known = Object.hasOwn(WORDS, name) ? WORDS[name] : words;
+  for (const word of words) if (!known.includes(word)) refuse(word, `one of ${known.join(', ')}`);
+  return Array.isArray(like) ? words : words[0];
+}
+
+/** A list, or a text that is one in a ConfigMap: `nodes pods`, `nodes,pods`. */
+function wordsOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.map(String);
+  return String(value)
+    .split(/[\s,]+/)
+    .filter(Boolean);
 }

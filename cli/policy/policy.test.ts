@@ -355,9 +355,12 @@ t.test('policy verdict follows --semantics and --config', async (t) => {
     { verdict: 'allowed', egress: { verdict: 'allowed', reason: 133, audited: true } },
   ]);
   for (const [text, why] of [
-    ['enable-l7-proxy: perhaps', "enable-l7-proxy: found 'perhaps', wanted true or false"],
-    ['policy: { enable-policy: maybe }', "enable-policy: found 'maybe', wanted default, always, never"],
-    ['policy-cidr-match-mode: [nodes, cars]', "policy-cidr-match-mode: found 'cars', wanted nodes, pods"],
+    ['enable-l7-proxy: perhaps', ':1:18: error: read enable-l7-proxy: found "perhaps", wanted true or false'],
+    [
+      'policy: { enable-policy: maybe }',
+      ':1:26: error: read enable-policy: found "maybe", wanted one of default, always, never',
+    ],
+    ['policy-cidr-match-mode: [nodes, cars]', 'read policy-cidr-match-mode: found "cars", wanted one of nodes, pods'],
   ]) {
     writeFileSync(config, text);
     const { code, stderr } = await policy(['verdict', '-m', world, '--config', config, '--queries', '-']);
@@ -417,7 +420,7 @@ t.test('policy validate reports every problem with its place, in every form', as
   t.equal(text.code, 1);
   t.match(text.stdout, /bad\.yaml:14:\d+: error: .*203\.0\.113\.0/);
   t.match(text.stdout, /bad\.yaml:13:\d+: error: .*protcol.*protocol/);
-  t.match(text.stdout, /invalid: 2 documents in 1 files: 2 errors/);
+  t.match(text.stdout, /invalid: 2 documents in 1 file: 2 errors/);
   const json = JSON.parse((await policy(['validate', '-o', 'json', bad])).stdout);
   t.match(json, { valid: false, problems: [{ severity: 'error' }, { severity: 'error' }] });
   const github = (await policy(['validate', '-o', 'github', bad])).stdout;
@@ -609,11 +612,21 @@ tests:
   t.match(readFileSync(junit, 'utf8'), /<testsuite name="shop" tests="2" failures="1">/);
   t.match(JSON.parse((await policy(['test', folder, '-o', 'json'])).stdout), [{ name: 'shop', rules: 9 }]);
   writeFileSync(file, 'tests: [{ from: world, to: host, port: 1 }]');
-  t.match(await policy(['test', file]), { code: 1, stderr: /:1: found no verdict/ });
+  t.match(await policy(['test', file]), {
+    code: 1,
+    stderr: /:1:9: error: read tests\[0\]: found no verdict, wanted one/,
+  });
   writeFileSync(file, 'test: []');
-  t.match(await policy(['test', file]), { code: 1, stderr: /found no list 'tests'/ });
+  t.match(await policy(['test', file]), {
+    code: 1,
+    stderr:
+      /:1:1: error: read document: found unknown field "test", [^]*did you mean "tests"\?[^]*found no tests, wanted one/,
+  });
   writeFileSync(file, 'tests: [{ from: world, to: host, port: 1, verdict: allow }]');
-  t.match(await policy(['test', file]), { code: 1, stderr: /:1: verdict: found "allow", wanted allowed, denied/ });
+  t.match(await policy(['test', file]), {
+    code: 1,
+    stderr: /:1:52: error: read verdict: found "allow", wanted one of allowed, denied/,
+  });
 });
 
 t.test('policy test knows addresses of names, and pods by namespace and labels', async (t) => {
@@ -635,7 +648,10 @@ tests:
   const { code, stdout } = await policy(['test', file]);
   t.equal(code, 0, stdout);
   writeFileSync(file, 'names: { a.example: 1 }\ntests: []');
-  t.match(await policy(['test', file]), { code: 1, stderr: /names: a\.example: found 1, wanted a list of addresses/ });
+  t.match(await policy(['test', file]), {
+    code: 1,
+    stderr: /:1:21: error: read names\["a\.example"\]: found the number 1, wanted a list/,
+  });
 });
 
 t.test('policy test --coverage fails for a rule that decided nothing', async (t) => {

@@ -18,16 +18,20 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
-import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Document, readDocuments } from '../../policy/document/document.ts';
+import { joinPath } from '../../policy/document/document-path.ts';
+import type { Reader } from '../../policy/document/reader.ts';
+import { POLICY_OPTIONS } from '../../policy/document/schema-options.ts';
+import { any, list, map, object, oneOf, string } from '../../policy/document/shape.ts';
+import { readYaml } from '../../policy/document/yaml.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
-import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
+import { formatProblem, hasErrors, quote } from '../../policy/rule/problems.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import { Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
 import { endFrom } from '../../explain/end.ts';
 import { readPolicyManifests } from './manifests.ts';
-import { readQuery } from '../../explain/query.ts';
+import { QUERY_FIELDS, readQuery } from '../../explain/query.ts';
 import { type Answer, FlowJudge } from '../../explain/verdict.ts';
 import { PolicyWorld } from '../../explain/world.ts';
 
@@ -55,70 +59,108 @@ export interface Difference {
   readonly found: string;
 }
 
-type PlainObject = Readonly<Record<string, unknown>>;
+/** A case as it is written: what is expected, beside a query (explain/query.ts checks that part). */
+interface Case {
+  readonly name?: string;
+  readonly verdict: string;
+  readonly egress?: string;
+  readonly ingress?: string;
+  readonly l7?: string;
+  readonly by?: unknown;
+  readonly from?: unknown;
+  readonly to?: unknown;
+  readonly [query: string]: unknown;
+}
 
-const FIELDS = ['name', 'world', 'policies', 'config', 'names', 'tests'];
-const SIDE = ['allowed', 'denied', 'redirected'];
-/** What a case may expect, with the values it can have. */
-const EXPECTATIONS: Readonly<Record<string, readonly string[] | undefined>> = {
-  verdict: ['allowed', 'denied'],
+/** The file as it is written. */
+interface Suite {
+  readonly name?: string;
+  readonly world?: unknown;
+  readonly policies?: unknown;
+  readonly config?: PolicyConfig;
+  readonly names?: Readonly<Record<string, readonly string[]>>;
+  readonly tests: readonly Case[];
+}
+
+const SIDE = oneOf('allowed', 'denied', 'redirected');
+
+/** What a case may expect. */
+const EXPECTATIONS = {
+  verdict: oneOf('allowed', 'denied'),
   egress: SIDE,
   ingress: SIDE,
-  l7: ['allowed', 'denied', 'none'],
-  by: undefined,
+  l7: oneOf('allowed', 'denied', 'none'),
+  by: any,
 };
+
+const QUERY = Object.fromEntries(QUERY_FIELDS.map((name) => [name, any]));
+
+const SUITE = object(
+  {
+    name: string,
+    world: any,
+    policies: any,
+    config: POLICY_OPTIONS,
+    names: map(list(string)),
+    tests: list(object({ ...QUERY, name: string, ...EXPECTATIONS }, ['verdict'])),
+  },
+  ['tests'],
+);
 
 /**
  * Runs a test file.
  * @throws Failure when it is not one, or its manifests are invalid
  */
 export async function runSuite(host: Host, file: string, config: PolicyConfig): Promise<SuiteResult> {
-  const { fields, lines } = readSuite(file);
-  const options = { ...config, ...(fields['config'] as PolicyConfig | undefined) };
+  const { suite, lines } = readSuite(file);
+  const options = { ...config, ...suite.config };
   const documents = [
-    ...(await readSources(host, file, fields['world'], options)),
-    ...(await readSources(host, file, fields['policies'], options)),
+    ...(await readSources(host, file, suite.world, options)),
+    ...(await readSources(host, file, suite.policies, options)),
   ];
-  const world = new PolicyWorld(documents, options, namesOf(file, fields['names']));
+  const world = new PolicyWorld(documents, options, new Map(Object.entries(suite.names ?? {})));
   const judge = new FlowJudge(world);
   const decided = new Set<string>();
-  const tests = fields['tests'] as PlainObject[];
-  const cases = tests.map((test, at) => {
+  const cases = suite.tests.map((test, at) => {
     const result = runCase(judge, test, { file, line: lines[at], decided });
-    return { name: (test['name'] as string | undefined) ?? `case ${at + 1}`, line: lines[at], ...result };
+    return { name: test.name ?? `case ${at + 1}`, line: lines[at], ...result };
   });
   const rules = rulesOf(documents);
   const unused = rules.filter((origin) => !decided.has(originKey(origin)));
-  return { name: (fields['name'] as string | undefined) ?? file, file, cases, unused, rules: rules.length };
+  return { name: suite.name ?? file, file, cases, unused, rules: rules.length };
 }
 
-/** Addresses by DNS name. */
-function namesOf(file: string, value: unknown): ReadonlyMap<string, readonly string[]> {
-  const names = Object.entries((value ?? {}) as Record<string, unknown>);
-  for (const [name, addresses] of names) {
-    if (Array.isArray(addresses) && addresses.every((address) => isIP(String(address)) !== 0)) continue;
-    throw new Failure(`${file}: names: ${name}: found ${JSON.stringify(addresses)}, wanted a list of addresses`);
-  }
-  return new Map(names.map(([name, addresses]) => [name, addresses as string[]]));
-}
-
-function readSuite(file: string): { fields: PlainObject; lines: number[] } {
+/** The file, and the line of each case. */
+function readSuite(file: string): { suite: Suite; lines: number[] } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new Failure(`read ${file}: ${(error as NodeJS.ErrnoException).code}: check the path`);
   }
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter });
-  if (document.errors.length > 0) throw new Failure(`${file}: ${document.errors[0].message.split('\n')[0]}`);
-  const fields = document.toJS() as PlainObject | null;
-  const tests = isMap(document.contents) ? document.contents.get('tests', true) : undefined;
-  if (fields === null || !isSeq(tests)) throw new Failure(`${file}: found no list 'tests', wanted a policy test file`);
-  const unknown = Object.keys(fields).find((key) => !FIELDS.includes(key));
-  if (unknown !== undefined) throw new Failure(`${file}: found '${unknown}', wanted one of ${FIELDS.join(', ')}`);
-  const lines = tests.items.map((item) => lineCounter.linePos((item as { range: [number] }).range[0]).line);
-  return { fields, lines };
+  const { value, reader } = readYaml(text, file, SUITE);
+  const suite = value as Suite | undefined;
+  if (suite !== undefined) checkSuite(suite, reader);
+  else if (reader.problems.length === 0) reader.problem('', 'empty', 'read document: found nothing, wanted tests');
+  const errors = reader.problems.filter(({ severity }) => severity === 'error');
+  if (suite === undefined || errors.length > 0) throw new Failure(errors.map(formatProblem).join('\n'));
+  return { suite, lines: suite.tests.map((_, i) => reader.position(`tests[${i}]`).line) };
+}
+
+/** What the shape cannot say. */
+function checkSuite({ names = {}, tests = [] }: Partial<Suite>, reader: Reader): void {
+  for (const [name, addresses] of Object.entries(names)) {
+    addresses.forEach((text, i) => {
+      if (isIP(text) !== 0) return;
+      const path = `${joinPath('names', name)}[${i}]`;
+      reader.problem(path, 'address', `read ${name}: found ${quote(text)}, wanted an address`);
+    });
+  }
+  tests.forEach(({ by }, i) => {
+    if (by === undefined || [by].flat().every((policy) => typeof policy === 'string')) return;
+    const message = `read by: found ${quote(by)}, wanted Kind/namespace/name of a policy, or a list of them`;
+    reader.problem(`tests[${i}].by`, 'wrong-type', message);
+  });
 }
 
 /** Paths are beside the test file; objects may stand in it. */
@@ -145,12 +187,11 @@ interface CaseContext {
   readonly decided: Set<string>;
 }
 
-function runCase(judge: FlowJudge, test: PlainObject, context: CaseContext): Omit<CaseResult, 'name' | 'line'> {
+function runCase(judge: FlowJudge, test: Case, context: CaseContext): Omit<CaseResult, 'name' | 'line'> {
   const given = Object.entries(test).filter(([key]) => key !== 'name' && !Object.hasOwn(EXPECTATIONS, key));
   const query = Object.fromEntries(
     given.map(([key, value]) => [key, key === 'from' || key === 'to' ? endFrom(value) : value]),
   );
-  checkExpectations(test, `${context.file}:${context.line}`);
   let answer: Answer;
   try {
     const checked = readQuery(query);
@@ -163,19 +204,10 @@ function runCase(judge: FlowJudge, test: PlainObject, context: CaseContext): Omi
   return { answer, differences: differencesOf(test, answer) };
 }
 
-function checkExpectations(test: PlainObject, place: string): void {
-  if (test['verdict'] === undefined) throw new Failure(`${place}: found no verdict, wanted allowed or denied`);
-  for (const [name, values] of Object.entries(EXPECTATIONS)) {
-    const value = test[name];
-    if (value === undefined || values === undefined || values.includes(value as string)) continue;
-    throw new Failure(`${place}: ${name}: found ${JSON.stringify(value)}, wanted ${values.join(', ')}`);
-  }
-}
-
-function differencesOf(test: PlainObject, answer: Answer): Difference[] {
+function differencesOf(test: Case, answer: Answer): Difference[] {
   const differences: Difference[] = [];
-  const compare = (what: string, found: string): void => {
-    const wanted = test[what] as string | undefined;
+  const compare = (what: 'verdict' | 'egress' | 'ingress' | 'l7', found: string): void => {
+    const wanted = test[what];
     if (wanted !== undefined && wanted !== found) differences.push({ what, wanted, found });
   };
   compare('verdict', answer.verdict === 'error' ? `error: ${answer.error ?? ''}` : answer.verdict);
@@ -183,7 +215,7 @@ function differencesOf(test: PlainObject, answer: Answer): Difference[] {
   compare('ingress', answer.ingress?.verdict ?? 'none');
   compare('l7', answer.l7 ?? 'none');
   const named = new Set([...(answer.egress?.policies ?? []), ...(answer.ingress?.policies ?? [])]);
-  const wanted = (test['by'] as string | string[] | undefined) ?? [];
+  const wanted = (test.by as string | string[] | undefined) ?? [];
   for (const policy of typeof wanted === 'string' ? [wanted] : wanted) {
     if (!named.has(policy))
       differences.push({ what: 'by', wanted: policy, found: [...named].join(', ') || 'no policy' });

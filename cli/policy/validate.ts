@@ -2,6 +2,7 @@
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import { referenceOf } from '../../policy/document/manifest.ts';
 import { printDocument } from '../terminal/output.ts';
+import { counted } from '../terminal/counted.ts';
 import { reportProblems } from '../objects/problems.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
@@ -50,8 +51,8 @@ async function print(
   } else if (output === 'table') {
     reportProblems({ ...host, stderr: host.stdout }, problems);
     const errors = problems.filter(({ severity }) => severity === 'error').length;
-    const counts = `${errors} errors, ${problems.length - errors} warnings`;
-    const what = `${manifests.documents.length} documents in ${manifests.files.length} files`;
+    const counts = `${counted(errors, 'error')}, ${counted(problems.length - errors, 'warning')}`;
+    const what = `${counted(manifests.documents.length, 'document')} in ${counted(manifests.files.length, 'file')}`;
     host.stdout.write(`${isValid ? 'valid' : 'invalid'}: ${what}: ${counts}\n`);
   } else {
     const documents = manifests.documents.map(({ file, line, object }) => ({

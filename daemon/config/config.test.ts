@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type ConfigError, loadConfig, parseConfig } from './config.ts';
-import type { ConfigProblem } from './reader.ts';
+import type { Problem } from '../../policy/rule/problems.ts';
 import { type Option, OPTIONS } from './schema.ts';
 
-function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly ConfigProblem[] {
+function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly Problem[] {
   try {
     parseConfig(text, 'sluice.yaml', overrides);
   } catch (error) {
@@ -39,28 +39,31 @@ t.test('parseConfig() reads what the file says and keeps the other defaults', as
   t.equal(config.policy['enable-policy'], 'always');
 });
 
-const WRONG: [name: string, text: string, path: string, line: number, column: number, message: RegExp][] = [
-  ['an unknown option', 'mtu: 1500\nmanifest: /x\n', 'manifest', 2, 1, /unknown option \(did you mean "manifests"\?\)/],
-  ['an unknown nested option', 'policy:\n  enable-polcy: always\n', 'policy.enable-polcy', 2, 3, /"enable-policy"/],
-  ['a wrong type', 'mtu: wide\n', 'mtu', 1, 6, /wanted a whole number from 576 to 65521, found "wide"/],
-  ['a value out of range', 'mtu: 9\n', 'mtu', 1, 6, /wanted a whole number from 576/],
-  ['a word that is no choice', 'attach: bridge\n', 'attach', 1, 9, /wanted one of veth, tap, pcap, found "bridge"/],
+const WRONG: [name: string, text: string, path: string, line: number, column: number, message: RegExp, hint?: RegExp][] = [
+  ['an unknown option', 'mtu: 1500\nmanifest: /x\n', 'manifest', 2, 1, /unknown field "manifest"/, /did you mean "manifests"\?/],
+  ['an unknown nested option', 'policy:\n  enable-polcy: always\n', 'policy.enable-polcy', 2, 3, /"enable-polcy"/, /did you mean "enable-policy"\?/],
+  ['a wrong type', 'mtu: wide\n', 'mtu', 1, 6, /found the string "wide", wanted an integer from 576 to 65521/],
+  ['a value out of range', 'mtu: 9\n', 'mtu', 1, 6, /found 9, wanted an integer from 576/],
+  ['a word that is no choice', 'attach: bridge\n', 'attach', 1, 9, /found "bridge", wanted one of veth, tap, pcap/],
   ['host bits in a range', 'podCIDRs:\n  ipv4: 10.244.0.1/16\n', 'podCIDRs.ipv4', 2, 9, /10\.244\.0\.0\/16 \(host bits must be zero\)/],
   ['a range of the other family', 'podCIDRs: {ipv4: "fd00::/64"}\n', 'podCIDRs.ipv4', 1, 18, /an IPv4 range/],
   ['a router outside the range', 'router: {ipv4: 192.0.2.1}\n', 'router.ipv4', 1, 16, /inside 10\.244\.0\.0\/16/],
+  ['a number where a text belongs', 'clusterName: 7\n', 'clusterName', 1, 14, /found the number "?7"?, wanted a string/],
+  ['an item of a list', 'uplink: {prefixes: [10.0.0.0/8, x]}\n', 'uplink.prefixes[1]', 1, 33, /found "x", wanted/],
+  ['a word in a list', 'policy: {policy-cidr-match-mode: [cars]}\n', 'policy.policy-cidr-match-mode[0]', 1, 35, /wanted one of nodes, pods/],
   ['a zone', 'router: {ipv6: "fe80::1%eth0"}\n', 'router.ipv6', 1, 16, /an IPv6 address/],
-  ['a list where a mapping belongs', 'policy: [a]\n', 'policy', 1, 9, /a mapping of options/],
+  ['a list where a mapping belongs', 'policy: [a]\n', 'policy', 1, 9, /found a list, wanted a map/],
   ['a name that is too long', 'name: very-long-name\n', 'name', 1, 7, /at most 10/],
   ['an event ring that is no power of two', 'maps:\n  bpf-events-map-max: 1000\n', 'maps.bpf-events-map-max', 2, 23, /power of two/],
-  ['YAML that does not parse', 'name: [a\n', '', 2, 1, /./],
-  ['the same option twice', 'mtu: 1500\nmtu: 1400\n', '', 2, 1, /unique/],
+  ['YAML that does not parse', 'name: [a\n', '', 2, 1, /read YAML: ./],
+  ['the same option twice', 'mtu: 1500\nmtu: 1400\n', '', 2, 1, /found a key that is there already/],
   ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
 ]; // biome-ignore format: a table
 
-for (const [name, text, path, line, column, message] of WRONG) {
+for (const [name, text, path, line, column, message, hint] of WRONG) {
   t.test(`parseConfig() reports ${name} with its place`, async (t) => {
     const [problem] = problemsOf(text);
-    t.match(problem, { file: 'sluice.yaml', path, line, column, message });
+    t.match(problem, { file: 'sluice.yaml', path, line, column, message, ...(hint !== undefined && { hint }) });
   });
 }
 
@@ -72,14 +75,23 @@ t.test('parseConfig() lays overrides over the file and checks them alike', async
   t.equal(parseConfig('mtu: 1400\n', 'f', { mtu: 9000 }).mtu, 9000);
   t.equal(parseConfig('', 'f', { 'policy.enable-policy': 'never' }).policy['enable-policy'], 'never');
   t.match(problemsOf('', { mtu: 1 }), [
-    { file: 'command line', line: 0, path: 'mtu', message: /wanted a whole number/ },
+    { file: 'command line', line: 0, path: 'mtu', message: /found 1, wanted an integer/ },
   ]);
   t.equal(parseConfig('', 'f', { 'podCIDRs.ipv6': null }).podCIDRs.ipv6, '', '--set podCIDRs.ipv6=');
-  t.match(problemsOf('', { 'policy.x': 'y' }), [{ path: 'policy.x', message: /known option/ }]);
+  t.equal(parseConfig('podCIDRs: {ipv4: 10.9.0.0/24}', 'f', { 'podCIDRs.ipv6': '' }).podCIDRs.ipv4, '10.9.0.0/24');
+  t.match(problemsOf('', { mtu: null }), [{ path: 'mtu', message: /found the string "", wanted an integer/ }]);
+  t.match(problemsOf('', { policy: 1 }), [{ path: 'policy', message: /wanted a map/ }]);
+  t.match(problemsOf('', { '__proto__.x': 1 }), [{ message: /unknown field "__proto__"/ }]);
+  t.match(problemsOf('', { 'policy.x': 'y' }), [
+    { path: 'policy.x', message: /found unknown field "x"/, hint: /enable-policy/ },
+  ]);
 });
 
 t.test('loadConfig() names the file it cannot read', async (t) => {
-  t.throws(() => loadConfig('/nonexistent/sluice.yaml'), /\/nonexistent\/sluice\.yaml: cannot be read: ENOENT/);
+  t.throws(
+    () => loadConfig('/nonexistent/sluice.yaml'),
+    /\/nonexistent\/sluice\.yaml: error: read configuration: found ENOENT/,
+  );
   const file = join(mkdtempSync('/tmp/sldae-'), 'sluice.yaml');
   writeFileSync(file, 'logLevel: debug\n');
   t.equal(loadConfig(file).logLevel, 'debug');

@@ -8,7 +8,8 @@ import { hostname } from 'node:os';
 import type { PolicyOptions } from '../../policy/rule/options.ts';
 import type { AttachMode } from '../../linux/attachment.ts';
 import { addressFrom, contains, parseAddress, parseCidr } from '../cidr.ts';
-import { type ConfigProblem, ConfigReader, type Values } from './reader.ts';
+import { formatProblem, hasErrors, type Problem, quote } from '../../policy/rule/problems.ts';
+import { ConfigReader, type Values } from './reader.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
 export interface Config {
@@ -55,17 +56,11 @@ export type PolicySettings = Omit<PolicyOptions, 'cluster-name' | 'node-name'> &
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'ERR_CONFIG';
-  readonly problems: readonly ConfigProblem[];
-  constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(formatConfigProblem).join('\n'));
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join('\n'));
     this.problems = problems;
   }
-}
-
-/** `file:line:column: path: message`, as compilers write it. */
-export function formatConfigProblem(problem: ConfigProblem): string {
-  const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
-  return [place, problem.path, problem.message].filter((part) => part !== '').join(': ');
 }
 
 /**
@@ -83,7 +78,8 @@ function readText(file: string): string {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'error';
-    throw new ConfigError([{ file, line: 0, column: 0, path: '', message: `cannot be read: ${code}` }]);
+    const message = `read configuration: found ${code}, wanted a file that can be read`;
+    throw new ConfigError([{ file, line: 0, column: 0, path: '', severity: 'error', code: 'unreadable', message }]);
   }
 }
 
@@ -91,10 +87,9 @@ function readText(file: string): string {
 export function parseConfig(text: string, file: string, overrides: Readonly<Record<string, unknown>> = {}): Config {
   const reader = new ConfigReader(text, file);
   const values = reader.read(overrides);
-  if (reader.problems.length > 0) throw new ConfigError(reader.problems);
-  const problems: ConfigProblem[] = [];
-  const config = finish(values, (path, message) => problems.push({ file, ...reader.place(path), path, message }));
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (hasErrors(reader.problems)) throw new ConfigError(reader.problems);
+  const config = finish(values, (path, message) => reader.problem(path, message));
+  if (hasErrors(reader.problems)) throw new ConfigError(reader.problems);
   return config;
 }
 
@@ -104,12 +99,12 @@ function finish(values: Values, problem: (path: string, message: string) => void
   const raw = { ...rest, aggregation } as unknown as Config;
   const router = { ipv4: routerAddress(raw, 'ipv4', problem), ipv6: routerAddress(raw, 'ipv6', problem) };
   if (raw.podCIDRs.ipv4 === '' && raw.podCIDRs.ipv6 === '')
-    problem('podCIDRs', 'at least one family must have a range');
+    problem('podCIDRs', 'found no range, wanted one for at least one family');
   const events = raw.maps['bpf-events-map-max'] ?? 0;
-  if ((events & (events - 1)) !== 0) problem('maps.bpf-events-map-max', `wanted a power of two, found ${events}`);
-  if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `wanted 2^n - 1, found ${raw.flowRing}`);
+  if ((events & (events - 1)) !== 0) problem('maps.bpf-events-map-max', `found ${events}, wanted a power of two`);
+  if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `found ${raw.flowRing}, wanted 2^n - 1`);
   if (uplink?.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
-    problem('uplink', 'a gateway needs an interface: set uplink.interface');
+    problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');
   }
   return {
     ...raw,
@@ -131,6 +126,7 @@ function routerAddress(
   const cidr = parseCidr(range);
   if (given === '') return addressFrom(cidr.family, cidr.first + 1n).text;
   const address = parseAddress(given);
-  if (!contains(cidr, address)) problem(`router.${family}`, `wanted an address inside ${cidr.text}, found "${given}"`);
+  if (!contains(cidr, address))
+    problem(`router.${family}`, `found ${quote(given)}, wanted an address inside ${cidr.text}`);
   return address.text;
 }

@@ -1,175 +1,118 @@
 /**
- * The reading half of config.ts: walks the YAML tree beside the option table and reports what does not fit, with the
- * place of each value. It knows nothing of what the options mean to one another.
+ * The reading half of config.ts: turns the option table into a shape, reads the file and the command line as that shape, and
+ * asks each option's own check. It knows nothing of what the options mean to one another.
  */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import { nearest } from '../../policy/rule/problems.ts';
-import { OPTIONS, type Option } from './schema.ts';
+import { Document as YamlDocument, LineCounter } from 'yaml';
+import { Reader } from '../../policy/document/reader.ts';
+import { boolean, integer, list, object, type ObjectShape, type Shape } from '../../policy/document/shape.ts';
+import { readYaml } from '../../policy/document/yaml.ts';
+import { type Problem, quote } from '../../policy/rule/problems.ts';
+import { type Option, OPTIONS } from './schema.ts';
 
 /** Option name -> value, maps nested. */
 export type Values = Record<string, unknown>;
 
-/** Something wrong with the configuration, ready to print. */
-export interface ConfigProblem {
-  readonly file: string;
-  /** 1-based; 0 when the value came from the command line. */
-  readonly line: number;
-  readonly column: number;
-  /** Dotted path of the option, '' for the whole file. */
-  readonly path: string;
-  readonly message: string;
-}
+type Options = Readonly<Record<string, Option>>;
 
-/** One reading of one text; `problems` holds what was wrong. */
+/** One reading of one text and of what the command line says; `problems` holds what was wrong with either. */
 export class ConfigReader {
-  readonly problems: ConfigProblem[] = [];
-  readonly #lines = new LineCounter();
-  readonly #document: Document.Parsed;
-  readonly #file: string;
-  readonly #places = new Map<string, Node>();
+  readonly problems: Problem[] = [];
+  readonly #file: Reader;
+  readonly #fileValues: unknown;
 
   constructor(text: string, file: string) {
-    this.#file = file;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: true });
+    const { value, reader } = readYaml(text, file, SHAPE);
+    checkValues(value, OPTIONS, reader);
+    this.#file = reader;
+    this.#fileValues = value;
+    this.problems.push(...reader.problems);
   }
 
+  /** Every option: what `overrides` says (dotted option path -> value), else what the file says, else the default. */
   read(overrides: Readonly<Record<string, unknown>>): Values {
-    for (const error of this.#document.errors) this.#report(error.pos[0], '', firstLine(error.message));
-    if (this.problems.length > 0) return {};
-    const root = this.#document.contents;
-    const values = root === null || (isScalar(root) && root.value === null) ? {} : this.#map(root, '', OPTIONS);
-    for (const [path, value] of Object.entries(overrides)) this.#override(values, path, value);
-    return withFallbacks(values, OPTIONS);
+    const reader = new Reader(new YamlDocument(nested(overrides)), new LineCounter(), COMMAND_LINE);
+    const given = reader.read(reader.root, SHAPE, '');
+    checkValues(given, OPTIONS, reader);
+    this.problems.push(...reader.problems.map((problem) => ({ ...problem, line: 0, column: 0 })));
+    return choose([given, this.#fileValues], OPTIONS);
   }
 
-  /** Line and column of the option, zeros when the file does not name it. */
-  place(path: string): { line: number; column: number } {
-    const node = this.#places.get(path);
-    if (node?.range == null) return { line: 0, column: 0 };
-    const { line, col } = this.#lines.linePos(node.range[0]);
-    return { line, column: col };
-  }
-
-  #map(node: Node, path: string, options: Readonly<Record<string, Option>>): Values {
-    const values: Values = {};
-    if (!isMap(node)) {
-      this.#wrong(node, path, 'a mapping of options');
-      return values;
-    }
-    for (const { key, value } of node.items) {
-      const name = String((key as { value?: unknown }).value ?? key);
-      const at = path === '' ? name : `${path}.${name}`;
-      const option = Object.hasOwn(options, name) ? options[name] : undefined;
-      if (option === undefined) {
-        this.#report((key as Node).range?.[0] ?? 0, at, unknownOption(name, options));
-        continue;
-      }
-      const child = value as Node | null;
-      if (child === null || (isScalar(child) && child.value === null)) continue;
-      this.#places.set(at, child);
-      values[name] =
-        option.type === 'map' ? this.#map(child, at, option.options ?? {}) : this.#value(child, at, option);
-    }
-    return values;
-  }
-
-  #value(node: Node, path: string, option: Option): unknown {
-    if (isAlias(node)) {
-      this.#wrong(node, path, 'a value, not an alias');
-      return;
-    }
-    const found: unknown = isSeq(node) ? node.toJSON() : isScalar(node) ? node.value : undefined;
-    const wanted = wantedOf(found, option);
-    if (wanted === undefined) return found;
-    this.#wrong(node, path, wanted);
-    return undefined;
-  }
-
-  #override(values: Values, path: string, given: unknown): void {
-    const names = path.split('.');
-    const last = names.pop() as string;
-    let option: Option = { type: 'map', meaning: '', options: OPTIONS };
-    for (const name of [...names, last]) option = option.options?.[name] ?? { type: 'map', meaning: '' };
-    const value = given === null && option.type === 'string' ? '' : given; // `--set podCIDRs.ipv6=`
-    const wanted = option.options === undefined && option.type === 'map' ? 'a known option' : wantedOf(value, option);
-    if (wanted !== undefined) {
-      const message = `wanted ${wanted}, found ${JSON.stringify(value)}`;
-      this.problems.push({ file: 'command line', line: 0, column: 0, path, message });
-      return;
-    }
-    let into = values;
-    for (const name of names) into = (into[name] ??= {}) as Values;
-    into[last] = value;
-  }
-
-  #wrong(node: Node, path: string, wanted: string): undefined {
-    const found = isScalar(node)
-      ? JSON.stringify(node.value)
-      : isMap(node)
-        ? 'a mapping'
-        : isSeq(node)
-          ? 'a list'
-          : 'an alias';
-    this.#report(
-      node.range?.[0] ?? 0,
-      path,
-      `wanted ${wanted}, found ${isSeq(node) ? JSON.stringify(node.toJSON()) : found}`,
-    );
-    return undefined;
-  }
-
-  #report(offset: number, path: string, message: string): void {
-    const { line, col } = this.#lines.linePos(offset);
-    this.problems.push({ file: this.#file, line: Math.max(1, line), column: Math.max(1, col), path, message });
+  /** Reports what is wrong with an option in the light of others. */
+  problem(path: string, message: string): void {
+    const before = this.#file.problems.length;
+    this.#file.problem(path, 'option', `read ${path}: ${message}`);
+    this.problems.push(...this.#file.problems.slice(before));
   }
 }
 
-/** What is wanted instead of `found`, or undefined when it fits the option. */
-function wantedOf(found: unknown, option: Option): string | undefined {
+const COMMAND_LINE = 'command line';
+const SHAPE = shapeOf(OPTIONS);
+
+function shapeOf(options: Options): ObjectShape {
+  return object(Object.fromEntries(Object.entries(options).map(([name, option]) => [name, optionShape(option)])));
+}
+
+function optionShape(option: Option): Shape {
   switch (option.type) {
     case 'boolean':
-      return typeof found === 'boolean' ? undefined : 'true or false';
-    case 'integer': {
-      const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
-      const fits = Number.isInteger(found) && (found as number) >= min && (found as number) <= max;
-      return fits ? undefined : `a whole number from ${min} to ${max}`;
-    }
+      return boolean;
+    case 'integer':
+      return integer(option.min ?? 0, option.max ?? Number.MAX_SAFE_INTEGER);
     case 'string':
-      return typeof found === 'string' ? textWanted(found, option) : 'a string';
-    case 'list': {
-      if (!Array.isArray(found)) return 'a list';
-      const wrong = (found as unknown[]).find(
-        (item) => typeof item !== 'string' || textWanted(item, option) !== undefined,
-      );
-      if (wrong === undefined) return undefined;
-      return typeof wrong === 'string' ? `a list of ${textWanted(wrong, option)}` : 'a list of strings';
-    }
+      return textShape(option);
+    case 'list':
+      return list(textShape(option));
     case 'map':
-      return typeof found === 'object' && found !== null ? undefined : 'a mapping';
+      return shapeOf(option.options ?? {});
   }
 }
 
-function textWanted(text: string, option: Option): string | undefined {
-  if (option.values !== undefined)
-    return option.values.includes(text) ? undefined : `one of ${option.values.join(', ')}`;
-  return text === '' ? undefined : option.check?.(text);
+function textShape({ values }: Option): Shape {
+  return { kind: 'string', strict: true, ...(values !== undefined && { oneOf: values }) };
 }
 
-function withFallbacks(values: Values, options: Readonly<Record<string, Option>>): Values {
-  const whole: Values = {};
-  for (const [name, option] of Object.entries(options)) {
-    const found = values[name];
-    if (option.type === 'map') whole[name] = withFallbacks((found ?? {}) as Values, option.options ?? {});
-    else whole[name] = found ?? option.fallback ?? '';
+/** What a shape cannot say of a text, its option's `check` says. */
+function checkValues(values: unknown, options: Options, reader: Reader, prefix = ''): void {
+  for (const [name, value] of Object.entries((values ?? {}) as Values)) {
+    const path = prefix + name;
+    const { check, options: inner } = options[name];
+    if (inner !== undefined) checkValues(value, inner, reader, `${path}.`);
+    else if (check !== undefined && Array.isArray(value))
+      value.forEach((text: string, i) => checkText(text, check, reader, `${path}[${i}]`));
+    else if (check !== undefined) checkText(value as string, check, reader, path);
   }
-  return whole;
 }
 
-function firstLine(message: string): string {
-  return message.split('\n')[0] ?? message;
+/** An empty text stands for "none" in every option. */
+function checkText(text: string, check: NonNullable<Option['check']>, reader: Reader, path: string): void {
+  const wanted = text === '' ? undefined : check(text);
+  if (wanted !== undefined) reader.problem(path, 'option', `read ${path}: found ${quote(text)}, wanted ${wanted}`);
 }
 
-function unknownOption(name: string, options: Readonly<Record<string, Option>>): string {
-  const near = nearest(name, Object.keys(options));
-  return near === undefined ? 'unknown option' : `unknown option (did you mean "${near}"?)`;
+/** `{ 'a.b': 1 }` as maps in maps. `--set podCIDRs.ipv6=` gives null, and means the empty text. */
+function nested(overrides: Readonly<Record<string, unknown>>): Map<string, unknown> {
+  const root = new Map<string, unknown>();
+  for (const [path, value] of Object.entries(overrides)) {
+    const names = path.split('.');
+    let map = root;
+    for (const name of names.slice(0, -1)) {
+      const known = map.get(name);
+      const inner = known instanceof Map ? (known as Map<string, unknown>) : new Map<string, unknown>();
+      map.set(name, inner);
+      map = inner;
+    }
+    map.set(names[names.length - 1], value ?? '');
+  }
+  return root;
+}
+
+/** Of each option the value that the first of `sources` has, else its default. */
+function choose(sources: readonly unknown[], options: Options): Values {
+  const maps = sources.map((source) => (source ?? {}) as Values);
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => {
+      const found = maps.map((map) => map[name]).filter((value) => value !== undefined);
+      return [name, option.type === 'map' ? choose(found, option.options ?? {}) : (found[0] ?? option.fallback ?? '')];
+    }),
+  );
 }

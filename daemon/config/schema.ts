@@ -1,12 +1,13 @@
 /**
- * What `sluice.yaml` may say: one table of options with type, default, range and meaning. The reader (config.ts), the
- * command-line flags and the README are all checked against this table, so an option exists everywhere or nowhere.
+ * What `sluice.yaml` may say: one table of options with type, default, range and meaning. The reader (config/reader.ts),
+ * the command-line flags and docs/configuration.md are all checked against this table, so an option exists everywhere or nowhere.
  *
  * Policy options carry Cilium's option names and live under `policy:`, table sizes under `maps:`; both as in cilium-config,
  * so that a line can be carried over as it is.
  */
 import { isIP } from 'node:net';
 import { ATTACH_MODES } from '../../linux/attachment.ts';
+import { OPTION_WORDS } from '../../policy/rule/options.ts';
 import { cidrProblem } from '../cidr.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
@@ -43,13 +44,13 @@ const POLICY: Readonly<Record<string, Option>> = {
     type: 'string',
     meaning: 'when endpoints are enforced: when a policy selects them, always, or never',
     fallback: 'default',
-    values: ['default', 'always', 'never'],
+    values: OPTION_WORDS['enable-policy'],
   },
   'policy-cidr-match-mode': {
     type: 'list',
     meaning: 'what CIDR rules match besides the world',
     fallback: [],
-    values: ['nodes', 'pods'],
+    values: OPTION_WORDS['policy-cidr-match-mode'],
   },
   'policy-audit-mode': flag('let pass what policy would drop, with the verdict AUDIT', false),
   'policy-default-local-cluster': flag('peer selectors mean this cluster unless they name another', true),
@@ -57,7 +58,7 @@ const POLICY: Readonly<Record<string, Option>> = {
     type: 'string',
     meaning: 'whether the host always reaches the pods',
     fallback: 'auto',
-    values: ['auto', 'always', 'policy'],
+    values: OPTION_WORDS['allow-localhost'],
   },
   'allow-icmp-frag-needed': flag('let ICMPv4 "fragmentation needed" from outside pass every policy', true),
   'enable-icmp-rules': flag('accept icmps in policies', true),
@@ -72,7 +73,7 @@ const POLICY: Readonly<Record<string, Option>> = {
     type: 'string',
     meaning: 'whether ipBlock matches pods: not as Cilium has it, or as Kubernetes says',
     fallback: 'cilium',
-    values: ['cilium', 'kubernetes'],
+    values: OPTION_WORDS.semantics,
   },
 };
 

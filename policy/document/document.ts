@@ -3,16 +3,7 @@
  * A document with an error is not returned, so nothing of it can be applied.
  */
 import { isIP } from 'node:net';
-import {
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseAllDocuments,
-  type Document as YamlDocument,
-  type YAMLError,
-} from 'yaml';
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
@@ -23,6 +14,7 @@ import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
 import { Reader } from './reader.ts';
 import type { ObjectShape } from './shape.ts';
+import { isEmpty, syntaxProblems, withoutMark } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
@@ -88,7 +80,7 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
   const documents: Document[] = [];
   const problems: Problem[] = [];
   const options = completeOptions(config);
-  for (const yaml of parseAllDocuments(text.replace(/^\uFEFF/, ''), {
+  for (const yaml of parseAllDocuments(withoutMark(text), {
     lineCounter: lines,
     merge: false,
     logLevel: 'silent',
@@ -96,8 +88,8 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     if (!('contents' in yaml)) continue;
     const found = syntaxProblems(yaml, lines, file);
     problems.push(...found);
-    if (hasErrors(found) || yaml.contents === null || isEmpty(yaml.contents)) continue;
-    for (const node of unfold(yaml.contents)) {
+    if (hasErrors(found) || isEmpty(yaml.contents)) continue;
+    for (const node of unfold(yaml.contents as Node)) {
       const reader = new Reader(yaml, lines, file);
       const document = readDocument(node, reader, { options, file });
       problems.push(...reader.problems.sort(byPlace));
@@ -105,47 +97,6 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     }
   }
   return { documents, problems };
-}
-
-/** More of one document help nobody: they follow from the first. */
-const SYNTAX_PROBLEMS_MAX = 20;
-/** What the yaml package passes on when a document nests deeper than the stack. */
-const STACK_EXCEEDED = 'Maximum call stack size exceeded';
-
-function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {
-  const toProblem =
-    (severity: 'error' | 'warning') =>
-    (error: YAMLError): Problem => {
-      const { line, col } = lines.linePos(error.pos[0]);
-      const place = { file, line: Math.max(1, line), column: Math.max(1, col), path: '' };
-      const hint = { hint: 'check the indentation; a line --- stands between two documents' };
-      const message = `read YAML: ${syntaxSentence(error)}`;
-      return { ...place, severity, message, code: 'syntax', ...(error.code === 'DUPLICATE_KEY' && hint) };
-    };
-  const errors = leadingErrors(yaml.errors);
-  const told = errors.slice(0, SYNTAX_PROBLEMS_MAX).map(toProblem('error'));
-  const more = errors.length - told.length;
-  if (more > 0) told.push({ ...told[told.length - 1], message: `read YAML: ${more} more errors follow` });
-  return [...told, ...yaml.warnings.map(toProblem('warning'))];
-}
-
-/** The first error of each place; of a document that is too deep the place alone: it has one error for each level. */
-function leadingErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
-  const deep = errors.find(({ message }) => message.startsWith(STACK_EXCEEDED));
-  if (deep !== undefined) return [deep];
-  const places = new Set<number>();
-  return errors.filter(({ pos: [at] }) => !places.has(at) && places.add(at));
-}
-
-function syntaxSentence({ code, message }: YAMLError): string {
-  if (code === 'DUPLICATE_KEY') return 'found a key that is there already, wanted each once';
-  if (message.startsWith(STACK_EXCEEDED)) return 'found brackets or indentation nested too deeply';
-  return message.split(' at line ')[0].split('\n')[0];
-}
-
-/** Nothing but comments. */
-function isEmpty(node: Node): boolean {
-  return isScalar(node) && node.value === null;
 }
 
 /** The objects of a `List` or `XList`, or the node itself. */

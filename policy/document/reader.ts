@@ -1,7 +1,7 @@
 /**
  * Reads a YAML tree against a shape: nodes in, plain values out, and a problem with its exact position for every field
  * that is unknown, missing or of the wrong type. It never stops at the first problem. What a shape cannot say (one of these
- * two, a range inside another) is checked afterwards on the plain value, in validate-*.ts, which reports by path through
+ * two, a range inside another) is checked afterwards on the plain value, in policy/validate/, which reports by path through
  * `problem()`.
  *
  * Forgiveness: tutorials write `port: 80` and `- "X-Name": "value"` where Kubernetes wants strings. Both are read as
@@ -42,6 +42,11 @@ export class Reader {
     this.#document = document;
     this.#lines = lines;
     this.#file = file;
+  }
+
+  /** The node at the top of the document. */
+  get root(): unknown {
+    return this.#document.contents;
   }
 
   /** Reads `node` as `shape`; undefined when absent, null or wrong (then a problem was reported). */
@@ -118,7 +123,7 @@ export class Reader {
   }
 
   #readString(node: Node, shape: StringShape, path: string): string | undefined {
-    const text = this.#stringOf(node, shape.pair === true, path);
+    const text = this.#stringOf(node, shape, path);
     if (text === undefined || shape.oneOf === undefined || shape.oneOf.includes(text)) return text;
     const near = shape.oneOf.find((value) => value.toLowerCase() === text.toLowerCase()) ?? nearest(text, shape.oneOf);
     const message = `read ${lastName(path)}: found ${quote(text)}, wanted one of ${shape.oneOf.join(', ')}`;
@@ -126,9 +131,9 @@ export class Reader {
     return undefined;
   }
 
-  #stringOf(node: Node, pair: boolean, path: string): string | undefined {
-    if (isScalar(node)) {
-      if (typeof node.value === 'string') return node.value;
+  #stringOf(node: Node, { pair = false, strict = false }: StringShape, path: string): string | undefined {
+    if (isScalar(node) && typeof node.value === 'string') return node.value;
+    if (isScalar(node) && !strict) {
       const text = node.source ?? String(node.value);
       const found = typeof node.value === 'boolean' ? `the boolean ${text}` : `the number ${text}`;
       this.warn(

@@ -14,6 +14,8 @@ export interface StringShape {
   readonly oneOf?: readonly string[];
   /** May be written as a map of one pair: `- "Name": "value"` reads as `Name: value`. */
   readonly pair?: boolean;
+  /** A number or boolean is refused, where otherwise it is taken as text, with a warning. */
+  readonly strict?: boolean;
 }
 
 export interface IntegerShape {
@@ -43,6 +45,8 @@ export interface ObjectShape {
 }
 
 export const string: Shape = { kind: 'string' };
+/** For our own files: nobody's tutorials write these without quotes. */
+export const strictString: Shape = { kind: 'string', strict: true };
 export const boolean: Shape = { kind: 'boolean' };
 export const any: Shape = { kind: 'any' };
 export const integer = (min?: number, max?: number): Shape => ({

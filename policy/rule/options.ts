@@ -1,17 +1,27 @@
 /** What can be configured about policies. Options that Cilium has carry Cilium's names; the rest say so. */
 
+/** Options that are one of these words, or a list of them. */
+export const OPTION_WORDS = {
+  'enable-policy': ['default', 'always', 'never'],
+  'policy-cidr-match-mode': ['nodes', 'pods'],
+  'allow-localhost': ['auto', 'always', 'policy'],
+  semantics: ['cilium', 'kubernetes'],
+} as const;
+
+type Word<Option extends keyof typeof OPTION_WORDS> = (typeof OPTION_WORDS)[Option][number];
+
 export interface PolicyOptions {
   /** Which endpoints are enforced: those selected by a rule (default), all (always), none (never). */
-  readonly 'enable-policy': 'default' | 'always' | 'never';
+  readonly 'enable-policy': Word<'enable-policy'>;
   /** Would-be drops pass with verdict AUDIT, everywhere. */
   readonly 'policy-audit-mode': boolean;
   /** What CIDR rules match besides the outside world. */
-  readonly 'policy-cidr-match-mode': readonly ('nodes' | 'pods')[];
+  readonly 'policy-cidr-match-mode': readonly Word<'policy-cidr-match-mode'>[];
   /** Peer selectors without a cluster label mean this cluster. */
   readonly 'policy-default-local-cluster': boolean;
   readonly 'cluster-name': string;
   /** `auto` and `always`: the local host reaches its pods unless denied; `policy`: only if allowed. */
-  readonly 'allow-localhost': 'auto' | 'always' | 'policy';
+  readonly 'allow-localhost': Word<'allow-localhost'>;
   readonly 'enable-l7-proxy': boolean;
   readonly 'enable-icmp-rules': boolean;
   readonly 'enable-node-selector-labels': boolean;
@@ -23,7 +33,7 @@ export interface PolicyOptions {
   /** Unknown addresses are world-ipv4 (9) or world-ipv6 (10) instead of world (2), as in a dual-stack Cilium. */
   readonly 'dual-stack': boolean;
   /** Ours: `kubernetes` makes ipBlock match pods and nodes too, and policyTypes exclusive. */
-  readonly semantics: 'cilium' | 'kubernetes';
+  readonly semantics: Word<'semantics'>;
   /** Ours: addresses of this node are identity host. */
   readonly 'node-name': string;
 }

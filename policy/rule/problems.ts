@@ -4,9 +4,9 @@ export type Severity = 'error' | 'warning';
 
 export interface Problem {
   readonly file: string;
-  /** From 1. */
+  /** From 1; 0 = not from a file that has lines (the command line, a file that cannot be read). */
   readonly line: number;
-  /** From 1. */
+  /** From 1; 0 as for `line`. */
   readonly column: number;
   /** Where in the document, e.g. `spec.ingress[0].toPorts[0].ports[1].port`; '' = the document itself. */
   readonly path: string;
@@ -22,7 +22,7 @@ export interface Problem {
 
 /** `file:line:column: error: message (path)` and, on a second line, the hint. */
 export function formatProblem(problem: Problem): string {
-  const place = `${problem.file}:${problem.line}:${problem.column}`;
+  const place = problem.line === 0 ? problem.file : `${problem.file}:${problem.line}:${problem.column}`;
   const path = problem.path === '' ? '' : ` (${problem.path})`;
   const hint = problem.hint === undefined ? '' : `\n  hint: ${problem.hint}`;
   return `${place}: ${problem.severity}: ${problem.message}${path}${hint}`;

@@ -32,16 +32,10 @@ const KILLED = SIGNAL_BASE + 9;
 /** The command line that runs `argv` inside the network namespace `netns`. */
 export const inNetns = (netns: string, argv: readonly string[]): string[] => ['ip', 'netns', 'exec', netns, ...argv];
 
-/**
- * node-tap has every Node program below it load a module that watches it, and puts NODE_OPTIONS back when it is taken out
- * of a child's environment; with it the agent and the dataplane take three times as long to start as a user's do.
- */
-const unwatched = (argv: readonly string[]): string[] => ['-u', 'NODE_OPTIONS', '--', ...argv];
-
-/** Runs a program to its end. Never throws for its exit code, which is 127 when there is no such program. */
+/** Runs a program to its end. Never throws for its exit code, which is 127 (of `env`) when there is no such program. */
 export function run(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn('env', unwatched(argv), {
+    const child = spawn('env', ['--', ...argv], {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -91,7 +85,7 @@ export interface Background {
 
 /** Starts a program and leaves it running. */
 export function start(argv: readonly string[], options: RunOptions = {}): Background {
-  const child = spawn('env', unwatched(argv), {
+  const child = spawn('env', ['--', ...argv], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,7 +4,8 @@ import t from 'tap';
 import { median, Results } from '../bench/series.ts';
 import { run } from './command.ts';
 
-const REPORTER = join(import.meta.dirname, '../../scripts/test-reporter.mjs');
+const SCRIPTS = join(import.meta.dirname, '../../scripts');
+const REPORTER = join(SCRIPTS, 'test-reporter.mjs');
 
 const report = async (tap: string) => {
   const { code, stdout } = await run([process.execPath, REPORTER], { input: tap });
@@ -44,6 +45,41 @@ t.test('test-reporter fails a file that ended early, and a run of nothing', asyn
   const nothing = await report('');
   t.equal(nothing.last, '0 passed, 1 failed');
   t.equal(nothing.code, 1);
+});
+
+t.test('run-tests tells a file that fails, ends early, says nothing, or is killed', async (t) => {
+  const files = {
+    'good.mjs': 'console.log("ok 1 - fine\\n1..1")',
+    'bad.mjs': 'console.log("not ok 1 - wrong\\n1..1"); process.exitCode = 1',
+    'unsaid.mjs': 'console.log("not ok 1 - wrong, and exit code 0\\n1..1")',
+    'early.mjs': 'console.log("ok 1 - of two"); process.exit(0)',
+    'silent.mjs': '',
+    'killed.mjs': 'console.log("ok 1 - fine\\n1..1"); process.kill(process.pid, "SIGKILL")',
+  };
+  const dir = t.testdir(files);
+  const argv = [process.execPath, join(SCRIPTS, 'run-tests.mjs'), '2', '60', ...Object.keys(files)];
+  const { stdout, code } = await run(argv, { cwd: dir });
+  t.equal(code, 1);
+  const outcomes = [...stdout.matchAll(/^(ok|not ok) \d+ - (\w+)\.mjs/gm)].map(([, outcome, name]) => [name, outcome]);
+  t.same(Object.fromEntries(outcomes), {
+    good: 'ok',
+    bad: 'not ok',
+    unsaid: 'not ok',
+    early: 'not ok',
+    silent: 'not ok',
+    killed: 'not ok',
+  });
+  t.equal((await report(stdout)).last, '3 passed, 5 failed');
+});
+
+t.test('scripts/test refuses a path that selects no test, and names it', async (t) => {
+  const list = (...paths: string[]) => run([join(SCRIPTS, 'test'), '--list', ...paths]);
+  const some = await list('policy/compile', './test/scripts');
+  t.equal(some.code, 0);
+  t.match(some.stdout, /^policy\/compile\/[\s\S]*\ntest\/scripts\.test\.ts\n$/);
+  const none = await list('policy', 'wire/tcq');
+  t.equal(none.code, 2);
+  t.match(none.stderr, "begins with 'wire/tcq'");
 });
 
 t.test('median() of an odd and an even number of values', async (t) => {

@@ -30,6 +30,8 @@ export interface StatusView {
     readonly full: number;
     readonly evictions: number;
   }[];
+  /** What the dataplane has counted (policy-maps/counters.ts), where it is not 0. */
+  readonly counters?: readonly { readonly name: string; readonly value: number; readonly unit: string }[];
   readonly memory: { readonly agentRssBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];

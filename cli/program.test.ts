@@ -14,11 +14,14 @@ import {
   CT_SOURCE_ENDPOINT,
   CT_SRC_SEC_ID,
 } from '../policy-maps/conntrack-row.ts';
+import { HTTP_DENIED } from '../policy-maps/counters.ts';
+import { CountersMap, PORT_SENT_FRAMES } from '../policy-maps/counters-map.ts';
 import { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import { Ipcache } from '../policy-maps/ipcache.ts';
 import { MetricsMap } from '../policy-maps/metrics-map.ts';
 import { precedence } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
+import { PortMap } from '../policy-maps/port-map.ts';
 import { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { run } from './program.ts';
 import { testHost } from '../test/cli-host.ts';
@@ -527,10 +530,41 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
     const metrics = MetricsMap.create(join(maps, 'metrics'), {}, mapFile);
     metrics.add(0, 2, 10, 1000);
     metrics.add(133, 1, 1, 60);
+    const reasons =
+      'REASON          DIRECTION   PACKETS   BYTES\nSuccess         EGRESS      10        1000\nPolicy denied   INGRESS     1         60\n';
+    t.match(await sluice('bpf metrics list'), { code: 0, stdout: reasons, stderr: /counters/ });
+    const counters = CountersMap.create(join(maps, 'counters'), {}, mapFile);
+    const ports = PortMap.create(join(maps, 'ports'), {}, mapFile);
+    ports.set(3, {
+      kind: 'veth',
+      ifname: 'sluice_3',
+      ifindex: 9,
+      mac,
+      endpointId: 7,
+      secId: 4711,
+      mtu: 1500,
+      flags: 0,
+    });
+    counters.words[HTTP_DENIED] = 4;
+    counters.portWords(3)[PORT_SENT_FRAMES] = 12;
     t.equal(
       (await sluice('bpf metrics list')).stdout,
-      'REASON          DIRECTION   PACKETS   BYTES\nSuccess         EGRESS      10        1000\nPolicy denied   INGRESS     1         60\n',
+      [
+        reasons,
+        'COUNTER                           VALUE   UNIT       MEANING',
+        'http_requests{verdict="denied"}   4       messages   Denied.',
+        '',
+        'PORT   INTERFACE   RX FRAMES   RX BYTES   RX DROPS   TX FRAMES   TX BYTES   TX DROPS',
+        '3      sluice_3    0           0          0          12          0          0',
+        '',
+      ].join('\n'),
     );
+    t.match(JSON.parse((await sluice('bpf metrics list -o json')).stdout), [
+      { reason: 0, packets: 10 },
+      { reason: 133, bytes: 60 },
+      { counter: 'http_requests{verdict="denied"}', value: 4, unit: 'messages' },
+      { port: 3, interface: 'sluice_3', sentFrames: 12 },
+    ]);
   });
 
   await t.test('map list shows every map, and which of them is damaged', async (t) => {

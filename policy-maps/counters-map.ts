@@ -5,12 +5,11 @@
  *   | header 256 B | COUNTER_WORDS words | port 0: 8 words | port 1: 8 words | ...
  * ```
  *
- * A word is a 64-bit float: exact up to 2^53, added to in one place by its owner, and read whole by others, because an
- * aligned load or store of 8 bytes is one access. So a counter has no high and low half that could be read apart, and
- * what a dataplane had counted when it was killed is there. The row of a port counts from its opening on: the dataplane
- * zeroes it, for the index may have been another pod's.
+ * A word is a 64-bit float: exact up to 2^53, and read whole by others, because an aligned load or store of 8 bytes is one
+ * access. So a counter has no high and low half that could be read apart. The row of a port counts from its opening on:
+ * the index may have been another pod's before.
  */
-import { COUNTER_WORDS, COUNTERS, type Counter, type CounterWords } from './counters.ts';
+import { COUNTER_WORDS, COUNTERS, type Counter } from './counters.ts';
 import { PORT_CAPACITY } from './port-map.ts';
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
@@ -58,7 +57,7 @@ export interface PortCountersEntry {
 export class CountersMap extends PinnedMap {
   static readonly layout = LAYOUT;
   /** By number of the counter. */
-  readonly words: CounterWords;
+  readonly words: Float64Array;
   readonly #rows: Float64Array;
 
   constructor(file: MapFile) {

@@ -2,12 +2,14 @@
  * What the dataplane counts beside the outcomes of frames (metrics-map.ts): THE table of counters. The pinned map
  * (counters-map.ts), `sluice bpf metrics list`, `sluice status --verbose` and the READMEs read it.
  *
- * A counter is one word, and its owner adds to it: `counters[L7_OPENED]++`. It counts from the creation of the map on:
- * a dataplane that is started again goes on where the one before it stopped. A gauge says how much there is now; it is
- * zeroed when a dataplane takes the map.
+ * Its owner counts in a field of its own; the forwarding thread brings the word up to it twenty times a second
+ * (daemon/forward/counting.ts), so that counting costs a frame nothing more, and a dataplane that is killed loses at most
+ * 50 ms of it. A counter counts from the creation of the map on: a dataplane that is started again goes on where the one
+ * before it stopped. A gauge says how much there is now; it is zeroed when a dataplane takes the map.
  *
- * A new counter: one line here, with the next free number of its group, and `scripts/check` says which README wants it.
- * Numbers are places in the pinned file: never used again, never moved.
+ * A new counter: one line here, with the next free number of its group, and one in daemon/forward/counting.ts; tests say
+ * what is missing, and UPDATE=1 writes it into the README. Numbers are places in the pinned file: never moved, never used
+ * again.
  */
 
 /** Numbers are below this. */
@@ -24,14 +26,6 @@ export interface Counter {
   readonly isGauge: boolean;
   /** What one of it is, for operators. */
   readonly meaning: string;
-}
-
-/** Where the numbers live: the words of the pinned map, or of nobody (`newCounters`). */
-export type CounterWords = Float64Array;
-
-/** Words that belong to no map: for a test, or a stream that is judged offline. */
-export function newCounters(): CounterWords {
-  return new Float64Array(COUNTER_WORDS);
 }
 
 const table = new Map<number, Counter>();
@@ -99,18 +93,9 @@ export const L7_REPEATED_OTHERWISE = counter(
 export const L7_RESENT = counter(78, 'l7_resent', 'segments', 'Sent again by the dataplane: nobody acknowledged them.');
 export const L7_GAVE_UP = counter(79, 'l7_gave_up', 'connections', 'Ended: nobody acknowledged what was sent again.');
 export const L7_HEAD_TIMEOUTS = counter(80, 'l7_head_timeouts', 'connections', 'Ended: a message head never ended.');
-export const L7_BUILT = counter(81, 'l7_built', 'segments', 'Built by the dataplane.');
-export const L7_MEMORY_REFUSED = counter(82, 'l7_memory_refused', 'events', 'Buffer refused: the limit is reached.');
-export const L7_MEMORY = gauge(83, 'l7_memory', 'bytes', 'Buffers in use.');
-export const L7_MEMORY_PEAK = gauge(84, 'l7_memory_peak', 'bytes', 'Buffers in use at most so far.');
-export const L7_RECORDS_SKIPPED = counter(
-  85,
-  'l7_records_skipped',
-  'records',
-  'Access-log records not made: too many.',
-);
-export const L7_UNSAVED = counter(86, 'l7_unsaved', 'events', 'Parser states with no room in the l7_state map.');
-export const L7_FLOWS = gauge(87, 'l7_flows', 'connections', 'Under L7 rules now.');
+export const L7_MEMORY_REFUSED = counter(81, 'l7_memory_refused', 'events', 'Buffer refused: the limit is reached.');
+export const L7_MEMORY = gauge(82, 'l7_memory', 'bytes', 'Buffers in use.');
+export const L7_MEMORY_PEAK = gauge(83, 'l7_memory_peak', 'bytes', 'Buffers in use at most so far.');
 
 // --- 128 to 191: HTTP/1
 export const HTTP_FORWARDED = counter(128, 'http_requests', 'messages', 'Allowed.', { verdict: 'forwarded' });

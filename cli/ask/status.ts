@@ -69,6 +69,14 @@ interface MapRow {
   readonly evictions: number;
 }
 
+type CounterRow = NonNullable<StatusView['counters']>[number];
+
+const COUNTER_COLUMNS: readonly Column<CounterRow>[] = [
+  { header: 'COUNTER', cell: (one) => one.name },
+  { header: 'VALUE', cell: (one) => one.value },
+  { header: 'UNIT', cell: (one) => one.unit },
+];
+
 function details({ paint, headers }: Settings, status: StatusView): string {
   const columns: readonly Column<MapRow>[] = [
     { header: 'MAP', cell: (one) => one.name },
@@ -79,13 +87,16 @@ function details({ paint, headers }: Settings, status: StatusView): string {
       cell: (one) => `${(one.pressure * 100).toFixed(1)}%`,
       paint: (_, one) => (one.pressure > PRESSURE_HIGH ? paint.red : undefined),
     },
-    { header: 'FULL', cell: (one) => one.full },
+    { header: 'FULL', cell: (one) => one.full, paint: (text) => (text === '0' ? undefined : paint.red) },
     { header: 'EVICTIONS', cell: (one) => one.evictions },
   ];
   const { runDir, clusterName, netnsPrefix, attach } = status;
   const given = Object.entries({ runDir, clusterName, netnsPrefix, attach });
   const text = given.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value ?? ''}`.trimEnd());
-  return `\n${text.join('\n')}\n\n${renderTable(columns, status.maps, { headers })}`;
+  const counters = status.counters ?? [];
+  const counterTable = renderTable(COUNTER_COLUMNS, counters, { headers });
+  const tables = [renderTable(columns, status.maps, { headers }), ...(counters.length === 0 ? [] : [counterTable])];
+  return `\n${text.join('\n')}\n\n${tables.join('\n')}`;
 }
 
 /** `2d3h`, `3h5m`, `5m10s`, `10s` */

@@ -11,7 +11,12 @@ export function define(command: Command, host: Host): void {
   defineConntrack(group(command, 'ct', 'Connections'), host);
   defineIpcache(group(command, 'ipcache', 'Which identity an address has'), host);
   defineList(group(command, 'endpoint', 'Addresses of local endpoints'), host, 'endpoints', 'listEndpointMap');
-  defineList(group(command, 'metrics', 'Forwarded and dropped packets by reason'), host, 'the counters', 'listMetrics');
+  defineList(
+    group(command, 'metrics', 'Packets by what became of them, and what else is counted'),
+    host,
+    'the counters',
+    'listMetrics',
+  );
   defineList(group(command, 'frag', 'Datagrams whose fragments are under way'), host, 'the datagrams', 'listFragments');
   example(command, 'sluice bpf policy get 7', 'sluice bpf ct list', 'sluice bpf ipcache get 10.244.0.5');
 }

@@ -1,4 +1,6 @@
 /** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag. */
+import { counterText } from '../../policy-maps/counters.ts';
+import type { PortCountersEntry } from '../../policy-maps/counters-map.ts';
 import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
 import { formatIp, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
 import { reasonText } from '../../wire/reasons.ts';
@@ -7,6 +9,7 @@ import { printListing } from '../terminal/output.ts';
 import { macText, protocolName } from './packet-names.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
+import { type Column, renderTable } from '../terminal/table.ts';
 
 /** `10.0.0.0/8` of mapped words and a length in the mapped space. */
 export function prefixText(address: AddressWords, prefixLength: number): string {
@@ -86,6 +89,7 @@ export async function listEndpointMap(settings: Settings): Promise<void> {
 
 const DIRECTIONS = ['UNKNOWN', 'INGRESS', 'EGRESS', 'SERVICE'];
 
+/** Frames by what became of them; then, where they are not 0, the counters of the dataplane and those of each port. */
 export async function listMetrics(settings: Settings): Promise<void> {
   const rows = [...openPinned(settings, 'metrics').entries()].map((entry) => ({
     reason: entry.reason,
@@ -94,8 +98,10 @@ export async function listMetrics(settings: Settings): Promise<void> {
     packets: entry.packets,
     bytes: entry.bytes,
   }));
+  const { counters, ports } = readCounters(settings);
   await printListing(settings, {
     rows,
+    document: [...rows, ...counters, ...ports],
     columns: [
       { header: 'REASON', cell: (one) => one.text },
       { header: 'DIRECTION', cell: (one) => one.direction },
@@ -103,6 +109,51 @@ export async function listMetrics(settings: Settings): Promise<void> {
       { header: 'BYTES', cell: (one) => one.bytes },
     ],
   });
+  if (settings.output !== 'table' && settings.output !== 'wide') return;
+  const { headers, host } = settings;
+  if (counters.length > 0) host.stdout.write(`\n${renderTable(COUNTER_COLUMNS, counters, { headers })}`);
+  if (ports.length > 0) host.stdout.write(`\n${renderTable(PORT_COLUMNS, ports, { headers })}`);
+}
+
+const COUNTER_COLUMNS: readonly Column<{ counter: string; value: number; unit: string; meaning: string }>[] = [
+  { header: 'COUNTER', cell: (one) => one.counter },
+  { header: 'VALUE', cell: (one) => one.value },
+  { header: 'UNIT', cell: (one) => one.unit },
+  { header: 'MEANING', cell: (one) => one.meaning },
+];
+
+type PortRow = PortCountersEntry & { readonly port: number; readonly interface: string };
+
+const PORT_COLUMNS: readonly Column<PortRow>[] = [
+  { header: 'PORT', cell: (one) => one.port },
+  { header: 'INTERFACE', cell: (one) => one.interface },
+  { header: 'RX FRAMES', cell: (one) => one.receivedFrames },
+  { header: 'RX BYTES', cell: (one) => one.receivedBytes },
+  { header: 'RX DROPS', cell: (one) => one.receiveDrops },
+  { header: 'TX FRAMES', cell: (one) => one.sentFrames },
+  { header: 'TX BYTES', cell: (one) => one.sentBytes },
+  { header: 'TX DROPS', cell: (one) => one.sendDrops },
+];
+
+function readCounters(settings: Settings) {
+  try {
+    const map = openPinned(settings, 'counters');
+    const counters = [...map.entries()].filter(({ value }) => value !== 0);
+    const ports = [...openPinned(settings, 'ports').entries()];
+    return {
+      counters: counters.map((one) => ({
+        counter: counterText(one),
+        value: one.value,
+        unit: one.unit,
+        meaning: one.meaning,
+      })),
+      ports: ports.map(({ index, ifname }): PortRow => ({ port: index, interface: ifname, ...map.port(index) })),
+    };
+  } catch (error) {
+    // An addition: without them what became of the frames is still worth showing.
+    settings.host.stderr.write(`warning: ${(error as Error).message}\n`);
+    return { counters: [], ports: [] };
+  }
 }
 
 export async function listFragments(settings: Settings): Promise<void> {

@@ -14,6 +14,7 @@ import { CONFIG_DATAPLANE_HEARTBEAT, CONFIG_DATAPLANE_PID } from '../../policy-m
 import { closePinnedMaps, type Maps, openPinnedMaps } from '../../policy-maps/pinned.ts';
 import { DIRECTION_INGRESS, DROP_PORT_FULL } from '../../wire/reasons.ts';
 import { ForwardingControl } from './control.ts';
+import { Counting } from './counting.ts';
 import { ForwardingPorts } from './ports.ts';
 import { PcapRelay } from './pcap.ts';
 import { L7Streams } from './l7.ts';
@@ -44,6 +45,7 @@ class Forwarding {
   readonly #batch = new Batch(this.#arena);
   readonly #dataplane: Dataplane;
   readonly #l7: L7Streams;
+  readonly #counting: Counting;
   readonly #relay: PcapRelay;
   readonly #ports: ForwardingPorts;
   readonly #control: ForwardingControl;
@@ -63,6 +65,7 @@ class Forwarding {
       return streams;
     });
     this.#l7 = streams as unknown as L7Streams;
+    this.#counting = new Counting(this.#maps.counters, { dataplane: this.#dataplane, proxy: this.#l7.proxy });
     this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd, (index) => this.#ports.opened(index));
     this.#ports = new ForwardingPorts({
       directory,
@@ -124,6 +127,8 @@ class Forwarding {
     this.#maps.config.store(CONFIG_DATAPLANE_HEARTBEAT, nowMs); // the first means that the ports have been seen to
     this.#maps.ctTcp.expire(nowSec, EXPIRE_ROWS, this.#l7.onExpire);
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
+    this.#maps.l7State.expire(this.#maps.ctTcp, EXPIRE_ROWS);
+    this.#counting.tick();
     this.#dataplane.uplinks.tick(nowSec);
     this.#l7.beginBatch(nowMs);
     if (nowMs >= this.#rouseAtMs) this.#rouse();
@@ -148,6 +153,7 @@ class Forwarding {
   }
 
   #stop(): void {
+    this.#counting.tick();
     this.#control.close();
     this.#ports.closeAll();
     this.#maps.config.store(CONFIG_DATAPLANE_PID, 0);

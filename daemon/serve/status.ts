@@ -1,6 +1,7 @@
 /** The agent's state as documents: what the API answers and `sluice status` prints. */
 import type { Agent } from '../agent.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
+import { counterText } from '../../policy-maps/counters.ts';
 import type { Health } from '../health/probe.ts';
 import { VERSION } from '../../linux/version.ts';
 
@@ -32,6 +33,9 @@ export function statusDocument(agent: Agent): Record<string, unknown> {
       const count = name === 'ports' ? [...maps.ports.entries()].length : file.counters.count;
       return { name, count, capacity, pressure: capacity === 0 ? 0 : count / capacity, full, evictions };
     }),
+    counters: [...maps.counters.entries()]
+      .filter(({ value }) => value !== 0)
+      .map((one) => ({ name: counterText(one), value: one.value, unit: one.unit })),
     controllers: agent.controllers.states(),
     memory: { agentRssBytes: process.memoryUsage.rss() },
     problems,

@@ -107,6 +107,17 @@ t.test('rig up waits for TCP and UDP servers, names those that do not come, and 
   t.match(await instance.cli('rig', 'list', '-o', 'name'), { stdout: 'rig/shop\n' });
 });
 
+t.test('bpf metrics list shows what each port has carried, and status --verbose how full the maps are', async (t) => {
+  t.match(await get(''), { code: 0, stdout: 'hello' });
+  const rows = async () =>
+    JSON.parse((await instance.cli('bpf', 'metrics', 'list', '-o', 'json')).stdout) as Record<string, unknown>[];
+  await waitFor('the ports of both pods to count', async () => {
+    const ports = (await rows()).filter((row) => row['port'] !== undefined);
+    return ports.filter((row) => Number(row['receivedFrames']) > 4 && Number(row['sentBytes']) > 300).length >= 2;
+  });
+  t.match(await instance.cli('status', '--verbose'), { code: 0, stdout: /^l7_state +0 +65536 +0\.0% +0 +0$/m });
+});
+
 t.test('exec passes the exit code, the end by a signal, and what cannot be run', async (t) => {
   t.match(await exec('shop/server', 'sh', '-c', 'echo out; echo err >&2; exit 28'), {
     code: 28,

@@ -1,0 +1,103 @@
+// What the owners count reaches the pinned counters, over restarts and ports that come and go.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { PortCounters } from '../../dataplane/port/port.ts';
+import { PortTable } from '../../dataplane/port/table.ts';
+import { Http1Shared } from '../../l7proxy/http1/shared.ts';
+import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
+import { BytePool } from '../../l7proxy/stream/kept-bytes.ts';
+import { ProxyStats } from '../../l7proxy/stream/proxy-stats.ts';
+import { COUNTERS, counterText, HTTP_ERROR, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
+import { CountersMap } from '../../policy-maps/counters-map.ts';
+import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
+import { Counting, type CountingParts } from './counting.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-counting-'));
+t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+
+function newOwners() {
+  const recorder = { skipped: 0 };
+  const uplinks = { dropped: 0 };
+  const ports = new PortTable();
+  const http = new Http1Shared(1, {} as ConstructorParameters<typeof Http1Shared>[1]);
+  const proxy = { stats: new ProxyStats(), http, pool: new BytePool(1 << 20) };
+  return { recorder, uplinks, ports, ...proxy, parts: { dataplane: { recorder, uplinks, ports }, proxy } };
+}
+
+t.test('a counter goes on over a restart, a gauge begins anew', (t) => {
+  const mapper = memoryMapper();
+  const path = join(folder, 'restart');
+  const map = CountersMap.create(path, {}, mapper);
+  const first = newOwners();
+  const counting = new Counting(map, first.parts as unknown as CountingParts);
+  first.recorder.skipped = 3;
+  first.stats.opened = 1;
+  first.pool.usedBytes = 4096;
+  counting.tick();
+  first.stats.opened = 2;
+  counting.tick();
+  map.close();
+  const second = newOwners();
+  const next = new Counting(
+    CountersMap.open(path, mapper, { writable: true }),
+    second.parts as unknown as CountingParts,
+  );
+  second.stats.opened = 1;
+  second.http.errors[2] = 5;
+  next.tick();
+  next.tick();
+  const found = [...CountersMap.open(path, mapper).entries()].filter(({ value }) => value !== 0);
+  t.strictSame(Object.fromEntries(found.map((one) => [counterText(one), one.value])), {
+    events_skipped: 3,
+    l7_opened: 3,
+    'http_errors{kind="bad-target"}': 5,
+  });
+  t.end();
+});
+
+t.test('the row of a port is that of the port that is open now', (t) => {
+  const map = CountersMap.create(join(folder, 'ports'), {}, memoryMapper());
+  const { ports, parts } = newOwners();
+  const counting = new Counting(map, parts as unknown as CountingParts);
+  const open = (sentFrames: number) => {
+    const counters = Object.assign(new PortCounters(), { sentFrames, sentBytes: 60 * sentFrames, receiveDrops: 1 });
+    ports.port[5] = { index: 5, counters } as unknown as (typeof ports.port)[number];
+  };
+  open(9);
+  counting.tick();
+  t.match(map.port(5), { sentFrames: 9, sentBytes: 540, receiveDrops: 1 });
+  ports.port[5] = null;
+  counting.tick();
+  t.match(map.port(5), { sentFrames: 9 }, 'stays until the index is used again');
+  open(2);
+  counting.tick();
+  t.match(map.port(5), { sentFrames: 2, sentBytes: 120 });
+  t.end();
+});
+
+t.test('every counter has an owner, and errors of HTTP/1 have the names that the parser gives them', (t) => {
+  const map = CountersMap.create(join(folder, 'all'), {}, memoryMapper());
+  const owners = newOwners();
+  const counting = new Counting(map, owners.parts as unknown as CountingParts);
+  owners.recorder.skipped = owners.uplinks.dropped = 1;
+  for (const owner of [owners.stats, owners.http, owners.pool]) {
+    for (const [field, value] of Object.entries(owner)) {
+      if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
+    }
+  }
+  owners.http.errors.fill(1);
+  counting.tick();
+  t.strictSame(
+    [...map.entries()].filter(({ value }) => value !== 1).map(counterText),
+    [],
+    'all of them, each from a field of its own kind',
+  );
+  t.equal(COUNTERS.filter(({ number }) => number > HTTP_ERROR).length, HTTP_ERRORS.length - 1);
+  t.strictSame(
+    HTTP_ERRORS.map(({ name }) => name),
+    [...HTTP_ERROR_KINDS],
+  );
+  t.end();
+});

@@ -1,0 +1,115 @@
+/**
+ * Brings the pinned counters (policy-maps/counters.ts) up to what their owners have counted: once a tick, so that the
+ * owners keep plain fields and a frame pays nothing. What this process counted is added to what the processes before it
+ * had; a gauge is stored as it is.
+ */
+import type { Dataplane } from '../../dataplane/assemble.ts';
+import type { Port } from '../../dataplane/port/port.ts';
+import type { PortTable } from '../../dataplane/port/table.ts';
+import type { TcpProxy } from '../../l7proxy/stream/tcp-proxy.ts';
+import * as counter from '../../policy-maps/counters.ts';
+import {
+  type CountersMap,
+  PORT_RECEIVE_DROPS,
+  PORT_RECEIVED_BYTES,
+  PORT_RECEIVED_FRAMES,
+  PORT_SEND_DROPS,
+  PORT_SENT_BYTES,
+  PORT_SENT_FRAMES,
+} from '../../policy-maps/counters-map.ts';
+
+interface Source {
+  readonly number: number;
+  readonly isGauge: boolean;
+  readonly read: () => number;
+  /** As of the last tick. */
+  seen: number;
+}
+
+/** Who counts what. */
+export interface CountingParts {
+  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports'>;
+  readonly proxy: Pick<TcpProxy, 'stats' | 'http' | 'pool'>;
+}
+
+export class Counting {
+  readonly #map: CountersMap;
+  readonly #table: PortTable;
+  readonly #sources: readonly Source[];
+  readonly #rows = new Map<Port, Float64Array>();
+
+  constructor(map: CountersMap, parts: CountingParts) {
+    this.#map = map;
+    this.#table = parts.dataplane.ports;
+    const readers = readersOf(parts);
+    this.#sources = counter.COUNTERS.map(({ number, name, isGauge }) => {
+      const read = readers.get(number);
+      if (read === undefined)
+        throw new Error(`counter ${name}: found nobody who counts it, wanted a line in counting.ts`);
+      return { number, isGauge, read, seen: 0 };
+    });
+  }
+
+  tick(): void {
+    const { words } = this.#map;
+    for (const source of this.#sources) {
+      const now = source.read();
+      words[source.number] = source.isGauge ? now : words[source.number] + now - source.seen;
+      source.seen = now;
+    }
+    for (const port of this.#table.port) if (port !== null) this.#countPort(port);
+    for (const port of this.#rows.keys()) if (this.#table.port[port.index] !== port) this.#rows.delete(port);
+  }
+
+  #countPort(port: Port): void {
+    let row = this.#rows.get(port);
+    if (row === undefined) {
+      row = this.#map.portWords(port.index);
+      this.#rows.set(port, row);
+    }
+    const { counters } = port;
+    row[PORT_RECEIVED_FRAMES] = counters.receivedFrames;
+    row[PORT_RECEIVED_BYTES] = counters.receivedBytes;
+    row[PORT_RECEIVE_DROPS] = counters.receiveDrops;
+    row[PORT_SENT_FRAMES] = counters.sentFrames;
+    row[PORT_SENT_BYTES] = counters.sentBytes;
+    row[PORT_SEND_DROPS] = counters.sendDrops;
+  }
+}
+
+function readersOf({ dataplane, proxy }: CountingParts): ReadonlyMap<number, () => number> {
+  const { recorder, uplinks } = dataplane;
+  const { stats, http, pool } = proxy;
+  const readers = new Map<number, () => number>([
+    [counter.EVENTS_SKIPPED, () => recorder.skipped],
+    [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
+    [counter.L7_OPENED, () => stats.opened],
+    [counter.L7_REFUSED, () => stats.refused],
+    [counter.L7_TABLE_FULL, () => stats.tableFull],
+    [counter.L7_RESUMED, () => stats.resumed],
+    [counter.L7_UNRESUMED, () => stats.unresumed],
+    [counter.L7_RESETS, () => stats.resets],
+    [counter.L7_CLOSES, () => stats.closes],
+    [counter.L7_BAD_CHECKSUM, () => stats.badChecksum],
+    [counter.L7_INVALID, () => stats.invalid],
+    [counter.L7_EARLY, () => stats.early],
+    [counter.L7_EARLY_DROPPED, () => stats.earlyDropped],
+    [counter.L7_NO_MEMORY, () => stats.noMemory],
+    [counter.L7_REPEATED, () => stats.repeated],
+    [counter.L7_REPEATED_OTHERWISE, () => stats.repeatedOtherwise],
+    [counter.L7_RESENT, () => stats.resent],
+    [counter.L7_GAVE_UP, () => stats.gaveUp],
+    [counter.L7_HEAD_TIMEOUTS, () => stats.headTimeouts],
+    [counter.L7_MEMORY_REFUSED, () => pool.refused],
+    [counter.L7_MEMORY, () => pool.usedBytes],
+    [counter.L7_MEMORY_PEAK, () => pool.peakBytes],
+    [counter.HTTP_FORWARDED, () => http.forwarded],
+    [counter.HTTP_DENIED, () => http.denied],
+    [counter.HTTP_RESPONSES, () => http.responses],
+    [counter.HTTP_MEMO_HITS, () => http.memoHits],
+  ]);
+  for (let error = 1; error < http.errors.length; error++) {
+    readers.set(counter.HTTP_ERROR + error, () => http.errors[error]);
+  }
+  return readers;
+}

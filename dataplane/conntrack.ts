@@ -18,7 +18,7 @@
 import * as row from '../policy-maps/conntrack-row.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as tcp from '../wire/header/tcp.ts';
-import { PROTO_TCP } from './parse.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
 
 // Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
 const {

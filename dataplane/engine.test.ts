@@ -23,6 +23,7 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete, verify } from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
+import { MATCH_ALL, MATCH_L3_L4 } from '../wire/match.ts';
 import { LIFETIME_ANY_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC } from './conntrack.ts';
 import { parse } from './parse.ts';
 
@@ -292,8 +293,8 @@ t.test('policy decides, and every decision is told', (t) => {
   t.match(
     told.map((record) => [record.type, record.direction, record.verdict, record.matchType]),
     [
-      [event.EVENT_POLICY_VERDICT, 2, 0, event.MATCH_ALL],
-      [event.EVENT_POLICY_VERDICT, 1, 0, event.MATCH_L3_L4],
+      [event.EVENT_POLICY_VERDICT, 2, 0, MATCH_ALL],
+      [event.EVENT_POLICY_VERDICT, 1, 0, MATCH_L3_L4],
       [event.EVENT_TRACE, 1, 0, 0],
     ],
     'egress verdict, ingress verdict, trace to the endpoint',

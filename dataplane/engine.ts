@@ -17,11 +17,12 @@ import {
 import * as row from '../policy-maps/conntrack-row.ts';
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
 import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
+import { PROTO_ICMP, PROTO_TCP } from '../wire/protocols.ts';
 import {
-  DIRECTION_EGRESS,
-  DIRECTION_INGRESS,
+  CONSUMED,
   DROP_EP_NOT_READY,
   DROP_FRAG_NEEDED,
   DROP_FRAG_NOSUPPORT,
@@ -30,16 +31,17 @@ import {
   DROP_PROXY_UNKNOWN_PROTO,
   DROP_STREAM_CLOSED,
   DROP_TTL_EXCEEDED,
+  HELD,
 } from '../wire/reasons.ts';
 import { CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import type { Deliverer } from './deliver.ts';
 import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
-import { CONSUMED, type Identifier, IDENTITY_WORLD } from './identify.ts';
-import { parse, PROTO_ICMP, PROTO_TCP } from './parse.ts';
+import { type Identifier, IDENTITY_WORLD } from './identify.ts';
+import { parse } from './parse.ts';
 import { type PortTable, ROLE_HOST, ROLE_POD } from './port/table.ts';
 import type { Recorder } from './record.ts';
-import { HELD, type StreamProxy } from './redirect.ts';
+import { type StreamProxy } from './redirect.ts';
 import type { Tracker } from './track.ts';
 import { Decision, judge } from './verdict.ts';
 
@@ -74,10 +76,10 @@ export class Engine {
   readonly #fragments: FragmentMap;
   readonly #router: RouterAddress;
   readonly #proxy: StreamProxy | null;
-  readonly #egress = new Decision(DIRECTION_EGRESS);
-  readonly #ingress = new Decision(DIRECTION_INGRESS);
-  readonly #egressTrial = new Decision(DIRECTION_EGRESS);
-  readonly #ingressTrial = new Decision(DIRECTION_INGRESS);
+  readonly #egress = new Decision(EGRESS);
+  readonly #ingress = new Decision(INGRESS);
+  readonly #egressTrial = new Decision(EGRESS);
+  readonly #ingressTrial = new Decision(INGRESS);
   readonly #none = new Decision(0);
   readonly #spare = new Decision(0);
   /** The direction whose policy dropped the frame under way. */
@@ -135,8 +137,8 @@ export class Engine {
     if (isDue) this.#recorder.trace(f, observationPoint(f, this.#ports), traceReason(f), f.isReply);
     const refusal = this.#deliverer.deliver(f);
     if (refusal !== 0) return refusal;
-    if (srcEndpoint !== 0) this.#recorder.forwarded(DIRECTION_EGRESS, length);
-    if (dstEndpoint !== 0) this.#recorder.forwarded(DIRECTION_INGRESS, length);
+    if (srcEndpoint !== 0) this.#recorder.forwarded(EGRESS, length);
+    if (dstEndpoint !== 0) this.#recorder.forwarded(INGRESS, length);
     if (f.ctSlot >= 0 && !f.isReply) this.#countEntries(f, length);
     return 0;
   }
@@ -299,7 +301,7 @@ export class Engine {
 
   #directionOf(f: Frame): number {
     if (this.#culprit !== this.#none) return this.#culprit.direction;
-    return this.#ports.role[f.port] === ROLE_POD ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+    return this.#ports.role[f.port] === ROLE_POD ? EGRESS : INGRESS;
   }
 
   #answer(f: Frame, reason: number): void {

@@ -5,8 +5,8 @@
  */
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
 import type { Frame } from '../wire/frame.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { icmpTypeOf } from './icmp-tuple.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 
 /**
  * Notes the ports of a first fragment that may pass. Not before: a sender that is not who he says he is must not name the

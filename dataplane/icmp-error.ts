@@ -13,6 +13,7 @@ import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { isIcmpError } from './parse.ts';
 
 const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)
@@ -70,7 +71,7 @@ function quoteV4(f: Frame, router: RouterAddress, type: number, code: number, wo
   ipv4.emit(f.bytes, f.l3Offset, {
     src: router.v4,
     dst: f.src3,
-    protocol: ipv4.PROTOCOL_ICMP,
+    protocol: PROTO_ICMP,
     payloadLength,
     ttl: TTL,
     tos: 0xc0, // internetwork control, RFC 1812 4.3.2.5
@@ -86,11 +87,11 @@ function quoteV6(f: Frame, router: RouterAddress, type: number, code: number, wo
   ipv6.emit(f.bytes, f.l3Offset, {
     src: router.v6,
     dst: [f.src0, f.src1, f.src2, f.src3],
-    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    nextHeader: PROTO_ICMPV6,
     payloadLength,
     hopLimit: TTL,
   });
   icmpv6.emit(f.bytes, l4, type, code, word);
-  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, ipv6.PROTOCOL_ICMPV6, payloadLength);
+  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, PROTO_ICMPV6, payloadLength);
   icmpv6.setChecksum(f.bytes, l4, complement(sum(f.bytes, l4, payloadLength, pseudo)));
 }

@@ -13,14 +13,11 @@
  * an echo the same as its reply, and as any other type.)
  */
 import type { Frame } from '../wire/frame.ts';
+import * as icmp from '../wire/header/icmp.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import { PROTO_ICMP } from '../wire/protocols.ts';
 
 const TYPE_STEP = 256;
-const PROTO_ICMP = 1;
-
-const ECHO_REPLY_V4 = 0;
-const ECHO_V4 = 8;
-const ECHO_V6 = 128;
-const ECHO_REPLY_V6 = 129;
 
 /** The fields this file sets: of a frame, or of a packet quoted in an error. */
 interface PortPair {
@@ -31,13 +28,13 @@ interface PortPair {
 /** @param identifier bytes 4 and 5 of the message, an echo's identifier */
 export function setIcmpPorts(pair: PortPair, protocol: number, type: number, identifier: number): void {
   const isV4 = protocol === PROTO_ICMP;
-  if (type === (isV4 ? ECHO_V4 : ECHO_V6)) {
+  if (type === (isV4 ? icmp.ECHO_REQUEST : icmpv6.ECHO_REQUEST)) {
     pair.srcPort = identifier;
     pair.dstPort = (identifier + 1) & 0xffff;
-  } else if (type === (isV4 ? ECHO_REPLY_V4 : ECHO_REPLY_V6)) {
+  } else if (type === (isV4 ? icmp.ECHO_REPLY : icmpv6.ECHO_REPLY)) {
     pair.srcPort = (identifier + 1) & 0xffff;
     pair.dstPort = identifier;
-  } else if (isV4 && (type === 14 || type === 16 || type === 18)) {
+  } else if (isV4 && isOtherReply(type)) {
     pair.srcPort = type - 1 + TYPE_STEP;
     pair.dstPort = type - 1;
   } else {
@@ -52,13 +49,18 @@ export function icmpTypeOf(pair: Readonly<PortPair>, protocol: number): number {
   if (pair.dstPort - pair.srcPort === TYPE_STEP) return pair.srcPort;
   if (pair.srcPort - pair.dstPort === TYPE_STEP) return pair.dstPort + 1;
   const isRequest = ((pair.srcPort + 1) & 0xffff) === pair.dstPort;
-  if (isRequest) return isV4 ? ECHO_V4 : ECHO_V6;
-  return isV4 ? ECHO_REPLY_V4 : ECHO_REPLY_V6;
+  if (isRequest) return isV4 ? icmp.ECHO_REQUEST : icmpv6.ECHO_REQUEST;
+  return isV4 ? icmp.ECHO_REPLY : icmpv6.ECHO_REPLY;
 }
 
 /** The type of the request that a message answers; its own type when it answers none. */
 export function requestTypeOf(f: Frame): number {
-  if (f.protocol !== PROTO_ICMP) return f.icmpType === ECHO_REPLY_V6 ? ECHO_V6 : f.icmpType;
-  if (f.icmpType === ECHO_REPLY_V4) return ECHO_V4;
-  return f.icmpType === 14 || f.icmpType === 16 || f.icmpType === 18 ? f.icmpType - 1 : f.icmpType;
+  if (f.protocol !== PROTO_ICMP) return f.icmpType === icmpv6.ECHO_REPLY ? icmpv6.ECHO_REQUEST : f.icmpType;
+  if (f.icmpType === icmp.ECHO_REPLY) return icmp.ECHO_REQUEST;
+  return isOtherReply(f.icmpType) ? f.icmpType - 1 : f.icmpType;
+}
+
+/** Replies of ICMPv4 whose request is the type before. */
+function isOtherReply(type: number): boolean {
+  return type === icmp.TIMESTAMP_REPLY || type === icmp.INFORMATION_REPLY || type === icmp.ADDRESS_MASK_REPLY;
 }

@@ -7,13 +7,16 @@
  *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
  *     prefix in the ipcache, else world.
  */
+import { V4_MAPPED } from '../wire/address.ts';
 import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import type { Ipcache } from '../policy-maps/ipcache.ts';
 import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
+import { PROTO_ICMPV6 } from '../wire/protocols.ts';
 import {
+  CONSUMED,
   DROP_FORBIDDEN_ICMP6,
   DROP_INVALID_SIP,
   DROP_INVALID_DMAC,
@@ -22,12 +25,8 @@ import {
   DROP_UNROUTABLE,
 } from '../wire/reasons.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
-import { PROTO_ICMPV6 } from './parse.ts';
 import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
-
-/** A step that ended the frame well: answered, learnt from, or nobody's business. Not a drop. */
-export const CONSUMED = 1;
 
 export const IDENTITY_HOST = 1;
 export const IDENTITY_WORLD = 2;
@@ -118,15 +117,15 @@ export class Identifier {
     const role = ports.role[port];
     if (role === ROLE_POD) {
       // A pod that probes for its own address (sender 0 or itself) must not be told that it is taken.
-      const slot = this.#endpoints.lookup(0, 0, 0xffff, target);
+      const slot = this.#endpoints.lookup(0, 0, V4_MAPPED, target);
       if (slot >= 0 && this.#endpoints.portIndex(slot) === port) return CONSUMED;
-      const owner = this.#endpoints.lookup(0, 0, 0xffff, sender);
+      const owner = this.#endpoints.lookup(0, 0, V4_MAPPED, sender);
       if (sender !== 0 && (owner < 0 || this.#endpoints.portIndex(owner) !== port)) return DROP_INVALID_SIP;
     } else {
       this.#uplinks.learnV4(port, sender, arp.senderMacHigh(bytes, l3Offset), arp.senderMacLow(bytes, l3Offset));
     }
     if (arp.operation(bytes, l3Offset) !== arp.OP_REQUEST) return CONSUMED;
-    if (role !== ROLE_POD && !this.#isBehindUs(port, 0, 0, 0xffff, target)) return CONSUMED;
+    if (role !== ROLE_POD && !this.#isBehindUs(port, 0, 0, V4_MAPPED, target)) return CONSUMED;
     toArpReply(f, ports.ownHigh[port], ports.ownLow[port]);
     ports.queue(port, f.offset, f.length);
     return CONSUMED;

@@ -9,6 +9,7 @@
  * of whoever asks or answers, and asks by itself for a next hop it does not know (`resolve`). Until the answer comes the
  * frames of that next hop wait in the table, at most PENDING_FRAMES each; more are dropped.
  */
+import { isV4Mapped } from '../wire/address.ts';
 import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -16,8 +17,8 @@ import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
+import { PROTO_ICMPV6 } from '../wire/protocols.ts';
 
-const V4_MAPPED = 0xffff;
 const ND_HOP_LIMIT = 255; // anything less crossed a router (RFC 4861 7.1.1)
 
 /** Turns the ARP request in `f` into the router's reply. */
@@ -50,7 +51,7 @@ export function toAdvertisement(f: Frame, macHigh: number, macLow: number): void
   ipv6.emit(bytes, l3Offset, {
     src: target,
     dst: [f.src0, f.src1, f.src2, f.src3],
-    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    nextHeader: PROTO_ICMPV6,
     payloadLength: icmpv6.NEIGHBOR_BYTES + 8,
     hopLimit: ND_HOP_LIMIT,
   });
@@ -84,7 +85,7 @@ export interface OwnAddress {
 }
 
 function isIpv4(hop: NextHop): boolean {
-  return hop.w0 === 0 && hop.w1 === 0 && hop.w2 === V4_MAPPED;
+  return isV4Mapped(hop.w0, hop.w1, hop.w2);
 }
 
 function emitArpRequest(f: Frame, hop: NextHop, own: OwnAddress): void {
@@ -114,7 +115,7 @@ function emitSolicitation(f: Frame, hop: NextHop, own: OwnAddress): void {
   ipv6.emit(f.bytes, f.l3Offset, {
     src: own.v6,
     dst: solicitedNode,
-    nextHeader: ipv6.PROTOCOL_ICMPV6,
+    nextHeader: PROTO_ICMPV6,
     payloadLength: icmpv6.NEIGHBOR_BYTES + 8,
     hopLimit: ND_HOP_LIMIT,
   });
@@ -130,7 +131,7 @@ function emitSolicitation(f: Frame, hop: NextHop, own: OwnAddress): void {
 function finishNeighbor(f: Frame): void {
   const l4 = f.l3Offset + ipv6.HEADER_BYTES;
   const bytes = icmpv6.NEIGHBOR_BYTES + 8;
-  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, ipv6.PROTOCOL_ICMPV6, bytes);
+  const pseudo = pseudoHeader(f.bytes, f.l3Offset, 6, PROTO_ICMPV6, bytes);
   icmpv6.setChecksum(f.bytes, l4, complement(sum(f.bytes, l4, bytes, pseudo)));
   f.length = l4 + bytes - f.offset;
   vnet.clear(f.bytes, f.offset);

@@ -11,13 +11,16 @@
  * (RFC 9868), the payload ends with the datagram; the rest goes on as part of the packet, and is never handed to an
  * application.
  */
+import { isV4Mapped, V4_MAPPED } from '../wire/address.ts';
 import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import { u16 } from '../wire/bytes.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as icmp from '../wire/header/icmp.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import {
   DROP_CT_INVALID_HDR,
   DROP_CT_UNKNOWN_PROTO,
@@ -34,14 +37,6 @@ import * as tcp from '../wire/header/tcp.ts';
 import * as udp from '../wire/header/udp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { setIcmpPorts } from './icmp-tuple.ts';
-
-export const PROTO_ICMP = 1;
-export const PROTO_TCP = 6;
-export const PROTO_UDP = 17;
-export const PROTO_ICMPV6 = 58;
-export const PROTO_SCTP = 132;
-
-const V4_MAPPED = 0x0000ffff;
 
 /**
  * Packets that a frame may be cut into, or one frame occupies for seconds whoever cuts it in software. TCP: 64 KiB at a
@@ -155,10 +150,6 @@ function parseIpv6(f: Frame): number {
   return parseIpv6Upper(f, l3Offset + total);
 }
 
-function isV4Mapped(w0: number, w1: number, w2: number): boolean {
-  return w0 === 0 && w1 === 0 && w2 === V4_MAPPED;
-}
-
 /** Walks the extension headers, then goes on as IPv4 does. */
 function parseIpv6Upper(f: Frame, end: number): number {
   f.protocol = ipv6.walkExtensions(f.bytes, f.l3Offset, end, f);
@@ -242,10 +233,10 @@ function parseIcmp(f: Frame, end: number): number {
   return 0;
 }
 
-/** ICMPv4 3, 11, 12 and ICMPv6 1 to 4: errors that quote the packet they are about. */
+/** An ICMP error: it quotes the packet that it is about. */
 export function isIcmpError(f: Frame): boolean {
-  if (f.protocol === PROTO_ICMPV6) return f.icmpType >= 1 && f.icmpType <= 4;
-  return f.protocol === PROTO_ICMP && (f.icmpType === 3 || f.icmpType === 11 || f.icmpType === 12);
+  if (f.protocol === PROTO_ICMPV6) return icmpv6.isError(f.icmpType);
+  return f.protocol === PROTO_ICMP && icmp.isError(f.icmpType);
 }
 
 export function isTracked(protocol: number): boolean {

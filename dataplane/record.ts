@@ -7,8 +7,9 @@
  */
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS, REASON_FORWARDED } from '../wire/reasons.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
+import { REASON_FORWARDED } from '../wire/reasons.ts';
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 
 /** What this file needs of the pinned event ring. */
 export interface EventSink {
@@ -115,7 +116,7 @@ export class Recorder {
     event.begin(bytes, at, event.EVENT_TRACE, point, this.#epochMs);
     this.#describe(bytes, at, f, event.FLAG_REPLY_KNOWN | (isReply ? event.FLAG_REPLY : 0));
     event.setTraceReason(bytes, at, reason);
-    event.setDirection(bytes, at, f.dstEndpoint !== 0 ? DIRECTION_INGRESS : DIRECTION_EGRESS);
+    event.setDirection(bytes, at, f.dstEndpoint !== 0 ? INGRESS : EGRESS);
     event.capture(bytes, at, f.bytes, f.offset, f.length);
     this.#events.commit();
   }

@@ -4,9 +4,6 @@
  */
 import type { Frame } from '../wire/frame.ts';
 
-/** The segment was taken: it will be sent later, by the L7 engine itself, or never. Not a drop. */
-export const HELD = 2;
-
 export interface StreamProxy {
   /** Once a batch, and at least every 50 ms: the clock, and what is due by it. @param nowMs monotonic */
   beginBatch(nowMs: number): void;

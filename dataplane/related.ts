@@ -3,15 +3,15 @@
  * about (cilium bpf/lib/conntrack.h, CT_RELATED). A quotation is cut short, so lengths in it say nothing; only the
  * addresses and the first eight bytes of L4 are read.
  */
+import { V4_MAPPED } from '../wire/address.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as icmp from '../wire/header/icmp.ts';
 import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { setIcmpPorts } from './icmp-tuple.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 
-const V4_MAPPED = 0xffff;
 const MIN_L4_BYTES = 8;
 
 /** The tuple of a quoted packet: the fields of a Frame that a conntrack lookup needs. */

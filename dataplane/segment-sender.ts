@@ -13,6 +13,7 @@ import {
   CT_RESPONDER_PORT,
   CT_ROW_WORDS,
 } from '../policy-maps/conntrack-row.ts';
+import { isV4Mapped } from '../wire/address.ts';
 import { setI32 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import { Frame } from '../wire/frame.ts';
@@ -21,14 +22,13 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
 import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
-import { PROTO_TCP } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 import type { Tracker } from './track.ts';
 
 const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
-const V4_MAPPED = 0xffff;
 
 /** One segment to be built. Sequence numbers are those of the side that receives it. */
 export interface BuiltSegment {
@@ -105,7 +105,7 @@ export class SegmentSender {
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
     const tcpBytes = tcp.MIN_HEADER_BYTES + (segment.hasTimestamps ? TIMESTAMP_BYTES : 0);
-    const isV4 = this.#src[0] === 0 && this.#src[1] === 0 && this.#src[2] === V4_MAPPED;
+    const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
     f.family = isV4 ? 4 : 6;
     f.protocol = PROTO_TCP;
     f.isFragment = false;

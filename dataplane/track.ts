@@ -10,6 +10,7 @@ import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import * as row from '../policy-maps/conntrack-row.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
 import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
 import {
   CT_ESTABLISHED,
@@ -21,7 +22,7 @@ import {
   Lifecycle,
   reopen,
 } from './conntrack.ts';
-import { isIcmpError, PROTO_TCP } from './parse.ts';
+import { isIcmpError } from './parse.ts';
 import { type PortTable, ROLE_POD } from './port/table.ts';
 import { QuotedTuple } from './related.ts';
 import type { Decision } from './verdict.ts';

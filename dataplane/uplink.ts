@@ -3,6 +3,7 @@
  * (neighbor-table.ts), and frames may have to wait for it. A pod's MAC is known, so pods never come here.
  */
 import type { Arena } from './port/arena.ts';
+import { isV4Mapped, V4_MAPPED } from '../wire/address.ts';
 import { Frame } from '../wire/frame.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
@@ -10,8 +11,6 @@ import { VNET_HEADER_BYTES } from '../wire/header/virtio-net.ts';
 import { emitRequest } from './neighbor.ts';
 import { NeighborTable } from './neighbor-table.ts';
 import type { PortTable } from './port/table.ts';
-
-const V4_MAPPED = 0xffff;
 
 export class Uplinks {
   readonly #ports: PortTable;
@@ -37,7 +36,7 @@ export class Uplinks {
   }
 
   isOwnAddress(port: number, w0: number, w1: number, w2: number, w3: number): boolean {
-    if (w0 === 0 && w1 === 0 && w2 === V4_MAPPED) return this.own4.get(port) === w3 && w3 !== 0;
+    if (isV4Mapped(w0, w1, w2)) return this.own4.get(port) === w3 && w3 !== 0;
     const own = this.own6.get(port);
     return own !== undefined && own[0] === w0 && own[1] === w1 && own[2] === w2 && own[3] === w3;
   }

@@ -6,11 +6,11 @@
  *  3. Otherwise the policy map decides, by protocol and destination port, or ICMP type.
  */
 import type { PolicyMap } from '../policy-maps/policy-map.ts';
-import { MATCH_NONE } from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
+import { MATCH_NONE } from '../wire/match.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { DROP_EP_NOT_READY } from '../wire/reasons.ts';
 import { requestTypeOf } from './icmp-tuple.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from './parse.ts';
 import type { Verdict } from './record.ts';
 
 /** The decision in one direction, filled by `judge`. One object per direction lives as long as the engine. */

@@ -4,7 +4,7 @@
  *     {"id":1,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":80,"http":{"method":"GET","path":"/"}}
  */
 import { icmpType } from '../policy/rule/icmp-types.ts';
-import { ICMP, ICMPV6, protocolNumbers } from '../wire/protocols.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, protocolNumbers } from '../wire/protocols.ts';
 
 /** One end of a flow: exactly one of pod, ip, entity, labels. */
 export type End =
@@ -142,7 +142,7 @@ function readIcmp(value: unknown): { protocol: number; port: number } {
   const type = icmpType(family, (value['type'] ?? 'EchoRequest') as number | string);
   if (type === undefined)
     return wrong('icmp.type', value['type'], 'a number 0 to 255, or a name such as "EchoRequest"');
-  return { protocol: family === 'IPv4' ? ICMP : ICMPV6, port: type };
+  return { protocol: family === 'IPv4' ? PROTO_ICMP : PROTO_ICMPV6, port: type };
 }
 
 function readHttp(given: unknown): HttpRequest {

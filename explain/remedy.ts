@@ -4,7 +4,7 @@
  */
 import { stringify } from 'yaml';
 import { reservedName } from '../policy/identity/identity.ts';
-import { ICMP, ICMPV6, protocolName } from '../wire/protocols.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../wire/protocols.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { FlowQuery } from './query.ts';
 import type { DirectionAnswer, ResolvedEnd } from './verdict.ts';
@@ -64,8 +64,8 @@ function ciliumRule(denial: Denial): unknown {
   const prefix = isEgress ? 'to' : 'from';
   const peer = ciliumPeer(prefix, remote, origins[0].namespace);
   const { protocol } = denial.query;
-  if (protocol === ICMP || protocol === ICMPV6) {
-    return { ...peer, icmps: [{ fields: [{ family: protocol === ICMP ? 'IPv4' : 'IPv6', type: denial.port }] }] };
+  if (protocol === PROTO_ICMP || protocol === PROTO_ICMPV6) {
+    return { ...peer, icmps: [{ fields: [{ family: protocol === PROTO_ICMP ? 'IPv4' : 'IPv6', type: denial.port }] }] };
   }
   return { ...peer, toPorts: [{ ports: [{ port: String(denial.port), protocol: protocolName(protocol) }] }] };
 }
@@ -93,7 +93,7 @@ function kubernetesRule(denial: Denial): unknown {
   } else {
     peer['ipBlock'] = { cidr: remote.address === undefined ? '0.0.0.0/0' : hostPrefix(remote.address) };
   }
-  const isIcmp = query.protocol === ICMP || query.protocol === ICMPV6;
+  const isIcmp = query.protocol === PROTO_ICMP || query.protocol === PROTO_ICMPV6;
   const ports = isIcmp ? {} : { ports: [{ port, protocol: protocolName(query.protocol) }] };
   return { [isEgress ? 'to' : 'from']: [peer], ...ports };
 }

@@ -2,16 +2,17 @@
 import t from 'tap';
 import type { AccessLog } from '../wire/access-log.ts';
 import { parseIp } from '../wire/address.ts';
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import * as event from '../wire/event.ts';
 import * as icmp from '../wire/header/icmp.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS } from '../wire/reasons.ts';
 import * as sctp from '../wire/header/sctp.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as udp from '../wire/header/udp.ts';
+import { MATCH_L3_L4, MATCH_L4_ONLY } from '../wire/match.ts';
 import { envelope, lostEnvelope } from './decode/decode.ts';
 import { Decoder } from './decode/decoder.ts';
 import { type Directory, EMPTY_DIRECTORY } from './decode/directory.ts';
@@ -125,7 +126,7 @@ function recordOf(e: Event): event.EventRecord {
   event.setIdentities(bytes, 0, e.identities?.[0] ?? WEB.identity, e.identities?.[1] ?? API.identity);
   event.setSourceEndpoint(bytes, 0, e.endpoints?.[0] ?? WEB.id);
   event.setDestinationEndpoint(bytes, 0, e.endpoints?.[1] ?? API.id);
-  event.setDirection(bytes, 0, e.direction ?? DIRECTION_INGRESS);
+  event.setDirection(bytes, 0, e.direction ?? INGRESS);
   event.setVerdict(bytes, 0, e.verdict ?? 0);
   event.setMatchType(bytes, 0, e.match ?? 0);
   event.setAuthType(bytes, 0, e.auth ?? 0);
@@ -165,7 +166,7 @@ function decodeL7(log: AccessLog, e: Omit<Event, 'type'> = {}): Flow {
   return flows[flows.length - 1]!;
 }
 
-const verdictSyn: Event = { type: event.EVENT_POLICY_VERDICT, match: event.MATCH_L3_L4 };
+const verdictSyn: Event = { type: event.EVENT_POLICY_VERDICT, match: MATCH_L3_L4 };
 const traceFlags = event.FLAG_REPLY_KNOWN;
 const ENDS = {
   SourceEndpoint: { IPv4: WEB.ip, Port: 41000 },
@@ -276,7 +277,7 @@ t.test('compact: one line for each kind of event', (t) => {
     ],
     [
       'redirect',
-      decode(recordOf({ ...verdictSyn, match: event.MATCH_L4_ONLY, verdict: 12, direction: DIRECTION_EGRESS })),
+      decode(recordOf({ ...verdictSyn, match: MATCH_L4_ONLY, verdict: 12, direction: EGRESS })),
       'shop/web-0:41000 (ID:1234) -> shop/api-0:8080 (ID:2345) policy-verdict:L4-Only EGRESS ALLOWED (TCP Flags: SYN)',
     ],
     [
@@ -347,7 +348,7 @@ t.test('compact: one line for each kind of event', (t) => {
           packet: frame(WEB.ip, '192.0.2.9', tcpOf(1, 443, tcp.FIN | tcp.PSH | tcp.ACK)),
           endpoints: [10, 0],
           identities: [1234, 2],
-          direction: DIRECTION_EGRESS,
+          direction: EGRESS,
         }),
       ),
       'shop/web-0:1 (ID:1234) -> cdn.example,www.example:443 (world) to-network FORWARDED (TCP Flags: ACK, FIN, PSH)',
@@ -580,7 +581,7 @@ t.test('json: what differs by event', (t) => {
   const both = decode(recordOf({ ...verdictSyn, cookies: [7, 8] }));
   t.match(both, { ingress_allowed_by: [{ name: 'allow-web' }, { name: 'base' }], policy_log: ['audited-app'] });
   t.match(both, { egress_allowed_by: [{ name: 'default-deny' }] }, 'the other direction let it through');
-  const egress = decode(recordOf({ ...verdictSyn, verdict: -181, cookies: [8, 0], direction: DIRECTION_EGRESS }));
+  const egress = decode(recordOf({ ...verdictSyn, verdict: -181, cookies: [8, 0], direction: EGRESS }));
   t.match(egress, { egress_denied_by: [{ name: 'default-deny' }], traffic_direction: 'EGRESS' });
   const audited = decode(recordOf({ ...verdictSyn, verdict: -133, flags: event.FLAG_AUDITED, cookies: [8, 0] }));
   t.match(audited, { verdict: 'AUDIT', ingress_denied_by: [{ name: 'default-deny' }] });
@@ -742,7 +743,7 @@ t.test('monitor lines', (t) => {
       type: event.EVENT_POLICY_VERDICT,
       verdict: 3,
       match: 2,
-      direction: DIRECTION_EGRESS,
+      direction: EGRESS,
       identities: [1234, 2],
       auth: 1,
       packet,
@@ -817,7 +818,7 @@ t.test('monitor lines', (t) => {
   t.equal(
     l7(
       { Type: 'Response', Verdict: 'Forwarded', DNS: { ...DNS, IPs: ['192.0.2.1'], TTL: 30 } },
-      { direction: DIRECTION_EGRESS, endpoints: [20, 0], identities: [2345, 1] },
+      { direction: EGRESS, endpoints: [20, 0], identities: [2345, 1] },
     ),
     "-> Response dns to 0 ([reserved:host]) from 20 ([k8s:app=api]), identity 2345->1, verdict Forwarded DNS proxy: a.example. A TTL: 30 Answer: '192.0.2.1'",
   );

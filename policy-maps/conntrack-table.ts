@@ -7,6 +7,7 @@
  * direct-mapped array (FRONT_SIZE, in this process's heap) whose place is a cheap mix of the key. What it remembers is
  * only a hint: the row must be live and have the very key. Who aims at one place of it gains the 20 ns of the hash.
  */
+import * as address from '../wire/address.ts';
 import { halfSipHash, halfSipHash3 } from './table/half-sip-hash.ts';
 import { LIVE } from './table/hash-row.ts';
 import { HashTable } from './table/hash-table.ts';
@@ -14,8 +15,8 @@ import * as row from './conntrack-row.ts';
 
 // --- implementation
 const FRONT_BITS = 15;
-const V4_MAPPED = 0xffff;
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
+const V4_MAPPED = address.V4_MAPPED;
 const ROW_WORDS = row.CT_ROW_WORDS;
 const KEY_WORDS = row.CT_KEY_WORDS;
 const STATE = row.CT_STATE;

@@ -11,8 +11,9 @@ import { memoryMapper } from './table/memory-mapper.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from './policy-entry.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
+import { aggregateOf } from './policy-verdict.ts';
+import { type ReferenceQuery, referenceVerdict } from '../test/tables/reference-tables.ts';
 import {
-  aggregateOf,
   MATCH_ALL,
   MATCH_L3_L4,
   MATCH_L3_ONLY,
@@ -20,8 +21,7 @@ import {
   MATCH_L4_ONLY,
   MATCH_NONE,
   MATCH_PROTO_ONLY,
-} from './policy-verdict.ts';
-import { type ReferenceQuery, referenceVerdict } from '../test/tables/reference-tables.ts';
+} from '../wire/match.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240229);
 t.comment(`seed ${SEED}`);

@@ -21,6 +21,7 @@ import { HEADER_BYTES, W_GENERATION } from './table/map-header.ts';
 import { PinnedMap } from './table/pinned-map.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
+import * as match from '../wire/match.ts';
 
 // V8 loads and checks an imported or exported constant at every use, but folds a constant of the module's own: worth a
 // third of a lookup (bench/policy-maps.bench.ts). So the hot path has its own names for them.
@@ -44,13 +45,12 @@ const DROP_FRAGMENT = verdicts.DROP_FRAGMENT;
 const DROP_DENY = verdicts.DROP_DENY;
 const DROP_AUTH = verdicts.DROP_AUTH;
 const DROP_NO_POLICY = verdicts.DROP_NO_POLICY;
-const MATCH_NONE = verdicts.MATCH_NONE;
-const MATCH_L3_ONLY = verdicts.MATCH_L3_ONLY;
-const MATCH_L3_L4 = verdicts.MATCH_L3_L4;
-const MATCH_L4_ONLY = verdicts.MATCH_L4_ONLY;
-const MATCH_ALL = verdicts.MATCH_ALL;
-const MATCH_L3_PROTO = verdicts.MATCH_L3_PROTO;
-const MATCH_PROTO_ONLY = verdicts.MATCH_PROTO_ONLY;
+const MATCH_L3_ONLY = match.MATCH_L3_ONLY;
+const MATCH_L3_L4 = match.MATCH_L3_L4;
+const MATCH_L4_ONLY = match.MATCH_L4_ONLY;
+const MATCH_ALL = match.MATCH_ALL;
+const MATCH_L3_PROTO = match.MATCH_L3_PROTO;
+const MATCH_PROTO_ONLY = match.MATCH_PROTO_ONLY;
 const GENERATION = W_GENERATION;
 
 const MAX_PRECEDENCE = -1; // all ones, as a signed word
@@ -69,7 +69,7 @@ export class PolicyReader extends PinnedMap {
    * Of the last lookup: MATCH_*, the entry's cookie (a signed word: `>>> 0` to print), its auth type (after propagation)
    * and its row, -1 for none.
    */
-  matchType = MATCH_NONE;
+  matchType = match.MATCH_NONE;
   cookie = 0;
   authType = 0;
   entrySlot = -1;
@@ -188,7 +188,7 @@ export class PolicyReader extends PinnedMap {
   }
 
   #noMatch(): void {
-    this.matchType = MATCH_NONE;
+    this.matchType = match.MATCH_NONE;
     this.cookie = 0;
     this.authType = 0;
     this.entrySlot = -1;

@@ -1,4 +1,4 @@
-/** What a policy lookup answers: verdicts, match types, and the identities that stand for many. */
+/** What a policy lookup answers: verdicts, and the identities that stand for many. */
 
 // --- verdicts: negative drop reasons (wire/reasons.ts); above 0 is a proxy port
 export const ALLOW = 0;
@@ -7,14 +7,6 @@ export const DROP_FRAGMENT = -157;
 export const DROP_DENY = -181;
 export const DROP_AUTH = -189;
 export const DROP_NO_POLICY = -203;
-// --- match types (bpf/lib/policy.h)
-export const MATCH_NONE = 0;
-export const MATCH_L3_ONLY = 1;
-export const MATCH_L3_L4 = 2;
-export const MATCH_L4_ONLY = 3;
-export const MATCH_ALL = 4;
-export const MATCH_L3_PROTO = 5;
-export const MATCH_PROTO_ONLY = 6;
 
 /** The aggregate that an identity falls back to: 11 own cluster, 12 other cluster, 13 CIDR, 14 remote node, else 0. */
 export function aggregateOf(identity: number, clusterId: number): number {

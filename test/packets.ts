@@ -8,6 +8,7 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete } from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as udp from '../wire/header/udp.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { ROUTER_MAC, words, type WorldPod } from './dataplane-world.ts';
 
 export interface Ends {
@@ -33,7 +34,7 @@ export interface TcpOptions extends Ends {
 
 export function tcpFrame(options: TcpOptions): Uint8Array {
   const payload = options.payload ?? new Uint8Array();
-  return build(options, ipv4.PROTOCOL_TCP, tcp.MIN_HEADER_BYTES + payload.length, (bytes, at) => {
+  return build(options, PROTO_TCP, tcp.MIN_HEADER_BYTES + payload.length, (bytes, at) => {
     tcp.emit(bytes, at, {
       srcPort: options.sport,
       dstPort: options.dport,
@@ -55,7 +56,7 @@ export interface UdpOptions extends Ends {
 
 export function udpFrame(options: UdpOptions): Uint8Array {
   const payload = options.payload ?? new Uint8Array(8);
-  return build(options, ipv4.PROTOCOL_UDP, udp.HEADER_BYTES + payload.length, (bytes, at) => {
+  return build(options, PROTO_UDP, udp.HEADER_BYTES + payload.length, (bytes, at) => {
     udp.emit(bytes, at, { srcPort: options.sport, dstPort: options.dport }, payload.length);
     bytes.set(payload, at + udp.HEADER_BYTES);
     return at + udp.HEADER_BYTES;
@@ -70,7 +71,7 @@ export interface PingOptions extends Ends {
 
 export function pingFrame(options: PingOptions): Uint8Array {
   const isV4 = !options.to.includes(':');
-  const protocol = isV4 ? ipv4.PROTOCOL_ICMP : ipv6.PROTOCOL_ICMPV6;
+  const protocol = isV4 ? PROTO_ICMP : PROTO_ICMPV6;
   const request = isV4 ? icmp.ECHO_REQUEST : icmpv6.ECHO_REQUEST;
   const reply = isV4 ? icmp.ECHO_REPLY : icmpv6.ECHO_REPLY;
   return build(options, protocol, icmp.HEADER_BYTES + (options.size ?? 56), (bytes, at) => {
@@ -90,7 +91,7 @@ export interface IcmpOptions extends Ends {
 /** Any ICMP message. */
 export function icmpFrame(options: IcmpOptions): Uint8Array {
   const body = options.body ?? new Uint8Array(12);
-  const protocol = options.to.includes(':') ? ipv6.PROTOCOL_ICMPV6 : ipv4.PROTOCOL_ICMP;
+  const protocol = options.to.includes(':') ? PROTO_ICMPV6 : PROTO_ICMP;
   return build(options, protocol, icmp.HEADER_BYTES + body.length, (bytes, at) => {
     icmp.emit(bytes, at, options.type, options.code ?? 0, options.rest ?? 0);
     bytes.set(body, at + icmp.HEADER_BYTES);

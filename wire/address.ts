@@ -6,13 +6,13 @@
  */
 
 /** Word 2 of every v4-mapped address (words 0 and 1 are 0). */
-export const V4_MAPPED_WORD2 = 0x0000ffff;
+export const V4_MAPPED = 0xffff;
 /** Prefix length of an IPv4 prefix in the mapped space, less its own. */
 export const V4_MAPPED_BITS = 96;
 
 /** True when the three upper words are those of a v4-mapped address. */
 export function isV4Mapped(word0: number, word1: number, word2: number): boolean {
-  return word0 === 0 && word1 === 0 && word2 === V4_MAPPED_WORD2;
+  return word0 === 0 && word1 === 0 && word2 === V4_MAPPED;
 }
 
 /**
@@ -68,7 +68,7 @@ function groupsOf(text: string, isTail: boolean): number[] | null {
 export function parseIp(text: string, into: Int32Array | number[]): 0 | 4 | 6 {
   const quad = parseIpv4(text);
   if (quad >= 0) {
-    setWords(into, 0, 0, V4_MAPPED_WORD2, quad | 0);
+    setWords(into, 0, 0, V4_MAPPED, quad | 0);
     return 4;
   }
   if (text.length > 45 || !text.includes(':')) return 0;

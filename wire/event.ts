@@ -75,14 +75,6 @@ export const TRACE_REASON_RELATED = 3;
 export const TRACE_REASON_REOPENED = 4;
 export const TRACE_REASON_UNKNOWN = 5;
 
-export const MATCH_NONE = 0;
-export const MATCH_L3_ONLY = 1;
-export const MATCH_L3_L4 = 2;
-export const MATCH_L4_ONLY = 3;
-export const MATCH_ALL = 4;
-export const MATCH_L3_PROTO = 5;
-export const MATCH_PROTO_ONLY = 6;
-
 /** Starts a record: type, subtype, version and time; every other field and the first payload byte become 0. */
 export function begin(bytes: Uint8Array, at: number, type: number, subtype: number, timeMs: number): void {
   bytes.fill(0, at, at + PAYLOAD_OFFSET);
@@ -126,12 +118,12 @@ export function setProtocol(bytes: Uint8Array, at: number, protocol: number): vo
   bytes[at + 32] = protocol;
 }
 
-/** @param direction DIRECTION_* of reasons.ts */
+/** @param direction INGRESS, EGRESS (direction.ts), or 0 */
 export function setDirection(bytes: Uint8Array, at: number, direction: number): void {
   bytes[at + 33] = direction;
 }
 
-/** @param matchType MATCH_* */
+/** @param matchType MATCH_* of match.ts */
 export function setMatchType(bytes: Uint8Array, at: number, matchType: number): void {
   bytes[at + 34] = matchType;
 }

@@ -14,19 +14,18 @@ import { complement, fold, pseudoHeader, sum } from './checksum.ts';
 import type { Frame } from './frame.ts';
 import * as icmp from './header/icmp.ts';
 import * as icmpv6 from './header/icmpv6.ts';
-import * as ipv4 from './header/ipv4.ts';
-import * as ipv6 from './header/ipv6.ts';
 import * as sctp from './header/sctp.ts';
 import * as tcp from './header/tcp.ts';
 import * as udp from './header/udp.ts';
 import * as vnet from './header/virtio-net.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from './protocols.ts';
 
 /** Where the checksum lies in the L4 header, or -1 for protocols without an Internet checksum. */
 export function checksumOffset(protocol: number): number {
-  if (protocol === ipv4.PROTOCOL_TCP) return tcp.CHECKSUM_OFFSET;
-  if (protocol === ipv4.PROTOCOL_UDP) return udp.CHECKSUM_OFFSET;
-  if (protocol === ipv6.PROTOCOL_ICMPV6) return icmpv6.CHECKSUM_OFFSET;
-  return protocol === ipv4.PROTOCOL_ICMP ? icmp.CHECKSUM_OFFSET : -1;
+  if (protocol === PROTO_TCP) return tcp.CHECKSUM_OFFSET;
+  if (protocol === PROTO_UDP) return udp.CHECKSUM_OFFSET;
+  if (protocol === PROTO_ICMPV6) return icmpv6.CHECKSUM_OFFSET;
+  return protocol === PROTO_ICMP ? icmp.CHECKSUM_OFFSET : -1;
 }
 
 function l4Length(frame: Frame): number {
@@ -34,7 +33,7 @@ function l4Length(frame: Frame): number {
 }
 
 function pseudoSum(frame: Frame): number {
-  if (frame.protocol === ipv4.PROTOCOL_ICMP) return 0;
+  if (frame.protocol === PROTO_ICMP) return 0;
   return pseudoHeader(frame.bytes, frame.l3Offset, frame.family, frame.protocol, l4Length(frame));
 }
 
@@ -52,12 +51,12 @@ export function verify(frame: Frame): boolean {
   if (frame.isFragment) return true;
   const { bytes, l4Offset, protocol } = frame;
   const length = l4Length(frame);
-  if (protocol === ipv4.PROTOCOL_SCTP) return sctp.checksum(bytes, l4Offset) === sctp.crc32c(bytes, l4Offset, length);
+  if (protocol === PROTO_SCTP) return sctp.checksum(bytes, l4Offset) === sctp.crc32c(bytes, l4Offset, length);
   const at = checksumOffset(protocol);
   if (at < 0) return true;
   if (length < at + 2) return false;
   // RFC 768: 0 means none was made. Over IPv6 that is not allowed (RFC 8200, 8.1).
-  if (protocol === ipv4.PROTOCOL_UDP && u16(bytes, l4Offset + at) === 0) return frame.family === 4;
+  if (protocol === PROTO_UDP && u16(bytes, l4Offset + at) === 0) return frame.family === 4;
   return complement(sum(bytes, l4Offset, length, pseudoSum(frame))) === 0;
 }
 
@@ -66,7 +65,7 @@ export function complete(frame: Frame): void {
   const { bytes, offset, l4Offset, protocol } = frame;
   const length = l4Length(frame);
   vnet.setFlags(bytes, offset, vnet.flags(bytes, offset) & ~vnet.FLAG_NEEDS_CSUM);
-  if (protocol === ipv4.PROTOCOL_SCTP) {
+  if (protocol === PROTO_SCTP) {
     sctp.setChecksum(bytes, l4Offset, sctp.crc32c(bytes, l4Offset, length));
     return;
   }
@@ -78,7 +77,7 @@ export function complete(frame: Frame): void {
 
 /** For UDP a computed 0 is sent as 0xffff, since 0 means none (RFC 768). */
 function stored(checksum: number, protocol: number): number {
-  return checksum === 0 && protocol === ipv4.PROTOCOL_UDP ? 0xffff : checksum;
+  return checksum === 0 && protocol === PROTO_UDP ? 0xffff : checksum;
 }
 
 /**
@@ -88,7 +87,7 @@ function stored(checksum: number, protocol: number): number {
  */
 export function leaveUndone(frame: Frame): void {
   const { bytes, offset, l4Offset, protocol } = frame;
-  if (protocol !== ipv4.PROTOCOL_TCP && protocol !== ipv4.PROTOCOL_UDP) {
+  if (protocol !== PROTO_TCP && protocol !== PROTO_UDP) {
     complete(frame);
     return;
   }

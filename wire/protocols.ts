@@ -1,24 +1,26 @@
-/** IP protocol numbers by the names that policies use. */
+/** IP protocols: their numbers, and the names by which policies call them. */
 
-export const TCP = 6;
-export const UDP = 17;
-export const SCTP = 132;
-export const ICMP = 1;
-export const ICMPV6 = 58;
+export const PROTO_ICMP = 1;
+export const PROTO_TCP = 6;
+export const PROTO_UDP = 17;
+export const PROTO_ESP = 50;
+export const PROTO_AH = 51;
+export const PROTO_ICMPV6 = 58;
+export const PROTO_SCTP = 132;
 
 const NUMBERS: Readonly<Record<string, number>> = {
-  TCP,
-  UDP,
-  SCTP,
-  ICMP,
-  ICMPv6: ICMPV6,
+  TCP: PROTO_TCP,
+  UDP: PROTO_UDP,
+  SCTP: PROTO_SCTP,
+  ICMP: PROTO_ICMP,
+  ICMPv6: PROTO_ICMPV6,
   VRRP: 112,
   IGMP: 2,
   GRE: 47,
   IPIP: 4,
   IPV6: 41,
-  ESP: 50,
-  AH: 51,
+  ESP: PROTO_ESP,
+  AH: PROTO_AH,
 };
 
 /** Protocols without ports, behind `enable-extended-ip-protocols`. */
@@ -26,7 +28,7 @@ export const EXTENDED_PROTOCOLS: readonly string[] = ['VRRP', 'IGMP', 'GRE', 'IP
 
 /** The protocol numbers that a name stands for: ANY and absent are TCP, UDP and SCTP (never ICMP). */
 export function protocolNumbers(name: string | undefined): readonly number[] {
-  if (name === undefined || name === '' || name === 'ANY') return [TCP, UDP, SCTP];
+  if (name === undefined || name === '' || name === 'ANY') return [PROTO_TCP, PROTO_UDP, PROTO_SCTP];
   return [NUMBERS[name]];
 }
 

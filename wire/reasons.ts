@@ -10,9 +10,13 @@
 /** Numbers below this are no drops. */
 export const DROP_MIN = 130;
 
-export const DIRECTION_UNKNOWN = 0;
-export const DIRECTION_INGRESS = 1;
-export const DIRECTION_EGRESS = 2;
+// --- outcomes of a step, beside drop reasons: what a number below DROP_MIN says where a reason may stand
+/** The frame goes on, as it is or edited in place. */
+export const FORWARD = 0;
+/** A step ended the frame well: answered, learnt from, or nobody's business. Not a drop. */
+export const CONSUMED = 1;
+/** The L7 engine took the segment: it sends what is left of it itself, later or never. Not a drop. */
+export const HELD = 2;
 
 export const REASON_FORWARDED = 0;
 export const INFO_INVALID_PACKET = 2;

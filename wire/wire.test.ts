@@ -23,6 +23,8 @@ import * as sctp from './header/sctp.ts';
 import * as tcp from './header/tcp.ts';
 import * as udp from './header/udp.ts';
 import * as vnet from './header/virtio-net.ts';
+import { MATCH_L3_L4 } from './match.ts';
+import { PROTO_ICMPV6, PROTO_UDP } from './protocols.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240229);
 t.comment(`seed ${SEED}`);
@@ -109,7 +111,7 @@ const codecs: readonly Codec[] = [
     name: 'ipv4',
     known: '4500 0014 0000 4000 4011 b8c0 c0a80001 c0a800c7',
     emit: (b, at) =>
-      ipv4.emit(b, at, { src: 0xc0a80001 | 0, dst: 0xc0a800c7 | 0, protocol: ipv4.PROTOCOL_UDP, payloadLength: 0 }),
+      ipv4.emit(b, at, { src: 0xc0a80001 | 0, dst: 0xc0a800c7 | 0, protocol: PROTO_UDP, payloadLength: 0 }),
     read: (b, at) => ({
       header: ipv4.headerBytes(b, at),
       total: ipv4.totalLength(b, at),
@@ -147,7 +149,7 @@ const codecs: readonly Codec[] = [
       ipv6.emit(b, at, {
         src: V6_A,
         dst: V6_B,
-        nextHeader: ipv6.PROTOCOL_ICMPV6,
+        nextHeader: PROTO_ICMPV6,
         payloadLength: 0,
         hopLimit: 255,
         trafficClass: 0x23,
@@ -878,7 +880,7 @@ t.test('event: what is written is read, and any 256 bytes are an event', (t) => 
   event.setVerdict(bytes, at, -133);
   event.setProtocol(bytes, at, 6);
   event.setDirection(bytes, at, 2);
-  event.setMatchType(bytes, at, event.MATCH_L3_L4);
+  event.setMatchType(bytes, at, MATCH_L3_L4);
   event.setAuthType(bytes, at, 1);
   event.setCookies(bytes, at, 7, 0xffffffff);
   event.setIfindex(bytes, at, 42);

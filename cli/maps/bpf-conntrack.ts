@@ -28,8 +28,9 @@ import {
   CT_TX_FLAGS_SEEN,
 } from '../../policy-maps/conntrack-row.ts';
 import { formatIp } from '../../wire/address.ts';
+import { protocolName } from '../../wire/protocols.ts';
 import { printDocument } from '../terminal/output.ts';
-import { flagNames, protocolName } from './packet-names.ts';
+import { flagNames } from './packet-names.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 

@@ -2,11 +2,11 @@
 import { counterText } from '../../policy-maps/counters.ts';
 import type { PortCountersEntry } from '../../policy-maps/counters-map.ts';
 import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
-import { formatIp, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
+import { formatIp, formatMac, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
+import { protocolName } from '../../wire/protocols.ts';
 import { reasonText } from '../../wire/reasons.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
-import { macText, protocolName } from './packet-names.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
@@ -68,8 +68,8 @@ export async function listEndpointMap(settings: Settings): Promise<void> {
     identity: entry.secId,
     flags: entry.flags,
     ifindex: entry.ifindex,
-    mac: macText(entry.mac.high, entry.mac.low),
-    nodeMac: macText(entry.nodeMac.high, entry.nodeMac.low),
+    mac: formatMac(entry.mac.high, entry.mac.low),
+    nodeMac: formatMac(entry.nodeMac.high, entry.nodeMac.low),
     port: entry.portIndex,
   }));
   rows.sort((a, b) => a.id - b.id || (a.address < b.address ? -1 : 1));

@@ -12,7 +12,8 @@ import { Dataplane } from '../../dataplane/assemble.ts';
 import { mapFile, MAX_BATCH_FRAMES, monotonicMs, Poller } from '../../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT, CONFIG_DATAPLANE_PID } from '../../policy-maps/config-map.ts';
 import { closePinnedMaps, type Maps, openPinnedMaps } from '../../policy-maps/pinned.ts';
-import { DIRECTION_INGRESS, DROP_PORT_FULL } from '../../wire/reasons.ts';
+import { INGRESS } from '../../wire/direction.ts';
+import { DROP_PORT_FULL } from '../../wire/reasons.ts';
 import { ForwardingControl } from './control.ts';
 import { Counting } from './counting.ts';
 import { ForwardingPorts } from './ports.ts';
@@ -148,7 +149,7 @@ class Forwarding {
       if (port === null || port.counters.sendDrops === (this.#sendDrops.get(port.index) ?? 0)) continue;
       const lost = port.counters.sendDrops - (this.#sendDrops.get(port.index) ?? 0);
       this.#sendDrops.set(port.index, port.counters.sendDrops);
-      if (lost > 0) this.#maps.metrics.add(DROP_PORT_FULL, DIRECTION_INGRESS, lost, 0);
+      if (lost > 0) this.#maps.metrics.add(DROP_PORT_FULL, INGRESS, lost, 0);
     }
   }
 

@@ -21,9 +21,10 @@ import {
 import type { Maps } from '../../policy-maps/pinned.ts';
 import type { AccessLog, AccessLogEndpoint } from '../../wire/access-log.ts';
 import { formatIp, isV4Mapped } from '../../wire/address.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { FLAG_IPV6 } from '../../wire/event.ts';
 import type { Frame } from '../../wire/frame.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS, DROP_L7_DENIED } from '../../wire/reasons.ts';
+import { DROP_L7_DENIED } from '../../wire/reasons.ts';
 
 const RECORDS_PER_SEC = 500;
 const RECORDS_BURST = 4000;
@@ -99,7 +100,7 @@ export class L7Streams implements StreamProxy {
       dstIdentity,
       srcEndpoint,
       dstEndpoint,
-      direction: record.isIngress ? DIRECTION_INGRESS : DIRECTION_EGRESS,
+      direction: record.isIngress ? INGRESS : EGRESS,
       verdict: record.log.Verdict === 'Denied' ? -DROP_L7_DENIED : 0,
       cookie,
     });

@@ -22,8 +22,9 @@ import {
   EVENT_TRACE,
   type EventRecord,
 } from '../../wire/event.ts';
-import { DIRECTION_EGRESS, DROP_POLICY } from '../../wire/reasons.ts';
+import { DROP_POLICY } from '../../wire/reasons.ts';
 import { VERSION } from '../../linux/version.ts';
+import { EGRESS } from '../../wire/direction.ts';
 
 const POLL_MS = 50;
 const KNOWN_TYPES: ReadonlySet<number> = new Set([EVENT_DROP, EVENT_TRACE, EVENT_POLICY_VERDICT, EVENT_L7]);
@@ -135,7 +136,7 @@ export class Observer {
   #attribute(record: EventRecord): EventRecord {
     const isVerdict = record.type === EVENT_DROP || record.type === EVENT_POLICY_VERDICT;
     if (!isVerdict || record.cookie !== 0 || record.verdict !== -DROP_POLICY) return record;
-    const isEgress = record.direction === DIRECTION_EGRESS;
+    const isEgress = record.direction === EGRESS;
     const endpoint = isEgress ? record.sourceEndpoint : record.destinationEndpoint;
     return { ...record, cookie: this.#defaultDeny(endpoint, isEgress) };
   }

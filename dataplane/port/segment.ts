@@ -17,7 +17,8 @@ import * as offload from '../../wire/offload.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import * as udp from '../../wire/header/udp.ts';
 import * as vnet from '../../wire/header/virtio-net.ts';
-import { parse, PROTO_TCP } from '../parse.ts';
+import { PROTO_TCP } from '../../wire/protocols.ts';
+import { parse } from '../parse.ts';
 
 /** Gets one packet without a virtio-net header; the bytes are valid during the call only. */
 export type EmitPacket = (bytes: Uint8Array, offset: number, length: number) => void;

@@ -29,7 +29,7 @@ import {
   OBSERVATION_POINTS,
   TRACE_TO_PROXY,
 } from '../../wire/event.ts';
-import { DIRECTION_EGRESS, DIRECTION_INGRESS, reasonName } from '../../wire/reasons.ts';
+import { reasonName } from '../../wire/reasons.ts';
 import type { Directory } from './directory.ts';
 import { type Dissection, dissect } from './dissect.ts';
 import {
@@ -43,6 +43,7 @@ import {
 } from '../flow.ts';
 import { isLocalScope } from '../../wire/identities.ts';
 import { rfc3339 } from '../time.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 
 export interface DecodeOptions {
   readonly directory: Directory;
@@ -154,13 +155,13 @@ function isReply(record: EventRecord): boolean | undefined {
 
 function connectionDirection(record: EventRecord, isReplyFrame: boolean): number {
   if (record.type !== EVENT_TRACE || !isReplyFrame) return record.direction;
-  return record.direction === DIRECTION_INGRESS ? DIRECTION_EGRESS : DIRECTION_INGRESS;
+  return record.direction === INGRESS ? EGRESS : INGRESS;
 }
 
 /** 'INGRESS', 'EGRESS', or undefined for an unknown direction. */
 export function directionName(direction: number): 'INGRESS' | 'EGRESS' | undefined {
-  if (direction === DIRECTION_INGRESS) return 'INGRESS';
-  return direction === DIRECTION_EGRESS ? 'EGRESS' : undefined;
+  if (direction === INGRESS) return 'INGRESS';
+  return direction === EGRESS ? 'EGRESS' : undefined;
 }
 
 function fillParties(fields: FlowFields, record: EventRecord, directory: Directory, seen: Dissection): void {
@@ -236,15 +237,15 @@ export function fillPolicies(fields: FlowFields, record: EventRecord, directory:
   const isAllowed = fields.verdict === 'FORWARDED' || fields.verdict === 'REDIRECTED';
   if (record.cookie !== 0 && (isDenied || isAllowed)) {
     const refs = directory.policies(record.cookie);
-    if (record.direction === DIRECTION_INGRESS) fields[isDenied ? 'ingress_denied_by' : 'ingress_allowed_by'] = refs;
-    if (record.direction === DIRECTION_EGRESS) fields[isDenied ? 'egress_denied_by' : 'egress_allowed_by'] = refs;
+    if (record.direction === INGRESS) fields[isDenied ? 'ingress_denied_by' : 'ingress_allowed_by'] = refs;
+    if (record.direction === EGRESS) fields[isDenied ? 'egress_denied_by' : 'egress_allowed_by'] = refs;
     fields.policy_log = directory.policyLog(record.cookie);
   }
   // The other direction let it through, or there would be no verdict in this one.
   if (record.otherCookie === 0) return;
   const others = directory.policies(record.otherCookie);
-  if (record.direction === DIRECTION_INGRESS) fields.egress_allowed_by = others;
-  if (record.direction === DIRECTION_EGRESS) fields.ingress_allowed_by = others;
+  if (record.direction === INGRESS) fields.egress_allowed_by = others;
+  if (record.direction === EGRESS) fields.ingress_allowed_by = others;
 }
 
 /** The envelope of a flow. */

@@ -11,6 +11,7 @@ import * as ipv6 from '../../wire/header/ipv6.ts';
 import * as sctp from '../../wire/header/sctp.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import * as udp from '../../wire/header/udp.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
 import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from '../flow.ts';
 import { icmpName } from '../print/icmp-names.ts';
 
@@ -82,16 +83,16 @@ function dissectIpv6(bytes: Uint8Array, at: number, found: Mutable<Dissection>):
 
 function dissectL4(bytes: Uint8Array, at: number, protocol: number, found: Mutable<Dissection>): void {
   const room = bytes.length - at;
-  if (protocol === ipv4.PROTOCOL_TCP && room >= 14) dissectTcp(bytes, at, found);
-  else if (protocol === ipv4.PROTOCOL_UDP && room >= 4) {
+  if (protocol === PROTO_TCP && room >= 14) dissectTcp(bytes, at, found);
+  else if (protocol === PROTO_UDP && room >= 4) {
     found.l4 = { UDP: ports(found, udp.srcPort(bytes, at), udp.dstPort(bytes, at)) };
     found.protocol = 'udp';
     found.summary = 'UDP';
-  } else if (protocol === ipv4.PROTOCOL_SCTP && room >= 4) {
+  } else if (protocol === PROTO_SCTP && room >= 4) {
     found.l4 = { SCTP: ports(found, sctp.srcPort(bytes, at), sctp.dstPort(bytes, at)) };
     found.protocol = 'sctp';
     found.summary = 'SCTP';
-  } else if (protocol === (found.ip?.ipVersion === 'IPv4' ? ipv4.PROTOCOL_ICMP : ipv6.PROTOCOL_ICMPV6) && room >= 2) {
+  } else if (protocol === (found.ip?.ipVersion === 'IPv4' ? PROTO_ICMP : PROTO_ICMPV6) && room >= 2) {
     dissectIcmp(bytes, at, found);
   }
 }

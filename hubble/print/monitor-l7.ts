@@ -1,7 +1,7 @@
 /** Access-log records as `cilium-dbg monitor` prints them. */
 import type { AccessLog } from '../../wire/access-log.ts';
+import { INGRESS } from '../../wire/direction.ts';
 import type { EventRecord } from '../../wire/event.ts';
-import { DIRECTION_INGRESS } from '../../wire/reasons.ts';
 import type { Directory } from '../decode/directory.ts';
 import type { MonitorOptions } from './monitor-line.ts';
 import { escapeControls } from './terminal.ts';
@@ -20,7 +20,7 @@ function labelsOf(record: EventRecord, directory: Directory, isSource: boolean):
 
 /** One access-log record as one line. */
 export function l7Line(record: EventRecord, log: AccessLog, options: MonitorOptions): string {
-  const arrow = record.direction === DIRECTION_INGRESS ? '<-' : '->';
+  const arrow = record.direction === INGRESS ? '<-' : '->';
   const end = (isSource: boolean) =>
     `${isSource ? record.sourceEndpoint : record.destinationEndpoint} ([${labelsOf(record, options.directory, isSource).join(' ')}])`;
   const parties = log.Type === 'Response' ? `to ${end(false)} from ${end(true)}` : `from ${end(true)} to ${end(false)}`;
@@ -45,7 +45,7 @@ function l7Detail(log: AccessLog): string {
 export function l7Json(record: EventRecord, log: AccessLog, { directory }: MonitorOptions): string {
   return JSON.stringify({
     type: 'logRecord',
-    observationPoint: record.direction === DIRECTION_INGRESS ? 'Ingress' : 'Egress',
+    observationPoint: record.direction === INGRESS ? 'Ingress' : 'Egress',
     flowType: log.Type,
     l7Proto: l7Protocol(log),
     srcEpID: record.sourceEndpoint,

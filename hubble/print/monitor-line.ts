@@ -19,12 +19,13 @@ import {
   FLAG_IPV6,
   OBSERVATION_POINTS,
 } from '../../wire/event.ts';
-import { DIRECTION_INGRESS, reasonText } from '../../wire/reasons.ts';
+import { reasonText } from '../../wire/reasons.ts';
 import type { Directory } from '../decode/directory.ts';
 import { type Dissection, tcpFlagsText } from '../decode/dissect.ts';
 import { identityText } from '../../wire/identities.ts';
 import { matchTypeText } from './print.ts';
 import { escapeControls, joinHostPort } from './terminal.ts';
+import { INGRESS } from '../../wire/direction.ts';
 
 export interface MonitorOptions {
   readonly directory: Directory;
@@ -55,7 +56,7 @@ export function line(record: EventRecord, seen: Dissection, options: MonitorOpti
 }
 
 function verdictText(record: EventRecord, options: MonitorOptions): string {
-  const isIngress = record.direction === DIRECTION_INGRESS;
+  const isIngress = record.direction === INGRESS;
   const local = isIngress ? record.destinationEndpoint : record.sourceEndpoint;
   const remote = identityOf(isIngress ? record.srcIdentity : record.dstIdentity, options);
   const auth = ['disabled', 'spire', 'test-always-fail'][record.authType] ?? String(record.authType);

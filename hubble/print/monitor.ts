@@ -3,7 +3,7 @@
  * and monitor-l7.ts; here are the choice of records, the two longer forms, and the joining of access-log records.
  */
 import { EVENT_DROP, EVENT_L7, EVENT_TRACE, type EventRecord, FLAG_L3, OBSERVATION_POINTS } from '../../wire/event.ts';
-import { DIRECTION_INGRESS, reasonText } from '../../wire/reasons.ts';
+import { reasonText } from '../../wire/reasons.ts';
 import { L7Decoder } from '../decode/decode-l7.ts';
 import { type Dissection, dissect } from '../decode/dissect.ts';
 import { l7Json, l7Line } from './monitor-l7.ts';
@@ -20,6 +20,7 @@ import {
 } from './monitor-line.ts';
 import { matchTypeText } from './print.ts';
 import { escapeControls } from './terminal.ts';
+import { INGRESS } from '../../wire/direction.ts';
 
 /** Which records to show: each list, when it is not empty, must hold the record's value. */
 export interface MonitorFilter {
@@ -138,7 +139,7 @@ function json(record: EventRecord, seen: Dissection): string {
     });
   }
   const { protocol: proto, cookie } = record;
-  const direction = record.direction === DIRECTION_INGRESS ? 'ingress' : 'egress';
+  const direction = record.direction === INGRESS ? 'ingress' : 'egress';
   const verdict = { direction, action: actionText(record), match: matchTypeText(record.matchType), proto, cookie };
   return JSON.stringify({ ...base, type: 'policy-verdict', ...verdict, ...sized, summary });
 }

@@ -3,7 +3,13 @@
  * ending it.
  */
 import type { Frame } from '../../wire/frame.ts';
-import { DROP_PROXY_UNKNOWN_PROTO, DROP_STREAM_CLOSED, DROP_STREAM_INVALID } from '../../wire/reasons.ts';
+import {
+  DROP_PROXY_UNKNOWN_PROTO,
+  DROP_STREAM_CLOSED,
+  DROP_STREAM_INVALID,
+  FORWARD,
+  HELD,
+} from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { type Flow, OPEN, REFUSED, SynOptions } from './flow.ts';
 import { REQUEST } from '../parser.ts';
@@ -11,7 +17,7 @@ import type { ProxyStats } from './proxy-stats.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';
 import { cleanSyn, noteSyn, openStreams } from './tcp-handshake.ts';
-import { FORWARD, HELD, type SegmentFields } from './tcp-segment.ts';
+import { type SegmentFields } from './tcp-segment.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 export class SegmentEnds {

@@ -12,7 +12,7 @@
  *     something new. What was set free beyond it leaves in segments of our own.
  */
 import type { Frame } from '../../wire/frame.ts';
-import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT } from '../../wire/reasons.ts';
+import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT, FORWARD, HELD } from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN } from './flow.ts';
 import { REQUEST } from '../parser.ts';
@@ -21,7 +21,7 @@ import { SegmentEnds } from './segment-ends.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';
 import { retarget, translateSack, trim } from './tcp-edit.ts';
-import { FORWARD, HELD, SegmentFields } from './tcp-segment.ts';
+import { SegmentFields } from './tcp-segment.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** After a restart: probes sent for one stream before it is given up. */

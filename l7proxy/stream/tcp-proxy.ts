@@ -23,7 +23,7 @@ import { CT_EGRESS_VERDICT, CT_INGRESS_VERDICT, CT_ROW_WORDS } from '../../polic
 import type { Frame } from '../../wire/frame.ts';
 import { i32 } from '../../wire/bytes.ts';
 import * as offload from '../../wire/offload.ts';
-import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT } from '../../wire/reasons.ts';
+import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT, FORWARD } from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { Flow, HANDSHAKE, OPEN, REFUSED } from './flow.ts';
 import { forgetFlow, isLost, isMarkOld, resumeFlow, saveFlow } from './flow-state.ts';
@@ -39,7 +39,6 @@ import { FlowRecorder, type RecordSink } from '../http/record.ts';
 import { type SegmentOutput, Transmitter } from './segment-output.ts';
 import { SegmentPath } from './segment-path.ts';
 import { StreamEditor } from './stream-editor.ts';
-import { FORWARD } from './tcp-segment.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** NOP NOP timestamps(10): how every stack we know lays out a segment with timestamps. */

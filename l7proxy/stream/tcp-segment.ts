@@ -2,11 +2,6 @@
 import type { Frame } from '../../wire/frame.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 
-/** What becomes of a segment, beside drop reasons (>= 130): it goes on, as it is or edited in place. */
-export const FORWARD = 0;
-/** It was taken; what is left of it leaves, if at all, in segments of our own. */
-export const HELD = 2;
-
 export class SegmentFields {
   seq = 0;
   ack = 0;

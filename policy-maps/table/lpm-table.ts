@@ -4,6 +4,7 @@
  * use, longest first; real rule sets use a handful. A length's bit is set before its first entry can be found and
  * cleared after its last one is gone, so a lookup never skips an entry.
  */
+import * as address from '../../wire/address.ts';
 import { halfSipHash } from './half-sip-hash.ts';
 import { type HashShape, hashTableBytes, ROW_KEY } from './hash-row.ts';
 import { HashTable } from './hash-table.ts';
@@ -11,7 +12,6 @@ import type { MapFile } from './map-file.ts';
 
 // --- specification
 export const LPM_KEY_WORDS = 5; // prefix length, then the four address words
-const V4_MAPPED = 0xffff;
 const KEY_WORDS = LPM_KEY_WORDS;
 
 // --- implementation: 129 counts and 5 words of bits before the hash table
@@ -21,6 +21,7 @@ const PREAMBLE_WORDS = 144;
 const PROBE_LIMIT = 256; // as HashTable
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const KEY = ROW_KEY;
+const V4_MAPPED = address.V4_MAPPED;
 
 type LpmShape = Omit<HashShape, 'keyWords'>;
 

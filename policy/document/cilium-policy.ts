@@ -39,7 +39,7 @@ import {
   servicePeer,
 } from '../rule/peer.ts';
 import { isServiceName, parsePort } from '../rule/port.ts';
-import { ICMP, ICMPV6, protocolNumbers } from '../../wire/protocols.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, protocolNumbers } from '../../wire/protocols.ts';
 import type { Element, L7Spec, Origin, PortSpec, Rule } from '../rule/rule.ts';
 import { equals, exists, type LabelSelector, mentions, type SelectorDocument, selectorFrom } from '../rule/selector.ts';
 
@@ -208,7 +208,7 @@ function icmpPorts({
 }): PortSpec[] {
   return (fields ?? []).map(({ family = 'IPv4', type }) => {
     const number = icmpType(family, type) ?? 0;
-    return { protocol: family === 'IPv4' ? ICMP : ICMPV6, port: number, endPort: number, isIcmp: true };
+    return { protocol: family === 'IPv4' ? PROTO_ICMP : PROTO_ICMPV6, port: number, endPort: number, isIcmp: true };
   });
 }
 

@@ -19,6 +19,7 @@ import * as ipv6 from '../../wire/header/ipv6.ts';
 import * as offload from '../../wire/offload.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import * as vnet from '../../wire/header/virtio-net.ts';
+import { PROTO_TCP } from '../../wire/protocols.ts';
 
 /** What is left to others: nothing, the checksum, or both checksum and segments, or segments alone. */
 export type Offload = 'none' | 'checksum' | 'both' | 'segments';
@@ -77,11 +78,11 @@ function send(peer: Frame, at: number, shown: string, hidden: string, kind: Offl
   bytes.set(peer.bytes.subarray(peer.offset, peer.offset + 6), offset + 6);
   ethernet.setEtherType(bytes, offset, peer.etherType);
   const payloadLength = TCP_BYTES + shown.length;
-  if (isV4) ipv4.emit(bytes, l3, { src: peer.dst3, dst: peer.src3, protocol: ipv4.PROTOCOL_TCP, payloadLength });
+  if (isV4) ipv4.emit(bytes, l3, { src: peer.dst3, dst: peer.src3, protocol: PROTO_TCP, payloadLength });
   else {
     const src = [peer.dst0, peer.dst1, peer.dst2, peer.dst3];
     const dst = [peer.src0, peer.src1, peer.src2, peer.src3];
-    ipv6.emit(bytes, l3, { src, dst, nextHeader: ipv4.PROTOCOL_TCP, payloadLength });
+    ipv6.emit(bytes, l3, { src, dst, nextHeader: PROTO_TCP, payloadLength });
   }
   tcp.emit(bytes, l4, {
     srcPort: peer.dstPort,

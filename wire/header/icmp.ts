@@ -21,6 +21,8 @@ export const TIME_EXCEEDED = 11;
 export const PARAMETER_PROBLEM = 12;
 export const TIMESTAMP_REQUEST = 13;
 export const TIMESTAMP_REPLY = 14;
+export const INFORMATION_REPLY = 16;
+export const ADDRESS_MASK_REPLY = 18;
 
 export const CODE_HOST_UNREACHABLE = 1; // type 3
 export const CODE_PORT_UNREACHABLE = 3; // type 3
@@ -59,9 +61,9 @@ export function nextHopMtu(bytes: Uint8Array, offset: number): number {
   return u16(bytes, offset + 6);
 }
 
-/** True for the types that carry a packet in error: 3, 11, 12 (and redirect, 5). */
+/** True for the types that report an error of the packet they quote. A redirect (5) quotes one too, but is an order. */
 export function isError(icmpType: number): boolean {
-  return icmpType === 3 || icmpType === 5 || icmpType === 11 || icmpType === 12;
+  return icmpType === DESTINATION_UNREACHABLE || icmpType === TIME_EXCEEDED || icmpType === PARAMETER_PROBLEM;
 }
 
 export function setType(bytes: Uint8Array, offset: number, value: number): void {

@@ -81,9 +81,9 @@ export function mtu(bytes: Uint8Array, offset: number): number {
   return i32(bytes, offset + 4) >>> 0;
 }
 
-/** True for the types that carry a packet in error: 1 to 127, of which 1 to 4 are in use. */
+/** True for the types that quote the packet in error: of 1 to 127 those in use, 1 to 4. */
 export function isError(icmpType: number): boolean {
-  return icmpType >= 1 && icmpType <= 4;
+  return icmpType >= DESTINATION_UNREACHABLE && icmpType <= PARAMETER_PROBLEM;
 }
 
 /** Word 0 to 3 of the target address of a neighbour message. */

@@ -11,12 +11,6 @@ import { complement, sum, update16 } from '../checksum.ts';
 export const MIN_HEADER_BYTES = 20;
 export const MAX_HEADER_BYTES = 60;
 
-export const PROTOCOL_ICMP = 1;
-export const PROTOCOL_IGMP = 2;
-export const PROTOCOL_TCP = 6;
-export const PROTOCOL_UDP = 17;
-export const PROTOCOL_SCTP = 132;
-
 /**
  * Checks version, header length and total length against the bytes at hand; the header checksum is `verifyChecksum`.
  * @param available bytes from `offset` on (padding may follow the packet)

@@ -15,6 +15,7 @@
  *     header: a later fragment could overlap it, and what follows it, without looking as if it did.
  */
 import { i32, setI32, setU16, u16 } from '../bytes.ts';
+import { PROTO_AH } from '../protocols.ts';
 
 export const HEADER_BYTES = 40;
 export const MAX_EXTENSION_HEADERS = 8;
@@ -22,9 +23,6 @@ export const MAX_EXTENSION_HEADERS = 8;
 export const PROTOCOL_HOP_BY_HOP = 0;
 export const PROTOCOL_ROUTING = 43;
 export const PROTOCOL_FRAGMENT = 44;
-export const PROTOCOL_ESP = 50;
-export const PROTOCOL_AH = 51;
-export const PROTOCOL_ICMPV6 = 58;
 export const PROTOCOL_NONE = 59;
 export const PROTOCOL_DESTINATION_OPTIONS = 60;
 
@@ -145,14 +143,14 @@ function isExtension(protocol: number): boolean {
     protocol === PROTOCOL_ROUTING ||
     protocol === PROTOCOL_FRAGMENT ||
     protocol === PROTOCOL_DESTINATION_OPTIONS ||
-    protocol === PROTOCOL_AH
+    protocol === PROTO_AH
   );
 }
 
 function extensionBytes(bytes: Uint8Array, at: number, protocol: number): number {
   if (protocol === PROTOCOL_FRAGMENT) return 8;
   // AH counts words of 4 bytes less 2 (RFC 4302), the others words of 8 less 1.
-  return protocol === PROTOCOL_AH ? (bytes[at + 1] + 2) << 2 : (bytes[at + 1] + 1) << 3;
+  return protocol === PROTO_AH ? (bytes[at + 1] + 2) << 2 : (bytes[at + 1] + 1) << 3;
 }
 
 function noteFragment(bytes: Uint8Array, at: number, walk: ExtensionWalk): void {

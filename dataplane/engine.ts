@@ -20,6 +20,7 @@ import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
+import { IDENTITY_WORLD } from '../wire/identities.ts';
 import { PROTO_ICMP, PROTO_TCP } from '../wire/protocols.ts';
 import {
   CONSUMED,
@@ -37,7 +38,7 @@ import { CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import type { Deliverer } from './deliver.ts';
 import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
-import { type Identifier, IDENTITY_WORLD } from './identify.ts';
+import { type Identifier } from './identify.ts';
 import { parse } from './parse.ts';
 import { type PortTable, ROLE_HOST, ROLE_POD } from './port/table.ts';
 import type { Recorder } from './record.ts';

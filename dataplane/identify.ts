@@ -14,6 +14,7 @@ import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
+import { IDENTITY_HOST, IDENTITY_WORLD } from '../wire/identities.ts';
 import { PROTO_ICMPV6 } from '../wire/protocols.ts';
 import {
   CONSUMED,
@@ -27,9 +28,6 @@ import {
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
 import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
-
-export const IDENTITY_HOST = 1;
-export const IDENTITY_WORLD = 2;
 
 export class Identifier {
   readonly #ports: PortTable;

@@ -10,7 +10,7 @@
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
-import { aggregateOf } from '../policy-maps/policy-verdict.ts';
+import { aggregateOf } from '../wire/identities.ts';
 import type { PolicyWorld } from './world.ts';
 
 export interface Candidate {

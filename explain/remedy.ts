@@ -3,9 +3,9 @@
  * or the deny rule that is in the way. It is a proposal in words and YAML; whether the flow ought to pass is not asked.
  */
 import { stringify } from 'yaml';
-import { reservedName } from '../policy/identity/identity.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../wire/protocols.ts';
 import type { Origin } from '../policy/rule/rule.ts';
+import { reservedName } from '../wire/identities.ts';
 import type { FlowQuery } from './query.ts';
 import type { DirectionAnswer, ResolvedEnd } from './verdict.ts';
 

@@ -13,10 +13,10 @@
  */
 import { parsePrefix } from '../policy/rule/cidr.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
-import { HOST, REMOTE_NODE, reservedName } from '../policy/identity/identity.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
+import { IDENTITY_HOST, IDENTITY_REMOTE_NODE, reservedName } from '../wire/identities.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, FlowQuery } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
@@ -251,7 +251,7 @@ export class FlowJudge {
     const isLocal = node === undefined || other?.nodeName === undefined || other.nodeName === node;
     return isLocal
       ? this.#entity('host')
-      : { text, identity: REMOTE_NODE, spec: undefined, address: undefined, endpoint: undefined };
+      : { text, identity: IDENTITY_REMOTE_NODE, spec: undefined, address: undefined, endpoint: undefined };
   }
 
   #entity(name: string): ResolvedEnd {
@@ -260,7 +260,7 @@ export class FlowJudge {
       const wanted = ENTITIES.filter((one) => one !== '').join(', ');
       throw new UnknownEndError(`read entity: found '${name}', wanted one that a single packet can have: ${wanted}`);
     }
-    const endpoint = identity === HOST ? this.world.hostEndpoint : undefined;
+    const endpoint = identity === IDENTITY_HOST ? this.world.hostEndpoint : undefined;
     return { text: name, identity, spec: undefined, address: undefined, endpoint };
   }
 

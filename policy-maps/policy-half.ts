@@ -12,6 +12,7 @@
  * or the nearest of its parents that covers it. That needs no hash and no probe for each prefix length, and the
  * parts are only as long as the policy needs, so a small policy stays within one page.
  */
+import { AGGREGATE_CLUSTER, isAggregate } from '../wire/identities.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
 // --- specification: what a row holds (cilium-facts: policy map value)
@@ -60,7 +61,7 @@ function groupTableSize(groups: number): number {
 
 /** Place of a group in the header, or -1 when it is found by hash. */
 function directGroup(identity: number, egress: boolean): number {
-  const place = identity === 0 ? 0 : identity >= 11 && identity <= 14 ? identity - 10 : -1;
+  const place = identity === 0 ? 0 : isAggregate(identity) ? identity - AGGREGATE_CLUSTER + 1 : -1;
   return place >= 0 && egress ? place + DIRECT_GROUPS : place;
 }
 

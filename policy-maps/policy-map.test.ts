@@ -11,8 +11,8 @@ import { memoryMapper } from './table/memory-mapper.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from './policy-entry.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
-import { aggregateOf } from './policy-verdict.ts';
 import { type ReferenceQuery, referenceVerdict } from '../test/tables/reference-tables.ts';
+import { aggregateOf } from '../wire/identities.ts';
 import {
   MATCH_ALL,
   MATCH_L3_L4,

@@ -22,6 +22,7 @@ import { PinnedMap } from './table/pinned-map.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
 import * as match from '../wire/match.ts';
+import { aggregateOf } from '../wire/identities.ts';
 
 // V8 loads and checks an imported or exported constant at every use, but folds a constant of the module's own: worth a
 // third of a lookup (bench/policy-maps.bench.ts). So the hot path has its own names for them.
@@ -140,7 +141,7 @@ export class PolicyReader extends PinnedMap {
     const { words } = this;
     const e1 = this.#longestMatch(identity, isEgress, point, maxLength);
     if (e1 >= 0 && words[e1 + ROW_PRECEDENCE] === MAX_PRECEDENCE) return this.#judge(e1, -1, identity);
-    let aggregate = verdicts.aggregateOf(identity, this.#clusterId);
+    let aggregate = aggregateOf(identity, this.#clusterId);
     let e2 = aggregate === identity ? -1 : this.#longestMatch(aggregate, isEgress, point, maxLength);
     if (e1 < 0 && e2 < 0) {
       if (aggregate !== 0) e2 = this.#longestMatch(0, isEgress, point, maxLength);

@@ -14,12 +14,13 @@
  * Pure: no clock, no I/O, no randomness. The same objects in any order give the same entries but for the numbers.
  */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import { IDENTITY_HOST, IDENTITY_INIT } from '../wire/identities.ts';
 import { AddressBook, type IpcacheChanges } from './identity/address-book.ts';
 import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import { Compiler, type NumberedRule } from './compile/compiler.ts';
 import type { Document } from './document/document.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';
-import { HOST, type IdentityStore, INIT, MemoryIdentityStore } from './identity/identity.ts';
+import { type IdentityStore, MemoryIdentityStore } from './identity/identity.ts';
 import { type IdentityChanges, IdentityTable } from './identity/identity-table.ts';
 import { LabelFilter } from './rule/label-filter.ts';
 import { formatLabel, LabelSet } from './rule/labels.ts';
@@ -264,7 +265,7 @@ export class Cluster {
     const texts = Object.entries(nodeLabels).map(([key, value]) => formatLabel('k8s', key, value));
     this.endpoints.set({
       id,
-      identity: HOST,
+      identity: IDENTITY_HOST,
       labels: new LabelSet(['reserved:host', ...texts]),
       subject: { kind: 'host', ports: new Map() },
       audit: this.options['policy-audit-mode'],
@@ -278,10 +279,10 @@ export class Cluster {
       id,
       ips.map((text) => parsePrefix(text, 'host')),
     );
-    for (const address of this.#initAddresses.get(id) ?? []) this.addresses.setPod(address, INIT);
+    for (const address of this.#initAddresses.get(id) ?? []) this.addresses.setPod(address, IDENTITY_INIT);
     const labels = new LabelSet(['reserved:init']);
     const audit = this.options['policy-audit-mode'];
-    this.endpoints.set({ id, identity: INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });
+    this.endpoints.set({ id, identity: IDENTITY_INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });
   }
 
   /** Removes a host or init endpoint; those of pods go with the pod. */

@@ -4,26 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { DaemonApi } from '../../api/daemon-api.ts';
+import { reservedName } from '../../wire/identities.ts';
 import type { Settings } from '../terminal/settings.ts';
-
-/** cilium-facts: numeric identities that need no allocation. */
-const RESERVED: Readonly<Record<number, string>> = {
-  0: 'ANY',
-  1: 'reserved:host',
-  2: 'reserved:world',
-  3: 'reserved:unmanaged',
-  4: 'reserved:health',
-  5: 'reserved:init',
-  6: 'reserved:remote-node',
-  7: 'reserved:kube-apiserver',
-  8: 'reserved:ingress',
-  9: 'reserved:world-ipv4',
-  10: 'reserved:world-ipv6',
-  11: 'reserved:aggregate-cluster',
-  12: 'reserved:aggregate-cluster-mesh',
-  13: 'reserved:aggregate-world',
-  14: 'reserved:aggregate-remote-node',
-};
 
 /** A daemon that is wedged must not keep a map from being read. */
 const API_TIMEOUT_MS = 1000;
@@ -39,7 +21,9 @@ export class IdentityNames {
   labels(identity: number): readonly string[] {
     const known = this.#labels.get(identity);
     if (known !== undefined && known.length > 0) return known;
-    return [RESERVED[identity] ?? String(identity)];
+    if (identity === 0) return ['ANY'];
+    const reserved = reservedName(identity);
+    return [reserved === undefined ? String(identity) : `reserved:${reserved}`];
   }
 }
 

@@ -1,5 +1,4 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
-import { reservedName } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
 import { authName, portText } from '../maps/packet-names.ts';
@@ -9,6 +8,7 @@ import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { FlowQuery } from '../../explain/query.ts';
 import { place, remedyFor, requestRemedy } from '../../explain/remedy.ts';
 import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
+import { reservedName } from '../../wire/identities.ts';
 import { Failure } from '../terminal/failure.ts';
 
 interface Side {

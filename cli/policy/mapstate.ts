@@ -1,6 +1,5 @@
 /** `sluice policy mapstate`: the entries that a pod's policy map would hold, with the rules behind each. */
 import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
-import { reservedName } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
@@ -9,6 +8,7 @@ import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
 import { place } from '../../explain/remedy.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
+import { reservedName } from '../../wire/identities.ts';
 
 /** @throws Failure when the pod is not in the manifests */
 export async function showMapState(settings: Settings, world: PolicyWorld, reference: string): Promise<void> {

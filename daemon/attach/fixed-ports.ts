@@ -1,6 +1,5 @@
 /** The two ports that belong to no pod: the host's own, and the uplink to everything outside. */
 import { networkInterfaces } from 'node:os';
-import { HOST } from '../../policy/identity/identity.ts';
 import type { Attacher } from './attacher.ts';
 import { macOf } from '../../linux/attachment.ts';
 import type { Config } from '../config/config.ts';
@@ -8,6 +7,7 @@ import type { Firewall } from './firewall.ts';
 import { type HostPortSpec, netSideName, raiseHostPort } from './host-port.ts';
 import type { Journal } from '../../linux/journal.ts';
 import { findLink, macText } from '../../linux/links.ts';
+import { IDENTITY_HOST } from '../../wire/identities.ts';
 import { HOST_ENDPOINT } from './numbering.ts';
 import { macWords, type WantedPort, wordsOf } from './port-publisher.ts';
 
@@ -54,7 +54,7 @@ export async function hostPort(parts: FixedPortParts, index: number): Promise<Wa
   };
   const ifindex = await raiseHostPort(spec, parts);
   const mac = macWords(hostMac);
-  const identity = { endpointId: HOST_ENDPOINT, secId: HOST, flags: 0 };
+  const identity = { endpointId: HOST_ENDPOINT, secId: IDENTITY_HOST, flags: 0 };
   return {
     index,
     port: { kind: 'host', ifname: netSideName(name), ifindex, mac, mtu, ...identity },

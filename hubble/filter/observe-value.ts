@@ -6,7 +6,7 @@ import { OBSERVATION_POINTS } from '../../wire/event.ts';
 import { reasonNumber } from '../../wire/reasons.ts';
 import { VERDICTS } from '../flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
-import { parseIdentity, RESERVED_IDENTITIES } from '../../wire/identities.ts';
+import { parseIdentity, RESERVED_NAMES } from '../../wire/identities.ts';
 
 /** Event types by the name that `--type` takes. */
 export const EVENT_TYPES: Readonly<Record<string, number>> = {
@@ -61,7 +61,7 @@ export function workload(value: string): { kind?: string; name?: string } {
 export function identity(value: string): number {
   const number = parseIdentity(value);
   if (number >= 0) return number;
-  const names = RESERVED_IDENTITIES.slice(1).join(' ');
+  const names = RESERVED_NAMES.slice(1).join(' ');
   throw new SyntaxError(`invalid security identity, expected one of [${names}] or a numeric value`);
 }
 

@@ -12,7 +12,7 @@
  */
 import { OBSERVATION_POINTS } from '../../wire/event.ts';
 import { reasonText } from '../../wire/reasons.ts';
-import { RESERVED_IDENTITIES } from '../../wire/identities.ts';
+import { RESERVED_NAMES } from '../../wire/identities.ts';
 import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from '../flow.ts';
 import { type Colors, escapeControls, joinHostPort, PLAIN } from './terminal.ts';
 import { formatTime, type TimeFormat } from '../time.ts';
@@ -190,7 +190,7 @@ function nameOf(endpoint: Endpoint, service: Service | undefined, names: readonl
 }
 
 function identityOf({ identity = 0 }: Endpoint, { numeric }: PrintOptions): string {
-  const name = numeric === true ? undefined : RESERVED_IDENTITIES[identity];
+  const name = numeric === true ? undefined : RESERVED_NAMES[identity];
   return name === undefined ? `(ID:${identity})` : `(${name})`;
 }
 

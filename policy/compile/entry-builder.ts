@@ -9,9 +9,8 @@
  * Each peer has an index of its drafts, so that a combination costs what its peers say and no more.
  */
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { aggregateOf } from '../../policy-maps/policy-verdict.ts';
+import { aggregateOf, OWN_CLUSTER } from '../../wire/identities.ts';
 import type { NamedDraft, PeerDrafts } from './direction-policy.ts';
-import { OWN_CLUSTER } from '../identity/identity.ts';
 import {
   type AuthDrafts,
   authDraftsOf,

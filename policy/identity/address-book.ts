@@ -3,13 +3,20 @@
  * A pod's address has the pod's identity whatever prefixes lie around it.
  */
 import { type Prefix, parsePrefix } from '../rule/cidr.ts';
-import { HOST, KUBE_APISERVER, REMOTE_NODE, WORLD, WORLD_IPV4, WORLD_IPV6 } from './identity.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from '../rule/labels.ts';
 import type { PolicyOptions } from '../rule/options.ts';
 import { cidrLabel } from '../rule/peer.ts';
 import { type PrefixDescription, PrefixTable } from './prefix-table.ts';
 import { PrefixTree } from '../rule/prefix-tree.ts';
+import {
+  IDENTITY_HOST,
+  IDENTITY_KUBE_APISERVER,
+  IDENTITY_REMOTE_NODE,
+  IDENTITY_WORLD,
+  IDENTITY_WORLD_IPV4,
+  IDENTITY_WORLD_IPV6,
+} from '../../wire/identities.ts';
 
 interface KnownPrefix {
   readonly identity: number;
@@ -42,8 +49,8 @@ export class AddressBook {
     const modes = options['policy-cidr-match-mode'];
     this.prefixes = new PrefixTable({ nodes: modes.includes('nodes'), pods: modes.includes('pods') });
     for (const [text, identity] of [
-      ['0.0.0.0/0', WORLD_IPV4],
-      ['::/0', WORLD_IPV6],
+      ['0.0.0.0/0', IDENTITY_WORLD_IPV4],
+      ['::/0', IDENTITY_WORLD_IPV6],
     ] as const) {
       const prefix = parsePrefix(text);
       if (options['dual-stack']) this.prefixes.use(prefix, { nodes: false, pods: false });
@@ -67,7 +74,7 @@ export class AddressBook {
   #resolve(text: string): void {
     const before = this.#known.get(text);
     const after = this.#identify(text);
-    if (before?.identity === HOST && after?.identity !== HOST) this.#labelHost(text, undefined);
+    if (before?.identity === IDENTITY_HOST && after?.identity !== IDENTITY_HOST) this.#labelHost(text, undefined);
     if (after === undefined) this.#forget(text, before);
     else if (before?.identity !== after.identity) this.#learn(text, after);
     // Acquired again for the same number: the older hold is given back in any case.
@@ -100,7 +107,7 @@ export class AddressBook {
     const { labels, isApiServer } = description;
     const isWorldItself = prefix.length === 0 && labels.length === 1 && labels[0] === cidrLabel(prefix);
     if (isWorldItself && !isApiServer) {
-      return { identity: prefix.family === 4 ? WORLD_IPV4 : WORLD_IPV6, prefix, isOwned: false };
+      return { identity: prefix.family === 4 ? IDENTITY_WORLD_IPV4 : IDENTITY_WORLD_IPV6, prefix, isOwned: false };
     }
     const all = [...labels, this.#worldLabel(prefix)];
     if (isApiServer) all.push('reserved:kube-apiserver');
@@ -117,7 +124,7 @@ export class AddressBook {
     if (isApiServer) all.push('reserved:kube-apiserver');
     if (node.isLocal) {
       this.#labelHost(prefix.text, all);
-      return { identity: HOST, prefix, isOwned: false };
+      return { identity: IDENTITY_HOST, prefix, isOwned: false };
     }
     if (this.#options['enable-node-selector-labels']) {
       all.push(...node.labels, formatLabel('k8s', CLUSTER, this.#options['cluster-name']));
@@ -125,7 +132,7 @@ export class AddressBook {
     const isPlain = all.length === 1;
     const isPlainApiServer = all.length === 2 && isApiServer;
     if (isPlain || isPlainApiServer)
-      return { identity: isPlain ? REMOTE_NODE : KUBE_APISERVER, prefix, isOwned: false };
+      return { identity: isPlain ? IDENTITY_REMOTE_NODE : IDENTITY_KUBE_APISERVER, prefix, isOwned: false };
     return { identity: this.#identities.acquire(new LabelSet(all), 'remote-node'), prefix, isOwned: true };
   }
 
@@ -133,12 +140,12 @@ export class AddressBook {
   #labelHost(text: string, labels: readonly string[] | undefined): void {
     if (labels === undefined) this.#hostLabels.delete(text);
     else this.#hostLabels.set(text, labels);
-    this.#identities.relabel(HOST, new LabelSet(['reserved:host', ...[...this.#hostLabels.values()].flat()]));
+    this.#identities.relabel(IDENTITY_HOST, new LabelSet(['reserved:host', ...[...this.#hostLabels.values()].flat()]));
   }
 
   /** The identity of an address, by longest prefix; world when nothing is known. */
   lookup(address: string): number {
-    return this.#tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? WORLD;
+    return this.#tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? IDENTITY_WORLD;
   }
 
   *entries(): Iterable<{ prefix: string; identity: number }> {

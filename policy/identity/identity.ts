@@ -6,6 +6,15 @@
  * A freed number is handed out again as late as possible, because conntrack and events still carry it for a while.
  */
 
+import {
+  IDENTITY_KUBE_APISERVER,
+  IDENTITY_LAST_RESERVED,
+  IDENTITY_REMOTE_NODE,
+  LOCAL_SCOPE,
+  REMOTE_NODE_SCOPE,
+  reservedName,
+} from '../../wire/identities.ts';
+
 export type IdentityScope = 'cluster' | 'local' | 'remote-node';
 
 /** Where identities come from. The daemon keeps them across restarts; several daemons may share a store. */
@@ -25,49 +34,21 @@ export interface StoredIdentity {
   readonly labels: readonly string[];
 }
 
-/** The cluster id in this cluster's identities. */
-export const OWN_CLUSTER = 0;
-export const HOST = 1;
-export const WORLD = 2;
-export const INIT = 5;
-export const REMOTE_NODE = 6;
-export const KUBE_APISERVER = 7;
-export const WORLD_IPV4 = 9;
-export const WORLD_IPV6 = 10;
-
-const NAMES = [
-  'unknown',
-  'host',
-  'world',
-  'unmanaged',
-  'health',
-  'init',
-  'remote-node',
-  'kube-apiserver',
-  'ingress',
-  'world-ipv4',
-  'world-ipv6',
-  'aggregate-cluster',
-  'aggregate-cluster-mesh',
-  'aggregate-world',
-  'aggregate-remote-node',
-];
-
 /** Reserved identities that a frame can have: 1..10. */
-export const RESERVED_IDENTITIES: readonly StoredIdentity[] = Array.from({ length: 10 }, (_, i) => ({
-  id: i + 1,
-  labels: i + 1 === KUBE_APISERVER ? ['reserved:kube-apiserver', 'reserved:remote-node'] : [`reserved:${NAMES[i + 1]}`],
-}));
+export const RESERVED_IDENTITIES: readonly StoredIdentity[] = Array.from(
+  { length: IDENTITY_LAST_RESERVED },
+  (_, index) => ({ id: index + 1, labels: reservedLabels(index + 1) }),
+);
 
-/** `world` for 2; undefined for an identity that is not reserved. */
-export function reservedName(id: number): string | undefined {
-  return NAMES[id];
+function reservedLabels(id: number): readonly string[] {
+  const label = `reserved:${reservedName(id)}`;
+  return id === IDENTITY_KUBE_APISERVER ? [label, `reserved:${reservedName(IDENTITY_REMOTE_NODE)}`] : [label];
 }
 
 const RANGES: Readonly<Record<IdentityScope, { first: number; last: number }>> = {
   cluster: { first: 256, last: 65535 },
-  local: { first: (1 << 24) + 1, last: (1 << 24) + 0xffff },
-  'remote-node': { first: (2 << 24) + 1, last: (2 << 24) + 0xffff },
+  local: { first: LOCAL_SCOPE + 1, last: LOCAL_SCOPE + 0xffff },
+  'remote-node': { first: REMOTE_NODE_SCOPE + 1, last: REMOTE_NODE_SCOPE + 0xffff },
 };
 
 function scopeOf(id: number): IdentityScope {

@@ -12,8 +12,7 @@
  * identity that the peer holds and that none of the peer's aggregates stands for: such an identity is *unaggregated*. An L7 rule
  * set names the single identities, so a user that writes one calls `list` and is told of all of them.
  */
-import { aggregateOf } from '../../policy-maps/policy-verdict.ts';
-import { OWN_CLUSTER } from './identity.ts';
+import { aggregateOf, OWN_CLUSTER } from '../../wire/identities.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet } from '../rule/labels.ts';
 import { MultiMap } from '../rule/multi-map.ts';
 import { holds, type Peer } from '../rule/peer.ts';

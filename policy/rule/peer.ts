@@ -2,6 +2,12 @@
  * A peer: a set of remote identities, described by labels, by prefixes, or by both.
  * Equal keys mean equal sets, so that a thousand rules about `app=web` share one selector in the cache.
  */
+import {
+  AGGREGATE_CLUSTER,
+  AGGREGATE_CLUSTER_MESH,
+  AGGREGATE_REMOTE_NODE,
+  AGGREGATE_WORLD,
+} from '../../wire/identities.ts';
 import type { Entity } from './entities.ts';
 import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
@@ -43,10 +49,6 @@ export interface ServicePeer {
   readonly selector?: LabelSelector;
 }
 
-const AGGREGATE_CLUSTER = 11;
-const AGGREGATE_CLUSTER_MESH = 12;
-const AGGREGATE_WORLD = 13;
-const AGGREGATE_REMOTE_NODE = 14;
 /** A peer that is everyone is stored under all of these. */
 export const WILDCARD_IDENTITIES = [
   0,

@@ -8,7 +8,7 @@
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
-import { REASON_FORWARDED } from '../wire/reasons.ts';
+import { FORWARD } from '../wire/reasons.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
 
 /** What this file needs of the pinned event ring. */
@@ -67,7 +67,7 @@ export class Recorder {
   }
 
   forwarded(direction: number, bytes: number): void {
-    this.#metrics.add(REASON_FORWARDED, direction, 1, bytes);
+    this.#metrics.add(FORWARD, direction, 1, bytes);
   }
 
   /** Counts an outcome that is nobody's business (multicast chatter, answered ARP): no event. */

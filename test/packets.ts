@@ -145,3 +145,8 @@ function build(
   complete(f);
   return f.bytes.slice(f.offset, f.l4Offset + l4Bytes);
 }
+
+/** Bytes from hex digits; blanks do not count. */
+export function hex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
+}

@@ -11,12 +11,12 @@
  *
  * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
  */
-import { parsePrefix } from '../policy/rule/cidr.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { IDENTITY_HOST, IDENTITY_REMOTE_NODE, reservedName } from '../wire/identities.ts';
+import { parsePrefix } from '../wire/prefix.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, FlowQuery } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';

@@ -12,7 +12,6 @@ import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsePrefix } from '../policy/rule/cidr.ts';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
 import type { Document } from '../policy/document/document.ts';
 import type { PolicyConfig } from '../policy/rule/options.ts';
@@ -25,6 +24,7 @@ import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { expandWorkload, isWorkload } from '../policy/document/workload.ts';
+import { parsePrefix } from '../wire/prefix.ts';
 
 /** A pod of the world, with its compiled policy. */
 export interface WorldPod {

@@ -15,8 +15,8 @@
  */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { IDENTITY_HOST, IDENTITY_INIT } from '../wire/identities.ts';
+import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 import { AddressBook, type IpcacheChanges } from './identity/address-book.ts';
-import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import { Compiler, type NumberedRule } from './compile/compiler.ts';
 import type { Document } from './document/document.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';

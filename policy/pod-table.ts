@@ -3,7 +3,6 @@
  * A change only marks pods; `refresh()` gives them their identities.
  */
 import type { AddressBook } from './identity/address-book.ts';
-import { type Prefix, parsePrefix } from './rule/cidr.ts';
 import type { Compiler } from './compile/compiler.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity/identity-table.ts';
@@ -13,6 +12,7 @@ import { podLabels } from './document/pod.ts';
 import type { NamespaceSpec, PodSpec } from './rule/spec.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import { PrefixSet } from './rule/prefix-set.ts';
+import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 
 interface Pod {
   spec: PodSpec;

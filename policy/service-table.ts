@@ -1,11 +1,11 @@
 /** Services and their backends, as far as toServices needs them: peers made of selectors or of addresses. */
-import { parsePrefix } from './rule/cidr.ts';
 import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './rule/labels.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import type { PolicyOptions } from './rule/options.ts';
 import type { EndpointSliceSpec, ServiceSpec } from './rule/spec.ts';
 import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './rule/peer.ts';
 import { equals, selectorFrom, selects } from './rule/selector.ts';
+import { parsePrefix } from '../wire/prefix.ts';
 
 /** A service with its labels as selectors want them. */
 interface LabelledService {

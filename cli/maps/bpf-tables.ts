@@ -2,7 +2,8 @@
 import { counterText } from '../../policy-maps/counters.ts';
 import type { PortCountersEntry } from '../../policy-maps/counters-map.ts';
 import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
-import { formatIp, formatMac, isV4Mapped, parseIp, V4_MAPPED_BITS } from '../../wire/address.ts';
+import { formatIp, formatMac, parseIp } from '../../wire/address.ts';
+import { prefixOf } from '../../wire/prefix.ts';
 import { protocolName } from '../../wire/protocols.ts';
 import { reasonText } from '../../wire/reasons.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
@@ -10,12 +11,6 @@ import { printListing } from '../terminal/output.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
-
-/** `10.0.0.0/8` of mapped words and a length in the mapped space. */
-export function prefixText(address: AddressWords, prefixLength: number): string {
-  const isV4 = isV4Mapped(address[0], address[1], address[2]) && prefixLength >= V4_MAPPED_BITS;
-  return `${formatIp(...address)}/${isV4 ? prefixLength - V4_MAPPED_BITS : prefixLength}`;
-}
 
 export async function listIpcache(settings: Settings): Promise<void> {
   const rows = [...openPinned(settings, 'ipcache').entries()].map(ipcacheRow);
@@ -43,7 +38,7 @@ function ipcacheRow(entry: IpcacheEntry) {
   const tunnelEndpoint = entry.tunnelEndpoint.every((word) => word === 0)
     ? '0.0.0.0'
     : formatIp(...entry.tunnelEndpoint);
-  return { prefix: prefixText(entry.address, entry.prefixLength), identity, encryptKey: key, tunnelEndpoint, flags };
+  return { prefix: prefixOf(entry.address, entry.prefixLength).text, identity, encryptKey: key, tunnelEndpoint, flags };
 }
 
 function printIpcache(settings: Settings, rows: readonly IpcacheRow[], document: unknown): Promise<void> {

@@ -1,10 +1,10 @@
 import t from 'tap';
-import { hostPrefix, parseAddress, parseCidr } from '../cidr.ts';
 import { Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
+import { hostPrefix, parseAddress, parseRange } from './range.ts';
 
-const SMALL = parseCidr('10.9.0.0/29'); // .1 the router, .2 to .6 for pods
-const WIDE = parseCidr('fd00:9::/64');
+const SMALL = parseRange('10.9.0.0/29'); // .1 the router, .2 to .6 for pods
+const WIDE = parseRange('fd00:9::/64');
 const ROUTER = parseAddress('10.9.0.1');
 
 const NO_HOST = () => [];
@@ -67,7 +67,7 @@ t.test('Ipam keeps addresses over a restart', async (t) => {
 });
 
 t.test('allocate() finds the one free address of a crowded range', async (t) => {
-  const range = parseCidr('10.9.0.0/24');
+  const range = parseRange('10.9.0.0/24');
   const ipam = new Ipam([range], [ROUTER], NO_HOST);
   for (let i = 2; i <= 254; i++) if (i !== 77) ipam.claim(`p${i}`, `10.9.0.${i}`);
   t.equal(ipam.allocate('last', 4)?.text, '10.9.0.77');

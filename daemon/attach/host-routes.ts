@@ -3,14 +3,14 @@
  * are routed when the host port is made (host-port.ts); these come and go with their pods, and all go with the interface.
  */
 import { isIP } from 'node:net';
-import { contains, hostPrefix, parseAddress, parseCidr } from '../cidr.ts';
 import type { Config } from '../config/config.ts';
 import { hostSideName } from './host-port.ts';
 import { ipBatch, ipJson } from '../../linux/netns.ts';
+import { hostPrefix, isInside, parseAddress, parseRange } from './range.ts';
 
 export class HostRoutes {
   readonly #device: string;
-  readonly #ranges: readonly ReturnType<typeof parseCidr>[];
+  readonly #ranges: readonly ReturnType<typeof parseRange>[];
   readonly #sources: ReadonlyMap<4 | 6, string>;
   readonly #permanent: ReadonlySet<string>;
   #there: Set<string> | undefined;
@@ -19,7 +19,7 @@ export class HostRoutes {
   constructor(config: Config) {
     const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '');
     this.#device = hostSideName(config.name);
-    this.#ranges = ranges.map(parseCidr);
+    this.#ranges = ranges.map(parseRange);
     this.#permanent = new Set([...ranges, ...(config.uplink?.prefixes ?? [])]);
     const routers = [config.router.ipv4, config.router.ipv6].filter((address) => address !== '');
     this.#sources = new Map(routers.map((address) => [isIP(address) as 4 | 6, address]));
@@ -31,7 +31,7 @@ export class HostRoutes {
    * @throws CommandError when a route is refused
    */
   sync(addresses: readonly string[]): Promise<void> {
-    const outside = addresses.map(parseAddress).filter((one) => !this.#ranges.some((range) => contains(range, one)));
+    const outside = addresses.map(parseAddress).filter((one) => !this.#ranges.some((range) => isInside(range, one)));
     const wanted = new Set(outside.map(hostPrefix));
     const work = this.#queue.then(() => this.#apply(wanted));
     this.#queue = work.catch(() => {});

@@ -7,14 +7,14 @@
  * an IPv4 range and the router are never given out. What is held is saved with the agent's state, so that a pod keeps its address
  * when the agent restarts.
  */
-import { type Address, addressFrom, type Cidr, contains, parseAddress, reservedUse } from '../cidr.ts';
+import { type Address, addressFrom, isInside, parseAddress, type Range, reservedUse } from './range.ts';
 
 /** Owner -> addresses as text; the form in which the pool is saved. */
 export type Holdings = Record<string, string[]>;
 
 /** The pool of all families. */
 export class Ipam {
-  readonly #ranges: readonly Cidr[];
+  readonly #ranges: readonly Range[];
   readonly #reserved: ReadonlySet<string>;
   readonly #hostAddresses: () => readonly string[];
   readonly #ownerOf = new Map<string, string>();
@@ -28,7 +28,7 @@ export class Ipam {
    * @param saved what `holdings` answered before the restart; addresses no longer in range stay with their owners
    */
   constructor(
-    ranges: readonly Cidr[],
+    ranges: readonly Range[],
     reserved: readonly Address[],
     hostAddresses: () => readonly string[],
     saved: Holdings = {},
@@ -64,7 +64,7 @@ export class Ipam {
     if (use !== undefined) return `${use}, not an address that a pod can have`;
     if (this.#reserved.has(address.text)) return "the router's address";
     if (this.#hostAddresses().some((text) => text === address.text)) return 'an address of this host';
-    const range = this.#ranges.find((candidate) => contains(candidate, address));
+    const range = this.#ranges.find((candidate) => isInside(candidate, address));
     const isWide = range?.family === 4 && range.length < 31;
     if (isWide && address.value === range.first) return `the network address of ${range.text}`;
     return isWide && address.value === range.last ? `the broadcast address of ${range.text}` : undefined;
@@ -105,7 +105,7 @@ export class Ipam {
   #hold(owner: string, address: Address): void {
     this.#ownerOf.set(address.text, owner);
     this.#held.set(owner, [...(this.#held.get(owner) ?? []), address]);
-    const range = this.#ranges.find((candidate) => contains(candidate, address));
+    const range = this.#ranges.find((candidate) => isInside(candidate, address));
     if (range !== undefined) this.#cursor.set(range.family, address.value);
   }
 
@@ -118,7 +118,7 @@ export class Ipam {
     );
   }
 
-  #draw(range: Cidr): Address | undefined {
+  #draw(range: Range): Address | undefined {
     const first = range.first + 1n;
     const last = range.family === 4 && range.length < 31 ? range.last - 1n : range.last;
     const start = this.#cursor.get(range.family) ?? range.first;

@@ -3,13 +3,13 @@
  * of the agent too: they are in maps that outlive it.
  */
 import { join } from 'node:path';
-import { type Address, parseAddress, parseCidr } from '../cidr.ts';
 import type { Config } from '../config/config.ts';
 import { hostAddresses } from './fixed-ports.ts';
 import { type Holdings, Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
 import type { PodPlan } from '../source/pod-plan.ts';
 import { StateFile } from '../../linux/state-file.ts';
+import { type Address, parseAddress, parseRange } from './range.ts';
 
 /** Endpoint id of the host itself, as Cilium gives it one. */
 export const HOST_ENDPOINT = 1;
@@ -40,7 +40,7 @@ export class Numbering {
     const saved = this.#file.load({ endpoints: {}, ports: {}, addresses: {} });
     this.#endpoints = new NumberPool(HOST_ENDPOINT + 1, MAX_ENDPOINT, 'round', saved.endpoints);
     this.#ports = new NumberPool(0, MAX_PORT, 'lowest', saved.ports);
-    const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '').map(parseCidr);
+    const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '').map(parseRange);
     const routers = [config.router.ipv4, config.router.ipv6].filter((address) => address !== '').map(parseAddress);
     this.#families = ranges.map(({ family }) => family);
     this.#ipam = new Ipam(ranges, routers, () => hostAddresses(config), saved.addresses);

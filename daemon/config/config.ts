@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { PolicyOptions } from '../../policy/rule/options.ts';
 import type { AttachMode } from '../../linux/attachment.ts';
-import { addressFrom, contains, parseAddress, parseCidr } from '../cidr.ts';
 import { formatProblem, hasErrors, type Problem, quote } from '../../policy/rule/problems.ts';
+import { addressFrom, isInside, parseAddress, parseRange } from '../attach/range.ts';
 import { ConfigReader, type Values } from './reader.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
@@ -123,10 +123,10 @@ function routerAddress(
   const range = config.podCIDRs[family];
   const given = config.router[family];
   if (range === '') return given;
-  const cidr = parseCidr(range);
+  const cidr = parseRange(range);
   if (given === '') return addressFrom(cidr.family, cidr.first + 1n).text;
   const address = parseAddress(given);
-  if (!contains(cidr, address))
+  if (!isInside(cidr, address))
     problem(`router.${family}`, `found ${quote(given)}, wanted an address inside ${cidr.text}`);
   return address.text;
 }

@@ -8,7 +8,7 @@
 import { isIP } from 'node:net';
 import { ATTACH_MODES } from '../../linux/attachment.ts';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
-import { cidrProblem } from '../cidr.ts';
+import { rangeProblem } from '../attach/range.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
 export interface Option {
@@ -22,13 +22,13 @@ export interface Option {
   readonly options?: Readonly<Record<string, Option>>;
 }
 
-const cidrOf = (family: 4 | 6) => (value: string) => cidrProblem(value, family);
+const cidrOf = (family: 4 | 6) => (value: string) => rangeProblem(value, family);
 const addressOf = (family: 4 | 6) => (value: string) =>
   value.includes('%') || isIP(value) !== family ? `an IPv${family} address` : undefined;
 const absolutePath = (value: string) => (value.startsWith('/') ? undefined : 'an absolute path');
 const instanceName = (value: string) =>
   /^[a-z][a-z0-9-]{0,9}$/.test(value) ? undefined : 'at most 10 of [a-z0-9-], a letter first (it prefixes interfaces)';
-const cidr = (value: string) => cidrProblem(value);
+const cidr = (value: string) => rangeProblem(value);
 
 const flag = (meaning: string, fallback: boolean): Option => ({ type: 'boolean', meaning, fallback });
 const size = (meaning: string, fallback: number, max: number, min = 16): Option => ({

@@ -12,7 +12,7 @@
 import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { MapFullError } from '../../policy-maps/table/map-error.ts';
-import { parseCidr as parsePrefix, prefixText } from '../../wire/address.ts';
+import { parseExactPrefix, prefixOf } from '../../wire/prefix.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { RuleSetIds } from './rule-set-ids.ts';
 
@@ -97,13 +97,13 @@ export class Publisher {
 
   #publishIpcache({ upsert, remove }: Changes['ipcache']): void {
     for (const prefix of remove) {
-      const { words, bits } = prefixWords(prefix);
+      const { words, bits } = parseExactPrefix(prefix);
       this.#maps.ipcache.remove(words, bits);
       this.#unplacedPrefixes.delete(prefix);
     }
     for (const { prefix, identity } of upsert) this.#unplacedPrefixes.set(prefix, identity);
     for (const [prefix, identity] of this.#unplacedPrefixes) {
-      const { words, bits } = prefixWords(prefix);
+      const { words, bits } = parseExactPrefix(prefix);
       const place = () => this.#maps.ipcache.upsert(words, bits, { identity });
       if (this.#try(PROBLEM_IPCACHE, place)) this.#unplacedPrefixes.delete(prefix);
     }
@@ -133,11 +133,5 @@ export class Publisher {
 
 /** A prefix of the ipcache as the text it was published under. */
 function prefixKey({ address, prefixLength }: { address: ArrayLike<number>; prefixLength: number }): string {
-  return prefixText(address, prefixLength);
-}
-
-/** `10.0.0.0/8` as the words and length of the maps, where IPv4 is v4-mapped. */
-export function prefixWords(prefix: string): { words: [number, number, number, number]; bits: number } {
-  const { words, bits } = parsePrefix(prefix);
-  return { words: [words[0], words[1], words[2], words[3]], bits };
+  return prefixOf(address, prefixLength).text;
 }

@@ -3,8 +3,9 @@
  * Patterns that users write are RE2 (linear time): one bad pattern must not hold up the agent.
  */
 import { RE2JS } from 're2js';
-import { type Cidr, contains, parseCidr, parseIp } from '../../wire/address.ts';
+import { parseIp } from '../../wire/address.ts';
 import { EVENT_L7 } from '../../wire/event.ts';
+import { holdsAddress, parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import { reasonNumber } from '../../wire/reasons.ts';
 import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from '../flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
@@ -165,13 +166,13 @@ function ipIn(values: readonly string[], read: (flow: Flow) => string | undefine
   return (flow) => {
     const text = read(flow);
     if (text === undefined || parseIp(text, words) === 0) return false;
-    return prefixes.some((prefix) => contains(prefix, words[0], words[1], words[2], words[3]));
+    return prefixes.some((prefix) => holdsAddress(prefix, words));
   };
 }
 
-function parseIpFilter(text: string): Cidr {
+function parseIpFilter(text: string): Prefix {
   try {
-    return parseCidr(text, { hostBits: 'clear' });
+    return parsePrefix(text, 'host');
   } catch {
     throw new SyntaxError(`invalid ${text.includes('/') ? 'CIDR' : 'IP address'} in filter: "${text}"`);
   }

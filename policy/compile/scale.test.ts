@@ -4,7 +4,7 @@
  */
 import { Session } from 'node:inspector/promises';
 import t from 'tap';
-import { contains, type Prefix, parsePrefix } from '../rule/cidr.ts';
+import { contains, parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import { Cluster } from '../cluster.ts';
 import { type Document, readDocuments } from '../document/document.ts';
 import type { PodSpec } from '../rule/spec.ts';

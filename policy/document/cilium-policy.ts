@@ -10,7 +10,7 @@
  *   6. a peer selector without a cluster means this cluster (policy-default-local-cluster).
  */
 import type { HeaderMatch, HttpRule } from '../../policy-maps/l7-rules.ts';
-import { parsePrefix } from '../rule/cidr.ts';
+import { parsePrefix } from '../../wire/prefix.ts';
 import {
   type CiliumElement,
   type CiliumPort,

@@ -1,5 +1,4 @@
 /** Kubernetes NetworkPolicy -> rules, as Cilium translates it, or (semantics `kubernetes`) to the letter of the API. */
-import { parsePrefix } from '../rule/cidr.ts';
 import { cidrReach, inThisCluster, type RuleContext } from './cilium-policy.ts';
 import { NAMESPACE_LABELS, POD_NAMESPACE } from '../rule/labels.ts';
 import type { PolicyOptions } from '../rule/options.ts';
@@ -7,6 +6,7 @@ import { ANY_PEER, cidrPeer, labelsPeer, type Peer } from '../rule/peer.ts';
 import { protocolNumbers } from '../../wire/protocols.ts';
 import type { Element, PortSpec, Rule } from '../rule/rule.ts';
 import { equals, exists, type LabelSelector, type SelectorDocument, selectorFrom } from '../rule/selector.ts';
+import { parsePrefix } from '../../wire/prefix.ts';
 
 export interface NetworkPolicySpec {
   readonly podSelector?: SelectorDocument;

@@ -2,7 +2,6 @@
  * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
  * A pod's address has the pod's identity whatever prefixes lie around it.
  */
-import { type Prefix, parsePrefix } from '../rule/cidr.ts';
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from '../rule/labels.ts';
 import type { PolicyOptions } from '../rule/options.ts';
@@ -17,6 +16,7 @@ import {
   IDENTITY_WORLD_IPV4,
   IDENTITY_WORLD_IPV6,
 } from '../../wire/identities.ts';
+import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 
 interface KnownPrefix {
   readonly identity: number;

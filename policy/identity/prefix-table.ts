@@ -6,10 +6,10 @@
  * `cidr:` label: the nearest prefix, itself or around it, that a policy names. So two addresses between which no policy
  * can tell share an identity. A change re-labels what lies inside the prefix, nothing else.
  */
-import type { Prefix } from '../rule/cidr.ts';
 import { CIDR_GROUP_NAME } from '../rule/labels.ts';
 import { cidrLabel, type PrefixReach } from '../rule/peer.ts';
 import { PrefixTree } from '../rule/prefix-tree.ts';
+import type { Prefix } from '../../wire/prefix.ts';
 
 export interface NodeFact {
   readonly isLocal: boolean;

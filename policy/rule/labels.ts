@@ -2,7 +2,8 @@
  * Labels as Cilium writes them: `source:key=value`, `$x` for `reserved:x`; a label without a value is `source:key`.
  * An identity is its sorted labels; nothing else about a workload matters to a policy.
  */
-import { type Prefix, prefixFromLabelKey } from './cidr.ts';
+import type { Prefix } from '../../wire/prefix.ts';
+import { prefixFromLabelKey } from './prefix-label.ts';
 
 export interface Label {
   readonly source: string;

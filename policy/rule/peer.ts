@@ -8,9 +8,10 @@ import {
   AGGREGATE_REMOTE_NODE,
   AGGREGATE_WORLD,
 } from '../../wire/identities.ts';
+import { contains, type Prefix } from '../../wire/prefix.ts';
 import type { Entity } from './entities.ts';
-import { contains, type Prefix, prefixLabelKey } from './cidr.ts';
 import { CIDR_GROUP_NAME, CLUSTER, type LabelSet, POD_NAMESPACE } from './labels.ts';
+import { prefixLabelKey } from './prefix-label.ts';
 import { PrefixSet } from './prefix-set.ts';
 import { equals, exists, type LabelSelector, type Requirements, selectorKey, selects } from './selector.ts';
 

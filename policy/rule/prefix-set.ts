@@ -1,6 +1,6 @@
 /** A list of prefixes that says quickly whether one of them holds all of another. */
-import type { Prefix } from './cidr.ts';
 import { PrefixTree } from './prefix-tree.ts';
+import type { Prefix } from '../../wire/prefix.ts';
 
 export class PrefixSet {
   readonly prefixes: readonly Prefix[];

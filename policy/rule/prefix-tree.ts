@@ -12,41 +12,41 @@
  * So every question walks down at most one node for each bit, however many values there are, and then through its answer.
  * One tree for each family; a value is never undefined. Answers are lists of their own: the tree may change meanwhile.
  */
-import type { Prefix } from './cidr.ts';
+import { V4_MAPPED, V4_MAPPED_BITS } from '../../wire/address.ts';
+import type { Prefix } from '../../wire/prefix.ts';
 
 interface Node<V> {
-  /** The first `length` bits count, as 32-bit words from the top. */
-  readonly bits: readonly number[];
-  readonly length: number;
+  /** Of which the first `bits` count. */
+  readonly words: readonly number[];
+  readonly bits: number;
   /** undefined = two prefixes part here. */
   value: V | undefined;
-  /** By the bit after the first `length`. */
+  /** By the bit after the first `bits`. */
   readonly below: [Node<V> | undefined, Node<V> | undefined];
 }
 
 export class PrefixTree<V> {
   readonly #roots: Readonly<Record<4 | 6, Node<V>>> = {
-    4: { bits: [0], length: 0, value: undefined, below: [undefined, undefined] },
-    6: { bits: [0, 0, 0, 0], length: 0, value: undefined, below: [undefined, undefined] },
+    4: { words: [0, 0, V4_MAPPED, 0], bits: V4_MAPPED_BITS, value: undefined, below: [undefined, undefined] },
+    6: { words: [0, 0, 0, 0], bits: 0, value: undefined, below: [undefined, undefined] },
   };
 
   /** The value of exactly this prefix. */
   get(prefix: Prefix): V | undefined {
     const last = this.#pathTo(prefix).at(-1);
-    return last?.length === prefix.length ? last.value : undefined;
+    return last?.bits === prefix.bits ? last.value : undefined;
   }
 
   set(prefix: Prefix, value: V): void {
-    const bits = bitsOf(prefix);
     let node = this.#roots[prefix.family];
-    while (node.length < prefix.length) {
-      const side = bitAt(bits, node.length);
+    while (node.bits < prefix.bits) {
+      const side = bitAt(prefix.words, node.bits);
       let next = node.below[side];
       if (next === undefined) {
-        next = { bits, length: prefix.length, value: undefined, below: [undefined, undefined] };
+        next = { words: prefix.words, bits: prefix.bits, value: undefined, below: [undefined, undefined] };
       } else {
-        const shared = sharedBits(bits, next.bits, Math.min(prefix.length, next.length));
-        if (shared < next.length) next = forkAbove(next, shared);
+        const shared = sharedBits(prefix.words, next.words, Math.min(prefix.bits, next.bits));
+        if (shared < next.bits) next = forkAbove(next, shared);
       }
       node.below[side] = next;
       node = next;
@@ -57,14 +57,14 @@ export class PrefixTree<V> {
   delete(prefix: Prefix): void {
     const path = this.#pathTo(prefix);
     const node = path.at(-1);
-    if (node === undefined || node.length !== prefix.length) return;
+    if (node === undefined || node.bits !== prefix.bits) return;
     node.value = undefined;
     // Nodes that nothing stands at and nothing parts at go: this one, and the one above that it leaves with one branch.
     for (let depth = path.length - 1; depth > 0; depth--) {
-      const { value, below, bits } = path[depth];
+      const { value, below, words } = path[depth];
       if (value !== undefined || (below[0] !== undefined && below[1] !== undefined)) return;
       const above = path[depth - 1];
-      above.below[bitAt(bits, above.length)] = below[0] ?? below[1];
+      above.below[bitAt(words, above.bits)] = below[0] ?? below[1];
     }
   }
 
@@ -90,41 +90,34 @@ export class PrefixTree<V> {
   /** The node that stands above all others inside the prefix. */
   #firstInside(prefix: Prefix): Node<V> | undefined {
     const last = this.#pathTo(prefix).at(-1) as Node<V>;
-    if (last.length === prefix.length) return last;
-    const bits = bitsOf(prefix);
-    const next = last.below[bitAt(bits, last.length)];
-    const isInside = next !== undefined && next.length > prefix.length;
-    return isInside && sharedBits(bits, next.bits, prefix.length) === prefix.length ? next : undefined;
+    if (last.bits === prefix.bits) return last;
+    const next = last.below[bitAt(prefix.words, last.bits)];
+    const isInside = next !== undefined && next.bits > prefix.bits;
+    return isInside && sharedBits(prefix.words, next.words, prefix.bits) === prefix.bits ? next : undefined;
   }
 
   /** Nodes around the prefix, itself included, from the root down. */
   #pathTo(prefix: Prefix): Node<V>[] {
-    const bits = bitsOf(prefix);
     const path: Node<V>[] = [];
     let node: Node<V> | undefined = this.#roots[prefix.family];
-    while (node !== undefined && node.length <= prefix.length) {
-      if (sharedBits(bits, node.bits, node.length) < node.length) break;
+    while (node !== undefined && node.bits <= prefix.bits) {
+      if (sharedBits(prefix.words, node.words, node.bits) < node.bits) break;
       path.push(node);
-      node = node.length === prefix.length ? undefined : node.below[bitAt(bits, node.length)];
+      node = node.bits === prefix.bits ? undefined : node.below[bitAt(prefix.words, node.bits)];
     }
     return path;
   }
 }
 
 /** A node where something parts from the way to `next`. */
-function forkAbove<V>(next: Node<V>, length: number): Node<V> {
-  const fork: Node<V> = { bits: next.bits, length, value: undefined, below: [undefined, undefined] };
-  fork.below[bitAt(next.bits, length)] = next;
+function forkAbove<V>(next: Node<V>, bits: number): Node<V> {
+  const fork: Node<V> = { words: next.words, bits, value: undefined, below: [undefined, undefined] };
+  fork.below[bitAt(next.words, bits)] = next;
   return fork;
 }
 
-function bitsOf({ family, network }: Prefix): number[] {
-  if (family === 4) return [Number(network) | 0];
-  return [96n, 64n, 32n, 0n].map((shift) => Number(BigInt.asIntN(32, network >> shift)));
-}
-
-function bitAt(bits: readonly number[], place: number): 0 | 1 {
-  return ((bits[place >>> 5] >>> (31 - (place & 31))) & 1) as 0 | 1;
+function bitAt(words: readonly number[], place: number): 0 | 1 {
+  return ((words[place >>> 5] >>> (31 - (place & 31))) & 1) as 0 | 1;
 }
 
 /** How many of the first `limit` bits are the same before the first that differs. */

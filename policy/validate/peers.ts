@@ -1,11 +1,11 @@
 /** Checks of the things that peers are written with: selectors, prefixes, names, ICMP types. */
-import { contains, hasHostBits, type Prefix, parsePrefix } from '../rule/cidr.ts';
 import { joinPath } from '../document/document-path.ts';
 import { type IcmpFamily, icmpNames, icmpType } from '../rule/icmp-types.ts';
 import { parseKey } from '../rule/labels.ts';
 import { nearest, quote } from '../rule/problems.ts';
 import type { SelectorDocument } from '../rule/selector.ts';
 import type { Reader } from '../document/reader.ts';
+import { contains, hasHostBits, parsePrefix, type Prefix } from '../../wire/prefix.ts';
 
 const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;

@@ -12,7 +12,8 @@ import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { parseCidr, parseIp } from '../../wire/address.ts';
+import { parseIp } from '../../wire/address.ts';
+import { parseExactPrefix } from '../../wire/prefix.ts';
 import type { Direction, Packet, Side } from '../oracle.ts';
 import { type Change, keyOf } from '../oracle-worlds.ts';
 import { isV6 } from './addresses.ts';
@@ -225,8 +226,8 @@ export class Compiled {
 export class InvalidDocument extends Error {}
 
 function addressOf(prefix: string): [[number, number, number, number], number] {
-  const { words, bits } = parseCidr(prefix);
-  return [[words[0], words[1], words[2], words[3]], bits];
+  const { words, bits } = parseExactPrefix(prefix);
+  return [[...words], bits];
 }
 
 /** As the L7 engine reads a rule set: of the rules for the remote, one must allow the request. */

@@ -1,9 +1,10 @@
 /**
- * Addresses and ranges at configuration time: parsing with the checks that ip-num leaves out (host bits, zones, bare
- * addresses), membership and stepping. Built on ip-num's BigInt ranges: microseconds an operation, never per packet.
+ * Addresses and pod ranges at configuration time: numbers of 128 bits to count and step with, by ip-num. Membership and
+ * the strict reading of prefixes are wire/prefix.ts's. Microseconds an operation, never per packet.
  */
 import { isIP, SocketAddress } from 'node:net';
 import { IPv4, IPv4CidrRange, IPv6, IPv6CidrRange } from 'ip-num';
+import { contains, hasHostBits, type Prefix, parseExactPrefix, parsePrefix } from '../../wire/prefix.ts';
 
 /** One address. `text` is canonical (RFC 5952). */
 export interface Address {
@@ -13,13 +14,9 @@ export interface Address {
 }
 
 /** A range of addresses written as a prefix. */
-export interface Cidr {
-  readonly family: 4 | 6;
+export interface Range extends Prefix {
   readonly first: bigint;
   readonly last: bigint;
-  /** Bits of the prefix, 0..32 or 0..128. */
-  readonly length: number;
-  readonly text: string;
 }
 
 /**
@@ -42,40 +39,38 @@ export function addressFrom(family: 4 | 6, value: bigint): Address {
 
 /**
  * Reads a range such as `10.244.0.0/16`.
- * @throws RangeError when `cidrProblem` finds something
+ * @throws RangeError when it is none, or has bits beyond its length
  */
-export function parseCidr(text: string): Cidr {
-  const problem = cidrProblem(text);
-  if (problem !== undefined) throw new RangeError(`read a range: "${text}" is not ${problem}`);
-  return readCidr(text);
+export function parseRange(text: string): Range {
+  const prefix = parseExactPrefix(text);
+  const range = prefix.family === 4 ? IPv4CidrRange.fromCidr(prefix.text) : IPv6CidrRange.fromCidr(prefix.text);
+  return { ...prefix, first: range.getFirst().value, last: range.getLast().value };
 }
+
+const WANTED = {
+  any: 'a range such as 10.244.0.0/16 or fd00::/64',
+  4: 'an IPv4 range such as 10.244.0.0/16',
+  6: 'an IPv6 range such as fd00:10:244::/64',
+} as const;
 
 /** What is wanted instead of `text`, or undefined when it is a sound range (of `family`, when given). */
-export function cidrProblem(text: string, family?: 4 | 6): string | undefined {
-  const wanted = family === undefined ? 'a range such as 10.244.0.0/16 or fd00::/64' : EXAMPLE[family];
-  const [address, length, rest] = text.split('/');
-  const found = isIP(address ?? '');
-  if (found === 0 || text.includes('%') || rest !== undefined) return wanted;
-  if (family !== undefined && found !== family) return wanted;
-  if (!/^\d{1,3}$/.test(length ?? '') || Number(length) > (found === 4 ? 32 : 128)) return wanted;
-  const range = readCidr(text);
-  if (parseAddress(address).value !== range.first) return `${range.text} (host bits must be zero)`;
-  return undefined;
+export function rangeProblem(text: string, family?: 4 | 6): string | undefined {
+  const prefix = tryPrefix(text);
+  if (prefix === undefined || (family !== undefined && prefix.family !== family)) return WANTED[family ?? 'any'];
+  return hasHostBits(text) ? `${prefix.text} (host bits must be zero)` : undefined;
 }
 
-const EXAMPLE = { 4: 'an IPv4 range such as 10.244.0.0/16', 6: 'an IPv6 range such as fd00:10:244::/64' } as const;
-
-function readCidr(text: string): Cidr {
-  const family = text.includes(':') ? 6 : 4;
-  const range = family === 4 ? IPv4CidrRange.fromCidr(text) : IPv6CidrRange.fromCidr(text);
-  const first = addressFrom(family, range.getFirst().value);
-  const length = Number(text.slice(text.indexOf('/') + 1));
-  return { family, first: first.value, last: range.getLast().value, length, text: `${first.text}/${length}` };
+function tryPrefix(text: string): Prefix | undefined {
+  try {
+    return parsePrefix(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the address lies in the range. */
-export function contains(cidr: Cidr, address: Address): boolean {
-  return cidr.family === address.family && address.value >= cidr.first && address.value <= cidr.last;
+export function isInside(range: Prefix, address: Address): boolean {
+  return contains(range, parsePrefix(address.text, 'host'));
 }
 
 /** What an address is that no single machine can have (RFC 6890), or undefined when one can. */

@@ -19,7 +19,7 @@ import { rigNameOf } from './rig/rig-state.ts';
 import { reference } from './reference.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 import { testHost } from '../test/cli-host.ts';
-import { packageRoot } from './version.ts';
+import { PACKAGE_ROOT } from '../linux/version.ts';
 
 interface Row {
   readonly id: number;
@@ -363,7 +363,7 @@ for (const [words, wanted] of COMPLETIONS) {
 }
 
 t.test('docs/cli.md is what the commands say (UPDATE=1 writes it)', async (t) => {
-  const path = join(packageRoot(), 'docs/cli.md');
+  const path = join(PACKAGE_ROOT, 'docs/cli.md');
   const wanted = reference(await buildProgram(testHost().host, 'all'));
   if (process.env['UPDATE'] === '1') writeFileSync(path, wanted);
   t.equal(readFileSync(path, 'utf8'), wanted);

@@ -10,7 +10,7 @@ import { palette, wantsColor } from './terminal/color.ts';
 import { EXIT, exitCodeOf, sentenceOf } from './terminal/failure.ts';
 import type { Host } from './terminal/host.ts';
 import { withGlobals } from './terminal/settings.ts';
-import { packageVersion } from './version.ts';
+import { VERSION } from '../linux/version.ts';
 
 /** Gives a command its flags, arguments, examples and action. */
 export type Define = (command: Command, host: Host) => void;
@@ -130,7 +130,7 @@ export async function buildProgram(host: Host, words: readonly string[] | 'all')
       getErrHelpWidth: () => host.stderr.columns ?? 100,
     })
     .helpCommand('help [command]', 'Show help for a command')
-    .version(`sluice ${packageVersion()}`, '--version', 'print the version');
+    .version(`sluice ${VERSION}`, '--version', 'print the version');
   withGlobals(program);
   example(
     program,

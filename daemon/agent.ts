@@ -26,6 +26,7 @@ import { spaceProblem } from '../linux/disk-space.ts';
 import type { Log } from './health/log.ts';
 import { ManifestDirectory } from './source/directory.ts';
 import { manifestReader } from './source/reader.ts';
+import { journalPath } from '../linux/journal.ts';
 import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observer } from './observe/observer.ts';
@@ -79,7 +80,7 @@ export class Agent {
     this.#runState = join(config.runDir, 'state');
     const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
     for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.isFirst = !existsSync(join(this.#runState, 'made.json'));
+    this.isFirst = !existsSync(journalPath(config.runDir));
     this.config = config;
     this.#log = log;
     this.#board = new ProblemBoard(log);
@@ -228,7 +229,6 @@ export class Agent {
     return new Ports({
       config: this.config,
       routerMac: this.#routerMac,
-      runState: this.#runState,
       stateDir,
       maps: this.maps,
       log: this.#log,

@@ -1,7 +1,7 @@
 /** Configuration that the dataplane reads from the `runtime_config` map, and may therefore change while it runs. */
 import * as words from '../policy-maps/config-map.ts';
 import type { Config } from './config/config.ts';
-import { macWords, wordsOf } from './attach/port-publisher.ts';
+import { addressWords, macWords } from '../wire/address.ts';
 
 const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_ALWAYS, never: words.ENFORCEMENT_NEVER };
 const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
@@ -19,8 +19,8 @@ export const LIVE_OPTIONS: readonly string[] = [
 export function writeSettings(map: words.ConfigMap, config: Config, routerMac: string): void {
   const { policy, router } = config;
   map.routerMac = macWords(routerMac);
-  if (router.ipv4 !== '') map.setAddress(words.CONFIG_ROUTER_IPV4, wordsOf(router.ipv4));
-  if (router.ipv6 !== '') map.setAddress(words.CONFIG_ROUTER_IPV6, wordsOf(router.ipv6));
+  if (router.ipv4 !== '') map.setAddress(words.CONFIG_ROUTER_IPV4, addressWords(router.ipv4));
+  if (router.ipv6 !== '') map.setAddress(words.CONFIG_ROUTER_IPV6, addressWords(router.ipv6));
   map.store(words.CONFIG_ENFORCEMENT, MODES[policy['enable-policy']]);
   map.store(words.CONFIG_AUDIT_MODE, policy['policy-audit-mode'] ? 1 : 0);
   map.store(words.CONFIG_ALLOW_ICMP_FRAG_NEEDED, policy['allow-icmp-frag-needed'] ? 1 : 0);

@@ -13,7 +13,8 @@ import { requireSpace } from '../linux/disk-space.ts';
 import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './health/log.ts';
 import { Signals } from '../linux/signals.ts';
-import { endStrayDataplanes } from './supervise/stray-dataplane.ts';
+import { dataplaneNote, strayDataplanes } from '../linux/dataplane-process.ts';
+import { kill } from '../linux/process-end.ts';
 import { VERSION } from '../linux/version.ts';
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
@@ -99,8 +100,10 @@ interface Serving {
 
 /** Starts everything; from then on signals and the API end it. A signal that comes while it starts waits until it has. */
 async function run({ config, log, reread, lock, signals }: Serving): Promise<void> {
-  for (const pid of await endStrayDataplanes(config.runDir))
-    log.warn({ dataplane: { pid } }, 'ended a dataplane that nobody had noted');
+  for (const stray of strayDataplanes(config.runDir, dataplaneNote(config.runDir).load(null))) {
+    await kill(stray);
+    log.warn({ dataplane: { pid: stray.pid } }, 'ended a dataplane that nobody had noted');
+  }
   const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
   const agent = new Agent({ config, log, dataplaneCommand: [process.execPath, dataplane, '--run-dir', config.runDir] });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));

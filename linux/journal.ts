@@ -5,6 +5,7 @@
  * names at least all there is. Only what the journal names is ever removed: interfaces and namespaces of others are
  * left alone, whatever they are called.
  */
+import { join } from 'node:path';
 import type { Attachment } from './attachment.ts';
 import { StateFile } from './state-file.ts';
 
@@ -16,7 +17,6 @@ export interface HostPortRecord {
 }
 
 interface Entries {
-  /** Name of the instance, of which interfaces and table are named. */
   instance: string;
   attachments: Record<string, Attachment>;
   /** Namespaces made by the agent. */
@@ -25,19 +25,56 @@ interface Entries {
   hasFirewall: boolean;
 }
 
-/** The journal of one instance, `<runDir>/state/made.json`. */
+/** A journal as it stands, for those who only look: the command line, when the agent is dead. */
+export type JournalView = Pick<
+  Journal,
+  'instance' | 'attachments' | 'namespaces' | 'hostPort' | 'hasFirewall' | 'attachment'
+>;
+
+const LAYOUT = 1;
+
+/** Where the journal of an instance lies. */
+export function journalPath(runDir: string): string {
+  return join(runDir, 'state/made.json');
+}
+
+/**
+ * Reads the journal of an instance, and leaves it as it is; undefined when there is none.
+ * @throws StateError when it cannot be read or understood
+ */
+export function readJournal(runDir: string): JournalView | undefined {
+  const file = new StateFile<Entries>(journalPath(runDir), LAYOUT);
+  const entries = file.read();
+  return entries === undefined ? undefined : new Journal(file, entries);
+}
+
+/** Opens the journal of an instance to write on; one that is of no use is put aside, which `problem` tells. */
+export function openJournal(runDir: string, instance: string): Journal {
+  const file = new StateFile<Entries>(journalPath(runDir), LAYOUT);
+  return new Journal(
+    file,
+    file.load({ instance, attachments: {}, namespaces: [], hostPort: null, hasFirewall: false }),
+  );
+}
+
+/** The journal of one instance. */
 export class Journal {
   readonly #file: StateFile<Entries>;
   readonly #entries: Entries;
 
-  constructor(path: string, instance: string) {
-    this.#file = new StateFile(path, 1);
-    this.#entries = this.#file.load({ instance, attachments: {}, namespaces: [], hostPort: null, hasFirewall: false });
+  constructor(file: StateFile<Entries>, entries: Entries) {
+    this.#file = file;
+    this.#entries = entries;
   }
 
   /** Why the journal found at start was put aside, when it was. */
   get problem(): string | undefined {
     return this.#file.problem;
+  }
+
+  /** Name of the instance, after which interfaces and table are named. */
+  get instance(): string {
+    return this.#entries.instance;
   }
 
   get attachments(): readonly Attachment[] {

@@ -3,8 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { type InterfaceInfo, interfaceInfo } from '../dataplane/native/index.ts';
 import { scriptIn } from './netns.ts';
 
+const NAME_LIMIT = 15; // bytes, IFNAMSIZ - 1
+
 /** Index, MAC and MTU of an interface, undefined when there is none of this name (in the namespace, when one is given). */
 export function findLink(name: string, netns?: string): InterfaceInfo | undefined {
+  if (Buffer.byteLength(name) > NAME_LIMIT) return undefined;
   try {
     return netns === undefined ? interfaceInfo(name) : interfaceInfo(name, netns);
   } catch (error) {
@@ -13,9 +16,9 @@ export function findLink(name: string, netns?: string): InterfaceInfo | undefine
   }
 }
 
-/** Index of an interface, 0 when there is none of this name. */
-export function linkIndex(name: string): number {
-  return findLink(name)?.index ?? 0;
+/** Index of an interface, 0 when there is none of this name (in the namespace, when one is given). */
+export function linkIndex(name: string, netns?: string): number {
+  return findLink(name, netns)?.index ?? 0;
 }
 
 /** `02:00:00:00:00:01`. */
@@ -30,9 +33,14 @@ export function refuseForeignLink(name: string): void {
   throw new Error(`make ${name}: there is an interface of this name that this instance did not make: ${advice}`);
 }
 
-/** Deletes an interface; one that is gone already is no error. */
-export async function removeLink(name: string): Promise<void> {
-  if (linkIndex(name) !== 0) await scriptIn('', `ip link delete dev ${name}\n`);
+/**
+ * Deletes an interface (in the namespace, when one is given).
+ * @returns false when it was gone already
+ */
+export async function removeLink(name: string, netns?: string): Promise<boolean> {
+  if (linkIndex(name, netns) === 0) return false;
+  await scriptIn(netns ?? '', `ip link delete dev ${name}\n`);
+  return true;
 }
 
 /** Sets what exists under /proc/sys/net: a kernel without IPv6 has no ipv6 tree. */

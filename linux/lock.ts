@@ -10,7 +10,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { isAlive, startTimeOf } from './process-id.ts';
+import { isAlive, type ProcessId, startTimeOf } from './process-id.ts';
+
+const PID_FILE = 'sluiced.pid'; // `PID START-TIME`
 
 /** Another agent serves the directory, or has the name. */
 export class LockedError extends Error {
@@ -29,12 +31,11 @@ export interface Lock {
  */
 export async function takeLock(runDir: string, instance: string): Promise<Lock> {
   mkdirSync(runDir, { recursive: true, mode: 0o755 });
-  const pidFile = join(runDir, 'sluiced.pid');
-  const holder = readHolder(pidFile);
-  if (holder !== undefined && isAlive(holder)) throw new LockedError(refusal(runDir, holder.pid));
+  const holder = runningAgent(runDir);
+  if (holder !== undefined) throw new LockedError(refusal(runDir, holder.pid));
   const self = `pid ${process.pid}, run directory ${runDir}`;
   const server = await listen(`\0sluiced-${createHash('sha256').update(realpathSync(runDir)).digest('hex')}`, self);
-  if (server === undefined) throw new LockedError(refusal(runDir, readHolder(pidFile)?.pid));
+  if (server === undefined) throw new LockedError(refusal(runDir, runningAgent(runDir)?.pid));
   const nameLock = `\0sluiced-named-${instance}`;
   const nameServer = await listen(nameLock, self);
   if (nameServer === undefined) {
@@ -43,6 +44,7 @@ export async function takeLock(runDir: string, instance: string): Promise<Lock> 
     removeIfEmpty(runDir);
     throw new LockedError(`another sluiced (${other}) has the name ${instance} here: give this one another --name`);
   }
+  const pidFile = join(runDir, PID_FILE);
   writeFileSync(pidFile, `${process.pid} ${startTimeOf(process.pid)}\n`);
   return {
     release() {
@@ -67,10 +69,12 @@ function refusal(runDir: string, pid: number | undefined): string {
   return `another sluiced${pid === undefined ? '' : ` (pid ${pid})`} serves ${runDir}: stop it, or give this one another --name`;
 }
 
-function readHolder(pidFile: string): { pid: number; startTime: string } | undefined {
+/** The agent that serves a run directory; undefined when none does, or the one that did is dead. */
+export function runningAgent(runDir: string): ProcessId | undefined {
   try {
-    const [pid, startTime] = readFileSync(pidFile, 'utf8').trim().split(' ');
-    return { pid: Number(pid), startTime: startTime ?? '' };
+    const [pid, startTime = ''] = readFileSync(join(runDir, PID_FILE), 'utf8').trim().split(' ');
+    const agent = { pid: Number(pid), startTime };
+    return isAlive(agent) ? agent : undefined;
   } catch {
     return undefined;
   }

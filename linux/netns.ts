@@ -31,14 +31,44 @@ export function netnsIdentity(netns: string): string | undefined {
   }
 }
 
+/** Whether the namespace is there. */
+export function netnsExists(netns: string): boolean {
+  return netnsIdentity(netns) !== undefined;
+}
+
 /** Makes a named namespace, its loopback still down. */
 export async function createNetns(name: string): Promise<void> {
   await run('ip', ['netns', 'add', name]);
 }
 
-/** Removes a named namespace; one that is gone already is no error. */
-export async function deleteNetns(name: string): Promise<void> {
-  if (netnsIdentity(name) !== undefined) await run('ip', ['netns', 'delete', name]);
+/**
+ * Removes the name of a namespace; the namespace itself ends with its last process.
+ * @returns false when it was gone already
+ */
+export async function deleteNetns(name: string): Promise<boolean> {
+  if (!netnsExists(name)) return false;
+  await run('ip', ['netns', 'delete', name]);
+  return true;
+}
+
+/** Ids of the processes that live in a named namespace. */
+export async function netnsPids(name: string): Promise<number[]> {
+  return (await run('ip', ['netns', 'pids', name])).split('\n').filter(Boolean).map(Number);
+}
+
+/** Whether a process lives in a namespace; false when either has gone. */
+export function isInNetns(pid: number, netns: string): boolean {
+  const identity = netnsIdentity(netns);
+  return identity !== undefined && netnsIdentity(`/proc/${pid}/ns/net`) === identity;
+}
+
+/**
+ * The argument vector that runs a program in a namespace, the process id staying the same. For one with a name, `ip netns
+ * exec` also mounts what is under /etc/netns/NAME (resolv.conf, hosts) over /etc.
+ */
+export function insideNetns(netns: string, argv: readonly string[]): string[] {
+  if (netns.includes('/')) return ['nsenter', `--net=${netns}`, '--', ...argv];
+  return ['ip', 'netns', 'exec', netns, ...argv];
 }
 
 /** Runs a shell script inside the namespace, or in the agent's own for ''. The script is fed by stdin, never quoted. */

@@ -1,30 +1,38 @@
 /** Processes named so that a reused pid is not mistaken for the one that was meant. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
-const KILL_TRIES = 300; // of 10 ms each
-
 /** A pid with the moment it started, in clock ticks since boot. */
 export interface ProcessId {
   readonly pid: number;
   readonly startTime: string;
 }
 
-/** Field 22 of /proc/PID/stat: with the pid it names one process for ever. '' when there is none, or only a zombie. */
+/**
+ * Field 22 of /proc/PID/stat: with the pid it names one process for ever. '' when there is none, or only what is left of
+ * one: a zombie, or one that the kernel is just taking away (state X).
+ */
 export function startTimeOf(pid: number): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The program's name, in brackets, may hold blanks and brackets itself: fields are counted from the last one.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+    return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
   } catch {
     return '';
   }
 }
 
+/** The process that has this pid now; undefined when there is none. */
+export function processWithPid(pid: number): ProcessId | undefined {
+  const found = { pid, startTime: startTimeOf(pid) };
+  return isAlive(found) ? found : undefined;
+}
+
 /** The processes whose arguments are as wanted. */
 export function findProcesses(isWanted: (argv: readonly string[]) => boolean): ProcessId[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const wanted = pids.filter((pid) => isWanted(argumentsOf(pid))).map(Number);
-  return wanted.map((pid) => ({ pid, startTime: startTimeOf(pid) })).filter(isAlive);
+  const wanted = pids.filter((pid) => isWanted(argumentsOf(pid)));
+  return wanted.map((pid) => processWithPid(Number(pid))).filter((found) => found !== undefined);
 }
 
 function argumentsOf(pid: string): string[] {
@@ -51,22 +59,7 @@ function folderId(path: string): string {
 }
 
 /** Whether this very process still runs. */
-export function isAlive(target: ProcessId): boolean {
-  return target.startTime !== '' && startTimeOf(target.pid) === target.startTime;
-}
-
-/** Kills the process with SIGKILL and waits, at most 3 s, until it is gone. */
-export async function kill(target: ProcessId): Promise<void> {
-  for (let tries = 0; isAlive(target) && tries < KILL_TRIES; tries++) {
-    if (tries % 100 === 0) signal(target.pid);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-function signal(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it has just gone by itself
-  }
+export function isAlive({ pid, startTime }: ProcessId): boolean {
+  // A record that was cut short has no start time, which no process has either.
+  return Boolean(startTime) && startTimeOf(pid) === startTime;
 }

@@ -15,6 +15,19 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'EACCES: not allowed: run as root',
 };
 
+/** A document that cannot be had. */
+export class StateError extends Error {
+  override readonly name = 'StateError';
+  readonly code = 'ERR_STATE';
+  /** The file is there and of no use: damaged, or of another layout. */
+  readonly isLost: boolean;
+
+  constructor(message: string, isLost: boolean) {
+    super(message);
+    this.isLost = isLost;
+  }
+}
+
 /** One document of type T. */
 export class StateFile<T> {
   readonly path: string;
@@ -27,25 +40,45 @@ export class StateFile<T> {
     this.#version = version;
   }
 
-  /** What the last `save` wrote, or `fallback` when there is nothing readable. */
+  /**
+   * What the last `save` wrote, or `fallback` when there is nothing readable: the owner of the file starts without it.
+   */
   load(fallback: T): T {
+    try {
+      return this.read() ?? fallback;
+    } catch (error) {
+      const { message, isLost } = error as StateError;
+      this.problem = isLost ? `${message}; put aside as .bad` : message;
+      if (isLost) renameSync(this.path, `${this.path}.bad`);
+      return fallback;
+    }
+  }
+
+  /**
+   * What the last `save` wrote, for those who only look; undefined when there is no file. The file stays where it is.
+   * @throws StateError when it cannot be read or understood
+   */
+  read(): T | undefined {
     let text: string;
     try {
       text = readFileSync(this.path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.problem = `read ${this.path}: ${(error as Error).message}`;
-      return fallback;
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      throw new StateError(`read ${this.path}: ${ADVICE[code] ?? message}`, false);
     }
+    const { version, value } = this.#parse(text);
+    if (version === this.#version) return value;
+    const wanted = `wanted ${this.#version}: is it of another version of Sluice?`;
+    throw new StateError(`read ${this.path}: found layout ${version}, ${wanted}`, true);
+  }
+
+  #parse(text: string): { version: number; value: T } {
     try {
-      const found = JSON.parse(text) as { version: number; value: T };
-      if (found.version === this.#version) return found.value;
-      this.problem = `read ${this.path}: found layout ${found.version}, wanted ${this.#version}; put aside as .bad`;
+      return JSON.parse(text) as { version: number; value: T };
     } catch (error) {
-      this.problem = `read ${this.path}: ${(error as Error).message}; put aside as .bad`;
+      throw new StateError(`read ${this.path}: found a damaged file: ${(error as Error).message}`, true);
     }
-    renameSync(this.path, `${this.path}.bad`);
-    return fallback;
   }
 
   /**

@@ -137,3 +137,22 @@ export function macHigh(mac: number): number {
 export function macLow(mac: number): number {
   return mac | 0;
 }
+
+/**
+ * A MAC as the maps hold it.
+ * @returns the high 16 bits and the low 32, signed; all ones for what is no MAC
+ */
+export function macWords(text: string): { high: number; low: number } {
+  const mac = parseMac(text);
+  return { high: macHigh(mac), low: macLow(mac) };
+}
+
+/**
+ * An address as the maps hold it, IPv4 v4-mapped.
+ * @throws RangeError when it is none
+ */
+export function addressWords(text: string): [number, number, number, number] {
+  const words: [number, number, number, number] = [0, 0, 0, 0];
+  if (parseIp(text, words) === 0) throw new RangeError(`read an address: "${text}" is not an IPv4 or IPv6 address`);
+  return words;
+}

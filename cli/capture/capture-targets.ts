@@ -1,8 +1,9 @@
 /** Which interfaces `sluice capture` listens on. */
-import { interfaceInfo } from '../../dataplane/native/index.ts';
+import { type Attachment, POD_INTERFACE } from '../../linux/attachment.ts';
+import { readJournal } from '../../linux/journal.ts';
+import { linkIndex } from '../../linux/links.ts';
 import { podReference } from '../terminal/argument.ts';
 import { Failure } from '../terminal/failure.ts';
-import { type JournalAttachment, readJournal } from '../journal.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 export interface CaptureTarget {
@@ -12,9 +13,6 @@ export interface CaptureTarget {
   /** Network namespace that holds the interface, by name or path; undefined: the caller's. */
   readonly netns: string | undefined;
 }
-
-/** The interface that the agent makes in a pod's namespace. */
-const POD_INTERFACE = 'eth0';
 
 /**
  * The interfaces of the named pods; of all pods when none is named; or just the named interfaces.
@@ -27,21 +25,12 @@ export function captureTargets(
   interfaces: readonly string[],
 ): CaptureTarget[] {
   for (const name of interfaces) {
-    if (!isPresent(name)) throw new Failure(`capture ${name}: no such interface: see \`ip link\``);
+    if (linkIndex(name) === 0) throw new Failure(`capture ${name}: no such interface: see \`ip link\``);
   }
   const targets: CaptureTarget[] = interfaces.map((name) => ({ interface: name, label: name, netns: undefined }));
   if (pods.length > 0 || interfaces.length === 0) targets.push(...podTargets(settings, pods, namespace));
   if (targets.length === 0) throw new Failure('capture: no pod is attached: raise a rig, or name an --interface');
   return targets;
-}
-
-/** Not /sys/class/net, which shows the namespace of whoever mounted it. */
-function isPresent(name: string): boolean {
-  try {
-    return interfaceInfo(name).index > 0;
-  } catch {
-    return false;
-  }
 }
 
 function podTargets(settings: Settings, pods: readonly string[], namespace: string): CaptureTarget[] {
@@ -55,7 +44,7 @@ function podTargets(settings: Settings, pods: readonly string[], namespace: stri
   return pods.map((text) => {
     const pod = podReference(text, namespace);
     const owner = `${pod.namespace}/${pod.name}`;
-    const found = journal.attachments.find((one) => one.owner === owner);
+    const found = journal.attachment(owner);
     if (found === undefined) throw new Failure(`capture ${owner}: not attached: see \`sluice endpoint list\``);
     return targetOf(found);
   });
@@ -64,7 +53,7 @@ function podTargets(settings: Settings, pods: readonly string[], namespace: stri
 /**
  * The pod's own end is listened on where there is one: the dataplane's frames go out past the taps of the host's end.
  */
-function targetOf({ owner, mode, netns, hostInterface }: JournalAttachment): CaptureTarget {
+function targetOf({ owner, mode, netns, hostInterface }: Attachment): CaptureTarget {
   if (mode === 'existing') return { interface: hostInterface, label: `${owner} ${hostInterface}`, netns: undefined };
   return { interface: POD_INTERFACE, label: owner, netns };
 }

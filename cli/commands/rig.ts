@@ -81,7 +81,7 @@ function defineList(command: Command, host: Host): void {
   command.action(async () => {
     const settings = settingsOf(command, host);
     const { listRigs } = await import('../rig/rig-state.ts');
-    const { isRunning } = await import('../process-record.ts');
+    const { isAlive } = await import('../../linux/process-id.ts');
     const { printListing } = await import('../terminal/output.ts');
     const rigs = listRigs(settings.runDir);
     await printListing(settings, {
@@ -89,7 +89,7 @@ function defineList(command: Command, host: Host): void {
       columns: [
         { header: 'RIG', cell: (one) => one.name },
         { header: 'PODS', cell: (one) => one.pods.length },
-        { header: 'PROGRAMS', cell: (one) => `${one.processes.filter(isRunning).length}/${one.processes.length}` },
+        { header: 'PROGRAMS', cell: (one) => `${one.processes.filter(isAlive).length}/${one.processes.length}` },
         { header: 'FILES', cell: (one) => one.files.join(' ') },
       ],
       nameOf: (one) => `rig/${one.name}`,

@@ -1,8 +1,7 @@
 /** Endpoints by number or pod, as the pinned maps and the agent's journal have them: the daemons are not asked. */
-import { type AddressWords } from '../../policy-maps/ipcache.ts';
-import { parseIp } from '../../wire/address.ts';
+import { readJournal } from '../../linux/journal.ts';
+import { addressWords } from '../../wire/address.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
-import { readJournal } from '../journal.ts';
 import { openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 
@@ -16,15 +15,11 @@ export function pinnedEndpoint(settings: Settings, text: string): number {
   if (!/^[^/]+\/[^/]+$/.test(text)) {
     throw new Failure(`found endpoint '${text}', wanted its id, or namespace/name of its pod`, EXIT.USAGE);
   }
-  const addresses = readJournal(settings.runDir)?.attachments.find(({ owner }) => owner === text)?.addresses;
+  const addresses = readJournal(settings.runDir)?.attachment(text)?.addresses;
   if (addresses === undefined) throw new Failure(`find endpoint of ${text}: no such pod is attached`);
   const endpoints = openPinned(settings, 'endpoints');
-  const found = [...endpoints.entries()].find(({ address }) => addresses.some((one) => isSame(one, address)));
+  const published = new Set(addresses.map((one) => addressWords(one).join()));
+  const found = [...endpoints.entries()].find(({ address }) => published.has(address.join()));
   if (found === undefined) throw new Failure(`find endpoint of ${text}: none of its addresses is published`);
   return found.lxcId;
-}
-
-function isSame(text: string, address: AddressWords): boolean {
-  const words: number[] = [];
-  return parseIp(text, words) !== 0 && words.every((word, i) => word === address[i]);
 }

@@ -81,7 +81,7 @@ function property(text: string): string {
 
 /** SARIF 2.1.0 (OASIS), as code scanning services take it. */
 async function sarif(problems: readonly Problem[]): Promise<unknown> {
-  const { packageVersion } = await import('../version.ts');
+  const { VERSION } = await import('../../linux/version.ts');
   const rules = [...new Set(problems.map(({ code }) => code))].sort().map((id) => ({ id }));
   const results = problems.map(({ code, severity, message, hint, file, line, column }) => ({
     ruleId: code,
@@ -94,6 +94,6 @@ async function sarif(problems: readonly Problem[]): Promise<unknown> {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
-    runs: [{ tool: { driver: { name: 'sluice policy validate', version: packageVersion(), rules } }, results }],
+    runs: [{ tool: { driver: { name: 'sluice policy validate', version: VERSION, rules } }, results }],
   };
 }

@@ -3,19 +3,20 @@
  * table, maps and state. Nothing that the journal does not name is touched, and a thing that was made anew by others
  * since (another interface index, another namespace of the same name) is left to them.
  */
-import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { interfaceInfo } from '../../dataplane/native/index.ts';
+import { existsSync, rmdirSync, rmSync } from 'node:fs';
+import { type Attachment, POD_INTERFACE } from '../../linux/attachment.ts';
+import { run } from '../../linux/command.ts';
+import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts';
+import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
+import { linkIndex, removeLink } from '../../linux/links.ts';
+import { runningAgent } from '../../linux/lock.ts';
+import { deleteNetns, netnsIdentity } from '../../linux/netns.ts';
+import { endGroups } from '../../linux/process-end.ts';
+import type { ProcessId } from '../../linux/process-id.ts';
 import { EXIT, Failure, sentenceOf } from '../terminal/failure.ts';
-import { type JournalAttachment, type JournalView, journalPath, readJournal } from '../journal.ts';
-import { deleteNetns, insideNetns, netnsExists } from '../netns.ts';
-import { endGroups, findProcesses, isRunning, isSameFolder, type ProcessRecord } from '../process-record.ts';
 import { rigDown } from './rig.ts';
 import { listRigs } from './rig-state.ts';
 import type { Settings } from '../terminal/settings.ts';
-
-const execute = promisify(execFile);
 
 /** What an instance keeps in its run directory. */
 const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log', 'sluiced.pid'];
@@ -27,8 +28,8 @@ const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log'
  */
 export async function cleanUp(settings: Settings): Promise<string[]> {
   const { runDir } = settings;
-  const agent = readProcess(`${runDir}/sluiced.pid`);
-  if (agent !== undefined && isRunning(agent)) {
+  const agent = runningAgent(runDir);
+  if (agent !== undefined) {
     throw new Failure(
       `clean up ${runDir}: sluiced (pid ${agent.pid}) is alive: end it with SIGTERM, it cleans up by itself`,
     );
@@ -71,82 +72,33 @@ async function undo(journal: JournalView, attempt: Attempt): Promise<void> {
     await attempt(`interface of ${attachment.owner}`, () => removeAttachment(attachment));
   }
   for (const name of journal.namespaces) {
-    await attempt(`namespace ${name}`, async () => {
-      if (!netnsExists(name)) return false;
-      await deleteNetns(name);
-      return true;
-    });
+    await attempt(`namespace ${name}`, () => deleteNetns(name));
   }
   // One end of the host port's pair takes the other with it.
-  if (journal.hasHostPort) await attempt(`host port ${instance}_host`, () => removeLink(`${instance}_net`));
+  if (journal.hostPort !== null) await attempt(`host port ${instance}_host`, () => removeLink(`${instance}_net`));
   if (journal.hasFirewall) {
     await attempt(`nft table netdev ${instance}`, async () => {
-      await execute('nft', [`add table netdev ${instance}; delete table netdev ${instance}`]);
+      await run('nft', [`add table netdev ${instance}; delete table netdev ${instance}`]);
       return true;
     });
   }
 }
 
-async function removeAttachment(made: JournalAttachment): Promise<boolean> {
-  const { mode, netns, netnsIdentity, hostInterface, ifindex } = made;
+async function removeAttachment(made: Attachment): Promise<boolean> {
+  const { mode, hostInterface, ifindex } = made;
   switch (mode) {
     case 'existing':
       return false;
     case 'veth':
     case 'pcap':
-      return (ifindex === 0 || indexOf(hostInterface) === ifindex) && removeLink(hostInterface);
+      return (ifindex === 0 || linkIndex(hostInterface) === ifindex) && removeLink(hostInterface);
     case 'tap':
-      return netnsOf(netns) === netnsIdentity && removeLink('eth0', netns);
-  }
-}
-
-/** @returns false when it is not there: whoever began it may not have come so far */
-async function removeLink(name: string, netns?: string): Promise<boolean> {
-  if (indexOf(name, netns) === undefined) return false;
-  const [program, ...args] = netns === undefined ? ['ip'] : insideNetns(netns, ['ip']);
-  await execute(program, [...args, 'link', 'delete', name]);
-  return true;
-}
-
-function indexOf(name: string, netns?: string): number | undefined {
-  try {
-    return (netns === undefined ? interfaceInfo(name) : interfaceInfo(name, netns)).index;
-  } catch {
-    return undefined;
-  }
-}
-
-function netnsOf(netns: string): string | undefined {
-  const status = statSync(netns.includes('/') ? netns : `/run/netns/${netns}`, { throwIfNoEntry: false });
-  return status === undefined ? undefined : `${status.dev}:${status.ino}`;
-}
-
-/** `PID START-TICKS`, as sluiced writes it. */
-function readProcess(path: string): ProcessRecord | undefined {
-  try {
-    const [pid, startTicks] = readFileSync(path, 'utf8').trim().split(' ').map(Number);
-    return { pid, startTicks };
-  } catch {
-    return undefined;
+      return netnsIdentity(made.netns) === made.netnsIdentity && removeLink(POD_INTERFACE, made.netns);
   }
 }
 
 /** The one noted; and one that a killed agent had started and did not come to note. */
-function dataplanesOf(runDir: string): ProcessRecord[] {
-  const noted = readDataplane(runDir);
-  const isOurs = (argv: readonly string[]): boolean =>
-    argv.some((word) => word.endsWith('/sluice-dataplane.js')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
-  const others = findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid && isSameFolder(pid, runDir));
-  return noted === undefined ? others : [noted, ...others];
-}
-
-function readDataplane(runDir: string): ProcessRecord | undefined {
-  try {
-    const { value } = JSON.parse(readFileSync(`${runDir}/state/dataplane.json`, 'utf8')) as {
-      value: { pid: number; startTime: string } | null;
-    };
-    return value === null ? undefined : { pid: value.pid, startTicks: Number(value.startTime) };
-  } catch {
-    return undefined;
-  }
+function dataplanesOf(runDir: string): ProcessId[] {
+  const noted = dataplaneNote(runDir).read() ?? null;
+  return [...(noted === null ? [] : [noted]), ...strayDataplanes(runDir, noted)];
 }

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../terminal/failure.ts';
 import type { PodReference } from './pod-lookup.ts';
-import { isRunning } from '../process-record.ts';
+import { isAlive } from '../../linux/process-id.ts';
 import { listRigs, type RigProcess } from './rig-state.ts';
 import type { Settings } from '../terminal/settings.ts';
 
@@ -48,7 +48,7 @@ async function follow(settings: Settings, program: RigProcess): Promise<void> {
     const chunk = Buffer.alloc(CHUNK_BYTES);
     let at = readFileSync(program.log).length;
     for (;;) {
-      const alive = isRunning(program);
+      const alive = isAlive(program);
       const bytes = readSync(file, chunk, 0, CHUNK_BYTES, at);
       at += bytes;
       if (bytes > 0) settings.host.stdout.write(Buffer.from(chunk.subarray(0, bytes)));

@@ -1,8 +1,9 @@
 /** Runs a program in the network namespace of a pod; terminal, environment, folder and user stay those of the caller. */
+import { accessSync, constants, statSync } from 'node:fs';
 import { podReference } from '../terminal/argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { runForeground } from '../terminal/foreground.ts';
-import { insideNetns, requireProgram } from '../netns.ts';
+import { insideNetns } from '../../linux/netns.ts';
 import { netnsOfPod } from './pod-lookup.ts';
 import type { Settings } from '../terminal/settings.ts';
 
@@ -24,4 +25,27 @@ export async function runInPod(settings: Settings, { pod, namespace, argv }: Pod
   const netns = await netnsOfPod(settings, podReference(pod, namespace));
   requireProgram(program[0]);
   return runForeground(insideNetns(netns, program));
+}
+
+/**
+ * Looks a program up in PATH, so that a missing one gives the codes that shells give, and not those of `ip`.
+ * @throws Failure 127 when there is none, 126 when it is not executable
+ */
+function requireProgram(program: string): void {
+  const path = process.env['PATH'] ?? '';
+  const places = program.includes('/') ? [program] : path.split(':').map((folder) => `${folder || '.'}/${program}`);
+  const present = places.filter((place) => statSync(place, { throwIfNoEntry: false })?.isFile() === true);
+  if (present.length === 0) throw new Failure(`exec ${program}: not found in PATH: check its name`, EXIT.NOT_FOUND);
+  if (!present.some(isExecutable)) {
+    throw new Failure(`exec ${present[0]}: not executable: chmod +x it`, EXIT.NOT_EXECUTABLE);
+  }
+}
+
+function isExecutable(place: string): boolean {
+  try {
+    accessSync(place, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

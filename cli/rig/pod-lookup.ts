@@ -2,8 +2,8 @@
 import { DaemonApi } from '../../api/daemon-api.ts';
 import { ApiError } from '../../api/error.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
-import { readJournal } from '../journal.ts';
-import { netnsExists } from '../netns.ts';
+import { readJournal } from '../../linux/journal.ts';
+import { netnsExists } from '../../linux/netns.ts';
 import { listRigs } from './rig-state.ts';
 import type { Settings } from '../terminal/settings.ts';
 
@@ -44,7 +44,7 @@ function fromRigs(settings: Settings, pod: PodReference): string | undefined {
 }
 
 function fromJournal(settings: Settings, owner: string): string | undefined {
-  return readJournal(settings.runDir)?.attachments.find((one) => one.owner === owner)?.netns;
+  return readJournal(settings.runDir)?.attachment(owner)?.netns;
 }
 
 /** The failure itself when there is no daemon to ask: it is not the same as a pod that is not there. */

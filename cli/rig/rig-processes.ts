@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../terminal/failure.ts';
-import { insideNetns, isInNetns } from '../netns.ts';
-import { isRunning, recordProcess } from '../process-record.ts';
+import { insideNetns, isInNetns } from '../../linux/netns.ts';
+import { isAlive, processWithPid } from '../../linux/process-id.ts';
 import type { RigContainer, RigPod } from './rig-plan.ts';
 import { logFolder, type RigProcess } from './rig-state.ts';
 
@@ -24,9 +24,9 @@ export async function startContainer(
 ): Promise<RigProcess> {
   const { child, log } = await launch(runDir, rig, pod, container);
   child.unref();
-  const record = child.pid === undefined ? undefined : recordProcess(child.pid);
-  if (record === undefined) throw failed(pod, container, log, 'ended at once');
-  return { ...record, namespace: pod.namespace, pod: pod.name, container: container.name, argv: container.argv, log };
+  const found = child.pid === undefined ? undefined : processWithPid(child.pid);
+  if (found === undefined) throw failed(pod, container, log, 'ended at once');
+  return { ...found, namespace: pod.namespace, pod: pod.name, container: container.name, argv: container.argv, log };
 }
 
 /**
@@ -84,7 +84,7 @@ export async function waitListening(
 ): Promise<void> {
   if (container.tcpPorts.length + container.udpPorts.length === 0) return;
   for (;;) {
-    if (!isRunning(running)) throw failed(pod, container, running.log, 'ended before it listened');
+    if (!isAlive(running)) throw failed(pod, container, running.log, 'ended before it listened');
     // Until `ip netns exec` has entered the namespace, what listens is this machine's own.
     const isInside = isInNetns(running.pid, pod.netns);
     const tcp = isInside ? servedPorts(running.pid, 'tcp') : NO_PORTS;

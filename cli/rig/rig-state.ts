@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Failure } from '../terminal/failure.ts';
-import type { ProcessRecord } from '../process-record.ts';
+import type { ProcessId } from '../../linux/process-id.ts';
 
 export interface RigState {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface RigState {
   objects: { kind: string; namespace: string; name: string }[];
 }
 
-export interface RigProcess extends ProcessRecord {
+export interface RigProcess extends ProcessId {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;

@@ -16,9 +16,9 @@ import { ApiError } from '../../api/error.ts';
 import { EXIT_SIGNAL_BASE, Failure, sentenceOf } from '../terminal/failure.ts';
 import { untilInterrupted } from '../terminal/interrupt.ts';
 import { type ManifestFile, parseManifests, readManifests } from '../objects/manifest-files.ts';
-import { createNetns, deleteNetns, netnsExists, netnsPids } from '../netns.ts';
+import { createNetns, deleteNetns, netnsExists, netnsPids, scriptIn } from '../../linux/netns.ts';
 import { reportProblems } from '../objects/problems.ts';
-import { endGroups } from '../process-record.ts';
+import { endGroups } from '../../linux/process-end.ts';
 import { planRig, type RigPlan, type RigPod } from './rig-plan.ts';
 import { runInitContainer, startContainer, waitListening } from './rig-processes.ts';
 import { forgetRig, listRigs, type RigState, rigNameOf, saveRig } from './rig-state.ts';
@@ -124,6 +124,7 @@ async function makeNetns(pod: RigPod, state: RigState): Promise<void> {
   if (!netnsExists(pod.netns)) {
     await createNetns(pod.netns);
     state.netns.push(pod.netns);
+    await scriptIn(pod.netns, 'ip link set lo up\n');
   }
   for (const [file, text] of [
     ['resolv.conf', pod.resolvConf],

@@ -3,7 +3,7 @@
  * are routed when the host port is made (host-port.ts); these come and go with their pods, and all go with the interface.
  */
 import { isIP } from 'node:net';
-import type { Config } from '../config/config.ts';
+import { type Config, podRanges, routerAddresses } from '../config/config.ts';
 import { hostSideName } from './host-port.ts';
 import { ipBatch, ipJson } from '../../linux/netns.ts';
 import { hostPrefix, isInside, parseAddress, parseRange } from './range.ts';
@@ -17,12 +17,11 @@ export class HostRoutes {
   #queue: Promise<void> = Promise.resolve();
 
   constructor(config: Config) {
-    const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '');
+    const ranges = podRanges(config);
     this.#device = hostSideName(config.name);
     this.#ranges = ranges.map(parseRange);
     this.#permanent = new Set([...ranges, ...(config.uplink?.prefixes ?? [])]);
-    const routers = [config.router.ipv4, config.router.ipv6].filter((address) => address !== '');
-    this.#sources = new Map(routers.map((address) => [isIP(address) as 4 | 6, address]));
+    this.#sources = new Map(routerAddresses(config).map((address) => [isIP(address) as 4 | 6, address]));
   }
 
   /**

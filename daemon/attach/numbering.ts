@@ -3,8 +3,8 @@
  * of the agent too: they are in maps that outlive it.
  */
 import { join } from 'node:path';
-import type { Config } from '../config/config.ts';
-import { hostAddresses } from './fixed-ports.ts';
+import { type Config, podRanges, routerAddresses } from '../config/config.ts';
+import { hostAddresses } from '../../linux/addresses.ts';
 import { type Holdings, Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
 import type { PodPlan } from '../source/pod-plan.ts';
@@ -40,10 +40,10 @@ export class Numbering {
     const saved = this.#file.load({ endpoints: {}, ports: {}, addresses: {} });
     this.#endpoints = new NumberPool(HOST_ENDPOINT + 1, MAX_ENDPOINT, 'round', saved.endpoints);
     this.#ports = new NumberPool(0, MAX_PORT, 'lowest', saved.ports);
-    const ranges = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '').map(parseRange);
-    const routers = [config.router.ipv4, config.router.ipv6].filter((address) => address !== '').map(parseAddress);
+    const ranges = podRanges(config).map(parseRange);
+    const routers = routerAddresses(config);
     this.#families = ranges.map(({ family }) => family);
-    this.#ipam = new Ipam(ranges, routers, () => hostAddresses(config), saved.addresses);
+    this.#ipam = new Ipam(ranges, routers.map(parseAddress), () => hostAddresses(routers), saved.addresses);
   }
 
   /** Why the numbers found at start were put aside, when they were. */

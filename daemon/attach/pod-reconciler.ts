@@ -13,7 +13,7 @@
 import type { Attacher } from './attacher.ts';
 import { NamespaceMissingError } from './attacher.ts';
 import { type Attachment, type AttachmentSpec, hostInterfaceName, isSameSpec, macOf } from '../../linux/attachment.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, routerAddresses } from '../config/config.ts';
 import { netnsIdentity } from '../../linux/netns.ts';
 import type { Numbering, Numbers } from './numbering.ts';
 import type { PodPlan } from '../source/pod-plan.ts';
@@ -160,7 +160,7 @@ export class PodReconciler {
 
   #specOf(plan: PodPlan, { port, addresses }: Numbers): AttachmentSpec {
     const { config, routerMac } = this.#options;
-    const { name, mtu, router } = config;
+    const { name, mtu } = config;
     const pair = hostInterfaceName(name, port);
     const hostInterface = { existing: plan.interface, tap: '', veth: pair, pcap: pair }[plan.mode];
     return {
@@ -172,7 +172,7 @@ export class PodReconciler {
       mac: plan.mac === '' && plan.mode !== 'existing' ? macOf(name, plan.key) : plan.mac,
       routerMac,
       addresses: addresses.map(({ text }) => text),
-      gateways: [router.ipv4, router.ipv6].filter((address) => address !== ''),
+      gateways: routerAddresses(config),
       mtu,
     };
   }

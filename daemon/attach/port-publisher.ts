@@ -5,7 +5,7 @@
 import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../../policy-maps/endpoint-map.ts';
 import type { AddressWords } from '../../policy-maps/ipcache.ts';
 import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../../policy-maps/port-map.ts';
-import { macHigh, macLow, parseIp, parseMac } from '../../wire/address.ts';
+import { addressWords, macWords } from '../../wire/address.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
@@ -38,9 +38,9 @@ export class PortPublisher {
   publish(wanted: readonly WantedPort[]): boolean {
     const before = this.#changes;
     const indexes = new Set(wanted.map(({ index }) => index));
-    const addresses = new Set(wanted.flatMap((one) => one.addresses.map((text) => wordsOf(text).join())));
+    const addresses = new Set(wanted.flatMap((one) => one.addresses.map((text) => addressWords(text).join())));
     for (const one of wanted) {
-      for (const address of one.addresses) this.#writeAddress(wordsOf(address), one);
+      for (const address of one.addresses) this.#writeAddress(addressWords(address), one);
       this.#writePort(one);
     }
     for (const key of [...this.#addresses.keys()]) if (!addresses.has(key)) this.#clearAddress(key);
@@ -113,20 +113,4 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean): Wa
         flags: isAudited ? PORT_FLAG_AUDIT : 0,
       };
   return { index: numbers.port, port, addresses: numbers.addresses.map(({ text }) => text), isHost: false };
-}
-
-/** `02:00:00:00:00:01` as the maps hold it. */
-export function macWords(text: string): MacWords {
-  const mac = parseMac(text);
-  return { high: macHigh(mac), low: macLow(mac) };
-}
-
-/**
- * An address as the maps hold it, IPv4 v4-mapped.
- * @throws RangeError when it is none
- */
-export function wordsOf(text: string): [number, number, number, number] {
-  const words: [number, number, number, number] = [0, 0, 0, 0];
-  if (parseIp(text, words) === 0) throw new RangeError(`publish an address: "${text}" is none`);
-  return words;
 }

@@ -11,18 +11,18 @@
  * that an earlier agent left must stay until its port has been taken over or given up. `lower` removes everything that was
  * made; `leave` lets go of it.
  */
-import { join } from 'node:path';
 import { closeFd, disableOffloads, openTap } from '../../dataplane/native/index.ts';
-import type { AgentDirectory } from '../observe/agent-directory.ts';
+import type { EndpointChange } from '../../policy/cluster.ts';
 import { Attacher, type HeldTap } from './attacher.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
 import type { Controllers } from '../health/controllers.ts';
 import { Firewall } from './firewall.ts';
-import { type FixedPortParts, hostAddresses, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
+import { type FixedPortParts, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
 import { HostRoutes } from './host-routes.ts';
-import { Journal } from '../../linux/journal.ts';
+import { hostAddresses } from '../../linux/addresses.ts';
+import { type Journal, openJournal } from '../../linux/journal.ts';
 import type { Log } from '../health/log.ts';
 import { Numbering } from './numbering.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
@@ -38,8 +38,7 @@ const PUBLISH_DELAY_MS = 5; // a port that waits drops nothing that would not ha
 interface PortsOptions {
   readonly config: Config;
   readonly routerMac: string;
-  /** What describes this boot, and what may outlive it. */
-  readonly runState: string;
+  /** Where state lies that may outlive this boot. */
   readonly stateDir: string;
   readonly maps: PinnedMaps;
   readonly log: Log;
@@ -49,6 +48,14 @@ interface PortsOptions {
   readonly givePort: (port: number, fd: number) => boolean;
   /** Makes what was published count. */
   readonly commit: () => void;
+}
+
+/** Who is behind a port: known from here on, and told of the ports as they change. */
+export interface PortNames {
+  /** What was last published, by endpoint id. */
+  readonly published: ReadonlyMap<number, EndpointChange>;
+  /** @param ports index and interface of each port */
+  refresh(ports: Iterable<readonly [number, string]>): void;
 }
 
 export class Ports {
@@ -68,12 +75,12 @@ export class Ports {
   #hostAddresses: readonly string[] = [];
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
-  #directory: AgentDirectory | undefined;
+  #names: PortNames | undefined;
 
   constructor(options: PortsOptions) {
     const { config, routerMac } = options;
     this.#options = options;
-    this.#journal = new Journal(join(options.runState, 'made.json'), config.name);
+    this.#journal = openJournal(config.runDir, config.name);
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
     const { createNamespaces } = config;
@@ -105,7 +112,7 @@ export class Ports {
 
   /** Asks for the host's addresses. @returns whether they are others than before */
   lookForHostAddresses(): boolean {
-    const now = hostAddresses(this.#options.config);
+    const now = hostAddresses(routerAddresses(this.#options.config));
     const hasChanged = now.join() !== this.#hostAddresses.join();
     this.#hostAddresses = now;
     return hasChanged;
@@ -130,22 +137,22 @@ export class Ports {
     this.#fixed.push(await uplinkPort(this.#parts, this.#attacher, this.#numbering.portOf(UPLINK_PORT)));
   }
 
-  /** From now on ports are published, with the names and policies that the directory knows. */
-  open(directory: AgentDirectory): void {
-    this.#directory = directory;
+  /** From now on ports are published. */
+  open(names: PortNames): void {
+    this.#names = names;
     this.publish();
   }
 
   /** Rows and addresses of what is attached; nothing before `open` and after `close`. */
   publish(): void {
-    const directory = this.#directory;
-    if (directory === undefined) return;
+    const names = this.#names;
+    if (names === undefined) return;
     const { controllers, board, config, commit } = this.#options;
     const error = controllers.run('ports', () => {
-      const wanted = this.#wanted(directory);
+      const wanted = this.#wanted(names);
       if (this.#publisher.publish(wanted)) commit();
       this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
-      directory.refresh(this.#interfaces);
+      names.refresh(this.#interfaces);
       this.#giveTaps();
       if (config.hostPort) this.#routeHost(wanted);
     });
@@ -183,7 +190,7 @@ export class Ports {
 
   /** Publishes no more. */
   close(): void {
-    this.#directory = undefined;
+    this.#names = undefined;
     clearTimeout(this.#soon);
   }
 
@@ -209,7 +216,7 @@ export class Ports {
     }, PUBLISH_DELAY_MS);
   }
 
-  #wanted({ published }: AgentDirectory): WantedPort[] {
+  #wanted({ published }: PortNames): WantedPort[] {
     const ports = this.#fixed.map((one) => (one.isHost ? { ...one, addresses: this.#hostAddresses } : one));
     for (const pod of this.reconciler.pods.values()) {
       const change = published.get(pod.numbers.endpointId);
@@ -231,7 +238,7 @@ export class Ports {
   }
 
   #routeHost(ports: readonly WantedPort[]): void {
-    const pods = ports.filter(({ port }) => port.kind === 'veth' || port.kind === 'tap');
+    const pods = ports.filter(({ port }) => port.kind !== 'host' && port.kind !== 'uplink');
     this.#routes.sync(pods.flatMap(({ addresses }) => addresses)).then(
       () => this.#options.board.set('routes', []),
       (error: unknown) => this.#options.board.set('routes', [(error as Error).message]),

@@ -47,6 +47,16 @@ export interface Config {
   readonly maps: Readonly<Record<string, number>>;
 }
 
+/** The router's addresses, at most one a family. */
+export function routerAddresses({ router }: Pick<Config, 'router'>): string[] {
+  return [router.ipv4, router.ipv6].filter((address) => address !== '');
+}
+
+/** The ranges that pods draw their addresses from, at most one a family. */
+export function podRanges({ podCIDRs }: Pick<Config, 'podCIDRs'>): string[] {
+  return [podCIDRs.ipv4, podCIDRs.ipv6].filter((range) => range !== '');
+}
+
 /** Policy options by Cilium's names: the compiler's, and those that the dataplane reads. */
 export type PolicySettings = Omit<PolicyOptions, 'cluster-name' | 'node-name'> & {
   readonly 'allow-icmp-frag-needed': boolean;

@@ -25,8 +25,8 @@ import {
 import type { PolicyMap } from '../../policy-maps/policy-map.ts';
 import type { Mapper } from '../../policy-maps/table/map-file.ts';
 import type { PinnedMap } from '../../policy-maps/table/pinned-map.ts';
-import { isAlive, type ProcessId } from '../../linux/process-id.ts';
-import { StateFile } from '../../linux/state-file.ts';
+import { dataplaneNote } from '../../linux/dataplane-process.ts';
+import { isAlive } from '../../linux/process-id.ts';
 
 export interface PinnedMapsOptions {
   /** `<runDir>/maps`. */
@@ -164,6 +164,6 @@ export class PinnedMaps implements Maps {
 
 /** Opens the maps of a run directory, minding whether a dataplane that an earlier agent noted still uses them. */
 export function openMaps(runDir: string, capacities: Readonly<Record<string, number>>): PinnedMaps {
-  const noted = new StateFile<ProcessId | null>(join(runDir, 'state/dataplane.json'), 1).load(null);
+  const noted = dataplaneNote(runDir).load(null);
   return new PinnedMaps({ directory: join(runDir, 'maps'), capacities, isInUse: noted !== null && isAlive(noted) });
 }

@@ -7,7 +7,8 @@ import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import { loadConfig } from '../config/config.ts';
 import { PinnedMaps } from './pinned-maps.ts';
-import { type WantedPort, macWords, PortPublisher, wordsOf } from '../attach/port-publisher.ts';
+import { type WantedPort, PortPublisher } from '../attach/port-publisher.ts';
+import { addressWords, macWords } from '../../wire/address.ts';
 import { Publisher } from './publisher.ts';
 import { RuleSetIds } from './rule-set-ids.ts';
 
@@ -116,7 +117,7 @@ t.test(
     new PortPublisher(maps, '02:00:00:00:00:01').publish([PORT]);
     publisher.commit();
     t.strictSame(order, ['rules put', 'policy', 'ipcache', 'address', 'address', 'port', 'world', 'wake']);
-    t.equal(maps.ipcache.lookup(...wordsOf('10.9.0.7')), 300);
+    t.equal(maps.ipcache.lookup(...addressWords('10.9.0.7')), 300);
     t.equal(maps.policy(7).lookup(1, 0, 6, 80), 1, 'redirected to the rules');
   },
 );
@@ -150,10 +151,10 @@ t.test('a prefix that found no room is tried again until it has', async (t) => {
   const upsert = Array.from({ length: 17 }, (_, i) => ({ prefix: prefix(i), identity: 300 + i }));
   publisher.publish(changes({ ipcache: { upsert, remove: [] } }));
   t.match(publisher.sentences(), [/ipcache/]);
-  t.equal(maps.ipcache.lookup(...wordsOf('10.0.16.1')), 0);
+  t.equal(maps.ipcache.lookup(...addressWords('10.0.16.1')), 0);
   publisher.publish(changes({ ipcache: { upsert: [], remove: [prefix(0)] } }));
   t.strictSame(publisher.sentences(), []);
-  t.equal(maps.ipcache.lookup(...wordsOf('10.0.16.1')), 316);
+  t.equal(maps.ipcache.lookup(...addressWords('10.0.16.1')), 316);
 });
 
 t.test('a policy under trial has a file of its own, which goes with the trial', async (t) => {
@@ -191,8 +192,8 @@ t.test('retire() takes away what an earlier agent published and this one did not
   t.equal(maps.l7Rules.count, 2, 'rules of both agents, until every policy is the new one');
   next.retire(new Set([7]), new Set(['10.9.0.0/24']));
   t.strictSame(maps.pinnedPolicies(), [7]);
-  t.equal(maps.ipcache.lookup(...wordsOf('10.8.0.1')), 0);
-  t.equal(maps.ipcache.lookup(...wordsOf('10.9.0.1')), 1);
+  t.equal(maps.ipcache.lookup(...addressWords('10.8.0.1')), 0);
+  t.equal(maps.ipcache.lookup(...addressWords('10.9.0.1')), 1);
   const [entry] = [...maps.l7Rules.entries()];
   t.equal(maps.l7Rules.count, 1);
   t.strictSame(entry?.ruleSet, RULES('/b'));
@@ -221,8 +222,8 @@ t.test('PortPublisher leaves rows that have not changed, and clears what is gone
   t.notOk(ports.publish([PORT]));
   t.equal(maps.ports.generation, generation);
   t.ok(ports.publish([{ ...PORT, addresses: ['10.9.0.7'] }]));
-  t.equal(maps.endpoints.lookup(...wordsOf('fd00:9::7')), -1);
-  t.ok(maps.endpoints.lookup(...wordsOf('10.9.0.7')) >= 0);
+  t.equal(maps.endpoints.lookup(...addressWords('fd00:9::7')), -1);
+  t.ok(maps.endpoints.lookup(...addressWords('10.9.0.7')) >= 0);
   ports.publish([]);
   t.equal(maps.ports.get(3), undefined);
   t.equal(maps.endpoints.count, 0);

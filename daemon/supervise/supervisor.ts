@@ -21,8 +21,10 @@ import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 import { ControlLink } from './control-link.ts';
-import { isAlive, kill, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
-import { StateFile } from '../../linux/state-file.ts';
+import { dataplaneNote } from '../../linux/dataplane-process.ts';
+import { kill } from '../../linux/process-end.ts';
+import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
+import type { StateFile } from '../../linux/state-file.ts';
 
 const TICK_MS = 100;
 const HUNG_MS = 5000;
@@ -81,7 +83,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#note = new StateFile(join(options.runDir, 'state/dataplane.json'), 1);
+    this.#note = dataplaneNote(options.runDir);
   }
 
   get socketPath(): string {

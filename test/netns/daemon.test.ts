@@ -235,6 +235,19 @@ t.test('a pod that is ready is connected: not one of its first questions is lost
   }
 });
 
+t.test('the host reaches pods outside the pod ranges, however they are attached', async (t) => {
+  const addresses = { veth: '10.95.9.21', tap: '10.95.9.22', pcap: '10.95.9.23' };
+  const documents = Object.entries(addresses)
+    .map(([mode, ip]) => pod('shop', `far-${mode}`, `{ sluice.io/attach: ${mode} }`, `status: { podIP: ${ip} }`))
+    .join('\n---\n');
+  const modes = Object.keys(addresses);
+  await makeNetns(...modes.map((mode) => netns(`far-${mode}`)));
+  await send('apply', documents);
+  await instance.untilReady(modes.map((mode) => `shop/far-${mode}`));
+  for (const [mode, ip] of Object.entries(addresses)) t.ok(await reaches(host, ip), mode);
+  await send('delete', documents);
+});
+
 t.test('pods read through libpcap carry TCP, and one that removes its interface takes nobody down', async (t) => {
   const { dataplane } = await status();
   const documents = ['pcap1', 'pcap2'].map((one) => pod('shop', one, '{ sluice.io/attach: pcap }')).join('\n---\n');

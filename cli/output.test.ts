@@ -19,7 +19,7 @@ import { rigNameOf } from './rig/rig-state.ts';
 import { reference } from './reference.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 import { testHost } from '../test/cli-host.ts';
-import { PACKAGE_ROOT } from '../linux/version.ts';
+import { PACKAGE_ROOT } from '../linux/package-root.ts';
 
 interface Row {
   readonly id: number;

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * sluice-dataplane: the forwarding process. The main thread minds signals and pcap ports; the work is done in the
  * forwarding thread (forwarding.ts). It is started by sluiced, and outlives it.
@@ -9,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import { fstatSync } from 'node:fs';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { programPath } from '../linux/programs.ts';
 import { CONTROL_LISTEN_FD } from './supervise/control.ts';
 import type { ForwardingData } from './forward/forwarding.ts';
 import type { PcapMessage } from './forward/pcap.ts';
@@ -38,7 +38,7 @@ function forward(runDir: string): void {
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const listenFd = isSocket(CONTROL_LISTEN_FD) ? CONTROL_LISTEN_FD : -1;
   const data: ForwardingData = { runDir, listenFd, pcap: port2, stop };
-  const worker = new Worker(new URL(forwardingModule(), import.meta.url), { workerData: data, transferList: [port2] });
+  const worker = new Worker(programPath('forwarding'), { workerData: data, transferList: [port2] });
   servePcap(port1);
   worker.once('error', (error) => {
     process.stderr.write(`${new Date().toISOString()} forwarding thread: ${error.stack ?? error.message}\n`);
@@ -57,10 +57,6 @@ function servePcap(channel: MessagePort): void {
     server ??= import('./forward/pcap-server.ts').then(({ PcapServer }) => new PcapServer(channel));
     void server.then((loaded) => loaded.take(message));
   });
-}
-
-function forwardingModule(): string {
-  return import.meta.url.endsWith('.ts') ? './forward/forwarding.ts' : './forward/forwarding.js';
 }
 
 function isSocket(fd: number): boolean {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +14,7 @@ import { createLog, type Log } from './health/log.ts';
 import { Signals } from '../linux/signals.ts';
 import { dataplaneNote, strayDataplanes } from '../linux/dataplane-process.ts';
 import { kill } from '../linux/process-end.ts';
+import { programPath } from '../linux/programs.ts';
 import { VERSION } from '../linux/version.ts';
 
 const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
@@ -104,8 +104,8 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     await kill(stray);
     log.warn({ dataplane: { pid: stray.pid } }, 'ended a dataplane that nobody had noted');
   }
-  const dataplane = join(import.meta.dirname, 'sluice-dataplane.js');
-  const agent = new Agent({ config, log, dataplaneCommand: [process.execPath, dataplane, '--run-dir', config.runDir] });
+  const dataplaneCommand = [process.execPath, programPath('sluice-dataplane'), '--run-dir', config.runDir];
+  const agent = new Agent({ config, log, dataplaneCommand });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
   const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {

@@ -15,6 +15,6 @@ export function dataplaneNote(runDir: string): StateFile<ProcessId | null> {
 /** The dataplanes of a run directory that run and are not the noted one. */
 export function strayDataplanes(runDir: string, noted: ProcessId | null): ProcessId[] {
   const isOurs = (argv: readonly string[]) =>
-    argv.some((word) => word.endsWith('/sluice-dataplane.js')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
+    argv.some((word) => word.endsWith('/sluice-dataplane.cjs')) && argv[argv.indexOf('--run-dir') + 1] === runDir;
   return findProcesses(isOurs).filter(({ pid }) => pid !== noted?.pid && isSameFolder(pid, runDir));
 }

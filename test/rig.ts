@@ -13,6 +13,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { PACKAGE_ROOT } from '../linux/package-root.ts';
+import { programPath } from '../linux/programs.ts';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -27,10 +29,9 @@ import {
   waitFor,
 } from './command.ts';
 
-const DIST = join(import.meta.dirname, '..');
-const ROOT = join(DIST, '..');
-const AGENT = join(DIST, 'daemon/sluiced.js');
-const CLI = join(DIST, 'cli/main.js');
+const ROOT = PACKAGE_ROOT;
+const AGENT = programPath('sluiced');
+const CLI = programPath('sluice');
 
 /**
  * The start of addresses in a /24 and a /64 that no other test has at this moment, for instances in the machine's own

@@ -3,13 +3,11 @@
  * interface that it listens on goes away: what was recorded until then is in the file, and the user is told.
  */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programPath } from '../../linux/programs.ts';
 import type { CaptureOptions, CaptureResult } from './capture.ts';
 import type { CaptureTarget } from './capture-targets.ts';
 import type { WorkerMessage } from './capture-worker.ts';
 import { Failure } from '../terminal/failure.ts';
-
-const WORKER = fileURLToPath(new URL('./capture-worker.js', import.meta.url));
 
 /**
  * Records until the count, the duration or a signal.
@@ -19,7 +17,7 @@ export async function captureInWorker(
   targets: readonly CaptureTarget[],
   options: CaptureOptions,
 ): Promise<CaptureResult> {
-  const argv = [...process.execArgv, WORKER, JSON.stringify({ targets, options })];
+  const argv = [...process.execArgv, programPath('capture-worker'), JSON.stringify({ targets, options })];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
   let noise = '';
   child.stderr?.on('data', (chunk: Buffer) => {

@@ -7,11 +7,13 @@ import { untilInterrupted } from '../terminal/interrupt.ts';
 /** What the worker says at its end: a result, or why there is none. */
 export type WorkerMessage = { readonly frames: number; readonly gaps: number } | { readonly error: string };
 
-const { targets, options } = JSON.parse(process.argv[2]) as { targets: CaptureTarget[]; options: CaptureOptions };
-let message: WorkerMessage;
-try {
-  message = await untilInterrupted((signal) => capture(targets, options, signal));
-} catch (error) {
-  message = { error: sentenceOf(error) };
+async function record(): Promise<WorkerMessage> {
+  const { targets, options } = JSON.parse(process.argv[2]) as { targets: CaptureTarget[]; options: CaptureOptions };
+  try {
+    return await untilInterrupted((signal) => capture(targets, options, signal));
+  } catch (error) {
+    return { error: sentenceOf(error) };
+  }
 }
-process.send?.(message, () => process.disconnect());
+
+void record().then((message) => process.send?.(message, () => process.disconnect()));

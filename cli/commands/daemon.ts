@@ -1,11 +1,7 @@
 /** `sluice daemon` */
 import type { Command } from 'commander';
-import { fileURLToPath } from 'node:url';
 import type { Host } from '../terminal/host.ts';
 import { example } from '../program.ts';
-
-/** The agent's program, beside this one in the build. */
-const SLUICED = new URL('../../daemon/sluiced.js', import.meta.url);
 
 export function define(command: Command, host: Host): void {
   command
@@ -19,7 +15,8 @@ export function define(command: Command, host: Host): void {
     .passThroughOptions();
   example(command, 'sluice daemon', 'sluice daemon --config /etc/sluice/sluice.yaml');
   command.action(async (flags: string[]) => {
+    const { programPath } = await import('../../linux/programs.ts');
     const { runForeground } = await import('../terminal/foreground.ts');
-    host.exitCode = await runForeground([process.execPath, ...process.execArgv, fileURLToPath(SLUICED), ...flags]);
+    host.exitCode = await runForeground([process.execPath, ...process.execArgv, programPath('sluiced'), ...flags]);
   });
 }

@@ -25,7 +25,14 @@ export function processHost(proc: NodeJS.Process): Host {
   };
   proc.stdout.on('error', leave);
   proc.stderr.on('error', leave);
-  return { stdout: proc.stdout, stderr: proc.stderr, stdin: proc.stdin, env: proc.env, exitCode: 0 };
+  const { stdout, stderr, env } = proc;
+  return {
+    ...{ stdout, stderr, env, exitCode: 0 },
+    // Node makes the stream when it is first asked for, which few commands do.
+    get stdin() {
+      return proc.stdin;
+    },
+  };
 }
 
 /** The whole of standard input as text (`-f -`). */

@@ -8,6 +8,7 @@
  * The child lives while a port is open, and LINGER_MS longer. When it dies, every port is reported as failed, and the
  * forwarding thread opens those anew that can be.
  */
+import { programPath } from '../../linux/programs.ts';
 import { type ChildProcess, fork } from 'node:child_process';
 import type { MessagePort } from 'node:worker_threads';
 import { eventfdSignal } from '../../dataplane/native/index.ts';
@@ -51,7 +52,7 @@ export class PcapServer {
   }
 
   #start(): ChildProcess {
-    const child = fork(new URL(childModule(), import.meta.url), {
+    const child = fork(programPath('pcap-child'), {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
@@ -80,8 +81,4 @@ export class PcapServer {
     this.#channel.postMessage(message);
     eventfdSignal(this.#wakeFd);
   }
-}
-
-function childModule(): string {
-  return import.meta.url.endsWith('.ts') ? './pcap-child.ts' : './pcap-child.js';
 }

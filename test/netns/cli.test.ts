@@ -6,6 +6,7 @@
  *     ├── veth ── <name>-shop-client-0      (a Deployment of one)
  *     └── veth ── <name>-shop-server        node, HTTP on 8080
  */
+import { programPath } from '../../linux/programs.ts';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,7 @@ import { readPcapng } from '../../wire/pcapng.ts';
 import { Cleanup, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
-const CLI = join(import.meta.dirname, '../../cli/main.js');
+const CLI = programPath('sluice');
 const name = `slc${process.pid.toString(36)}`;
 const SERVER_IP = `${OWN_RANGE.ipv4}.200`;
 const folder = mkdtempSync(join(tmpdir(), `${name}-`));

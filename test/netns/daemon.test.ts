@@ -23,9 +23,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Cleanup, inNetns, isListening, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { programPath } from '../../linux/programs.ts';
 import { SluiceInstance } from '../rig.ts';
 
-const AGENT = join(import.meta.dirname, '../../daemon/sluiced.js');
+const AGENT = programPath('sluiced');
 const name = `sld${process.pid.toString(36)}`;
 const host = `${name}-host`;
 const folder = mkdtempSync(join(tmpdir(), `${name}-`));

@@ -5,6 +5,7 @@
  * Then both killed while a dozen pods are being attached, in an instance of its own: the next agent gets them all, and
  * `sluice cleanup` gets everything away.
  */
+import { programPath } from '../../linux/programs.ts';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -12,7 +13,7 @@ import { Cleanup, inNetns, must, PATIENCE_SEC, run, start, waitFor } from '../co
 import { loadExample } from '../example.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
-const CLI = join(import.meta.dirname, '../../cli/main.js');
+const CLI = programPath('sluice');
 const TOUR = join(import.meta.dirname, '../../../examples/tour');
 const MEGABYTE = 1e6;
 

@@ -1,0 +1,11 @@
+/** Where the programs of this Sluice lie, as scripts/bundle.mjs builds them: one file each, under dist/bin. */
+import { join } from 'node:path';
+import { PACKAGE_ROOT } from './package-root.ts';
+
+/** What a person or the agent starts, and the threads and children that these start in turn. */
+export type Program = 'sluice' | 'sluiced' | 'sluice-dataplane' | 'forwarding' | 'pcap-child' | 'capture-worker';
+
+/** The file that `node` runs for a program. */
+export function programPath(name: Program): string {
+  return join(PACKAGE_ROOT, 'dist/bin', `${name}.cjs`);
+}

@@ -3,6 +3,9 @@
  *
  *     {"id":1,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":80,"http":{"method":"GET","path":"/"}}
  */
+import type { DnsRequest } from '../l7proxy/dns/rules.ts';
+import type { HttpRequest } from '../l7proxy/http/offline.ts';
+import type { KafkaRequest } from '../l7proxy/kafka/rules.ts';
 import { icmpType } from '../policy/rule/icmp-types.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, protocolNumbers } from '../wire/protocols.ts';
 
@@ -13,21 +16,6 @@ export type End =
   | { readonly entity: string }
   | { readonly labels: readonly string[]; readonly namespace?: string };
 
-export interface HttpRequest {
-  readonly method?: string;
-  /** With its query string. */
-  readonly path?: string;
-  readonly host?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface KafkaRequest {
-  readonly apiKey?: string | number;
-  readonly apiVersion?: string | number;
-  readonly topic?: string;
-  readonly clientID?: string;
-}
-
 export interface FlowQuery {
   readonly id: unknown;
   readonly from: End;
@@ -37,7 +25,7 @@ export interface FlowQuery {
   /** A port number, a port name to be looked up at the destination, or an ICMP type. */
   readonly port: number | string;
   readonly http?: HttpRequest;
-  readonly dns?: { readonly query: string };
+  readonly dns?: DnsRequest;
   readonly sni?: string;
   readonly kafka?: KafkaRequest;
 }
@@ -94,7 +82,7 @@ function withoutNull(value: QueryFields): QueryFields {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
 }
 
-function readDns(value: unknown): { query: string } {
+function readDns(value: unknown): DnsRequest {
   return isFields(value) ? { query: text('dns.query', value['query']) } : wrong('dns', value, '{"query":"a.name"}');
 }
 

@@ -7,9 +7,9 @@
  * 50 ms of it. A counter counts from the creation of the map on: a dataplane that is started again goes on where the one
  * before it stopped. A gauge says how much there is now; it is zeroed when a dataplane takes the map.
  *
- * A new counter: one line here, with the next free number of its group, and one in daemon/forward/counting.ts; tests say
- * what is missing, and UPDATE=1 writes it into the README. Numbers are places in the pinned file: never moved, never used
- * again.
+ * A new counter: one line here, with the next free number of its group, and one where its owner lists what it counts
+ * (`readers` in l7proxy, else daemon/forward/counting.ts). Tests say what is missing, and UPDATE=1 writes it into the README.
+ * Numbers are places in the pinned file: never moved, never used again.
  */
 
 /** Numbers are below this. */
@@ -96,6 +96,21 @@ export const L7_HEAD_TIMEOUTS = counter(80, 'l7_head_timeouts', 'connections', '
 export const L7_MEMORY_REFUSED = counter(81, 'l7_memory_refused', 'events', 'Buffer refused: the limit is reached.');
 export const L7_MEMORY = gauge(82, 'l7_memory', 'bytes', 'Buffers in use.');
 export const L7_MEMORY_PEAK = gauge(83, 'l7_memory_peak', 'bytes', 'Buffers in use at most so far.');
+export const L7_UNREAD = counter(
+  84,
+  'l7_unread',
+  'connections',
+  'Refused: nothing here reads the protocol of their rules.',
+);
+export const L7_DATAGRAMS_PASSED = counter(85, 'l7_datagrams', 'messages', 'Allowed.', { verdict: 'forwarded' });
+export const L7_DATAGRAMS_DENIED = counter(86, 'l7_datagrams', 'messages', 'Denied.', { verdict: 'denied' });
+export const L7_DATAGRAMS_UNREAD = counter(
+  87,
+  'l7_datagrams_unread',
+  'frames',
+  'Dropped: nothing here reads the protocol of their rules.',
+);
+export const L7_DATAGRAMS_BAD_CHECKSUM = counter(88, 'l7_datagrams_bad_checksum', 'frames', 'Dropped: wrong checksum.');
 
 // --- 128 to 191: HTTP/1
 export const HTTP_FORWARDED = counter(128, 'http_requests', 'messages', 'Allowed.', { verdict: 'forwarded' });

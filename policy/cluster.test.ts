@@ -11,7 +11,7 @@ import { Cluster, type EndpointChange } from './cluster.ts';
 import { CookieJar } from './compile/cookies.ts';
 import { type Document, readDocuments } from './document/document.ts';
 import { joinPath, lastName, parentPath } from './document/document-path.ts';
-import { fqdnRegExp, normalizeName } from './rule/fqdn.ts';
+import { fqdnRegExp, normalizeName } from '../wire/fqdn.ts';
 import { icmpNames, icmpType } from './rule/icmp-types.ts';
 import { MemoryIdentityStore, RESERVED_IDENTITIES } from './identity/identity.ts';
 import { LabelFilter } from './rule/label-filter.ts';

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { PortCounters } from '../../dataplane/port/port.ts';
 import { PortTable } from '../../dataplane/port/table.ts';
-import { Http1Shared } from '../../l7proxy/http1/shared.ts';
+import { L7Engine } from '../../l7proxy/engine.ts';
+import type { HttpProtocol } from '../../l7proxy/http/protocol.ts';
 import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
-import { BytePool } from '../../l7proxy/stream/kept-bytes.ts';
-import { ProxyStats } from '../../l7proxy/stream/proxy-stats.ts';
 import { COUNTERS, counterText, HTTP_ERROR, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
 import { CountersMap } from '../../policy-maps/counters-map.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
@@ -21,9 +20,22 @@ function newOwners() {
   const recorder = { skipped: 0 };
   const uplinks = { dropped: 0 };
   const ports = new PortTable();
-  const http = new Http1Shared(1, {} as ConstructorParameters<typeof Http1Shared>[1]);
-  const proxy = { stats: new ProxyStats(), http, pool: new BytePool(1 << 20) };
-  return { recorder, uplinks, ports, ...proxy, parts: { dataplane: { recorder, uplinks, ports }, proxy } };
+  const words = new Int32Array(64);
+  const ruleSets = { generation: 1, get: () => undefined };
+  const engine = new L7Engine({ words, anyWords: words, ruleSets, output: { send: () => {} } });
+  const { counters: streams, pool } = engine.streams;
+  const { counters: datagrams } = engine.datagrams;
+  const http = (engine.protocols.streamNumbered(1) as HttpProtocol).shared;
+  return {
+    recorder,
+    uplinks,
+    ports,
+    streams,
+    datagrams,
+    pool,
+    http,
+    parts: { dataplane: { recorder, uplinks, ports }, engine },
+  };
 }
 
 t.test('a counter goes on over a restart, a gauge begins anew', (t) => {
@@ -33,10 +45,10 @@ t.test('a counter goes on over a restart, a gauge begins anew', (t) => {
   const first = newOwners();
   const counting = new Counting(map, first.parts as unknown as CountingParts);
   first.recorder.skipped = 3;
-  first.stats.opened = 1;
+  first.streams.opened = 1;
   first.pool.usedBytes = 4096;
   counting.tick();
-  first.stats.opened = 2;
+  first.streams.opened = 2;
   counting.tick();
   map.close();
   const second = newOwners();
@@ -44,7 +56,7 @@ t.test('a counter goes on over a restart, a gauge begins anew', (t) => {
     CountersMap.open(path, mapper, { writable: true }),
     second.parts as unknown as CountingParts,
   );
-  second.stats.opened = 1;
+  second.streams.opened = 1;
   second.http.errors[2] = 5;
   next.tick();
   next.tick();
@@ -82,7 +94,7 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const owners = newOwners();
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = 1;
-  for (const owner of [owners.stats, owners.http, owners.pool]) {
+  for (const owner of [owners.streams, owners.datagrams, owners.http, owners.pool]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }

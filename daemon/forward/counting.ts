@@ -6,7 +6,7 @@
 import type { Dataplane } from '../../dataplane/assemble.ts';
 import type { Port } from '../../dataplane/port/port.ts';
 import type { PortTable } from '../../dataplane/port/table.ts';
-import type { TcpProxy } from '../../l7proxy/stream/tcp-proxy.ts';
+import type { L7Engine } from '../../l7proxy/engine.ts';
 import * as counter from '../../policy-maps/counters.ts';
 import {
   type CountersMap,
@@ -29,7 +29,7 @@ interface Source {
 /** Who counts what. */
 export interface CountingParts {
   readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports'>;
-  readonly proxy: Pick<TcpProxy, 'stats' | 'http' | 'pool'>;
+  readonly engine: Pick<L7Engine, 'counters'>;
 }
 
 export class Counting {
@@ -77,39 +77,11 @@ export class Counting {
   }
 }
 
-function readersOf({ dataplane, proxy }: CountingParts): ReadonlyMap<number, () => number> {
+function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, () => number> {
   const { recorder, uplinks } = dataplane;
-  const { stats, http, pool } = proxy;
-  const readers = new Map<number, () => number>([
+  return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
-    [counter.L7_OPENED, () => stats.opened],
-    [counter.L7_REFUSED, () => stats.refused],
-    [counter.L7_TABLE_FULL, () => stats.tableFull],
-    [counter.L7_RESUMED, () => stats.resumed],
-    [counter.L7_UNRESUMED, () => stats.unresumed],
-    [counter.L7_RESETS, () => stats.resets],
-    [counter.L7_CLOSES, () => stats.closes],
-    [counter.L7_BAD_CHECKSUM, () => stats.badChecksum],
-    [counter.L7_INVALID, () => stats.invalid],
-    [counter.L7_EARLY, () => stats.early],
-    [counter.L7_EARLY_DROPPED, () => stats.earlyDropped],
-    [counter.L7_NO_MEMORY, () => stats.noMemory],
-    [counter.L7_REPEATED, () => stats.repeated],
-    [counter.L7_REPEATED_OTHERWISE, () => stats.repeatedOtherwise],
-    [counter.L7_RESENT, () => stats.resent],
-    [counter.L7_GAVE_UP, () => stats.gaveUp],
-    [counter.L7_HEAD_TIMEOUTS, () => stats.headTimeouts],
-    [counter.L7_MEMORY_REFUSED, () => pool.refused],
-    [counter.L7_MEMORY, () => pool.usedBytes],
-    [counter.L7_MEMORY_PEAK, () => pool.peakBytes],
-    [counter.HTTP_FORWARDED, () => http.forwarded],
-    [counter.HTTP_DENIED, () => http.denied],
-    [counter.HTTP_RESPONSES, () => http.responses],
-    [counter.HTTP_MEMO_HITS, () => http.memoHits],
+    ...engine.counters(),
   ]);
-  for (let error = 1; error < http.errors.length; error++) {
-    readers.set(counter.HTTP_ERROR + error, () => http.errors[error]);
-  }
-  return readers;
 }

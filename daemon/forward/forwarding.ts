@@ -66,7 +66,7 @@ class Forwarding {
       return streams;
     });
     this.#l7 = streams as unknown as L7Streams;
-    this.#counting = new Counting(this.#maps.counters, { dataplane: this.#dataplane, proxy: this.#l7.proxy });
+    this.#counting = new Counting(this.#maps.counters, { dataplane: this.#dataplane, engine: this.#l7.engine });
     this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd, (index) => this.#ports.opened(index));
     this.#ports = new ForwardingPorts({
       directory,

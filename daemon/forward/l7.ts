@@ -1,5 +1,5 @@
 /**
- * The L7 engine as the dataplane sees it: the TCP proxy over this process's conntrack rows and rule sets, and its access
+ * The L7 engine as the dataplane sees it: over this process's conntrack rows and rule sets, and with its access
  * log as events.
  *
  * An access-log record costs some ten microseconds here and in the agent, which is more than judging the request does. So
@@ -8,8 +8,8 @@
  */
 import type { Dataplane } from '../../dataplane/assemble.ts';
 import type { StreamProxy } from '../../dataplane/redirect.ts';
-import type { FlowRecord } from '../../l7proxy/http/record.ts';
-import { TcpProxy } from '../../l7proxy/stream/tcp-proxy.ts';
+import { L7Engine } from '../../l7proxy/engine.ts';
+import type { MessageRecord } from '../../l7proxy/protocol.ts';
 import {
   CT_FLAG_INITIATOR_HIGH,
   CT_FLAGS,
@@ -31,7 +31,7 @@ const RECORDS_BURST = 4000;
 const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
 
 export class L7Streams implements StreamProxy {
-  readonly proxy: TcpProxy;
+  readonly engine: L7Engine;
   readonly #dataplane: Dataplane;
   readonly #words: Int32Array;
   readonly #encoder = new TextEncoder();
@@ -41,50 +41,52 @@ export class L7Streams implements StreamProxy {
   constructor(dataplane: Dataplane, maps: Maps) {
     this.#dataplane = dataplane;
     this.#words = maps.ctTcp.words;
-    this.proxy = new TcpProxy({
+    this.engine = new L7Engine({
       words: maps.ctTcp.words,
+      anyWords: maps.ctAny.words,
       ruleSets: maps.l7Rules,
+      parserState: maps.l7State,
       output: dataplane.sender,
       onRecord: (record) => this.#tell(record),
     });
-    this.proxy.recording = true;
+    this.engine.recording = true;
   }
 
   admit(f: Frame, egress: number, ingress: number): number {
-    return this.proxy.admit(f, egress, ingress);
+    return this.engine.admit(f, egress, ingress);
   }
 
   segment(f: Frame, ctSlot: number, isReply: boolean): number {
-    return this.proxy.segment(f, ctSlot, isReply); // its HELD is ours
+    return this.engine.segment(f, ctSlot, isReply); // its HELD is ours
   }
 
   beginBatch(nowMs: number): void {
-    this.proxy.tick(nowMs);
+    this.engine.tick(nowMs);
     this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;
-    this.proxy.recording = this.#tokens >= 1;
+    this.engine.recording = this.#tokens >= 1;
   }
 
   /**
    * After a restart, when the ports are open, some of the connections at a time: those that cannot go on are ended
-   * (TcpProxy.rouse).
+   * (TcpConnections.rouse).
    * @returns false when there are no more
    */
   rouseSome(slots: Iterator<number>): boolean {
     for (let roused = 0; roused < ROUSED_AT_ONCE; ) {
       const next: IteratorResult<number, unknown> = slots.next();
       if (next.done === true) return false;
-      if (this.proxy.rouse(next.value)) roused++;
+      if (this.engine.streams.rouse(next.value)) roused++;
     }
     return true;
   }
 
   readonly onExpire = (ctSlot: number): void => {
-    this.proxy.close(ctSlot);
+    this.engine.streams.close(ctSlot);
   };
 
-  #tell(record: FlowRecord): void {
-    if (--this.#tokens < 1) this.proxy.recording = false;
+  #tell(record: MessageRecord): void {
+    if (--this.#tokens < 1) this.engine.recording = false;
     const base = record.ctSlot * CT_ROW_WORDS;
     const isInitiatorHigh = (this.#words[base + CT_FLAGS] & CT_FLAG_INITIATOR_HIGH) !== 0;
     const log: AccessLog = {

@@ -27,9 +27,6 @@ import {
 import { compilePattern, type Pattern } from './pattern.ts';
 import { asText, isPlain, pathReadings } from './path-readings.ts';
 
-/** How a path is read: in every plausible way, or only as it stands (as Cilium does). */
-export type PathReadings = 'all' | 'raw';
-
 interface CompiledRule {
   readonly method: Pattern | null;
   readonly namesConnect: boolean;
@@ -50,13 +47,13 @@ export interface RequestView {
 }
 
 /** What is judged of a head, as text. */
-export function viewOf(bytes: Uint8Array, head: Head, readings: PathReadings): RequestView {
+export function viewOf(bytes: Uint8Array, head: Head): RequestView {
   const method = latin1(bytes, head.methodStart, head.methodEnd);
   const hosts = [head.host < 0 ? '' : asText(latin1(bytes, head.valueStart[head.host], head.valueEnd[head.host]))];
   const authority = asText(latin1(bytes, head.authorityStart, head.authorityEnd));
   if (authority !== '' && authority !== hosts[0]) hosts.push(authority);
   const raw = latin1(bytes, head.pathStart, head.pathEnd);
-  const isOne = readings === 'raw' || isPlain(bytes, head.pathStart, head.pathEnd);
+  const isOne = isPlain(bytes, head.pathStart, head.pathEnd);
   return { method, hosts, paths: isOne ? [asText(raw)] : pathReadings(raw) };
 }
 
@@ -69,8 +66,6 @@ export class RemoteRules {
   readonly readsHeaders: boolean;
   /** Whether a head may have to be edited. */
   readonly hasActions: boolean;
-  /** Cookie of the rule that allowed the last request; of the first that might have, when it was denied. */
-  cookie = 0;
   /** 0 = no rule is for this remote. */
   readonly #firstCookie: number;
 
@@ -89,22 +84,20 @@ export class RemoteRules {
     this.hasActions = rules.some((rule) => rule.hasActions);
   }
 
-  /** @param edits taken down when rules with actions match; pass the same object for all rule sets of a flow */
-  allows(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {
-    this.cookie = this.#firstCookie;
-    if (view.paths === undefined && this.#openCookie < 0) return false;
+  /**
+   * @param edits taken down when rules with actions match; pass the same object for all rule sets of a connection
+   * @returns the cookie of the rule that allows the request; ~ of that of the first that might have, when it is denied
+   */
+  judge(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
     let cookie = this.#openCookie;
-    if (cookie >= 0 && !this.hasActions) {
-      this.cookie = cookie;
-      return true;
-    }
+    if (view.paths === undefined && cookie < 0) return ~this.#firstCookie;
+    if (cookie >= 0 && !this.hasActions) return cookie;
     for (const path of view.paths ?? []) {
       const matched = this.#matchPath(view, path, bytes, head, edits);
-      if (matched < 0 && this.#openCookie < 0) return false;
+      if (matched < 0 && this.#openCookie < 0) return ~this.#firstCookie;
       if (cookie < 0) cookie = matched;
     }
-    this.cookie = Math.max(cookie, 0);
-    return true;
+    return Math.max(cookie, 0);
   }
 
   /** @returns the cookie of the first rule that allows this reading, or -1 */

@@ -65,7 +65,7 @@ export function parseTrailers(bytes: Uint8Array, start: number, end: number): nu
   return frames || after - start > syntax.MAX_TRAILER_BYTES ? -syntax.BAD_TRAILER : after;
 }
 
-/** Where in chunked content a direction is. */
+/** Where in chunked content one way of a connection is. */
 export const CHUNK_LINE = 0;
 export const CHUNK_END = 1;
 export const TRAILERS = 2;

@@ -9,7 +9,7 @@
  *                            \-- deny ---> DROP head+content   pairing: reply 403
  *     client <-- PASS head+content <------ [head] pair with the oldest; then those replies of ours that are first now
  *
- * States of a direction, and what they allow:
+ * States of one way, and what they allow:
  *   HEAD        at a message boundary: a head is read; on the response side the only state that lets a reply in
  *   CONTENT     inside chunked content (http1/chunks.ts)
  *   UNTIL_CLOSE a response without a length: passed to the end
@@ -20,19 +20,19 @@
  * stream editor. Requests behind an upgrade or a CONNECT wait until that is answered, for until then nobody can say what
  * they are; so do requests while MAX_OUTSTANDING are unanswered.
  *
- * The judge takes all other upgrades out of the head. A 101 that answers no request for a websocket, or not as RFC 6455
- * has it, ends the connection: nothing would judge what is inside.
+ * The judge takes all other upgrades out of the head. A 101 that grants no websocket that was asked for ends the connection.
  */
 import type { Head } from './head.ts';
 import { ChunkedContent, CONTENT_DONE } from './chunks.ts';
 import { HeadScan } from './head-scan.ts';
 import * as pair from './pairing.ts';
 import * as replies from './replies.ts';
-import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type Http1Shared, type HttpJudge } from './shared.ts';
+import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type HttpJudge } from '../http/judgement.ts';
+import type { Http1Shared } from './shared.ts';
 import { grantsWebsocket, parseRequest, parseResponse } from './start-line.ts';
 import * as syntax from './syntax.ts';
 import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, IS_OLD, traitsOf, VERDICT_SHIFT } from './traits.ts';
-import { type Direction, type Operations, type Parser, REQUEST, RESPONSE } from '../parser.ts';
+import { NOBODY, type Operations, type Parser, REQUEST, RESPONSE, type StreamOwner, type Way } from '../parser.ts';
 
 const HEAD = 0;
 const CONTENT = 1;
@@ -40,7 +40,7 @@ const UNTIL_CLOSE = 2;
 const OPAQUE = 3;
 const DISCARD = 4;
 
-export class Http1Parser implements Parser {
+export class Http1Parser implements Parser<HttpJudge> {
   readonly #shared: Http1Shared;
   readonly #pairing: pair.Pairing = new pair.Pairing();
   readonly #requestContent: ChunkedContent = new ChunkedContent();
@@ -48,25 +48,21 @@ export class Http1Parser implements Parser {
   readonly #requestScan: HeadScan = new HeadScan();
   readonly #responseScan: HeadScan = new HeadScan();
   #judge: HttpJudge;
-  #owner: unknown;
+  #owner: StreamOwner = NOBODY;
   #requestState = HEAD;
   #responseState = HEAD;
   /** The chunked content of the present request is dropped, it having been denied. */
   #dropsContent = false;
-  /** The present request said that it is the last. */
-  #isLastRequest = false;
+  #isLastRequest = false; // as the present one said
   #awaitsUpgrade = false;
-  /** Requests are at hand but must wait. */
-  #isBlocked = false;
+  #isBlocked = false; // requests are at hand but must wait
 
-  constructor(shared: Http1Shared, judge: HttpJudge, owner: unknown) {
+  constructor(shared: Http1Shared, judge: HttpJudge) {
     this.#shared = shared;
     this.#judge = judge;
-    this.#owner = owner;
   }
 
-  /** Back to the state of a new connection, for another flow. */
-  begin(judge: HttpJudge, owner: unknown): void {
+  begin(judge: HttpJudge, owner: StreamOwner): void {
     this.#judge = judge;
     this.#owner = owner;
     this.#pairing.clear();
@@ -82,20 +78,23 @@ export class Http1Parser implements Parser {
     this.#isBlocked = false;
   }
 
-  /** Another judge, from the next request head on. */
   setJudge(judge: HttpJudge): void {
     this.#judge = judge;
   }
 
-  isReady(direction: Direction): boolean {
-    return direction === REQUEST && this.#isBlocked && this.#mayRead();
+  end(): void {
+    this.#pairing.clear(); // of its records
   }
 
-  onData(direction: Direction, bytes: Uint8Array, start: number, end: number, isEnd: boolean, ops: Operations): void {
+  isReady(way: Way): boolean {
+    return way === REQUEST && this.#isBlocked && this.#mayRead();
+  }
+
+  onData(way: Way, bytes: Uint8Array, start: number, end: number, isEnd: boolean, ops: Operations): void {
     let at = start;
     while (at >= 0 && !ops.isFull) {
       const next =
-        direction === REQUEST
+        way === REQUEST
           ? this.#readRequest(bytes, at, end, isEnd, ops)
           : this.#readResponse(bytes, at, end, isEnd, ops);
       at = next >= end ? -1 : next;
@@ -133,13 +132,14 @@ export class Http1Parser implements Parser {
       return this.#settle(at, length, shared.memo.traits[slot], shared.memo.contentLength[slot], undefined, ops);
     }
     // Slow path.
-    const head = shared.head;
+    const { head, judgement } = shared;
     const worth = this.#requestScan.isWorthParsing(bytes, at, end);
     const after = worth === 1 ? parseRequest(head, bytes, at, end) : worth;
     if (after <= 0) return this.#missRequest(after, bytes, at, end, isEnd, ops);
     this.#requestScan.reset();
-    const verdict = this.#judge.judge(bytes, head);
-    const record = shared.recorder.isOn ? shared.recorder.request(this.#owner, bytes, head, verdict) : undefined;
+    const verdict = this.#judge.judge(bytes, head, judgement);
+    let record: object | undefined;
+    if (shared.recorder.isOn) record = shared.recorder.request(this.#owner, bytes, head, verdict, judgement);
     const traits = traitsOf(bytes, head) | (verdict << VERDICT_SHIFT);
     if (verdict !== ALLOW_EDITED && verdict !== DENY_CLOSE) {
       shared.memo.store(bytes, at, after - at, context, traits, head.contentLength);
@@ -173,7 +173,7 @@ export class Http1Parser implements Parser {
     if ((traits & (pair.IS_UPGRADE | pair.IS_CONNECT)) !== 0) this.#awaitsUpgrade = true;
     if (verdict === ALLOW_EDITED) {
       ops.drop(length);
-      ops.inject(REQUEST, this.#judge.editedHead);
+      ops.inject(REQUEST, this.#shared.judgement.editedHead);
       ops.pass(content);
     } else ops.pass(length + content);
     this.#dropsContent = false;

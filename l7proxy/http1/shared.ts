@@ -1,38 +1,24 @@
-/** What all HTTP/1.x parsers of a proxy share: the judge's contract, the recorder's, counters, and the memo of heads. */
+/** What all HTTP/1.x parsers of an engine share: the recorder's contract, counters, and the memo of heads. */
+import { Judgement } from '../http/judgement.ts';
+import type { StreamOwner } from '../parser.ts';
 import { HeadMemo } from './head-memo.ts';
 import { Head } from './head.ts';
 import { HTTP_ERRORS } from './syntax.ts';
-
-/** What a judge says of a request head. */
-export const DENY = 0;
-export const ALLOW = 1;
-/** Allowed with another head: `HttpJudge.editedHead`. */
-export const ALLOW_EDITED = 2;
-/** The rules are gone: denied, and the connection ends. */
-export const DENY_CLOSE = 3;
-
-/** Judges request heads; many connections share one. */
-export interface HttpJudge {
-  /** A number that stands for the rules in force: verdicts for one number never differ. Called before each head. */
-  refresh(): number;
-  /** DENY, ALLOW, ALLOW_EDITED or DENY_CLOSE. */
-  judge(bytes: Uint8Array, head: Head): number;
-  /** The head to be sent instead, after ALLOW_EDITED. */
-  readonly editedHead: Uint8Array;
-}
 
 /** Told about requests and responses while `isOn`. */
 export interface HttpRecorder {
   readonly isOn: boolean;
   /** @returns what `response` is to be given when the answer comes, or undefined */
-  request(owner: unknown, bytes: Uint8Array, head: Head, verdict: number): object | undefined;
-  response(owner: unknown, request: object | undefined, head: Head): void;
-  error(owner: unknown, error: number): void;
+  request(owner: StreamOwner, bytes: Uint8Array, head: Head, verdict: number, judgement: Judgement): object | undefined;
+  response(owner: StreamOwner, request: object | undefined, head: Head): void;
+  error(owner: StreamOwner, error: number): void;
 }
 
 export class Http1Shared {
   readonly memo: HeadMemo;
   readonly head: Head = new Head();
+  /** Of the request in `head`. */
+  readonly judgement: Judgement = new Judgement();
   readonly recorder: HttpRecorder;
   forwarded = 0;
   denied = 0;

@@ -7,8 +7,8 @@
  *        start                 held                end
  *     ---- | forwarded, unacked | not passed yet    | room ...
  *
- * The memory comes from a pool with a limit over all flows and is given back whenever nothing is kept, so an idle flow
- * costs none. Buffers have sizes 2^11 to 2^21; a flow that keeps more moves to the next size, up to a limit of its own.
+ * The memory comes from a pool with a limit over all connections and is given back whenever nothing is kept, so an idle connection
+ * costs none. Buffers have sizes 2^11 to 2^21; a connection that keeps more moves to the next size, up to a limit of its own.
  * The live part is moved to the front when room is short and at least half is free, so a byte is moved once on average.
  */
 

@@ -12,7 +12,7 @@
  * has acknowledged past it. Until the first edit there is one span with difference 0, and `isShifted` is false.
  */
 
-/** Edits in flight at one time; a flow that needs more is reset. */
+/** Edits in flight at one time; a connection that needs more is reset. */
 export const MAX_SPANS = 64;
 
 export class PositionMap {

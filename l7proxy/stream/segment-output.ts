@@ -3,7 +3,7 @@
  * builds the frame around them (SegmentOutput); here their TCP fields are found.
  */
 import * as tcp from '../../wire/header/tcp.ts';
-import type { Flow } from './flow.ts';
+import type { Connection } from './connection.ts';
 import { REQUEST } from '../parser.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
@@ -49,8 +49,6 @@ class Segment implements BuiltSegment {
 export class Transmitter {
   readonly #output: SegmentOutput;
   readonly #segment: Segment = new Segment();
-  /** Segments built so far. */
-  sentSegments = 0;
 
   constructor(output: SegmentOutput) {
     this.#output = output;
@@ -60,7 +58,7 @@ export class Transmitter {
    * Sends what `stream` keeps from out-position `from` up to `to`, its FIN included when `to` is behind it.
    * Preconditions: keptFrom, una <= from < to <= nxt.
    */
-  data(flow: Flow, stream: TcpStream, from: number, to: number): void {
+  data(connection: Connection, stream: TcpStream, from: number, to: number): void {
     const { kept } = stream;
     const base = stream.keptBase;
     const dataEnd = ((to - stream.dataEnd) | 0) > 0 ? stream.dataEnd : to;
@@ -71,39 +69,39 @@ export class Transmitter {
       const isLast = ((position + bytes - dataEnd) | 0) >= 0;
       const start = kept.start + ((position - base) | 0);
       const flags = tcp.ACK | (isLast ? tcp.PSH : 0) | (isLast && hasFin ? tcp.FIN : 0);
-      this.#fill(flow, stream, position, flags);
+      this.#fill(connection, stream, position, flags);
       this.#segment.payload = bytes > 0 ? kept.bytes : NOTHING;
       this.#segment.start = bytes > 0 ? start : 0;
       this.#segment.end = bytes > 0 ? start + bytes : 0;
-      this.#send(flow, stream);
+      this.#send(connection, stream);
       position = (position + bytes) | 0;
       if (isLast) break;
     }
-    if (((to - stream.sent) | 0) > 0) stream.sent = to;
+    stream.noteSentTo(to);
   }
 
   /** Tells the sender of `stream` what has arrived; when nobody here knows, the receiver is asked. */
-  ack(flow: Flow, stream: TcpStream): void {
+  ack(connection: Connection, stream: TcpStream): void {
     if (stream.isUnsure) {
-      this.ask(flow, stream);
+      this.ask(connection, stream);
       return;
     }
-    const back = flow.other(stream);
-    this.#fill(flow, back, back.sent, tcp.ACK);
-    this.#send(flow, back);
+    const back = connection.other(stream);
+    this.#fill(connection, back, back.sent, tcp.ACK);
+    this.#send(connection, back);
   }
 
   /** After a restart: an old segment without data, which the receiver answers with what it has (RFC 9293 3.10.7.4). */
-  ask(flow: Flow, stream: TcpStream): void {
-    stream.probes++;
-    this.#fill(flow, stream, (stream.safeOut - 1) | 0, tcp.ACK);
-    this.#send(flow, stream);
+  ask(connection: Connection, stream: TcpStream): void {
+    stream.noteProbe();
+    this.#fill(connection, stream, (stream.safeOut - 1) | 0, tcp.ACK);
+    this.#send(connection, stream);
   }
 
   /** Resets the receiver of `stream`. */
-  reset(flow: Flow, stream: TcpStream): void {
-    this.#fill(flow, stream, stream.sent, tcp.RST | tcp.ACK);
-    this.#send(flow, stream);
+  reset(connection: Connection, stream: TcpStream): void {
+    this.#fill(connection, stream, stream.sent, tcp.RST | tcp.ACK);
+    this.#send(connection, stream);
   }
 
   /** A reset outside any known stream: sequence and acknowledgement are those of the segment it answers. */
@@ -126,18 +124,17 @@ export class Transmitter {
     segment.payload = NOTHING;
     segment.start = 0;
     segment.end = 0;
-    this.sentSegments++;
     this.#output.send(ctSlot, toResponder, segment);
   }
 
-  #fill(flow: Flow, stream: TcpStream, seq: number, flags: number): void {
+  #fill(connection: Connection, stream: TcpStream, seq: number, flags: number): void {
     const segment = this.#segment;
-    const back = flow.other(stream);
+    const back = connection.other(stream);
     segment.seq = seq;
     segment.ack = back.ackIn;
     segment.flags = flags;
     segment.window = back.windowIn;
-    segment.hasTimestamps = flow.hasTimestamps && stream.hasTimestamp;
+    segment.hasTimestamps = connection.hasTimestamps && stream.hasTimestamp;
     segment.tsVal = stream.latestTimestamp;
     segment.tsEcr = back.timestamp;
     segment.payload = NOTHING;
@@ -145,8 +142,7 @@ export class Transmitter {
     segment.end = 0;
   }
 
-  #send(flow: Flow, stream: TcpStream): void {
-    this.sentSegments++;
-    this.#output.send(flow.slot, stream.direction === REQUEST, this.#segment);
+  #send(connection: Connection, stream: TcpStream): void {
+    this.#output.send(connection.slot, stream.way === REQUEST, this.#segment);
   }
 }

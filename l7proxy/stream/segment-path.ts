@@ -11,17 +11,16 @@
  *  6. What remains of the frame goes on: whole, cut to the bytes that passed, or as a pure acknowledgement if that says
  *     something new. What was set free beyond it leaves in segments of our own.
  */
-import type { Frame } from '../../wire/frame.ts';
 import { DROP_STREAM_CLOSED, DROP_STREAM_INVALID, DROP_STREAM_LIMIT, FORWARD, HELD } from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
-import { CLOSING, DEAD, type Flow, HANDSHAKE, OPEN } from './flow.ts';
+import { CLOSING, type Connection, DEAD, HANDSHAKE, OPEN } from './connection.ts';
 import { REQUEST } from '../parser.ts';
-import type { ProxyStats } from './proxy-stats.ts';
+import type { StreamCounters } from './counters.ts';
 import { SegmentEnds } from './segment-ends.ts';
 import type { Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';
 import { retarget, translateSack, trim } from './tcp-edit.ts';
-import { SegmentFields } from './tcp-segment.ts';
+import type { SegmentAtHand } from './segment-at-hand.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 /** After a restart: probes sent for one stream before it is given up. */
@@ -30,103 +29,91 @@ const MAX_PROBES = 8;
 export class SegmentPath {
   readonly #editor: StreamEditor;
   readonly #transmitter: Transmitter;
-  readonly #stats: ProxyStats;
-  readonly #fields: SegmentFields = new SegmentFields();
+  readonly #counters: StreamCounters;
   readonly #ends: SegmentEnds;
-  /** The acknowledgement of the segment at hand says something that the other side does not know. */
-  isNews = false;
-  /** It acknowledges more than the last did. */
-  #isAdvance = false;
 
-  constructor(editor: StreamEditor, transmitter: Transmitter, stats: ProxyStats, keepBytes: number) {
+  constructor(editor: StreamEditor, transmitter: Transmitter, counters: StreamCounters, ends: SegmentEnds) {
     this.#editor = editor;
     this.#transmitter = transmitter;
-    this.#stats = stats;
-    this.#ends = new SegmentEnds(this.#fields, editor, transmitter, stats, keepBytes);
+    this.#counters = counters;
+    this.#ends = ends;
   }
 
-  /** Preconditions: the checksum of the frame is right; `stream` is the one it belongs to. */
-  segment(flow: Flow, frame: Frame, stream: TcpStream): number {
-    const fields = this.#fields;
-    fields.read(frame);
-    if ((fields.flags & tcp.SYN) !== 0) return this.#ends.syn(flow, frame, stream);
-    if (flow.mode >= DEAD) return this.#ends.answerDead(flow, stream);
-    if ((fields.flags & tcp.RST) !== 0) return this.#reset(flow, frame, stream);
-    if (flow.mode === HANDSHAKE) return this.#ends.beforeOpen(flow, stream);
-    if (flow.mode === CLOSING) return this.#ends.closing(flow, stream);
-    if (!this.#isBelievable(flow, stream)) return this.#invalid();
-    const other = flow.other(stream);
-    this.#acknowledge(other);
-    if (fields.end === fields.seq) return this.#pureAck(flow, frame, stream);
-    return this.#data(flow, frame, stream);
+  /** Preconditions: the checksum of the frame is right, `at` was read from it. */
+  segment(at: SegmentAtHand): number {
+    const { connection, flags } = at;
+    if ((flags & tcp.SYN) !== 0) return this.#ends.syn(at);
+    if (connection.mode >= DEAD) return this.#ends.answerDead(at);
+    if ((flags & tcp.RST) !== 0) return this.#reset(at);
+    if (connection.mode === HANDSHAKE) return this.#ends.beforeOpen(at);
+    if (connection.mode === CLOSING) return this.#ends.closing(at);
+    if (!this.#isBelievable(at)) return this.#invalid();
+    this.#acknowledge(at);
+    return at.end === at.seq ? this.#pureAck(at) : this.#data(at);
   }
 
   #invalid(): number {
-    this.#stats.invalid++;
+    this.#counters.invalid++;
     return DROP_STREAM_INVALID;
   }
 
   // --- 2
 
-  #reset(flow: Flow, frame: Frame, stream: TcpStream): number {
-    if (flow.mode === HANDSHAKE) return FORWARD;
-    if (flow.mode === CLOSING) {
-      if (stream.direction === REQUEST) flow.die();
+  #reset(at: SegmentAtHand): number {
+    const { connection, frame, stream, seq } = at;
+    if (connection.mode === HANDSHAKE) return FORWARD;
+    if (connection.mode === CLOSING) {
+      if (stream.way === REQUEST) connection.die();
       return HELD;
     }
-    const { seq } = this.#fields;
     const isExact = seq === stream.nextIn;
     if (frame.payloadLength > 0) trim(frame, 0);
-    this.#address(flow, frame, stream, isExact ? stream.nxt : stream.toOut(seq));
-    if (isExact) flow.die();
+    this.#address(at, isExact ? stream.nxt : stream.toOut(seq));
+    if (isExact) connection.die();
     return FORWARD;
   }
 
   // --- 3
 
-  #isBelievable(flow: Flow, stream: TcpStream): boolean {
-    const fields = this.#fields;
-    if ((fields.flags & (tcp.ACK | tcp.URG)) !== tcp.ACK) return false;
-    if (flow.hasTimestamps && !fields.hasTimestamp && fields.end !== fields.seq) return false;
-    const isTimed = flow.hasTimestamps && fields.hasTimestamp;
-    if (isTimed && stream.hasTimestamp && ((fields.timestamp - stream.timestamp) | 0) < 0) return false;
-    const other = flow.other(stream);
-    if (((fields.ack - other.nxt) | 0) > 0 && !this.#mayBeAhead(flow, other)) return false;
+  #isBelievable(at: SegmentAtHand): boolean {
+    const { connection, stream, other } = at;
+    if ((at.flags & (tcp.ACK | tcp.URG)) !== tcp.ACK) return false;
+    if (connection.hasTimestamps && !at.hasTimestamp && at.end !== at.seq) return false;
+    const isTimed = connection.hasTimestamps && at.hasTimestamp;
+    if (isTimed && stream.hasTimestamp && ((at.timestamp - stream.timestamp) | 0) < 0) return false;
+    if (((at.ack - other.nxt) | 0) > 0 && !this.#mayBeAhead(at)) return false;
     if (!isTimed) return true;
     // After a restart we may have to speak for the other side before we have heard it.
-    if (!other.hasTimestamp) other.noteTimestamp(fields.echo, true);
-    stream.noteTimestamp(fields.timestamp, ((fields.seq - stream.nextIn) | 0) <= 0);
+    if (!other.hasTimestamp) other.noteTimestamp(at.echo, true);
+    stream.noteTimestamp(at.timestamp, ((at.seq - stream.nextIn) | 0) <= 0);
     return true;
   }
 
   /** After a restart the other side may acknowledge content that was passed ahead and never seen by this process. */
-  #mayBeAhead(flow: Flow, other: TcpStream): boolean {
-    const ahead = (this.#fields.ack - other.nxt) | 0;
+  #mayBeAhead(at: SegmentAtHand): boolean {
+    const { connection, other } = at;
+    const ahead = (at.ack - other.nxt) | 0;
     if (!other.isLagging || other.heldBytes > 0 || ahead > other.passAhead) return false;
-    other.acknowledge(other.nxt, this.#editor.nowMs);
-    this.#skip(flow, other, (other.nextIn + ahead) | 0);
+    other.acknowledge(other.nxt, other.window, this.#editor.nowMs);
+    this.#skip(connection, other, (other.nextIn + ahead) | 0);
     return true;
   }
 
   // --- 4
 
-  #acknowledge(other: TcpStream): void {
-    const { ack, window } = this.#fields;
+  #acknowledge(at: SegmentAtHand): void {
+    const { other, ack, window } = at;
     const ackBefore = other.ackIn;
     const windowBefore = other.windowIn;
     const ahead = (ack - other.una) | 0;
-    this.#isAdvance = ahead > 0;
-    if (ahead >= 0) {
-      other.acknowledge(ack, this.#editor.nowMs);
-      other.window = window;
-    }
-    this.isNews = other.ackIn !== ackBefore || other.windowIn !== windowBefore;
+    at.isAdvance = ahead > 0;
+    if (ahead >= 0) other.acknowledge(ack, window, this.#editor.nowMs);
+    at.isNews = other.ackIn !== ackBefore || other.windowIn !== windowBefore;
   }
 
   /** Puts the sequence number, and the acknowledgement in the terms of the stream it is about, on a frame. */
-  #address(flow: Flow, frame: Frame, stream: TcpStream, seq: number): void {
-    const { ack, window, flags } = this.#fields;
-    const other = flow.other(stream);
+  #address(at: SegmentAtHand, seq: number): void {
+    const { frame, other, ack, window, flags } = at;
     if ((flags & tcp.ACK) === 0) {
       retarget(frame, seq, ack, window);
       return;
@@ -140,18 +127,18 @@ export class SegmentPath {
   }
 
   /** The frame as a pure acknowledgement, if there is a point in it. */
-  #asPureAck(flow: Flow, frame: Frame, stream: TcpStream): number {
-    if (!this.isNews) return HELD;
-    trim(frame, 0);
-    this.#address(flow, frame, stream, stream.sent);
+  #asPureAck(at: SegmentAtHand): number {
+    if (!at.isNews) return HELD;
+    trim(at.frame, 0);
+    this.#address(at, at.stream.sent);
     return FORWARD;
   }
 
-  #pureAck(flow: Flow, frame: Frame, stream: TcpStream): number {
-    if (flow.wantsReset) return this.#giveUp(flow);
-    const { seq } = this.#fields;
+  #pureAck(at: SegmentAtHand): number {
+    const { connection, stream, seq } = at;
+    if (connection.wantsReset) return this.#giveUp(connection);
     // An acknowledgement of what only we had sent is none of the sender's business.
-    if (this.#isAdvance && !this.isNews && seq === stream.nextIn) return HELD;
+    if (at.isAdvance && !at.isNews && seq === stream.nextIn) return HELD;
     const behind = (stream.nextIn - seq) | 0;
     let out = stream.nxt;
     if (behind === 1)
@@ -159,74 +146,75 @@ export class SegmentPath {
     else if (behind > 0) out = stream.toOut(seq);
     else if (!stream.isShifted && stream.heldBytes === 0) out = (stream.nxt - behind) | 0;
     if (behind > 0 && ((out - stream.nxt) | 0) > 0) out = stream.nxt;
-    this.#address(flow, frame, stream, out);
+    this.#address(at, out);
     return FORWARD;
   }
 
   // --- 5
 
-  #data(flow: Flow, frame: Frame, stream: TcpStream): number {
-    if (flow.wantsReset || stream.probes > MAX_PROBES) return this.#giveUp(flow);
-    const { seq, end } = this.#fields;
-    if (!stream.isPlaced) this.#findPlace(flow, stream);
+  #data(at: SegmentAtHand): number {
+    const { connection, stream, seq, end } = at;
+    if (connection.wantsReset || stream.probes > MAX_PROBES) return this.#giveUp(connection);
+    if (!stream.isPlaced) this.#findPlace(at);
     const ahead = (seq - stream.nextIn) | 0;
-    if (ahead > 0) return this.#early(flow, frame, stream);
-    if (((end - stream.nextIn) | 0) <= 0) return this.#repeated(flow, frame, stream);
+    if (ahead > 0) return this.#early(at);
+    if (((end - stream.nextIn) | 0) <= 0) return this.#repeated(at);
     if (stream.finIn) return this.#invalid(); // bytes behind the end
-    return this.#next(flow, frame, stream, -ahead);
+    return this.#next(at, -ahead);
   }
 
   /** After a restart: the first new bytes inside the content that was passed ahead show where the sender is. */
-  #findPlace(flow: Flow, stream: TcpStream): void {
-    const { seq, end } = this.#fields;
+  #findPlace(at: SegmentAtHand): void {
+    const { connection, stream, seq, end } = at;
     const ahead = (seq - stream.nextIn) | 0;
     if (ahead > stream.passAhead || ((end - stream.nextIn) | 0) <= 0) return;
-    if (ahead > 0) this.#skip(flow, stream, seq);
-    stream.isPlaced = true;
+    if (ahead > 0) this.#skip(connection, stream, seq);
+    stream.place();
   }
 
   /** Skips content; what waits for its end goes out there. */
-  #skip(flow: Flow, stream: TcpStream, position: number): void {
+  #skip(connection: Connection, stream: TcpStream, position: number): void {
     stream.skipTo(position);
-    this.#editor.applyAhead(flow, stream);
-    this.#editor.flush(flow, stream);
+    this.#editor.applyAhead(connection, stream);
+    this.#editor.flush(connection, stream);
   }
 
-  #early(flow: Flow, frame: Frame, stream: TcpStream): number {
-    const { seq, hasFin } = this.#fields;
+  #early(at: SegmentAtHand): number {
+    const { connection, frame, stream, seq, hasFin } = at;
     if (((stream.toOut(seq) - stream.rightEdge) | 0) > 0) return this.#invalid();
     const from = frame.payloadOffset;
     const isKept = stream.early.add(seq, frame.bytes, from, from + frame.payloadLength, hasFin);
-    if (isKept) this.#stats.early++;
-    else this.#stats.earlyDropped++;
-    this.#transmitter.ack(flow, stream); // a duplicate acknowledgement: the sender learns that something is missing
-    return this.#asPureAck(flow, frame, stream);
+    if (isKept) this.#counters.early++;
+    else this.#counters.earlyDropped++;
+    this.#transmitter.ack(connection, stream); // a duplicate acknowledgement: the sender learns that something is missing
+    return this.#asPureAck(at);
   }
 
-  #repeated(flow: Flow, frame: Frame, stream: TcpStream): number {
-    this.#stats.repeated++;
-    const { seq, end, payloadBytes } = this.#fields;
+  #repeated(at: SegmentAtHand): number {
+    this.#counters.repeated++;
+    const { connection, frame, stream, seq, end, payloadBytes } = at;
     const first = stream.toOut(seq);
     const last = stream.finOut && end === stream.nextIn ? stream.nxt : stream.toOut((seq + payloadBytes) | 0);
     const isUnknown = stream.isUnsure || stream.keptBase !== stream.una;
     const isEarlier = ((stream.keptFrom - first) | 0) > 0 || ((seq - stream.contentFrom) | 0) < 0;
-    if (isUnknown && isEarlier) return this.#repeatedUnknown(flow, frame, stream, first);
+    if (isUnknown && isEarlier) return this.#repeatedUnknown(at, first);
     const from = ((first - stream.una) | 0) > 0 ? first : stream.una;
     const to = ((last - stream.nxt) | 0) > 0 ? stream.nxt : last;
     if (((to - from) | 0) <= 0) {
-      this.#transmitter.ack(flow, stream); // the receiver has it: the sender missed that
-      return this.#asPureAck(flow, frame, stream);
+      this.#transmitter.ack(connection, stream); // the receiver has it: the sender missed that
+      return this.#asPureAck(at);
     }
-    const at = frame.payloadOffset;
+    const start = frame.payloadOffset;
     const isOneRun = !stream.isShifted && ((last - first) | 0) === ((end - seq) | 0);
     const isWhole = isOneRun && from === first && to === last; // what is held yet is not to be repeated
-    const isSame = isWhole && stream.kept.equals(frame.bytes, at, at + payloadBytes, (from - stream.keptBase) | 0);
+    const isSame =
+      isWhole && stream.kept.equals(frame.bytes, start, start + payloadBytes, (from - stream.keptBase) | 0);
     if (isSame) {
-      this.#address(flow, frame, stream, first);
+      this.#address(at, first);
       return FORWARD;
     }
-    if (isWhole) this.#stats.repeatedOtherwise++;
-    this.#transmitter.data(flow, stream, from, to);
+    if (isWhole) this.#counters.repeatedOtherwise++;
+    this.#transmitter.data(connection, stream, from, to);
     return HELD;
   }
 
@@ -235,100 +223,81 @@ export class SegmentPath {
    * it said. What was judged cannot be compared with anything: the receiver is asked what it has; if it lacks that, the
    * connection cannot be saved.
    */
-  #repeatedUnknown(flow: Flow, frame: Frame, stream: TcpStream, first: number): number {
-    const { seq } = this.#fields;
+  #repeatedUnknown(at: SegmentAtHand, first: number): number {
+    const { connection, frame, stream, seq } = at;
     if (((seq - stream.contentFrom) | 0) >= 0) {
       const known = (stream.keptFrom - first) | 0;
       if (known < frame.payloadLength) trim(frame, known);
-      this.#address(flow, frame, stream, first);
+      this.#address(at, first);
       return FORWARD;
     }
-    this.#transmitter.ask(flow, stream);
+    this.#transmitter.ask(connection, stream);
     return HELD;
   }
 
   /** New bytes, `behind` bytes into the segment. */
-  #next(flow: Flow, frame: Frame, stream: TcpStream, behind: number): number {
-    const fields = this.#fields;
-    const editor = this.#editor;
-    const { bytes } = frame;
+  #next(at: SegmentAtHand, behind: number): number {
+    const { connection, frame, stream, hasFin } = at;
     const start = frame.payloadOffset + behind;
-    const end = frame.payloadOffset + frame.payloadLength;
-    const count = end - start;
-    if (count > 0 && !fields.hasFin && stream.heldBytes === 0 && stream.dropAhead >= count) {
-      return this.#dropUnread(flow, frame, stream, count);
-    }
+    const count = frame.payloadLength - behind;
+    if (count > 0 && !hasFin && stream.heldBytes === 0 && stream.dropAhead >= count) return this.#dropUnread(at, count);
     if (!stream.kept.reserve(count)) {
-      this.#stats.noMemory++;
+      this.#counters.noMemory++;
       return DROP_STREAM_LIMIT;
     }
-    const outBefore = stream.nxt;
-    const ackBefore = stream.ackIn;
-    if (behind > 0) this.#repeatOldPart(flow, stream);
-    let p = start;
+    at.noteBefore(stream.nxt, stream.ackIn);
+    if (behind > 0) this.#repeatOldPart(at);
     const isStraight = behind === 0 && stream.heldBytes === 0;
-    if (isStraight && count > 0) p = editor.straight(flow, stream, bytes, start, end, fields.hasFin);
-    return this.#rest(flow, frame, stream, p, isStraight ? p - start : -1, outBefore, ackBefore);
+    const isRead = isStraight && count > 0;
+    const p = isRead ? this.#editor.straight(at, connection, stream, frame, hasFin) : start;
+    return this.finish(at, p, isStraight);
   }
 
   /**
-   * As the end of `segment`, for a segment that the fast path has begun: its acknowledgement was taken and its payload read
-   * straight up to `p`. Preconditions: `isNews` says whether the acknowledgement changed anything.
+   * The last part of a segment's way: what of it could not pass straight, and what waits for what did. The fast path ends
+   * here when it cannot go on, having taken the acknowledgement (`isNews`) and noted what held before.
+   * @param p payload from here on did not pass @param isStraight the frame begins at the next byte, and nothing was held
    */
-  finish(flow: Flow, frame: Frame, stream: TcpStream, p: number, outBefore: number, ackBefore: number): number {
-    this.#fields.read(frame);
-    return this.#rest(flow, frame, stream, p, p - frame.payloadOffset, outBefore, ackBefore);
-  }
-
-  /** Payload from `p` on could not pass straight, or something waits for what did. */
-  #rest(
-    flow: Flow,
-    frame: Frame,
-    stream: TcpStream,
-    p: number,
-    straight: number,
-    outBefore: number,
-    ackBefore: number,
-  ): number {
-    const editor = this.#editor;
+  finish(at: SegmentAtHand, p: number, isStraight: boolean): number {
+    const { frame, stream, other, hasFin } = at;
+    const straight = isStraight ? p - frame.payloadOffset : -1;
     const end = frame.payloadOffset + frame.payloadLength;
-    const { hasFin } = this.#fields;
-    if (p < end) editor.hold(stream, frame.bytes, p, end);
-    if (hasFin) editor.end(stream);
-    const isWaitedFor = stream.deferred.length > 0 || flow.other(stream).heldBytes > 0;
-    if (p < end || hasFin || isWaitedFor) editor.run(flow, stream);
-    this.#takeEarly(flow, stream);
-    return this.#send(flow, frame, stream, straight, outBefore, ackBefore);
+    if (p < end) stream.hold(frame.bytes, p, end);
+    if (hasFin) stream.endIn();
+    if (p < end || hasFin || stream.hasDeferred || other.heldBytes > 0) this.#editor.run(at);
+    this.#takeEarly(at);
+    return this.#send(at, straight);
   }
 
   /** Content of a denied request, or behind an error: gone without a look. */
-  #dropUnread(flow: Flow, frame: Frame, stream: TcpStream, count: number): number {
-    const ackBefore = stream.ackIn;
-    stream.nextIn = (stream.nextIn + count) | 0;
-    stream.dropAhead -= count;
-    if (!stream.dropUnheld(count)) return this.#giveUp(flow);
-    this.#takeEarly(flow, stream);
-    return this.#send(flow, frame, stream, -1, stream.sent, ackBefore);
+  #dropUnread(at: SegmentAtHand, count: number): number {
+    const { connection, stream } = at;
+    at.noteBefore(stream.sent, stream.ackIn);
+    if (!stream.dropStraight(count)) return this.#giveUp(connection);
+    this.#takeEarly(at);
+    return this.#send(at, -1);
   }
 
   /** The part of a segment that was forwarded before goes again as it was, for the receiver may lack it. */
-  #repeatOldPart(flow: Flow, stream: TcpStream): void {
-    const first = stream.toOut(this.#fields.seq);
+  #repeatOldPart(at: SegmentAtHand): void {
+    const { connection, stream } = at;
+    const first = stream.toOut(at.seq);
     const floor = stream.keptBase;
     const from = ((first - floor) | 0) > 0 ? first : floor;
-    if (((stream.sent - from) | 0) > 0) this.#transmitter.data(flow, stream, from, stream.sent);
+    if (((stream.sent - from) | 0) > 0) this.#transmitter.data(connection, stream, from, stream.sent);
   }
 
-  #takeEarly(flow: Flow, stream: TcpStream): void {
+  #takeEarly(at: SegmentAtHand): void {
+    const { connection, stream } = at;
     for (;;) {
-      const segment = flow.mode === OPEN ? stream.early.take(stream.nextIn) : undefined;
+      const segment = connection.mode === OPEN ? stream.early.take(stream.nextIn) : undefined;
       if (segment === undefined) return;
       const behind = (stream.nextIn - segment.seq) | 0;
       const isNew = behind < segment.length || (behind === segment.length && segment.hasFin && !stream.finIn);
       if (isNew && stream.kept.reserve(segment.length - behind)) {
-        this.#editor.hold(stream, segment.bytes, behind, segment.length);
-        if (segment.hasFin) this.#editor.end(stream);
-        this.#editor.run(flow, stream);
+        stream.hold(segment.bytes, behind, segment.length);
+        if (segment.hasFin) stream.endIn();
+        this.#editor.run(at);
       }
       stream.early.give(segment);
     }
@@ -336,45 +305,41 @@ export class SegmentPath {
 
   // --- 6
 
-  /**
-   * @param straight payload bytes from the first on that passed straight, -1 when the frame does not begin at `outBefore`
-   * @param outBefore out-position of the frame's first byte @param ackBefore what the sender could be told before
-   */
-  #send(flow: Flow, frame: Frame, stream: TcpStream, straight: number, outBefore: number, ackBefore: number): number {
+  /** @param straight payload bytes from the first on that passed straight, -1 when the frame does not begin at `outBefore` */
+  #send(at: SegmentAtHand, straight: number): number {
     const editor = this.#editor;
-    const other = flow.other(stream);
-    if (flow.wantsReset) return this.#giveUp(flow);
-    if (flow.mode === CLOSING) {
-      this.#stats.closes++;
-      if (!editor.flush(flow, flow.response)) this.#transmitter.ack(flow, flow.request);
+    const { connection, frame, stream, payloadBytes, hasFin, outBefore } = at;
+    if (connection.wantsReset) return this.#giveUp(connection);
+    if (connection.mode === CLOSING) {
+      this.#counters.closes++;
+      if (!editor.flush(connection, connection.response)) this.#transmitter.ack(connection, connection.request);
       return HELD;
     }
     if (stream.heldBytes > 0) stream.ackAhead();
-    const wasTold = editor.flush(flow, other);
-    if (!wasTold && stream.ackIn !== ackBefore) this.#transmitter.ack(flow, stream);
-    const { payloadBytes, hasFin } = this.#fields;
+    const wasTold = editor.flush(connection, at.other);
+    if (!wasTold && stream.ackIn !== at.ackBefore) this.#transmitter.ack(connection, stream);
     const passed = Math.max(straight, 0);
     const straightEnd = (outBefore + passed) | 0;
     const wholeEnd = (straightEnd + (hasFin ? 1 : 0)) | 0;
     if (straight === payloadBytes && stream.nxt === wholeEnd && stream.finOut === hasFin) {
-      stream.sent = stream.nxt;
-      this.#address(flow, frame, stream, outBefore);
+      stream.noteSentTo(stream.nxt);
+      this.#address(at, outBefore);
       return FORWARD;
     }
     if (stream.nxt !== straightEnd) {
-      editor.flush(flow, stream);
+      editor.flush(connection, stream);
       return HELD;
     }
-    stream.sent = stream.nxt;
-    if (passed === 0) return this.#asPureAck(flow, frame, stream);
+    stream.noteSentTo(stream.nxt);
+    if (passed === 0) return this.#asPureAck(at);
     trim(frame, passed);
-    this.#address(flow, frame, stream, outBefore);
+    this.#address(at, outBefore);
     return FORWARD;
   }
 
-  #giveUp(flow: Flow): number {
-    this.#stats.resets++;
-    this.#editor.reset(flow);
+  #giveUp(connection: Connection): number {
+    this.#counters.resets++;
+    this.#editor.reset(connection);
     return DROP_STREAM_CLOSED;
   }
 }

@@ -1,104 +1,69 @@
 /**
- * One direction of one TCP connection, between the side that sends it and the side that receives it.
+ * One way of one TCP connection, between the side that sends and the side that receives.
  *
  * There are two sequence spaces: `in` numbers are the sender's, `out` numbers are those the receiver sees
  * (position-map.ts).
  *
- *     in:    ...  passedIn()   nextIn            all below nextIn has arrived in order (FIN counts)
+ *     in:    ...  passedIn   nextIn              all below nextIn has arrived in order (FIN counts)
  *     out:   una ... sent ... nxt                una: acknowledged; sent: has left here once; nxt: passed
  *
  * What lies from una to nxt is kept, byte for byte (kept-bytes.ts), so that a position never gets a second value: what a
  * sender repeats is compared with what is kept, and what it no longer repeats is sent from here. The latter is what was
  * put in, and what the sender was told had arrived before the receiver said so (`owedTo`).
  *
- * A stream that was taken up after a restart (`resume`) begins in the dark: it knows where the parser was asked last
- * (`mark`) and how many bytes of content it had passed from there, but not how many of them have come and gone. The first
- * segment inside that content tells; what lies before it is not kept, and being content, is let through unseen.
+ * A stream that was taken up after a restart (`resume`) does not know where its sender is. It knows where the parser was
+ * asked last (`mark`) and how many bytes of content the parser had passed from there, but not how many of them have come
+ * and gone. The first segment inside that content tells (`place`). What lies before that segment is not kept; it is
+ * content, and passes unseen.
+ *
+ * Only this file writes the fields: everybody else sees a `TcpStream`, which is `Readonly`. Who may call what depends on
+ * the mode of the connection (connection.ts). The test rigs assert the right column after each segment (test/stream/states.ts).
+ *
+ *   mode       may be called                                          holds afterwards
+ *   HANDSHAKE  begin, resume, knowReceiver (all of them lead to OPEN)  nothing kept, no timer
+ *   OPEN       all but begin and resume                               una <= sent <= nxt; what is kept is what lies
+ *                                                                     from keptBase to dataEnd
+ *   CLOSING    request: discardTo, noteTimestamp                      request: discards, keeps nothing, owes nothing
+ *              response: acknowledge, noteSentTo, isResendDue,        response: its FIN is out, nothing is held
+ *              backOff
+ *   DEAD,      release                                                nothing kept, no timer
+ *   REFUSED
  */
-import { EarlyQueue } from './early-queue.ts';
-import { type BytePool, KeptBytes } from './kept-bytes.ts';
-import type { Direction } from '../parser.ts';
-import { PositionMap } from './position-map.ts';
+import type { BytePool, KeptBytes } from './kept-bytes.ts';
+import type { Way } from '../parser.ts';
+import { DEFAULT_MSS, FIRST_TIMEOUT_MS, StreamState } from './stream-state.ts';
 
-const FIRST_TIMEOUT_MS = 200;
-export const DEFAULT_MSS = 536;
-/** What we tell a sender after a restart, in the name of a receiver whose window we do not know yet. */
-const CAUTIOUS_WINDOW = 4096;
-/** The largest window there is: 65535 << 14. */
-const MAX_WINDOW = 1 << 30;
+const MAX_TIMEOUT_MS = 10_000;
 
-export class TcpStream {
-  readonly direction: Direction;
-  readonly kept: KeptBytes;
-  nextIn = 0;
-  una = 0;
-  sent = 0;
-  nxt = 0;
-  /** A FIN arrived in order; its position is the last below nextIn. */
-  finIn = false;
-  /** A FIN was forwarded or made; its position is the last below nxt. */
-  finOut = false;
-  /** Bytes that the parser passed or dropped before they came. */
-  passAhead = 0;
-  dropAhead = 0;
-  /** Injections that wait for passAhead. */
-  readonly deferred: Uint8Array[] = [];
-  /** Below this (out) the sender will not repeat: we must. */
-  owedTo = 0;
-  /** What the sender was told has arrived (in) counts only while `hasAckedAhead`. */
-  ackedIn = 0;
-  hasAckedAhead = false;
-  /** Nothing more of this direction is judged or forwarded: what comes is acknowledged and forgotten. */
-  isDiscarding = false;
-
-  /** Of the receiver: largest segment, window scale, last window field. */
-  mss = DEFAULT_MSS;
-  windowShift = 0;
-  window = 0;
+/** What a receiver said of itself in its SYN. */
+export interface ReceiverLimits {
+  /** Payload bytes of its largest segment. */
+  readonly mss: number;
+  readonly windowShift: number;
+  /** Scaled as later window fields are. */
+  readonly window: number;
   /** Window fields above this are cut, so that the sender keeps within what we can keep. */
-  maxWindow = 0xffff;
-  /** Of the sender: last timestamp in order. */
-  timestamp = 0;
-  /** Of the sender: latest timestamp in any segment, in order or not. What we send in its name must not be older. */
-  latestTimestamp = 0;
-  hasTimestamp = false;
+  readonly maxWindow: number;
+}
 
-  /** Where (in) the parser was asked last, and how much it passed ahead from there: what a restart may rely on. */
-  mark = 0;
-  markBytes = 0;
-  /** After a restart: what was forwarded below this (out) is not kept. */
-  keptFrom = 0;
-  /** After a restart, while `isUnsure`: what the receiver had certainly acknowledged (in). */
-  safeAck = 0;
-  /** The same in the receiver's terms (out). */
-  safeOut = 0;
-  /** After a restart: from here (in) on it was content, passed by its length. */
-  contentFrom = 0;
-  /** After a restart: the receiver has not yet said that it has everything below `una`. */
-  isUnsure = false;
-  /** After a restart, while `passAhead` is what a former process passed: much of it may have come and gone. */
-  isLagging = false;
-  /** False after a restart until the sender has shown where in the content it is. */
-  isPlaced = true;
-  probes = 0;
+/** What was known of a stream before a restart. */
+export interface SavedStream {
+  /** Where (in) the parser was asked last, and how much it passed ahead from there. */
+  readonly mark: number;
+  readonly markBytes: number;
+  /** out - in */
+  readonly shift: number;
+  /** Bytes before the mark that the receiver may not have acknowledged then. */
+  readonly unacked: number;
+  readonly windowShift: number;
+}
 
-  readonly early: EarlyQueue;
-
-  resendAtMs = 0;
-  timeoutMs = FIRST_TIMEOUT_MS;
-  resends = 0;
-
-  readonly #positions: PositionMap = new PositionMap();
-
-  constructor(direction: Direction, pool: BytePool, limitBytes: number) {
-    this.direction = direction;
-    this.early = new EarlyQueue(pool, limitBytes);
-    this.kept = new KeptBytes(pool, limitBytes);
-  }
+class Stream extends StreamState {
+  // --- beginning and end
 
   /** Begins at `first`, the sender's first byte (initial sequence number + 1), which the receiver sees as `firstOut`. */
   begin(first: number, firstOut: number): void {
-    this.kept.release();
+    this.release();
     this.nextIn = first;
     this.una = firstOut;
     this.sent = firstOut;
@@ -107,7 +72,6 @@ export class TcpStream {
     this.finOut = false;
     this.passAhead = 0;
     this.dropAhead = 0;
-    this.deferred.length = 0;
     this.owedTo = firstOut;
     this.hasAckedAhead = false;
     this.isDiscarding = false;
@@ -120,16 +84,20 @@ export class TcpStream {
     this.isLagging = false;
     this.isPlaced = true;
     this.probes = 0;
-    this.early.drop();
-    this.settleTimer();
-    this.#positions.begin(first, firstOut);
+    this.positions.begin(first, firstOut);
   }
 
-  /**
-   * Begins at a mark that was saved before a restart.
-   * @param shift out - in @param unacked bytes before the mark that the receiver may not have acknowledged then
-   */
-  resume(mark: number, markBytes: number, shift: number, unacked: number): void {
+  /** Takes over what limits the stream. */
+  knowReceiver(limits: ReceiverLimits): void {
+    this.mss = limits.mss;
+    this.windowShift = limits.windowShift;
+    this.window = limits.window;
+    this.maxWindow = limits.maxWindow;
+  }
+
+  /** Begins at a mark that was saved before a restart. */
+  resume(saved: SavedStream): void {
+    const { mark, markBytes, shift, unacked } = saved;
     this.begin(mark, (mark + shift) | 0);
     this.safeAck = (mark - unacked) | 0;
     this.safeOut = (this.una - unacked) | 0;
@@ -139,10 +107,89 @@ export class TcpStream {
     this.contentFrom = mark;
     this.isLagging = markBytes > 0;
     this.isPlaced = markBytes === 0;
+    this.mss = DEFAULT_MSS;
+    this.windowShift = saved.windowShift;
+    this.maxWindow = 0xffff;
     this.window = 0; // nobody has told yet: see `windowIn`, `rightEdge`
   }
 
-  /** Skips to in-position `position`, inside the content that was passed ahead. Preconditions: nothing is kept. */
+  /** From now on what comes is acknowledged and forgotten; nothing is owed any more. */
+  discard(): void {
+    this.release();
+    this.isDiscarding = true;
+    this.owedTo = this.una;
+    this.sent = this.nxt;
+  }
+
+  /** A segment came that is discarded: it is to be acknowledged up to `end` (in). */
+  discardTo(end: number, hasFin: boolean): void {
+    this.nextIn = end;
+    if (hasFin) this.finIn = true;
+  }
+
+  /** Ends the stream here: what is held goes away, and a FIN of ours follows what was passed. */
+  endOut(nowMs: number): void {
+    this.kept.dropAllHeld();
+    this.early.drop();
+    if (!this.finOut) {
+      this.finOut = true;
+      this.nxt = (this.nxt + 1) | 0;
+    }
+    this.owedTo = this.nxt;
+    this.startTimer(nowMs);
+  }
+
+  /** Gives all memory back, and waits for nothing. */
+  release(): void {
+    this.kept.release();
+    this.early.drop();
+    this.deferred.length = 0;
+    this.resendAtMs = 0;
+    this.resends = 0;
+  }
+
+  // --- what the sender sends
+
+  /** A segment with this timestamp has come. @param isInOrder its first byte is not beyond nextIn */
+  noteTimestamp(timestamp: number, isInOrder: boolean): void {
+    if (isInOrder || !this.hasTimestamp) this.timestamp = timestamp;
+    if (!this.hasTimestamp || ((timestamp - this.latestTimestamp) | 0) > 0) this.latestTimestamp = timestamp;
+    this.hasTimestamp = true;
+  }
+
+  /** Puts bytes[start, end), the next in order, behind what is held. Preconditions: room for them is reserved. */
+  hold(bytes: Uint8Array, start: number, end: number): void {
+    this.kept.hold(bytes, start, end);
+    this.nextIn = (this.nextIn + end - start) | 0;
+  }
+
+  /** The sender's FIN is next in order. */
+  endIn(): void {
+    this.finIn = true;
+    this.nextIn = (this.nextIn + 1) | 0;
+  }
+
+  /** As much of bytes[start, end), the next in order, as was passed ahead goes on where it is. @returns how much
+   * Preconditions: nothing is held; room for them is reserved. */
+  passStraight(bytes: Uint8Array, start: number, end: number): number {
+    const count = Math.min(this.passAhead, end - start);
+    this.kept.hold(bytes, start, start + count);
+    this.kept.passHeld(count);
+    this.nextIn = (this.nextIn + count) | 0;
+    this.nxt = (this.nxt + count) | 0;
+    this.passAhead -= count;
+    return count;
+  }
+
+  /** Drops `count` bytes, the next in order, that were dropped ahead. @returns false when there are too many edits */
+  dropStraight(count: number): boolean {
+    this.nextIn = (this.nextIn + count) | 0;
+    this.dropAhead -= count;
+    const at = this.passedIn;
+    return this.positions.edit((at - count) | 0, at, this.nxt);
+  }
+
+  /** Skips to `position` (in), inside the content that was passed ahead. Preconditions: nothing is kept. */
   skipTo(position: number): void {
     const bytes = (position - this.nextIn) | 0;
     this.nextIn = position;
@@ -153,10 +200,59 @@ export class TcpStream {
     this.owedTo = this.una;
   }
 
-  /** The parser lets `bytes` more pass before it is asked again. */
-  setPassAhead(bytes: number): void {
-    this.passAhead = bytes;
+  /** The sender has shown that its next byte is at nextIn. */
+  place(): void {
+    this.isPlaced = true;
+  }
+
+  // --- what the parser says
+
+  /** The parser lets the first `held` held bytes pass, and `ahead` more before it is asked again. */
+  pass(held: number, ahead: number): void {
+    this.#passHeld(held);
+    this.passAhead = ahead;
     this.isLagging = false;
+  }
+
+  /** The parser takes away the first `held` held bytes, and `ahead` more. @returns false when there are too many edits */
+  drop(held: number, ahead: number): boolean {
+    this.dropAhead = ahead;
+    return this.#dropHeld(held);
+  }
+
+  /** Puts `payload` in, once all that was passed is through. @returns false when there are too many edits, or no memory */
+  inject(payload: Uint8Array): boolean {
+    if (this.passAhead === 0) return this.#insert(payload);
+    this.deferred.push(payload);
+    return true;
+  }
+
+  /** Applies to held bytes what was said before they came. @returns false when there are too many edits, or no memory */
+  applyAhead(): boolean {
+    let isDone = true;
+    if (this.passAhead > 0) {
+      const count = Math.min(this.passAhead, this.kept.heldBytes);
+      this.#passHeld(count);
+      this.passAhead -= count;
+    }
+    if (this.passAhead === 0 && this.deferred.length > 0) {
+      for (const payload of this.deferred) isDone &&= this.#insert(payload);
+      this.deferred.length = 0;
+    }
+    if (this.dropAhead > 0 && this.kept.heldBytes > 0) {
+      const count = Math.min(this.dropAhead, this.kept.heldBytes);
+      isDone &&= this.#dropHeld(count);
+      this.dropAhead -= count;
+    }
+    return isDone;
+  }
+
+  /** A FIN goes on when all before it has gone on or away. */
+  passFin(): void {
+    if (!this.finIn || this.finOut || this.heldBytes > 0 || this.isDiscarding) return;
+    this.deferred.length = 0; // the end came in the middle of what they waited for
+    this.finOut = true;
+    this.nxt = (this.nxt + 1) | 0;
   }
 
   /** Notes that the parser was asked at the present position, and what it passed ahead. */
@@ -165,90 +261,35 @@ export class TcpStream {
     this.markBytes = this.passAhead;
   }
 
-  /** A segment with this timestamp has come. @param isInOrder its first byte is not beyond nextIn */
-  noteTimestamp(timestamp: number, isInOrder: boolean): void {
-    if (isInOrder || !this.hasTimestamp) this.timestamp = timestamp;
-    if (!this.hasTimestamp || ((timestamp - this.latestTimestamp) | 0) > 0) this.latestTimestamp = timestamp;
-    this.hasTimestamp = true;
+  /** From now on held bytes are ours to deliver. */
+  #passHeld(count: number): void {
+    if (count === 0) return;
+    this.kept.passHeld(count);
+    this.nxt = (this.nxt + count) | 0;
+    this.owedTo = this.nxt;
   }
 
-  /** Whether in and out numbers differ anywhere that still matters. */
-  get isShifted(): boolean {
-    return this.#positions.isShifted;
+  #dropHeld(count: number): boolean {
+    if (count === 0) return true;
+    const at = this.passedIn;
+    this.kept.dropHeld(count);
+    return this.positions.edit(at, (at + count) | 0, this.nxt);
   }
 
-  /** True when this direction needs nothing but to be read: the fast path may be taken. */
-  get isPlain(): boolean {
-    return (
-      !this.isShifted &&
-      this.kept.held === this.kept.end &&
-      this.early.length === 0 &&
-      !this.hasAckedAhead &&
-      !this.finIn &&
-      !this.finOut &&
-      !this.isDiscarding &&
-      !this.isUnsure &&
-      this.isPlaced &&
-      !this.owes &&
-      this.dropAhead === 0 &&
-      this.deferred.length === 0
-    );
+  #insert(payload: Uint8Array): boolean {
+    if (this.finOut) return true; // too late: the stream has ended
+    if (!this.kept.reserve(payload.length)) return false;
+    this.kept.insert(payload);
+    const at = this.passedIn;
+    this.nxt = (this.nxt + payload.length) | 0;
+    this.owedTo = this.nxt;
+    return this.positions.edit(at, at, this.nxt);
   }
 
-  get heldBytes(): number {
-    return this.kept.heldBytes;
-  }
+  // --- what the receiver says, and what is sent to it
 
-  /** In-position of the first byte that is neither forwarded nor taken away. */
-  get passedIn(): number {
-    return (this.nextIn - this.heldBytes - (this.finIn ? 1 : 0)) | 0;
-  }
-
-  /** Out-position behind the last byte, before a FIN. */
-  get dataEnd(): number {
-    return (this.nxt - (this.finOut ? 1 : 0)) | 0;
-  }
-
-  /** Out-position of the first byte that is kept, if any is. */
-  get keptBase(): number {
-    return ((this.keptFrom - this.una) | 0) > 0 ? this.keptFrom : this.una;
-  }
-
-  /** Out-position behind the receiver's window. */
-  get rightEdge(): number {
-    if (this.isUnsure) return (this.nxt + MAX_WINDOW) | 0;
-    return (this.una + (this.window << this.windowShift)) | 0;
-  }
-
-  /** The out-position of an in-position. */
-  toOut(position: number): number {
-    return this.#positions.toOut(position);
-  }
-
-  /** The in-position up to which an acknowledgement of the out-position `position` acknowledges. */
-  toIn(position: number): number {
-    return this.#positions.toIn(position);
-  }
-
-  /** What the sender is to be told has arrived. */
-  get ackIn(): number {
-    if (this.isDiscarding) return this.nextIn;
-    if (this.isUnsure) return this.safeAck;
-    const delivered = this.toIn(this.una);
-    return this.hasAckedAhead && ((this.ackedIn - delivered) | 0) > 0 ? this.ackedIn : delivered;
-  }
-
-  /** The window field that goes with `ackIn`: the receiver's right edge, moved into the sender's space. */
-  get windowIn(): number {
-    if (this.isUnsure) return Math.max(1, CAUTIOUS_WINDOW >>> this.windowShift);
-    const out = Math.min(this.window, this.maxWindow) << this.windowShift;
-    const edge = (this.passedIn + this.una + out - this.dataEnd) | 0;
-    const room = this.isDiscarding ? out : Math.max(0, (edge - this.ackIn) | 0);
-    return Math.min(0xffff, room >>> this.windowShift);
-  }
-
-  /** The receiver has everything below `position` (una <= position <= nxt). */
-  acknowledge(position: number, nowMs: number): void {
+  /** The receiver has everything below `position` (una <= position <= nxt), and this window field. */
+  acknowledge(position: number, window: number, nowMs: number): void {
     const isAdvance = position !== this.una;
     const from = this.keptBase;
     const data = Math.min((position - from) | 0, this.kept.held - this.kept.start);
@@ -257,7 +298,7 @@ export class TcpStream {
     this.isUnsure = false;
     this.probes = 0;
     if (data > 0) this.kept.acknowledge(data);
-    this.#positions.prune(position);
+    this.positions.prune(position);
     if (this.hasAckedAhead && ((this.ackedIn - this.toIn(position)) | 0) <= 0) this.hasAckedAhead = false;
     if (((this.owedTo - position) | 0) > 0) {
       if (isAdvance || this.resendAtMs === 0) this.startTimer(nowMs);
@@ -266,38 +307,21 @@ export class TcpStream {
       this.owedTo = position; // follows una, lest it be overtaken by 2^31
       this.resendAtMs = 0;
     }
+    this.window = window;
   }
 
-  /** Forwards the first `count` held bytes: from now on they are ours to deliver. */
-  pass(count: number): void {
-    if (count === 0) return;
-    this.kept.passHeld(count);
-    this.nxt = (this.nxt + count) | 0;
-    this.owedTo = this.nxt;
+  /** The receiver has nothing new, but this window field. */
+  setWindow(window: number): void {
+    this.window = window;
   }
 
-  /** Takes the first `count` held bytes out of the stream. @returns false when there are too many edits */
-  drop(count: number): boolean {
-    const at = this.passedIn;
-    this.kept.dropHeld(count);
-    return this.#positions.edit(at, (at + count) | 0, this.nxt);
+  /** What was passed up to `position` (out) has left. */
+  noteSentTo(position: number): void {
+    if (((position - this.sent) | 0) > 0) this.sent = position;
   }
 
-  /** Takes `count` bytes that were not held out of the stream; nextIn has been moved behind them. */
-  dropUnheld(count: number): boolean {
-    const at = this.passedIn;
-    return this.#positions.edit((at - count) | 0, at, this.nxt);
-  }
-
-  /** Puts `payload` in, behind what was passed. @returns false when there are too many edits, or no memory */
-  inject(payload: Uint8Array): boolean {
-    if (this.finOut) return true; // too late: the stream has ended
-    if (!this.kept.reserve(payload.length)) return false;
-    this.kept.insert(payload);
-    const at = this.passedIn;
-    this.nxt = (this.nxt + payload.length) | 0;
-    this.owedTo = this.nxt;
-    return this.#positions.edit(at, at, this.nxt);
+  noteProbe(): void {
+    this.probes++;
   }
 
   /**
@@ -311,26 +335,32 @@ export class TcpStream {
     if (this.hasAckedAhead) this.owedTo = this.dataEnd;
   }
 
-  /** Whether the receiver lacks bytes that only we can send. */
-  get owes(): boolean {
-    return ((this.owedTo - this.una) | 0) > 0;
-  }
-
   startTimer(nowMs: number): void {
     this.timeoutMs = FIRST_TIMEOUT_MS;
     this.resends = 0;
     this.resendAtMs = nowMs + this.timeoutMs;
   }
 
-  settleTimer(): void {
-    this.resendAtMs = 0;
-    this.resends = 0;
+  isResendDue(nowMs: number): boolean {
+    return this.resendAtMs !== 0 && nowMs >= this.resendAtMs && this.owes;
   }
 
-  /** Gives all memory back. */
-  release(): void {
-    this.kept.release();
-    this.early.drop();
-    this.deferred.length = 0;
+  /** What was due is sent again, or is given up. Waits twice as long for the next time. @returns how often it was due */
+  backOff(nowMs: number): number {
+    this.resends++;
+    this.timeoutMs = Math.min(this.timeoutMs * 2, MAX_TIMEOUT_MS);
+    this.resendAtMs = nowMs + this.timeoutMs;
+    return this.resends;
   }
+}
+
+/** Of the bytes that a stream keeps, what can be read; and room for more, which changes nothing. */
+type Kept = Pick<Readonly<KeptBytes>, 'bytes' | 'start' | 'held' | 'end' | 'reserve' | 'equals'>;
+
+/** A stream as everybody but this file sees it: its fields are changed by its methods only. */
+export type TcpStream = Readonly<Omit<Stream, 'kept'>> & { readonly kept: Kept };
+
+/** @param limitBytes most that the stream may keep */
+export function makeTcpStream(way: Way, pool: BytePool, limitBytes: number): TcpStream {
+  return new Stream(way, pool, limitBytes);
 }

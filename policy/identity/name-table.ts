@@ -2,8 +2,8 @@
  * DNS names with the addresses they were seen to have, and the name patterns of policies (toFQDNs) that match them. The
  * table finds both by the labels they end in, so that it tries a name on the patterns that may match it and on no others.
  */
-import { fqdnRegExp, normalizeName, tailOf, tailsOf } from '../rule/fqdn.ts';
 import { MultiMap } from '../rule/multi-map.ts';
+import { fqdnRegExp, normalizeName, tailOf, tailsOf } from '../../wire/fqdn.ts';
 import type { PrefixTable } from './prefix-table.ts';
 import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 

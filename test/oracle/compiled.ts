@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Changes, Cluster, type EndpointChange } from '../../policy/cluster.ts';
 import { readDocuments } from '../../policy/document/document.ts';
 import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
+import { noEdits } from '../../l7proxy/http/judgement.ts';
 import { RemoteRules, viewOf } from '../../l7proxy/http/rules.ts';
 import { Head } from '../../l7proxy/http1/head.ts';
 import { parseRequest } from '../../l7proxy/http1/start-line.ts';
@@ -267,6 +268,6 @@ function httpRulesAllow(
   const head = new Head();
   if (parseRequest(head, bytes, 0, bytes.length) !== bytes.length)
     throw new Error(`parse request: ${bytes.toString()}`);
-  const edits = { remove: new Set<string>(), add: [], missing: {}, rejected: {} };
-  return new RemoteRules(ruleSet, remote).allows(viewOf(bytes, head, 'raw'), bytes, head, edits);
+  const view = { ...viewOf(bytes, head), paths: [path] }; // the oracle knows no other readings
+  return new RemoteRules(ruleSet, remote).judge(view, bytes, head, noEdits()) >= 0;
 }

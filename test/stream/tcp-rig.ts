@@ -1,4 +1,4 @@
-/** A TcpProxy with what goes in and comes out as plain segments: for tests. */
+/** An L7 engine with what goes in and comes out as plain segments. */
 import {
   CT_FLAG_SEEN_REPLY,
   CT_FLAGS,
@@ -16,7 +16,9 @@ import * as offload from '../../wire/offload.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import * as vnet from '../../wire/header/virtio-net.ts';
 import type { BuiltSegment } from '../../l7proxy/stream/segment-output.ts';
-import { TcpProxy, type TcpProxyOptions } from '../../l7proxy/stream/tcp-proxy.ts';
+import { L7Engine, type L7EngineOptions } from '../../l7proxy/engine.ts';
+import type { TcpConnections } from '../../l7proxy/stream/connections.ts';
+import { assertStates } from './states.ts';
 
 /** A segment as plain data. */
 export interface Segment {
@@ -171,9 +173,9 @@ export class Rules {
   }
 }
 
-/** A proxy, and what comes out of it. */
+/** An engine, and what comes out of it. After each segment its connections must be as their modes say. */
 export class Rig {
-  proxy: TcpProxy;
+  engine: L7Engine;
   readonly words: Int32Array = new Int32Array(8 * CT_ROW_WORDS);
   readonly builder: FrameBuilder;
   readonly rules: Rules;
@@ -184,34 +186,39 @@ export class Rig {
   readonly results: number[] = [];
   /** Whether frames come with their checksum left undone. */
   isUndone = false;
-  readonly #options: Partial<TcpProxyOptions>;
+  readonly #options: Partial<L7EngineOptions>;
 
-  constructor(ruleSet: L7RuleSet, options: Partial<TcpProxyOptions> = {}, family = 4) {
+  constructor(ruleSet: L7RuleSet, options: Partial<L7EngineOptions> = {}, family = 4) {
     this.rules = new Rules(ruleSet);
     this.builder = new FrameBuilder(family);
     this.#options = options;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_SLOT_GENERATION] = 2;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_INGRESS_VERDICT] = 9;
     for (let slot = 0; slot < 8; slot++) this.words[slot * CT_ROW_WORDS + CT_FLAGS] = CT_FLAG_SEEN_REPLY;
-    this.proxy = this.#makeProxy();
+    this.engine = this.#makeEngine();
   }
 
-  #makeProxy(): TcpProxy {
-    const proxy = new TcpProxy({
+  get streams(): TcpConnections {
+    return this.engine.streams;
+  }
+
+  #makeEngine(): L7Engine {
+    const engine = new L7Engine({
       words: this.words,
+      anyWords: this.words,
       ruleSets: this.rules,
       output: { send: (_slot, toResponder, built) => this.#sent(toResponder, built) },
       seed: 1,
       ...this.#options,
     });
-    proxy.tick(1);
-    return proxy;
+    engine.tick(1);
+    return engine;
   }
 
   /** The process dies, and another takes over. */
   restart(): void {
-    this.proxy = this.#makeProxy();
-    this.proxy.rouse(1);
+    this.engine = this.#makeEngine();
+    this.streams.rouse(1);
   }
 
   #sent(toResponder: boolean, built: BuiltSegment): void {
@@ -227,8 +234,9 @@ export class Rig {
     frame.ctSlot = slot;
     frame.isReply = isReply;
     spoil?.(frame);
-    if (!isReply && (from.flags & tcp.SYN) !== 0) this.proxy.admit(frame, 0, 9);
-    const result = this.proxy.segment(frame, slot, isReply);
+    if (!isReply && (from.flags & tcp.SYN) !== 0) this.engine.admit(frame, 0, 9);
+    const result = this.engine.segment(frame, slot, isReply);
+    assertStates(this.streams.table);
     this.results.push(result);
     if (result === 0) (isReply ? this.toInitiator : this.toResponder).push(this.builder.read());
     return result;

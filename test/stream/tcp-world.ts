@@ -1,5 +1,5 @@
 /**
- * Two TCP endpoints with a TcpProxy between them, in simulated time: the world of tcp-proxy.test.ts. Links
+ * Two TCP endpoints with an L7 engine between them, in simulated time. Links
  * lose, repeat, delay and corrupt by a seeded draw.
  */
 import { Peer } from './tcp-peer.ts';
@@ -21,7 +21,7 @@ interface Flight {
   readonly run: () => void;
 }
 
-/** The endpoints, the links, the proxy, and time. */
+/** The endpoints, the links, the engine, and time. */
 export class World {
   nowMs = 1;
   readonly draw: (below: number) => number;
@@ -31,11 +31,11 @@ export class World {
   readonly #weather: Weather;
   readonly #flights: Flight[] = [];
   #order = 0;
-  /** Frames that crossed the proxy. */
+  /** Frames that crossed the engine. */
   frames = 0;
   /** Called every millisecond. */
   onTick: () => void = () => {};
-  /** What left the proxy, by direction and sequence number: a position never has two values. */
+  /** What left the engine, by way and sequence number: a position never has two values. */
   readonly #forwarded = [new Map<number, number>(), new Map<number, number>()];
   constructor(
     seed: number,
@@ -58,7 +58,7 @@ export class World {
     this.server = new Peer(this, true, options());
   }
 
-  /** A segment leaves an endpoint: over its link to the proxy, and over the other link on. */
+  /** A segment leaves an endpoint: over its link to the engine, and over the other link on. */
   send(from: Peer, sent: Segment): void {
     const copy = { ...sent, data: Buffer.from(sent.data) };
     this.#fly(() => this.#cross(copy, from.isServer));
@@ -84,7 +84,7 @@ export class World {
     this.deliver();
   }
 
-  /** What the proxy let out goes on its way. */
+  /** What the engine let out goes on its way. */
   deliver(): void {
     const { toResponder, toInitiator } = this.rig.take();
     for (const segment of toResponder) {
@@ -97,8 +97,8 @@ export class World {
     }
   }
 
-  #compare(segment: Segment, direction: number): void {
-    const values = this.#forwarded[direction];
+  #compare(segment: Segment, way: number): void {
+    const values = this.#forwarded[way];
     segment.data.forEach((byte, i) => {
       const position = (segment.seq + i) | 0;
       const known = values.get(position);
@@ -114,7 +114,7 @@ export class World {
       if (this.nowMs >= untilMs) return false;
       this.nowMs++;
       this.onTick();
-      this.rig.proxy.tick(this.nowMs);
+      this.rig.engine.tick(this.nowMs);
       this.deliver();
       this.#flights.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
       while (this.#flights.length > 0 && this.#flights[0].atMs <= this.nowMs) this.#flights.shift()?.run();

@@ -1,5 +1,5 @@
 /**
- * The stream editor and TcpProxy. First the invariant, against a hostile sender; then liveness, between honest endpoints in
+ * The stream editor and TcpConnections. First the invariant, against a hostile sender; then liveness, between honest endpoints in
  * bad weather; then single cases. One seed feeds every draw: SEED=n repeats a run, ROUNDS=n lengthens it.
  */
 import t from 'tap';
@@ -164,8 +164,8 @@ t.test(
         t.fail(`round ${round}: a denied request was read`);
       if (rest !== '') t.fail(`round ${round}: a head was forwarded before its end: ${JSON.stringify(first)}`);
       if (requests.length > 0) edited++;
-      attacker.rig.proxy.close(1);
-      if (attacker.rig.proxy.pool.usedBytes !== 0) t.fail(`round ${round}: memory was not given back`);
+      attacker.rig.streams.close(1);
+      if (attacker.rig.streams.pool.usedBytes !== 0) t.fail(`round ${round}: memory was not given back`);
     }
     t.ok(edited > ROUNDS, `${edited} rounds in which the server read something`);
   },
@@ -274,9 +274,9 @@ t.test('every request is answered in its turn, in any weather', { timeout: 600_0
       60_000,
     );
     if (!isOver) t.fail(`${what}the connection did not end`);
-    rig.proxy.close(1);
-    rig.proxy.tick(world.nowMs + 1000);
-    if (rig.proxy.pool.usedBytes !== 0 || !rig.proxy.isQuiet) t.fail(`${what}something was left behind`);
+    rig.streams.close(1);
+    rig.engine.tick(world.nowMs + 1000);
+    if (rig.streams.pool.usedBytes !== 0 || rig.streams.timers.count > 0) t.fail(`${what}something was left behind`);
   }
   t.pass('done');
 });

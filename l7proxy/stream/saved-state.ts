@@ -1,17 +1,18 @@
 /**
- * What of a flow survives the process: the eight words that its conntrack row has for the L7 engine. With them another
+ * What of a connection survives the process: the eight words that its conntrack row has for the L7 engine. With them another
  * process takes the connection up where the parser was asked last; without them it is reset on both sides.
  *
- *   0  parser state (http1/parser.ts), and SAVED; 0 = nothing to take up
+ *   0  state of the parser, and SAVED; 0 = nothing to take up
  *   1  request mark (in)                2  response mark (in)
  *   3  request out - in                 4  response out - in
  *   5  request bytes passed from mark   6  response bytes passed from mark    0xffffffff = to the end
- *   7  slot generation, 8 bits << 24 | response bytes unacknowledged, in KiB, 7 bits << 16 | the same of the request << 9 |
- *      timestamps << 8 | response window scale << 4 | request window scale
+ *   7  slot generation, 8 bits << 24 | number of the protocol, 3 bits << 21 | response bytes unacknowledged, in units of
+ *      2 KiB, 6 bits << 15 | the same of the request << 9 | timestamps << 8 | response window scale << 4 | that of the request
  *
  * They are written each time the parser has been asked, before the frame goes on, so they are never ahead of what the
- * receiver may have seen. A state that does not fit (bytes held, a denied body, replies of our own in the queue, FINs,
- * more than four requests outstanding) writes 0. Bytes of content need no write: they move nothing that is told here.
+ * receiver may have seen. A state that does not fit (bytes held or dropped ahead, injections that wait, FINs, a parser that
+ * cannot say) writes 0. Bytes of content need no write: they move nothing that is told here. A parser whose state needs more
+ * than a word has room in a pinned map (ParserState).
  */
 import {
   CT_EGRESS_VERDICT,
@@ -24,16 +25,18 @@ import {
   CT_ROW_WORDS,
   CT_SLOT_GENERATION,
 } from '../../policy-maps/conntrack-row.ts';
-import { DEFAULT_MSS } from './tcp-stream.ts';
-import { type Flow, OPEN } from './flow.ts';
-import type { TcpStream } from './tcp-stream.ts';
+import type { ParserState } from '../parser.ts';
+import { type Connection, OPEN } from './connection.ts';
+import type { Parsers } from './parsers.ts';
+import type { SavedStream, TcpStream } from './tcp-stream.ts';
 
 const SAVED = 1 << 31;
 const FOREVER = 0xffffffff;
 /** A mark this far behind is moved up, before sequence numbers lose their order. */
 const MAX_MARK_AGE = 1 << 29;
 
-const MAX_UNACKED_KIB = 127;
+const UNACKED_UNIT = 2048; // bytes
+const MAX_UNACKED = 63; // units
 
 const W_PARSER = 0;
 const W_REQUEST_MARK = 1;
@@ -44,11 +47,11 @@ const W_REQUEST_AHEAD = 5;
 const W_RESPONSE_AHEAD = 6;
 const W_MISC = 7;
 
-/** Writes the state of an open flow into its row. */
-export function saveFlow(flow: Flow, words: Int32Array): void {
-  const at = flow.slot * CT_ROW_WORDS + CT_L7;
-  const { request, response } = flow;
-  if (!isSavable(flow) || !flow.parser.saveState(words, at)) {
+/** Writes the state of an open connection into its row. @param more of the parser, when a word does not do */
+export function saveConnection(connection: Connection, words: Int32Array, more: ParserState): void {
+  const at = connection.slot * CT_ROW_WORDS + CT_L7;
+  const { request, response } = connection;
+  if (!isSavable(connection) || !connection.parser.saveState(words, at, more)) {
     words[at + W_PARSER] = 0;
     return;
   }
@@ -61,35 +64,41 @@ export function saveFlow(flow: Flow, words: Int32Array): void {
   words[at + W_REQUEST_AHEAD] = Math.min(request.markBytes, FOREVER);
   words[at + W_RESPONSE_AHEAD] = Math.min(response.markBytes, FOREVER);
   words[at + W_MISC] =
-    (flow.slotGeneration << 24) |
-    (unackedKib(response) << 16) |
-    (unackedKib(request) << 9) |
-    (flow.hasTimestamps ? 256 : 0) |
+    (connection.slotGeneration << 24) |
+    (connection.protocol.number << 21) |
+    (unackedUnits(response) << 15) |
+    (unackedUnits(request) << 9) |
+    (connection.hasTimestamps ? 256 : 0) |
     (response.windowShift << 4) |
     request.windowShift;
   words[at + W_PARSER] |= SAVED;
 }
 
-/** Bytes before the mark that the receiver may still lack, rounded up; more than MAX_UNACKED_KIB are not savable. */
-function unackedKib(stream: TcpStream): number {
+/** Bytes before the mark that the receiver may still lack, rounded up; more than MAX_UNACKED are not savable. */
+function unackedUnits(stream: TcpStream): number {
   const beforeMark = (stream.dataEnd - stream.una) | 0;
-  return Math.ceil(Math.max(0, beforeMark) / 1024);
+  return Math.ceil(Math.max(0, beforeMark) / UNACKED_UNIT);
 }
 
-function isSavable(flow: Flow): boolean {
-  return flow.mode === OPEN && !flow.wantsClose && isStreamSavable(flow.request) && isStreamSavable(flow.response);
+function isSavable(connection: Connection): boolean {
+  return (
+    connection.mode === OPEN &&
+    !connection.wantsClose &&
+    isStreamSavable(connection.request) &&
+    isStreamSavable(connection.response)
+  );
 }
 
 function isStreamSavable(stream: TcpStream): boolean {
   return (
     stream.dropAhead === 0 &&
     stream.heldBytes === 0 &&
-    stream.deferred.length === 0 &&
+    !stream.hasDeferred &&
     !stream.finIn &&
     !stream.finOut &&
     !stream.owes &&
     !stream.isUnsure &&
-    unackedKib(stream) <= MAX_UNACKED_KIB &&
+    unackedUnits(stream) <= MAX_UNACKED &&
     (stream.markBytes < FOREVER || stream.markBytes === Number.POSITIVE_INFINITY)
   );
 }
@@ -107,29 +116,37 @@ export function isMarkOld(stream: TcpStream): boolean {
 }
 
 /**
- * Takes up a flow from its row.
- * @returns false when there is nothing to take up; the flow is untouched then
+ * Takes up a connection from its row, and has it read in the protocol that it was read in.
+ * @returns false when there is nothing to take up; it is not open then
  */
-export function resumeFlow(flow: Flow, words: Int32Array): boolean {
-  const row = flow.slot * CT_ROW_WORDS;
+export function resumeConnection(
+  connection: Connection,
+  words: Int32Array,
+  parsers: Parsers,
+  more: ParserState,
+): boolean {
+  const row = connection.slot * CT_ROW_WORDS;
   const at = row + CT_L7;
   const misc = words[at + W_MISC];
   if ((words[at + W_PARSER] & SAVED) === 0) return false;
   if (misc >>> 24 !== (words[row + CT_SLOT_GENERATION] & 0xff)) return false;
-  if (!flow.parser.loadState(words, at)) return false;
-  const requestUnacked = ((misc >>> 9) & 127) * 1024;
-  const responseUnacked = ((misc >>> 16) & 127) * 1024;
-  const requestAhead = ahead(words[at + W_REQUEST_AHEAD]);
-  const responseAhead = ahead(words[at + W_RESPONSE_AHEAD]);
-  flow.request.resume(words[at + W_REQUEST_MARK], requestAhead, words[at + W_REQUEST_SHIFT], requestUnacked);
-  flow.response.resume(words[at + W_RESPONSE_MARK], responseAhead, words[at + W_RESPONSE_SHIFT], responseUnacked);
-  flow.request.windowShift = misc & 15;
-  flow.response.windowShift = (misc >>> 4) & 15;
-  flow.request.mss = DEFAULT_MSS;
-  flow.response.mss = DEFAULT_MSS;
-  flow.hasTimestamps = (misc & 256) !== 0;
-  flow.hasPendingSyn = false;
-  flow.mode = OPEN;
+  if (!parsers.assignNumbered(connection, (misc >>> 21) & 7)) return false;
+  if (!connection.parser.loadState(words, at, more)) return false;
+  const request: SavedStream = {
+    mark: words[at + W_REQUEST_MARK],
+    markBytes: ahead(words[at + W_REQUEST_AHEAD]),
+    shift: words[at + W_REQUEST_SHIFT],
+    unacked: ((misc >>> 9) & MAX_UNACKED) * UNACKED_UNIT,
+    windowShift: misc & 15,
+  };
+  const response: SavedStream = {
+    mark: words[at + W_RESPONSE_MARK],
+    markBytes: ahead(words[at + W_RESPONSE_AHEAD]),
+    shift: words[at + W_RESPONSE_SHIFT],
+    unacked: ((misc >>> 15) & MAX_UNACKED) * UNACKED_UNIT,
+    windowShift: (misc >>> 4) & 15,
+  };
+  connection.resume({ request, response, hasTimestamps: (misc & 256) !== 0 });
   return true;
 }
 
@@ -146,6 +163,6 @@ function ahead(word: number): number {
 }
 
 /** Nothing is to be taken up any more. */
-export function forgetFlow(slot: number, words: Int32Array): void {
+export function forgetConnection(slot: number, words: Int32Array): void {
   words[slot * CT_ROW_WORDS + CT_L7 + W_PARSER] = 0;
 }

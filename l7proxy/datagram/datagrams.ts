@@ -1,0 +1,109 @@
+/**
+ * UDP datagrams under L7 rules. Each is a whole message, so nothing is kept of a conversation: its rule sets are in the
+ * conntrack row, its judge is found by them, and one parser of its protocol reads it. What no protocol of the registry reads
+ * is dropped, and counted.
+ */
+import {
+  CT_EGRESS_VERDICT,
+  CT_INGRESS_VERDICT,
+  CT_ROW_WORDS,
+  CT_SLOT_GENERATION,
+} from '../../policy-maps/conntrack-row.ts';
+import * as counter from '../../policy-maps/counters.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as offload from '../../wire/offload.ts';
+import { PROTO_UDP } from '../../wire/protocols.ts';
+import { DROP_CSUM_L4, DROP_PROXY_UNKNOWN_PROTO, HELD } from '../../wire/reasons.ts';
+import { type JudgeKey, NOBODY, REQUEST, RESPONSE, type StreamOwner } from '../parser.ts';
+import { type CounterReader, DATAGRAM_ANSWER, DATAGRAM_PASS, type DatagramProtocol } from '../protocol.ts';
+
+/** Sends datagrams of our own. */
+export interface DatagramOutput {
+  /** Sends payload[start, end) in the conversation of `ctSlot`; one that cannot be sent is lost, as on any wire. */
+  send(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): unknown;
+}
+
+/** The protocols of an engine (protocols.ts). */
+export interface DatagramProtocols {
+  datagramOf(key: JudgeKey): DatagramProtocol | undefined;
+}
+
+export class DatagramCounters {
+  /** Datagrams read, and let through or not. */
+  passed = 0;
+  denied = 0;
+  badChecksum = 0;
+  /** Dropped: no protocol here reads what their rule sets are for. */
+  unread = 0;
+}
+
+function datagramReaders(counters: DatagramCounters): CounterReader[] {
+  return [
+    [counter.L7_DATAGRAMS_PASSED, () => counters.passed],
+    [counter.L7_DATAGRAMS_DENIED, () => counters.denied],
+    [counter.L7_DATAGRAMS_UNREAD, () => counters.unread],
+    [counter.L7_DATAGRAMS_BAD_CHECKSUM, () => counters.badChecksum],
+  ];
+}
+
+type Owner = { -readonly [Key in keyof StreamOwner]: StreamOwner[Key] };
+
+export class Datagrams {
+  readonly counters: DatagramCounters = new DatagramCounters();
+  readonly readers: readonly CounterReader[] = datagramReaders(this.counters);
+  readonly #words: Int32Array;
+  readonly #protocols: DatagramProtocols;
+  readonly #output: DatagramOutput;
+  /** Of the datagram at hand: used again. */
+  readonly #owner: Owner = { ...NOBODY };
+
+  /** @param words rows of the conntrack map of what is not TCP */
+  constructor(words: Int32Array, protocols: DatagramProtocols, output: DatagramOutput) {
+    this.#words = words;
+    this.#protocols = protocols;
+    this.#output = output;
+  }
+
+  /**
+   * One datagram of a redirected conversation, whole (no fragment).
+   * @param frame parsed; its checksum is verified here
+   * @param ctSlot row of the conversation @param isReply it comes from the responder
+   * @returns FORWARD, HELD (an answer of our own goes back instead), or a drop reason
+   */
+  datagram(frame: Frame, ctSlot: number, isReply: boolean): number {
+    const owner = this.#ownerOf(frame, ctSlot, isReply);
+    const protocol = frame.protocol === PROTO_UDP ? this.#protocols.datagramOf(owner) : undefined;
+    if (protocol === undefined) {
+      this.counters.unread++;
+      return DROP_PROXY_UNKNOWN_PROTO;
+    }
+    if (!offload.validate(frame)) {
+      this.counters.badChecksum++;
+      return DROP_CSUM_L4;
+    }
+    const { parser } = protocol;
+    const { bytes, payloadOffset, payloadLength } = frame;
+    const way = isReply ? RESPONSE : REQUEST;
+    const judge = protocol.judgeOf(owner);
+    const outcome = parser.onDatagram(judge, owner, way, bytes, payloadOffset, payloadOffset + payloadLength);
+    if (outcome === DATAGRAM_PASS) this.counters.passed++;
+    else this.counters.denied++;
+    if (outcome !== DATAGRAM_ANSWER) return outcome;
+    this.#output.send(ctSlot, isReply, parser.answer, 0, parser.answerBytes);
+    return HELD;
+  }
+
+  #ownerOf(frame: Frame, ctSlot: number, isReply: boolean): StreamOwner {
+    const owner = this.#owner;
+    const row = ctSlot * CT_ROW_WORDS;
+    owner.slot = ctSlot;
+    owner.slotGeneration = this.#words[row + CT_SLOT_GENERATION];
+    owner.egressRuleSet = Math.max(0, this.#words[row + CT_EGRESS_VERDICT]);
+    owner.ingressRuleSet = Math.max(0, this.#words[row + CT_INGRESS_VERDICT]);
+    owner.srcIdentity = isReply ? frame.dstIdentity : frame.srcIdentity;
+    owner.dstIdentity = isReply ? frame.srcIdentity : frame.dstIdentity;
+    owner.srcEndpoint = isReply ? frame.dstEndpoint : frame.srcEndpoint;
+    owner.dstEndpoint = isReply ? frame.srcEndpoint : frame.dstEndpoint;
+    return owner;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The L7 engine: what policy redirects comes here, frame by frame, and goes on, goes on edited, or not at all. It is the
+ * other end of the dataplane's `Redirect`.
+ *
+ *                      protocols.ts: which protocol do these rule sets name?
+ *                          |
+ *     admit, segment --> stream/   TCP: a parser for each connection
+ *     datagram --------> datagram/ all else: a parser for each protocol
+ *                          |
+ *                          +--> records of messages, while `recording`
+ */
+import type { AccessLog } from '../wire/access-log.ts';
+import type { Frame } from '../wire/frame.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
+import { type DatagramOutput, Datagrams } from './datagram/datagrams.ts';
+import { NO_STATE, type ParserState, type StreamOwner } from './parser.ts';
+import type { CounterReader, MessageLog, MessageRecord, RuleSetSource } from './protocol.ts';
+import { PROTOCOLS, Protocols, type ProtocolTable } from './protocols.ts';
+import { TcpConnections } from './stream/connections.ts';
+import type { SegmentOutput } from './stream/segment-output.ts';
+
+export type RecordSink = (record: MessageRecord) => void;
+
+export interface L7EngineOptions {
+  /** Rows of the conntrack map of TCP (ConntrackMap.words): slot generations, verdicts, and eight words for our state. */
+  readonly words: Int32Array;
+  /** Rows of the conntrack map of all other protocols. */
+  readonly anyWords: Int32Array;
+  readonly ruleSets: RuleSetSource;
+  readonly output: SegmentOutput;
+  /** Sends answers to datagrams. Default: they are lost, and what would have been answered is only dropped. */
+  readonly datagramOutput?: DatagramOutput;
+  /** Where parsers keep what must outlive the process and needs more than a word; default none. */
+  readonly parserState?: ParserState;
+  /** Told of each message while `recording` is true. */
+  readonly onRecord?: RecordSink;
+  /** TCP connections at one time; default 32768. */
+  readonly maxConnections?: number;
+  /** Bytes kept for all connections; default 64 MiB. */
+  readonly memoryBytes?: number;
+  /** Bytes kept for one way of one connection; default 1 MiB, at most 2 MiB. */
+  readonly streamBytes?: number;
+  /** How long a request head may take; default 60 s. */
+  readonly headTimeoutMs?: number;
+  /** Seeds what is hashed; default random. */
+  readonly seed?: number;
+  /** Default PROTOCOLS: all there are. */
+  readonly protocols?: ProtocolTable;
+}
+
+/** Names the connection in each record. */
+class Log implements MessageLog {
+  isOn = false;
+  nowMs = 0;
+  readonly #sink: RecordSink;
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+  }
+
+  tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
+    const { slot, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint } = owner;
+    this.#sink({ ctSlot: slot, isIngress, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie, log });
+  }
+}
+
+export class L7Engine {
+  readonly protocols: Protocols;
+  readonly streams: TcpConnections;
+  readonly datagrams: Datagrams;
+  readonly #log: Log;
+
+  constructor(options: L7EngineOptions) {
+    const { words, anyWords, ruleSets, output } = options;
+    const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
+    this.#log = new Log(options.onRecord ?? (() => {}));
+    this.protocols = new Protocols({ ruleSets, log: this.#log, seed }, options.protocols ?? PROTOCOLS);
+    this.streams = new TcpConnections({
+      words,
+      parserState: options.parserState ?? NO_STATE,
+      protocols: this.protocols,
+      output,
+      maxConnections: options.maxConnections ?? 32768,
+      memoryBytes: options.memoryBytes ?? 1 << 26,
+      streamBytes: options.streamBytes ?? 1 << 20,
+      headTimeoutMs: options.headTimeoutMs ?? 60_000,
+    });
+    this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? { send: () => {} });
+  }
+
+  /** Whether messages are told to `onRecord`. */
+  get recording(): boolean {
+    return this.#log.isOn;
+  }
+
+  set recording(isOn: boolean) {
+    this.#log.isOn = isOn;
+  }
+
+  /**
+   * A forward frame of a redirected connection was allowed at L4: its first, or one after policy changed.
+   * @param egress rule set of the sender's policy, 0 none @param ingress of the receiver's, 0 none
+   * @returns 0; what cannot be judged is refused by `segment` and `datagram`
+   */
+  admit(frame: Frame, egress: number, ingress: number): number {
+    return frame.protocol === PROTO_TCP ? this.streams.admit(frame, egress, ingress) : 0;
+  }
+
+  /** A frame of a redirected TCP connection. @returns 0 to forward it, HELD, or a drop reason */
+  segment(frame: Frame, ctSlot: number, isReply: boolean): number {
+    return this.streams.segment(frame, ctSlot, isReply);
+  }
+
+  /** A frame of any other redirected protocol. @returns as `segment` */
+  datagram(frame: Frame, ctSlot: number, isReply: boolean): number {
+    return this.datagrams.datagram(frame, ctSlot, isReply);
+  }
+
+  /** All that is counted here. */
+  *counters(): Generator<CounterReader> {
+    yield* this.streams.readers;
+    yield* this.datagrams.readers;
+    yield* this.protocols.counters();
+  }
+
+  /** Sets the clock and does what is due by it. @param nowMs as TcpConnections.tick */
+  tick(nowMs: number): void {
+    this.#log.nowMs = nowMs;
+    this.streams.tick(nowMs);
+  }
+}

@@ -1,0 +1,53 @@
+/** HTTP rules, as the parser obeys them. */
+import t from 'tap';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { BAD, close, DENIED, HttpWire, OK, rulesOf } from '../../test/stream/http-wire.ts';
+import { REQUEST, RESPONSE } from '../parser.ts';
+
+t.test('CONNECT passes where a rule names it, and is judged by its target and by Host', async (t) => {
+  const connect = (target: string, host = target, extra = '') =>
+    `CONNECT ${target} HTTP/1.1\r\nHost: ${host}\r\n${extra}\r\n`;
+  const cases: [string, L7RuleSet, string, boolean][] = [
+    ['a host alone', rulesOf({ host: 'good:80' }), connect('good:80'), false],
+    ['a header alone', rulesOf({ headers: ['X: 1'] }), connect('good:80', 'good:80', 'X: 1\r\n'), false],
+    ['anything', rulesOf({}), connect('good:80'), false],
+    ['a path alone', rulesOf({ path: '.*' }), connect('good:80'), false],
+    ...['.*', '[A-Z]+', 'C.*', '.{7}', 'GET|CONNECTED?', 'DISCONNECT|.*'].map(
+      (method): [string, L7RuleSet, string, boolean] => [
+        `method ${method}`,
+        rulesOf({ method }),
+        connect('a:1'),
+        false,
+      ],
+    ),
+    ...['CONNECT', 'GET|CONNECT', '(CONNECT|GET)', '^CONNECT$'].map((method): [string, L7RuleSet, string, boolean] => [
+      `method ${method}`,
+      rulesOf({ method }),
+      connect('a:1'),
+      true,
+    ]),
+    ['a word that does not match', rulesOf({ method: 'XCONNECT|CONNECT[0-9]' }), connect('a:1'), false],
+    ['no list of rules', rulesOf({ method: 'GET' }, null), connect('a:1'), true],
+    ['another rule names it', rulesOf({ host: 'a:1' }, { method: 'CONNECT', host: 'b:1' }), connect('a:1'), false],
+    ['the host of both', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('good:80'), true],
+    ['another host', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('evil:80'), false],
+    ['a Host without port', rulesOf({ method: 'CONNECT', host: 'good(:80)?' }), connect('good:80', 'good'), true],
+    ['the target only', rulesOf({ method: 'CONNECT', host: 'good:80' }), connect('good:80', 'good'), false],
+    ['the Host only', rulesOf({ method: 'CONNECT', host: 'good' }), connect('good:80', 'good'), false],
+    ['an IPv6 address', rulesOf({ method: 'CONNECT', host: '\\[::1\\]:80' }), connect('[::1]:80'), true],
+  ];
+  for (const [name, rules, head, isAllowed] of cases) {
+    const wire = new HttpWire(rules).request(head + BAD).response(isAllowed ? OK : '');
+    t.equal(wire.out[REQUEST], isAllowed ? head + BAD : '', name);
+    t.equal(wire.out[RESPONSE], isAllowed ? OK : close(DENIED), name);
+    t.equal(wire.isClosed, !isAllowed, name);
+  }
+});
+
+t.test('a host rule sees the authority of an absolute target as it is written', async (t) => {
+  const rules = rulesOf({ host: 'good' });
+  const get = (authority: string, host: string) => `GET http://${authority}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+  t.equal(new HttpWire(rules).request(get('good', 'good')).out[REQUEST], get('good', 'good'));
+  t.equal(new HttpWire(rules).request(get('Good', 'good')).out[REQUEST], '', 'the target');
+  t.equal(new HttpWire(rules).request(get('good', 'Good')).out[REQUEST], '', 'Host');
+});

@@ -1,0 +1,105 @@
+/**
+ * What the engine needs of an application protocol. protocols.ts has one entry for each `parser` that a rule set can name;
+ * docs/adding.md walks through a new one, with l7proxy/template/ as the example.
+ *
+ * A protocol is started once for an engine, with what all its connections share. Its judges are by the rule
+ * sets and ends of a connection (judge.ts), its parsers by connection, and used again (stream/parsers.ts).
+ */
+import type { AccessLog } from '../wire/access-log.ts';
+import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { Judge, JudgeKey, Parser, StreamOwner, Way } from './parser.ts';
+
+/** The protocols that a rule set can name. */
+export type ProtocolName = L7RuleSet['parser'];
+
+/** Where rule sets come from; policy-maps' L7RuleMap is one. */
+export interface RuleSetSource {
+  /** Moves with every change of any rule set. */
+  readonly generation: number;
+  /** The rule set in force under an id; `generation` tells its versions apart. */
+  get(id: number): { readonly generation: number; readonly ruleSet: L7RuleSet } | undefined;
+}
+
+/** A record of a message, and what the event that carries it tells beside it. */
+export interface MessageRecord {
+  readonly ctSlot: number;
+  readonly isIngress: boolean;
+  /** Of the client and of the server, whichever way the message goes. */
+  readonly srcIdentity: number;
+  readonly dstIdentity: number;
+  readonly srcEndpoint: number;
+  readonly dstEndpoint: number;
+  /** Leads to the rules that allowed the message, or that did not; 0 = none was for its sender. */
+  readonly cookie: number;
+  readonly log: AccessLog;
+}
+
+/** Where protocols tell of messages. */
+export interface MessageLog {
+  /** Whether anybody wants records now: else none is made. */
+  readonly isOn: boolean;
+  readonly nowMs: number;
+  tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void;
+}
+
+/** What a protocol is started with. */
+export interface ProtocolServices {
+  /** The name under which it stands in the registry: rule sets of another are none of its own. */
+  readonly name: ProtocolName;
+  readonly ruleSets: RuleSetSource;
+  readonly log: MessageLog;
+  /** For hashes over what senders choose; random at start. */
+  readonly seed: number;
+}
+
+/** A counter: its number in policy-maps/counters.ts, and what it says now. */
+export type CounterReader = readonly [number: number, read: () => number];
+
+/** A protocol that is read in TCP connections, started for one engine. */
+export interface StreamProtocol<J extends Judge = Judge> {
+  /** 1 to 7, in saved states: never given to another. 0 = nothing can be saved. */
+  readonly number: number;
+  readonly counters: readonly CounterReader[];
+  judgeOf(key: JudgeKey): J;
+  makeParser(): Parser<J>;
+  /** Tells of bytes that cannot be understood: the least that every protocol tells. `error` is a number of its own. */
+  tellError(owner: StreamOwner, error: number): void;
+}
+
+/** The datagram goes on; it is answered instead, with what `answer` holds, and goes no further. Else a drop reason. */
+export const DATAGRAM_PASS = 0;
+export const DATAGRAM_ANSWER = 1;
+
+/** Reads datagrams; one for all conversations of its protocol, for each datagram is a whole message. */
+export interface DatagramParser<J extends Judge = Judge> {
+  /** The answer of our own, after DATAGRAM_ANSWER: answer[0, answerBytes), until the next datagram. */
+  readonly answer: Uint8Array;
+  readonly answerBytes: number;
+  /** @returns DATAGRAM_PASS, DATAGRAM_ANSWER or a drop reason @param bytes the payload is bytes[start, end) */
+  onDatagram(judge: J, owner: StreamOwner, way: Way, bytes: Uint8Array, start: number, end: number): number;
+}
+
+/** A protocol that is read in UDP datagrams, started for one engine. */
+export interface DatagramProtocol<J extends Judge = Judge> {
+  readonly parser: DatagramParser<J>;
+  readonly counters: readonly CounterReader[];
+  judgeOf(key: JudgeKey): J;
+  tellError(owner: StreamOwner, error: number): void;
+}
+
+/**
+ * Rules of one set for one remote, asked about a request that is written down and not on its way.
+ * @returns the cookie of the rule that allows it; -1 when none does
+ */
+export type OfflineRules<Request> = (request: Request) => number;
+
+/** This protocol is not read yet over this transport: connections under its rules are refused, and counted. */
+export const UNREAD = null;
+
+/** A row of the registry. J and D are the judges of its streams and datagrams, Request what can be asked offline. */
+export interface Protocol<Request> {
+  readonly stream: ((services: ProtocolServices) => StreamProtocol) | typeof UNREAD;
+  readonly datagram: ((services: ProtocolServices) => DatagramProtocol) | typeof UNREAD;
+  /** Judges offline by the code that judges the traffic. */
+  readonly offline: (ruleSet: L7RuleSet, remote: number) => OfflineRules<Request>;
+}

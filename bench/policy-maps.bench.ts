@@ -53,7 +53,7 @@ function policyEntry(i: number): PolicyEntry {
     port,
     portPrefix: 16,
     deny: false,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: precedence(0, PRECEDENCE_ALLOW),

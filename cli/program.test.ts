@@ -428,13 +428,13 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
   await t.test('policy get folds in the counters and knows labels', async (t) => {
     const policy = PolicyMap.create(join(maps, 'policy_7'), { capacity: 64 }, mapFile);
     policy.publish([
-      { ...ENTRY, identity: 4711, egress: false, deny: false, proxyPort: 12, precedence: precedence(0, 2), cookie: 5 },
+      { ...ENTRY, identity: 4711, egress: false, deny: false, ruleSet: 12, precedence: precedence(0, 2), cookie: 5 },
       {
         ...ENTRY,
         identity: 0,
         egress: true,
         deny: true,
-        proxyPort: 0,
+        ruleSet: 0,
         precedence: precedence(0, 255),
         cookie: 6,
         protocol: 0,

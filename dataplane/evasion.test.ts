@@ -353,7 +353,7 @@ function countingProxy(): { proxy: StreamProxy; seen: () => number } {
 
 t.test('who began a connection is not for the other side to decide', async (t) => {
   const counting = countingProxy();
-  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, proxyPort: 7 })];
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, ruleSet: 7 })];
   const { world, client, server } = trio(t, { policy }, () => counting.proxy);
   const late = tcpFrame({ from: server, to: CLIENT, sport: 80, dport: 4000, flags: tcp.FIN | tcp.ACK });
   t.equal(attempt(world, server, client, late), 243, 'a late packet of a stream that had L7 rules makes no connection');
@@ -376,7 +376,7 @@ t.test('L7 rules that come later find the streams that are there', async (t) => 
   const answer = tcpFrame({ from: client, to: SERVER, sport: 4000, dport: 80, flags: tcp.ACK });
   t.equal(attempt(world, server, client, late), 0, 'taken up in its middle, from the side of the server');
   t.equal(attempt(world, client, server, answer), 0);
-  world.setPolicy(server, [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, proxyPort: 7 })]);
+  world.setPolicy(server, [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80, ruleSet: 7 })]);
   t.equal(attempt(world, client, server, answer), 243, 'what the client says now would have to be read');
   t.equal(attempt(world, server, client, late), 243);
 });

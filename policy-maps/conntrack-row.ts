@@ -37,7 +37,7 @@ export const CT_BYTES_LO = 16;
 export const CT_BYTES_HI = 17;
 /** CONFIG_WORLD_GENERATION under which the two verdicts below were found; 0 = not cached. */
 export const CT_WORLD_GENERATION = 18;
-/** > 0 proxy port, 0 allow, < 0 drop reason. */
+/** > 0 rule set, 0 allow, < 0 drop reason. */
 export const CT_EGRESS_VERDICT = 19;
 export const CT_INGRESS_VERDICT = 20;
 /** Handles of PolicyStatsMap; -1 = none. */

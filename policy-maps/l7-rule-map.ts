@@ -1,5 +1,5 @@
 /**
- * L7 rule sets by id (the `proxyPort` of a policy entry), as JSON in a slab.
+ * L7 rule sets by id (the `ruleSet` of a policy entry), as JSON in a slab.
  *
  * ```
  *   directory: 65536 words, id -> unit + 1 (0 = none)        slab: units of 64 bytes

@@ -1,6 +1,6 @@
 /**
  * What an L7 rule set says: the JSON that the agent writes into the `l7_rules` map under an id, and that the L7 engine
- * of the dataplane reads. A policy entry names it by `proxyPort`. The shape follows Cilium's per-port network policy
+ * of the dataplane reads. A policy entry names it by `ruleSet`. The shape follows Cilium's per-port network policy
  * (cilium/proxy NPDS: PortNetworkPolicy): the rules of one (endpoint, direction, port), each with the remotes it is for.
  *
  * @example

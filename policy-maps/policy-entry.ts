@@ -14,7 +14,7 @@ export interface PolicyEntry {
   readonly portPrefix: number;
   readonly deny: boolean;
   /** Id of the L7 rule set that judges the stream; 0 = none. 1..65535. */
-  readonly proxyPort: number;
+  readonly ruleSet: number;
   /** 0 none, 1 required (spire), 2 always-fail. */
   readonly authType: number;
   readonly hasExplicitAuthType: boolean;

@@ -20,7 +20,7 @@ export const ROW_WORDS = 4;
 /** bits 0-23 protocol and port, 24-28 prefix length (0, 8, 9..24), 29 egress */
 export const ROW_POINT = 0;
 export const ROW_PRECEDENCE = 1;
-/** bits 0-15 proxy port, 16-22 auth type, 23 explicit auth type, 24 deny */
+/** bits 0-15 rule set, 16-22 auth type, 23 explicit auth type, 24 deny */
 export const ROW_VERDICT = 2;
 export const ROW_COOKIE = 3;
 export const POINT_MASK = 0xffffff;
@@ -125,7 +125,7 @@ function checkEntry(entry: PolicyEntry): void {
   checkField(entry, 'protocol', 255);
   checkField(entry, 'port', hasPort ? 0xffff : 0);
   checkField(entry, 'portPrefix', hasPort ? 16 : 0);
-  checkField(entry, 'proxyPort', 0xffff);
+  checkField(entry, 'ruleSet', 0xffff);
   checkField(entry, 'authType', AUTH_MASK);
   checkField(entry, 'precedence', 0xffffffff);
   checkField(entry, 'cookie', 0xffffffff);
@@ -207,7 +207,7 @@ function writeRow(half: Int32Array, at: number, entry: PolicyEntry): void {
   half[at + ROW_POINT] = startPoint(entry) | (prefixLength(entry) << LENGTH_SHIFT) | (entry.egress ? EGRESS_BIT : 0);
   half[at + ROW_PRECEDENCE] = entry.precedence;
   half[at + ROW_VERDICT] =
-    entry.proxyPort |
+    entry.ruleSet |
     (entry.authType << AUTH_SHIFT) |
     (entry.hasExplicitAuthType ? EXPLICIT_BIT : 0) |
     (entry.deny ? DENY_BIT : 0);
@@ -225,7 +225,7 @@ export function readRow(words: Int32Array, at: number, identity: number): Policy
     port: point & 0xffff,
     portPrefix: length > PROTOCOL_BITS ? length - PROTOCOL_BITS : 0,
     deny: (verdict & DENY_BIT) !== 0,
-    proxyPort: verdict & 0xffff,
+    ruleSet: verdict & 0xffff,
     authType: (verdict >>> AUTH_SHIFT) & AUTH_MASK,
     hasExplicitAuthType: (verdict & EXPLICIT_BIT) !== 0,
     precedence: words[at + ROW_PRECEDENCE] >>> 0,

@@ -55,7 +55,7 @@ function entry(fields: Partial<PolicyEntry>): PolicyEntry {
     port: 0,
     portPrefix: isPort ? 16 : 0,
     deny: false,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: LOW,
@@ -112,7 +112,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'd04: specific L3/L4 allow with proxy redirect',
-    entries: [entry({ identity: POD, protocol: TCP, port: 80, proxyPort: 15001, cookie: 4 })],
+    entries: [entry({ identity: POD, protocol: TCP, port: 80, ruleSet: 15001, cookie: 4 })],
     ask: POD_80,
     verdict: 15001,
     cookie: 4,
@@ -195,7 +195,7 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'd12: an aggregate of higher precedence wins over a more specific entry',
     entries: [
       entry({ identity: POD, protocol: TCP, port: 80, cookie: 1 }),
-      entry({ identity: CLUSTER, precedence: HIGH, proxyPort: 15002, cookie: 2 }),
+      entry({ identity: CLUSTER, precedence: HIGH, ruleSet: 15002, cookie: 2 }),
     ],
     ask: POD_80,
     verdict: 15002,
@@ -464,7 +464,7 @@ const entryDraw: fc.Arbitrary<PolicyEntry> = fc
     port: portDraw,
     portPrefix: fc.constantFrom(0, 1, 4, 10, 12, 15, 16),
     deny: fc.boolean(),
-    proxyPort: fc.constantFrom(0, 0, 15001, 65535),
+    ruleSet: fc.constantFrom(0, 0, 15001, 65535),
     authType: fc.constantFrom(0, 0, 1, 2),
     hasExplicitAuthType: fc.boolean(),
     precedence: precedenceDraw,
@@ -599,7 +599,7 @@ t.test('publish() refuses an entry that cannot be, by name', (t) => {
     [{ port: 80 }, /port: found 80, wanted 0 to 0/],
     [{ protocol: TCP, port: 81, portPrefix: 12 }, /port: found bits beyond the prefix/],
     [{ protocol: TCP, portPrefix: 17 }, /portPrefix: found 17/],
-    [{ proxyPort: 65536 }, /proxyPort: found 65536/],
+    [{ ruleSet: 65536 }, /ruleSet: found 65536/],
     [{ precedence: 1.5 }, /precedence: found 1.5/],
     [{ cookie: Number.NaN }, /cookie: found NaN/],
   ];
@@ -637,13 +637,13 @@ t.test('lookup() allocates nothing', (t) => {
 
 // --- a reader in another thread
 
-/** Round n: the size of the policy depends on n, and every entry carries n as cookie and proxy port. A mix would show. */
+/** Round n: the size of the policy depends on n, and every entry carries n as cookie and rule set. A mix would show. */
 function roundPolicy(round: number): PolicyEntry[] {
-  const entries: PolicyEntry[] = [entry({ identity: CLUSTER, cookie: round, proxyPort: round, precedence: LOW })];
+  const entries: PolicyEntry[] = [entry({ identity: CLUSTER, cookie: round, ruleSet: round, precedence: LOW })];
   const size = 20 + (round % 7) * 40;
   for (let i = 0; i < size; i++) {
     entries.push(
-      entry({ identity: 1000 + i, protocol: TCP, port: 80, cookie: round, proxyPort: round, precedence: HIGH }),
+      entry({ identity: 1000 + i, protocol: TCP, port: 80, cookie: round, ruleSet: round, precedence: HIGH }),
     );
   }
   return entries;

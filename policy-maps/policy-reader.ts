@@ -14,7 +14,7 @@
  *     So a rule for every peer must be stored under 0, 11, 12, 13 and 14 alike: that is the compiler's part.
  *  3. E2 wins when there is no E1, or its precedence is higher, or the same with a longer prefix.
  *  4. The winner's deny drops (181); its auth type, or a greater one of the loser at the same precedence if the
- *     winner's is not explicit, drops (189); its proxy port redirects; else allow.
+ *     winner's is not explicit, drops (189); its rule set redirects; else allow.
  */
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, W_GENERATION } from './table/map-header.ts';
@@ -112,7 +112,7 @@ export class PolicyReader extends PinnedMap {
    * @param identity security identity of the remote
    * @param isEgress 1 when the endpoint sends, 0 when it receives
    * @param dport destination port, or the ICMP type
-   * @returns proxy port (> 0: redirect), ALLOW, or a negative drop reason; the fields above tell the rest
+   * @returns rule set (> 0: redirect), ALLOW, or a negative drop reason; the fields above tell the rest
    */
   lookup(identity: number, isEgress: number, protocol: number, dport: number): number {
     return this.#watch(identity | 0, isEgress, (protocol << 16) | dport, FULL_BITS);

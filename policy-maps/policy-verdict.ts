@@ -1,4 +1,4 @@
-/** Verdicts of a policy lookup: 0 allows, above 0 is a proxy port, below 0 a drop reason with its sign turned. */
+/** Verdicts of a policy lookup: 0 allows, above 0 is a rule set, below 0 a drop reason with its sign turned. */
 import * as reasons from '../wire/reasons.ts';
 
 export const ALLOW = 0;

@@ -334,8 +334,8 @@ class Published {
     };
     const lines = (entries: EndpointChange['entries']): string[] =>
       entries
-        .map(({ identity, cookie, proxyPort, ...entry }) =>
-          JSON.stringify({ who: who(identity), ...entry, rules: rules(proxyPort), why: why(cookie) }),
+        .map(({ identity, cookie, ruleSet, ...entry }) =>
+          JSON.stringify({ who: who(identity), ...entry, rules: rules(ruleSet), why: why(cookie) }),
         )
         .sort();
     return {
@@ -651,7 +651,7 @@ t.test('rule sets keep their id while their content is the same, whatever else c
   apply(policy('two', '81', {}));
   const { ruleSets, endpoints } = cluster.flush();
   t.same([ruleSets.put.size, ruleSets.remove], [0, []]);
-  t.ok(endpoints.get(1)?.entries.some(({ proxyPort }) => proxyPort === id));
+  t.ok(endpoints.get(1)?.entries.some(({ ruleSet }) => ruleSet === id));
   apply(policy('one', '80', { http: [{ method: 'PUT' }] }));
   const changed = cluster.flush().ruleSets;
   t.equal(changed.put.size, 1);
@@ -874,7 +874,7 @@ t.test('map state: higher precedence stays, equals join, the covered go', (t) =>
     portPrefix: 16,
     naturalPrefix: more.portPrefix ?? 16,
     deny: false,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: 1,
@@ -888,7 +888,7 @@ t.test('map state: higher precedence stays, equals join, the covered go', (t) =>
   };
   const joined = collect(draft({}), draft({ origins: [origin('b')], authType: 1, hasExplicitAuthType: true }));
   t.match([...joined.values()], [{ authType: 1, hasExplicitAuthType: true, origins: [{ name: 'a' }, { name: 'b' }] }]);
-  t.match([...collect(draft({ precedence: 5, proxyPort: 9 }), draft({})).values()], [{ proxyPort: 9 }]);
+  t.match([...collect(draft({ precedence: 5, ruleSet: 9 }), draft({})).values()], [{ ruleSet: 9 }]);
   const left = (...drafts: Draft[]): number[] =>
     uncovered(collect(...drafts))
       .map(({ portPrefix }) => portPrefix)

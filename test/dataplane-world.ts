@@ -48,7 +48,7 @@ export function entry(fields: Partial<PolicyEntry>): PolicyEntry {
     protocol: 0,
     port: 0,
     portPrefix: fields.port === undefined ? 0 : 16,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: precedence(0, deny ? PRECEDENCE_DENY : PRECEDENCE_ALLOW),

@@ -41,7 +41,7 @@ function entry(identity: number, round: number): PolicyEntry {
     port: 80,
     portPrefix: 16,
     deny: false,
-    proxyPort: round,
+    ruleSet: round,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: 2,

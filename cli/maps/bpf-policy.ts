@@ -1,9 +1,8 @@
 /** Policy maps as `sluice bpf policy get` prints them, with the counters of `policystats` folded in. */
-import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { IdentityNames } from './identity-names.ts';
 import { printDocument } from '../terminal/output.ts';
-import { authName, portText } from './packet-names.ts';
+import { authName, portText, type PrintedEntry, printedEntry } from './packet-names.ts';
 import { openPinned, openPolicy, policyMapIds } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
@@ -11,7 +10,7 @@ import { type Column, renderTable } from '../terminal/table.ts';
 /** Bits of protocol in the length of an entry's prefix. */
 const PROTOCOL_BITS = 8;
 
-export interface PolicyRow extends PolicyEntry {
+export interface PolicyRow extends PrintedEntry {
   /** 0 any, 8 protocol, 9 to 24 protocol and port prefix. */
   readonly prefixLength: number;
   readonly packets: number;
@@ -61,7 +60,7 @@ function policyRows(settings: Settings, id: number, counters: Counters, names: I
         packets: 0,
         bytes: 0,
       };
-      return { ...entry, prefixLength, packets, bytes, labels: names?.labels(entry.identity) ?? [] };
+      return { ...printedEntry(entry), prefixLength, packets, bytes, labels: names?.labels(entry.identity) ?? [] };
     });
   return rows.sort(
     (a, b) =>

@@ -1,4 +1,5 @@
 /** Numbers of packets and policies as people call them. */
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { protocolName } from '../../wire/protocols.ts';
 
 /**
@@ -22,4 +23,11 @@ export function flagNames(flags: number, names: Readonly<Record<number, string>>
   return Object.entries(names)
     .filter(([bit]) => (flags & Number(bit)) !== 0)
     .map(([, name]) => name);
+}
+
+/** An entry as users know it: Cilium's word for the rule set that it names is proxy port. */
+export type PrintedEntry = Omit<PolicyEntry, 'ruleSet'> & { readonly proxyPort: number };
+
+export function printedEntry({ ruleSet, ...entry }: PolicyEntry): PrintedEntry {
+  return { ...entry, proxyPort: ruleSet };
 }

@@ -1,7 +1,7 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
 import type { Origin } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
-import { authName, portText } from '../maps/packet-names.ts';
+import { authName, portText, printedEntry } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
@@ -93,7 +93,7 @@ function sideText(side: Side): string {
   const table = renderTable(
     [
       { header: '', cell: ({ isWinner }) => (isWinner ? '*' : ' ') },
-      { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.proxyPort > 0 ? 'Redirect' : 'Allow') },
+      { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.ruleSet > 0 ? 'Redirect' : 'Allow') },
       { header: 'IDENTITY', cell: ({ entry }) => identityText(entry.identity) },
       { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
       { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
@@ -124,7 +124,7 @@ function document(answer: Answer, sides: readonly Side[], remedies: readonly str
       direction,
       subject: { name: subject.text, identity: subject.identity },
       remote: { name: remote.text, identity: remote.identity },
-      candidates,
+      candidates: candidates.map((one) => ({ ...one, entry: printedEntry(one.entry) })),
       decidedBy: origins,
     })),
     remedies,

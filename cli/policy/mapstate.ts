@@ -3,7 +3,7 @@ import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entr
 import type { Origin } from '../../policy/rule/rule.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
-import { portText } from '../maps/packet-names.ts';
+import { portText, type PrintedEntry, printedEntry } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
 import { place } from '../../explain/remedy.ts';
@@ -23,7 +23,7 @@ export async function showMapState(settings: Settings, world: PolicyWorld, refer
   await printListing(settings, { rows: rowsOf(world, pod.endpoint.entries), columns: columnsOf(settings) });
 }
 
-interface Row extends PolicyEntry {
+interface Row extends PrintedEntry {
   readonly priority: number;
   readonly listenerPriority: number;
   readonly labels: readonly string[];
@@ -35,7 +35,7 @@ interface Row extends PolicyEntry {
 function rowsOf(world: PolicyWorld, entries: readonly PolicyEntry[]): Row[] {
   const labels = new Map([...world.cluster.identities.entries()].map(({ id, labels }) => [id, labels]));
   return [...entries].sort(compareEntries).map((entry) => ({
-    ...entry,
+    ...printedEntry(entry),
     priority: 0xffffff - (entry.precedence >>> 8),
     listenerPriority: listenerPriority(entry),
     labels: labelsOf(entry.identity, labels),
@@ -70,9 +70,9 @@ function compareEntries(a: PolicyEntry, b: PolicyEntry): number {
 }
 
 /** 1 to 126 for redirects that have one, else 0. */
-function listenerPriority({ precedence, proxyPort }: PolicyEntry): number {
+function listenerPriority({ precedence, ruleSet }: PolicyEntry): number {
   const low = precedence & 0xff;
-  return proxyPort > 0 && low > 2 ? PRECEDENCE_DENY - low : 0;
+  return ruleSet > 0 && low > 2 ? PRECEDENCE_DENY - low : 0;
 }
 
 function labelsOf(identity: number, labels: ReadonlyMap<number, readonly string[]>): readonly string[] {

@@ -30,7 +30,7 @@ function allow(more: Partial<PolicyEntry> = {}): PolicyEntry {
     port: 0,
     portPrefix: 0,
     deny: false,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: 0,
     hasExplicitAuthType: false,
     precedence: precedence(0, PRECEDENCE_ALLOW),
@@ -110,7 +110,7 @@ t.test(
     publisher.publish(
       changes({
         ruleSets: { put: new Map([[1, RULES('/a')]]), remove: [] },
-        endpoints: new Map([[7, endpoint([allow({ proxyPort: 1, protocol: 6, port: 80, portPrefix: 16 })])]]),
+        endpoints: new Map([[7, endpoint([allow({ ruleSet: 1, protocol: 6, port: 80, portPrefix: 16 })])]]),
         ipcache: { upsert: [{ prefix: '10.9.0.7/32', identity: 300 }], remove: [] },
       }),
     );
@@ -124,8 +124,8 @@ t.test(
 
 t.test('publish() removes rules only after the policies that named them are replaced', async (t) => {
   const { publisher, order } = world(t as Tap);
-  const redirect = (proxyPort: number) =>
-    new Map([[7, endpoint([allow({ proxyPort, protocol: 6, port: 80, portPrefix: 16 })])]]);
+  const redirect = (ruleSet: number) =>
+    new Map([[7, endpoint([allow({ ruleSet, protocol: 6, port: 80, portPrefix: 16 })])]]);
   publisher.publish(changes({ ruleSets: { put: new Map([[1, RULES('/a')]]), remove: [] }, endpoints: redirect(1) }));
   order.length = 0;
   publisher.publish(changes({ ruleSets: { put: new Map([[2, RULES('/b')]]), remove: [1] }, endpoints: redirect(2) }));
@@ -185,7 +185,7 @@ t.test('retire() takes away what an earlier agent published and this one did not
   next.publish(
     changes({
       ruleSets: { put: new Map([[1, RULES('/b')]]), remove: [] },
-      endpoints: new Map([[7, endpoint([allow({ proxyPort: 1 })])]]),
+      endpoints: new Map([[7, endpoint([allow({ ruleSet: 1 })])]]),
       ipcache: { upsert: [{ prefix: '10.9.0.0/24', identity: 1 }], remove: [] },
     }),
   );
@@ -205,7 +205,7 @@ t.test('RuleSetIds never gives an id that policies of an earlier agent may name,
   t.equal(ids.pin(1), 3);
   t.equal(ids.pin(1), 3);
   t.strictSame(
-    ids.translate([allow({ proxyPort: 1 }), allow()]).map(({ proxyPort }) => proxyPort),
+    ids.translate([allow({ ruleSet: 1 }), allow()]).map(({ ruleSet }) => ruleSet),
     [3, 0],
   );
   t.strictSame(ids.retire(), [1, 2]);

@@ -42,8 +42,8 @@ export class RuleSetIds {
 
   /** Entries with the ids of the map in place of the compiler's. */
   translate(entries: readonly PolicyEntry[]): readonly PolicyEntry[] {
-    if (entries.every(({ proxyPort }) => proxyPort === 0)) return entries;
-    return entries.map((entry) => (entry.proxyPort === 0 ? entry : { ...entry, proxyPort: this.pin(entry.proxyPort) }));
+    if (entries.every(({ ruleSet }) => ruleSet === 0)) return entries;
+    return entries.map((entry) => (entry.ruleSet === 0 ? entry : { ...entry, ruleSet: this.pin(entry.ruleSet) }));
   }
 
   /** The ids left by the earlier agent, which nothing names any more; answered once. */

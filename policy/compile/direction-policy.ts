@@ -158,7 +158,7 @@ function allowDraft(
     portPrefix: 0,
     naturalPrefix: 0,
     deny: false,
-    proxyPort: 0,
+    ruleSet: 0,
     authType: authType ?? 0,
     hasExplicitAuthType: authType !== undefined,
     precedence: word,
@@ -189,7 +189,7 @@ function redirectDraft(policy: PeerRules, parser: Parser, direction: Direction):
 function redirects(filter: Filter, base: Draft, parser: Parser, context: FilterContext): Omit<PeerDrafts, 'cached'>[] {
   const { protocol, name } = filter;
   return uniformRanges(filter, context).map(([first, last]) => {
-    const redirect = { ...base, proxyPort: ruleSetAt(protocol, first, parser, context) };
+    const redirect = { ...base, ruleSet: ruleSetAt(protocol, first, parser, context) };
     if (name === undefined) return finish(filter, redirect, portBlocks(first, last));
     return { drafts: [], named: { protocol, name, port: first, draft: { ...redirect, protocol } } };
   });

@@ -249,7 +249,7 @@ function entriesFrom(identity: number, finished: readonly FinishedDraft[]): Poli
 function isSame(a: Draft, b: Draft): boolean {
   return (
     a.precedence === b.precedence &&
-    a.proxyPort === b.proxyPort &&
+    a.ruleSet === b.ruleSet &&
     a.authType === b.authType &&
     a.hasExplicitAuthType === b.hasExplicitAuthType
   );

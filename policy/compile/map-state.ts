@@ -25,7 +25,7 @@ export interface Draft {
   /** Prefix of the block that the rule's own range has there; shorter than `portPrefix` where a rule set cut the range. */
   readonly naturalPrefix: number;
   readonly deny: boolean;
-  readonly proxyPort: number;
+  readonly ruleSet: number;
   readonly authType: number;
   readonly hasExplicitAuthType: boolean;
   /** Of a draft that asks for no authentication itself: `depth()` of the rule that it took the mode from. */
@@ -242,7 +242,7 @@ function maskPort(port: number, prefix: number): number {
 
 /** A draft about one identity. @param cookie of its origins */
 export function entryOf(draft: Draft, identity: number, cookie: number): PolicyEntry {
-  const { egress, protocol, port, portPrefix, deny, proxyPort, authType, hasExplicitAuthType, precedence } = draft;
+  const { egress, protocol, port, portPrefix, deny, ruleSet, authType, hasExplicitAuthType, precedence } = draft;
   return {
     identity,
     egress,
@@ -250,7 +250,7 @@ export function entryOf(draft: Draft, identity: number, cookie: number): PolicyE
     port,
     portPrefix,
     deny,
-    proxyPort,
+    ruleSet,
     authType,
     hasExplicitAuthType,
     precedence,

@@ -1334,10 +1334,10 @@ t.test('map state: precedence words, aggregates, covered entries, rule sets shar
     `${cnp(http('80', GET, CLIENT))}---${ccnp(http('80', GET, 'fromEndpoints: [{matchLabels: {app: client, "k8s:io.kubernetes.pod.namespace": shop}}], '), 'w', 'endpointSelector: {matchLabels: {tier: front}}')}`,
   );
   const redirects = ['shop/web', 'shop/client'].map((pod) =>
-    proxied.endpoint(pod).entries.find(({ proxyPort }) => proxyPort > 0),
+    proxied.endpoint(pod).entries.find(({ ruleSet }) => ruleSet > 0),
   );
   t.equal(redirects[0]?.precedence, ((0xffffff << 8) | 154) >>> 0, 'HTTP is listener priority 101');
-  t.not(redirects[0]?.proxyPort, redirects[1]?.proxyPort, 'rules of other origins are other rule sets');
+  t.not(redirects[0]?.ruleSet, redirects[1]?.ruleSet, 'rules of other origins are other rule sets');
   const cluster = new World(cnp('ingress: [{fromEntities: [cluster]}]'));
   const ids = cluster
     .endpoint('shop/web')

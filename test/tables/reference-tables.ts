@@ -191,7 +191,7 @@ function judge(chosen: PolicyEntry, other: PolicyEntry | undefined): ReferenceVe
   if (chosen.deny) return { verdict: -181, matchType, entry: chosen, authType: 0 };
   const inherits = !chosen.hasExplicitAuthType && other?.precedence === chosen.precedence;
   const authType = inherits ? Math.max(chosen.authType, other.authType) : chosen.authType;
-  return { verdict: authType !== 0 ? -189 : chosen.proxyPort, matchType, entry: chosen, authType };
+  return { verdict: authType !== 0 ? -189 : chosen.ruleSet, matchType, entry: chosen, authType };
 }
 
 function longest(entries: readonly PolicyEntry[], query: ReferenceQuery, identity: number): PolicyEntry | undefined {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { commaList, durationMs, integerBetween, momentMs, podReference } from './terminal/argument.ts';
+import { commaList, durationMs, integerBetween, podReference } from './terminal/argument.ts';
 import { wantsColor } from './terminal/color.ts';
 import { candidates } from './terminal/completion-words.ts';
 import { tailOf } from './rig/container-logs.ts';
@@ -105,18 +105,12 @@ t.test('renderJsonPath() names template, place and what is wanted when it cannot
   t.end();
 });
 
-t.test('durationMs() and momentMs() take durations, times and numbers, and refuse the rest', (t) => {
+t.test('durationMs() takes durations and numbers, and refuses the rest', (t) => {
   t.strictSame(
     ['500ms', '5s', '1m30s', '2h', '1d', '2'].map(durationMs),
     [500, 5000, 90_000, 7_200_000, 86_400_000, 2000],
   );
   t.throws(() => durationMs('soon'), /wanted a duration/);
-  t.equal(momentMs('5m', 1_000_000), 700_000);
-  t.equal(momentMs('2026-01-31', 0), Date.UTC(2026, 0, 31));
-  t.equal(momentMs('2026-01-31T10:00:00Z', 0), Date.UTC(2026, 0, 31, 10));
-  t.equal(momentMs('1700000000', 0), 1_700_000_000_000);
-  t.throws(() => momentMs('yesterday', 0), /wanted a duration/);
-  t.throws(() => momentMs('2026-99-99', 0), /RFC 3339/);
   t.end();
 });
 

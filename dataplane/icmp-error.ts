@@ -28,7 +28,7 @@ export interface RouterAddress {
 
 /** Turns `f` into "time exceeded in transit". @returns false when no error may be sent about this frame */
 export function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
-  return f.family === 4 ? toError(f, router, 11, 0, 0) : toError(f, router, 3, 0, 0);
+  return toError(f, router, f.family === 4 ? icmp.TIME_EXCEEDED : icmpv6.TIME_EXCEEDED, 0, 0);
 }
 
 /**
@@ -36,7 +36,9 @@ export function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
  * @param mtu of the link that the frame did not fit on, in bytes of IP packet
  */
 export function toTooBig(f: Frame, router: RouterAddress, mtu: number): boolean {
-  return f.family === 4 ? toError(f, router, 3, 4, mtu) : toError(f, router, 2, 0, mtu);
+  return f.family === 4
+    ? toError(f, router, icmp.DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu)
+    : toError(f, router, icmpv6.PACKET_TOO_BIG, 0, mtu);
 }
 
 function toError(f: Frame, router: RouterAddress, type: number, code: number, word: number): boolean {

@@ -19,7 +19,7 @@ export function isV4Mapped(word0: number, word1: number, word2: number): boolean
  * Parses a dotted quad.
  * @returns the address as 0..2^32-1, or -1 (take `| 0` for a signed word)
  */
-export function parseIpv4(text: string): number {
+function parseIpv4(text: string): number {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
   if (match === null) return -1;
   let value = 0;

@@ -99,29 +99,6 @@ export function pseudoHeader(
   return family === 4 ? sum(bytes, l3Offset + 12, 8, start) : sum(bytes, l3Offset + 8, 32, start);
 }
 
-/** The pseudo-header sum for addresses at hand, four words each: for IPv4 (v4-mapped) only the last word counts. */
-export function pseudoHeaderOf(tuple: PseudoHeaderFields, family: number, l4Length: number): number {
-  let total = tuple.protocol + (l4Length & 0xffff) + (l4Length >>> 16) + halves(tuple.src3) + halves(tuple.dst3);
-  if (family === 6) {
-    total += halves(tuple.src0) + halves(tuple.src1) + halves(tuple.src2);
-    total += halves(tuple.dst0) + halves(tuple.dst1) + halves(tuple.dst2);
-  }
-  return total;
-}
-
-/** The part of a flow tuple that the pseudo-header covers; the Frame cursor has it. */
-export interface PseudoHeaderFields {
-  readonly protocol: number;
-  readonly src0: number;
-  readonly src1: number;
-  readonly src2: number;
-  readonly src3: number;
-  readonly dst0: number;
-  readonly dst1: number;
-  readonly dst2: number;
-  readonly dst3: number;
-}
-
 function halves(word: number): number {
   return (word >>> 16) + (word & 0xffff);
 }

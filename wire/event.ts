@@ -18,7 +18,7 @@
 import { i32le, setI32le, setU16le, u16le } from './bytes.ts';
 
 export const EVENT_BYTES = 256;
-export const EVENT_VERSION = 1;
+const EVENT_VERSION = 1;
 export const PAYLOAD_OFFSET = 64;
 export const PAYLOAD_BYTES = EVENT_BYTES - PAYLOAD_OFFSET;
 
@@ -40,14 +40,6 @@ export const FLAG_MORE_FOLLOWS = 32;
 export const TRACE_TO_ENDPOINT = 0;
 export const TRACE_TO_PROXY = 1;
 export const TRACE_TO_HOST = 2;
-export const TRACE_TO_STACK = 3;
-export const TRACE_TO_OVERLAY = 4;
-export const TRACE_FROM_ENDPOINT = 5;
-export const TRACE_FROM_PROXY = 6;
-export const TRACE_FROM_HOST = 7;
-export const TRACE_FROM_STACK = 8;
-export const TRACE_FROM_OVERLAY = 9;
-export const TRACE_FROM_NETWORK = 10;
 export const TRACE_TO_NETWORK = 11;
 
 /** Names of the observation points, indexed by number. */
@@ -67,13 +59,6 @@ export const OBSERVATION_POINTS = [
   'from-crypto',
   'to-crypto',
 ] as const;
-
-export const TRACE_REASON_NEW = 0; // "policy": a new connection
-export const TRACE_REASON_ESTABLISHED = 1;
-export const TRACE_REASON_REPLY = 2;
-export const TRACE_REASON_RELATED = 3;
-export const TRACE_REASON_REOPENED = 4;
-export const TRACE_REASON_UNKNOWN = 5;
 
 /** Starts a record: type, subtype, version and time; every other field and the first payload byte become 0. */
 export function begin(bytes: Uint8Array, at: number, type: number, subtype: number, timeMs: number): void {
@@ -142,6 +127,7 @@ export function setIfindex(bytes: Uint8Array, at: number, ifindex: number): void
   setI32le(bytes, at + 40, ifindex);
 }
 
+/** @param traceReason 0 new, 1 established, 2 reply, 3 related, 4 reopened, 5 unknown: the CT_* states and what has none */
 export function setTraceReason(bytes: Uint8Array, at: number, traceReason: number): void {
   bytes[at + 44] = traceReason;
 }
@@ -150,7 +136,7 @@ const time = new Float64Array(1);
 const timeBytes = new Uint8Array(time.buffer);
 
 /** @param timeMs milliseconds since the epoch, with a fraction */
-export function setTimeMs(bytes: Uint8Array, at: number, timeMs: number): void {
+function setTimeMs(bytes: Uint8Array, at: number, timeMs: number): void {
   time[0] = timeMs;
   for (let index = 0; index < 8; index++) bytes[at + 48 + index] = timeBytes[index];
 }

@@ -66,11 +66,6 @@ t.test('offload: complete, leaveUndone, finish and validate agree', (t) => {
       t.equal(offload.finish(f.bytes, f.offset, f.length), 0);
       t.ok(offload.verify(f), `${name}: finish() makes it right`);
       t.equal(vnet.flags(f.bytes, f.offset), 0, `${name}: and says so`);
-      t.equal(
-        checksum.fold(checksum.pseudoHeaderOf(f, family, l4.length)),
-        checksum.fold(checksum.pseudoHeader(f.bytes, f.l3Offset, family, protocol, l4.length)),
-        `${name}: both pseudo-headers agree`,
-      );
     }
   }
   const none = frameOf(4, 17, hex('0001 0002 0008 0000'));

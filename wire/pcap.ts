@@ -7,8 +7,8 @@
  */
 import { i32, i32le, setI32le, setU16le } from './bytes.ts';
 
-export const FILE_HEADER_BYTES = 24;
-export const RECORD_HEADER_BYTES = 16;
+const FILE_HEADER_BYTES = 24;
+const RECORD_HEADER_BYTES = 16;
 export const LINKTYPE_ETHERNET = 1;
 /** The longest packet that a reader takes: more means that the file is damaged (libpcap's MAXIMUM_SNAPLEN). */
 export const MAX_PACKET_BYTES = 262_144;
@@ -34,7 +34,7 @@ export function timeOf(ms: number): { readonly seconds: number; readonly nanosec
 }
 
 /** The header of a file. @param linkType default Ethernet */
-export function fileHeader(linkType = LINKTYPE_ETHERNET): Uint8Array {
+function fileHeader(linkType = LINKTYPE_ETHERNET): Uint8Array {
   const out = new Uint8Array(FILE_HEADER_BYTES);
   setI32le(out, 0, MAGIC_NANOSECONDS);
   setU16le(out, 4, 2);
@@ -45,7 +45,7 @@ export function fileHeader(linkType = LINKTYPE_ETHERNET): Uint8Array {
 }
 
 /** One packet with its header. Packets over MAX_PACKET_BYTES are cut. */
-export function record(packet: Packet): Uint8Array {
+function record(packet: Packet): Uint8Array {
   const captured = Math.min(packet.bytes.length, MAX_PACKET_BYTES);
   const out = new Uint8Array(RECORD_HEADER_BYTES + captured);
   setI32le(out, 0, packet.seconds);

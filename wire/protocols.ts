@@ -3,7 +3,7 @@
 export const PROTO_ICMP = 1;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
-export const PROTO_ESP = 50;
+const PROTO_ESP = 50;
 export const PROTO_AH = 51;
 export const PROTO_ICMPV6 = 58;
 export const PROTO_SCTP = 132;

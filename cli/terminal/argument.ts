@@ -40,22 +40,6 @@ export function commaList(text: string, earlier: readonly string[] = []): string
   return [...earlier, ...text.split(',').filter((part) => part !== '')];
 }
 
-/**
- * A point in time: a duration counted back from `now`, RFC 3339, `YYYY-MM-DD`, or seconds since the epoch.
- * @param nowMs what a duration is counted back from
- * @returns milliseconds since the epoch
- */
-export function momentMs(text: string, nowMs: number): number {
-  if (/^\d{9,11}(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  if (/^\d{4}-\d\d-\d\d/.test(text)) {
-    const parsed = Date.parse(text);
-    if (!Number.isNaN(parsed)) return parsed;
-  } else if (/^\d/.test(text)) {
-    return nowMs - durationMs(text);
-  }
-  throw new InvalidArgumentError('wanted a duration (5m), an RFC 3339 time, a day (2026-01-31) or Unix seconds.');
-}
-
 /** Splits `ns/name`; a bare name is put in `namespace`. */
 export function podReference(text: string, namespace = 'default'): { namespace: string; name: string } {
   const slash = text.indexOf('/');

@@ -248,11 +248,6 @@ export function fillPolicies(fields: FlowFields, record: EventRecord, directory:
   if (record.direction === EGRESS) fields.ingress_allowed_by = others;
 }
 
-/** The envelope of a flow. */
-export function envelope(flow: Flow): Envelope {
-  return { flow, ...(flow.node_name === undefined ? {} : { node_name: flow.node_name }), time: flow.time };
-}
-
 /** The envelope that tells of lost events. @param timeMs when the loss was noticed */
 export function lostEnvelope(source: LostEvents['source'], count: number, nodeName: string, timeMs: number): Envelope {
   return { lost_events: { source, num_events_lost: String(count) }, node_name: nodeName, time: rfc3339(timeMs) };

@@ -56,11 +56,6 @@ export function isGroup(bytes: Uint8Array, offset: number): boolean {
   return (bytes[offset] & 1) !== 0;
 }
 
-/** True when the destination is ff:ff:ff:ff:ff:ff. */
-export function isBroadcast(bytes: Uint8Array, offset: number): boolean {
-  return u16(bytes, offset) === 0xffff && i32(bytes, offset + 2) === -1;
-}
-
 export function setDstMac(bytes: Uint8Array, offset: number, high: number, low: number): void {
   setU16(bytes, offset, high);
   setI32(bytes, offset + 2, low);

@@ -15,20 +15,14 @@ export const CHECKSUM_OFFSET = 2;
 
 export const ECHO_REPLY = 0;
 export const DESTINATION_UNREACHABLE = 3;
-export const REDIRECT = 5;
 export const ECHO_REQUEST = 8;
 export const TIME_EXCEEDED = 11;
 export const PARAMETER_PROBLEM = 12;
-export const TIMESTAMP_REQUEST = 13;
 export const TIMESTAMP_REPLY = 14;
 export const INFORMATION_REPLY = 16;
 export const ADDRESS_MASK_REPLY = 18;
 
-export const CODE_HOST_UNREACHABLE = 1; // type 3
-export const CODE_PORT_UNREACHABLE = 3; // type 3
 export const CODE_FRAGMENTATION_NEEDED = 4; // type 3
-export const CODE_ADMIN_PROHIBITED = 13; // type 3
-export const CODE_TTL_EXCEEDED = 0; // type 11
 
 /** @param available bytes of L4 from `offset` on @returns HEADER_BYTES, or -1 when it does not fit */
 export function check(_bytes: Uint8Array, _offset: number, available: number): number {

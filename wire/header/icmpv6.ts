@@ -27,10 +27,6 @@ export const NEIGHBOR_SOLICITATION = 135;
 export const NEIGHBOR_ADVERTISEMENT = 136;
 export const REDIRECT = 137;
 
-export const CODE_ADMIN_PROHIBITED = 1; // type 1
-export const CODE_ADDRESS_UNREACHABLE = 3; // type 1
-export const CODE_PORT_UNREACHABLE = 4; // type 1
-
 export const OPTION_SOURCE_LINK_ADDRESS = 1;
 export const OPTION_TARGET_LINK_ADDRESS = 2;
 
@@ -66,14 +62,6 @@ export function code(bytes: Uint8Array, offset: number): number {
 
 export function checksum(bytes: Uint8Array, offset: number): number {
   return u16(bytes, offset + 2);
-}
-
-export function identifier(bytes: Uint8Array, offset: number): number {
-  return u16(bytes, offset + 4);
-}
-
-export function sequence(bytes: Uint8Array, offset: number): number {
-  return u16(bytes, offset + 6);
 }
 
 /** MTU of a "packet too big", 0..2^32-1. */
@@ -134,7 +122,7 @@ export function setChecksum(bytes: Uint8Array, offset: number, value: number): v
   setU16(bytes, offset + 2, value);
 }
 
-export function setTarget(bytes: Uint8Array, offset: number, word: number, value: number): void {
+function setTarget(bytes: Uint8Array, offset: number, word: number, value: number): void {
   setI32(bytes, offset + 8 + (word << 2), value);
 }
 

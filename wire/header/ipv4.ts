@@ -9,7 +9,6 @@ import { i32, setI32, setU16, u16 } from '../bytes.ts';
 import { complement, sum, update16 } from '../checksum.ts';
 
 export const MIN_HEADER_BYTES = 20;
-export const MAX_HEADER_BYTES = 60;
 
 /**
  * Checks version, header length and total length against the bytes at hand; the header checksum is `verifyChecksum`.
@@ -55,11 +54,6 @@ export function moreFragments(bytes: Uint8Array, offset: number): boolean {
 /** Position of this fragment's payload in the datagram, in bytes. */
 export function fragmentOffset(bytes: Uint8Array, offset: number): number {
   return (u16(bytes, offset + 6) & 0x1fff) << 3;
-}
-
-/** True for any part of a fragmented datagram, the first included. */
-export function isFragment(bytes: Uint8Array, offset: number): boolean {
-  return (u16(bytes, offset + 6) & 0x3fff) !== 0;
 }
 
 export function ttl(bytes: Uint8Array, offset: number): number {

@@ -18,13 +18,12 @@ import { i32, setI32, setU16, u16 } from '../bytes.ts';
 import { PROTO_AH } from '../protocols.ts';
 
 export const HEADER_BYTES = 40;
-export const MAX_EXTENSION_HEADERS = 8;
+const MAX_EXTENSION_HEADERS = 8;
 
 export const PROTOCOL_HOP_BY_HOP = 0;
-export const PROTOCOL_ROUTING = 43;
-export const PROTOCOL_FRAGMENT = 44;
-export const PROTOCOL_NONE = 59;
-export const PROTOCOL_DESTINATION_OPTIONS = 60;
+const PROTOCOL_ROUTING = 43;
+const PROTOCOL_FRAGMENT = 44;
+const PROTOCOL_DESTINATION_OPTIONS = 60;
 
 /**
  * Checks version and payload length against the bytes at hand. Jumbograms (payload length 0) pass as empty

@@ -10,12 +10,6 @@ import { i32, i32le, setI32, setI32le, setU16, u16 } from '../bytes.ts';
 export const HEADER_BYTES = 12;
 /** Where the checksum lies; no Internet checksum lies there (TCP 16, UDP 6, ICMP 2). */
 export const CHECKSUM_OFFSET = 8;
-export const CHUNK_DATA = 0;
-export const CHUNK_INIT = 1;
-export const CHUNK_INIT_ACK = 2;
-export const CHUNK_ABORT = 6;
-export const CHUNK_SHUTDOWN = 7;
-export const CHUNK_SHUTDOWN_COMPLETE = 14;
 
 /**
  * Whether the common header and, when there is more, the header of a chunk fit.

@@ -14,7 +14,6 @@
 import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const MIN_HEADER_BYTES = 20;
-export const MAX_HEADER_BYTES = 60;
 /** Where the checksum lies in the header. */
 export const CHECKSUM_OFFSET = 16;
 
@@ -27,14 +26,13 @@ export const URG = 0x20;
 export const ECE = 0x40;
 export const CWR = 0x80;
 
-export const OPTION_END = 0;
+const OPTION_END = 0;
 export const OPTION_NOP = 1;
 export const OPTION_MSS = 2;
 export const OPTION_WINDOW_SCALE = 3;
 export const OPTION_SACK_PERMITTED = 4;
 export const OPTION_SACK = 5;
 export const OPTION_TIMESTAMPS = 8;
-export const OPTION_FAST_OPEN = 34;
 
 /**
  * Checks the header length against the bytes at hand.

@@ -11,8 +11,6 @@ t.test('virtio-net header', (t) => {
     [1, 5, 66, 1460, 34, 16],
   );
   const other = new Uint8Array(11);
-  vnet.copy(other, 10, bytes, 10);
-  t.same(other.subarray(0, 10), bytes.subarray(0, 10));
   vnet.setGsoType(other, 10, vnet.GSO_TCPV4);
   vnet.setHeaderLength(other, 10, 54);
   vnet.setGsoSize(other, 10, 8948);

@@ -80,8 +80,3 @@ export function setCsumOffset(bytes: Uint8Array, frameOffset: number, value: num
 export function clear(bytes: Uint8Array, frameOffset: number): void {
   for (let at = frameOffset - VNET_HEADER_BYTES; at < frameOffset; at++) bytes[at] = 0;
 }
-
-/** Copies the header of one frame to another: a frame that was moved or cloned keeps its offload state. */
-export function copy(to: Uint8Array, toFrame: number, from: Uint8Array, fromFrame: number): void {
-  for (let back = VNET_HEADER_BYTES; back > 0; back--) to[toFrame - back] = from[fromFrame - back];
-}

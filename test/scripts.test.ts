@@ -1,8 +1,9 @@
 // The closing line of scripts/test is what everybody trusts, so it is tested itself; and the bench's arithmetic.
-import { join } from 'node:path';
-import t from 'tap';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t, { type Test } from 'tap';
 import { median, Results } from '../bench/series.ts';
-import { run } from './command.ts';
+import { must, run } from './command.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts');
 const REPORTER = join(SCRIPTS, 'test-reporter.mjs');
@@ -80,6 +81,72 @@ t.test('scripts/test refuses a path that selects no test, and names it', async (
   const none = await list('policy', 'wire/tcq');
   t.equal(none.code, 2);
   t.match(none.stderr, "begins with 'wire/tcq'");
+});
+
+const checkSources = (dir: string) => run([join(SCRIPTS, 'check-sources.mjs'), '--root', dir]);
+const README = '# wire/: bytes\n\n## Exports\n\n## Counters and events\n\n## Limits\n';
+
+/** A repository of these files, as far as git is asked. */
+async function repository(t: Test, files: Record<string, string>): Promise<string> {
+  const dir = t.testdir();
+  await must(['git', 'init', '-q', dir]);
+  for (const [path, text] of Object.entries({ 'package.json': '{}', 'wire/README.md': README, ...files })) {
+    mkdirSync(join(dir, dirname(path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  return dir;
+}
+
+t.test('check-sources finds each fault, and names its place', async (t) => {
+  const dir = await repository(t, {
+    'package.json': '{"dependencies":{"unused":"1.0.0","used":"1.0.0"}}',
+    'wire/README.md': `${README.replace('## Limits\n', '')}\n| \`noSuchName\` | in \`gone.ts\` |\n`,
+    'wire/a.ts':
+      "import type { B } from './b.ts';\nimport 'used';\nexport interface A { b: B }\nexport const LIMIT = 1 << 4;\n",
+    'wire/b.ts': "export type { A as B } from './a.ts';\n",
+    'hubble/README.md': README.replace('wire', 'hubble'),
+    'hubble/c.ts':
+      "/** As `lostName()` says in lost.ts. */\nimport { D } from '../policy/d.ts';\nconst LIMIT = 16;\nD(LIMIT);\n",
+    'policy/README.md': README.replace('wire/:', 'policy'),
+    'policy/d.ts': 'export const D = Number;\n',
+    'policy/utils/e.ts': `${'// A line.\n'.repeat(401)}// ${['TO', 'DO'].join('')}\n`,
+    'policy/f.test.ts': '// A line.\n'.repeat(501),
+  });
+  const { code, stdout } = await checkSources(dir);
+  t.equal(code, 1);
+  for (const wanted of [
+    'imports: hubble/c.ts:2: hubble/ must not import policy/ (allowed: wire)',
+    'circles: wire/a.ts: imports itself in a circle: wire/a.ts -> wire/b.ts -> wire/a.ts',
+    'constants: hubble/c.ts: LIMIT = 16 is declared again in wire/a.ts',
+    'packages: package.json: unused, which no source imports and no script names',
+    'readmes: wire/README.md: its sections are Exports, Counters and events, Limits in this order, found',
+    "readmes: policy/README.md: its title is '# policy/: what it is', found '# policy bytes'",
+    'readmes: wire/README.md: names `noSuchName`, which wire/ does not have',
+    'readmes: policy/README.md: does not name D (nor d.ts), which other folders import',
+    'essays: wire/README.md: names `noSuchName`, which no source has',
+    'essays: wire/README.md: names gone.ts, which does not exist',
+    'essays: hubble/c.ts: names lost.ts, which does not exist',
+    'essays: hubble/c.ts: names `lostName()`, which no source has',
+    'size: policy/utils/e.ts: name the folder after what is in it',
+    'size: policy/utils/e.ts: 402 lines, at most 400',
+    'size: policy/utils/e.ts:402: unfinished',
+    'size: policy/f.test.ts: 501 lines, at most 500 without a reason',
+  ]) {
+    t.ok(stdout.includes(wanted), wanted);
+  }
+});
+
+t.test('check-sources finds nothing in a tree without faults', async (t) => {
+  const dir = await repository(t, {
+    'package.json': '{"dependencies":{"used":"1.0.0"}}',
+    'wire/README.md': `${README}\n\`pack()\` stands in a.ts; \`a.b.c.d\` is an address.\n`,
+    'wire/a.ts': "import 'used';\n/** Packs. */\nexport const pack = (value: number) => value;\n",
+    'hubble/README.md': README.replace('wire', 'hubble'),
+    'hubble/b.ts': "import * as a from '../wire/a.ts';\na.pack(1);\n",
+  });
+  const { code, stdout } = await checkSources(dir);
+  t.notMatch(stdout, /^(imports|circles|constants|packages|readmes|essays|size): /m);
+  t.equal(code, 0);
 });
 
 t.test('median() of an odd and an even number of values', async (t) => {

@@ -1,6 +1,14 @@
 /** The requests of docs/api.md by name. */
 import { type ApiAddress, ApiClient, type Query } from './client.ts';
-import type { ApplyAnswer, EndpointView, IdentityView, ObjectReference, PolicyView, StatusView } from './shapes.ts';
+import { ApiError } from './error.ts';
+import type {
+  ApplyAnswer,
+  EndpointDocument,
+  IdentityDocument,
+  ObjectReference,
+  PolicyDocument,
+  StatusDocument,
+} from './shapes.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
 
 export class DaemonApi {
@@ -10,19 +18,19 @@ export class DaemonApi {
     this.client = new ApiClient(address);
   }
 
-  status(): Promise<StatusView> {
+  status(): Promise<StatusDocument> {
     return this.client.get('/v1/status');
   }
 
-  endpoints(): Promise<readonly EndpointView[]> {
+  endpoints(): Promise<readonly EndpointDocument[]> {
     return this.client.get('/v1/endpoints');
   }
 
-  identities(): Promise<readonly IdentityView[]> {
+  identities(): Promise<readonly IdentityDocument[]> {
     return this.client.get('/v1/identities');
   }
 
-  policies(): Promise<readonly PolicyView[]> {
+  policies(): Promise<readonly PolicyDocument[]> {
     return this.client.get('/v1/policies');
   }
 
@@ -31,23 +39,25 @@ export class DaemonApi {
   }
 
   /** Applies one file's text; what is wrong with it comes back in `problems`. */
-  async apply(text: string, file: string): Promise<ApplyAnswer> {
-    return (
-      await this.client.fetch<ApplyAnswer>('/v1/apply', { method: 'POST', query: { file }, body: text, accept: [400] })
-    ).body;
+  apply(text: string, file: string): Promise<ApplyAnswer> {
+    return this.#change('/v1/apply', text, { file });
   }
 
   /** Deletes the objects that a file's text names. */
-  async delete(text: string, file: string): Promise<ApplyAnswer> {
-    return (
-      await this.client.fetch<ApplyAnswer>('/v1/delete', { method: 'POST', query: { file }, body: text, accept: [400] })
-    ).body;
+  delete(text: string, file: string): Promise<ApplyAnswer> {
+    return this.#change('/v1/delete', text, { file });
   }
 
   /** Deletes objects by name, all or none. */
-  async deleteReferences(references: readonly ObjectReference[]): Promise<ApplyAnswer> {
-    const call = { method: 'POST', body: references, accept: [400] } as const;
-    return (await this.client.fetch<ApplyAnswer>('/v1/delete', call)).body;
+  deleteReferences(references: readonly ObjectReference[]): Promise<ApplyAnswer> {
+    return this.#change('/v1/delete', references, {});
+  }
+
+  async #change(path: string, body: unknown, query: Query): Promise<ApplyAnswer> {
+    const call = { method: 'POST', query, body, accept: [400] } as const;
+    const answer = (await this.client.fetch<ApplyAnswer | { readonly error: string }>(path, call)).body;
+    if ('error' in answer) throw new ApiError(`post ${path}: 400: ${answer.error}`);
+    return answer;
   }
 
   flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {

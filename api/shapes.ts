@@ -1,26 +1,58 @@
-/** What the API answers (docs/api.md), as types: the daemon builds these documents, its clients read them. */
-export interface StatusView {
+/**
+ * What the API answers (docs/api.md), as types: daemon/serve builds these documents, its clients read them. `Answers` says which
+ * call has which; a route that answers something else does not compile.
+ */
+import type { Manifest } from '../policy/document/manifest.ts';
+import type { Problem } from '../policy/rule/problems.ts';
+import type { Origin } from '../policy/rule/rule.ts';
+
+/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/flows answers with lines of its own. */
+export interface Answers {
+  readonly 'GET /v1/healthz': { readonly status: 'ok' };
+  readonly 'GET /v1/status': StatusDocument;
+  readonly 'GET /v1/endpoints': readonly EndpointDocument[];
+  readonly 'GET /v1/endpoints/*': EndpointDocument;
+  readonly 'GET /v1/identities': readonly IdentityDocument[];
+  readonly 'GET /v1/identities/*': IdentityDocument;
+  readonly 'GET /v1/policies': readonly PolicyDocument[];
+  readonly 'GET /v1/cookies/*': readonly Origin[];
+  readonly 'GET /v1/objects': { readonly items: readonly Manifest[] };
+  readonly 'POST /v1/apply': ApplyAnswer;
+  readonly 'POST /v1/delete': ApplyAnswer;
+  readonly 'GET /v1/flows': never;
+  readonly 'POST /v1/shutdown': { readonly status: 'stopping' };
+}
+
+export interface StatusDocument {
   readonly name: string;
   readonly version: string;
+  readonly state: 'ok' | 'degraded';
   readonly agent: { readonly pid: number; readonly uptimeSec: number };
   readonly dataplane: {
     readonly pid: number;
-    readonly state: string;
+    readonly state: 'starting' | 'running' | 'waiting' | 'stopped';
     readonly isAdopted: boolean;
     readonly restarts: number;
+    /** How the one before it ended; '' when none has. */
+    readonly lastExit: string;
   };
   readonly runDir: string;
   readonly nodeName: string;
   readonly clusterName: string;
   /** Put before `<namespace>-<pod>` to name a pod's network namespace. */
-  readonly netnsPrefix?: string;
+  readonly netnsPrefix: string;
   readonly attach: string;
   readonly enforcement: string;
   readonly policyRevision: number;
   readonly endpoints: { readonly total: number; readonly ready: number };
   readonly identities: number;
   readonly policies: number;
-  readonly flows: Readonly<Record<string, number>> & { readonly kept: number; readonly capacity: number };
+  readonly flows: {
+    readonly seen: number;
+    readonly lost: number;
+    readonly kept: number;
+    readonly capacity: number;
+  };
   readonly maps: readonly {
     readonly name: string;
     readonly count: number;
@@ -31,52 +63,70 @@ export interface StatusView {
     readonly evictions: number;
   }[];
   /** What the dataplane has counted (policy-maps/counters.ts), where it is not 0. */
-  readonly counters?: readonly { readonly name: string; readonly value: number; readonly unit: string }[];
+  readonly counters: readonly { readonly name: string; readonly value: number; readonly unit: string }[];
+  /** What the agent does again and again, and how that went. */
+  readonly controllers: readonly {
+    readonly name: string;
+    readonly runs: number;
+    readonly failures: number;
+    readonly lastError: string;
+  }[];
   readonly memory: { readonly agentRssBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];
 }
 
-export interface EndpointView {
+export interface EndpointDocument {
+  /** 0 for an outsider, which has no endpoint. */
   readonly id: number;
   readonly namespace: string;
   readonly pod: string;
-  /** `local`, or `external`: outside of the cluster, without an endpoint (its id is 0). */
-  readonly place?: string;
-  readonly state: string;
+  /** `external`: outside of the cluster. */
+  readonly place: 'local' | 'external';
+  readonly node: string;
+  readonly state: 'waiting' | 'attaching' | 'ready' | 'failed';
   readonly identity: number;
   readonly labels: readonly string[];
-  readonly ipv4?: string;
-  readonly ipv6?: string;
-  readonly mac?: string;
-  readonly interface?: string;
-  readonly netns?: string;
+  readonly ipv4: string | undefined;
+  readonly ipv6: string | undefined;
+  readonly mac: string;
+  readonly interface: string;
+  readonly netns: string;
+  /** Index in the ports map. */
+  readonly port: number;
+  /** By address, of those that have been probed. */
+  readonly health: Readonly<Record<string, AddressHealth>>;
+  readonly policy: {
+    readonly ingress: Enforcement;
+    readonly egress: Enforcement;
+    readonly entries: number;
+    readonly revision: number;
+  };
+  /** Why it is not ready, or not published. */
   readonly problem?: string;
-  readonly policy?: { readonly ingress: string; readonly egress: string };
-  readonly [key: string]: unknown;
 }
 
-export interface IdentityView {
+export type Enforcement = 'Enabled' | 'Disabled' | 'Disabled (Audit)';
+
+export interface AddressHealth {
+  readonly isReachable: boolean;
+  /** Of the last probe that was answered, ms. */
+  readonly rttMs?: number;
+  /** RFC 3339. */
+  readonly probedAt: string;
+}
+
+export interface IdentityDocument {
   readonly id: number;
   readonly labels: readonly string[];
-  readonly [key: string]: unknown;
 }
 
-export interface PolicyView extends ObjectReference {
+/** An object of a policy kind, as it was written, and where. */
+export interface PolicyDocument extends ObjectReference {
   readonly namespace: string;
   readonly file: string;
   readonly line: number;
-  readonly [key: string]: unknown;
-}
-
-export interface ManifestProblem {
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly severity?: 'error' | 'warning';
-  readonly path?: string;
-  readonly message: string;
-  readonly hint?: string;
+  readonly object: Manifest;
 }
 
 export interface ObjectReference {
@@ -86,6 +136,8 @@ export interface ObjectReference {
 }
 
 export interface ApplyAnswer {
-  readonly applied?: readonly (ObjectReference & { readonly action: string })[];
-  readonly problems?: readonly ManifestProblem[];
+  readonly applied: readonly (ObjectReference & {
+    readonly action: 'created' | 'configured' | 'unchanged' | 'deleted';
+  })[];
+  readonly problems: readonly Problem[];
 }

@@ -8,12 +8,10 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { palette, wantsColor } from './terminal/color.ts';
 import { EXIT, exitCodeOf, sentenceOf } from './terminal/failure.ts';
+import { type Define, example } from './terminal/help.ts';
 import type { Host } from './terminal/host.ts';
 import { withGlobals } from './terminal/settings.ts';
 import { VERSION } from '../linux/version.ts';
-
-/** Gives a command its flags, arguments, examples and action. */
-export type Define = (command: Command, host: Host) => void;
 
 interface CommandEntry {
   readonly name: string;
@@ -99,12 +97,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Print a completion script for a shell',
     async () => (await import('./commands/completion.ts')).define,
   ),
-  entry(
-    '',
-    '__complete',
-    'List completions of a command line',
-    async () => (await import('./commands/completion.ts')).defineComplete,
-  ),
+  entry('', '__complete', 'List completions of a command line', async () => {
+    const { defineComplete } = await import('./commands/completion.ts');
+    return (command, host) => defineComplete(command, host, (words) => buildProgram(host, words));
+  }),
 ];
 
 function entry(group: string, name: string, summary: string, load: () => Promise<Define>): CommandEntry {
@@ -154,11 +150,6 @@ Exit codes:
   0  done                    3  the daemon cannot be reached
   1  failed, or invalid      126, 127, 128+n and others: those of the program that exec ran
   2  wrong usage`;
-
-/** Adds example lines to a command's help. */
-export function example(command: Command, ...lines: string[]): Command {
-  return command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
-}
 
 /** `help rig up` as `rig up --help`, for commander's own `help` knows the first word only; `help foo` as `foo`, an error. */
 function helpAsFlag(argv: readonly string[]): readonly string[] {

@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   if (values.check === true) return void process.stdout.write('configuration is valid\n');
   const missing = missingCapabilities().join(', ');
   if (missing !== '') throw new Error(`it makes interfaces and namespaces: run as root (it lacks ${missing})`);
-  await serve(config, createLog(config.logLevel), () => loadConfig(file, given));
+  await serve(config, createLog(config.logLevel, config.name), () => loadConfig(file, given));
 }
 
 function overrides(values: {
@@ -122,7 +122,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     process.exit(0);
   });
   await start(agent, api, log);
-  log.info({ name: config.name, runDir: config.runDir, pid: process.pid }, 'ready');
+  log.info({ runDir: config.runDir }, 'ready');
   signals.listen((signal) => {
     if (signal === 'SIGHUP') reload(agent, log, reread);
     else void finish(signal, () => (signal === 'SIGUSR2' ? agent.leave() : agent.stop()));

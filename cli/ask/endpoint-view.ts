@@ -1,7 +1,7 @@
 /** Endpoints as `sluice endpoint` shows them, in the columns of cilium-dbg. */
 import type { Palette } from '../terminal/color.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { EndpointView } from '../../api/shapes.ts';
+import type { EndpointDocument } from '../../api/shapes.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printDocument, printListing } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
@@ -21,14 +21,14 @@ export async function listEndpoints(settings: Settings): Promise<void> {
  */
 export async function showEndpoint(settings: Settings, reference: string): Promise<void> {
   const api = new DaemonApi(settings);
-  const isMeant = ({ id, namespace, pod }: EndpointView) =>
+  const isMeant = ({ id, namespace, pod }: EndpointDocument) =>
     String(id) === reference || `${namespace}/${pod}` === reference;
   const found = (await api.endpoints()).find(isMeant);
   if (found === undefined) throw new Failure(`find endpoint ${reference}: there is none: see \`sluice endpoint list\``);
   return printDocument(settings, found);
 }
 
-function columns(paint: Palette): readonly Column<EndpointView>[] {
+function columns(paint: Palette): readonly Column<EndpointDocument>[] {
   const enforcement = (text: string) => (text === 'Disabled' ? paint.dim : undefined);
   return [
     { header: 'ENDPOINT', cell: (one) => one.id },

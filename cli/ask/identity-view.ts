@@ -1,12 +1,12 @@
 /** Security identities as `sluice identity` shows them. */
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { IdentityView } from '../../api/shapes.ts';
+import type { IdentityDocument } from '../../api/shapes.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
 
-const COLUMNS: readonly Column<IdentityView>[] = [
+const COLUMNS: readonly Column<IdentityDocument>[] = [
   { header: 'ID', cell: (one) => one.id },
   { header: 'LABELS', cell: (one) => one.labels.join('\n') },
 ];

@@ -1,7 +1,7 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { StatusView } from '../../api/shapes.ts';
+import type { StatusDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
@@ -32,7 +32,7 @@ export async function printStatus(settings: Settings, options: StatusOptions): P
   return isWell;
 }
 
-function lines({ paint }: Settings, status: StatusView, problems: readonly string[]): string {
+function lines({ paint }: Settings, status: StatusDocument, problems: readonly string[]): string {
   const { agent, dataplane, endpoints, flows } = status;
   const well = problems.length === 0 ? paint.green('ok') : paint.red('degraded');
   const isRunning = dataplane.state === 'running';
@@ -55,7 +55,7 @@ function lines({ paint }: Settings, status: StatusView, problems: readonly strin
   return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
 }
 
-function otherCounts(flows: StatusView['flows']): string {
+function otherCounts(flows: StatusDocument['flows']): string {
   const others = Object.entries(flows).filter(([name]) => name !== 'kept' && name !== 'capacity');
   return others.map(([name, count]) => `, ${count} ${name}`).join('');
 }
@@ -69,7 +69,7 @@ interface MapRow {
   readonly evictions: number;
 }
 
-type CounterRow = NonNullable<StatusView['counters']>[number];
+type CounterRow = NonNullable<StatusDocument['counters']>[number];
 
 const COUNTER_COLUMNS: readonly Column<CounterRow>[] = [
   { header: 'COUNTER', cell: (one) => one.name },
@@ -77,7 +77,7 @@ const COUNTER_COLUMNS: readonly Column<CounterRow>[] = [
   { header: 'UNIT', cell: (one) => one.unit },
 ];
 
-function details({ paint, headers }: Settings, status: StatusView): string {
+function details({ paint, headers }: Settings, status: StatusDocument): string {
   const columns: readonly Column<MapRow>[] = [
     { header: 'MAP', cell: (one) => one.name },
     { header: 'ENTRIES', cell: (one) => one.count },

@@ -6,7 +6,7 @@ import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
 import { KIND_WORDS } from '../objects/kinds.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function defineApply(command: Command, host: Host): void {
@@ -58,10 +58,9 @@ async function deleteNamed(
   if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
   const scope = kind.isNamespaced ? { namespace } : {};
   const references = names.map((name) => ({ kind: kind.kind, name, ...scope }));
-  const { applied, problems = [] } = await new DaemonApi(settings).deleteReferences(references);
+  const { applied, problems } = await new DaemonApi(settings).deleteReferences(references);
   // They have no place: nobody wrote a file.
-  const plain = problems.map(({ message, hint }) => ({ message, ...(hint === undefined ? {} : { hint }) }));
-  await report(settings, { ...(applied && { applied }), problems: plain });
+  await report(settings, { applied, problems: problems.map((one) => ({ ...one, file: '', line: 0, column: 0 })) });
 }
 
 type Send = (api: DaemonApi, text: string, file: string) => Promise<ApplyAnswer>;
@@ -79,21 +78,21 @@ async function overFiles(
   const answers: ApplyAnswer[] = [];
   const files = await readManifests(settings.host, paths);
   for (const { path, text } of files) answers.push(await send(api, text, path));
-  const isEmpty = answers.every(({ applied = [], problems = [] }) => applied.length + problems.length === 0);
+  const isEmpty = answers.every(({ applied, problems }) => applied.length + problems.length === 0);
   if (isEmpty) throw new Failure(`${verb} ${files.map(({ path }) => path).join(', ')}: found no document to ${verb}`);
   await report(settings, {
-    applied: answers.flatMap((answer) => answer.applied ?? []),
-    problems: answers.flatMap((answer) => answer.problems ?? []),
+    applied: answers.flatMap((answer) => answer.applied),
+    problems: answers.flatMap((answer) => answer.problems),
   });
 }
 
 async function report(settings: Settings, answer: ApplyAnswer): Promise<void> {
   const { host, output, paint } = settings;
-  const done = answer.applied ?? [];
+  const done = answer.applied;
   if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
     await (await import('../terminal/output.ts')).printDocument(settings, {
       objects: done,
-      problems: answer.problems ?? [],
+      problems: answer.problems,
     });
   } else {
     for (const one of done) {
@@ -102,7 +101,7 @@ async function report(settings: Settings, answer: ApplyAnswer): Promise<void> {
     }
   }
   const { reportProblems } = await import('../objects/problems.ts');
-  if (reportProblems(host, answer.problems ?? [])) host.exitCode = EXIT.FAILED;
+  if (reportProblems(host, answer.problems)) host.exitCode = EXIT.FAILED;
 }
 
 function paintAction(action: string, paint: Settings['paint']): string {

@@ -2,7 +2,7 @@
 import { Argument, type Command } from 'commander';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { durationMs, integerBetween, repeatable } from '../terminal/argument.ts';
 import { counted } from '../terminal/counted.ts';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 interface CaptureFlags {

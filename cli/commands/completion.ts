@@ -4,7 +4,7 @@ import { candidates } from '../terminal/completion-words.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { Host } from '../terminal/host.ts';
 import { KIND_WORDS } from '../objects/kinds.ts';
-import { buildProgram, example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf } from '../terminal/settings.ts';
 
 /** A shell that waits for a Tab should not wait for a hung daemon. */
@@ -47,11 +47,15 @@ export function define(command: Command, host: Host): void {
   });
 }
 
-export function defineComplete(command: Command, host: Host): void {
+/** Makes the program; commands among the words have their flags. */
+type Build = (words: readonly string[]) => Promise<Command>;
+
+/** @param build makes the program that is being typed */
+export function defineComplete(command: Command, host: Host, build: Build): void {
   command.argument('[words...]', 'the words typed so far').passThroughOptions();
   command.action(async (words: string[]) => {
     const typed = words[0] === '--' ? words.slice(1) : words;
-    const program = await buildProgram(host, 'all');
+    const program = await build(typed);
     const api = new DaemonApi({ ...settingsOf(command, host), timeoutMs: LIVE_TIMEOUT_MS });
     const found = await candidates(program, typed.length === 0 ? [''] : typed, (argument) => liveWords(api, argument));
     host.stdout.write(found.map(({ word, description }) => `${word}\t${description}\n`).join(''));

@@ -1,7 +1,7 @@
 /** `sluice daemon` */
 import type { Command } from 'commander';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 
 export function define(command: Command, host: Host): void {
   command

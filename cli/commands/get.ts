@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Host } from '../terminal/host.ts';
 import { KIND_WORDS, kindsOf } from '../objects/kinds.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 interface GetFlags {

@@ -1,7 +1,7 @@
 /** `sluice identity list|get` */
 import type { Command } from 'commander';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { integerBetween } from '../terminal/argument.ts';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {

@@ -4,7 +4,7 @@ import { commaList, integerBetween } from '../terminal/argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
 import type { MonitorFlags } from '../maps/monitor.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 const endpoint = (text: string, earlier: readonly number[] = []): number[] => [

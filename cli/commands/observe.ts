@@ -3,7 +3,7 @@ import { Argument, type Command, Option } from 'commander';
 import { integerBetween } from '../terminal/argument.ts';
 import type { Host } from '../terminal/host.ts';
 import type { ObserveFlags } from '../ask/observe.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 /** Flags that take no value. */

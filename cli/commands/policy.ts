@@ -8,7 +8,7 @@ import type { FlowFlags, WorldFlags } from '../policy/verdict-command.ts';
 import type { TestFlags } from '../policy/test-command.ts';
 import type { ValidateOptions } from '../policy/validate.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {

@@ -4,7 +4,7 @@ import { durationMs, repeatable } from '../terminal/argument.ts';
 import { counted } from '../terminal/counted.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 const DEFAULT_WAIT_MS = 20_000;

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {

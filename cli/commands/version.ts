@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Host } from '../terminal/host.ts';
 import { printDocument } from '../terminal/output.ts';
-import { example } from '../program.ts';
+import { example } from '../terminal/help.ts';
 import { settingsOf, withOutput } from '../terminal/settings.ts';
 import { VERSION } from '../../linux/version.ts';
 

@@ -1,7 +1,7 @@
 /** Objects as `sluice get` lists them: kubectl's tables, with what this machine knows of each. */
 import type { Palette } from '../terminal/color.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { EndpointView } from '../../api/shapes.ts';
+import type { EndpointDocument } from '../../api/shapes.ts';
 import { Failure } from '../terminal/failure.ts';
 import type { Kind } from './kinds.ts';
 import { printDocument, printListing } from '../terminal/output.ts';
@@ -21,7 +21,7 @@ export interface GetOptions {
 
 interface Row {
   readonly object: Manifest;
-  readonly endpoint: EndpointView | undefined;
+  readonly endpoint: EndpointDocument | undefined;
 }
 
 /**
@@ -179,7 +179,7 @@ function ciliumColumns(): Column<Row>[] {
 
 /** Where its document says, or here: the name of this node is in its endpoint. */
 function nodeOf({ object, endpoint }: Row): string | undefined {
-  return (object.spec?.['nodeName'] as string | undefined) ?? (endpoint?.['node'] as string | undefined);
+  return (object.spec?.['nodeName'] as string | undefined) ?? endpoint?.['node'];
 }
 
 /** A pod of this machine without an endpoint could not even be given its addresses: `sluice status` says why. */

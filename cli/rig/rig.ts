@@ -140,7 +140,7 @@ async function makeNetns(pod: RigPod, state: RigState): Promise<void> {
 /** The files go to the daemon as they are, so that its messages name their lines; it expands workloads as we do. */
 async function applyFiles({ settings, api, files, state }: Raising): Promise<void> {
   for (const { path, text } of files) {
-    const { applied = [], problems = [] } = await api.apply(text, path);
+    const { applied, problems } = await api.apply(text, path);
     state.objects.push(...applied.map(({ kind, namespace = '', name }) => ({ kind, namespace, name })));
     saveRig(settings.runDir, state);
     if (reportProblems(settings.host, problems)) throw new Failure(`apply ${path}: invalid: see above`);

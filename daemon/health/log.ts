@@ -10,12 +10,17 @@ export type Log = Logger;
 /**
  * Makes the log.
  * @param level least level that is written
+ * @param instance name of the agent's instance, on every line
  * @param destination where to; default: standard output, readable when that is a terminal
  */
-export function createLog(level: 'debug' | 'info' | 'warn' | 'error', destination?: DestinationStream): Log {
-  const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
+export function createLog(
+  level: 'debug' | 'info' | 'warn' | 'error',
+  instance: string,
+  destination?: DestinationStream,
+): Log {
+  const options = { level, base: { pid: process.pid, instance }, timestamp: pino.stdTimeFunctions.isoTime };
   if (destination !== undefined) return pino(options, destination);
   if (process.stdout.isTTY)
-    return pino(options, pretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }));
+    return pino(options, pretty({ sync: true, ignore: 'pid,instance', translateTime: 'HH:MM:ss.l' }));
   return pino(options, pino.destination({ dest: 1, sync: true }));
 }

@@ -1,5 +1,5 @@
 /**
- * Health of endpoints: an ICMP or ICMPv6 echo from the host to each address of each pod, by package raw-socket.
+ * AddressHealth of endpoints: an ICMP or ICMPv6 echo from the host to each address of each pod, by package raw-socket.
  *
  * Rounds begin every `intervalSec`; within a round at most PER_SECOND requests go out a second, and an answer counts
  * that comes within TIMEOUT_MS. The probe goes the way of all traffic (host port, dataplane, pod), so it says that an
@@ -7,6 +7,7 @@
  * in on the raw sockets beside our answers is ignored. raw-socket works on the main thread only, and is loaded when the
  * first round begins: without it there is no health, and everything else works.
  */
+import type { AddressHealth } from '../../api/shapes.ts';
 import { isIP } from 'node:net';
 import { monotonicMs } from '../../dataplane/native/index.ts';
 
@@ -14,15 +15,6 @@ const RAW_SOCKET: string = 'raw-socket'; // it has no types of its own
 const PER_SECOND = 20;
 const TIMEOUT_MS = 2000;
 const PAYLOAD_BYTES = 24;
-
-/** Health of one address. */
-export interface Health {
-  readonly isReachable: boolean;
-  /** Round trip of the last answer, ms. */
-  readonly rttMs?: number;
-  /** When it was last probed, RFC 3339. */
-  readonly probedAt: string;
-}
 
 /** What is used of a raw socket. */
 interface RawSocket {
@@ -57,7 +49,7 @@ export interface ProberOptions {
 /** Probes the endpoints of one agent. */
 export class Prober {
   readonly #options: ProberOptions;
-  readonly #health = new Map<string, Health>();
+  readonly #health = new Map<string, AddressHealth>();
   readonly #waiting = new Map<number, { address: string; sentMs: number }>();
   readonly #queue: string[] = [];
   readonly #sockets = new Map<4 | 6, RawSocket>();
@@ -83,7 +75,7 @@ export class Prober {
   }
 
   /** The health of an address; undefined before it has been probed. */
-  health(address: string): Health | undefined {
+  health(address: string): AddressHealth | undefined {
     return this.#health.get(address);
   }
 
@@ -166,7 +158,7 @@ export class Prober {
     this.#conclude(sequence, { isReachable: true, rttMs, probedAt: moment() });
   }
 
-  #conclude(sequence: number, health: Health): void {
+  #conclude(sequence: number, health: AddressHealth): void {
     const asked = this.#waiting.get(sequence);
     if (asked === undefined) return;
     this.#waiting.delete(sequence);

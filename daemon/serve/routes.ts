@@ -5,12 +5,17 @@ import type { Envelope } from '../../hubble/flow.ts';
 import { type FlowsRequest, select } from '../../hubble/ring.ts';
 import type { Agent } from '../agent.ts';
 import { type Answer, ApiError, type Call, type Route } from './server.ts';
+import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
+import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
-import { endpointDocuments, policyDocuments, statusDocument } from './status.ts';
+import { endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
 import type { ApplyResult } from '../source/store.ts';
 
+/** A route for each call, which answers with that call's document. */
+type Routes = { readonly [Path in keyof Answers]: Route<Answers[Path]> };
+
 /** @param onShutdown ends the agent, after the answer has gone out */
-export function apiRoutes(agent: Agent, onShutdown: () => void): Record<string, Route> {
+export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
   return {
     'GET /v1/healthz': () => ({ document: { status: 'ok' } }),
     'GET /v1/status': () => ({ document: statusDocument(agent) }),
@@ -21,10 +26,10 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Record<string, 
         `endpoint ${argument}`,
       ),
     }),
-    'GET /v1/identities': () => ({ document: identities(agent) }),
+    'GET /v1/identities': () => ({ document: identityDocuments(agent) }),
     'GET /v1/identities/*': ({ argument }) => ({
       document: found(
-        identities(agent).find(({ id }) => String(id) === argument),
+        identityDocuments(agent).find(({ id }) => String(id) === argument),
         `identity ${argument}`,
       ),
     }),
@@ -46,18 +51,14 @@ function found<T>(value: T | undefined, what: string): T {
   return value;
 }
 
-function identities(agent: Agent): { id: number; labels: readonly string[] }[] {
-  return [...agent.directory.identities()].map(([id, labels]) => ({ id, labels })).sort((a, b) => a.id - b.id);
-}
-
-function objects(agent: Agent, { query }: Call): unknown[] {
+function objects(agent: Agent, { query }: Call): Manifest[] {
   const wanted = (field: string, value: string): boolean => (query.get(field) ?? value) === value;
   return [...agent.store.documents()]
     .filter((one) => wanted('kind', one.kind) && wanted('namespace', one.namespace) && wanted('name', one.name))
     .map(({ object }) => object);
 }
 
-function applied(agent: Agent, result: ApplyResult): Answer {
+function applied(agent: Agent, result: ApplyResult): Answer<ApplyAnswer> {
   const isRefused = result.problems.some(({ severity }) => severity === 'error');
   const error = isRefused ? '' : agent.sync();
   if (error !== '') throw new ApiError(500, `publish what was applied: ${error}`);

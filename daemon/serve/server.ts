@@ -22,12 +22,12 @@ export interface Call {
 }
 
 /** The answer of a route: a status and a document; undefined when the route has answered by itself. */
-export interface Answer {
+export interface Answer<T = unknown> {
   readonly status?: number;
-  readonly document: unknown;
+  readonly document: T;
 }
 
-export type Route = (call: Call) => Answer | undefined | Promise<Answer | undefined>;
+export type Route<T = unknown> = (call: Call) => Answer<T> | undefined;
 
 /** An error with an HTTP status. */
 export class ApiError extends Error {
@@ -80,7 +80,7 @@ export class ApiServer {
       const url = new URL(request.url ?? '/', 'http://sluice');
       const { route, argument } = this.#find(request.method ?? 'GET', url.pathname);
       const body = await readBody(request);
-      const answer = await route({ query: url.searchParams, body, argument, request, response });
+      const answer = route({ query: url.searchParams, body, argument, request, response });
       if (answer !== undefined) send(response, answer.status ?? 200, answer.document);
     } catch (error) {
       if (response.headersSent) {

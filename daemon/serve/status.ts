@@ -1,12 +1,19 @@
 /** The agent's state as documents: what the API answers and `sluice status` prints. */
+import type {
+  AddressHealth,
+  EndpointDocument,
+  Enforcement,
+  IdentityDocument,
+  PolicyDocument,
+  StatusDocument,
+} from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { counterText } from '../../policy-maps/counters.ts';
-import type { Health } from '../health/probe.ts';
 import { VERSION } from '../../linux/version.ts';
 
 /** `GET /v1/status`. */
-export function statusDocument(agent: Agent): Record<string, unknown> {
+export function statusDocument(agent: Agent): StatusDocument {
   const { config, maps, observer, reconciler, publisher } = agent;
   const pods = [...reconciler.pods.values()];
   const problems = agent.problems();
@@ -43,22 +50,22 @@ export function statusDocument(agent: Agent): Record<string, unknown> {
 }
 
 /** `GET /v1/endpoints`. */
-export function endpointDocuments(agent: Agent): Record<string, unknown>[] {
+export function endpointDocuments(agent: Agent): EndpointDocument[] {
   return [...agent.reconciler.pods.values()].map((pod) => endpointDocument(agent, pod));
 }
 
-function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> {
+function endpointDocument(agent: Agent, pod: LocalPod): EndpointDocument {
   const { plan, numbers, spec, problem } = pod;
   const change = agent.directory.published.get(numbers.endpointId);
   const publishProblem = agent.publisher.problems.get(numbers.endpointId);
   const addressOf = (family: 4 | 6) => numbers.addresses.find((address) => address.family === family)?.text;
-  const enforcement = (enforced: boolean | undefined) =>
+  const enforcement = (enforced: boolean | undefined): Enforcement =>
     enforced === true ? (change?.audit === true ? 'Disabled (Audit)' : 'Enabled') : 'Disabled';
   return {
     id: numbers.endpointId,
     namespace: plan.namespace,
     pod: plan.name,
-    place: plan.place,
+    place: plan.place === 'external' ? 'external' : 'local',
     node: agent.config.nodeName,
     state: agent.stateOf(pod),
     identity: change?.identity ?? 0,
@@ -82,14 +89,19 @@ function endpointDocument(agent: Agent, pod: LocalPod): Record<string, unknown> 
 }
 
 /** Of each address that has been probed. */
-function healthDocument(agent: Agent, addresses: readonly { text: string }[]): Record<string, Health> {
+function healthDocument(agent: Agent, addresses: readonly { text: string }[]): EndpointDocument['health'] {
   const probed = addresses.map(({ text }) => [text, agent.prober.health(text)] as const);
-  return Object.fromEntries(probed.filter((one): one is readonly [string, Health] => one[1] !== undefined));
+  return Object.fromEntries(probed.filter((one): one is readonly [string, AddressHealth] => one[1] !== undefined));
 }
 
 /** `GET /v1/policies`: the objects of the policy kinds. */
-export function policyDocuments(agent: Agent): { kind: string; namespace: string; name: string }[] {
+export function policyDocuments(agent: Agent): PolicyDocument[] {
   return [...agent.store.documents()]
     .filter(({ policy }) => policy !== undefined)
     .map(({ kind, namespace, name, file, line, object }) => ({ kind, namespace, name, file, line, object }));
+}
+
+/** `GET /v1/identities`. */
+export function identityDocuments(agent: Agent): IdentityDocument[] {
+  return [...agent.directory.identities()].map(([id, labels]) => ({ id, labels })).sort((a, b) => a.id - b.id);
 }

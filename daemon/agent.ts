@@ -34,6 +34,7 @@ import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import { PodFeed } from './attach/pod-feed.ts';
 import type { LocalPod, PodReconciler, PodState } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
+import { Pressure } from './health/pressure.ts';
 import { Prober } from './health/probe.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -66,6 +67,7 @@ export class Agent {
   readonly isFirst: boolean;
   readonly #log: Log;
   readonly #board: ProblemBoard;
+  readonly #pressure: Pressure;
   readonly #manifests: ManifestDirectory | undefined;
   readonly #ports: Ports;
   readonly #feed: PodFeed;
@@ -92,6 +94,7 @@ export class Agent {
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);
+    this.#pressure = new Pressure(this.maps.counters.words, (endpoint) => this.#nameOfEndpoint(endpoint));
     this.supervisor = this.#newSupervisor(dataplaneCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
@@ -294,10 +297,18 @@ export class Agent {
     this.#board.set('space', problem === undefined ? [] : [problem]);
   }
 
+  #nameOfEndpoint(endpoint: number): string {
+    for (const { plan, numbers } of this.reconciler.pods.values()) {
+      if (numbers.endpointId === endpoint) return `pod ${plan.key}`;
+    }
+    return endpoint === 0 ? 'the outside' : `endpoint ${endpoint}`;
+  }
+
   /** What nobody tells: addresses of the host that came or went, interfaces that vanished, a file system that fills. */
   #keepHouse(): void {
     this.reconciler.kick();
     this.#lookForSpace();
+    this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
     if (!this.#ports.lookForHostAddresses()) return;
     this.#knowHost();
     this.sync();

@@ -21,7 +21,7 @@ export interface Counter {
   readonly name: string;
   /** Apart by these, counters of one name add up. */
   readonly labels: Readonly<Record<string, string>>;
-  readonly unit: 'bytes' | 'connections' | 'events' | 'frames' | 'messages' | 'records' | 'segments';
+  readonly unit: 'bytes' | 'connections' | 'endpoint' | 'events' | 'frames' | 'messages' | 'records' | 'segments';
   /** It can fall. */
   readonly isGauge: boolean;
   /** What one of it is, for operators. */
@@ -62,7 +62,7 @@ export const L7_TABLE_FULL = counter(
   66,
   'l7_table_full',
   'connections',
-  'Refused: no more fit into the table of flows.',
+  'Refused: the share of their endpoint in the table of flows was full.',
 );
 export const L7_RESUMED = counter(67, 'l7_resumed', 'connections', 'Taken up from a former dataplane.');
 export const L7_UNRESUMED = counter(68, 'l7_unresumed', 'connections', 'Of a former dataplane, that could not go on.');
@@ -93,7 +93,12 @@ export const L7_REPEATED_OTHERWISE = counter(
 export const L7_RESENT = counter(78, 'l7_resent', 'segments', 'Sent again by the dataplane: nobody acknowledged them.');
 export const L7_GAVE_UP = counter(79, 'l7_gave_up', 'connections', 'Ended: nobody acknowledged what was sent again.');
 export const L7_HEAD_TIMEOUTS = counter(80, 'l7_head_timeouts', 'connections', 'Ended: a message head never ended.');
-export const L7_MEMORY_REFUSED = counter(81, 'l7_memory_refused', 'events', 'Buffer refused: the limit is reached.');
+export const L7_MEMORY_REFUSED = counter(
+  81,
+  'l7_memory_refused',
+  'events',
+  'Buffer refused: one way of a connection had all that it may have.',
+);
 export const L7_MEMORY = gauge(82, 'l7_memory', 'bytes', 'Buffers in use.');
 export const L7_MEMORY_PEAK = gauge(83, 'l7_memory_peak', 'bytes', 'Buffers in use at most so far.');
 export const L7_UNREAD = counter(
@@ -111,6 +116,37 @@ export const L7_DATAGRAMS_UNREAD = counter(
   'Dropped: nothing here reads the protocol of their rules.',
 );
 export const L7_DATAGRAMS_BAD_CHECKSUM = counter(88, 'l7_datagrams_bad_checksum', 'frames', 'Dropped: wrong checksum.');
+export const L7_FLOWS = gauge(89, 'l7_flows', 'connections', 'In the table of flows.');
+export const L7_RECLAIMED = counter(
+  90,
+  'l7_reclaimed',
+  'connections',
+  'Ended or half open ones that made room for others in the table of flows.',
+);
+export const L7_EARLY_AGED = counter(
+  91,
+  'l7_early_aged',
+  'events',
+  'Early bytes of a stream dropped: those in front of them never came.',
+);
+export const L7_MEMORY_SHARE_FULL = counter(
+  92,
+  'l7_memory_share_full',
+  'events',
+  'Buffer refused: the share of its endpoint was full.',
+);
+export const L7_FULL_ENDPOINT = gauge(
+  93,
+  'l7_full_endpoint',
+  'endpoint',
+  'Whose share of the table of flows was full last.',
+);
+export const L7_MEMORY_FULL_ENDPOINT = gauge(
+  94,
+  'l7_memory_full_endpoint',
+  'endpoint',
+  'Whose share of the memory was full last.',
+);
 
 // --- 128 to 191: HTTP/1
 export const HTTP_FORWARDED = counter(128, 'http_requests', 'messages', 'Allowed.', { verdict: 'forwarded' });

@@ -23,7 +23,7 @@ function newOwners() {
   const words = new Int32Array(64);
   const ruleSets = { generation: 1, get: () => undefined };
   const engine = new L7Engine({ words, anyWords: words, ruleSets, output: { send: () => {} } });
-  const { counters: streams, pool } = engine.streams;
+  const { counters: streams, pool, table } = engine.streams;
   const { counters: datagrams } = engine.datagrams;
   const http = (engine.protocols.streamNumbered(1) as HttpProtocol).shared;
   return {
@@ -33,6 +33,7 @@ function newOwners() {
     streams,
     datagrams,
     pool,
+    table,
     http,
     parts: { dataplane: { recorder, uplinks, ports }, engine },
   };
@@ -46,7 +47,7 @@ t.test('a counter goes on over a restart, a gauge begins anew', (t) => {
   const counting = new Counting(map, first.parts as unknown as CountingParts);
   first.recorder.skipped = 3;
   first.streams.opened = 1;
-  first.pool.usedBytes = 4096;
+  first.pool.shares.used = 4096;
   counting.tick();
   first.streams.opened = 2;
   counting.tick();
@@ -94,7 +95,8 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const owners = newOwners();
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = 1;
-  for (const owner of [owners.streams, owners.datagrams, owners.http, owners.pool]) {
+  const { streams, datagrams, http, pool, table } = owners;
+  for (const owner of [streams, datagrams, http, pool, pool.shares, table, table.shares]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }

@@ -61,6 +61,7 @@ export class L7Streams implements StreamProxy {
   }
 
   beginBatch(nowMs: number): void {
+    this.engine.streams.closeSec = this.#dataplane.tracker.life.closeSec;
     this.engine.tick(nowMs);
     this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;

@@ -5,7 +5,8 @@
  *   OPEN       both initial sequence numbers are known; the streams are valid.
  *   CLOSING    we end it: the responder was reset, the requester gets what is owed and a FIN, from us. Only
  *              `response` (for what is resent) and `request.nextIn` (for what is acknowledged) are valid.
- *   DEAD       over, or never understood. Whatever comes is answered by a reset. Nothing is kept.
+ *   DEAD       over, or never understood. Whatever comes is answered by a reset. Nothing is kept; the object is given away
+ *              before the next segment (TcpConnections), and the row says that the connection has ended.
  *   REFUSED    its rules cannot be read, or nothing here reads their protocol: as DEAD, from the SYN on.
  *
  * Only this file writes the fields: everybody else sees a `Connection`, which is `Readonly`. What may be called when, and
@@ -72,6 +73,8 @@ class TcpConnection implements StreamOwner {
   slot = -1;
   /** CT_SLOT_GENERATION of the row when the connection was taken. */
   slotGeneration = 0;
+  /** The endpoint for which it counts. */
+  owner = 0;
   mode = DEAD;
   /** Both streams are plain: the fast path may be taken. */
   isPlain = false;
@@ -112,9 +115,12 @@ class TcpConnection implements StreamOwner {
 
   // --- which connection it is
 
-  take(slot: number, slotGeneration: number): void {
+  take(slot: number, slotGeneration: number, owner: number): void {
     this.slot = slot;
     this.slotGeneration = slotGeneration;
+    this.owner = owner;
+    this.request.setOwner(owner);
+    this.response.setOwner(owner);
     this.mode = HANDSHAKE;
     this.isPlain = false;
     this.hasPendingSyn = false;

@@ -16,8 +16,11 @@
  * its payload is read in the frame, and when the parser lets all of it pass, the frame is not touched.
  *
  * Nothing is unbounded: connections, bytes kept for all of them, bytes kept for one way of one, edits in flight, early
- * segments. A connection beyond the first limit is refused with a reset; bytes beyond the second and third are dropped,
- * which TCP takes for loss.
+ * segments. Of the first two no endpoint gets more than its share (shares.ts). A connection beyond its share is refused with
+ * a reset; bytes beyond the share or the third limit are dropped, which TCP takes for loss.
+ *
+ * A connection that has ended, by whomever, leaves nothing here but its closed row (row-life.ts), from which whatever still
+ * comes is answered with a reset.
  */
 import { CT_EGRESS_VERDICT, CT_INGRESS_VERDICT, CT_ROW_WORDS } from '../../policy-maps/conntrack-row.ts';
 import { Frame } from '../../wire/frame.ts';
@@ -26,13 +29,14 @@ import * as offload from '../../wire/offload.ts';
 import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT, FORWARD } from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import type { ParserState } from '../parser.ts';
-import { type Connection, HANDSHAKE, makeConnection, REFUSED } from './connection.ts';
+import { CLOSING, type Connection, DEAD, HANDSHAKE, makeConnection, REFUSED } from './connection.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { CounterReader } from '../protocol.ts';
 import { StreamCounters, streamReaders } from './counters.ts';
 import { BytePool } from './kept-bytes.ts';
 import { Parsers, type StreamProtocols } from './parsers.ts';
 import { REFUSING } from './refusing.ts';
+import { closeRow, isRowClosed } from './row-life.ts';
 import { forgetConnection, isLost, isMarkOld, resumeConnection, saveConnection } from './saved-state.ts';
 import { SegmentAtHand } from './segment-at-hand.ts';
 import { SegmentEnds } from './segment-ends.ts';
@@ -67,6 +71,8 @@ export class TcpConnections {
   readonly readers: readonly CounterReader[];
   readonly table: ConnectionTable;
   readonly timers: Timers;
+  /** How long the row of a connection lives that has ended (the dataplane's Lifecycle.closeSec). */
+  closeSec = 10;
   readonly #words: Int32Array;
   readonly #parserState: ParserState;
   readonly #parsers: Parsers;
@@ -81,7 +87,6 @@ export class TcpConnections {
     this.#words = words;
     this.#parserState = options.parserState;
     this.pool = new BytePool(options.memoryBytes);
-    this.readers = streamReaders(counters, this.pool);
     this.#parsers = new Parsers(protocols);
     this.#transmitter = new Transmitter(output);
     this.#editor = new StreamEditor(this.#transmitter);
@@ -89,6 +94,7 @@ export class TcpConnections {
     this.#path = new SegmentPath(this.#editor, this.#transmitter, counters, ends);
     const make = (): Connection => makeConnection(this.pool, streamBytes, REFUSING);
     this.table = new ConnectionTable(words, this.#parsers, options.maxConnections, make);
+    this.readers = streamReaders(counters, this.pool, this.table);
     this.timers = new Timers(this.#editor, this.#transmitter, counters, options.headTimeoutMs);
     this.#at = new SegmentAtHand(make(), new Frame(new Uint8Array(0)));
   }
@@ -175,8 +181,17 @@ export class TcpConnections {
     connection.refreshPlain();
     this.timers.watch(connection);
     this.#save(connection);
+    if (connection.mode === CLOSING || connection.mode === DEAD) this.#end(connection);
     return outcome;
   }
+
+  /** Over, by whatever segment or timer of anybody: for conntrack too, and nothing of it is left here once it is DEAD. */
+  readonly #end = (connection: Connection): void => {
+    const { slot } = connection;
+    closeRow(this.#words, slot, Math.floor(this.#editor.nowMs / 1000) + this.closeSec);
+    forgetConnection(slot, this.#words);
+    if (connection.mode === DEAD) this.close(slot);
+  };
 
   #save(connection: Connection): void {
     if (this.#at.wasAsked) {
@@ -210,16 +225,15 @@ export class TcpConnections {
    */
   tick(nowMs: number): void {
     this.#editor.nowMs = nowMs;
-    this.timers.tick(nowMs, this.table);
+    this.timers.tick(nowMs, this.table, this.#end);
   }
 
   /** A connection of which this process knows nothing: a new one, or one that a former process judged. */
   #open(frame: Frame, isReply: boolean, egress: number, ingress: number): Connection | undefined {
-    const connection = this.table.open(frame.ctSlot);
-    if (connection === undefined) {
-      this.counters.tableFull++;
-      return undefined;
-    }
+    const initiator = isReply ? frame.dstEndpoint : frame.srcEndpoint;
+    const responder = isReply ? frame.srcEndpoint : frame.dstEndpoint;
+    const connection = this.table.open(frame.ctSlot, (initiator === 0 ? responder : initiator) & 0xffff);
+    if (connection === undefined) return undefined; // `segment` refuses it
     this.counters.opened++;
     setRules(connection, frame, isReply, egress, ingress);
     this.#parsers.assign(connection);
@@ -245,6 +259,7 @@ export class TcpConnections {
 
   /** `segment` came before `admit`: the row says which rule sets were found for the connection. */
   #adopt(frame: Frame, ctSlot: number, isReply: boolean): Connection | undefined {
+    if (isOver(this.#words, frame, ctSlot)) return undefined;
     const row = ctSlot * CT_ROW_WORDS;
     frame.ctSlot = ctSlot;
     const connection = this.#open(
@@ -275,17 +290,26 @@ export class TcpConnections {
     connection.refuse();
   }
 
-  /** No room for another connection: its sender is reset. */
+  /** No room for another connection, or it has ended: its sender is reset. */
   #refuse(frame: Frame, ctSlot: number, isReply: boolean): number {
-    this.counters.refused++;
+    const reason = isOver(this.#words, frame, ctSlot) ? DROP_STREAM_CLOSED : DROP_STREAM_LIMIT;
+    if (reason === DROP_STREAM_LIMIT) {
+      this.counters.refused++;
+      this.counters.tableFull++;
+    }
     const { bytes, l4Offset, tcpFlags } = frame;
     if ((tcpFlags & tcp.RST) !== 0) return DROP_STREAM_CLOSED;
     const hasAck = (tcpFlags & tcp.ACK) !== 0;
     const virtual = (tcpFlags & tcp.SYN ? 1 : 0) + (tcpFlags & tcp.FIN ? 1 : 0);
     const end = (tcp.seq(bytes, l4Offset) + frame.payloadLength + virtual) | 0;
     this.#transmitter.bareReset(ctSlot, isReply, hasAck ? tcp.ack(bytes, l4Offset) : 0, end, !hasAck);
-    return DROP_STREAM_LIMIT;
+    return reason;
   }
+}
+
+/** Whether a segment comes for a connection that has ended on both sides, and does not begin another. */
+function isOver(words: Int32Array, frame: Frame, ctSlot: number): boolean {
+  return isRowClosed(words, ctSlot) && (frame.tcpFlags & tcp.SYN) === 0;
 }
 
 /** @param egress, ingress rule sets, or verdicts: those that are none count as 0 @returns whether it needs another judge */

@@ -1,11 +1,12 @@
 /** Counters of TCP connections under L7 rules, all since start. What was in them, each protocol counts. */
 import * as counter from '../../policy-maps/counters.ts';
 import type { CounterReader } from '../protocol.ts';
+import type { ConnectionTable } from './connection-table.ts';
 import type { BytePool } from './kept-bytes.ts';
 
 export class StreamCounters {
   opened = 0;
-  /** Connections not taken because the table was full, or their rules cannot be read. */
+  /** Connections not taken because the share of their endpoint was full, or their rules cannot be read. */
   refused = 0;
   tableFull = 0;
   /** Of those refused: their rule sets are missing, disagree, or are for a protocol that is not read here. */
@@ -22,6 +23,8 @@ export class StreamCounters {
   /** Segments that came too early and waited; that came too early and could not. */
   early = 0;
   earlyDropped = 0;
+  /** How often what waited in one stream was dropped, because what it waited for never came. */
+  earlyAged = 0;
   /** Segments dropped because their bytes could not be kept. */
   noMemory = 0;
   /** Segments that were a repetition; whose repeated bytes were not what was sent, and were replaced. */
@@ -34,7 +37,7 @@ export class StreamCounters {
 }
 
 /** Under which numbers they are known (policy-maps/counters.ts). */
-export function streamReaders(counters: StreamCounters, pool: BytePool): CounterReader[] {
+export function streamReaders(counters: StreamCounters, pool: BytePool, table: ConnectionTable): CounterReader[] {
   return [
     [counter.L7_OPENED, () => counters.opened],
     [counter.L7_REFUSED, () => counters.refused],
@@ -54,8 +57,14 @@ export function streamReaders(counters: StreamCounters, pool: BytePool): Counter
     [counter.L7_RESENT, () => counters.resent],
     [counter.L7_GAVE_UP, () => counters.gaveUp],
     [counter.L7_HEAD_TIMEOUTS, () => counters.headTimeouts],
-    [counter.L7_MEMORY_REFUSED, () => pool.refused],
+    [counter.L7_EARLY_AGED, () => counters.earlyAged],
+    [counter.L7_MEMORY_REFUSED, () => pool.refusedStreams],
+    [counter.L7_MEMORY_SHARE_FULL, () => pool.shares.refused],
+    [counter.L7_MEMORY_FULL_ENDPOINT, () => pool.shares.refusedEndpoint],
+    [counter.L7_FLOWS, () => table.count],
+    [counter.L7_RECLAIMED, () => table.reclaimed],
+    [counter.L7_FULL_ENDPOINT, () => table.shares.refusedEndpoint],
     [counter.L7_MEMORY, () => pool.usedBytes],
-    [counter.L7_MEMORY_PEAK, () => pool.peakBytes],
+    [counter.L7_MEMORY_PEAK, () => pool.shares.peak],
   ];
 }

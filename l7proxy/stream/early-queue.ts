@@ -3,6 +3,8 @@ import type { BytePool } from './kept-bytes.ts';
 
 /** Early segments of one stream. */
 export const MAX_EARLY = 64;
+/** How long they wait while nothing of what is missing comes: longer than a sender takes to repeat it five times. */
+export const EARLY_MS = 20_000;
 
 /** A segment that came too early. */
 export interface EarlySegment {
@@ -17,6 +19,10 @@ export class EarlyQueue {
   readonly #limit: number;
   readonly #segments: EarlySegment[] = [];
   #bytes = 0;
+  #owner = 0;
+  /** Since when (0 = never) the byte at this position has been missing. */
+  #missingSinceMs = 0;
+  #missing = 0;
 
   constructor(pool: BytePool, limitBytes: number) {
     this.#pool = pool;
@@ -27,6 +33,26 @@ export class EarlyQueue {
     return this.#segments.length;
   }
 
+  /** The endpoint whose share of the memory is used. Preconditions: nothing waits. */
+  setOwner(endpoint: number): void {
+    this.#owner = endpoint;
+  }
+
+  /** Drops everything when the byte at `nextIn` has been missing for EARLY_MS. @returns whether it did */
+  age(nextIn: number, nowMs: number): boolean {
+    if (this.#segments.length === 0) {
+      this.#missingSinceMs = 0;
+      return false;
+    }
+    if (this.#missingSinceMs === 0 || this.#missing !== nextIn) {
+      this.#missing = nextIn;
+      this.#missingSinceMs = Math.max(nowMs, 1);
+    }
+    if (nowMs - this.#missingSinceMs < EARLY_MS) return false;
+    this.drop();
+    return true;
+  }
+
   /**
    * Keeps source[from, to). At most MAX_EARLY segments, within what a stream may keep; beyond that TCP sends again.
    * @returns false when it was not kept
@@ -34,7 +60,7 @@ export class EarlyQueue {
   add(seq: number, source: Uint8Array, from: number, to: number, hasFin: boolean): boolean {
     const length = to - from;
     if (this.#segments.length >= MAX_EARLY || this.#bytes + length > this.#limit) return false;
-    const bytes = this.#pool.take(Math.max(length, 1));
+    const bytes = this.#pool.take(Math.max(length, 1), this.#owner);
     if (bytes === null) return false;
     bytes.set(source.subarray(from, to));
     let at = this.#segments.length;
@@ -54,12 +80,13 @@ export class EarlyQueue {
   }
 
   give(segment: EarlySegment): void {
-    this.#pool.give(segment.bytes);
+    this.#pool.give(segment.bytes, this.#owner);
   }
 
   drop(): void {
     for (const segment of this.#segments) this.give(segment);
     this.#segments.length = 0;
     this.#bytes = 0;
+    this.#missingSinceMs = 0;
   }
 }

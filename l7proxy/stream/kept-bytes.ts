@@ -7,10 +7,11 @@
  *        start                 held                end
  *     ---- | forwarded, unacked | not passed yet    | room ...
  *
- * The memory comes from a pool with a limit over all connections and is given back whenever nothing is kept, so an idle connection
- * costs none. Buffers have sizes 2^11 to 2^21; a connection that keeps more moves to the next size, up to a limit of its own.
+ * The memory comes from a pool with a limit over all connections, of which no endpoint gets more than its share (shares.ts), and
+ * is given back whenever nothing is kept, so an idle connection costs none. Buffers have sizes 2^11 to 2^21; a connection that keeps more moves to the next size, up to a limit of its own.
  * The live part is moved to the front when room is short and at least half is free, so a byte is moved once on average.
  */
+import { Shares } from './shares.ts';
 
 const MIN_SHIFT = 11;
 const MAX_SHIFT = 21;
@@ -22,33 +23,31 @@ const SPARE_BYTES = 1 << 22;
 const NONE = new Uint8Array(0);
 
 export class BytePool {
-  readonly limitBytes: number;
-  /** Bytes of buffers in use now, and at most so far. */
-  usedBytes = 0;
-  peakBytes = 0;
-  /** Requests refused because of a limit. */
-  refused = 0;
+  /** Of bytes of buffers in use. */
+  readonly shares: Shares;
+  /** Requests refused because one way of a connection had all that it may have. */
+  refusedStreams = 0;
   readonly #free: Uint8Array[][] = Array.from({ length: MAX_SHIFT + 1 }, () => []);
 
   constructor(limitBytes: number) {
-    this.limitBytes = limitBytes;
+    this.shares = new Shares(limitBytes);
   }
 
-  /** A buffer of at least `bytes`, or null when the pool is at its limit or no buffer is that large. */
-  take(bytes: number): Uint8Array | null {
+  /** Bytes of buffers in use now. */
+  get usedBytes(): number {
+    return this.shares.used;
+  }
+
+  /** A buffer of at least `bytes`, or null when the share of `owner` is full or no buffer is that large. */
+  take(bytes: number, owner: number): Uint8Array | null {
     const shift = Math.max(MIN_SHIFT, 32 - Math.clz32(bytes - 1));
     const size = 1 << shift;
-    if (shift > MAX_SHIFT || this.usedBytes + size > this.limitBytes) {
-      this.refused++;
-      return null;
-    }
-    this.usedBytes += size;
-    if (this.usedBytes > this.peakBytes) this.peakBytes = this.usedBytes;
+    if (shift > MAX_SHIFT || !this.shares.take(owner, size)) return null;
     return this.#free[shift].pop() ?? new Uint8Array(size);
   }
 
-  give(buffer: Uint8Array): void {
-    this.usedBytes -= buffer.length;
+  give(buffer: Uint8Array, owner: number): void {
+    this.shares.give(owner, buffer.length);
     const spare = this.#free[31 - Math.clz32(buffer.length)];
     if ((spare.length + 1) * buffer.length <= SPARE_BYTES) spare.push(buffer);
   }
@@ -61,11 +60,17 @@ export class KeptBytes {
   end = 0;
   readonly #pool: BytePool;
   readonly #limit: number;
+  #owner = 0;
 
   /** @param limitBytes most that this stream may keep */
   constructor(pool: BytePool, limitBytes: number) {
     this.#pool = pool;
     this.#limit = limitBytes;
+  }
+
+  /** The endpoint whose share of the memory is used. Preconditions: nothing is kept. */
+  setOwner(endpoint: number): void {
+    this.#owner = endpoint;
   }
 
   /** Bytes held back. */
@@ -78,7 +83,7 @@ export class KeptBytes {
     if (this.end + count <= this.bytes.length) return true;
     const live = this.end - this.start;
     if (live + count > this.#limit) {
-      this.#pool.refused++;
+      this.#pool.refusedStreams++;
       return false;
     }
     if (live + count <= this.bytes.length && live * 2 <= this.bytes.length) {
@@ -90,15 +95,14 @@ export class KeptBytes {
   }
 
   #grow(live: number, wanted: number): boolean {
-    // The old buffer is given back first: a stream never needs two at the limit of the pool.
     const old = this.bytes;
-    const roomy = this.#pool.take(Math.min(wanted * 2, Math.max(this.#limit, wanted)));
-    const buffer = roomy ?? this.#pool.take(wanted);
+    const roomy = this.#pool.take(Math.min(wanted * 2, Math.max(this.#limit, wanted)), this.#owner);
+    const buffer = roomy ?? this.#pool.take(wanted, this.#owner);
     if (buffer === null) return false;
     if (live > 0) buffer.set(old.subarray(this.start, this.end));
     this.bytes = buffer;
     this.#moved(0);
-    if (old.length > 0) this.#pool.give(old);
+    if (old.length > 0) this.#pool.give(old, this.#owner);
     return true;
   }
 
@@ -158,7 +162,7 @@ export class KeptBytes {
   }
 
   release(): void {
-    if (this.bytes.length > 0) this.#pool.give(this.bytes);
+    if (this.bytes.length > 0) this.#pool.give(this.bytes, this.#owner);
     this.bytes = NONE;
     this.start = 0;
     this.held = 0;

@@ -59,6 +59,12 @@ export interface SavedStream {
 }
 
 class Stream extends StreamState {
+  /** The endpoint whose share of the memory is used. Preconditions: nothing is kept. */
+  setOwner(endpoint: number): void {
+    this.kept.setOwner(endpoint);
+    this.early.setOwner(endpoint);
+  }
+
   // --- beginning and end
 
   /** Begins at `first`, the sender's first byte (initial sequence number + 1), which the receiver sees as `firstOut`. */

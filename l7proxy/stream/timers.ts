@@ -1,4 +1,7 @@
-/** What of a connection depends on the clock: sending again, a head that never ends, a good-bye that nobody hears. */
+/**
+ * What of a connection depends on the clock: sending again, a head that never ends, bytes that wait for others which never
+ * come, a good-bye that nobody hears.
+ */
 import { CLOSING, DEAD, type Connection, OPEN } from './connection.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import type { StreamCounters } from './counters.ts';
@@ -46,12 +49,14 @@ export class Timers {
     if (stream.owes && stream.resendAtMs === 0) stream.startTimer(this.#editor.nowMs);
   }
 
-  tick(nowMs: number, table: ConnectionTable): void {
+  /** @param onDead told of each connection that ended, before the next is looked at */
+  tick(nowMs: number, table: ConnectionTable, onDead: (connection: Connection) => void): void {
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + TICK_MS;
     let kept = 0;
     for (const connection of this.#timed) {
       if (connection.slot >= 0) this.#look(connection, nowMs);
+      if (connection.slot >= 0 && connection.mode === DEAD) onDead(connection);
       if (connection.slot >= 0 && needsClock(connection)) this.#timed[kept++] = connection;
       else connection.setTimed(false);
     }
@@ -69,6 +74,8 @@ export class Timers {
       this.#giveUp(connection);
       return;
     }
+    if (connection.request.early.age(connection.request.nextIn, nowMs)) this.#counters.earlyAged++;
+    if (connection.response.early.age(connection.response.nextIn, nowMs)) this.#counters.earlyAged++;
     if (connection.mode === OPEN) this.#resend(connection, connection.request, nowMs);
     if (connection.mode === OPEN || connection.mode === CLOSING) this.#resend(connection, connection.response, nowMs);
   }
@@ -108,5 +115,10 @@ export class Timers {
 function needsClock(connection: Connection): boolean {
   if (connection.mode === CLOSING) return true;
   if (connection.mode >= DEAD) return false;
-  return connection.heldSinceMs > 0 || connection.request.owes || connection.response.owes;
+  const { request, response } = connection;
+  return connection.heldSinceMs > 0 || isPending(request) || isPending(response);
+}
+
+function isPending(stream: TcpStream): boolean {
+  return stream.owes || stream.early.length > 0;
 }

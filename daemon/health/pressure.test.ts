@@ -1,0 +1,20 @@
+/** What runs full. */
+import t from 'tap';
+import * as counter from '../../policy-maps/counters.ts';
+import { Pressure } from './pressure.ts';
+
+t.test('a full share is a problem that names the endpoint, until nothing was refused for a minute', async (t) => {
+  const words = new Float64Array(counter.COUNTER_WORDS);
+  words[counter.L7_TABLE_FULL] = 1000; // of a former agent
+  const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
+  t.same(pressure.problems(0), []);
+  words[counter.L7_TABLE_FULL] += 3;
+  words[counter.L7_FULL_ENDPOINT] = 7;
+  t.match(pressure.problems(5000), [/^3 connections under L7 rules refused: pod 7 has its share/]);
+  words[counter.L7_TABLE_FULL] += 2;
+  words[counter.L7_MEMORY_SHARE_FULL] += 1;
+  words[counter.L7_MEMORY_FULL_ENDPOINT] = 8;
+  t.match(pressure.problems(10_000), [/^5 connections .* pod 7/, /^1 segments .* pod 8 has its share of the memory/]);
+  t.equal(pressure.problems(69_999).length, 2);
+  t.same(pressure.problems(70_000), []);
+});

@@ -6,7 +6,7 @@
  *
  * A redirect names a rule set, and a rule set is for ports on which the same rules apply. So `uniformRanges` cuts a range with
  * L7 rules wherever another filter of the protocol begins or ends. A rule set lists, for each remote, what every filter that
- * covers the port allows: the lists of the filter, or "everything" for an allow without lists. The stream editor judges a
+ * covers the port allows: the lists of the filter, or "everything" for an allow without lists. The L7 engine judges a
  * request by all of them. (The DNS parser is the exception: it goes by its own port alone.)
  */
 import type { L7Rule, L7RuleSet } from '../../policy-maps/l7-rules.ts';

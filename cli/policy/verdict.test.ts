@@ -1,0 +1,70 @@
+/** `sluice policy verdict`: its flags. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { folder, world, policy, verdicts, web } from '../../test/policy/offline.ts';
+
+t.test('policy verdict follows --semantics and --config', async (t) => {
+  const query = { from: web, to: { pod: 'batch/job-0' }, port: 80 };
+  const config = join(folder, 'sluice.yaml');
+  writeFileSync(config, 'name: x\npolicy: { enable-policy: never, enable-l7-proxy: "true" }\n');
+  t.match(await verdicts([query], '--config', config), [{ verdict: 'allowed', egress: { enforced: false } }]);
+  writeFileSync(
+    config,
+    'kind: ConfigMap\ndata: { policy-audit-mode: "true", enable-ipv4: "true", enable-ipv6: "true" }\n',
+  );
+  t.match(await verdicts([query], '--config', config), [
+    { verdict: 'allowed', egress: { verdict: 'allowed', reason: 133, audited: true } },
+  ]);
+  for (const [text, why] of [
+    ['enable-l7-proxy: perhaps', ':1:18: error: read enable-l7-proxy: found "perhaps", wanted true or false'],
+    [
+      'policy: { enable-policy: maybe }',
+      ':1:26: error: read enable-policy: found "maybe", wanted one of default, always, never',
+    ],
+    ['policy-cidr-match-mode: [nodes, cars]', 'read policy-cidr-match-mode: found "cars", wanted one of nodes, pods'],
+  ]) {
+    writeFileSync(config, text);
+    const { code, stderr } = await policy(['verdict', '-m', world, '--config', config, '--queries', '-']);
+    t.equal(code, 1);
+    t.match(stderr, why);
+  }
+});
+
+t.test('policy verdict of one flow in flags is text, or a document', async (t) => {
+  const flow = [
+    'verdict',
+    '-m',
+    world,
+    '--from',
+    'shop/web-0',
+    '--to',
+    'shop/api-0',
+    '--port',
+    '8080',
+    '--http-path',
+    '/x',
+  ];
+  t.equal(
+    (await policy(flow)).stdout,
+    [
+      'verdict: denied',
+      'egress:  allowed L3-L4 by NetworkPolicy/shop/web',
+      'ingress: redirected L3-L4 by CiliumNetworkPolicy/shop/api',
+      'l7:      denied',
+      '',
+    ].join('\n'),
+  );
+  t.match(JSON.parse((await policy([...flow, '-o', 'json', '--header', 'A=b'])).stdout), {
+    verdict: 'denied',
+    l7: 'denied',
+  });
+  t.match(await policy(['verdict', '-m', world, '--from', 'shop/web-0']), { code: 2, stderr: /to: found nothing/ });
+  t.match(await policy(['verdict', '--from', 'a/b', '--to', 'a/b', '--port', '1']), {
+    code: 2,
+    stderr: /wanted --manifests/,
+  });
+  t.match(await policy(['verdict', '-m', world, '--from', 'a/b', '--to', 'a/b', '--port', '1']), { code: 1 });
+  t.match(await policy(['verdict', '-m', '/nowhere', '--queries', '-']), { code: 1, stderr: /read \/nowhere: ENOENT/ });
+  t.match(await policy(['verdict', '-m', world, '--queries', '/nowhere']), { code: 1, stderr: /--queries/ });
+});

@@ -9,8 +9,9 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import { DROP_FRAG_NEEDED, DROP_TTL_EXCEEDED, DROP_UNKNOWN_TARGET } from '../wire/reasons.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
+import { ROLE_POD } from '../wire/port-kinds.ts';
 import type { Arena } from './port/arena.ts';
-import { type PortTable, ROLE_POD } from './port/table.ts';
+import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
 
 const MORE_FRAGMENTS = 0x2000;

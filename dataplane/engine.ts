@@ -34,13 +34,14 @@ import {
   DROP_TTL_EXCEEDED,
   HELD,
 } from '../wire/reasons.ts';
+import { ROLE_HOST, ROLE_POD } from '../wire/port-kinds.ts';
 import { CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import type { Deliverer } from './deliver.ts';
 import { notePorts, restorePorts } from './fragments.ts';
 import { type RouterAddress, toTimeExceeded, toTooBig } from './icmp-error.ts';
 import { type Identifier } from './identify.ts';
 import { parse } from './parse.ts';
-import { type PortTable, ROLE_HOST, ROLE_POD } from './port/table.ts';
+import type { PortTable } from './port/table.ts';
 import type { Recorder } from './record.ts';
 import { type StreamProxy } from './redirect.ts';
 import type { Tracker } from './track.ts';

@@ -25,8 +25,9 @@ import {
   DROP_UNKNOWN_TARGET,
   DROP_UNROUTABLE,
 } from '../wire/reasons.ts';
+import { ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
-import { type PortTable, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from './port/table.ts';
+import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
 
 export class Identifier {

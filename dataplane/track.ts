@@ -12,6 +12,7 @@ import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
 import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
+import { ROLE_POD } from '../wire/port-kinds.ts';
 import {
   CT_ESTABLISHED,
   CT_NEW,
@@ -23,7 +24,7 @@ import {
   reopen,
 } from './conntrack.ts';
 import { isIcmpError } from './parse.ts';
-import { type PortTable, ROLE_POD } from './port/table.ts';
+import type { PortTable } from './port/table.ts';
 import { QuotedTuple } from './related.ts';
 import type { Decision } from './verdict.ts';
 

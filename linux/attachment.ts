@@ -9,10 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-
-/** How a pod can be attached by interfaces of ours. */
-export const ATTACH_MODES = ['veth', 'tap', 'pcap'] as const;
-export type AttachMode = (typeof ATTACH_MODES)[number];
+import { type AttachMode, PORT_KINDS } from '../wire/port-kinds.ts';
 
 /** The interface in the pod's namespace. */
 export const POD_INTERFACE = 'eth0';
@@ -49,6 +46,11 @@ export interface Attachment extends AttachmentSpec {
   readonly ifindex: number;
   /** The pod's MAC where the spec leaves it open (mode `existing`), else ''. */
   readonly foundMac: string;
+}
+
+/** Whether the dataplane opens an interface of the agent's namespace for it, which is then kept from the host's stack. */
+export function hasHostLink({ mode }: Pick<AttachmentSpec, 'mode'>): boolean {
+  return mode === 'existing' || PORT_KINDS[mode].hasHostLink;
 }
 
 /** Whether what was made is what is wanted now. */

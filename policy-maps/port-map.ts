@@ -8,12 +8,12 @@ import { type AddressWords, addressAt } from './ipcache.ts';
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 import { PinnedMap } from './table/pinned-map.ts';
+import { PORT_KINDS, type PortKind, portKindOf } from '../wire/port-kinds.ts';
 
 export const PORT_CAPACITY = 4096;
 
 // --- specification
-export const PORT_KINDS = { free: 0, tap: 1, veth: 2, pcap: 3, host: 4, uplink: 5 } as const;
-export type PortKind = Exclude<keyof typeof PORT_KINDS, 'free'>;
+const FREE = 0; // where a kind would stand
 export const IFNAME_BYTES = 16; // IFNAMSIZ, with the closing 0
 /** `flags`: would-be policy drops of this endpoint pass with verdict AUDIT. */
 export const PORT_FLAG_AUDIT = 1;
@@ -98,7 +98,7 @@ export class PortMap extends PinnedMap {
     const name = new TextEncoder().encode(port.ifname);
     if (name.length >= IFNAME_BYTES)
       throw new RangeError(`port ${index}: ifname: found ${port.ifname}, wanted at most 15 bytes`);
-    row[V_KIND] = PORT_KINDS[port.kind];
+    row[V_KIND] = PORT_KINDS[port.kind].number;
     row[V_IFINDEX] = port.ifindex;
     row[V_MAC_HIGH] = port.mac.high;
     row[V_MAC_LOW] = port.mac.low;
@@ -125,7 +125,7 @@ export class PortMap extends PinnedMap {
   get(index: number): PortEntry | undefined {
     const row = this.#row;
     if (!this.#table.get(index, row)) return undefined;
-    const kind = KIND_NAMES[row[V_KIND]];
+    const kind = portKindOf(row[V_KIND]);
     if (kind === undefined) return undefined;
     const name = new Uint8Array(row.buffer).subarray(V_IFNAME * 4, V_IFNAME * 4 + IFNAME_BYTES);
     const end = name.indexOf(0);
@@ -150,18 +150,16 @@ export class PortMap extends PinnedMap {
   /** The lowest free index, or -1. */
   freeIndex(): number {
     for (let index = 0; index < this.capacity; index++) {
-      if (this.#table.words[index * ROW_WORDS + 1 + V_KIND] === PORT_KINDS.free) return index;
+      if (this.#table.words[index * ROW_WORDS + 1 + V_KIND] === FREE) return index;
     }
     return -1;
   }
 
   *entries(): Generator<PortEntry> {
     for (let index = 0; index < this.capacity; index++) {
-      if (this.#table.words[index * ROW_WORDS + 1 + V_KIND] === PORT_KINDS.free) continue;
+      if (this.#table.words[index * ROW_WORDS + 1 + V_KIND] === FREE) continue;
       const port = this.get(index);
       if (port !== undefined) yield port;
     }
   }
 }
-
-const KIND_NAMES: readonly (PortKind | undefined)[] = [undefined, 'tap', 'veth', 'pcap', 'host', 'uplink'];

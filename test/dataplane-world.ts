@@ -8,7 +8,6 @@ import { Arena, Batch } from '../dataplane/port/arena.ts';
 import { Dataplane, type EngineMaps } from '../dataplane/assemble.ts';
 import { mapFile } from '../dataplane/native/index.ts';
 import { MemoryPort } from './port/memory.ts';
-import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../dataplane/port/table.ts';
 import type { StreamProxy } from '../dataplane/redirect.ts';
 import { EventReader } from '../policy-maps/event-ring.ts';
 import { eachMap } from '../policy-maps/pinned.ts';
@@ -16,6 +15,7 @@ import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from 
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { parseIp } from '../wire/address.ts';
 import { decodeEvent, type EventRecord } from '../wire/event.ts';
+import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 
 export const ROUTER_MAC = [0x02, 0, 0, 0, 0, 1];
 const PORT_ROLES = { pod: ROLE_POD, host: ROLE_HOST, uplink: ROLE_UPLINK };

@@ -4,7 +4,7 @@
  * since (another interface index, another namespace of the same name) is left to them.
  */
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { type Attachment, POD_INTERFACE } from '../../linux/attachment.ts';
+import { type Attachment, hasHostLink, POD_INTERFACE } from '../../linux/attachment.ts';
 import { run } from '../../linux/command.ts';
 import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
@@ -86,15 +86,10 @@ async function undo(journal: JournalView, attempt: Attempt): Promise<void> {
 
 async function removeAttachment(made: Attachment): Promise<boolean> {
   const { mode, hostInterface, ifindex } = made;
-  switch (mode) {
-    case 'existing':
-      return false;
-    case 'veth':
-    case 'pcap':
-      return (ifindex === 0 || linkIndex(hostInterface) === ifindex) && removeLink(hostInterface);
-    case 'tap':
-      return netnsIdentity(made.netns) === made.netnsIdentity && removeLink(POD_INTERFACE, made.netns);
-  }
+  if (mode === 'existing') return false;
+  if (!hasHostLink(made))
+    return netnsIdentity(made.netns) === made.netnsIdentity && removeLink(POD_INTERFACE, made.netns);
+  return (ifindex === 0 || linkIndex(hostInterface) === ifindex) && removeLink(hostInterface);
 }
 
 /** The one noted; and one that a killed agent had started and did not come to note. */

@@ -16,6 +16,7 @@ import type { InterfaceInfo } from '../../dataplane/native/index.ts';
 import {
   type Attachment,
   type AttachmentSpec,
+  hasHostLink,
   isSameSpec,
   pairLine,
   POD_INTERFACE,
@@ -27,6 +28,7 @@ import type { Firewall } from './firewall.ts';
 import type { Journal } from '../../linux/journal.ts';
 import { findLink, linkIndex, macText, refuseForeignLink, removeLink, setSysctls } from '../../linux/links.ts';
 import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from '../../linux/netns.ts';
+import { PORT_KINDS } from '../../wire/port-kinds.ts';
 
 /** The pod's namespace does not exist, and the agent may not make it. */
 export class NamespaceMissingError extends Error {
@@ -80,12 +82,12 @@ export class Attacher {
   adopt(spec: AttachmentSpec): Attachment | undefined {
     const made = this.#options.journal.attachment(spec.owner);
     if (made === undefined || made.state !== 'made' || !isSameSpec(made, spec) || this.isGone(made)) return undefined;
-    return made.mode !== 'tap' || (isOurTap(made) && this.#reopenTap(made)) ? made : undefined;
+    return hasHostLink(made) || (isOurTap(made) && this.#reopenTap(made)) ? made : undefined;
   }
 
   /** Makes sure that the host stack is kept off everything that was taken over. */
   async shieldAdopted(): Promise<void> {
-    const made = this.#options.journal.attachments.filter(({ state, mode }) => state === 'made' && mode !== 'tap');
+    const made = this.#options.journal.attachments.filter((one) => one.state === 'made' && hasHostLink(one));
     const present = made.map(({ hostInterface }) => hostInterface).filter((name) => linkIndex(name) !== 0);
     await this.#options.firewall.shield(present);
   }
@@ -103,7 +105,7 @@ export class Attacher {
   /** Whether the namespace or interface of an attachment has gone from under it. */
   isGone(made: Attachment): boolean {
     if (made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity) return true;
-    return made.mode !== 'tap' && linkIndex(made.hostInterface) !== made.ifindex;
+    return hasHostLink(made) && linkIndex(made.hostInterface) !== made.ifindex;
   }
 
   /**
@@ -114,7 +116,7 @@ export class Attacher {
     const { journal } = this.#options;
     if (journal.attachment(spec.owner) !== undefined) await this.detach(spec.owner);
     const isNew = this.#mustMakeNamespace(spec);
-    if (spec.mode === 'tap' && !isNew) refuseForeign(spec);
+    if (!hasHostLink(spec) && !isNew) refuseForeign(spec);
     const netnsFound = netnsIdentity(spec.netns) ?? '';
     const begun: Attachment = { ...spec, state: 'making', netnsIdentity: netnsFound, ifindex: 0, foundMac: '' };
     journal.enterAttachment(begun, isNew ? spec.netns : undefined);
@@ -131,10 +133,10 @@ export class Attacher {
     const made = journal.attachment(owner);
     if (made === undefined) return;
     journal.markUnmade([owner]);
-    if (made.mode === 'tap') await this.#removeTap(made);
+    if (!hasHostLink(made)) await this.#removeTap(made);
     // The link before its shield: else the host's stack would get the last frames.
     if (hasOwnLink(made)) await removeLink(made.hostInterface);
-    if (made.mode !== 'tap') await firewall.unshield([made.hostInterface]);
+    if (hasHostLink(made)) await firewall.unshield([made.hostInterface]);
     if (journal.namespaces.includes(made.netns)) await deleteNetns(made.netns);
     journal.strikeAttachments([owner]);
   }
@@ -147,13 +149,13 @@ export class Attacher {
     const { journal, firewall } = this.#options;
     const made = owners.map((owner) => journal.attachment(owner)).filter((one) => one !== undefined);
     journal.markUnmade(owners);
-    for (const one of made) if (one.mode === 'tap') await this.#removeTap(one);
+    for (const one of made) if (!hasHostLink(one)) await this.#removeTap(one);
     const pairs = made.filter((one) => hasOwnLink(one) && linkIndex(one.hostInterface) !== 0);
     await ipBatch(
       pairs.map(({ hostInterface }) => `link delete dev ${hostInterface}`),
       true,
     );
-    await firewall.unshield(made.filter(({ mode }) => mode !== 'tap').map(({ hostInterface }) => hostInterface));
+    await firewall.unshield(made.filter(hasHostLink).map(({ hostInterface }) => hostInterface));
     const namespaces = made.map(({ netns }) => netns).filter((netns) => journal.namespaces.includes(netns));
     const present = namespaces.filter((netns) => netnsIdentity(netns) !== undefined);
     await ipBatch(
@@ -171,24 +173,19 @@ export class Attacher {
   }
 
   async #make(spec: AttachmentSpec): Promise<{ ifindex: number; foundMac: string }> {
-    switch (spec.mode) {
-      case 'tap': {
-        await this.#makeTap(spec);
-        return { ifindex: 0, foundMac: '' };
-      }
-      case 'veth':
-      case 'pcap': {
-        await this.#makePair(spec);
-        if (spec.mode === 'pcap') this.#options.natives.disableOffloads(POD_INTERFACE, spec.netns);
-        return { ifindex: linkIndex(spec.hostInterface), foundMac: '' };
-      }
-      case 'existing': {
-        const link = existingLink(spec.hostInterface);
-        const foundMac = spec.mac === '' ? await peerMac(spec, link) : '';
-        await this.#shield(spec.hostInterface);
-        return { ifindex: link.index, foundMac };
-      }
+    if (spec.mode === 'existing') {
+      const link = existingLink(spec.hostInterface);
+      const foundMac = spec.mac === '' ? await peerMac(spec, link) : '';
+      await this.#shield(spec.hostInterface);
+      return { ifindex: link.index, foundMac };
     }
+    if (!hasHostLink(spec)) {
+      await this.#makeTap(spec);
+      return { ifindex: 0, foundMac: '' };
+    }
+    await this.#makePair(spec);
+    if (PORT_KINDS[spec.mode].needsPlainFrames) this.#options.natives.disableOffloads(POD_INTERFACE, spec.netns);
+    return { ifindex: linkIndex(spec.hostInterface), foundMac: '' };
   }
 
   async #makePair(spec: AttachmentSpec): Promise<void> {
@@ -234,8 +231,9 @@ export class Attacher {
 }
 
 /** Whether the host side of a pair is the one that was made, or may be: one that was begun has no index yet. */
-function hasOwnLink({ mode, hostInterface, ifindex }: Attachment): boolean {
-  return (mode === 'veth' || mode === 'pcap') && (ifindex === 0 || linkIndex(hostInterface) === ifindex);
+function hasOwnLink(made: Attachment): boolean {
+  const { mode, hostInterface, ifindex } = made;
+  return mode !== 'existing' && hasHostLink(made) && (ifindex === 0 || linkIndex(hostInterface) === ifindex);
 }
 
 /** Opening a TAP that has gone would make another, without addresses: its MAC tells whether it is still there. */

@@ -16,6 +16,8 @@ import { HOST_ENDPOINT, Numbering } from './numbering.ts';
 import { PodFeed } from './pod-feed.ts';
 import { planPod } from '../source/pod-plan.ts';
 import { PodReconciler } from './pod-reconciler.ts';
+import { addressesOfPods, type WantedPort } from './port-publisher.ts';
+import { PORT_KINDS, type PortKind } from '../../wire/port-kinds.ts';
 import { echoReplySequence, echoRequest } from '../health/probe.ts';
 import { changedOptions } from '../runtime-settings.ts';
 
@@ -344,4 +346,14 @@ t.test('changedOptions() tells what takes effect at once from what needs a resta
     policy: { ...before.policy, 'enable-policy': 'always' as const },
   };
   t.strictSame(changedOptions(before, after), { live: ['logLevel'], restart: ['mtu', 'policy.enable-policy'] });
+});
+
+t.test('the host has routes to pods on ports of every kind, and to nothing else', async (t) => {
+  const kinds = Object.keys(PORT_KINDS) as PortKind[];
+  const mac = { high: 0, low: 0 };
+  const row = { ifname: '', ifindex: 0, mac, endpointId: 0, secId: 0, mtu: 1500, flags: 0 };
+  const wanted = kinds.map(
+    (kind, index): WantedPort => ({ index, port: { ...row, kind }, addresses: [`address of ${kind}`], isHost: false }),
+  );
+  t.strictSame(addressesOfPods(wanted).sort(), ['address of pcap', 'address of tap', 'address of veth']);
 });

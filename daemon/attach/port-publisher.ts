@@ -6,6 +6,7 @@ import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../../policy-m
 import type { AddressWords } from '../../policy-maps/ipcache.ts';
 import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../../policy-maps/port-map.ts';
 import { addressWords, macWords } from '../../wire/address.ts';
+import { PORT_KINDS, ROLE_POD } from '../../wire/port-kinds.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import type { LocalPod } from './pod-reconciler.ts';
 
@@ -113,4 +114,9 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean): Wa
         flags: isAudited ? PORT_FLAG_AUDIT : 0,
       };
   return { index: numbers.port, port, addresses: numbers.addresses.map(({ text }) => text), isHost: false };
+}
+
+/** The addresses of all pods, whatever the kind of their port: those that the host has routes to. */
+export function addressesOfPods(ports: readonly WantedPort[]): string[] {
+  return ports.flatMap(({ port, addresses }) => (PORT_KINDS[port.kind].role === ROLE_POD ? addresses : []));
 }

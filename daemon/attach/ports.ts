@@ -28,7 +28,7 @@ import { Numbering } from './numbering.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import { PodReconciler } from './pod-reconciler.ts';
-import { podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
+import { addressesOfPods, podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
 import type { ProblemBoard } from '../health/problem-board.ts';
 
 const HOST_PORT = 'port:host';
@@ -238,8 +238,7 @@ export class Ports {
   }
 
   #routeHost(ports: readonly WantedPort[]): void {
-    const pods = ports.filter(({ port }) => port.kind !== 'host' && port.kind !== 'uplink');
-    this.#routes.sync(pods.flatMap(({ addresses }) => addresses)).then(
+    this.#routes.sync(addressesOfPods(ports)).then(
       () => this.#options.board.set('routes', []),
       (error: unknown) => this.#options.board.set('routes', [(error as Error).message]),
     );

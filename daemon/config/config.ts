@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { PolicyOptions } from '../../policy/rule/options.ts';
-import type { AttachMode } from '../../linux/attachment.ts';
+import type { AttachMode } from '../../wire/port-kinds.ts';
 import { formatProblem, hasErrors, type Problem, quote } from '../../policy/rule/problems.ts';
 import { addressFrom, isInside, parseAddress, parseRange } from '../attach/range.ts';
 import { ConfigReader, type Values } from './reader.ts';

@@ -6,8 +6,8 @@
  * so that a line can be carried over as it is.
  */
 import { isIP } from 'node:net';
-import { ATTACH_MODES } from '../../linux/attachment.ts';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
+import { ATTACH_MODES } from '../../wire/port-kinds.ts';
 import { rangeProblem } from '../attach/range.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */

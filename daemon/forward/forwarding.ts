@@ -76,7 +76,7 @@ class Forwarding {
       uplinks: this.#dataplane.uplinks,
       arena: this.#arena,
       poller: this.#poller,
-      openPcap: (entry) => this.#relay.open(entry),
+      openPcap: (options) => this.#relay.open(options),
       onProblem: (text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`),
     });
     this.#control = new ForwardingControl(data.listenFd, this.#poller, this.#ports);

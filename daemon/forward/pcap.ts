@@ -8,8 +8,7 @@
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from '../../dataplane/port/arena.ts';
-import { PORT_PCAP, type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
-import type { PortEntry } from '../../policy-maps/port-map.ts';
+import { type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
 import { VNET_HEADER_BYTES } from '../../wire/header/virtio-net.ts';
 
 const MAX_WAITING = 1024; // frames a relay port holds before it drops
@@ -25,7 +24,7 @@ export type PcapMessage =
 
 /** A pcap port as the forwarding thread sees it. */
 class RelayPort extends QueueingPort {
-  readonly kind = PORT_PCAP;
+  readonly kind = 'pcap';
   readonly waiting: Uint8Array[] = [];
   hasFailed = false;
   readonly #channel: MessagePort;
@@ -83,12 +82,10 @@ export class PcapRelay {
     this.#wakeFd = wakeFd;
   }
 
-  open(entry: PortEntry): RelayPort {
-    const { index, ifname, mtu } = entry;
-    const options = { index, name: ifname, mtu, mac: new Uint8Array(6) };
+  open(options: PortOptions): RelayPort {
     this.#channel.postMessage({ kind: 'open', options, wakeFd: this.#wakeFd } satisfies PcapMessage);
     const port = new RelayPort(this.#arena, options, this.#channel);
-    this.#ports.set(index, port);
+    this.#ports.set(options.index, port);
     return port;
   }
 

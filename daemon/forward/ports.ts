@@ -10,38 +10,22 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arena } from '../../dataplane/port/arena.ts';
 import { closeFd, interfaceInfo, mapFile, type Poller } from '../../dataplane/native/index.ts';
-import { PORT_PCAP, type Port } from '../../dataplane/port/port.ts';
-import { TapPort } from '../../dataplane/port/tap.ts';
-import { type PortTable, ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../../dataplane/port/table.ts';
-import { VethPort } from '../../dataplane/port/veth.ts';
+import { PORT_OPENINGS, type PortMeans } from '../../dataplane/port/kinds.ts';
+import type { Port, PortOptions } from '../../dataplane/port/port.ts';
+import type { PortTable } from '../../dataplane/port/table.ts';
 import type { Uplinks } from '../../dataplane/uplink.ts';
 import type { ConfigMap } from '../../policy-maps/config-map.ts';
 import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import {
-  PORT_FLAG_AUDIT,
-  PORT_FLAG_EXTERNAL,
-  type PortEntry,
-  type PortKind,
-  type PortMap,
-} from '../../policy-maps/port-map.ts';
+import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortMap } from '../../policy-maps/port-map.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
+import { PORT_KINDS, type PortKind, ROLE_HOST, ROLE_NONE, ROLE_UPLINK } from '../../wire/port-kinds.ts';
 
 const RETRY_MS = 500;
 /** All receive rings together; each port has a share of it, within these bounds. */
 const RINGS_BYTES = 20 << 20;
 const MIN_RING_BYTES = 128 << 10; // 75 frames: more than a burst
 const MAX_RING_BYTES = 512 << 10;
-const ROLES: Readonly<Record<PortKind, number>> = {
-  tap: ROLE_POD,
-  veth: ROLE_POD,
-  pcap: ROLE_POD,
-  host: ROLE_HOST,
-  uplink: ROLE_UPLINK,
-};
-
-/** Makes the main thread open a pcap port and relay its frames. */
-export type OpenPcap = (entry: PortEntry) => Port;
 
 export interface ForwardingPortsParts {
   readonly directory: string;
@@ -51,12 +35,14 @@ export interface ForwardingPortsParts {
   readonly uplinks: Uplinks;
   readonly arena: Arena;
   readonly poller: Poller;
-  readonly openPcap: OpenPcap;
+  /** Makes the main thread open a pcap port and relay its frames. */
+  readonly openPcap: (options: PortOptions) => Port;
   readonly onProblem: (text: string) => void;
 }
 
 interface OpenPort {
   readonly row: string;
+  readonly kind: PortKind;
   readonly isExternal: boolean;
   /** Of its policy files: another one means that the agent has made it anew. */
   readonly inodes: string;
@@ -133,8 +119,8 @@ export class ForwardingPorts {
     const { table, poller } = this.#parts;
     const port = table.port[index];
     if (port !== null && port.fd >= 0) poller.remove(port.fd);
-    // A TAP's descriptor stays open: closing the last one would take the carrier from the pod.
-    if (port !== null && !(port instanceof TapPort)) port.close();
+    const kind = this.#open.get(index)?.kind;
+    if (port !== null && kind !== undefined && !PORT_OPENINGS[kind].keepsDescriptor) port.close();
     table.port[index] = null;
     table.role[index] = ROLE_NONE;
     for (const policies of [table.policy, table.trial]) {
@@ -159,8 +145,9 @@ export class ForwardingPorts {
       const port = this.#openPort(entry);
       if (port === null) return;
       this.#install(entry, port);
-      this.#open.set(entry.index, { row, inodes, isExternal: (entry.flags & PORT_FLAG_EXTERNAL) !== 0 });
-      this.#told.set(entry.index, port.kind !== PORT_PCAP);
+      const isExternal = (entry.flags & PORT_FLAG_EXTERNAL) !== 0;
+      this.#open.set(entry.index, { row, kind: entry.kind, inodes, isExternal });
+      this.#told.set(entry.index, PORT_OPENINGS[entry.kind].isOpenAtOnce);
       this.#problems.delete(entry.index);
     } catch (error) {
       this.#problem(entry.index, `port ${entry.index} (${entry.ifname}): ${(error as Error).message}`);
@@ -169,19 +156,21 @@ export class ForwardingPorts {
   }
 
   #openPort(entry: PortEntry): Port | null {
-    const { arena } = this.#parts;
-    const mac = macBytes(entry.mac.high, entry.mac.low);
-    const options = { index: entry.index, name: entry.ifname, mtu: entry.mtu, mac };
-    if (entry.kind === 'pcap') return this.#parts.openPcap(entry);
-    if (entry.kind !== 'tap') return new VethPort(arena, { ...options, ringBytes: ringBytes(this.#count) });
-    const fd = this.#tapFds.get(entry.index);
-    return fd === undefined ? null : new TapPort(arena, { ...options, fd });
+    const { index, ifname, mtu, mac, kind } = entry;
+    const means: PortMeans = {
+      arena: this.#parts.arena,
+      ringBytes: ringBytes(this.#count),
+      fdOf: (port) => this.#tapFds.get(port),
+      openElsewhere: this.#parts.openPcap,
+    };
+    return PORT_OPENINGS[kind].open({ index, name: ifname, mtu, mac: macBytes(mac.high, mac.low) }, means);
   }
 
   #install(entry: PortEntry, port: Port): void {
     const { table, poller, uplinks, config } = this.#parts;
     const { index } = entry;
-    const isStranger = entry.kind === 'uplink';
+    const { role } = PORT_KINDS[entry.kind];
+    const isStranger = role === ROLE_UPLINK;
     const own = isStranger ? ownMac(entry.ifname) : config.routerMac;
     const next = isStranger ? entry.gatewayMac : entry.mac;
     table.endpoint[index] = entry.endpointId;
@@ -200,7 +189,7 @@ export class ForwardingPorts {
     table.policy[index] = this.#openPolicy(entry.endpointId, false);
     table.trial[index] = this.#openPolicy(entry.endpointId, true);
     table.port[index] = port;
-    table.role[index] = ROLES[entry.kind];
+    table.role[index] = role;
     if (port.fd >= 0) poller.add(port.fd, index);
   }
 

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import type { Document } from '../../policy/document/document.ts';
-import { ATTACH_MODES, type AttachMode } from '../../linux/attachment.ts';
+import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
 /** Annotations of a Pod that the agent reads. */
 export const ANNOTATIONS = {
@@ -172,7 +172,7 @@ function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProble
     wrong(at(ANNOTATIONS.netns), plan.netns, 'a name or path of [A-Za-z0-9._/-]');
   const asked = annotations[ANNOTATIONS.attach];
   if (asked !== undefined && !ATTACH_MODES.some((mode) => mode === asked))
-    wrong(at(ANNOTATIONS.attach), asked, 'veth, tap or pcap');
+    wrong(at(ANNOTATIONS.attach), asked, ATTACH_MODES.join(', ').replace(/, (?=\w+$)/, ' or '));
   const outside = annotations[ANNOTATIONS.external];
   if (outside !== undefined && outside !== 'true' && outside !== 'false')
     wrong(at(ANNOTATIONS.external), outside, 'true or false, in quotes');

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { readPcap, type Packet } from '../../wire/pcap.ts';
 import * as pcapng from '../../wire/pcapng.ts';
 import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from './arena.ts';
-import { PORT_PCAP_FILE, type PortOptions, QueueingPort } from './port.ts';
+import { type PortOptions, QueueingPort } from './port.ts';
 import { emitPackets } from './segment.ts';
 
 const LINKTYPE_ETHERNET = 1;
@@ -40,7 +40,7 @@ export interface PcapFileOptions extends Partial<PortOptions> {
 }
 
 export class PcapFilePort extends QueueingPort {
-  readonly kind = PORT_PCAP_FILE;
+  readonly kind = 'pcap-file';
   readonly #packets: readonly Required<Packet>[];
   readonly #isPaced: boolean;
   readonly #write: ((bytes: Uint8Array) => void) | undefined;

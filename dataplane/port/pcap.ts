@@ -16,7 +16,7 @@ import { createRequire } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from './arena.ts';
 import { interfaceInfo } from '../native/index.ts';
-import { PORT_PCAP, type PortOptions, QueueingPort } from './port.ts';
+import { type PortOptions, QueueingPort } from './port.ts';
 import { emitPackets } from './segment.ts';
 
 const MAX_PACKET_BYTES = 65535;
@@ -50,7 +50,7 @@ export interface PcapPortOptions extends PortOptions {
 }
 
 export class PcapPort extends QueueingPort {
-  readonly kind = PORT_PCAP;
+  readonly kind = 'pcap';
   readonly #cap: Cap;
   /** The package keeps a raw pointer into this one: it must live as long as the port. */
   readonly #received = Buffer.alloc(MAX_PACKET_BYTES);

@@ -11,13 +11,6 @@
  */
 import { type Arena, BATCH_FRAMES, type Batch } from './arena.ts';
 
-/** Kinds as in the pinned `ports` map, then those that only tests use. */
-export const PORT_TAP = 1;
-export const PORT_VETH = 2;
-export const PORT_PCAP = 3;
-export const PORT_MEMORY = 6;
-export const PORT_PCAP_FILE = 7;
-
 /** Frames and bytes (Ethernet header on, without the virtio-net header) since the port was opened. */
 export class PortCounters {
   receivedFrames = 0;
@@ -42,8 +35,8 @@ export interface PortOptions {
 
 export interface Port {
   readonly index: number;
-  /** PORT_*. */
-  readonly kind: number;
+  /** How it carries frames: `tap`, `veth`, `pcap`, or what a test has. */
+  readonly kind: string;
   readonly name: string;
   mtu: number;
   readonly mac: Uint8Array;
@@ -68,7 +61,7 @@ export interface Port {
 /** The half that every real port shares: identity, counters, and the list of noted frames. */
 export abstract class QueueingPort implements Port {
   readonly index: number;
-  abstract readonly kind: number;
+  abstract readonly kind: string;
   readonly name: string;
   mtu: number;
   readonly mac: Uint8Array;

@@ -7,18 +7,13 @@ import type { Port } from './port.ts';
 
 export const MAX_PORTS = 4096;
 
-/** Roles of a port. A pod's frames must carry its own addresses; host and uplink speak for many. */
-export const ROLE_NONE = 0;
-export const ROLE_POD = 1;
-export const ROLE_HOST = 2;
-export const ROLE_UPLINK = 3;
-
 export class PortTable {
   readonly port: (Port | null)[] = new Array<Port | null>(MAX_PORTS).fill(null);
   /** The policy of the endpoint behind the port; null for ports without one (uplink; host without host firewall). */
   readonly policy: (PolicyMap | null)[] = new Array<PolicyMap | null>(MAX_PORTS).fill(null);
   /** The same with the policies that are only being tried out (annotation sluice.io/audit); null when there is none. */
   readonly trial: (PolicyMap | null)[] = new Array<PolicyMap | null>(MAX_PORTS).fill(null);
+  /** ROLE_* of wire/port-kinds.ts; ROLE_NONE where no port is open. */
   readonly role = new Uint8Array(MAX_PORTS);
   readonly endpoint = new Uint16Array(MAX_PORTS);
   readonly identity = new Int32Array(MAX_PORTS);

@@ -1,7 +1,7 @@
 /** The host end of a veth pair, or any other existing interface, as a port: an AF_PACKET socket. */
 import type { Arena } from './arena.ts';
 import * as native from '../native/index.ts';
-import { PORT_VETH, type PortOptions } from './port.ts';
+import type { PortOptions } from './port.ts';
 import { KernelPort } from './kernel.ts';
 
 export interface VethPortOptions extends PortOptions {
@@ -14,7 +14,7 @@ export interface VethPortOptions extends PortOptions {
 }
 
 export class VethPort extends KernelPort {
-  readonly kind = PORT_VETH;
+  readonly kind = 'veth';
 
   /** @throws SystemError if the interface does not exist (ENODEV) or the process may not open it (EPERM). */
   constructor(arena: Arena, options: VethPortOptions) {

@@ -4,7 +4,7 @@ import type { Port, PortCounters } from './port.ts';
 
 export abstract class PortWrapper implements Port {
   readonly index: number;
-  readonly kind: number;
+  readonly kind: string;
   readonly name: string;
   readonly mac: Uint8Array;
   readonly fd: number;

@@ -23,7 +23,7 @@ const allowed = {
   l7proxy: GROUND,
   hubble: ['wire'],
   explain: [...GROUND, 'policy', 'dataplane', 'l7proxy', 'hubble'],
-  linux: ['dataplane/native'],
+  linux: ['dataplane/native', 'wire'],
   api: ['wire', 'policy'],
   daemon: EVERY_LIBRARY,
   cli: EVERY_LIBRARY,

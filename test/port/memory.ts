@@ -5,12 +5,12 @@
  * Two more modes for benches: `repeat` hands out the inbox over and over, `isDiscarding` only counts what is sent.
  */
 import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from '../../dataplane/port/arena.ts';
-import { PORT_MEMORY, type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
+import { type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
 
 const VNET_HEADER_BYTES = 10;
 
 export class MemoryPort extends QueueingPort {
-  readonly kind = PORT_MEMORY;
+  readonly kind = 'memory';
   /** Frames flushed so far, each a copy with its 10-byte virtio-net header in front; tests may empty it. */
   readonly sent: Uint8Array[] = [];
   /** Receives wrap around instead of emptying the inbox. */

@@ -1,0 +1,53 @@
+/**
+ * The kinds of ports: what agent, dataplane and tools need to know of each. A new kind begins with a record here; what the
+ * dataplane does to open it stands in dataplane/port/kinds.ts, and the compiler asks for it there.
+ */
+
+/** Who is behind a port. A pod's frames must carry its own addresses; host and uplink speak for many. */
+export const ROLE_NONE = 0;
+export const ROLE_POD = 1;
+export const ROLE_HOST = 2;
+export const ROLE_UPLINK = 3;
+
+/** One kind of port. */
+export interface PortKindFacts {
+  /** In the pinned `ports` map, where 0 is a free row. A number is never given to another kind. */
+  readonly number: number;
+  /** ROLE_POD, ROLE_HOST or ROLE_UPLINK. */
+  readonly role: number;
+  /** Whether a Pod can ask for it (annotation `sluice.io/attach`). */
+  readonly isForPods: boolean;
+  /** Whether the dataplane opens an interface of the agent's network namespace; else the interface lies in the pod's. */
+  readonly hasHostLink: boolean;
+  /** Whether the pod must cut its segments and finish its checksums itself. */
+  readonly needsPlainFrames: boolean;
+}
+
+const POD = { role: ROLE_POD, isForPods: true, hasHostLink: true, needsPlainFrames: false } as const;
+const OTHER = { isForPods: false, hasHostLink: true, needsPlainFrames: false } as const;
+
+/** By name, in the order in which they are offered to users. */
+export const PORT_KINDS = {
+  veth: { ...POD, number: 2 },
+  tap: { ...POD, number: 1, hasHostLink: false },
+  pcap: { ...POD, number: 3, needsPlainFrames: true },
+  host: { ...OTHER, number: 4, role: ROLE_HOST },
+  uplink: { ...OTHER, number: 5, role: ROLE_UPLINK },
+} as const satisfies Readonly<Record<string, PortKindFacts>>;
+
+export type PortKind = keyof typeof PORT_KINDS;
+
+/** The kinds that a Pod can ask for. */
+export type AttachMode = {
+  [K in PortKind]: (typeof PORT_KINDS)[K]['isForPods'] extends true ? K : never;
+}[PortKind];
+
+const NAMES = Object.keys(PORT_KINDS) as PortKind[];
+
+/** The kinds that a Pod can ask for, the default first. */
+export const ATTACH_MODES = NAMES.filter((name): name is AttachMode => PORT_KINDS[name].isForPods);
+
+/** The kind with this number in the pinned `ports` map; undefined when there is none. */
+export function portKindOf(number: number): PortKind | undefined {
+  return NAMES.find((name) => PORT_KINDS[name].number === number);
+}

@@ -9,18 +9,27 @@ import {
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
 } from '../policy-maps/config-map.ts';
+import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { Maps } from '../policy-maps/pinned.ts';
 import { Frame } from '../wire/frame.ts';
 import type { Arena, Batch } from './port/arena.ts';
-import { LIFETIME_ANY_SEC, LIFETIME_CLOSE_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC, REPORT_SEC } from './conntrack.ts';
+import {
+  LIFETIME_ANY_SEC,
+  LIFETIME_CLOSE_SEC,
+  LIFETIME_SYN_SEC,
+  LIFETIME_TCP_SEC,
+  REPORT_SEC,
+} from './connection-life.ts';
+import { Conntrack } from './conntrack.ts';
 import { Deliverer } from './deliver.ts';
 import { Engine } from './engine.ts';
+import { IcmpErrors } from './icmp-error.ts';
 import { Identifier } from './identify.ts';
+import { Judge } from './judge.ts';
 import { PortTable } from './port/table.ts';
 import { Recorder } from './record.ts';
-import type { StreamProxy } from './redirect.ts';
+import { NO_REDIRECT, type Redirect } from './redirect.ts';
 import { SegmentSender } from './segment-sender.ts';
-import { Tracker } from './track.ts';
 import { Uplinks } from './uplink.ts';
 
 /** The maps that the engine reads and writes; policy maps come with their ports. */
@@ -32,7 +41,7 @@ const DEFAULT_EVENTS_PER_SEC = 20_000;
 export class Dataplane {
   readonly ports = new PortTable();
   readonly uplinks: Uplinks;
-  readonly tracker: Tracker;
+  readonly conntrack: Conntrack;
   readonly recorder: Recorder;
   readonly sender: SegmentSender;
   readonly engine: Engine;
@@ -40,27 +49,29 @@ export class Dataplane {
   readonly #frame: Frame;
   readonly #router = { v4: 0, v6: new Int32Array(4) };
 
-  /** @param makeProxy given the sender of built segments, makes the L7 engine; null for none */
-  constructor(maps: EngineMaps, arena: Arena, makeProxy: ((dataplane: Dataplane) => StreamProxy) | null) {
+  /** @param makeRedirect given the sender of built segments, makes the L7 engine; null for none */
+  constructor(maps: EngineMaps, arena: Arena, makeRedirect: ((dataplane: Dataplane) => Redirect) | null) {
     this.#maps = maps;
     this.#frame = new Frame(arena.bytes);
     this.uplinks = new Uplinks(this.ports, arena);
-    this.tracker = new Tracker(maps.ctTcp, maps.ctAny, this.ports);
+    this.conntrack = new Conntrack(maps.ctTcp, maps.ctAny, this.ports);
     const rate = maps.config.load(CONFIG_EVENT_RATE_LIMIT) || DEFAULT_EVENTS_PER_SEC;
     this.recorder = new Recorder(maps.metrics, maps.dropEvents, maps.events, rate);
     const deliverer = new Deliverer(this.ports, this.uplinks, arena);
-    this.sender = new SegmentSender(arena, this.ports, this.tracker, deliverer);
+    this.sender = new SegmentSender(arena, this.ports, new ConnectionRows(maps.ctTcp.words), deliverer);
+    const { ports, conntrack, recorder } = this;
+    const { config, policyStats: stats } = maps;
     this.engine = new Engine({
-      ports: this.ports,
-      config: maps.config,
-      identifier: new Identifier(this.ports, maps.endpoints, maps.ipcache, this.uplinks),
-      tracker: this.tracker,
+      ports,
+      config,
+      identifier: new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks),
+      conntrack,
+      judge: new Judge({ ports, config, conntrack, recorder, stats }),
+      redirect: makeRedirect === null ? NO_REDIRECT : makeRedirect(this),
       deliverer,
-      recorder: this.recorder,
-      stats: maps.policyStats,
+      errors: new IcmpErrors(ports, this.#router),
+      recorder,
       fragments: maps.fragments,
-      router: this.#router,
-      proxy: makeProxy === null ? null : makeProxy(this),
     });
   }
 
@@ -69,7 +80,7 @@ export class Dataplane {
     this.#router.v4 = this.#maps.config.address(CONFIG_ROUTER_IPV4)[3];
     this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
     const { config } = this.#maps;
-    const { life } = this.tracker;
+    const { life } = this.conntrack;
     life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
     life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;
     life.closeSec = config.load(CONFIG_CT_TCP_FIN_SEC) || LIFETIME_CLOSE_SEC;

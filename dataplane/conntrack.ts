@@ -1,126 +1,246 @@
 /**
- * Step 3: which connection a frame belongs to, and what the frame does to it (cilium bpf/lib/conntrack.h).
+ * Steps 2, 4 and 6: recall what was decided for a connection, track one that nothing good is known of, commit what was allowed
+ * (cilium bpf/lib/conntrack.h). Of all code outside policy-maps, only this file writes rows, and reads their words.
  *
- * The lookup answers new, established, reply or related. Related skips policy; a reply needs none of its own, but goes by
- * that of the connection it belongs to, which is looked up again after each change, so that a revoked policy bites on the
- * next packet in either direction. An entry is made only after an allow (`commit`).
+ * A decision is good for one world generation: the agent raises that word after each publication, so an unchanged word
+ * means that policy, identities, addresses and ports are what they were when the decision was made. A frame of such a
+ * connection needs one lookup and no judging (`recall`); any change sends the next frame of every connection through
+ * the whole path again. That is how "established is re-evaluated" costs nothing while nothing changes.
+ *
+ * `track` answers new, established, reply or related. An entry is made only after an allow (`commit`).
  *
  * A TCP segment in the middle of a connection that has no entry makes one, as in Linux (nf_conntrack_tcp_loose). Who began
  * such a connection nobody knows; so it may not be one that the other side would have to have judged by L7 rules.
  *
- * Life of a TCP entry: SYN only (lives 60 s) -> another segment seen (8000 s) -> closing, by a FIN from each side, or by
- * a RST before the handshake was complete (10 s) -> expired. A SYN on a closing entry opens it anew and is judged as
- * new. Everything else lives 60 s after its last packet.
- *
- * An event is due ("report") when a connection is new, when a TCP flag is seen for the first time in its direction, when
- * one side closes, and every REPORT_SEC: that bounds the number of events by connections, not by packets.
+ * How long entries live, and when they are told of: connection-life.ts.
  */
-import * as row from '../policy-maps/conntrack-row.ts';
-import type { Frame } from '../wire/frame.ts';
-import * as tcp from '../wire/header/tcp.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
+import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import * as row from '../policy-maps/conntrack-row.ts';
+import * as ethernet from '../wire/header/ethernet.ts';
+import type { Frame } from '../wire/frame.ts';
+import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
+import { ROLE_POD } from '../wire/port-kinds.ts';
+import { isOpening, isReopening, Lifecycle, reopen } from './connection-life.ts';
+import { isIcmpError } from './parse.ts';
+import type { PortTable } from './port/table.ts';
+import { QuotedTuple } from './related.ts';
+import type { Decision } from './judge.ts';
 
 // Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
 const {
-  CT_FLAGS,
+  CT_DEST_ENDPOINT,
+  CT_DST_SEC_ID,
+  CT_EGRESS_COOKIE,
+  CT_EGRESS_STATS,
+  CT_EGRESS_VERDICT,
   CT_FLAG_BEGAN_WITH_SYN,
-  CT_FLAG_RX_CLOSING,
-  CT_FLAG_SEEN_NON_SYN,
-  CT_FLAG_TX_CLOSING,
-  CT_LAST_RX_REPORT,
-  CT_LAST_TX_REPORT,
+  CT_FLAG_PROXY_REDIRECT,
+  CT_FLAG_SEEN_REPLY,
+  CT_FLAGS,
+  CT_INGRESS_COOKIE,
+  CT_INGRESS_STATS,
+  CT_ROW_WORDS,
+  CT_INGRESS_VERDICT,
+  CT_INITIATOR_PORT,
   CT_LIFETIME,
-  CT_RX_FLAGS_SEEN,
-  CT_TX_FLAGS_SEEN,
+  CT_RESPONDER_PORT,
+  CT_SOURCE_ENDPOINT,
+  CT_SRC_SEC_ID,
+  CT_WORLD_GENERATION,
 } = row;
 
+/** `Frame.ctStatus`: what a frame is to its connection. */
 export const CT_NEW = 0;
 export const CT_ESTABLISHED = 1;
 export const CT_REPLY = 2;
 export const CT_RELATED = 3;
 
-// --- specification: Cilium's defaults
-export const LIFETIME_TCP_SEC = 8000; // bpf-ct-timeout-regular-tcp
-export const LIFETIME_SYN_SEC = 60; // bpf-ct-timeout-regular-tcp-syn
-export const LIFETIME_CLOSE_SEC = 10; // bpf-ct-timeout-regular-tcp-fin
-export const LIFETIME_ANY_SEC = 60; // bpf-ct-timeout-regular-any
-export const REPORT_SEC = 5; // monitor-aggregation-interval
+export class Conntrack {
+  readonly tcp: ConntrackMap;
+  readonly any: ConntrackMap;
+  readonly #ports: PortTable;
+  readonly #quoted = new QuotedTuple();
+  /** Timers and clock of all entries. */
+  readonly life = new Lifecycle();
 
-const CLOSING = CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING;
+  constructor(tcp: ConntrackMap, any: ConntrackMap, ports: PortTable) {
+    this.tcp = tcp;
+    this.any = any;
+    this.#ports = ports;
+  }
 
-/** True unless both sides are closing. */
-export function isAlive(words: Int32Array, base: number): boolean {
-  return (words[base + CT_FLAGS] & CLOSING) !== CLOSING;
-}
+  /** @param nowSec monotonic seconds */
+  beginBatch(nowSec: number): void {
+    this.life.nowSec = nowSec;
+    this.tcp.nowSec = nowSec;
+    this.any.nowSec = nowSec;
+  }
 
-/** A segment that begins a connection. */
-export function isOpening(f: Frame): boolean {
-  return f.protocol === PROTO_TCP && (f.tcpFlags & (tcp.SYN | tcp.ACK)) === tcp.SYN;
-}
-
-/**
- * A SYN that uses the ports of a connection which has ended, or comes from the side that did not begin it: a connection
- * of its own, to be judged as new.
- */
-export function isReopening(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
-  return isOpening(f) && (isReply || !isAlive(words, base));
-}
-
-/** Begins an entry with frame `f`, and forgets what an earlier connection on the same ports left behind. */
-export function reopen(words: Int32Array, base: number, f: Frame): void {
-  words[base + CT_FLAGS] &= ~(CLOSING | CT_FLAG_SEEN_NON_SYN | CT_FLAG_BEGAN_WITH_SYN);
-  if (isOpening(f)) words[base + CT_FLAGS] |= CT_FLAG_BEGAN_WITH_SYN;
-  words[base + CT_TX_FLAGS_SEEN] = 0;
-  words[base + CT_RX_FLAGS_SEEN] = 0;
-  words[base + CT_LAST_TX_REPORT] = 0;
-  words[base + CT_LAST_RX_REPORT] = 0;
-}
-
-/** How long entries live and how often they are told of, by the clock of the batch. */
-export class Lifecycle {
-  /** Monotonic seconds, set once a batch. */
-  nowSec = 0;
-  tcpSec = LIFETIME_TCP_SEC;
-  synSec = LIFETIME_SYN_SEC;
-  closeSec = LIFETIME_CLOSE_SEC;
-  anySec = LIFETIME_ANY_SEC;
-  reportSec = REPORT_SEC;
+  #tableOf(protocol: number): ConntrackMap {
+    return protocol === PROTO_TCP ? this.tcp : this.any;
+  }
 
   /**
-   * Notes one packet of a connection: lifetime, closing, flags seen.
-   * @returns true when an event is due
+   * Takes over the decision that was made for this frame's connection, if it is still good.
+   * Fills what the rest of the path needs: ctSlot, ctStatus, isReply, outPort, identities, endpoints.
+   * @param world the world generation, read before the batch
    */
-  touch(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
-    let due = false;
-    if (f.protocol === PROTO_TCP) {
-      if ((f.tcpFlags & (tcp.FIN | tcp.RST)) !== 0) due = this.#close(words, base, f.tcpFlags, isReply);
-      if (isAlive(words, base)) words[base + CT_LIFETIME] = this.nowSec + this.#tcpLifetime(words, base, f.tcpFlags);
-    } else {
-      words[base + CT_LIFETIME] = this.nowSec + this.anySec;
+  recall(f: Frame, world: number): boolean {
+    if (f.family === 0 || isIcmpError(f)) return false;
+    const table = this.#tableOf(f.protocol);
+    const found = table.lookup(f);
+    if (found < 0) return false;
+    const { words } = table;
+    const base = (found >> 1) * CT_ROW_WORDS;
+    const isReply = (found & 1) !== 0;
+    if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.life.nowSec) return false;
+    if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
+    if (!this.#isFromItsEnd(f) || isReopening(words, base, f, isReply)) return false;
+    f.ctSlot = found >> 1;
+    f.isReply = isReply;
+    f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
+    f.outPort = words[base + (isReply ? CT_INITIATOR_PORT : CT_RESPONDER_PORT)];
+    f.srcEndpoint = words[base + (isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)];
+    f.dstEndpoint = words[base + (isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)];
+    f.srcIdentity = words[base + (isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)];
+    f.dstIdentity = words[base + (isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)];
+    return true;
+  }
+
+  /** Looks the connection up anew. @returns 0, or 132 for an ICMP error from a pod that is not about its own packets */
+  track(f: Frame): number {
+    f.ctSlot = -1;
+    f.isReply = false;
+    f.ctStatus = CT_NEW;
+    if (isIcmpError(f)) return this.#trackError(f);
+    const table = this.#tableOf(f.protocol);
+    const found = table.lookup(f);
+    if (found < 0) return 0;
+    const base = (found >> 1) * CT_ROW_WORDS;
+    const isOver =
+      table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f, (found & 1) !== 0);
+    if (isOver || !isBetween(table.words, base, f, (found & 1) !== 0)) {
+      table.remove(found >> 1); // whoever uses these addresses and ports now begins anew, and may be the other side
+      return 0;
     }
-    const seenAt = base + (isReply ? CT_RX_FLAGS_SEEN : CT_TX_FLAGS_SEEN);
-    const reportAt = base + (isReply ? CT_LAST_RX_REPORT : CT_LAST_TX_REPORT);
-    const seen = words[seenAt] | f.tcpFlags;
-    if (!due && seen === words[seenAt] && this.nowSec - words[reportAt] < this.reportSec) return false;
-    words[seenAt] = seen;
-    words[reportAt] = this.nowSec;
-    return true;
+    f.ctSlot = found >> 1;
+    f.isReply = (found & 1) !== 0;
+    f.ctStatus = f.isReply ? CT_REPLY : CT_ESTABLISHED;
+    return 0;
   }
 
-  #tcpLifetime(words: Int32Array, base: number, flags: number): number {
-    if ((flags & tcp.SYN) === 0) words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
-    return (words[base + CT_FLAGS] & CT_FLAG_SEEN_NON_SYN) !== 0 ? this.tcpSec : this.synSec;
+  /** Whether it is known which end began the connection of a tracked TCP segment. */
+  isBeginKnown(f: Frame): boolean {
+    if (f.ctSlot < 0) return isOpening(f);
+    return (this.tcp.words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & CT_FLAG_BEGAN_WITH_SYN) !== 0;
   }
 
-  /** A FIN or RST. @returns true when it changed the entry */
-  #close(words: Int32Array, base: number, flags: number, isReply: boolean): boolean {
-    const before = words[base + CT_FLAGS];
-    let closing = isReply ? CT_FLAG_RX_CLOSING : CT_FLAG_TX_CLOSING;
-    const sawBothSyns = (words[base + CT_TX_FLAGS_SEEN] & words[base + CT_RX_FLAGS_SEEN] & tcp.SYN) !== 0;
-    if ((flags & tcp.RST) !== 0 && !sawBothSyns) closing = CLOSING;
-    if ((before & closing) === closing) return false;
-    words[base + CT_FLAGS] = before | closing;
-    if (((before | closing) & CLOSING) === CLOSING) words[base + CT_LIFETIME] = this.nowSec + this.closeSec;
-    return true;
+  /**
+   * Stores what was decided, in a new entry for a new connection.
+   * @returns 0, or 155 when the table takes no more
+   */
+  commit(f: Frame, egress: Decision, ingress: Decision, world: number): number {
+    if (f.ctStatus === CT_RELATED || isIcmpError(f) || (f.isFragment && !f.isFirstFragment && f.ctSlot < 0)) return 0;
+    const table = this.#tableOf(f.protocol);
+    if (f.ctStatus === CT_NEW) {
+      f.ctSlot = table.insert(f);
+      if (f.ctSlot < 0) return DROP_CT_CREATE_FAILED;
+      reopen(table.words, f.ctSlot * CT_ROW_WORDS, f);
+    }
+    const { words } = table;
+    const base = f.ctSlot * CT_ROW_WORDS;
+    this.#storeEnds(words, base, f);
+    const isRedirected = egress.verdict > 0 || ingress.verdict > 0;
+    // A forward frame tells the L7 engine of its rules, so one must come this way.
+    if (f.isReply && (isRedirected || (words[base + CT_FLAGS] & CT_FLAG_PROXY_REDIRECT) !== 0)) return 0;
+    words[base + CT_EGRESS_VERDICT] = egress.verdict;
+    words[base + CT_INGRESS_VERDICT] = ingress.verdict;
+    words[base + CT_EGRESS_COOKIE] = egress.cookie;
+    words[base + CT_INGRESS_COOKIE] = ingress.cookie;
+    words[base + CT_EGRESS_STATS] = egress.statsHandle;
+    words[base + CT_INGRESS_STATS] = ingress.statsHandle;
+    if (isRedirected) words[base + CT_FLAGS] |= CT_FLAG_PROXY_REDIRECT;
+    words[base + CT_WORLD_GENERATION] = world;
+    return 0;
   }
+
+  /** Counts a frame that goes on, and notes what it does to its connection. @returns true when an event is due */
+  note(f: Frame): boolean {
+    if (f.ctSlot < 0) return true;
+    const table = this.#tableOf(f.protocol);
+    const { words } = table;
+    const base = f.ctSlot * CT_ROW_WORDS;
+    table.account(base, 1, f.length);
+    if (f.isReply) words[base + CT_FLAGS] |= CT_FLAG_SEEN_REPLY;
+    return this.life.touch(words, base, f, f.isReply);
+  }
+
+  /** Whether the frame's connection has L7 rules. Preconditions: ctSlot is set */
+  isRedirected(f: Frame): boolean {
+    return (this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & CT_FLAG_PROXY_REDIRECT) !== 0;
+  }
+
+  /** Counters of the entry that let the frame's connection out; -1 when there are none. Preconditions: ctSlot is set */
+  egressStats(f: Frame): number {
+    return this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_EGRESS_STATS];
+  }
+
+  /** The same of the entry that let it in. */
+  ingressStats(f: Frame): number {
+    return this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_INGRESS_STATS];
+  }
+
+  /** Sends the next frame of the connection through the whole path again. Preconditions: ctSlot is set */
+  forgetDecision(f: Frame): void {
+    this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_WORLD_GENERATION] = 0;
+  }
+
+  /** Recall has not seen the policy path, so it repeats the two cheap checks on the sender: a pod's MAC, and ours. */
+  #isFromItsEnd(f: Frame): boolean {
+    const ports = this.#ports;
+    const { bytes, offset, port } = f;
+    if (ethernet.dstMacLow(bytes, offset) !== ports.ownLow[port]) return false;
+    if (ethernet.dstMacHigh(bytes, offset) !== ports.ownHigh[port]) return false;
+    if (ports.role[port] !== ROLE_POD) return true;
+    return (
+      ethernet.srcMacLow(bytes, offset) === ports.macLow[port] &&
+      ethernet.srcMacHigh(bytes, offset) === ports.macHigh[port]
+    );
+  }
+
+  /** An ICMP error belongs to the connection of the packet it quotes; a pod may only speak for itself, not as a router. */
+  #trackError(f: Frame): number {
+    const quoted = this.#quoted;
+    const isPod = this.#ports.role[f.port] === ROLE_POD;
+    if (!quoted.readFrom(f)) return isPod ? DROP_INVALID_SIP : 0;
+    const table = this.#tableOf(quoted.protocol);
+    const found = table.lookup(quoted);
+    if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
+    if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
+    f.ctStatus = CT_RELATED;
+    return 0;
+  }
+
+  /** Where both ends are now: ports and endpoints may have moved since the entry was made. */
+  #storeEnds(words: Int32Array, base: number, f: Frame): void {
+    words[base + (f.isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] = f.port;
+    words[base + (f.isReply ? CT_INITIATOR_PORT : CT_RESPONDER_PORT)] = f.outPort;
+    words[base + (f.isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)] = f.srcEndpoint;
+    words[base + (f.isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)] = f.dstEndpoint;
+    words[base + (f.isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)] = f.srcIdentity;
+    words[base + (f.isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)] = f.dstIdentity;
+  }
+}
+
+/** Whether the ends of an entry are still the same endpoints: an address may have gone to another pod. */
+function isBetween(words: Int32Array, base: number, f: Frame, isReply: boolean): boolean {
+  return (
+    words[base + (isReply ? CT_DEST_ENDPOINT : CT_SOURCE_ENDPOINT)] === f.srcEndpoint &&
+    words[base + (isReply ? CT_SOURCE_ENDPOINT : CT_DEST_ENDPOINT)] === f.dstEndpoint
+  );
+}
+
+function isSentByQuotedPeer(f: Frame, quoted: QuotedTuple): boolean {
+  return f.src3 === quoted.dst3 && f.src2 === quoted.dst2 && f.src1 === quoted.dst1 && f.src0 === quoted.dst0;
 }

@@ -1,5 +1,5 @@
 /**
- * Last step: out by the port that was found, as a router does it. TTL down by one, MACs rewritten, too big refused;
+ * Step 8: out by the port that was found, as a router does it. TTL down by one, MACs rewritten, too big refused;
  * checksums below L3 are not touched, since nothing they cover changes.
  */
 import * as ethernet from '../wire/header/ethernet.ts';

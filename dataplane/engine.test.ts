@@ -24,7 +24,7 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete, verify } from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import { MATCH_ALL, MATCH_L3_L4 } from '../wire/match.ts';
-import { LIFETIME_ANY_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC } from './conntrack.ts';
+import { LIFETIME_ANY_SEC, LIFETIME_SYN_SEC, LIFETIME_TCP_SEC } from './connection-life.ts';
 import { parse } from './parse.ts';
 
 const CLIENT = '10.0.0.2';

@@ -9,7 +9,7 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { emitPackets } from './port/segment.ts';
-import type { StreamProxy } from './redirect.ts';
+import type { Redirect } from './redirect.ts';
 
 const CLIENT = '10.0.0.2';
 const SERVER = '10.0.0.3';
@@ -28,8 +28,8 @@ interface Trio {
   third: WorldPod;
 }
 
-function trio(t: Test, server: Partial<PodOptions>, makeProxy?: () => StreamProxy): Trio {
-  const world = new World(makeProxy === undefined ? {} : { makeProxy });
+function trio(t: Test, server: Partial<PodOptions>, makeRedirect?: () => Redirect): Trio {
+  const world = new World(makeRedirect === undefined ? {} : { makeRedirect });
   t.teardown(() => world.close());
   return {
     world,
@@ -338,18 +338,32 @@ t.test('no fragment changes what was judged', async (t) => {
 });
 
 /** An L7 engine that lets everything pass, and counts. */
-function countingProxy(): { proxy: StreamProxy; seen: () => number } {
+function countingProxy(): { proxy: Redirect; seen: () => number } {
   let count = 0;
-  const proxy: StreamProxy = {
-    admit: () => 0,
-    segment: () => {
-      count++;
-      return 0;
-    },
-    beginBatch: () => {},
+  const pass = (): number => {
+    count++;
+    return 0;
   };
+  const proxy: Redirect = { admit: () => 0, segment: pass, datagram: pass, beginBatch: () => {} };
   return { proxy, seen: () => count };
 }
+
+t.test('datagrams under L7 rules go to the L7 engine or nowhere, the first as well as the next', async (t) => {
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 17, port: 53, proxyPort: 7 })];
+  const query = (from: WorldPod) => udpFrame({ from, to: SERVER, sport: 4000, dport: 53 });
+  const answer = (from: WorldPod) => udpFrame({ from, to: CLIENT, sport: 53, dport: 4000 });
+  const { world, client, server } = trio(t, { policy });
+  for (const nth of ['first', 'second', 'third']) t.equal(attempt(world, client, server, query(client)), 180, nth);
+  t.equal(attempt(world, server, client, answer(server)), 180, 'nor an answer');
+  t.equal(world.maps.ctAny.count, 1, 'though the connection is tracked');
+
+  const counting = countingProxy();
+  const judged = trio(t, { policy }, () => counting.proxy);
+  for (const nth of [1, 2, 3]) {
+    t.equal(attempt(judged.world, judged.client, judged.server, query(judged.client)), 0, `query ${nth}`);
+    t.equal(counting.seen(), nth);
+  }
+});
 
 t.test('who began a connection is not for the other side to decide', async (t) => {
   const counting = countingProxy();

@@ -3,7 +3,9 @@
  *
  * The offending frame is turned into the error in place: its headers move back to become the quotation, new headers are
  * written before them, and the frame is ready to go out by the port it came in by. No error is ever made about an ICMP
- * error, a later fragment, or a frame to a group address, and the number per second is bounded by the caller.
+ * error, a later fragment, or a frame to a group address.
+ *
+ * Limits: 1000 errors a second, and as many in a burst.
  */
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
@@ -14,11 +16,15 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
+import { DROP_FRAG_NEEDED, DROP_TTL_EXCEEDED } from '../wire/reasons.ts';
 import { isIcmpError } from './parse.ts';
+import type { PortTable } from './port/table.ts';
 
 const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)
 const QUOTE_V6_BYTES = 1232; // at most 1280 (RFC 4443 2.4 c)
 const TTL = 64;
+/** ICMP errors a second, and at most as many in a burst. */
+const ERRORS_PER_SEC = 1000;
 
 /** Addresses of the router itself, the source of its errors: one word for IPv4, four for IPv6; 0 when it has none. */
 export interface RouterAddress {
@@ -26,8 +32,37 @@ export interface RouterAddress {
   readonly v6: Int32Array;
 }
 
+/** Sends the errors of one dataplane. */
+export class IcmpErrors {
+  readonly #ports: PortTable;
+  readonly #router: RouterAddress;
+  #tokens = ERRORS_PER_SEC;
+  #nowMs = 0;
+
+  constructor(ports: PortTable, router: RouterAddress) {
+    this.#ports = ports;
+    this.#router = router;
+  }
+
+  /** @param nowMs monotonic */
+  beginBatch(nowMs: number): void {
+    this.#tokens = Math.min(ERRORS_PER_SEC, this.#tokens + ((nowMs - this.#nowMs) * ERRORS_PER_SEC) / 1000);
+    this.#nowMs = nowMs;
+  }
+
+  /** Tells the sender of a frame why it was dropped, where a router owes that. The frame becomes the error. */
+  answer(f: Frame, reason: number): void {
+    if ((reason !== DROP_TTL_EXCEEDED && reason !== DROP_FRAG_NEEDED) || this.#tokens < 1) return;
+    const mtu = f.outPort >= 0 ? this.#ports.mtu[f.outPort] : 0;
+    const isMade = reason === DROP_TTL_EXCEEDED ? toTimeExceeded(f, this.#router) : toTooBig(f, this.#router, mtu);
+    if (!isMade) return;
+    this.#tokens--;
+    this.#ports.queue(f.port, f.offset, f.length);
+  }
+}
+
 /** Turns `f` into "time exceeded in transit". @returns false when no error may be sent about this frame */
-export function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
+function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
   return toError(f, router, f.family === 4 ? icmp.TIME_EXCEEDED : icmpv6.TIME_EXCEEDED, 0, 0);
 }
 
@@ -35,7 +70,7 @@ export function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
  * Turns `f` into "fragmentation needed" or "packet too big".
  * @param mtu of the link that the frame did not fit on, in bytes of IP packet
  */
-export function toTooBig(f: Frame, router: RouterAddress, mtu: number): boolean {
+function toTooBig(f: Frame, router: RouterAddress, mtu: number): boolean {
   return f.family === 4
     ? toError(f, router, icmp.DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu)
     : toError(f, router, icmpv6.PACKET_TOO_BIG, 0, mtu);

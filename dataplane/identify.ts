@@ -1,5 +1,5 @@
 /**
- * Step 2: who sends this frame, to whom, and by which port it would leave.
+ * Step 3: who sends this frame, to whom, and by which port it would leave.
  *
  *  1. A pod speaks with its own MAC and its own addresses only; anything else is 132 (invalid source ip). An outsider may
  *     not speak with the address of a pod or of the host.

@@ -2,18 +2,8 @@
  * Segments that the L7 engine makes itself (a 403, a reset, data it had held): given their TCP fields and payload, this
  * builds the frame around them for the connection in a conntrack row and queues it on the right port.
  */
-import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
-import {
-  CT_FLAG_INITIATOR_HIGH,
-  CT_FLAGS,
-  CT_HIGH_ADDRESS,
-  CT_INITIATOR_PORT,
-  CT_LOW_ADDRESS,
-  CT_PORTS,
-  CT_RESPONDER_PORT,
-  CT_ROW_WORDS,
-} from '../policy-maps/conntrack-row.ts';
-import { isV4Mapped } from '../wire/address.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
+import type { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import { setI32 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import { Frame } from '../wire/frame.ts';
@@ -22,13 +12,12 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
-import { PROTO_TCP } from '../wire/protocols.ts';
 import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
 import type { PortTable } from './port/table.ts';
-import type { Tracker } from './track.ts';
 
 const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
+const V4_MAPPED = 0xffff;
 
 /** One segment to be built. Sequence numbers are those of the side that receives it. */
 export interface BuiltSegment {
@@ -49,16 +38,16 @@ export interface BuiltSegment {
 export class SegmentSender {
   readonly #arena: Arena;
   readonly #ports: PortTable;
-  readonly #tracker: Tracker;
+  readonly #rows: ConnectionRows;
   readonly #deliverer: Deliverer;
   readonly #frame: Frame;
   readonly #src = new Int32Array(4);
   readonly #dst = new Int32Array(4);
 
-  constructor(arena: Arena, ports: PortTable, tracker: Tracker, deliverer: Deliverer) {
+  constructor(arena: Arena, ports: PortTable, rows: ConnectionRows, deliverer: Deliverer) {
     this.#arena = arena;
     this.#ports = ports;
-    this.#tracker = tracker;
+    this.#rows = rows;
     this.#deliverer = deliverer;
     this.#frame = new Frame(arena.bytes);
   }
@@ -68,9 +57,7 @@ export class SegmentSender {
    * @returns false when there is no slot to build it in, no port to send it by, or it is too long
    */
   send(ctSlot: number, toResponder: boolean, segment: BuiltSegment): boolean {
-    const { words } = this.#tracker.tcp;
-    const base = ctSlot * CT_ROW_WORDS;
-    const out = words[base + (toResponder ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)];
+    const out = this.#rows.portTowards(ctSlot, toResponder);
     const payloadBytes = segment.end - segment.start;
     if (!this.#ports.isUp(out) || payloadBytes > MAX_FRAME_BYTES - 200) return false;
     const offset = this.#arena.scratch();
@@ -78,7 +65,7 @@ export class SegmentSender {
     const f = this.#frame;
     f.offset = offset;
     f.outPort = out;
-    this.#loadEnds(this.#tracker.tcp, base, toResponder);
+    this.#loadEnds(ctSlot, toResponder);
     this.#buildHeaders(f, segment, payloadBytes);
     f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
     this.#offload(f);
@@ -87,25 +74,21 @@ export class SegmentSender {
   }
 
   /** Who sends to whom: the row's two ends, in the direction of this segment. */
-  #loadEnds(table: ConntrackMap, base: number, toResponder: boolean): void {
-    const { words } = table;
-    const isInitiatorHigh = (words[base + CT_FLAGS] & CT_FLAG_INITIATOR_HIGH) !== 0;
-    const isSourceHigh = isInitiatorHigh === toResponder;
-    const source = base + (isSourceHigh ? CT_HIGH_ADDRESS : CT_LOW_ADDRESS);
-    const destination = base + (isSourceHigh ? CT_LOW_ADDRESS : CT_HIGH_ADDRESS);
+  #loadEnds(ctSlot: number, toResponder: boolean): void {
+    const rows = this.#rows;
+    const source = rows.addressAt(ctSlot, toResponder);
+    const destination = rows.addressAt(ctSlot, !toResponder);
     for (let i = 0; i < 4; i++) {
-      this.#src[i] = words[source + i];
-      this.#dst[i] = words[destination + i];
+      this.#src[i] = rows.words[source + i];
+      this.#dst[i] = rows.words[destination + i];
     }
-    const low = words[base + CT_PORTS] >>> 16;
-    const high = words[base + CT_PORTS] & 0xffff;
-    this.#frame.srcPort = isSourceHigh ? high : low;
-    this.#frame.dstPort = isSourceHigh ? low : high;
+    this.#frame.srcPort = rows.l4Port(ctSlot, toResponder);
+    this.#frame.dstPort = rows.l4Port(ctSlot, !toResponder);
   }
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
     const tcpBytes = tcp.MIN_HEADER_BYTES + (segment.hasTimestamps ? TIMESTAMP_BYTES : 0);
-    const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
+    const isV4 = this.#src[0] === 0 && this.#src[1] === 0 && this.#src[2] === V4_MAPPED;
     f.family = isV4 ? 4 : 6;
     f.protocol = PROTO_TCP;
     f.isFragment = false;

@@ -7,17 +7,10 @@
  * the same, and leave no record.
  */
 import type { Dataplane } from '../../dataplane/assemble.ts';
-import type { StreamProxy } from '../../dataplane/redirect.ts';
+import type { Redirect } from '../../dataplane/redirect.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
 import type { MessageRecord } from '../../l7proxy/protocol.ts';
-import {
-  CT_FLAG_INITIATOR_HIGH,
-  CT_FLAGS,
-  CT_HIGH_ADDRESS,
-  CT_LOW_ADDRESS,
-  CT_PORTS,
-  CT_ROW_WORDS,
-} from '../../policy-maps/conntrack-row.ts';
+import { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import type { Maps } from '../../policy-maps/pinned.ts';
 import type { AccessLog, AccessLogEndpoint } from '../../wire/access-log.ts';
 import { formatIp, isV4Mapped } from '../../wire/address.ts';
@@ -30,17 +23,17 @@ const RECORDS_PER_SEC = 500;
 const RECORDS_BURST = 4000;
 const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
 
-export class L7Streams implements StreamProxy {
+export class L7Streams implements Redirect {
   readonly engine: L7Engine;
   readonly #dataplane: Dataplane;
-  readonly #words: Int32Array;
+  readonly #rows: ConnectionRows;
   readonly #encoder = new TextEncoder();
   #tokens = RECORDS_BURST;
   #filledMs = 0;
 
   constructor(dataplane: Dataplane, maps: Maps) {
     this.#dataplane = dataplane;
-    this.#words = maps.ctTcp.words;
+    this.#rows = new ConnectionRows(maps.ctTcp.words);
     this.engine = new L7Engine({
       words: maps.ctTcp.words,
       anyWords: maps.ctAny.words,
@@ -57,11 +50,15 @@ export class L7Streams implements StreamProxy {
   }
 
   segment(f: Frame, ctSlot: number, isReply: boolean): number {
-    return this.engine.segment(f, ctSlot, isReply); // its HELD is ours
+    return this.engine.segment(f, ctSlot, isReply);
+  }
+
+  datagram(f: Frame, ctSlot: number, isReply: boolean): number {
+    return this.engine.datagram(f, ctSlot, isReply);
   }
 
   beginBatch(nowMs: number): void {
-    this.engine.streams.closeSec = this.#dataplane.tracker.life.closeSec;
+    this.engine.streams.closeSec = this.#dataplane.conntrack.life.closeSec;
     this.engine.tick(nowMs);
     this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;
@@ -88,12 +85,10 @@ export class L7Streams implements StreamProxy {
 
   #tell(record: MessageRecord): void {
     if (--this.#tokens < 1) this.engine.recording = false;
-    const base = record.ctSlot * CT_ROW_WORDS;
-    const isInitiatorHigh = (this.#words[base + CT_FLAGS] & CT_FLAG_INITIATOR_HIGH) !== 0;
     const log: AccessLog = {
       ...record.log,
-      SourceEndpoint: this.#end(base, isInitiatorHigh),
-      DestinationEndpoint: this.#end(base, !isInitiatorHigh),
+      SourceEndpoint: this.#end(record.ctSlot, true),
+      DestinationEndpoint: this.#end(record.ctSlot, false),
     };
     const { srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
     const isIPv6 = log.SourceEndpoint?.IPv6 !== undefined;
@@ -109,11 +104,10 @@ export class L7Streams implements StreamProxy {
     });
   }
 
-  #end(base: number, isHigh: boolean): AccessLogEndpoint {
-    const at = base + (isHigh ? CT_HIGH_ADDRESS : CT_LOW_ADDRESS);
-    const ports = this.#words[base + CT_PORTS];
-    const Port = isHigh ? ports & 0xffff : ports >>> 16;
-    const [w0, w1, w2, w3] = this.#words.subarray(at, at + 4);
+  #end(ctSlot: number, ofInitiator: boolean): AccessLogEndpoint {
+    const at = this.#rows.addressAt(ctSlot, ofInitiator);
+    const Port = this.#rows.l4Port(ctSlot, ofInitiator);
+    const [w0, w1, w2, w3] = this.#rows.words.subarray(at, at + 4);
     const address = formatIp(w0, w1, w2, w3);
     return isV4Mapped(w0, w1, w2) ? { IPv4: address, Port } : { IPv6: address, Port };
   }

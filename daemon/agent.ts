@@ -205,9 +205,10 @@ export class Agent {
     const { live, restart } = changedOptions(this.config, config);
     if (restart.length > 0)
       this.#log.warn({ options: restart }, 'these options need a restart of the agent (not of traffic)');
-    const { logLevel, eventRate, aggregation, healthProbeInterval } = config;
+    const { logLevel, eventRate, faults, aggregation, healthProbeInterval } = config;
     const policy = { ...this.config.policy, 'allow-icmp-frag-needed': config.policy['allow-icmp-frag-needed'] };
-    this.config = { ...this.config, logLevel, eventRate, aggregation, healthProbeInterval, policy };
+    this.config = { ...this.config, logLevel, eventRate, faults, aggregation, healthProbeInterval, policy };
+    this.#ports.setFaults(faults);
     this.#log.level = logLevel;
     writeSettings(this.maps.config, this.config, this.#routerMac);
     this.prober.start(healthProbeInterval);

@@ -10,6 +10,7 @@ const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
 export const LIVE_OPTIONS: readonly string[] = [
   'logLevel',
   'eventRate',
+  'faults',
   'aggregation',
   'healthProbeInterval',
   'policy.allow-icmp-frag-needed',

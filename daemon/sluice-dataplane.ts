@@ -11,6 +11,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { programPath } from '../linux/programs.ts';
 import { CONTROL_LISTEN_FD } from './supervise/control.ts';
 import type { ForwardingData } from './forward/forwarding.ts';
+import { say } from './forward/log.ts';
 import type { PcapMessage } from './forward/pcap.ts';
 import type { PcapServer } from './forward/pcap-server.ts';
 
@@ -41,7 +42,7 @@ function forward(runDir: string): void {
   const worker = new Worker(programPath('forwarding'), { workerData: data, transferList: [port2] });
   servePcap(port1);
   worker.once('error', (error) => {
-    process.stderr.write(`${new Date().toISOString()} forwarding thread: ${error.stack ?? error.message}\n`);
+    say(`forwarding thread: ${error.stack ?? error.message}`);
     process.exit(1);
   });
   worker.once('exit', (code) => process.exit(code));

@@ -29,6 +29,7 @@ forwarding included, for the next one. See docs/configuration.md for the options
   --set OPTION=VALUE      one option, over what the file says; nested options with a dot: --set policy.enable-policy=always
   --manifests DIR         directory of manifests, watched (--set manifests=DIR)
   --name NAME             name of the instance (--set name=NAME)
+  --fault FAULTS          faults on every port, such as drop=1%,delay=5ms (--set faults=FAULTS)
   --log-level LEVEL       debug, info, warn, error (--set logLevel=LEVEL)
   --check                 read the configuration, say what is wrong with it, and exit
   --version
@@ -41,6 +42,7 @@ const OPTIONS = {
   manifests: { type: 'string' },
   name: { type: 'string' },
   'log-level': { type: 'string' },
+  fault: { type: 'string' },
   check: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -64,6 +66,7 @@ function overrides(values: {
   manifests?: string;
   name?: string;
   'log-level'?: string;
+  fault?: string;
 }): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const setting of values.set ?? []) {
@@ -75,6 +78,7 @@ function overrides(values: {
   if (values.manifests !== undefined) given['manifests'] = values.manifests;
   if (values.name !== undefined) given['name'] = values.name;
   if (values['log-level'] !== undefined) given['logLevel'] = values['log-level'];
+  if (values.fault !== undefined) given['faults'] = values.fault;
   return given;
 }
 

@@ -28,29 +28,37 @@ import { Identifier } from './identify.ts';
 import { Judge } from './judge.ts';
 import { PortTable } from './port/table.ts';
 import { Recorder } from './record.ts';
-import { NO_REDIRECT, type Redirect } from './redirect.ts';
+import type { Redirect } from './redirect.ts';
 import { SegmentSender } from './segment-sender.ts';
 import { Uplinks } from './uplink.ts';
 
 /** The maps that the engine reads and writes; policy maps come with their ports. */
-export type EngineMaps = Omit<Maps, 'ports' | 'l7Rules' | 'l7State'>;
+export type EngineMaps = Omit<Maps, 'ports' | 'conditions' | 'l7Rules' | 'l7State'>;
 
 const DEFAULT_EVENTS_PER_SEC = 20_000;
 
+/** What an L7 engine is made from. */
+export interface RedirectMeans {
+  readonly sender: SegmentSender;
+  readonly recorder: Recorder;
+  readonly conntrack: Conntrack;
+}
+
 /** A dataplane without its loop. */
-export class Dataplane {
+export class Dataplane<R extends Redirect = Redirect> {
   readonly ports = new PortTable();
   readonly uplinks: Uplinks;
   readonly conntrack: Conntrack;
   readonly recorder: Recorder;
   readonly sender: SegmentSender;
+  readonly redirect: R;
   readonly engine: Engine;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
   readonly #router = { v4: 0, v6: new Int32Array(4) };
 
-  /** @param makeRedirect given the sender of built segments, makes the L7 engine; null for none */
-  constructor(maps: EngineMaps, arena: Arena, makeRedirect: ((dataplane: Dataplane) => Redirect) | null) {
+  /** @param makeRedirect makes the L7 engine; `() => NO_REDIRECT` for none */
+  constructor(maps: EngineMaps, arena: Arena, makeRedirect: (means: RedirectMeans) => R) {
     this.#maps = maps;
     this.#frame = new Frame(arena.bytes);
     this.uplinks = new Uplinks(this.ports, arena);
@@ -59,7 +67,8 @@ export class Dataplane {
     this.recorder = new Recorder(maps.metrics, maps.dropEvents, maps.events, rate);
     const deliverer = new Deliverer(this.ports, this.uplinks, arena);
     this.sender = new SegmentSender(arena, this.ports, new ConnectionRows(maps.ctTcp.words), deliverer);
-    const { ports, conntrack, recorder } = this;
+    this.redirect = makeRedirect(this);
+    const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
     this.engine = new Engine({
       ports,
@@ -67,7 +76,7 @@ export class Dataplane {
       identifier: new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks),
       conntrack,
       judge: new Judge({ ports, config, conntrack, recorder, stats }),
-      redirect: makeRedirect === null ? NO_REDIRECT : makeRedirect(this),
+      redirect,
       deliverer,
       errors: new IcmpErrors(ports, this.#router),
       recorder,

@@ -25,7 +25,7 @@ import { isOpening, isReopening, Lifecycle, reopen } from './connection-life.ts'
 import { isIcmpError } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 import { QuotedTuple } from './related.ts';
-import type { Decision } from './judge.ts';
+import type { Decision } from './verdict.ts';
 
 // Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
 const {

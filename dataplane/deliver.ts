@@ -39,27 +39,31 @@ export class Deliverer {
 
   /** Hop count, MACs, queue. Preconditions: it fits, the port is up. */
   send(f: Frame): number {
-    const ports = this.#ports;
-    const out = f.outPort;
     if (f.family === 4) ipv4.decrementTtl(f.bytes, f.l3Offset);
     else ipv6.setHopLimit(f.bytes, f.l3Offset, f.ttl - 1);
-    this.sendBuilt(f, ports, out);
+    this.sendBuilt(f, f.offset, f.length);
     return 0;
   }
 
-  /** As `send` for a frame that begins its way here: its hop count stays. */
-  sendBuilt(f: Frame, ports: PortTable, out: number): void {
-    ethernet.setSrcMac(f.bytes, f.offset, ports.ownHigh[out], ports.ownLow[out]);
-    if (ports.role[out] === ROLE_POD) ethernet.setDstMac(f.bytes, f.offset, ports.macHigh[out], ports.macLow[out]);
-    else if (!this.#addressStranger(f, out)) return;
-    ports.queue(out, f.offset, f.length);
+  /**
+   * As `send` for bytes that begin their way here: their hop count stays. They are the frame, or a fragment of it.
+   * @param offset of the Ethernet header @param length from there
+   */
+  sendBuilt(f: Frame, offset: number, length: number): void {
+    const ports = this.#ports;
+    const out = f.outPort;
+    ethernet.setSrcMac(f.bytes, offset, ports.ownHigh[out], ports.ownLow[out]);
+    if (ports.role[out] === ROLE_POD) ethernet.setDstMac(f.bytes, offset, ports.macHigh[out], ports.macLow[out]);
+    else if (!this.#addressStranger(f, offset, length)) return;
+    ports.queue(out, offset, length);
   }
 
   /** On host and uplink: the MAC given by the ports map if there is one, else that of the next hop. */
-  #addressStranger(f: Frame, out: number): boolean {
+  #addressStranger(f: Frame, offset: number, length: number): boolean {
     const ports = this.#ports;
-    if (ports.macHigh[out] === 0 && ports.macLow[out] === 0) return this.#uplinks.address(f);
-    ethernet.setDstMac(f.bytes, f.offset, ports.macHigh[out], ports.macLow[out]);
+    const out = f.outPort;
+    if (ports.macHigh[out] === 0 && ports.macLow[out] === 0) return this.#uplinks.address(f, offset, length);
+    ethernet.setDstMac(f.bytes, offset, ports.macHigh[out], ports.macLow[out]);
     return true;
   }
 
@@ -92,12 +96,7 @@ export class Deliverer {
     ipv4.setFragmentField(bytes, l3, ((before + at) >>> 3) | (isLast ? 0 : MORE_FRAGMENTS));
     ipv4.setTtl(bytes, l3, f.ttl - 1);
     ipv4.fillChecksum(bytes, l3);
-    const { offset: wholeOffset, length: wholeLength } = f;
-    f.offset = offset;
-    f.length = ethernet.HEADER_BYTES + headerBytes + size;
-    this.sendBuilt(f, this.#ports, f.outPort);
-    f.offset = wholeOffset;
-    f.length = wholeLength;
+    this.sendBuilt(f, offset, ethernet.HEADER_BYTES + headerBytes + size);
     return true;
   }
 }

@@ -349,7 +349,7 @@ function countingProxy(): { proxy: Redirect; seen: () => number } {
 }
 
 t.test('datagrams under L7 rules go to the L7 engine or nowhere, the first as well as the next', async (t) => {
-  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 17, port: 53, proxyPort: 7 })];
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 17, port: 53, ruleSet: 7 })];
   const query = (from: WorldPod) => udpFrame({ from, to: SERVER, sport: 4000, dport: 53 });
   const answer = (from: WorldPod) => udpFrame({ from, to: CLIENT, sport: 53, dport: 4000 });
   const { world, client, server } = trio(t, { policy });

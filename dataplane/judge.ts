@@ -15,7 +15,6 @@
  *     place in the stream is lost, and it cannot go on.
  */
 import { EGRESS, INGRESS } from '../wire/direction.ts';
-import { MATCH_NONE } from '../wire/match.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../wire/protocols.ts';
 import { CONFIG_ALLOW_ICMP_FRAG_NEEDED, CONFIG_AUDIT_MODE, type ConfigMap } from '../policy-maps/config-map.ts';
 import type { PolicyMap } from '../policy-maps/policy-map.ts';
@@ -27,41 +26,11 @@ import { DROP_EP_NOT_READY, DROP_STREAM_CLOSED } from '../wire/reasons.ts';
 import { type Conntrack, CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import { requestTypeOf } from './icmp-tuple.ts';
 import type { PortTable } from './port/table.ts';
-import type { Recorder, Verdict } from './record.ts';
+import type { Recorder } from './record.ts';
+import { Decision } from './verdict.ts';
 
 /** Connections a batch whose counters have been given to others and are asked for anew. */
 const RENEWALS_PER_BATCH = 64;
-
-/** What was decided in one direction. One object a direction lives as long as the judge. */
-export class Decision implements Verdict {
-  readonly direction: number;
-  /** 0 allow, > 0 rule set, < 0 minus the drop reason. */
-  verdict = 0;
-  matchType = 0;
-  authType = 0;
-  cookie = 0;
-  isAudited = false;
-  /** Key of the chosen entry, for its counters; entrySlot -1 when no entry was chosen. */
-  entrySlot = -1;
-  entryIdentity = 0;
-  entryPoint = 0;
-  /** Counters of the chosen entry in the policystats map, -1 when none. */
-  statsHandle = -1;
-
-  constructor(direction: number) {
-    this.direction = direction;
-  }
-
-  clear(): void {
-    this.verdict = 0;
-    this.matchType = MATCH_NONE;
-    this.authType = 0;
-    this.cookie = 0;
-    this.isAudited = false;
-    this.entrySlot = -1;
-    this.statsHandle = -1;
-  }
-}
 
 /** One side of the connection that the frame at hand belongs to. */
 class Side {

@@ -2,6 +2,7 @@
  * Segments that the L7 engine makes itself (a 403, a reset, data it had held): given their TCP fields and payload, this
  * builds the frame around them for the connection in a conntrack row and queues it on the right port.
  */
+import { isV4Mapped } from '../wire/address.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
 import type { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import { setI32 } from '../wire/bytes.ts';
@@ -17,7 +18,6 @@ import type { Deliverer } from './deliver.ts';
 import type { PortTable } from './port/table.ts';
 
 const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
-const V4_MAPPED = 0xffff;
 
 /** One segment to be built. Sequence numbers are those of the side that receives it. */
 export interface BuiltSegment {
@@ -69,7 +69,7 @@ export class SegmentSender {
     this.#buildHeaders(f, segment, payloadBytes);
     f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
     this.#offload(f);
-    this.#deliverer.sendBuilt(f, this.#ports, out);
+    this.#deliverer.sendBuilt(f, f.offset, f.length);
     return true;
   }
 
@@ -88,7 +88,7 @@ export class SegmentSender {
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
     const tcpBytes = tcp.MIN_HEADER_BYTES + (segment.hasTimestamps ? TIMESTAMP_BYTES : 0);
-    const isV4 = this.#src[0] === 0 && this.#src[1] === 0 && this.#src[2] === V4_MAPPED;
+    const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
     f.family = isV4 ? 4 : 6;
     f.protocol = PROTO_TCP;
     f.isFragment = false;

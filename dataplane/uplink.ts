@@ -63,10 +63,11 @@ export class Uplinks {
   }
 
   /**
-   * Writes the next hop's MAC into the frame, or keeps a copy of the frame and asks for it.
+   * Writes the MAC of the next hop of `f.dst` into the bytes at `offset`, or keeps a copy of them and asks for it.
+   * @param offset of the Ethernet header of the frame, or of a fragment of it @param length from there
    * @returns true when the frame can go now
    */
-  address(f: Frame): boolean {
+  address(f: Frame, offset: number, length: number): boolean {
     const ports = this.#ports;
     const port = f.outPort;
     const words = this.#words;
@@ -85,10 +86,10 @@ export class Uplinks {
     const slot = this.#neighbors.lookup(port, words[0], words[1], words[2], words[3], this.nowSec);
     if (this.#neighbors.shouldAsk(slot, this.nowSec)) this.#ask(port);
     if (!this.#neighbors.isReachable(slot, this.nowSec)) {
-      this.#neighbors.hold(slot, f.bytes, f.offset - VNET_HEADER_BYTES, f.offset + f.length);
+      this.#neighbors.hold(slot, f.bytes, offset - VNET_HEADER_BYTES, offset + length);
       return false;
     }
-    ethernet.setDstMac(f.bytes, f.offset, this.#neighbors.macHigh[slot], this.#neighbors.macLow[slot]);
+    ethernet.setDstMac(f.bytes, offset, this.#neighbors.macHigh[slot], this.#neighbors.macLow[slot]);
     return true;
   }
 

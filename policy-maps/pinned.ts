@@ -4,6 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConditionMap } from './condition-map.ts';
 import { ConfigMap } from './config-map.ts';
 import { ConntrackMap, CT_ANY_CAPACITY } from './conntrack-map.ts';
 import { CountersMap } from './counters-map.ts';
@@ -71,6 +72,13 @@ export const PINNED = {
     writer: 'agent',
     isCounted: false,
     meaning: 'What the dataplane is to open.',
+  },
+  conditions: {
+    file: 'port_conditions',
+    map: ConditionMap,
+    writer: 'agent',
+    isCounted: false,
+    meaning: 'Faults that ports make on purpose, and whether their frames are told.',
   },
   l7Rules: {
     file: 'l7_rules',

@@ -5,10 +5,10 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Arena, Batch } from '../dataplane/port/arena.ts';
-import { Dataplane, type EngineMaps } from '../dataplane/assemble.ts';
+import { Dataplane, type EngineMaps, type RedirectMeans } from '../dataplane/assemble.ts';
 import { mapFile } from '../dataplane/native/index.ts';
 import { MemoryPort } from './port/memory.ts';
-import type { Redirect } from '../dataplane/redirect.ts';
+import { NO_REDIRECT, type Redirect } from '../dataplane/redirect.ts';
 import { EventReader } from '../policy-maps/event-ring.ts';
 import { eachMap } from '../policy-maps/pinned.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
@@ -77,7 +77,7 @@ export class World {
   readonly #drops: EventReader;
   readonly #events: EventReader;
 
-  constructor(options: { makeRedirect?: (dataplane: Dataplane) => Redirect; ctCapacity?: number } = {}) {
+  constructor(options: { makeRedirect?: (means: RedirectMeans) => Redirect; ctCapacity?: number } = {}) {
     const { ctCapacity: ct = 4096 } = options;
     const sizes: Partial<Record<string, number>> = { endpoints: 1024, ipcache: 65536, ct_tcp: ct, ct_any: ct };
     Object.assign(sizes, { policystats: 4096, events: 1024, events_drop: 1024 });
@@ -87,7 +87,7 @@ export class World {
     this.maps.config.bumpWorldGeneration();
     this.#drops = new EventReader(this.maps.dropEvents, 'now');
     this.#events = new EventReader(this.maps.events, 'now');
-    this.dataplane = new Dataplane(this.maps, this.arena, options.makeRedirect ?? null);
+    this.dataplane = new Dataplane(this.maps, this.arena, options.makeRedirect ?? (() => NO_REDIRECT));
     this.setRouter('10.0.0.1', 'fd00::1');
   }
 

@@ -145,6 +145,7 @@ export const DROP_STREAM_LIMIT = reason(242, 'SLUICE_STREAM_LIMIT', 'L7 memory l
 export const DROP_STREAM_CLOSED = reason(243, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
 export const DROP_L7_DENIED = reason(244, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
 reason(245, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
+export const DROP_FAULT = reason(246, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
 
 /** "Policy denied" for 133; the number itself when it has no meaning, as Cilium prints it. */
 export function reasonText(number: number): string {

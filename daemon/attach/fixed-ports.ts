@@ -1,4 +1,5 @@
 /** The two ports that belong to no pod: the host's own, and the uplink to everything outside. */
+import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import type { Attacher } from './attacher.ts';
 import { addressesOf } from '../../linux/addresses.ts';
 import { macOf } from '../../linux/attachment.ts';
@@ -52,6 +53,7 @@ export async function hostPort(parts: FixedPortParts, index: number): Promise<Wa
     port: { kind: 'host', ifname: netSideName(name), ifindex, mac, mtu, ...identity },
     addresses: [],
     isHost: true,
+    conditions: NO_CONDITIONS,
   };
 }
 
@@ -88,5 +90,6 @@ export async function uplinkPort(
     },
     addresses: [],
     isHost: false,
+    conditions: NO_CONDITIONS,
   };
 }

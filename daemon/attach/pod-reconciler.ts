@@ -12,7 +12,14 @@
  */
 import type { Attacher } from './attacher.ts';
 import { NamespaceMissingError } from './attacher.ts';
-import { type Attachment, type AttachmentSpec, hostInterfaceName, isSameSpec, macOf } from '../../linux/attachment.ts';
+import {
+  type Attachment,
+  type AttachmentSpec,
+  hasHostLink,
+  hostInterfaceName,
+  isSameSpec,
+  macOf,
+} from '../../linux/attachment.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import { netnsIdentity } from '../../linux/netns.ts';
 import type { Numbering, Numbers } from './numbering.ts';
@@ -161,8 +168,8 @@ export class PodReconciler {
   #specOf(plan: PodPlan, { port, addresses }: Numbers): AttachmentSpec {
     const { config, routerMac } = this.#options;
     const { name, mtu } = config;
-    const pair = hostInterfaceName(name, port);
-    const hostInterface = { existing: plan.interface, tap: '', veth: pair, pcap: pair }[plan.mode];
+    const pair = hasHostLink(plan) ? hostInterfaceName(name, port) : '';
+    const hostInterface = plan.mode === 'existing' ? plan.interface : pair;
     return {
       owner: plan.key,
       port,

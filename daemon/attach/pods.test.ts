@@ -16,6 +16,7 @@ import { HOST_ENDPOINT, Numbering } from './numbering.ts';
 import { PodFeed } from './pod-feed.ts';
 import { planPod } from '../source/pod-plan.ts';
 import { PodReconciler } from './pod-reconciler.ts';
+import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import { addressesOfPods, type WantedPort } from './port-publisher.ts';
 import { PORT_KINDS, type PortKind } from '../../wire/port-kinds.ts';
 import { echoReplySequence, echoRequest } from '../health/probe.ts';
@@ -75,6 +76,9 @@ t.test('planPod() takes names, places and ways from annotations and spec', async
     [{ annotations: '{sluice.io/netns: red}' }, { netns: 'red' }],
     [{ annotations: '{sluice.io/netns: /proc/1/ns/net}' }, { netns: '/proc/1/ns/net' }],
     [{ annotations: '{sluice.io/attach: tap}' }, { mode: 'tap' }],
+    [{}, { faults: undefined, isTraced: false }],
+    [{ annotations: '{sluice.io/fault: drop=5%}' }, { faults: { drop: 0.05 } }],
+    [{ annotations: '{sluice.io/fault: none, sluice.io/trace: "true"}' }, { faults: null, isTraced: true }],
     [{ annotations: '{sluice.io/interface: veth7}', status: '{podIP: 10.1.2.3}' }, { mode: 'existing', interface: 'veth7' }],
     [{ annotations: '{sluice.io/mac: "02:AA:00:00:00:01"}' }, { mac: '02:aa:00:00:00:01' }],
     [{ annotations: '{sluice.io/external: "true"}', status: '{podIP: 192.0.2.1}' }, { place: 'external', mode: 'veth' }],
@@ -104,6 +108,8 @@ spec: {}
 const WRONG: [name: string, text: PodText, problem: RegExp][] = [
   ['a namespace that is no name', { annotations: '{sluice.io/netns: "a; reboot"}' }, /sluice\.io\/netns: found "a; reboot"/],
   ['a namespace that climbs', { annotations: '{sluice.io/netns: ../x}' }, /sluice\.io\/netns/],
+  ['faults that cannot be read', { annotations: '{sluice.io/fault: drop=2}' }, /found "drop=2", wanted for drop a share/],
+  ['a trace that is neither', { annotations: '{sluice.io/trace: "yes"}' }, /wanted true or false/],
   ['an unknown way to attach', { annotations: '{sluice.io/attach: bridge}' }, /wanted veth, tap or pcap/],
   ['an outsider who is not sure', { annotations: '{sluice.io/external: "yes"}' }, /external: found "yes", wanted true or false/],
   ['a group MAC', { annotations: '{sluice.io/mac: "01:00:00:00:00:01"}' }, /unicast MAC/],
@@ -353,7 +359,13 @@ t.test('the host has routes to pods on ports of every kind, and to nothing else'
   const mac = { high: 0, low: 0 };
   const row = { ifname: '', ifindex: 0, mac, endpointId: 0, secId: 0, mtu: 1500, flags: 0 };
   const wanted = kinds.map(
-    (kind, index): WantedPort => ({ index, port: { ...row, kind }, addresses: [`address of ${kind}`], isHost: false }),
+    (kind, index): WantedPort => ({
+      index,
+      port: { ...row, kind },
+      addresses: [`address of ${kind}`],
+      isHost: false,
+      conditions: NO_CONDITIONS,
+    }),
   );
   t.strictSame(addressesOfPods(wanted).sort(), ['address of pcap', 'address of tap', 'address of veth']);
 });

@@ -3,6 +3,7 @@
  * has a published policy; a row that has not changed is not written again, so that the dataplane keeps its port open.
  */
 import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../../policy-maps/endpoint-map.ts';
+import { NO_CONDITIONS, type PortConditions } from '../../policy-maps/condition-map.ts';
 import type { AddressWords } from '../../policy-maps/ipcache.ts';
 import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../../policy-maps/port-map.ts';
 import { addressWords, macWords } from '../../wire/address.ts';
@@ -18,6 +19,7 @@ export interface WantedPort {
   readonly port: Port;
   readonly addresses: readonly string[];
   readonly isHost: boolean;
+  readonly conditions: PortConditions;
 }
 
 export class PortPublisher {
@@ -25,6 +27,7 @@ export class PortPublisher {
   readonly #routerMac: MacWords;
   readonly #written = new Map<number, string>();
   readonly #addresses = new Map<string, string>();
+  readonly #conditions = new Map<number, string>();
   /** Generation of the map since which each row is as it is. */
   readonly #since = new Map<number, number>();
 
@@ -42,6 +45,7 @@ export class PortPublisher {
     const addresses = new Set(wanted.flatMap((one) => one.addresses.map((text) => addressWords(text).join())));
     for (const one of wanted) {
       for (const address of one.addresses) this.#writeAddress(addressWords(address), one);
+      this.#writeConditions(one.index, one.conditions);
       this.#writePort(one);
     }
     for (const key of [...this.#addresses.keys()]) if (!addresses.has(key)) this.#clearAddress(key);
@@ -65,6 +69,13 @@ export class PortPublisher {
     this.#changes++;
   }
 
+  #writeConditions(index: number, conditions: PortConditions): void {
+    const row = JSON.stringify(conditions);
+    if ((this.#conditions.get(index) ?? JSON.stringify(this.#maps.conditions.get(index))) !== row)
+      this.#maps.conditions.set(index, conditions);
+    this.#conditions.set(index, row);
+  }
+
   #writeAddress(words: AddressWords, { index, port, isHost }: WantedPort): void {
     const value: EndpointValue = {
       ifindex: port.ifindex,
@@ -84,6 +95,7 @@ export class PortPublisher {
 
   #clearPort(index: number): void {
     this.#maps.ports.clear(index);
+    this.#writeConditions(index, NO_CONDITIONS);
     this.#written.delete(index);
     this.#since.delete(index);
     this.#changes++;
@@ -98,7 +110,7 @@ export class PortPublisher {
 }
 
 /** The row of a pod that is attached. */
-export function podPort(pod: LocalPod, identity: number, isAudited: boolean): WantedPort {
+export function podPort(pod: LocalPod, identity: number, isAudited: boolean, conditions: PortConditions): WantedPort {
   const { spec, numbers, attachment, plan } = pod;
   const mac = macWords(spec.mac === '' ? (attachment?.foundMac ?? '') : spec.mac);
   const common = { ifname: spec.hostInterface, ifindex: attachment?.ifindex ?? 0, mtu: spec.mtu };
@@ -113,7 +125,8 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean): Wa
         secId: identity,
         flags: isAudited ? PORT_FLAG_AUDIT : 0,
       };
-  return { index: numbers.port, port, addresses: numbers.addresses.map(({ text }) => text), isHost: false };
+  const addresses = numbers.addresses.map(({ text }) => text);
+  return { index: numbers.port, port, addresses, isHost: false, conditions };
 }
 
 /** The addresses of all pods, whatever the kind of their port: those that the host has routes to. */

@@ -26,6 +26,8 @@ import { type Journal, openJournal } from '../../linux/journal.ts';
 import type { Log } from '../health/log.ts';
 import { Numbering } from './numbering.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
+import { readFaults } from '../source/fault-text.ts';
+import type { Faults } from '../../policy-maps/condition-map.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import { PodReconciler } from './pod-reconciler.ts';
 import { addressesOfPods, podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
@@ -76,10 +78,13 @@ export class Ports {
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
   #names: PortNames | undefined;
+  /** Faults of ports that have none of their own. */
+  #faults: Faults | null;
 
   constructor(options: PortsOptions) {
     const { config, routerMac } = options;
     this.#options = options;
+    this.#faults = readFaults(config.faults).faults ?? null;
     this.#journal = openJournal(config.runDir, config.name);
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
@@ -108,6 +113,11 @@ export class Ports {
   /** All addresses of the host, as they were when last asked for. */
   get hostAddresses(): readonly string[] {
     return this.#hostAddresses;
+  }
+
+  /** Faults of all ports from the next publication on. @param text as in the configuration, which has been checked */
+  setFaults(text: string): void {
+    this.#faults = readFaults(text).faults ?? null;
   }
 
   /** Asks for the host's addresses. @returns whether they are others than before */
@@ -217,11 +227,17 @@ export class Ports {
   }
 
   #wanted({ published }: PortNames): WantedPort[] {
-    const ports = this.#fixed.map((one) => (one.isHost ? { ...one, addresses: this.#hostAddresses } : one));
+    const conditions = { faults: this.#faults, isTraced: false };
+    const ports = this.#fixed.map((one) => ({
+      ...one,
+      conditions,
+      addresses: one.isHost ? this.#hostAddresses : one.addresses,
+    }));
     for (const pod of this.reconciler.pods.values()) {
       const change = published.get(pod.numbers.endpointId);
       if (pod.state !== 'ready' || (change === undefined && pod.plan.place !== 'external')) continue;
-      ports.push(podPort(pod, change?.identity ?? 0, change?.audit ?? false));
+      const { faults = this.#faults, isTraced } = pod.plan;
+      ports.push(podPort(pod, change?.identity ?? 0, change?.audit ?? false, { faults, isTraced }));
     }
     return ports;
   }

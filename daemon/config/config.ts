@@ -40,6 +40,8 @@ export interface Config {
   readonly healthProbeInterval: number;
   readonly flowRing: number;
   readonly eventRate: number;
+  /** Text of readFaults; '' for none. */
+  readonly faults: string;
   readonly aggregation: 'none' | 'low' | 'medium' | 'maximum';
   /** Policy options by Cilium's names, all present. */
   readonly policy: PolicySettings;

@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
 import { ATTACH_MODES } from '../../wire/port-kinds.ts';
 import { rangeProblem } from '../attach/range.ts';
+import { readFaults } from '../source/fault-text.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
 export interface Option {
@@ -174,6 +175,13 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: 20000,
     min: 0,
     max: 10000000,
+  },
+  faults: {
+    type: 'string',
+    meaning:
+      'faults made on purpose in what comes in by each port, for tests of networks: `drop=1%,delay=5ms`, see [pods](pods.md#faults)',
+    fallback: '',
+    check: (value) => readFaults(value).problem,
   },
   'monitor-aggregation': {
     type: 'string',

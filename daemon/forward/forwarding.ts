@@ -12,10 +12,13 @@ import { Dataplane } from '../../dataplane/assemble.ts';
 import { mapFile, MAX_BATCH_FRAMES, monotonicMs, Poller } from '../../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT, CONFIG_DATAPLANE_PID } from '../../policy-maps/config-map.ts';
 import { closePinnedMaps, type Maps, openPinnedMaps } from '../../policy-maps/pinned.ts';
-import { INGRESS } from '../../wire/direction.ts';
-import { DROP_PORT_FULL } from '../../wire/reasons.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
+import { DROP_FAULT, DROP_PORT_FULL } from '../../wire/reasons.ts';
+import { ROLE_POD } from '../../wire/port-kinds.ts';
+import { Conditions } from './conditions.ts';
 import { ForwardingControl } from './control.ts';
 import { Counting } from './counting.ts';
+import { say } from './log.ts';
 import { ForwardingPorts } from './ports.ts';
 import { PcapRelay } from './pcap.ts';
 import { L7Streams } from './l7.ts';
@@ -44,7 +47,8 @@ class Forwarding {
   readonly #ready = new Int32Array(MAX_BATCH_FRAMES);
   readonly #arena = new Arena();
   readonly #batch = new Batch(this.#arena);
-  readonly #dataplane: Dataplane;
+  readonly #dataplane: Dataplane<L7Streams>;
+  readonly #conditions: Conditions;
   readonly #l7: L7Streams;
   readonly #counting: Counting;
   readonly #relay: PcapRelay;
@@ -60,12 +64,9 @@ class Forwarding {
     this.#data = data;
     const directory = join(data.runDir, 'maps');
     this.#maps = openPinnedMaps(directory, mapFile, 'dataplane');
-    let streams: L7Streams | undefined;
-    this.#dataplane = new Dataplane(this.#maps, this.#arena, (dataplane) => {
-      streams = new L7Streams(dataplane, this.#maps);
-      return streams;
-    });
-    this.#l7 = streams as unknown as L7Streams;
+    this.#dataplane = new Dataplane(this.#maps, this.#arena, (means) => new L7Streams(means, this.#maps));
+    this.#l7 = this.#dataplane.redirect;
+    this.#conditions = new Conditions(this.#maps.conditions, this.#dataplane.ports, this.#arena);
     this.#counting = new Counting(this.#maps.counters, { dataplane: this.#dataplane, engine: this.#l7.engine });
     this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd, (index) => this.#ports.opened(index));
     this.#ports = new ForwardingPorts({
@@ -76,8 +77,9 @@ class Forwarding {
       uplinks: this.#dataplane.uplinks,
       arena: this.#arena,
       poller: this.#poller,
+      conditions: this.#conditions,
       openPcap: (options) => this.#relay.open(options),
-      onProblem: (text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`),
+      onProblem: say,
     });
     this.#control = new ForwardingControl(data.listenFd, this.#poller, this.#ports);
     this.#maps.config.store(CONFIG_DATAPLANE_PID, process.pid);
@@ -86,9 +88,12 @@ class Forwarding {
   /** Runs until told to stop. */
   run(): void {
     while (!this.#control.shouldStop && Atomics.load(this.#data.stop, 0) === 0) {
-      const wait = Math.max(0, this.#nextTickMs - monotonicMs());
+      const { hasFaults } = this.#conditions;
+      const nextMs = hasFaults ? Math.min(this.#nextTickMs, this.#conditions.nextDueMs) : this.#nextTickMs;
+      const wait = Math.max(0, nextMs - monotonicMs());
       const count = this.#poller.wait(Math.ceil(wait), this.#ready, SPIN_US);
       for (let i = 0; i < count; i++) this.#serve(this.#ready[i]);
+      if (hasFaults) for (const index of this.#conditions.due(monotonicMs())) this.#turn(index);
       if (this.#control.shouldRefresh) this.#refresh(monotonicMs());
       const nowMs = monotonicMs();
       if (nowMs >= this.#nextTickMs) this.#tick(nowMs);
@@ -119,6 +124,7 @@ class Forwarding {
     this.#control.shouldRefresh = false;
     this.#dataplane.refreshSettings();
     this.#ports.refresh(nowMs);
+    this.#conditions.refresh(nowMs);
   }
 
   #tick(nowMs: number): void {
@@ -136,6 +142,7 @@ class Forwarding {
     this.#dataplane.ports.flush();
     this.#batch.reset();
     this.#countSendDrops();
+    this.#countFaults();
   }
 
   #rouse(): void {
@@ -150,6 +157,13 @@ class Forwarding {
       const lost = port.counters.sendDrops - (this.#sendDrops.get(port.index) ?? 0);
       this.#sendDrops.set(port.index, port.counters.sendDrops);
       if (lost > 0) this.#maps.metrics.add(DROP_PORT_FULL, INGRESS, lost, 0);
+    }
+  }
+
+  #countFaults(): void {
+    for (const [index, frames] of this.#conditions.takeDropped()) {
+      const isPod = this.#dataplane.ports.role[index] === ROLE_POD;
+      this.#maps.metrics.add(DROP_FAULT, isPod ? EGRESS : INGRESS, frames, 0);
     }
   }
 

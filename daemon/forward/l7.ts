@@ -6,7 +6,9 @@
  * they have a token bucket: a burst of RECORDS_BURST, then RECORDS_PER_SEC a second; requests beyond that are judged all
  * the same, and leave no record.
  */
-import type { Dataplane } from '../../dataplane/assemble.ts';
+import type { RedirectMeans } from '../../dataplane/assemble.ts';
+import type { Conntrack } from '../../dataplane/conntrack.ts';
+import type { Recorder } from '../../dataplane/record.ts';
 import type { Redirect } from '../../dataplane/redirect.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
 import type { MessageRecord } from '../../l7proxy/protocol.ts';
@@ -25,21 +27,23 @@ const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
 
 export class L7Streams implements Redirect {
   readonly engine: L7Engine;
-  readonly #dataplane: Dataplane;
+  readonly #recorder: Recorder;
+  readonly #conntrack: Conntrack;
   readonly #rows: ConnectionRows;
   readonly #encoder = new TextEncoder();
   #tokens = RECORDS_BURST;
   #filledMs = 0;
 
-  constructor(dataplane: Dataplane, maps: Maps) {
-    this.#dataplane = dataplane;
+  constructor({ sender, recorder, conntrack }: RedirectMeans, maps: Maps) {
+    this.#conntrack = conntrack;
+    this.#recorder = recorder;
     this.#rows = new ConnectionRows(maps.ctTcp.words);
     this.engine = new L7Engine({
       words: maps.ctTcp.words,
       anyWords: maps.ctAny.words,
       ruleSets: maps.l7Rules,
       parserState: maps.l7State,
-      output: dataplane.sender,
+      output: sender,
       onRecord: (record) => this.#tell(record),
     });
     this.engine.recording = true;
@@ -58,7 +62,7 @@ export class L7Streams implements Redirect {
   }
 
   beginBatch(nowMs: number): void {
-    this.engine.streams.closeSec = this.#dataplane.conntrack.life.closeSec;
+    this.engine.streams.closeSec = this.#conntrack.life.closeSec;
     this.engine.tick(nowMs);
     this.#tokens = Math.min(RECORDS_BURST, this.#tokens + ((nowMs - this.#filledMs) * RECORDS_PER_SEC) / 1000);
     this.#filledMs = nowMs;
@@ -92,7 +96,7 @@ export class L7Streams implements Redirect {
     };
     const { srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
     const isIPv6 = log.SourceEndpoint?.IPv6 !== undefined;
-    this.#dataplane.recorder.accessLog(this.#encoder.encode(JSON.stringify(log)), {
+    this.#recorder.accessLog(this.#encoder.encode(JSON.stringify(log)), {
       flags: isIPv6 ? FLAG_IPV6 : 0,
       srcIdentity,
       dstIdentity,

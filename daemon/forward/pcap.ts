@@ -9,6 +9,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { type Arena, BATCH_FRAMES, type Batch } from '../../dataplane/port/arena.ts';
 import { type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
+import { say } from './log.ts';
 import { VNET_HEADER_BYTES } from '../../wire/header/virtio-net.ts';
 
 const MAX_WAITING = 1024; // frames a relay port holds before it drops
@@ -112,6 +113,6 @@ export class PcapRelay {
     port.waiting.length = 0;
     if (this.#told.get(port.index) === reason) return;
     this.#told.set(port.index, reason);
-    process.stderr.write(`${new Date().toISOString()} port ${port.index} (${port.name}): ${reason}\n`);
+    say(`port ${port.index} (${port.name}): ${reason}`);
   }
 }

@@ -18,6 +18,7 @@ import type { ConfigMap } from '../../policy-maps/config-map.ts';
 import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortMap } from '../../policy-maps/port-map.ts';
+import type { Conditions } from './conditions.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
 import { PORT_KINDS, type PortKind, ROLE_HOST, ROLE_NONE, ROLE_UPLINK } from '../../wire/port-kinds.ts';
 
@@ -35,6 +36,7 @@ export interface ForwardingPortsParts {
   readonly uplinks: Uplinks;
   readonly arena: Arena;
   readonly poller: Poller;
+  readonly conditions: Conditions;
   /** Makes the main thread open a pcap port and relay its frames. */
   readonly openPcap: (options: PortOptions) => Port;
   readonly onProblem: (text: string) => void;
@@ -121,6 +123,7 @@ export class ForwardingPorts {
     if (port !== null && port.fd >= 0) poller.remove(port.fd);
     const kind = this.#open.get(index)?.kind;
     if (port !== null && kind !== undefined && !PORT_OPENINGS[kind].keepsDescriptor) port.close();
+    this.#parts.conditions.forget(index);
     table.port[index] = null;
     table.role[index] = ROLE_NONE;
     for (const policies of [table.policy, table.trial]) {
@@ -188,7 +191,7 @@ export class ForwardingPorts {
     uplinks.own6.set(index, Int32Array.from(entry.address6));
     table.policy[index] = this.#openPolicy(entry.endpointId, false);
     table.trial[index] = this.#openPolicy(entry.endpointId, true);
-    table.port[index] = port;
+    table.port[index] = this.#parts.conditions.wrap(index, port);
     table.role[index] = role;
     if (port.fd >= 0) poller.add(port.fd, index);
   }

@@ -45,6 +45,7 @@ export class PinnedMaps implements Maps {
   readonly ipcache: Maps['ipcache'];
   readonly endpoints: Maps['endpoints'];
   readonly ports: Maps['ports'];
+  readonly conditions: Maps['conditions'];
   readonly l7Rules: Maps['l7Rules'];
   readonly ctTcp: Maps['ctTcp'];
   readonly ctAny: Maps['ctAny'];
@@ -73,7 +74,12 @@ export class PinnedMaps implements Maps {
     ({ config: this.config, ipcache: this.ipcache, endpoints: this.endpoints, ports: this.ports } = maps);
     ({ l7Rules: this.l7Rules, l7State: this.l7State, ctTcp: this.ctTcp, ctAny: this.ctAny } = maps);
     ({ fragments: this.fragments, policyStats: this.policyStats, events: this.events } = maps);
-    ({ metrics: this.metrics, counters: this.counters, dropEvents: this.dropEvents } = maps);
+    ({
+      metrics: this.metrics,
+      counters: this.counters,
+      dropEvents: this.dropEvents,
+      conditions: this.conditions,
+    } = maps);
   }
 
   /** Ids of the endpoints whose policy is pinned. */

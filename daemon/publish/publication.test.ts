@@ -1,3 +1,4 @@
+import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -99,6 +100,7 @@ const PORT: WantedPort = {
     mtu: 1500,
     flags: 0,
   },
+  conditions: NO_CONDITIONS,
   addresses: ['10.9.0.7', 'fd00:9::7'],
   isHost: false,
 };

@@ -3,6 +3,8 @@
  * are read and checked here, everything that needs the machine happens later.
  */
 import { isIP } from 'node:net';
+import type { Faults } from '../../policy-maps/condition-map.ts';
+import { readFaults } from './fault-text.ts';
 import type { Document } from '../../policy/document/document.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
@@ -13,6 +15,8 @@ export const ANNOTATIONS = {
   mac: 'sluice.io/mac',
   external: 'sluice.io/external',
   attach: 'sluice.io/attach',
+  fault: 'sluice.io/fault',
+  trace: 'sluice.io/trace',
 } as const;
 
 export interface PodPlan {
@@ -36,6 +40,10 @@ export interface PodPlan {
   readonly interface: string;
   /** '' = derived from the name, or found on the interface. */
   readonly mac: string;
+  /** Faults in what the pod sends; null for none, undefined as the configuration has it. */
+  readonly faults: Faults | null | undefined;
+  /** The frames of the pod's port are told in the dataplane's log. */
+  readonly isTraced: boolean;
   /** Addresses that the document gives. */
   readonly addresses: readonly string[];
 }
@@ -112,6 +120,9 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
     mode: modeOf(annotations, options),
     interface: annotations[ANNOTATIONS.interface] ?? '',
     mac: (annotations[ANNOTATIONS.mac] ?? '').toLowerCase(),
+    faults:
+      annotations[ANNOTATIONS.fault] === undefined ? undefined : readFaults(annotations[ANNOTATIONS.fault]).faults,
+    isTraced: annotations[ANNOTATIONS.trace] === 'true',
     addresses: [...new Set(listedAddresses(object).map(({ address }) => address))],
   };
   return { plan, problems: problemsOf(plan, document) };
@@ -173,9 +184,14 @@ function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProble
   const asked = annotations[ANNOTATIONS.attach];
   if (asked !== undefined && !ATTACH_MODES.some((mode) => mode === asked))
     wrong(at(ANNOTATIONS.attach), asked, ATTACH_MODES.join(', ').replace(/, (?=\w+$)/, ' or '));
-  const outside = annotations[ANNOTATIONS.external];
-  if (outside !== undefined && outside !== 'true' && outside !== 'false')
-    wrong(at(ANNOTATIONS.external), outside, 'true or false, in quotes');
+  for (const name of [ANNOTATIONS.external, ANNOTATIONS.trace]) {
+    const answer = annotations[name];
+    if (answer !== undefined && answer !== 'true' && answer !== 'false')
+      wrong(at(name), answer, 'true or false, in quotes');
+  }
+  const faults = annotations[ANNOTATIONS.fault] ?? '';
+  const { problem } = readFaults(faults);
+  if (problem !== undefined) wrong(at(ANNOTATIONS.fault), faults, problem);
   if (plan.mac !== '' && !isUnicastMac(plan.mac))
     wrong(at(ANNOTATIONS.mac), plan.mac, 'a unicast MAC such as 02:00:00:00:00:01');
   if (plan.mode === 'existing' && !/^[A-Za-z0-9._-]{1,15}$/.test(plan.interface)) {

@@ -1,11 +1,11 @@
 /**
- * A wrapper that makes bad weather: frames received through it are dropped, corrupted, duplicated, reordered and delayed.
+ * A wrapper that makes faults: frames received through it are dropped, corrupted, duplicated, reordered and delayed.
  *
  *     inner.receive -> [ drop | corrupt ] -> duplicate -> held, by due time -> as many as the batch has room for
  *
  * All draws come from one seed, and time is `batch.nowMs`, so that a run can be repeated exactly. Put it around both ports
  * of a path for faults both ways. Frames it holds back are copies and take no slot. `nextDueMs` says when receive() should be
- * called although nothing new has arrived. A copy a frame makes it slow: for tests.
+ * called although nothing new has arrived. A copy a frame makes it slow: for those who test networks.
  *
  * A corrupted frame has its checksum finished before a bit of it is turned, as on a wire; a large segment is dropped
  * instead, because a receiver would throw away each of its damaged pieces.
@@ -13,24 +13,16 @@
 import * as offload from '../../wire/offload.ts';
 import * as vnet from '../../wire/header/virtio-net.ts';
 import { BATCH_FRAMES, type Batch } from './arena.ts';
+import type { Faults } from '../../policy-maps/condition-map.ts';
 import type { Port } from './port.ts';
 import { PortWrapper } from './wrapper.ts';
 
-/** Probabilities 0 .. 1; all default to 0. */
-export interface Faults {
-  /** Any 32-bit number. */
-  seed: number;
-  drop?: number;
-  corrupt?: number;
-  duplicate?: number;
-  /** Lets a frame be overtaken by those of the next `reorderMs`. */
-  reorder?: number;
-  /** Default 5. */
-  reorderMs?: number;
-  /** Every frame waits between delayMs and delayMs + jitterMs; without reorder they stay in order. */
-  delayMs?: number;
-  jitterMs?: number;
-}
+/** What is left out is 0. */
+export type SomeFaults = Partial<Faults> & {
+  readonly seed: number;
+  /** How far a reordered frame falls behind; default 5. */
+  readonly reorderMs?: number;
+};
 
 /** Frames held back at most; those beyond are dropped, as by a full queue. */
 const MAX_HELD = 4096;
@@ -55,13 +47,13 @@ export function seededRandom(seed: number): () => number {
 export class FaultPort extends PortWrapper {
   /** What was done so far, in frames. */
   readonly done = { dropped: 0, corrupted: 0, duplicated: 0, reordered: 0, delayed: 0 };
-  readonly #faults: Required<Faults>;
+  readonly #faults: Required<SomeFaults>;
   readonly #random: () => number;
   /** Sorted by due time, equal times by arrival. */
   readonly #held: HeldFrame[] = [];
   #lastDueMs = 0;
 
-  constructor(inner: Port, faults: Faults) {
+  constructor(inner: Port, faults: SomeFaults) {
     super(inner);
     const none = { drop: 0, corrupt: 0, duplicate: 0, reorder: 0, reorderMs: 5, delayMs: 0, jitterMs: 0 };
     this.#faults = { ...none, ...faults };
@@ -73,6 +65,12 @@ export class FaultPort extends PortWrapper {
     return this.#held[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Drops what is held back: for a port that is to be faulty no more. */
+  dropHeld(): void {
+    this.done.dropped += this.#held.length;
+    this.#held.length = 0;
+  }
+
   override receive(batch: Batch): number {
     const at = batch.count;
     const got = this.inner.receive(batch);
@@ -82,7 +80,7 @@ export class FaultPort extends PortWrapper {
     return got < 0 && released === 0 ? got : released;
   }
 
-  /** One frame against the weather; what is left of it is held. */
+  /** One frame against the faults; what is left of it is held. */
   #meet(batch: Batch, offset: number, length: number): void {
     const faults = this.#faults;
     const bytes = batch.arena.bytes;
@@ -92,7 +90,10 @@ export class FaultPort extends PortWrapper {
     }
     if (this.#random() < faults.corrupt) {
       this.done.corrupted++;
-      if (vnet.gsoType(bytes, offset) !== vnet.GSO_NONE || offload.finish(bytes, offset, length) < 0) return;
+      if (vnet.gsoType(bytes, offset) !== vnet.GSO_NONE || offload.finish(bytes, offset, length) < 0) {
+        this.done.dropped++;
+        return;
+      }
       vnet.clear(bytes, offset);
       bytes[offset + Math.floor(this.#random() * length)] ^= 1 << Math.floor(this.#random() * 8);
     }

@@ -16,11 +16,11 @@ import * as vnet from '../../wire/header/virtio-net.ts';
 import { Arena, BATCH_FRAMES, Batch, HEADROOM_BYTES, MAX_FRAME_BYTES, SLOT_STRIDE } from './arena.ts';
 import * as native from '../native/index.ts';
 import type { Port } from './port.ts';
-import { CaptureFile, CapturePort } from './capture.ts';
-import { type Faults, FaultPort, seededRandom } from './fault.ts';
+import { CaptureFile, CapturePort } from '../../test/port/capture.ts';
+import { FaultPort, seededRandom, type SomeFaults } from './fault.ts';
 import { createMemoryPair, MemoryPort } from '../../test/port/memory.ts';
 import { PcapPort } from './pcap.ts';
-import { PcapFilePort, readCapture } from './pcap-file.ts';
+import { PcapFilePort, readCapture } from '../../test/port/pcap-file.ts';
 import { emitPackets } from './segment.ts';
 import { TapPort } from './tap.ts';
 import { TracePort } from './trace.ts';
@@ -283,7 +283,7 @@ t.test('emitPackets() finishes a checksum, and refuses headers that contradict t
 });
 
 /** Marks of what comes out when frames 0 .. 99 go through the weather, one each millisecond. */
-function weather(faults: Faults): { marks: number[]; port: FaultPort; times: number[] } {
+function weather(faults: SomeFaults): { marks: number[]; port: FaultPort; times: number[] } {
   const arena = new Arena();
   const batch = new Batch(arena);
   const inner = new MemoryPort(arena);

@@ -55,6 +55,7 @@ export const KINDS = {
   array: 15,
   counters: 16,
   l7_state: 17,
+  conditions: 18,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

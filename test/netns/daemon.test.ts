@@ -251,7 +251,9 @@ t.test('the host reaches pods outside the pod ranges, however they are attached'
 
 t.test('pods read through libpcap carry TCP, and one that removes its interface takes nobody down', async (t) => {
   const { dataplane } = await status();
-  const documents = ['pcap1', 'pcap2'].map((one) => pod('shop', one, '{ sluice.io/attach: pcap }')).join('\n---\n');
+  const annotations = '{ sluice.io/attach: pcap }';
+  const outside = 'status: { podIPs: [{ ip: 10.95.8.8 }, { ip: "fd00:95::88" }] }'; // of the pod ranges
+  const documents = `${pod('shop', 'pcap1', annotations)}\n---\n${pod('shop', 'pcap2', annotations, outside)}`;
   await makeNetns(netns('pcap1'), netns('pcap2'));
   await send('apply', documents);
   await instance.untilReady(['shop/pcap1', 'shop/pcap2']);
@@ -261,6 +263,8 @@ t.test('pods read through libpcap carry TCP, and one that removes its interface 
   await must(inNetns(netns('pcap1'), ['iperf3', '-n', '1M', '-c', ipv6]));
   await server.stop();
   t.ok(await reaches(netns('pcap2'), (await endpoint('pcap1')).ipv4), 'from one to the other');
+  await waitFor('the host to reach a pcap pod outside the pod ranges', () => reaches(host, '10.95.8.8'));
+  t.match(await must(inNetns(host, ['ip', 'route', 'get', '10.95.8.8'])), `dev ${name}_host`);
   // libpcap's package ends its process when an interface goes before the port is closed.
   const child = await must(['ps', '--ppid', String(dataplane.pid), '-o', 'pid=']);
   process.kill(Number(child), 'SIGABRT');
@@ -271,6 +275,30 @@ t.test('pods read through libpcap carry TCP, and one that removes its interface 
   await waitFor('pcap1 to be attached anew', () => reaches(netns('pcap1'), ipv4));
   t.equal((await status()).dataplane.pid, dataplane.pid, 'the dataplane lives');
   await send('delete', documents);
+});
+
+t.test('faults and traces are put on ports while they run, and taken off', async (t) => {
+  const { ipv4 } = await endpoint('own');
+  const ping = ['ping', '-c3', '-i0.2', '-W2', ipv4];
+  for (const podName of ['veth', 'tap']) {
+    const { id } = await endpoint(podName);
+    const annotate = (more: string) => send('apply', pod('shop', podName, `{ sluice.io/attach: ${podName}${more} }`));
+    await annotate(', sluice.io/fault: drop=100%, sluice.io/trace: "true"');
+    await waitFor('no ping to come through', async () => (await run(inNetns(netns(podName), ping))).code !== 0);
+    await annotate(', sluice.io/fault: "delay=40ms,seed=5", sluice.io/trace: "true"');
+    await waitFor('pings to come through', () => reaches(netns(podName), ipv4));
+    const delayed = await must(inNetns(netns(podName), ping));
+    t.ok(Number(/= ([\d.]+)\//.exec(delayed)?.[1]) >= 40, `${podName}: each comes late: ${delayed}`);
+    const log = join(instance.runDir, 'dataplane.log');
+    await waitFor('frames to be told', () => / trace in .* 0x0800/.test(readFileSync(log, 'utf8')));
+    await annotate('');
+    await waitFor('pings to be fast again', async () => {
+      const fast = await must(inNetns(netns(podName), ping));
+      return Number(/= ([\d.]+)\//.exec(fast)?.[1]) < 40;
+    });
+    t.equal((await endpoint(podName)).id, id, `${podName}: was never attached anew`);
+  }
+  t.match((await instance.cli('bpf', 'metrics', 'list')).stdout, /Dropped on purpose/);
 });
 
 for (const mode of ['veth', 'tap']) {

@@ -1,9 +1,9 @@
 /** A wrapper that writes every frame of a port, in both directions, to a pcapng file; several ports may share a file. */
 import * as pcapng from '../../wire/pcapng.ts';
 import { timeOf } from '../../wire/pcap.ts';
-import type { Arena, Batch } from './arena.ts';
-import type { Port } from './port.ts';
-import { PortWrapper } from './wrapper.ts';
+import type { Arena, Batch } from '../../dataplane/port/arena.ts';
+import type { Port } from '../../dataplane/port/port.ts';
+import { PortWrapper } from '../../dataplane/port/wrapper.ts';
 
 /** A pcapng file under way. What goes wrong in `write` reaches the caller of the port. */
 export class CaptureFile {

@@ -8,9 +8,9 @@
 import { readFileSync } from 'node:fs';
 import { readPcap, type Packet } from '../../wire/pcap.ts';
 import * as pcapng from '../../wire/pcapng.ts';
-import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from './arena.ts';
-import { type PortOptions, QueueingPort } from './port.ts';
-import { emitPackets } from './segment.ts';
+import { type Arena, BATCH_FRAMES, type Batch, MAX_FRAME_BYTES } from '../../dataplane/port/arena.ts';
+import { type PortOptions, QueueingPort } from '../../dataplane/port/port.ts';
+import { emitPackets } from '../../dataplane/port/segment.ts';
 
 const LINKTYPE_ETHERNET = 1;
 

@@ -60,7 +60,10 @@ export class StreamEditor {
     const { connection, stream, other } = at;
     const { response } = connection;
     this.#advance(at, stream);
-    while (connection.parser.isReady(other.way) && other.heldBytes > 0) this.#advance(at, other);
+    for (let held = -1; other.heldBytes !== held && connection.parser.isReady(other.way); ) {
+      held = other.heldBytes;
+      if (held > 0) this.#advance(at, other); // a parser that is ready but takes nothing is not asked for ever
+    }
     stream.passFin();
     other.passFin();
     if (connection.wantsReset) this.reset(connection);

@@ -63,7 +63,7 @@ export class ParserWire<J extends Judge, P extends Parser<J> = Parser<J>> {
     let wasAskedAtEnd = false;
     for (;;) {
       this.#move(way);
-      if (this.isClosed && way === RESPONSE) return;
+      if (this.isReset || (this.isClosed && way === RESPONSE)) return;
       const bytes = this.#pending[way];
       if (this.#pass[way] > 0 || this.#drop[way] > 0) return;
       if (bytes.length === 0 && (!isEnd || wasAskedAtEnd)) return;

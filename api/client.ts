@@ -111,7 +111,7 @@ export class ApiClient {
 }
 
 /** `?a=1&b=2`, or '' when nothing is asked; undefined values are left out. */
-export function queryText(query: Query = {}): string {
+function queryText(query: Query = {}): string {
   const parts = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) if (value !== undefined) parts.set(key, String(value));
   const text = parts.toString();

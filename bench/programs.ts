@@ -10,7 +10,7 @@ import type { Results } from './series.ts';
 const DIST = join(import.meta.dirname, '..');
 
 /** Compiled benches whose file name begins with `part`. */
-export function benchFiles(part: string): string[] {
+function benchFiles(part: string): string[] {
   const files = readdirSync(DIST, { recursive: true, encoding: 'utf8' });
   return files.filter((file) => file.endsWith('.bench.js') && basename(file).startsWith(part)).sort();
 }

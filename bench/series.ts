@@ -19,13 +19,13 @@ export interface Summary {
 }
 
 /** A promise: `metric` of Sluice divided by that of `beside`, at least `wanted`. */
-export interface Target {
+interface Target {
   readonly metric: string;
   readonly beside: string;
   readonly wanted: number;
 }
 
-export const TARGETS: readonly Target[] = [
+const TARGETS: readonly Target[] = [
   { metric: 'tcp 1', beside: 'bridge+nft', wanted: 0.9 },
   { metric: 'tcp 4', beside: 'bridge+nft', wanted: 0.45 },
   { metric: 'tcp 1', beside: 'ovs userspace', wanted: 8 },
@@ -98,7 +98,7 @@ export class Results {
 const figure = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 
 /** A table of text with its columns as wide as needed, three spaces between. */
-export function table(rows: readonly (readonly string[])[]): string {
+function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows
     .map((row) =>

@@ -57,7 +57,7 @@ spec:
 }
 
 /** The manifests of this bench's rig. */
-export const manifests = (rules: RuleSet, attach: string): string =>
+const manifests = (rules: RuleSet, attach: string): string =>
   `apiVersion: v1
 kind: Namespace
 metadata: { name: bench }

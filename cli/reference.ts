@@ -24,7 +24,10 @@ Every command that prints a list takes \`-o json\`, \`-o yaml\` and \`-o jsonpat
 
 `;
 
-/** @param program with every command defined: buildProgram(host, 'all') */
+/**
+ * The page, for tests.
+ * @param program with every command defined: buildProgram(host, 'all')
+ */
 export function reference(program: Command): string {
   const shared = new Set(program.options.map((option) => option.long));
   const sections = [`${HEAD}## Flags of every command\n\n${optionTable(program.options)}`];

@@ -7,7 +7,7 @@ const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_AL
 const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
 
 /** Options that take effect without a restart of the agent, by their place in the configuration. */
-export const LIVE_OPTIONS: readonly string[] = [
+const LIVE_OPTIONS: readonly string[] = [
   'logLevel',
   'eventRate',
   'faults',

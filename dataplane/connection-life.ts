@@ -37,7 +37,7 @@ export const REPORT_SEC = 5; // monitor-aggregation-interval
 const CLOSING = CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING;
 
 /** True unless both sides are closing. */
-export function isAlive(words: Int32Array, base: number): boolean {
+function isAlive(words: Int32Array, base: number): boolean {
   return (words[base + CT_FLAGS] & CLOSING) !== CLOSING;
 }
 

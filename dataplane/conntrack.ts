@@ -52,7 +52,7 @@ const {
 
 /** `Frame.ctStatus`: what a frame is to its connection. */
 export const CT_NEW = 0;
-export const CT_ESTABLISHED = 1;
+const CT_ESTABLISHED = 1;
 export const CT_REPLY = 2;
 export const CT_RELATED = 3;
 

@@ -168,7 +168,7 @@ function isNeighborDiscovery(type: number): boolean {
 }
 
 /** Unspecified, loopback, multicast, link-local IPv6, and IPv4's class E and 0/8: never forwarded (RFC 6890). */
-export function isUnroutable(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
+function isUnroutable(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
   if (family === 4) {
     const top = w3 >>> 24;
     return top === 0 || top === 127 || top >= 224;

@@ -239,7 +239,7 @@ export function isIcmpError(f: Frame): boolean {
   return f.protocol === PROTO_ICMP && icmp.isError(f.icmpType);
 }
 
-export function isTracked(protocol: number): boolean {
+function isTracked(protocol: number): boolean {
   return (
     protocol === PROTO_TCP ||
     protocol === PROTO_UDP ||

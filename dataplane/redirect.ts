@@ -20,7 +20,7 @@ export interface Redirect {
   datagram(f: Frame, ctSlot: number, isReply: boolean): number;
 }
 
-/** Where no L7 engine is wired in: what would have to be judged is dropped. */
+/** No L7 engine, for tests of L4: what would have to be judged is dropped. */
 export const NO_REDIRECT: Redirect = {
   beginBatch: () => {},
   admit: () => DROP_PROXY_UNKNOWN_PROTO,

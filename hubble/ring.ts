@@ -15,7 +15,7 @@
 import { lostEnvelope } from './decode/decode.ts';
 import type { Envelope } from './flow.ts';
 
-export const DEFAULT_CAPACITY = 4095;
+const DEFAULT_CAPACITY = 4095;
 const MAX_CAPACITY = 65_535;
 
 export class Ring {
@@ -93,7 +93,7 @@ export class Ring {
   }
 }
 
-export class RingReader {
+class RingReader {
   readonly #ring: Ring;
   #at: number;
 

@@ -30,7 +30,7 @@ export const CLOSE = 4;
 export const RESET = 5;
 
 /** Operations of one onData call; more than this never arise, since a full list ends the call. */
-export const MAX_OPERATIONS = 128;
+const MAX_OPERATIONS = 128;
 
 const NOTHING = new Uint8Array(0);
 

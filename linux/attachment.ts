@@ -122,7 +122,7 @@ const POD_SYSCTLS: readonly (readonly [string, string])[] = [
 ];
 
 /** Shell lines that set what exists: a kernel without IPv6 has no ipv6 tree. */
-export function sysctlLines(settings: readonly (readonly [string, string])[]): string {
+function sysctlLines(settings: readonly (readonly [string, string])[]): string {
   const path = (name: string) => `/proc/sys/net/${name}`;
   return settings.map(([name, value]) => `[ ! -e ${path(name)} ] || echo ${value} > ${path(name)}\n`).join('');
 }

@@ -13,7 +13,7 @@ const NSFS_MAGIC = 0x6e736673; // linux/magic.h
 const MOUNT_DELAY_MS = 50;
 
 /** The file of a namespace. */
-export function netnsPath(netns: string): string {
+function netnsPath(netns: string): string {
   return netns.includes('/') ? netns : `${NETNS_DIR}/${netns}`;
 }
 

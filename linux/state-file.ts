@@ -16,7 +16,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /** A document that cannot be had. */
-export class StateError extends Error {
+class StateError extends Error {
   override readonly name = 'StateError';
   readonly code = 'ERR_STATE';
   /** The file is there and of no use: damaged, or of another layout. */

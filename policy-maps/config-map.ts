@@ -17,8 +17,8 @@ export const CONFIG_ENFORCEMENT = 1;
 export const CONFIG_AUDIT_MODE = 2;
 /** 1: ICMPv4 "fragmentation needed" passes without a policy. */
 export const CONFIG_ALLOW_ICMP_FRAG_NEEDED = 3;
-export const CONFIG_ROUTER_MAC_HIGH = 4;
-export const CONFIG_ROUTER_MAC_LOW = 5;
+const CONFIG_ROUTER_MAC_HIGH = 4;
+const CONFIG_ROUTER_MAC_LOW = 5;
 /** Four words each: the address the dataplane itself answers for. */
 export const CONFIG_ROUTER_IPV4 = 6;
 export const CONFIG_ROUTER_IPV6 = 10;
@@ -32,9 +32,7 @@ export const CONFIG_AGENT_PID = 17;
 export const CONFIG_EVENT_RATE_LIMIT = 18;
 /** Identity of addresses that no ipcache prefix holds. */
 export const CONFIG_WORLD_IDENTITY = 19;
-export const CONFIG_CLUSTER_ID = 20;
-/** Answer to denied egress: 0 nothing, 1 ICMP. */
-export const CONFIG_POLICY_DENY_RESPONSE = 21;
+// 20 and 21 were never written.
 /** Conntrack timeouts in seconds: TCP, TCP before it is established, TCP closing, everything else. */
 export const CONFIG_CT_TCP_SEC = 22;
 export const CONFIG_CT_TCP_SYN_SEC = 23;

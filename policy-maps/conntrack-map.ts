@@ -25,7 +25,7 @@ import { read64 } from './metrics-map.ts';
 
 export type { TupleFields } from './conntrack-table.ts';
 
-export const CT_TCP_CAPACITY = 524288;
+const CT_TCP_CAPACITY = 524288;
 export const CT_ANY_CAPACITY = 262144;
 /** Lifetime of a new row until the owner sets one. */
 export const CT_FRESH_SEC = 10;

@@ -14,7 +14,7 @@ import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
-export const ENDPOINT_CAPACITY = 65535;
+const ENDPOINT_CAPACITY = 65535;
 
 // --- specification: the value, as words
 const KEY_WORDS = 4;

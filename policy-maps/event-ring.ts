@@ -18,7 +18,7 @@ import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification
 export const EVENT_BYTES = 256;
-export const EVENT_CAPACITY = 8192; // records
+const EVENT_CAPACITY = 8192; // records
 
 // --- implementation: words of the file header that the ring uses for itself
 const W_RESERVED = 48;

@@ -10,7 +10,7 @@ import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
-export const FRAGMENT_CAPACITY = 8192;
+const FRAGMENT_CAPACITY = 8192;
 /** How long ports are remembered: RFC 791 and RFC 8200 let reassembly take 15 to 60 s. */
 export const FRAGMENT_LIFETIME_SEC = 30;
 

@@ -10,7 +10,7 @@ import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
-export const IPCACHE_CAPACITY = 512000;
+const IPCACHE_CAPACITY = 512000;
 
 // --- specification: the value, as words
 const VALUE_WORDS = 6;

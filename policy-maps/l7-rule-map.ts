@@ -30,8 +30,8 @@ import { MapFullError } from './table/map-error.ts';
 import { PinnedMap } from './table/pinned-map.ts';
 
 /** Default size of the slab that all rule sets share: 16 MiB in units of 64 bytes. */
-export const L7_RULE_CAPACITY = 262144;
-export const L7_RULE_MAX_ID = 65535;
+const L7_RULE_CAPACITY = 262144;
+const L7_RULE_MAX_ID = 65535;
 
 // --- implementation
 const UNIT_BYTES = 64;

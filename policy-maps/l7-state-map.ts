@@ -42,7 +42,7 @@ import {
 import { PinnedMap } from './table/pinned-map.ts';
 
 /** Default number of blocks: 16 MiB. */
-export const L7_STATE_CAPACITY = 65536;
+const L7_STATE_CAPACITY = 65536;
 /** Words that one connection may keep: both header tables of HTTP/2 at their default size, and 2,000 words. */
 export const L7_STATE_MAX_WORDS = 4096;
 

@@ -25,13 +25,12 @@ export interface PolicyEntry {
 }
 
 export const PRECEDENCE_DENY = 255;
-export const PRECEDENCE_REDIRECT_DEFAULT = 2;
 export const PRECEDENCE_ALLOW = 1;
 
 /**
  * The precedence word of an entry (cilium-facts 3.2).
  * @param priority 0 (first) to 2^24-1 (last)
- * @param low PRECEDENCE_DENY, PRECEDENCE_ALLOW, PRECEDENCE_REDIRECT_DEFAULT, or 255 minus a listener priority 1..126
+ * @param low PRECEDENCE_DENY, PRECEDENCE_ALLOW, or 255 minus a listener priority 1..126
  */
 export function precedence(priority: number, low: number): number {
   return (((0xffffff - priority) << 8) | low) >>> 0;

@@ -92,7 +92,7 @@ export function sortEntries(entries: readonly PolicyEntry[]): PolicyEntry[] {
 }
 
 /** Prefix length of an entry over protocol and port: 0, 8, or 9 to 24. */
-export function prefixLength(entry: PolicyEntry): number {
+function prefixLength(entry: PolicyEntry): number {
   return entry.protocol === 0 ? 0 : PROTOCOL_BITS + entry.portPrefix;
 }
 

@@ -12,7 +12,7 @@ import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
 import { PolicyReader } from './policy-reader.ts';
 
-export const POLICY_MAP_CAPACITY = 16384;
+const POLICY_MAP_CAPACITY = 16384;
 
 const READ_ATTEMPTS = 1000;
 

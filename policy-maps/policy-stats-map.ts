@@ -12,7 +12,7 @@ import { HEADER_BYTES } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 import { addTo, read64 } from './metrics-map.ts';
 
-export const POLICY_STATS_CAPACITY = 65536;
+const POLICY_STATS_CAPACITY = 65536;
 
 // --- specification
 const KEY_WORDS = 3; // endpoint; identity; point (PolicyMap.entryPoint)

@@ -14,7 +14,7 @@ export const PORT_CAPACITY = 4096;
 
 // --- specification
 const FREE = 0; // where a kind would stand
-export const IFNAME_BYTES = 16; // IFNAMSIZ, with the closing 0
+const IFNAME_BYTES = 16; // IFNAMSIZ, with the closing 0
 /** `flags`: would-be policy drops of this endpoint pass with verdict AUDIT. */
 export const PORT_FLAG_AUDIT = 1;
 /** `flags` of an uplink: it leads to one outside host whose address is in the endpoints map; no route for others. */

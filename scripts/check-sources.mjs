@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { circles } from './sources/circles.mjs';
 import { constants } from './sources/constants.mjs';
 import { essays } from './sources/essays.mjs';
+import { unusedExports as exports } from './sources/exports.mjs';
 import { imports } from './sources/imports.mjs';
 import { known as knownHere } from './sources/known.mjs';
 import { packages } from './sources/packages.mjs';
@@ -15,7 +16,7 @@ import { readmes } from './sources/readmes.mjs';
 import { longestFunctions, size } from './sources/size.mjs';
 import { readRepository } from './sources/sources.mjs';
 
-const checks = { imports, circles, constants, packages, readmes, essays, size };
+const checks = { imports, circles, constants, exports, packages, readmes, essays, size };
 
 const argv = process.argv.slice(2);
 const here = join(import.meta.dirname, '..');

@@ -157,7 +157,7 @@ export const ENDS = {
 };
 export const HTTP = { Method: 'GET', URL: 'http://api:8080/x', Protocol: 'HTTP/1.1' };
 export const DNS = { Query: 'a.example.', QTypes: ['A'], ObservationSource: 'proxy' };
-export const DNS_ENDS = {
+const DNS_ENDS = {
   SourceEndpoint: { IPv4: WEB.ip, Port: 50000 },
   DestinationEndpoint: { IPv4: '10.0.9.9', Port: 53 },
 };

@@ -39,8 +39,8 @@ export interface Example {
   addresses: Map<string, string[]>;
 }
 
-export const FAMILIES = [4, 6] as const;
-export type Family = (typeof FAMILIES)[number];
+const FAMILIES = [4, 6] as const;
+type Family = (typeof FAMILIES)[number];
 
 /** Reads an example folder. */
 export function loadExample(dir: string): Example {

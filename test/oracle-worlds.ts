@@ -295,6 +295,6 @@ export class WorldMaker {
   }
 }
 
-export const POLICY_KINDS = ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy'];
+const POLICY_KINDS = ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'NetworkPolicy'];
 
 export const keyOf = ({ kind, metadata }: Document): string => `${kind}/${metadata.namespace ?? ''}/${metadata.name}`;

@@ -108,9 +108,9 @@ t.test('check-sources finds each fault, and names its place', async (t) => {
     'hubble/c.ts':
       "/** As `lostName()` says in lost.ts. */\nimport { D } from '../policy/d.ts';\nconst LIMIT = 16;\nD(LIMIT);\n",
     'policy/README.md': README.replace('wire/:', 'policy'),
-    'policy/d.ts': 'export const D = Number;\n',
+    'policy/d.ts': 'export const D = Number;\nexport const G = 7;\n',
     'policy/utils/e.ts': `${'// A line.\n'.repeat(401)}// ${['TO', 'DO'].join('')}\n`,
-    'policy/f.test.ts': '// A line.\n'.repeat(501),
+    'policy/f.test.ts': `import { G } from './d.ts';\n${'// A line.\n'.repeat(500)}`,
   });
   const { code, stdout } = await checkSources(dir);
   t.equal(code, 1);
@@ -118,6 +118,8 @@ t.test('check-sources finds each fault, and names its place', async (t) => {
     'imports: hubble/c.ts:2: hubble/ must not import policy/ (allowed: wire)',
     'circles: wire/a.ts: imports itself in a circle: wire/a.ts -> wire/b.ts -> wire/a.ts',
     'constants: hubble/c.ts: LIMIT = 16 is declared again in wire/a.ts',
+    'exports: wire/a.ts:4: exports LIMIT, which nothing imports',
+    'exports: policy/d.ts:2: exports G, which only tests use',
     'packages: package.json: unused, which no source imports and no script names',
     'readmes: wire/README.md: its sections are Exports, Counters and events, Limits in this order, found',
     "readmes: policy/README.md: its title is '# policy/: what it is', found '# policy bytes'",
@@ -140,12 +142,14 @@ t.test('check-sources finds nothing in a tree without faults', async (t) => {
   const dir = await repository(t, {
     'package.json': '{"dependencies":{"used":"1.0.0"}}',
     'wire/README.md': `${README}\n\`pack()\` stands in a.ts; \`a.b.c.d\` is an address.\n`,
-    'wire/a.ts': "import 'used';\n/** Packs. */\nexport const pack = (value: number) => value;\n",
+    'wire/a.ts':
+      "import 'used';\n/** Packs. */\nexport const pack = (value: Packed) => value;\n/** For tests. */\nexport const unpack = 1;\nexport type Packed = number;\n",
+    'wire/a.test.ts': "import { unpack } from './a.ts';\nunpack;\n",
     'hubble/README.md': README.replace('wire', 'hubble'),
     'hubble/b.ts': "import * as a from '../wire/a.ts';\na.pack(1);\n",
   });
   const { code, stdout } = await checkSources(dir);
-  t.notMatch(stdout, /^(imports|circles|constants|packages|readmes|essays|size): /m);
+  t.notMatch(stdout, /^(imports|circles|constants|exports|packages|readmes|essays|size): /m);
   t.equal(code, 0);
 });
 

@@ -100,7 +100,7 @@ function details({ paint, headers }: Settings, status: StatusDocument): string {
 }
 
 /** `2d3h`, `3h5m`, `5m10s`, `10s` */
-export function durationText(seconds: number): string {
+function durationText(seconds: number): string {
   const [days, hours, minutes] = [
     Math.floor(seconds / 86400),
     Math.floor(seconds / 3600) % 24,

@@ -92,7 +92,7 @@ export type ConntrackRow = ReturnType<typeof conntrackRow>;
  * A row as a plain document.
  * @param nowSec the clock of lifetimes: seconds of CLOCK_MONOTONIC
  */
-export function conntrackRow(entry: ConntrackEntry, nowSec: number) {
+function conntrackRow(entry: ConntrackEntry, nowSec: number) {
   const { words } = entry;
   return {
     protocol: protocolName(entry.protocol),
@@ -124,7 +124,7 @@ export function conntrackRow(entry: ConntrackEntry, nowSec: number) {
 }
 
 /** A row as cilium-dbg prints it. */
-export function conntrackLine(row: ConntrackRow): string {
+function conntrackLine(row: ConntrackRow): string {
   const source = endText(row.source, row.sourcePort);
   const destination = endText(row.destination, row.destinationPort);
   const flags = row.flags.toString(16).padStart(4, '0');

@@ -10,7 +10,7 @@ import { type Column, renderTable } from '../terminal/table.ts';
 /** Bits of protocol in the length of an entry's prefix. */
 const PROTOCOL_BITS = 8;
 
-export interface PolicyRow extends PrintedEntry {
+interface PolicyRow extends PrintedEntry {
   /** 0 any, 8 protocol, 9 to 24 protocol and port prefix. */
   readonly prefixLength: number;
   readonly packets: number;

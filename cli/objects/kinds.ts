@@ -11,7 +11,7 @@ export interface Kind {
   readonly isNamespaced: boolean;
 }
 
-export const KINDS: readonly Kind[] = [
+const KINDS: readonly Kind[] = [
   kind('Pod', 'v1', 'pod', 'pods', ['po'], true),
   kind('Namespace', 'v1', 'namespace', 'namespaces', ['ns'], false),
   kind('Service', 'v1', 'service', 'services', ['svc'], true),

@@ -14,7 +14,7 @@ import { readQuery } from '../../explain/query.ts';
 import { FlowJudge } from '../../explain/verdict.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 
-export type Cell = 'allow' | 'l7' | 'deny';
+type Cell = 'allow' | 'l7' | 'deny';
 
 export interface MatrixOptions {
   /** `80`, `80/TCP`, `53/UDP`; container ports when empty. */

@@ -32,7 +32,7 @@ function caseLines({ file }: SuiteResult, { name, line, differences, answer }: C
 }
 
 /** `12 passed, 1 failed; 9 of 10 rules decided a case` */
-export function summary(suites: readonly SuiteResult[]): string {
+function summary(suites: readonly SuiteResult[]): string {
   const cases = suites.flatMap((suite) => suite.cases);
   const failed = cases.filter(({ differences }) => differences.length > 0).length;
   const rules = suites.reduce((sum, suite) => sum + suite.rules, 0);

@@ -105,7 +105,7 @@ const NO_PORTS: ReadonlySet<number> = new Set();
 const SERVING = { tcp: '0A', udp: '07' } as const;
 
 /** Ports that anything serves in the network namespace of a process. */
-export function servedPorts(pid: number, protocol: keyof typeof SERVING): Set<number> {
+function servedPorts(pid: number, protocol: keyof typeof SERVING): Set<number> {
   const ports = new Set<number>();
   const row = new RegExp(`^\\s*\\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ${SERVING[protocol]} `, 'gm');
   for (const table of [protocol, `${protocol}6`]) {

@@ -30,7 +30,7 @@ export interface RigProcess extends ProcessId {
 }
 
 /** Where all rigs of an instance are remembered. */
-export function rigFolder(runDir: string): string {
+function rigFolder(runDir: string): string {
   return `${runDir}/rig`;
 }
 

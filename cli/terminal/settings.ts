@@ -5,9 +5,9 @@ import { type ColorMode, type Palette, palette, wantsColor } from './color.ts';
 import type { Host } from './host.ts';
 
 /** Instance whose run directory is used when nothing is said. */
-export const DEFAULT_INSTANCE = 'sluice';
+const DEFAULT_INSTANCE = 'sluice';
 /** How long the daemon may take to answer, when nothing is said. */
-export const DEFAULT_TIMEOUT_MS = 5000;
+const DEFAULT_TIMEOUT_MS = 5000;
 
 /** `table`, `wide`, `json`, `yaml`, `name`, or `jsonpath=TEMPLATE`; a few commands have more. */
 export type OutputFormat = string;

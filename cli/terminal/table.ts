@@ -5,7 +5,7 @@
 import type { Paint } from './color.ts';
 
 /** Blanks between two columns, as in cilium-dbg. */
-export const PADDING = 3;
+const PADDING = 3;
 
 export interface Column<Row> {
   /** May hold `\n`, as in `POLICY (ingress)\nENFORCEMENT`. */

@@ -109,7 +109,7 @@ function pairOf(spec: HostPortSpec): string {
 }
 
 /** The `ip -batch` lines that follow the making of the pair: both ends up, addresses, routes. */
-export function hostPortLines(spec: HostPortSpec): string[] {
+function hostPortLines(spec: HostPortSpec): string[] {
   const host = hostSideName(spec.instance);
   const lines = [`link set ${netSideName(spec.instance)} up`, `link set ${host} up`];
   for (const address of spec.addresses) {

@@ -7,7 +7,7 @@ import { CONTROL, type ControlMessage, decodeControl, encodeControl, MESSAGE_BYT
 import type { ForwardingPorts } from './ports.ts';
 
 /** Poller keys: ports have 0 and more, WAKE_KEY is -1. */
-export const LISTEN_KEY = -2;
+const LISTEN_KEY = -2;
 const FIRST_CONNECTION_KEY = -100;
 const MAX_CONNECTIONS = 16;
 const SEND_TIMEOUT_MS = 50;

@@ -9,7 +9,7 @@ import type { Document } from '../../policy/document/document.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
 /** Annotations of a Pod that the agent reads. */
-export const ANNOTATIONS = {
+const ANNOTATIONS = {
   netns: 'sluice.io/netns',
   interface: 'sluice.io/interface',
   mac: 'sluice.io/mac',

@@ -20,7 +20,7 @@
  * older dataplane may serve a newer agent.
  */
 
-export const CONTROL_VERSION = 1;
+const CONTROL_VERSION = 1;
 export const MESSAGE_BYTES = 16;
 
 /** Descriptor number of the listening socket in the dataplane process. */

@@ -5,7 +5,7 @@
 import type { PolicyMap } from '../../policy-maps/policy-map.ts';
 import type { Port } from './port.ts';
 
-export const MAX_PORTS = 4096;
+const MAX_PORTS = 4096;
 
 export class PortTable {
   readonly port: (Port | null)[] = new Array<Port | null>(MAX_PORTS).fill(null);

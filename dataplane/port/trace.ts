@@ -14,13 +14,7 @@ function mac(bytes: Uint8Array, at: number): string {
 }
 
 /** `in red 66 aa:aa:aa:aa:aa:aa > bb:bb:bb:bb:bb:bb 0x0800 undone-checksum tso4 1448` */
-export function describeFrame(
-  direction: string,
-  name: string,
-  bytes: Uint8Array,
-  offset: number,
-  length: number,
-): string {
+function describeFrame(direction: string, name: string, bytes: Uint8Array, offset: number, length: number): string {
   if (length < 14) return `${direction} ${name} ${length} runt`;
   const type = u16(bytes, offset + 12)
     .toString(16)

@@ -77,7 +77,7 @@ const WHOLE: Readonly<Record<string, readonly [Field, (value: string) => unknown
 
 const NAMESPACE_FLAGS = ['', 'from-', 'to-'].flatMap((end) => [`${end}namespace`, `${end}all-namespaces`]);
 
-/** Every flag that `observeFilters` takes, without its dashes. */
+/** Every flag that `observeFilters` takes, without its dashes, for tests that compare them with the command's. */
 export const OBSERVE_FLAGS: readonly string[] = [
   'not',
   'allowlist',
@@ -87,7 +87,7 @@ export const OBSERVE_FLAGS: readonly string[] = [
   ...NAMESPACE_FLAGS,
 ];
 
-/** Flags that take no value. */
+/** Flags that take no value, for tests of the same kind. */
 export const VALUELESS_FLAGS: readonly string[] = [
   'not',
   'ipv4',

@@ -17,8 +17,7 @@ import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from '.
 import { type Colors, escapeControls, joinHostPort, PLAIN } from './terminal.ts';
 import { formatTime, type TimeFormat } from '../time.ts';
 
-export const OUTPUTS = ['compact', 'dict', 'json', 'jsonpb', 'tab', 'table'] as const;
-export type Output = (typeof OUTPUTS)[number];
+export type Output = 'compact' | 'dict' | 'json' | 'jsonpb' | 'tab' | 'table';
 
 export interface PrintOptions {
   readonly output: Output;
@@ -146,14 +145,14 @@ function compactLine(flow: Description & { readonly isReply?: boolean | undefine
   return `${flow.time}${node}: ${ends[0]} ${arrow} ${ends[1]} ${flow.type} ${flow.verdict} (${flow.summary})`;
 }
 
-/** One line as `-o compact` prints it, without its end. */
+/** One line as `-o compact` prints it, without its end, for tests. */
 export function compactText(flow: Flow, options: Omit<PrintOptions, 'output'> = {}): string {
   const all: PrintOptions = { ...options, output: 'compact' };
   return compactLine(describe(flow, all), all);
 }
 
 /** The parts of a flow as people read them, painted, with all foreign text made harmless. */
-export function describe(flow: Flow, options: PrintOptions): Description & { readonly isReply: boolean | undefined } {
+function describe(flow: Flow, options: PrintOptions): Description & { readonly isReply: boolean | undefined } {
   const colors = options.colors ?? PLAIN;
   return {
     time: formatTime(flow.time, options.timeFormat ?? 'StampMilli'),

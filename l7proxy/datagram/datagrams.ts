@@ -28,7 +28,7 @@ export interface DatagramProtocols {
   datagramOf(key: JudgeKey): DatagramProtocol | undefined;
 }
 
-export class DatagramCounters {
+class DatagramCounters {
   /** Datagrams read, and let through or not. */
   passed = 0;
   denied = 0;

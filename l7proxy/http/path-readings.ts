@@ -19,9 +19,9 @@
  * somebody is playing games: the request is denied.
  */
 
-export const MAX_READINGS = 64;
+const MAX_READINGS = 64;
 /** Longer paths than this with characters to interpret have no readings: denied. */
-export const MAX_INTERPRETED_BYTES = 4096;
+const MAX_INTERPRETED_BYTES = 4096;
 
 const PERCENT = 37;
 const SEMICOLON = 59;

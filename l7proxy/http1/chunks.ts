@@ -10,7 +10,7 @@ const { CLASS, CR, LF, VALUE } = syntax;
 const SEMICOLON = 59;
 
 /** The size on the chunk line that was read last. */
-export class ChunkLine {
+class ChunkLine {
   size = 0;
 }
 
@@ -18,7 +18,7 @@ export class ChunkLine {
  * Reads `size[;extensions]` CRLF. Hex digits only (no sign, no 0x, no space), at most MAX_CHUNK_DIGITS; extensions are
  * any printable bytes, up to MAX_CHUNK_LINE_BYTES.
  */
-export function parseChunkLine(line: ChunkLine, bytes: Uint8Array, start: number, end: number): number {
+function parseChunkLine(line: ChunkLine, bytes: Uint8Array, start: number, end: number): number {
   let p = start;
   let size = 0;
   for (; p < end; p++) {
@@ -46,7 +46,7 @@ function hexDigit(byte: number): number {
 }
 
 /** Reads the CRLF behind the data of a chunk. */
-export function parseChunkEnd(bytes: Uint8Array, start: number, end: number): number {
+function parseChunkEnd(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return 0;
   if (bytes[start] !== CR) return -syntax.BAD_CHUNK;
   if (start + 1 >= end) return 0;
@@ -56,7 +56,7 @@ export function parseChunkEnd(bytes: Uint8Array, start: number, end: number): nu
 const trailer = new Head();
 
 /** Reads the trailer section with its empty line; a trailer that would frame a message is an error (RFC 9110 6.5.1). */
-export function parseTrailers(bytes: Uint8Array, start: number, end: number): number {
+function parseTrailers(bytes: Uint8Array, start: number, end: number): number {
   trailer.reset(start);
   const after = parseHeaders(trailer, bytes, start, end);
   if (after === 0) return end - start >= syntax.MAX_TRAILER_BYTES ? -syntax.BAD_TRAILER : 0;
@@ -66,12 +66,11 @@ export function parseTrailers(bytes: Uint8Array, start: number, end: number): nu
 }
 
 /** Where in chunked content one way of a connection is. */
-export const CHUNK_LINE = 0;
-export const CHUNK_END = 1;
-export const TRAILERS = 2;
+const CHUNK_LINE = 0;
+const CHUNK_END = 1;
+const TRAILERS = 2;
 
-/** Outcomes of ChunkedContent.read, beside minus an error. */
-export const CONTENT_MORE = 0;
+/** Outcome of ChunkedContent.read at the end of the content; 0 says that more is to come, below 0 is minus an error. */
 export const CONTENT_DONE = 1;
 
 /** Reads chunked content and passes or drops it, data as lengths, lines when they are whole. */

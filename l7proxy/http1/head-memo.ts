@@ -10,7 +10,7 @@
  */
 
 /** Longer heads are not remembered. */
-export const MEMO_HEAD_BYTES = 512;
+const MEMO_HEAD_BYTES = 512;
 const SLOTS = 1024;
 const SLOT_MASK = SLOTS - 1;
 const HASHED_BYTES = 40;

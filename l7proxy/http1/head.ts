@@ -245,7 +245,7 @@ function noteOption(head: Head, bytes: Uint8Array, at: number, length: number): 
 }
 
 /** Whether bytes at `at` are `lowered`, without regard to case. `lowered` holds letters, digits and `-` only. */
-export function equals(bytes: Uint8Array, at: number, lowered: Uint8Array): boolean {
+function equals(bytes: Uint8Array, at: number, lowered: Uint8Array): boolean {
   for (let i = 0; i < lowered.length; i++) {
     const byte = bytes[at + i];
     const want = lowered[i];
@@ -255,7 +255,7 @@ export function equals(bytes: Uint8Array, at: number, lowered: Uint8Array): bool
 }
 
 /** Whether the comma-separated list in [from, to) has the member `lowered`; parameters (`;q=1`) end a member. */
-export function hasToken(bytes: Uint8Array, from: number, to: number, lowered: Uint8Array): boolean {
+function hasToken(bytes: Uint8Array, from: number, to: number, lowered: Uint8Array): boolean {
   let p = from;
   while (p < to) {
     while (p < to && (bytes[p] === SP || bytes[p] === HTAB || bytes[p] === COMMA)) p++;

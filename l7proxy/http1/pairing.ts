@@ -16,7 +16,7 @@ const ENTRY_MASK = 127;
 const RING = MAX_OUTSTANDING * 2;
 const RING_MASK = RING - 1;
 /** Requests that fit in a saved state, four bits each. */
-export const MAX_SAVED = 4;
+const MAX_SAVED = 4;
 
 export class Pairing {
   count = 0;

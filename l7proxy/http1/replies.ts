@@ -3,7 +3,7 @@
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
 
 /** Body of the 403, as Cilium's Envoy writes it. */
-export const DENIED_BODY = 'Access denied\r\n';
+const DENIED_BODY = 'Access denied\r\n';
 
 const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
@@ -19,13 +19,12 @@ function reply(status: number, body: string, connection: '' | 'close' | 'keep-al
   return bytes(isHead ? head : head + body);
 }
 
-/** Kinds of a reply; the order is that of REPLIES. The one behind a 403 is the same for HEAD. */
-export const REPLY_NONE = 0;
+/** Kinds of a reply, 0 for none; the order is that of REPLIES. The one behind a 403 is the same for HEAD. */
 export const REPLY_DENIED = 1;
 export const REPLY_DENIED_KEEP_ALIVE = 3;
 export const REPLY_DENIED_CLOSE = 5;
-export const REPLY_BAD_REQUEST = 7;
-export const REPLY_HEAD_TOO_LARGE = 8;
+const REPLY_BAD_REQUEST = 7;
+const REPLY_HEAD_TOO_LARGE = 8;
 export const REPLY_BAD_GATEWAY = 9;
 
 /** The bytes of each kind. */

@@ -41,7 +41,7 @@ export const DEAD = 3;
 export const REFUSED = 4;
 
 /** How long a requester may take to read our last words and say good-bye. */
-export const LINGER_MS = 5000;
+const LINGER_MS = 5000;
 
 /** What a SYN said of its sender. */
 export class SynOptions {
@@ -55,7 +55,7 @@ export class SynOptions {
 }
 
 /** What a former process knew of a connection. */
-export interface SavedConnection {
+interface SavedConnection {
   readonly request: SavedStream;
   readonly response: SavedStream;
   readonly hasTimestamps: boolean;

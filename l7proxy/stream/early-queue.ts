@@ -2,7 +2,7 @@
 import type { BytePool } from './kept-bytes.ts';
 
 /** Early segments of one stream. */
-export const MAX_EARLY = 64;
+const MAX_EARLY = 64;
 /** How long they wait while nothing of what is missing comes: longer than a sender takes to repeat it five times. */
 export const EARLY_MS = 20_000;
 

@@ -13,7 +13,7 @@
  */
 
 /** Edits in flight at one time; a connection that needs more is reset. */
-export const MAX_SPANS = 64;
+const MAX_SPANS = 64;
 
 export class PositionMap {
   #spans = 1;

@@ -8,7 +8,7 @@ import { type Protocol, type ProtocolServices, type StreamProtocol, UNREAD } fro
 import { LineParser, type LineRecords } from './parser.ts';
 import { LineJudge, lineOffline, type LineRequest } from './rules.ts';
 
-/** The row of protocols.ts. */
+/** What would be a row of protocols.ts; here it is for tests. */
 export const LINES: Protocol<LineRequest> = {
   stream: (services) => new LineProtocol(services),
   datagram: UNREAD,

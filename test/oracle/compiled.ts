@@ -224,7 +224,7 @@ export class Compiled {
 }
 
 /** A document that the generator should not have made, or that the reader should not have refused. */
-export class InvalidDocument extends Error {}
+class InvalidDocument extends Error {}
 
 function addressOf(prefix: string): [[number, number, number, number], number] {
   const { words, bits } = parseExactPrefix(prefix);

@@ -38,8 +38,7 @@ export const exists = (key: string): Condition => ({ key, operator: 'Exists', va
 export const sourceOf = (key: string): string => key.slice(0, key.indexOf(':'));
 export const nameOf = (key: string): string => key.slice(key.indexOf(':') + 1);
 
-export const holds = (condition: Condition, labels: Labels): boolean =>
-  isMet(condition, valuesOf(condition.key, labels));
+const holds = (condition: Condition, labels: Labels): boolean => isMet(condition, valuesOf(condition.key, labels));
 
 /** @param found the values that the key has */
 export function isMet({ operator, values }: Condition, found: readonly string[]): boolean {

@@ -27,9 +27,9 @@ export class Draw {
   }
 }
 
-export const NAMESPACES = ['a', 'b', 'c'];
-export const APPS = ['web', 'db', 'ui'];
-export const CIDRS = [
+const NAMESPACES = ['a', 'b', 'c'];
+const APPS = ['web', 'db', 'ui'];
+const CIDRS = [
   '0.0.0.0/0',
   '10.0.0.0/8',
   '10.1.0.0/16',
@@ -43,7 +43,7 @@ export const NAMES = ['x.example', 'y.example', 'z.y.example'];
 
 export type Json = Record<string, unknown>;
 
-export function selector(draw: Draw, cilium: boolean): Json {
+function selector(draw: Draw, cilium: boolean): Json {
   const matchLabels: Json = {};
   if (draw.chance(60)) matchLabels['app'] = draw.of(APPS);
   if (cilium && draw.chance(25)) matchLabels['k8s:io.kubernetes.pod.namespace'] = draw.of(NAMESPACES);
@@ -55,7 +55,7 @@ export function selector(draw: Draw, cilium: boolean): Json {
   return { matchLabels, matchExpressions };
 }
 
-export function toPorts(draw: Draw, deny: boolean, egress: boolean): Json[] {
+function toPorts(draw: Draw, deny: boolean, egress: boolean): Json[] {
   return Array.from({ length: 1 + draw.int(2) }, () => {
     const kind = draw.int(10);
     if (!deny && kind < 3) {
@@ -87,7 +87,7 @@ export function toPorts(draw: Draw, deny: boolean, egress: boolean): Json[] {
   });
 }
 
-export function element(draw: Draw, side: 'from' | 'to', deny: boolean): Json {
+function element(draw: Draw, side: 'from' | 'to', deny: boolean): Json {
   const item: Json = {};
   switch (draw.int(side === 'to' && !deny ? 9 : 7)) {
     case 0:
@@ -129,7 +129,7 @@ export function element(draw: Draw, side: 'from' | 'to', deny: boolean): Json {
   return item;
 }
 
-export function ciliumSpec(draw: Draw): Json {
+function ciliumSpec(draw: Draw): Json {
   const spec: Json = { endpointSelector: selector(draw, false) };
   for (const [field, side, deny] of [
     ['ingress', 'from', false],
@@ -144,7 +144,7 @@ export function ciliumSpec(draw: Draw): Json {
   return spec;
 }
 
-export function networkPolicySpec(draw: Draw): Json {
+function networkPolicySpec(draw: Draw): Json {
   const peer = (): Json =>
     draw.of([
       () => ({ podSelector: selector(draw, false) }),

@@ -11,11 +11,11 @@ import type { PolicyConfig } from '../../policy/rule/options.ts';
 import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
 import { policyName } from '../../policy/rule/rule.ts';
 
-export const folder = mkdtempSync(join(tmpdir(), 'policy-semantics-'));
+const folder = mkdtempSync(join(tmpdir(), 'policy-semantics-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
 let maps = 0;
 
-export const PODS = `
+const PODS = `
 {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: red}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {team: blue}}}
@@ -120,9 +120,9 @@ export class World {
   }
 }
 
-export const PROTOCOLS: Record<string, number> = { TCP: 6, UDP: 17, SCTP: 132, ICMP: 1, ICMPv6: 58 };
+const PROTOCOLS: Record<string, number> = { TCP: 6, UDP: 17, SCTP: 132, ICMP: 1, ICMPv6: 58 };
 
-export function parsePacket(text: string): { protocol: number; port: number } {
+function parsePacket(text: string): { protocol: number; port: number } {
   const [protocol, port] = text.split('/');
   return { protocol: PROTOCOLS[protocol] ?? Number(protocol), port: Number(port) };
 }

@@ -10,7 +10,7 @@ import { OWNER, ParserWire } from './parser-wire.ts';
 const SILENT: HttpRecorder = { isOn: false, request: () => undefined, response: () => {}, error: () => {} };
 
 /** Rules that allow GET /ok and everything under /in/, HEAD and POST /ok, and any upgrade or CONNECT at /up. */
-export const RULES: L7RuleSet = {
+const RULES: L7RuleSet = {
   parser: 'http',
   endpoint: 1,
   ingress: true,

@@ -54,7 +54,7 @@ const ARENA_BYTES = 1 << 17;
 const FRAME_AT = 64;
 
 /** Writes a segment into a frame, as a NIC with or without checksum offload hands it over. */
-export class FrameBuilder {
+class FrameBuilder {
   readonly frame: Frame = new Frame(new Uint8Array(ARENA_BYTES));
   readonly family: number;
 
@@ -155,7 +155,7 @@ function optionBytes(from: Segment): Uint8Array {
 }
 
 /** A rule set source that tests can change. */
-export class Rules {
+class Rules {
   generation = 1;
   ruleSet: L7RuleSet | undefined;
 

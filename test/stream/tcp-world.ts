@@ -13,8 +13,6 @@ export interface Weather {
   readonly maxDelayMs: number;
 }
 
-export const CALM: Weather = { loss: 0, repeat: 0, corrupt: 0, maxDelayMs: 1 };
-
 interface Flight {
   readonly atMs: number;
   readonly order: number;

@@ -15,10 +15,10 @@ export const NEIGHBOR_BYTES = 24;
 /** Where the checksum lies in the header. */
 export const CHECKSUM_OFFSET = 2;
 
-export const DESTINATION_UNREACHABLE = 1;
+const DESTINATION_UNREACHABLE = 1;
 export const PACKET_TOO_BIG = 2;
 export const TIME_EXCEEDED = 3;
-export const PARAMETER_PROBLEM = 4;
+const PARAMETER_PROBLEM = 4;
 export const ECHO_REQUEST = 128;
 export const ECHO_REPLY = 129;
 export const ROUTER_SOLICITATION = 133;

@@ -79,11 +79,11 @@ export function setHopLimit(bytes: Uint8Array, offset: number, value: number): v
   bytes[offset + 7] = value;
 }
 
-export function setSrc(bytes: Uint8Array, offset: number, word: number, value: number): void {
+function setSrc(bytes: Uint8Array, offset: number, word: number, value: number): void {
   setI32(bytes, offset + 8 + (word << 2), value);
 }
 
-export function setDst(bytes: Uint8Array, offset: number, word: number, value: number): void {
+function setDst(bytes: Uint8Array, offset: number, word: number, value: number): void {
   setI32(bytes, offset + 24 + (word << 2), value);
 }
 

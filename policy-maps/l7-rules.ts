@@ -14,6 +14,8 @@ export interface L7RuleSet {
   readonly ingress: boolean;
   readonly port: number;
   readonly rules: readonly L7Rule[];
+  /** Path patterns of HTTP are compared with the path as it came, and with no other reading of it; absent = false. */
+  readonly rawPaths?: boolean;
 }
 
 export interface L7Rule {

@@ -64,6 +64,10 @@ const POLICY: Readonly<Record<string, Option>> = {
   'allow-icmp-frag-needed': flag('let ICMPv4 "fragmentation needed" from outside pass every policy', true),
   'enable-icmp-rules': flag('accept icmps in policies', true),
   'enable-l7-proxy': flag('accept L7 rules in policies', true),
+  'http-normalize-path': flag(
+    'HTTP path rules must match whatever a server may take the path for; false: the path as it came, and nothing else',
+    true,
+  ),
   'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),
   'enable-node-selector-labels': flag('accept fromNodes and toNodes', false),
   'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),

@@ -14,6 +14,12 @@ export interface Pattern {
 const SPECIAL = /[\\^$.|?*+()[\]{}]/;
 const compiled = new LRUCache<string, Pattern>({ max: 4096 });
 
+/** The text that a pattern without wildcards is, a dot being a dot; undefined for a pattern with some. */
+export function plainText(source: string): string | undefined {
+  const isPlain = !SPECIAL.test(source.replace(/\\[^\w\s]|\./g, ''));
+  return isPlain ? source.replace(/\\([^\w\s])/g, '$1') : undefined;
+}
+
 /**
  * @param source an RE2 pattern
  * @returns the pattern; one that does not compile matches nothing (fail closed) and has `isBroken`

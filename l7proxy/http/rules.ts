@@ -9,7 +9,8 @@
  *  4. The host is every one that the request names: Host, and the authority of its target. Each must match.
  *  5. CONNECT needs a rule that names it (namesConnect), for nothing behind it is judged and many servers do not tunnel:
  *     they answer 200 as to any request and read the next. A pattern that merely matches it was written for requests.
- *  6. The path must be allowed in each of its readings (path-readings.ts), not necessarily by one and the same rule.
+ *  6. The path must be allowed in each of its readings (path.ts), not necessarily by one and the same rule; what a rule spells
+ *     out is meant (path-pattern.ts). In a rule set with `rawPaths` it has one reading, itself.
  *  7. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
  *     otherwise the first that matches decides.
  */
@@ -25,12 +26,13 @@ import {
   noteMismatch,
 } from './headers.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
-import { asText, isPlain, pathReadings } from './path-readings.ts';
+import { asText, isPlain, type PathView, viewPath } from './path.ts';
+import { PathPattern, RawPathPattern, type TargetPattern } from './path-pattern.ts';
 
 interface CompiledRule {
   readonly method: Pattern | null;
   readonly namesConnect: boolean;
-  readonly path: Pattern | null;
+  readonly path: TargetPattern | null;
   readonly host: Pattern | null;
   readonly headers: readonly HeaderCondition[];
   readonly hasActions: boolean;
@@ -42,8 +44,7 @@ export interface RequestView {
   readonly method: string;
   /** Host, when there is one, and the authority of the target, when it has one and they differ. */
   readonly hosts: readonly string[];
-  /** Every reading of path and query; undefined = more than are looked at. */
-  readonly paths: readonly string[] | undefined;
+  readonly path: PathView;
 }
 
 /** What is judged of a head, as text. */
@@ -54,7 +55,12 @@ export function viewOf(bytes: Uint8Array, head: Head): RequestView {
   if (authority !== '' && authority !== hosts[0]) hosts.push(authority);
   const raw = latin1(bytes, head.pathStart, head.pathEnd);
   const isOne = isPlain(bytes, head.pathStart, head.pathEnd);
-  return { method, hosts, paths: isOne ? [asText(raw)] : pathReadings(raw) };
+  return { method, hosts, path: isOne ? plainPath(asText(raw)) : viewPath(raw) };
+}
+
+/** A path that is read in one way. */
+export function plainPath(target: string): PathView {
+  return { target, readings: [target], features: 0 };
 }
 
 /** The rules of one rule set for one remote. */
@@ -75,7 +81,7 @@ export class RemoteRules {
     for (const rule of ruleSet.rules) {
       if (rule.remotes !== null && !rule.remotes.includes(remote)) continue;
       if (rule.http === null || rule.http === undefined) openCookie = openCookie < 0 ? rule.cookie : openCookie;
-      else for (const http of rule.http) rules.push(...compileRule(http, rule.cookie));
+      else for (const http of rule.http) rules.push(...compileRule(http, ruleSet.rawPaths === true, rule.cookie));
     }
     this.#rules = rules;
     this.#openCookie = openCookie;
@@ -90,9 +96,8 @@ export class RemoteRules {
    */
   judge(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
     let cookie = this.#openCookie;
-    if (view.paths === undefined && cookie < 0) return ~this.#firstCookie;
     if (cookie >= 0 && !this.hasActions) return cookie;
-    for (const path of view.paths ?? []) {
+    for (const path of view.path.readings) {
       const matched = this.#matchPath(view, path, bytes, head, edits);
       if (matched < 0 && this.#openCookie < 0) return ~this.#firstCookie;
       if (cookie < 0) cookie = matched;
@@ -101,13 +106,13 @@ export class RemoteRules {
   }
 
   /** @returns the cookie of the first rule that allows this reading, or -1 */
-  #matchPath(view: RequestView, path: string, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
+  #matchPath(view: RequestView, path: string | null, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
     let cookie = -1;
     const isConnect = view.method === 'CONNECT';
     for (const rule of this.#rules) {
       if (isConnect && !rule.namesConnect) continue;
       if (rule.method !== null && !rule.method.matches(view.method)) continue;
-      if (rule.path !== null && !rule.path.matches(path)) continue;
+      if (rule.path !== null && !rule.path.matches(view.path, path)) continue;
       if (rule.host !== null && !matchesAll(rule.host, view.hosts)) continue;
       if (!headersMatch(rule, bytes, head, edits)) continue;
       if (cookie < 0) cookie = rule.cookie;
@@ -144,13 +149,14 @@ function namesConnect(method = ''): boolean {
 }
 
 /** A rule that cannot be obeyed is left out: it allows nothing. */
-function compileRule(rule: HttpRule, cookie: number): CompiledRule[] {
+function compileRule(rule: HttpRule, isRaw: boolean, cookie: number): CompiledRule[] {
   const headers = compileHeaders(rule);
-  const patterns = [rule.method, rule.path, rule.host].map((text) =>
-    text === undefined || text === '' ? null : compilePattern(text),
-  );
-  if (headers === undefined || patterns.some((pattern) => pattern?.isBroken)) return [];
-  const [method, path, host] = patterns;
+  const compile = <T>(text: string | undefined, make: (text: string) => T): T | null =>
+    text === undefined || text === '' ? null : make(text);
+  const method = compile(rule.method, compilePattern);
+  const path = compile(rule.path, (text) => (isRaw ? new RawPathPattern(text) : new PathPattern(text)));
+  const host = compile(rule.host, compilePattern);
+  if (headers === undefined || method?.isBroken || path?.isBroken || host?.isBroken) return [];
   return [
     {
       method,

@@ -62,6 +62,8 @@ export interface DirectionContext {
   readonly resolve?: ResolvePort;
   readonly cookie: (origins: readonly Origin[]) => number;
   readonly ruleSet: (ruleSet: L7RuleSet) => number;
+  /** L7RuleSet.rawPaths of HTTP rules. */
+  readonly rawPaths: boolean;
   /** What port names on egress mean to each peer. */
   readonly portNames: PortNames;
   /** An extra plain allow of everything for these peers, at the last priority (local host, opted-out default deny). */
@@ -229,7 +231,8 @@ function ruleSetOf(protocol: number, port: number, parser: Parser, context: Filt
     const remotes = isWildcard(peer) ? null : identitiesOf(peer, context);
     rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
   }
-  return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules };
+  const rawPaths = parser === 'http' && context.rawPaths ? { rawPaths: true } : {};
+  return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules, ...rawPaths };
 }
 
 function l7Rules(policy: PeerRules, parser: Parser, remotes: number[] | null, context: FilterContext): L7Rule[] {

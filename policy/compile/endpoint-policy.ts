@@ -213,6 +213,7 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
       },
       portNames: this.#parts.portNames,
       lastAllows: this.#lastAllows(direction),
+      rawPaths: !this.#parts.options['http-normalize-path'],
     };
   }
 

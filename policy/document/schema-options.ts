@@ -10,6 +10,7 @@ const OPTIONS: { readonly [Option in keyof PolicyOptions]: Shape } = {
   'cluster-name': strictString,
   'allow-localhost': oneOf(...OPTION_WORDS['allow-localhost']),
   'enable-l7-proxy': boolean,
+  'http-normalize-path': boolean,
   'enable-icmp-rules': boolean,
   'enable-node-selector-labels': boolean,
   'enable-extended-ip-protocols': boolean,

@@ -23,6 +23,8 @@ export interface PolicyOptions {
   /** `auto` and `always`: the local host reaches its pods unless denied; `policy`: only if allowed. */
   readonly 'allow-localhost': Word<'allow-localhost'>;
   readonly 'enable-l7-proxy': boolean;
+  /** Path patterns of HTTP rules must match whatever a server may take the path for; else only the path as it came. */
+  readonly 'http-normalize-path': boolean;
   readonly 'enable-icmp-rules': boolean;
   readonly 'enable-node-selector-labels': boolean;
   readonly 'enable-extended-ip-protocols': boolean;
@@ -46,6 +48,7 @@ export const DEFAULT_OPTIONS: PolicyOptions = {
   'cluster-name': 'default',
   'allow-localhost': 'auto',
   'enable-l7-proxy': true,
+  'http-normalize-path': true,
   'enable-icmp-rules': true,
   'enable-node-selector-labels': false,
   'enable-extended-ip-protocols': false,

@@ -6,7 +6,8 @@ import type { Reader } from '../document/reader.ts';
 
 type Http = NonNullable<NonNullable<CiliumPortRule['rules']>['http']>[number];
 
-export function checkHttp(http: Http, path: string, reader: Reader): void {
+/** @param isRaw `http-normalize-path` is false */
+export function checkHttp(http: Http, path: string, reader: Reader, isRaw: boolean): void {
   for (const field of ['path', 'method'] as const) {
     const pattern = http[field];
     if (pattern === undefined) continue;
@@ -20,7 +21,7 @@ export function checkHttp(http: Http, path: string, reader: Reader): void {
       );
     }
   }
-  if (http.path !== undefined) warnPath(http.path, `${path}.path`, reader);
+  if (http.path !== undefined) warnPath(http.path, `${path}.path`, reader, isRaw);
   if (http.method !== undefined) warnMethod(http.method, `${path}.method`, reader);
   http.headerMatches?.forEach((match, i) => {
     const place = `${path}.headerMatches[${i}]`;
@@ -42,7 +43,7 @@ export function checkHttp(http: Http, path: string, reader: Reader): void {
 }
 
 /** The pattern must match the whole request target, query string included. */
-function warnPath(pattern: string, path: string, reader: Reader): void {
+function warnPath(pattern: string, path: string, reader: Reader, isRaw: boolean): void {
   const warn = (code: string, message: string, hint: string): void => {
     reader.warn(path, code, `read path: ${message}`, hint);
   };
@@ -65,9 +66,9 @@ function warnPath(pattern: string, path: string, reader: Reader): void {
       `it matches this one path; for what is below write ${below}`,
     );
   }
-  const stepped = stepsAround(pattern);
+  const stepped = isRaw ? stepsAround(pattern) : undefined; // else such a path is refused, or judged where it leads
   if (stepped !== undefined) {
-    const hint = 'Sluice judges such a path in every reading, Envoy only as it is written: exclude dots, as in [^.]*';
+    const hint = 'with http-normalize-path false a path is judged only as it came: exclude dots and escapes, as in [^.%]*';
     warn(
       'path-escape',
       `found ${shown}, which matches ${quote(stepped)} too, wanted one that stays below its prefix`,

@@ -156,7 +156,9 @@ function checkL7(rule: CiliumPortRule, path: string, check: PortCheck): void {
     checkL7Ports(rule, path, check);
     checkHostL7(rule, path, check);
   }
-  rules.http?.forEach((http, i) => checkHttp(http, `${path}.rules.http[${i}]`, reader));
+  rules.http?.forEach((http, i) =>
+    checkHttp(http, `${path}.rules.http[${i}]`, reader, !options['http-normalize-path']),
+  );
   rules.dns?.forEach((dns, i) => checkFqdn(dns, `${path}.rules.dns[${i}]`, reader));
   rules.kafka?.forEach((kafka, i) => checkKafka(kafka, `${path}.rules.kafka[${i}]`, reader));
 }

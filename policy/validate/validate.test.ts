@@ -421,7 +421,7 @@ table('warnings: legal, and surely not meant', [
     warnings: ['services-with-ports spec.egress[0].toPorts'],
   },
   {
-    name: 'paths: without a slash, a lone ^, a folder meant as a prefix, steps around by .. or %2e',
+    name: 'paths: without a slash, a lone ^, a folder meant as a prefix',
     text: ports(
       `ports: [{port: "80", protocol: TCP}]
 rules:
@@ -438,9 +438,19 @@ rules:
       'path-slash spec.ingress[0].toPorts[0].rules.http[0].path',
       'path-anchor spec.ingress[0].toPorts[0].rules.http[1].path',
       'path-prefix spec.ingress[0].toPorts[0].rules.http[2].path',
-      'path-escape spec.ingress[0].toPorts[0].rules.http[3].path',
       'path-prefix spec.ingress[0].toPorts[0].rules.http[4].path',
       'path-prefix spec.ingress[0].toPorts[0].rules.http[6].path',
+    ],
+  },
+  {
+    name: 'paths that are judged only as they came: steps around by .. or %2e',
+    config: { 'http-normalize-path': false },
+    text: ports(
+      'ports: [{port: "80", protocol: TCP}]\nrules: {http: [{path: /api/.*}, {path: "/api/[^.%]*"}, {path: "/a/%2e.*"}]}',
+    ),
+    warnings: [
+      'path-escape spec.ingress[0].toPorts[0].rules.http[0].path',
+      'path-escape spec.ingress[0].toPorts[0].rules.http[2].path',
     ],
   },
   {

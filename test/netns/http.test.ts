@@ -255,7 +255,7 @@ const PATHS: Record<string, string> = {
 };
 
 for (const [shape, path] of Object.entries(PATHS)) {
-  t.test(`judges a path with ${shape} in every reading`, async (t) => {
+  t.test(`refuses a path with ${shape} that leads elsewhere`, async (t) => {
     const { stdout } = await curl('-o', '/dev/null', '-w', '%{http_code}', url(path));
     t.equal(stdout, '403');
   });

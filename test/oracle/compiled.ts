@@ -5,7 +5,7 @@ import { type Changes, Cluster, type EndpointChange } from '../../policy/cluster
 import { readDocuments } from '../../policy/document/document.ts';
 import { formatProblem, hasErrors } from '../../policy/rule/problems.ts';
 import { noEdits } from '../../l7proxy/http/judgement.ts';
-import { RemoteRules, viewOf } from '../../l7proxy/http/rules.ts';
+import { plainPath, RemoteRules, viewOf } from '../../l7proxy/http/rules.ts';
 import { Head } from '../../l7proxy/http1/head.ts';
 import { parseRequest } from '../../l7proxy/http1/start-line.ts';
 import { Ipcache } from '../../policy-maps/ipcache.ts';
@@ -268,6 +268,6 @@ function httpRulesAllow(
   const head = new Head();
   if (parseRequest(head, bytes, 0, bytes.length) !== bytes.length)
     throw new Error(`parse request: ${bytes.toString()}`);
-  const view = { ...viewOf(bytes, head), paths: [path] }; // the oracle knows no other readings
+  const view = { ...viewOf(bytes, head), path: plainPath(path) }; // the oracle knows no other readings
   return new RemoteRules(ruleSet, remote).judge(view, bytes, head, noEdits()) >= 0;
 }

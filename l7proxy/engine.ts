@@ -9,6 +9,7 @@
  *                          |
  *                          +--> records of messages, while `recording`
  */
+import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { AccessLog } from '../wire/access-log.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
@@ -76,7 +77,7 @@ export class L7Engine {
     this.#log = new Log(options.onRecord ?? (() => {}));
     this.protocols = new Protocols({ ruleSets, log: this.#log, seed }, options.protocols ?? PROTOCOLS);
     this.streams = new TcpConnections({
-      words,
+      rows: new ConnectionRows(words),
       parserState: options.parserState ?? NO_STATE,
       protocols: this.protocols,
       output,

@@ -1,6 +1,6 @@
 /**
- * The L7 engine as the dataplane sees it: over this process's conntrack rows and rule sets, and with its access
- * log as events.
+ * The L7 engine as the dataplane sees it: over this process's conntrack rows and rule sets, and with its access log as
+ * events.
  *
  * An access-log record costs some ten microseconds here and in the agent, which is more than judging the request does. So
  * they have a token bucket: a burst of RECORDS_BURST, then RECORDS_PER_SEC a second; requests beyond that are judged all

@@ -3,12 +3,7 @@
  * conntrack row, its judge is found by them, and one parser of its protocol reads it. What no protocol of the registry reads
  * is dropped, and counted.
  */
-import {
-  CT_EGRESS_VERDICT,
-  CT_INGRESS_VERDICT,
-  CT_ROW_WORDS,
-  CT_SLOT_GENERATION,
-} from '../../policy-maps/conntrack-row.ts';
+import { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import * as counter from '../../policy-maps/counters.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as offload from '../../wire/offload.ts';
@@ -51,7 +46,7 @@ type Owner = { -readonly [Key in keyof StreamOwner]: StreamOwner[Key] };
 export class Datagrams {
   readonly counters: DatagramCounters = new DatagramCounters();
   readonly readers: readonly CounterReader[] = datagramReaders(this.counters);
-  readonly #words: Int32Array;
+  readonly #rows: ConnectionRows;
   readonly #protocols: DatagramProtocols;
   readonly #output: DatagramOutput;
   /** Of the datagram at hand: used again. */
@@ -59,7 +54,7 @@ export class Datagrams {
 
   /** @param words rows of the conntrack map of what is not TCP */
   constructor(words: Int32Array, protocols: DatagramProtocols, output: DatagramOutput) {
-    this.#words = words;
+    this.#rows = new ConnectionRows(words);
     this.#protocols = protocols;
     this.#output = output;
   }
@@ -95,11 +90,10 @@ export class Datagrams {
 
   #ownerOf(frame: Frame, ctSlot: number, isReply: boolean): StreamOwner {
     const owner = this.#owner;
-    const row = ctSlot * CT_ROW_WORDS;
     owner.slot = ctSlot;
-    owner.slotGeneration = this.#words[row + CT_SLOT_GENERATION];
-    owner.egressRuleSet = Math.max(0, this.#words[row + CT_EGRESS_VERDICT]);
-    owner.ingressRuleSet = Math.max(0, this.#words[row + CT_INGRESS_VERDICT]);
+    owner.slotGeneration = this.#rows.generation(ctSlot);
+    owner.egressRuleSet = this.#rows.egressRuleSet(ctSlot);
+    owner.ingressRuleSet = this.#rows.ingressRuleSet(ctSlot);
     owner.srcIdentity = isReply ? frame.dstIdentity : frame.srcIdentity;
     owner.dstIdentity = isReply ? frame.srcIdentity : frame.dstIdentity;
     owner.srcEndpoint = isReply ? frame.dstEndpoint : frame.srcEndpoint;

@@ -9,7 +9,8 @@
  *  2. one that is half open, the oldest first: a SYN flood eats itself. It goes without harm: a repeated SYN begins it anew,
  *     and one that was answered is taken up from its row.
  */
-import { CT_ROW_WORDS, CT_SLOT_GENERATION } from '../../policy-maps/conntrack-row.ts';
+import type { ConnectionRows } from '../../policy-maps/connection-rows.ts';
+import { CT_ROW_WORDS } from '../../policy-maps/conntrack-row.ts';
 import type { Connection } from './connection.ts';
 import type { Parsers } from './parsers.ts';
 import { isRowClosed, isRowHalfOpen, rowCreatedSec } from './row-life.ts';
@@ -23,7 +24,7 @@ export class ConnectionTable {
   readonly shares: Shares;
   /** Connections that went to make room. */
   reclaimed = 0;
-  readonly #words: Int32Array;
+  readonly #rows: ConnectionRows;
   readonly #parsers: Parsers;
   /** Index + 1 by slot, 0 = none. */
   readonly #indexOf: Int32Array;
@@ -31,10 +32,10 @@ export class ConnectionTable {
   readonly #make: () => Connection;
   #hand = 0;
 
-  constructor(words: Int32Array, parsers: Parsers, maxConnections: number, make: () => Connection) {
-    this.#words = words;
+  constructor(rows: ConnectionRows, parsers: Parsers, maxConnections: number, make: () => Connection) {
+    this.#rows = rows;
     this.#parsers = parsers;
-    this.#indexOf = new Int32Array(Math.floor(words.length / CT_ROW_WORDS));
+    this.#indexOf = new Int32Array(Math.floor(rows.words.length / CT_ROW_WORDS));
     this.shares = new Shares(maxConnections);
     this.#make = make;
   }
@@ -55,7 +56,7 @@ export class ConnectionTable {
 
   /** Whether the row of a connection still belongs to it. */
   isCurrent(connection: Connection): boolean {
-    return this.#words[connection.slot * CT_ROW_WORDS + CT_SLOT_GENERATION] === connection.slotGeneration;
+    return this.#rows.generation(connection.slot) === connection.slotGeneration;
   }
 
   /**
@@ -66,7 +67,7 @@ export class ConnectionTable {
     if (!this.shares.take(owner, 1) && !(this.#reclaim(owner) && this.shares.take(owner, 1))) return undefined;
     const index = this.#free.pop() ?? this.connections.push(this.#make()) - 1;
     const connection = this.connections[index];
-    connection.take(slot, this.#words[slot * CT_ROW_WORDS + CT_SLOT_GENERATION], owner);
+    connection.take(slot, this.#rows.generation(slot), owner);
     this.#indexOf[slot] = index + 1;
     return connection;
   }
@@ -91,8 +92,8 @@ export class ConnectionTable {
       this.#hand = (this.#hand + 1) % connections.length;
       const connection = connections[this.#hand];
       if (connection.slot < 0 || (connection.owner !== owner && !isAllFull)) continue;
-      const isOver = !this.isCurrent(connection) || isRowClosed(this.#words, connection.slot);
-      if (!isOver && !isRowHalfOpen(this.#words, connection.slot)) continue;
+      const isOver = !this.isCurrent(connection) || isRowClosed(this.#rows.words, connection.slot);
+      if (!isOver && !isRowHalfOpen(this.#rows.words, connection.slot)) continue;
       if (isOver || victim === undefined || this.#isOlder(connection, victim)) victim = connection;
       if (isOver) break;
     }
@@ -103,6 +104,6 @@ export class ConnectionTable {
   }
 
   #isOlder(a: Connection, b: Connection): boolean {
-    return ((rowCreatedSec(this.#words, a.slot) - rowCreatedSec(this.#words, b.slot)) | 0) < 0;
+    return ((rowCreatedSec(this.#rows.words, a.slot) - rowCreatedSec(this.#rows.words, b.slot)) | 0) < 0;
   }
 }

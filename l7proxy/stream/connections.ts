@@ -22,7 +22,7 @@
  * A connection that has ended, by whomever, leaves nothing here but its closed row (row-life.ts), from which whatever still
  * comes is answered with a reset.
  */
-import { CT_EGRESS_VERDICT, CT_INGRESS_VERDICT, CT_ROW_WORDS } from '../../policy-maps/conntrack-row.ts';
+import type { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import { Frame } from '../../wire/frame.ts';
 import { i32 } from '../../wire/bytes.ts';
 import * as offload from '../../wire/offload.ts';
@@ -50,8 +50,8 @@ import { Timers } from './timers.ts';
 const USUAL_TIMESTAMPS = 0x0101080a;
 
 export interface TcpConnectionsOptions {
-  /** Rows of the TCP conntrack map (ConntrackMap.words): slot generations, verdicts, and eight words for our state. */
-  readonly words: Int32Array;
+  /** Of the TCP conntrack map. */
+  readonly rows: ConnectionRows;
   /** Room for what parsers cannot say in a word of their row. */
   readonly parserState: ParserState;
   readonly protocols: StreamProtocols;
@@ -73,7 +73,7 @@ export class TcpConnections {
   readonly timers: Timers;
   /** How long the row of a connection lives that has ended (the dataplane's Lifecycle.closeSec). */
   closeSec = 10;
-  readonly #words: Int32Array;
+  readonly #rows: ConnectionRows;
   readonly #parserState: ParserState;
   readonly #parsers: Parsers;
   readonly #editor: StreamEditor;
@@ -82,9 +82,9 @@ export class TcpConnections {
   readonly #at: SegmentAtHand;
 
   constructor(options: TcpConnectionsOptions) {
-    const { words, protocols, output, streamBytes } = options;
+    const { rows, protocols, output, streamBytes } = options;
     const { counters } = this;
-    this.#words = words;
+    this.#rows = rows;
     this.#parserState = options.parserState;
     this.pool = new BytePool(options.memoryBytes);
     this.#parsers = new Parsers(protocols);
@@ -93,7 +93,7 @@ export class TcpConnections {
     const ends = new SegmentEnds(this.#editor, this.#transmitter, counters, this.#parsers, streamBytes);
     this.#path = new SegmentPath(this.#editor, this.#transmitter, counters, ends);
     const make = (): Connection => makeConnection(this.pool, streamBytes, REFUSING);
-    this.table = new ConnectionTable(words, this.#parsers, options.maxConnections, make);
+    this.table = new ConnectionTable(rows, this.#parsers, options.maxConnections, make);
     this.readers = streamReaders(counters, this.pool, this.table);
     this.timers = new Timers(this.#editor, this.#transmitter, counters, options.headTimeoutMs);
     this.#at = new SegmentAtHand(make(), new Frame(new Uint8Array(0)));
@@ -188,8 +188,8 @@ export class TcpConnections {
   /** Over, by whatever segment or timer of anybody: for conntrack too, and nothing of it is left here once it is DEAD. */
   readonly #end = (connection: Connection): void => {
     const { slot } = connection;
-    closeRow(this.#words, slot, Math.floor(this.#editor.nowMs / 1000) + this.closeSec);
-    forgetConnection(slot, this.#words);
+    closeRow(this.#rows.words, slot, Math.floor(this.#editor.nowMs / 1000) + this.closeSec);
+    forgetConnection(slot, this.#rows);
     if (connection.mode === DEAD) this.close(slot);
   };
 
@@ -198,7 +198,7 @@ export class TcpConnections {
       connection.request.setMark();
       connection.response.setMark();
     }
-    saveConnection(connection, this.#words, this.#parserState);
+    saveConnection(connection, this.#rows, this.#parserState);
   }
 
   /**
@@ -207,7 +207,7 @@ export class TcpConnections {
    * @returns whether it was one
    */
   rouse(ctSlot: number): boolean {
-    if (!isLost(ctSlot, this.#words)) return false;
+    if (!isLost(ctSlot, this.#rows)) return false;
     this.#transmitter.knock(ctSlot, true);
     this.#transmitter.knock(ctSlot, false);
     return true;
@@ -240,9 +240,9 @@ export class TcpConnections {
     const isSyn = (frame.tcpFlags & tcp.SYN) !== 0;
     const isNew = isSyn && (frame.tcpFlags & tcp.ACK) === 0;
     if (isNew) {
-      forgetConnection(connection.slot, this.#words);
+      forgetConnection(connection.slot, this.#rows);
       this.#parserState.forget(connection.slot);
-    } else if (resumeConnection(connection, this.#words, this.#parsers, this.#parserState)) this.counters.resumed++;
+    } else if (resumeConnection(connection, this.#rows, this.#parsers, this.#parserState)) this.counters.resumed++;
     else if (!isSyn) this.#abandon(connection, frame, isReply);
     return connection;
   }
@@ -259,15 +259,10 @@ export class TcpConnections {
 
   /** `segment` came before `admit`: the row says which rule sets were found for the connection. */
   #adopt(frame: Frame, ctSlot: number, isReply: boolean): Connection | undefined {
-    if (isOver(this.#words, frame, ctSlot)) return undefined;
-    const row = ctSlot * CT_ROW_WORDS;
+    if (isOver(this.#rows.words, frame, ctSlot)) return undefined;
+    const rows = this.#rows;
     frame.ctSlot = ctSlot;
-    const connection = this.#open(
-      frame,
-      isReply,
-      this.#words[row + CT_EGRESS_VERDICT],
-      this.#words[row + CT_INGRESS_VERDICT],
-    );
+    const connection = this.#open(frame, isReply, rows.egressRuleSet(ctSlot), rows.ingressRuleSet(ctSlot));
     if (connection !== undefined) this.#refuseUnread(connection);
     return connection;
   }
@@ -292,7 +287,7 @@ export class TcpConnections {
 
   /** No room for another connection, or it has ended: its sender is reset. */
   #refuse(frame: Frame, ctSlot: number, isReply: boolean): number {
-    const reason = isOver(this.#words, frame, ctSlot) ? DROP_STREAM_CLOSED : DROP_STREAM_LIMIT;
+    const reason = isOver(this.#rows.words, frame, ctSlot) ? DROP_STREAM_CLOSED : DROP_STREAM_LIMIT;
     if (reason === DROP_STREAM_LIMIT) {
       this.counters.refused++;
       this.counters.tableFull++;

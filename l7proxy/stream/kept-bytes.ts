@@ -15,7 +15,7 @@ import { Shares } from './shares.ts';
 
 const MIN_SHIFT = 11;
 const MAX_SHIFT = 21;
-/** From here on `set` beats a loop (bench/l7proxy.bench.ts). */
+/** From here on `set` beats a loop, as measured. */
 const LOOP_BYTES = 160;
 /** Free buffers of each size that are not given back to the garbage collector. */
 const SPARE_BYTES = 1 << 22;

@@ -14,17 +14,7 @@
  * cannot say) writes 0. Bytes of content need no write: they move nothing that is told here. A parser whose state needs more
  * than a word has room in a pinned map (ParserState).
  */
-import {
-  CT_EGRESS_VERDICT,
-  CT_FLAG_RX_CLOSING,
-  CT_FLAG_SEEN_REPLY,
-  CT_FLAG_TX_CLOSING,
-  CT_FLAGS,
-  CT_INGRESS_VERDICT,
-  CT_L7,
-  CT_ROW_WORDS,
-  CT_SLOT_GENERATION,
-} from '../../policy-maps/conntrack-row.ts';
+import type { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import type { ParserState } from '../parser.ts';
 import { type Connection, OPEN } from './connection.ts';
 import type { Parsers } from './parsers.ts';
@@ -48,8 +38,9 @@ const W_RESPONSE_AHEAD = 6;
 const W_MISC = 7;
 
 /** Writes the state of an open connection into its row. @param more of the parser, when a word does not do */
-export function saveConnection(connection: Connection, words: Int32Array, more: ParserState): void {
-  const at = connection.slot * CT_ROW_WORDS + CT_L7;
+export function saveConnection(connection: Connection, rows: ConnectionRows, more: ParserState): void {
+  const { words } = rows;
+  const at = rows.l7At(connection.slot);
   const { request, response } = connection;
   if (!isSavable(connection) || !connection.parser.saveState(words, at, more)) {
     words[at + W_PARSER] = 0;
@@ -121,15 +112,15 @@ export function isMarkOld(stream: TcpStream): boolean {
  */
 export function resumeConnection(
   connection: Connection,
-  words: Int32Array,
+  rows: ConnectionRows,
   parsers: Parsers,
   more: ParserState,
 ): boolean {
-  const row = connection.slot * CT_ROW_WORDS;
-  const at = row + CT_L7;
+  const { words } = rows;
+  const at = rows.l7At(connection.slot);
   const misc = words[at + W_MISC];
   if ((words[at + W_PARSER] & SAVED) === 0) return false;
-  if (misc >>> 24 !== (words[row + CT_SLOT_GENERATION] & 0xff)) return false;
+  if (misc >>> 24 !== (rows.generation(connection.slot) & 0xff)) return false;
   if (!parsers.assignNumbered(connection, (misc >>> 21) & 7)) return false;
   if (!connection.parser.loadState(words, at, more)) return false;
   const request: SavedStream = {
@@ -151,11 +142,9 @@ export function resumeConnection(
 }
 
 /** Whether a row is that of an answered connection under L7 rules which nobody can take up. */
-export function isLost(slot: number, words: Int32Array): boolean {
-  const row = slot * CT_ROW_WORDS;
-  const isRedirected = words[row + CT_EGRESS_VERDICT] > 0 || words[row + CT_INGRESS_VERDICT] > 0;
-  const flags = words[row + CT_FLAGS] & (CT_FLAG_SEEN_REPLY | CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING);
-  return isRedirected && flags === CT_FLAG_SEEN_REPLY && (words[row + CT_L7 + W_PARSER] & SAVED) === 0;
+export function isLost(slot: number, rows: ConnectionRows): boolean {
+  const isRedirected = rows.egressRuleSet(slot) !== 0 || rows.ingressRuleSet(slot) !== 0;
+  return isRedirected && rows.isInTalk(slot) && (rows.words[rows.l7At(slot) + W_PARSER] & SAVED) === 0;
 }
 
 function ahead(word: number): number {
@@ -163,6 +152,6 @@ function ahead(word: number): number {
 }
 
 /** Nothing is to be taken up any more. */
-export function forgetConnection(slot: number, words: Int32Array): void {
-  words[slot * CT_ROW_WORDS + CT_L7 + W_PARSER] = 0;
+export function forgetConnection(slot: number, rows: ConnectionRows): void {
+  rows.words[rows.l7At(slot) + W_PARSER] = 0;
 }

@@ -22,6 +22,5 @@ export const known = [
   { check: 'readmes', has: 'linux/README.md: its title' },
   { check: 'readmes', has: 'api/README.md: its title' },
   { check: 'readmes', has: 'daemon/README.md: its title' },
-  { check: 'essays', has: 'l7proxy/http1/head-memo.ts: names bench/l7proxy.bench.ts' },
   { check: 'essays', has: 'wire/README.md: names `setF' },
 ];

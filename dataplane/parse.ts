@@ -79,9 +79,9 @@ export function parse(f: Frame): number {
 }
 
 /**
- * What the sender left to others must be what any stack would leave: the checksum in the checksum field, segments of the
- * frame's own protocol. Whoever finishes the frame later does as the virtio-net header says, and would write wherever it
- * points: into a port, an address or a request that has been judged. He takes all up to the frame's end for payload.
+ * The virtio-net header tells the kernel where to write a checksum. Accept only the field of the frame's own protocol, over a
+ * payload that ends with the frame, or a guest could have the kernel overwrite bytes that we have judged: a port, an address,
+ * a request.
  */
 function checkOffload(f: Frame): number {
   const { bytes, offset, protocol } = f;

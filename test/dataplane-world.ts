@@ -4,6 +4,9 @@
  * another.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Test } from 'tap';
+import { parse } from '../dataplane/parse.ts';
+import { Frame } from '../wire/frame.ts';
 import { Arena, Batch } from '../dataplane/port/arena.ts';
 import { Dataplane, type EngineMaps, type RedirectMeans } from '../dataplane/assemble.ts';
 import { mapFile } from '../dataplane/native/index.ts';
@@ -191,4 +194,38 @@ export function words(address: string): [number, number, number, number] {
   const into: [number, number, number, number] = [0, 0, 0, 0];
   if (parseIp(address, into) === 0) throw new TypeError(`parse address: found "${address}"`);
   return into;
+}
+
+export const CLIENT = '10.0.0.2';
+export const SERVER = '10.0.0.3';
+export const CLIENT6 = 'fd00::2';
+export const SERVER6 = 'fd00::3';
+export const ETH = 14;
+
+/** A world of two pods that may do everything unless told otherwise. */
+export interface Duo {
+  world: World;
+  client: WorldPod;
+  server: WorldPod;
+}
+
+export function duo(t: Test, server: Partial<PodOptions> = {}, client: Partial<PodOptions> = {}): Duo {
+  const world = new World();
+  t.teardown(() => world.close());
+  return {
+    world,
+    client: world.add({ addresses: [CLIENT, CLIENT6], identity: 1001, ...client }),
+    server: world.add({ addresses: [SERVER, SERVER6], identity: 1002, ...server }),
+  };
+}
+
+/** A cursor over bytes that have been parsed, whatever came of it. */
+export function parsed(bytes: Uint8Array): Frame {
+  const whole = new Uint8Array(64 + bytes.length);
+  whole.set(bytes, 64);
+  const f = new Frame(whole);
+  f.offset = 64;
+  f.length = bytes.length;
+  parse(f);
+  return f;
 }

@@ -1,0 +1,154 @@
+/** Step 3: who sends, to whom, by which port; neighbours and next hops. */
+import * as tcp from '../wire/header/tcp.ts';
+import t from 'tap';
+import { CLIENT, CLIENT6, duo, ETH, parsed, SERVER, SERVER6, ROUTER_MAC, words } from '../test/dataplane-world.ts';
+import { tcpFrame } from '../test/packets.ts';
+import * as arp from '../wire/header/arp.ts';
+import { setU16 } from '../wire/bytes.ts';
+import * as icmpv6 from '../wire/header/icmpv6.ts';
+import * as ipv6 from '../wire/header/ipv6.ts';
+import { verify } from '../wire/offload.ts';
+import { parse } from './parse.ts';
+
+t.test('identify() lets a pod speak only for itself', (t) => {
+  const { world, client, server } = duo(t);
+  const base = { from: client, to: SERVER, sport: 1, dport: 2 };
+  const cases: [string, Uint8Array, number][] = [
+    ['another MAC', tcpFrame({ ...base, srcMac: server.mac }), 132],
+    ['an address nobody has', tcpFrame({ ...base, srcAddress: '10.0.0.99' }), 132],
+    ["another pod's address", tcpFrame({ ...base, srcAddress: SERVER, to: CLIENT }), 132],
+    ["another pod's IPv6 address", tcpFrame({ ...base, to: SERVER6, srcAddress: SERVER6 }), 132],
+    ['a link-local address', tcpFrame({ ...base, to: SERVER6, srcAddress: 'fe80::1' }), 132],
+    ["straight to the other pod's MAC", tcpFrame({ ...base, dstMac: server.mac }), 131],
+    ['to itself', tcpFrame({ ...base, to: CLIENT }), 150],
+    ['to nobody, without a route', tcpFrame({ ...base, to: '192.0.2.1' }), 150],
+    ['to loopback', tcpFrame({ ...base, to: '127.0.0.1' }), 151],
+    ['to a multicast address in a unicast frame', tcpFrame({ ...base, to: '224.0.0.5' }), 151],
+    ['to IPv6 loopback', tcpFrame({ ...base, to: '::1' }), 151],
+  ];
+  for (const [name, frame, reason] of cases) {
+    world.send(client, frame);
+    t.same(world.drops(), [reason], name);
+  }
+  t.same(world.received(server), []);
+  t.test('an established connection does not open the door to a spoofer', (t) => {
+    const third = world.add({ addresses: ['10.0.0.4'], identity: 1003 });
+    world.send(client, tcpFrame(base));
+    world.drops();
+    world.send(third, tcpFrame({ ...base, from: third, srcAddress: CLIENT, flags: tcp.ACK }));
+    t.same(world.drops(), [132]);
+    world.send(client, tcpFrame({ ...base, srcMac: third.mac, flags: tcp.ACK }));
+    t.same(world.drops(), [132]);
+    t.end();
+  });
+  t.end();
+});
+
+t.test('ARP and neighbour discovery are answered for everything but the asker', (t) => {
+  const { world, client } = duo(t);
+  const ask = (sender: string, target: string, mac = client.mac): Uint8Array => {
+    const bytes = new Uint8Array(ETH + arp.PACKET_BYTES);
+    bytes.fill(0xff, 0, 6);
+    bytes.set(client.mac, 6);
+    setU16(bytes, 12, 0x0806);
+    arp.emit(bytes, ETH, {
+      operation: arp.OP_REQUEST,
+      senderMacHigh: (mac[0] << 8) | mac[1],
+      senderMacLow: (mac[2] << 24) | (mac[3] << 16) | (mac[4] << 8) | mac[5],
+      senderIp: words(sender)[3],
+      targetMacHigh: 0,
+      targetMacLow: 0,
+      targetIp: words(target)[3],
+    });
+    return bytes;
+  };
+  for (const target of [SERVER, '10.0.0.1', '169.254.1.1', '8.8.8.8']) {
+    world.send(client, ask(CLIENT, target));
+    const [reply] = world.received(client);
+    t.equal(arp.operation(reply, ETH), arp.OP_REPLY, `${target} is at the router`);
+    t.equal(arp.senderIp(reply, ETH), words(target)[3]);
+    t.same([...reply.subarray(ETH + 8, ETH + 14)], ROUTER_MAC);
+    t.same([...reply.subarray(0, 6)], client.mac);
+  }
+  world.send(client, ask('0.0.0.0', CLIENT));
+  world.send(client, ask(CLIENT, CLIENT));
+  t.same(world.received(client), [], 'a probe for its own address is not answered');
+  world.send(client, ask(SERVER, '10.0.0.1'));
+  t.same(world.drops(), [132], 'a forged sender is a spoof');
+  t.same(world.received(client), []);
+
+  const solicit = (target: string, source = CLIENT6, hopLimit = 255): Uint8Array => {
+    const bytes = new Uint8Array(ETH + ipv6.HEADER_BYTES + 32);
+    bytes.set([0x33, 0x33, 0xff, 0, 0, 3], 0);
+    bytes.set(client.mac, 6);
+    setU16(bytes, 12, 0x86dd);
+    ipv6.emit(bytes, ETH, {
+      src: words(source),
+      dst: words('ff02::1:ff00:3'),
+      nextHeader: 58,
+      payloadLength: 32,
+      hopLimit,
+    });
+    icmpv6.emitNeighbor(bytes, ETH + 40, { type: 135, target: words(target), macHigh: 0x200, macLow: 0x100 });
+    return bytes;
+  };
+  world.send(client, solicit(SERVER6));
+  const [advertisement] = world.received(client);
+  const f = parsed(advertisement);
+  t.equal(parse(f), 0);
+  t.equal(f.icmpType, 136);
+  t.ok(verify(f), 'checksum');
+  t.equal(f.ttl, 255);
+  t.same([f.src0, f.src1, f.src2, f.src3], words(SERVER6), 'from the address that was asked for');
+  const option = icmpv6.findOption(f.bytes, f.l4Offset, 32, icmpv6.OPTION_TARGET_LINK_ADDRESS);
+  t.equal(icmpv6.optionMacLow(f.bytes, option), 1, "the router's MAC");
+  world.send(client, solicit(CLIENT6, '::'));
+  world.send(client, solicit(SERVER6, '::'));
+  t.same(world.received(client), [], 'duplicate address detection is not disturbed');
+  world.send(client, solicit(SERVER6, CLIENT6, 64));
+  t.same(world.drops(), [176], 'a solicitation that crossed a router is refused');
+  t.end();
+});
+
+t.test('an uplink learns its next hops, and frames wait for them', (t) => {
+  const { world, client } = duo(t);
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  const { ports, uplinks } = world.dataplane;
+  ports.macHigh[uplink.index] = 0;
+  ports.macLow[uplink.index] = 0;
+  uplinks.own4.set(uplink.index, words('192.0.2.1')[3]);
+  const out = tcpFrame({ from: client, to: '192.0.2.7', sport: 5, dport: 80 });
+  world.send(client, out);
+  const [request, ...rest] = world.received(uplink);
+  t.equal(rest.length, 0);
+  t.equal(arp.operation(request, ETH), arp.OP_REQUEST);
+  t.equal(arp.targetIp(request, ETH), words('192.0.2.7')[3]);
+  const reply = new Uint8Array(ETH + arp.PACKET_BYTES);
+  reply.set([0x02, 0, 0, 0, 0, 1, 0x02, 0xaa, 0, 0, 0, 7], 0);
+  setU16(reply, 12, 0x0806);
+  const macs = { senderMacHigh: 0x2aa, senderMacLow: 7, targetMacHigh: 0x200, targetMacLow: 1 };
+  arp.emit(reply, ETH, { operation: 2, ...macs, senderIp: words('192.0.2.7')[3], targetIp: words('192.0.2.1')[3] });
+  world.send(uplink, reply);
+  const [waited] = world.received(uplink);
+  t.same([...waited.subarray(0, 6)], [2, 0xaa, 0, 0, 0, 7], 'the frame that waited goes to the MAC that answered');
+  world.send(client, tcpFrame({ from: client, to: '192.0.2.7', sport: 5, dport: 80, flags: tcp.ACK }));
+  t.equal(world.received(uplink).length, 1, 'the next one goes at once');
+  t.test('identity of outsiders comes from the ipcache, else it is world', (t) => {
+    world.maps.ipcache.upsert(words('192.0.2.0'), 96 + 24, { identity: 16777217 });
+    world.maps.config.bumpWorldGeneration();
+    world.events();
+    world.send(client, tcpFrame({ from: client, to: '192.0.2.7', sport: 6, dport: 80 }));
+    t.equal(world.events()[0].dstIdentity, 16777217);
+    world.send(client, tcpFrame({ from: client, to: '198.51.100.1', sport: 6, dport: 80 }));
+    t.equal(world.events()[0].dstIdentity, 2);
+    t.end();
+  });
+  t.test('outsiders may not use addresses from inside', (t) => {
+    const outside = { ...uplink, addresses: ['192.0.2.7'] };
+    world.drops();
+    world.send(uplink, tcpFrame({ from: outside, to: CLIENT, srcAddress: SERVER, sport: 1, dport: 2 }));
+    t.same(world.drops(), [132]);
+    t.end();
+  });
+  t.end();
+});

@@ -9,7 +9,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arena } from '../../dataplane/port/arena.ts';
-import { closeFd, interfaceInfo, mapFile, type Poller } from '../../dataplane/native/index.ts';
+import { closeFd, interfaceInfo, mapFile, type Poller, unmapFile } from '../../dataplane/native/index.ts';
 import { PORT_OPENINGS, type PortMeans } from '../../dataplane/port/kinds.ts';
 import type { Port, PortOptions } from '../../dataplane/port/port.ts';
 import type { PortTable } from '../../dataplane/port/table.ts';
@@ -127,7 +127,7 @@ export class ForwardingPorts {
     table.port[index] = null;
     table.role[index] = ROLE_NONE;
     for (const policies of [table.policy, table.trial]) {
-      policies[index]?.close();
+      policies[index]?.close(unmapFile);
       policies[index] = null;
     }
     this.#open.delete(index);

@@ -142,7 +142,10 @@ const addon = loadAddon();
  */
 export const mapFile = addon.mapFile;
 
-/** Takes a mapping away at once: the buffer is detached and its views get length 0. Without it the collector does so. */
+/**
+ * Takes a mapping away at once: the buffer is detached and its views get length 0. Without it the collector does so, but only
+ * in a thread that enters its event loop.
+ */
 export const unmapFile = addon.unmapFile;
 
 /**

@@ -1,15 +1,54 @@
-/* Map files: a file of tmpfs as an ArrayBuffer that every process sees alike. */
+/*
+ * Map files: a file of tmpfs as an ArrayBuffer that every process sees alike.
+ *
+ * A mapping goes by unmap_file(), at once, or with its buffer. Node hands the end of a buffer to the event loop of the
+ * thread that made it, even when the buffer is detached; the forwarding thread never enters its event loop. So the list
+ * of mappings, not the buffer, says what is still to be unmapped.
+ */
 #include "native.h"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void unmap(napi_env env, void *address, void *length) {
+struct mapping {
+  void *address; /* NULL: unmapped */
+  size_t bytes;
+  struct mapping *next, **link; /* while it is in the list */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mapping *mappings;
+
+static void add_mapping(struct mapping *mapping) {
+  pthread_mutex_lock(&lock);
+  mapping->next = mappings;
+  mapping->link = &mappings;
+  if (mappings) mappings->link = &mapping->next;
+  mappings = mapping;
+  pthread_mutex_unlock(&lock);
+}
+
+/* Takes a mapping out of the list and away; the caller holds the lock. */
+static void take_away(struct mapping *mapping) {
+  if (!mapping->address) return;
+  munmap(mapping->address, mapping->bytes);
+  mapping->address = NULL;
+  *mapping->link = mapping->next;
+  if (mapping->next) mapping->next->link = mapping->link;
+}
+
+/* The buffer is gone. */
+static void forget(napi_env env, void *address, void *hint) {
   (void)env;
-  munmap(address, (size_t)(uintptr_t)length);
+  (void)address;
+  pthread_mutex_lock(&lock);
+  take_away(hint);
+  pthread_mutex_unlock(&lock);
+  free(hint);
 }
 
 /* Opens and maps; the descriptor is closed again, the mapping keeps the file. */
@@ -46,22 +85,38 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   struct failure failure;
   void *address = map(path, (size_t)bytes, writable, &failure);
   if (!address) return throw_failure(env, &failure);
-  if (napi_create_external_arraybuffer(env, address, (size_t)bytes, unmap, (void *)(uintptr_t)bytes, &result) == napi_ok)
-    return result;
+  struct mapping *mapping = calloc(1, sizeof *mapping);
+  if (mapping) {
+    *mapping = (struct mapping){.address = address, .bytes = (size_t)bytes};
+    add_mapping(mapping);
+    if (napi_create_external_arraybuffer(env, address, (size_t)bytes, forget, mapping, &result) == napi_ok) return result;
+    forget(env, address, mapping);
+    return throw_errno(env, "mmap", path, ENOMEM);
+  }
   munmap(address, (size_t)bytes);
   return throw_errno(env, "mmap", path, ENOMEM);
 }
 
-/* unmapFile(buffer): detaches it, so that every view has length 0 and the mapping goes without waiting for the collector. */
+/* unmapFile(buffer): takes the mapping away now, and detaches the buffer, so that every view has length 0. */
 napi_value unmap_file(napi_env env, napi_callback_info info) {
   napi_value args[1];
   bool is_buffer = false;
+  void *address = NULL;
+  size_t bytes;
   if (!read_args(env, info, 1, args)) return NULL;
   napi_is_arraybuffer(env, args[0], &is_buffer);
   if (!is_buffer) {
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "buffer: wanted an ArrayBuffer of mapFile()");
     return NULL;
   }
-  napi_detach_arraybuffer(env, args[0]);
+  napi_get_arraybuffer_info(env, args[0], &address, &bytes);
+  if (napi_detach_arraybuffer(env, args[0]) != napi_ok || !address) return NULL;
+  pthread_mutex_lock(&lock);
+  for (struct mapping *mapping = mappings; mapping; mapping = mapping->next) {
+    if (mapping->address != address) continue;
+    take_away(mapping);
+    break;
+  }
+  pthread_mutex_unlock(&lock);
   return NULL;
 }

@@ -132,6 +132,20 @@ function plainFrame(length: number, number: number): Uint8Array {
   return frame;
 }
 
+/** TCP over IPv4, checksum undone, with any number of payload bytes. */
+function tcpFrame(payload: number): Uint8Array {
+  const frame = new Uint8Array(54 + payload);
+  const view = new DataView(frame.buffer);
+  frame.set([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45]);
+  view.setUint16(16, frame.length - 14);
+  view.setUint16(20, 0x4000);
+  frame.set([64, 6], 22);
+  frame.set([10, 0, 0, 1, 10, 0, 0, 2], 26);
+  view.setUint32(34, (4000 << 16) | 80);
+  frame.set([0x50, 0x10], 46);
+  return frame;
+}
+
 /** UDP over IPv4 or IPv6 as a sender's kernel leaves it: DF set, checksum undone. */
 function udpFrame(family: 4 | 6, payload: number, mark: number): { frame: Uint8Array; header: Uint8Array } {
   const l4 = family === 4 ? 34 : 54;
@@ -575,6 +589,39 @@ t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs roo
     const payload = [1, 2, 3, 4, 5].flatMap((mark, i) => new Array(sizes[i]).fill(mark));
     test.same([...got.frame(0).subarray(l4 + 8)], payload);
     test.same(got.frame(1), frames.frame(5));
+  }
+  native.closeFd(out);
+  native.closeFd(port);
+  test.end();
+});
+
+t.test('what an interface cannot cut up goes by its queue, whole (needs root)', needsRoot, (test) => {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  const setOffloads = (value: string) => {
+    const features = ['tso', value, 'gso', value, 'tx-udp-segmentation', value];
+    execFileSync('ip', ['netns', 'exec', spaces.a, 'ethtool', '-K', 'eth0', ...features]);
+  };
+  const udp = new Frames();
+  for (let i = 0; i < 20; i++) {
+    const { frame, header } = udpFrame(4, 100, i);
+    udp.put(i, frame, header);
+  }
+  for (let round = 0; round < 3; round++) {
+    setOffloads(round === 1 ? 'on' : 'off');
+    const got = new Frames();
+    test.equal(udp.send(out, native.KIND_PACKET, 20), 20);
+    test.same([...udp.outcome], [0, 0], 'nothing is refused');
+    const frames = round === 1 ? 1 : 20;
+    test.equal(got.receiveAll(port, native.KIND_PACKET, frames), frames, `round ${round}: every datagram arrives`);
+    const segments = new Frames();
+    segments.put(0, tcpFrame(10 * 1400), Uint8Array.of(1, 1, 54, 0, 1400 & 0xff, 1400 >> 8, 34, 0, 16, 0));
+    test.equal(segments.send(out, native.KIND_PACKET, 1), 1);
+    test.same([...segments.outcome], [0, 0], 'nothing is refused');
+    const wanted = round === 1 ? 1 : 10;
+    test.equal(got.receiveAll(port, native.KIND_PACKET, wanted), wanted, `round ${round}: every segment arrives`);
   }
   native.closeFd(out);
   native.closeFd(port);

@@ -6,9 +6,16 @@
  * large frame that the receiving stack cuts up again (virtio-net UDP_L4, as `ethtool rx-udp-gro-forwarding` has it):
  * one copied header, then the payloads where they lie. So the way through the receiver's device and IP layer, 2 us a
  * frame, is paid once a train. A kernel that refuses (before Linux 6.2) is not asked again.
+ *
+ * A packet socket hands its frames straight to the interface (PACKET_QDISC_BYPASS), and that way the kernel throws away
+ * what it would have to cut up itself: every train where tx-udp-segmentation is off, every large TCP frame where TSO is,
+ * both as ENOBUFS. What an interface takes changes under way (ethtool, XDP, another MTU), so it is not asked but seen: a
+ * large frame refused like that is sent again through the interface's queue, where the kernel cuts in software, and the
+ * socket stays with the queue. If the queue refuses too, the interface is just full, and the socket goes back.
  */
 #include "native.h"
 
+#include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -162,6 +169,22 @@ static int transmit(const struct outgoing *out, int at, int count) {
   return sendmmsg(out->fd, &headers[at], (unsigned)(count - at), MSG_DONTWAIT);
 }
 
+/* Whether the kernel may have to cut the message up. */
+static bool is_large(const struct message *message) {
+  struct virtio_net_hdr vnet;
+  memcpy(&vnet, vectors[message->from].iov_base, VNET_HEADER_BYTES);
+  return vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE;
+}
+
+/* After ENOBUFS for a large message: changes between the direct way and the queue. True if it is to be sent again. */
+static bool change_way(int fd) {
+  int is_direct = 0;
+  socklen_t size = sizeof is_direct;
+  if (getsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &is_direct, &size) < 0) return false;
+  int wanted = !is_direct;
+  return setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &wanted, sizeof wanted) == 0 && is_direct;
+}
+
 int send_frames(struct outgoing *out) {
   int done = 0, at = 0, count = 0;
   while (done < out->count) {
@@ -169,18 +192,19 @@ int send_frames(struct outgoing *out) {
       count = prepare(out, done);
       at = 0;
     }
-    int sent = transmit(out, at, count);
+    int sent = transmit(out, at, count), error = errno;
     for (int i = 0; i < sent; i++) done += messages[at++].frames;
-    if (sent > 0 || errno == EINTR) continue;
-    if (errno == EAGAIN) break;
-    if (messages[at].frames > 1 && (errno == EINVAL || errno == EOPNOTSUPP)) {
+    if (sent > 0 || error == EINTR) continue;
+    if (error == EAGAIN) break;
+    if (error == ENOBUFS && !out->is_tap && is_large(&messages[at]) && change_way(out->fd)) continue;
+    if (messages[at].frames > 1 && (error == EINVAL || error == EOPNOTSUPP)) {
       atomic_store(&trains_refused, true);
       count = at; /* once more from here, frame by frame */
       continue;
     }
     /* A frame that the kernel finds wrong must not block those behind it. */
     out->refused += messages[at].frames;
-    out->last_error = errno;
+    out->last_error = error;
     done += messages[at++].frames;
   }
   return done;

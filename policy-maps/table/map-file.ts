@@ -19,8 +19,8 @@
  * over and `recovered` tells the table that the last writer may have stopped half way. Processes must share a pid
  * namespace. Maps whose words have different owners (ConfigMap) are not exclusive.
  *
- * What this does not do: it does not unmap (the mapping goes when the buffer is collected), and it cannot save a
- * process from SIGBUS when somebody truncates a file that is in use.
+ * A mapping goes when the buffer is collected, or by `close(unmap)`. What this does not do: it cannot save a process from
+ * SIGBUS when somebody truncates a file that is in use.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
@@ -58,6 +58,9 @@ import { isAlive, ownerPid, ownerWord } from './map-owner.ts';
 
 /** Maps `bytes` bytes of an existing file, shared between processes; `writable` false maps it read-only. */
 export type Mapper = (path: string, bytes: number, writable: boolean) => ArrayBufferLike;
+
+/** Takes such a mapping away at once. */
+export type Unmapper = (buffer: ArrayBuffer) => void;
 
 export interface CreateOptions {
   /** Default: the layout's. */
@@ -185,10 +188,15 @@ export class MapFile {
     return new MapError('ERR_MAP_FORMAT', 'read map', this.path, { what, found, wanted });
   }
 
-  /** Lays the pen down. The mapping itself goes when nothing refers to the buffer any more. */
-  close(): void {
+  /**
+   * Lays the pen down.
+   * @param unmap takes the mapping away, after which the map must not be used; without it, that waits for the collector,
+   * which does nothing in a thread that never enters its event loop
+   */
+  close(unmap?: Unmapper): void {
     if (this.#ownerWord !== 0) Atomics.compareExchange(this.header, W_OWNER, this.#ownerWord, 0);
     this.#ownerWord = 0;
+    if (this.buffer instanceof ArrayBuffer) unmap?.(this.buffer);
   }
 }
 

@@ -1,5 +1,5 @@
 /** What every pinned map has: a file that is made, or opened, under the layout of the map's class. */
-import { type CreateOptions, MapFile, type Mapper } from './map-file.ts';
+import { type CreateOptions, MapFile, type Mapper, type Unmapper } from './map-file.ts';
 import type { MapLayout } from './map-header.ts';
 
 /** A class of maps: `layout` says what its files look like, the constructor takes one that has been held to that. */
@@ -36,8 +36,8 @@ export abstract class PinnedMap {
     return this.file.capacity;
   }
 
-  /** Lays the pen down. */
-  close(): void {
-    this.file.close();
+  /** Lays the pen down. @param unmap takes the mapping away too: the map must not be used any more */
+  close(unmap?: Unmapper): void {
+    this.file.close(unmap);
   }
 }

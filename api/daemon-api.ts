@@ -38,19 +38,26 @@ export class DaemonApi {
     return (await this.client.get<{ items: readonly Manifest[] }>('/v1/objects', query)).items;
   }
 
-  /** Applies one file's text; what is wrong with it comes back in `problems`. */
-  apply(text: string, file: string): Promise<ApplyAnswer> {
-    return this.#change('/v1/apply', text, { file });
+  /**
+   * Applies one file's text; what is wrong with it comes back in `problems`.
+   * @param options.namespace of documents that name none
+   * @param options.create true: an object that is there already is a problem
+   */
+  apply(text: string, file: string, options: { namespace?: string; create?: true } = {}): Promise<ApplyAnswer> {
+    return this.#change('/v1/apply', text, { file, ...options });
   }
 
-  /** Deletes the objects that a file's text names. */
-  delete(text: string, file: string): Promise<ApplyAnswer> {
-    return this.#change('/v1/delete', text, { file });
+  /**
+   * Deletes the objects that a file's text names: those that are there; each of the others is a problem.
+   * @param options.contents true: with a Namespace goes what was applied in it
+   */
+  delete(text: string, file: string, options: { namespace?: string; contents?: true } = {}): Promise<ApplyAnswer> {
+    return this.#change('/v1/delete', text, { file, ...options });
   }
 
-  /** Deletes objects by name, all or none. */
-  deleteReferences(references: readonly ObjectReference[]): Promise<ApplyAnswer> {
-    return this.#change('/v1/delete', references, {});
+  /** As delete(), by name. */
+  deleteReferences(references: readonly ObjectReference[], options: { contents?: true } = {}): Promise<ApplyAnswer> {
+    return this.#change('/v1/delete', references, options);
   }
 
   async #change(path: string, body: unknown, query: Query): Promise<ApplyAnswer> {

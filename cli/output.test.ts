@@ -7,7 +7,8 @@ import { wantsColor } from './terminal/color.ts';
 import { candidates } from './terminal/completion-words.ts';
 import { tailOf } from './rig/container-logs.ts';
 import { EXIT, exitCodeOf, Failure, sentenceOf } from './terminal/failure.ts';
-import { matchesLabels, selectorText } from './objects/get.ts';
+import { labelMatcher } from './objects/label-match.ts';
+import { selectorText } from './objects/object-columns.ts';
 import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/filter/observe-filter.ts';
 import { renderJsonPath } from './terminal/jsonpath.ts';
 import { kindsOf } from './objects/kinds.ts';
@@ -167,12 +168,25 @@ t.test('kindsOf() knows kubectl names and short names', (t) => {
   t.end();
 });
 
-t.test('matchesLabels() and selectorText() read and print label selectors', (t) => {
-  const labels = { app: 'web', tier: 'front' };
-  for (const selector of ['app=web', 'app==web,tier!=back', 'app', '!db', 'app=web , tier=front']) {
-    t.ok(matchesLabels(labels, selector), selector);
+t.test('labelMatcher() and selectorText() read and print label selectors', (t) => {
+  const object = { metadata: { labels: { app: 'web', tier: 'front' } } };
+  const good = [
+    'app=web',
+    'app==web,tier!=back',
+    'app',
+    '!db',
+    'app=web , tier=front',
+    '',
+    'app in (web, api)',
+    'app notin (db)',
+  ];
+  for (const selector of good) t.ok(labelMatcher(selector)(object), selector);
+  for (const selector of ['app=api', 'db', '!app', 'app!=web', 'app in (db)', 'app notin (web,db)']) {
+    t.notOk(labelMatcher(selector)(object), selector);
   }
-  for (const selector of ['app=api', 'db', '!app', 'app!=web', '=']) t.notOk(matchesLabels(labels, selector), selector);
+  for (const selector of ['=', 'foo bar', 'app>3', 'app in (a', 'a,,b', 'app in a', ',']) {
+    t.throws(() => labelMatcher(selector), { exitCode: EXIT.USAGE, message: /^-l: parse label selector/ }, selector);
+  }
   const matchExpressions = [
     { key: 'a', operator: 'In', values: ['1', '2'] },
     { key: 'b', operator: 'NotIn', values: ['3'] },

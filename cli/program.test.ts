@@ -302,21 +302,28 @@ t.test('observe --input-file filters a file of flows', async (t) => {
 t.test('get pods joins pods and endpoints; -o yaml gives the object back', async (t) => {
   t.equal(
     (await sluice('get po -A')).stdout,
-    'NAMESPACE   NAME    STATUS   IP           ENDPOINT   IDENTITY\nshop        web-0   ready    10.244.0.2   7          4711\n',
+    'NAMESPACE   NAME    READY   STATUS   IP           ENDPOINT   IDENTITY   AGE\n' +
+      'shop        web-0   1/1     ready    10.244.0.2   7          4711       <unknown>\n',
   );
   t.match(asked.at(-2)?.url, '/v1/objects');
   t.match((await sluice('get pods web-0 -n shop -o yaml')).stdout, /^apiVersion: v1\nkind: Pod\n/);
   t.match((await sluice('get pods -n shop -o json')).stdout, /"kind": "List"/);
-  t.match(await sluice('get pods -n shop nobody'), { code: 1, stderr: /not found: nobody/ });
-  t.match(await sluice('get svc'), { code: 0, stdout: '', stderr: 'No resources found in namespace default\n' });
-  t.match((await sluice('get pods -n unattached')).stdout, /pod-0 +host\npod-1 +remote\npod-2 +waiting\n/);
+  t.match(await sluice('get pods -n shop nobody'), {
+    ...{ code: 1, stdout: '', stderr: 'Error from server (NotFound): pods "nobody" not found\n' },
+  });
+  t.match(await sluice('get svc'), { code: 0, stdout: '', stderr: 'No resources found in default namespace\n' });
+  t.match(
+    (await sluice('get pods -n unattached')).stdout,
+    /pod-0 +0\/1 +host +<unknown>\npod-1 +0\/1 +remote +<unknown>\npod-2 +0\/1 +waiting +<unknown>\n/,
+  );
   t.match(await sluice('get ccg'), { code: 0, stdout: '', stderr: 'No resources found\n' });
 });
 
 t.test('get policies prefixes names with their kinds, as kubectl does for several kinds', async (t) => {
   t.equal(
     (await sluice('get policies -A')).stdout,
-    'NAMESPACE   NAME                            SUBJECT   DIRECTIONS\nshop        ciliumnetworkpolicy/allow-web   app=web   ingress,egressDeny\n',
+    'NAMESPACE   NAME                                      SUBJECT   DIRECTIONS           AGE\n' +
+      'shop        ciliumnetworkpolicy.cilium.io/allow-web   app=web   ingress,egressDeny   <unknown>\n',
   );
 });
 
@@ -334,7 +341,7 @@ t.test('policy get lists what is in force and where it was written', async (t) =
 
 t.test('apply reads standard input and prints what was done', async (t) => {
   const outcome = await sluice('apply -f -', 'kind: Pod\n');
-  t.match(outcome, { code: 0, stdout: 'pod/shop/web-0 created\n' });
+  t.match(outcome, { code: 0, stdout: 'pod/web-0 created\n' });
   t.match(asked.at(-1), { method: 'POST', url: '/v1/apply?file=stdin', body: 'kind: Pod\n' });
 });
 
@@ -364,7 +371,7 @@ t.test('apply reads the manifests of a folder in order of name', async (t) => {
 t.test('delete by kind and name sends references; wrong usage ends with 2', async (t) => {
   t.match(await sluice('delete cnp -n shop allow-web'), {
     code: 0,
-    stdout: 'ciliumnetworkpolicy/shop/allow-web deleted\n',
+    stdout: 'ciliumnetworkpolicy.cilium.io "allow-web" deleted from shop namespace\n',
   });
   const reference = { kind: 'CiliumNetworkPolicy', name: 'allow-web', namespace: 'shop' };
   t.strictSame(JSON.parse(asked.at(-1)?.body ?? ''), [reference]);

@@ -57,9 +57,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(
     OBJECTS,
+    'create',
+    'Create objects that are not there yet',
+    async () => (await import('./commands/apply.ts')).defineCreate,
+  ),
+  entry(
+    OBJECTS,
     'delete',
     'Delete objects by manifest or by name',
-    async () => (await import('./commands/apply.ts')).defineDelete,
+    async () => (await import('./commands/delete.ts')).define,
   ),
   entry(OBJECTS, 'get', 'List objects', async () => (await import('./commands/get.ts')).define),
   entry(

@@ -1,115 +1,86 @@
-/** `sluice apply` and `sluice delete` */
+/** `sluice apply` and `sluice create` */
 import type { Command } from 'commander';
 import { repeatable } from '../terminal/argument.ts';
-import type { DaemonApi } from '../../api/daemon-api.ts';
-import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
-import type { Host } from '../terminal/host.ts';
-import { KIND_WORDS } from '../objects/kinds.ts';
 import { example } from '../terminal/help.ts';
+import type { Host } from '../terminal/host.ts';
 import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
+interface ApplyFlags {
+  readonly filename?: string[];
+  readonly recursive?: boolean;
+  readonly namespace?: string;
+}
+
 export function defineApply(command: Command, host: Host): void {
-  command.requiredOption('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable);
-  withGlobals(withOutput(command, 'name'));
+  withFiles(command);
   example(
     command,
     'sluice apply -f policy.yaml',
-    'sluice apply -f pods/ -f policies/',
+    'sluice apply -n shop -f pods/ -f policies/',
     'kubectl get cnp -A -o yaml | sluice apply -f -',
   );
-  command.action(async (flags: { filename: string[] }) => {
-    const settings = settingsOf(command, host);
-    await overFiles(settings, flags.filename, 'apply', (api, text, file) => api.apply(text, file));
+  command.action(async (flags: ApplyFlags) => {
+    await sendFiles(settingsOf(command, host), flags, 'apply');
   });
 }
 
-export function defineDelete(command: Command, host: Host): void {
+export function defineCreate(command: Command, host: Host): void {
   command
-    .argument('[kind]', `what kind: ${KIND_WORDS.join(', ')}`)
-    .argument('[names...]', 'names of the objects')
-    .option('-f, --filename <path>', 'delete what these manifests name (repeatable)', repeatable)
-    .option('-n, --namespace <namespace>', 'namespace of the named objects', 'default');
-  withGlobals(withOutput(command, 'name'));
-  example(command, 'sluice delete -f policy.yaml', 'sluice delete cnp -n shop allow-web', 'sluice delete ns shop');
-  command.action(
-    async (kind: string | undefined, names: string[], flags: { filename?: string[]; namespace: string }) => {
-      const settings = settingsOf(command, host);
-      const { filename = [], namespace } = flags;
-      if (kind === undefined ? filename.length === 0 : filename.length > 0 || names.length === 0) {
-        throw new Failure('delete: wanted -f FILE, or a kind and names: see `sluice delete --help`', EXIT.USAGE);
-      }
-      if (kind === undefined)
-        await overFiles(settings, filename, 'delete', (api, text, file) => api.delete(text, file));
-      else await deleteNamed(settings, kind, names, namespace);
-    },
-  );
-}
-
-async function deleteNamed(
-  settings: Settings,
-  word: string,
-  names: readonly string[],
-  namespace: string,
-): Promise<void> {
-  const { kindsOf } = await import('../objects/kinds.ts');
-  const { DaemonApi } = await import('../../api/daemon-api.ts');
-  const [kind, ...others] = kindsOf(word);
-  if (others.length > 0) throw new Failure(`delete ${word}: found several kinds, wanted one`, EXIT.USAGE);
-  const scope = kind.isNamespaced ? { namespace } : {};
-  const references = names.map((name) => ({ kind: kind.kind, name, ...scope }));
-  const { applied, problems } = await new DaemonApi(settings).deleteReferences(references);
-  // They have no place: nobody wrote a file.
-  await report(settings, { applied, problems: problems.map((one) => ({ ...one, file: '', line: 0, column: 0 })) });
-}
-
-type Send = (api: DaemonApi, text: string, file: string) => Promise<ApplyAnswer>;
-
-/** Sends each file in turn; one that is invalid does not keep the others back. */
-async function overFiles(
-  settings: Settings,
-  paths: readonly string[],
-  verb: 'apply' | 'delete',
-  send: Send,
-): Promise<void> {
-  const { readManifests } = await import('../objects/manifest-files.ts');
-  const { DaemonApi } = await import('../../api/daemon-api.ts');
-  const api = new DaemonApi(settings);
-  const answers: ApplyAnswer[] = [];
-  const files = await readManifests(settings.host, paths);
-  for (const { path, text } of files) answers.push(await send(api, text, path));
-  const isEmpty = answers.every(({ applied, problems }) => applied.length + problems.length === 0);
-  if (isEmpty) throw new Failure(`${verb} ${files.map(({ path }) => path).join(', ')}: found no document to ${verb}`);
-  await report(settings, {
-    applied: answers.flatMap((answer) => answer.applied),
-    problems: answers.flatMap((answer) => answer.problems),
+    .description(
+      'Creates objects from manifests, or a namespace by name. One that exists stays as it is, and is a failure.',
+    )
+    .argument('[kind]', 'namespace')
+    .argument('[names...]', 'names of the namespaces');
+  withFiles(command);
+  example(command, 'sluice create -f policy.yaml', 'sluice create ns shop', 'sluice create -n shop -f -');
+  command.action(async (kind: string | undefined, names: string[], flags: ApplyFlags) => {
+    const settings = settingsOf(command, host);
+    if (kind === undefined) await sendFiles(settings, flags, 'create');
+    else await createNamespaces(settings, kind, names, flags);
   });
 }
 
-async function report(settings: Settings, answer: ApplyAnswer): Promise<void> {
-  const { host, output, paint } = settings;
-  const done = answer.applied;
-  if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
-    await (await import('../terminal/output.ts')).printDocument(settings, {
-      objects: done,
-      problems: answer.problems,
-    });
-  } else {
-    for (const one of done) {
-      const action = output === 'name' ? '' : ` ${paintAction(one.action, paint)}`;
-      host.stdout.write(`${nameOf(one)}${action}\n`);
-    }
+function withFiles(command: Command): void {
+  command
+    .option('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable)
+    .option('-R, --recursive', 'folders with what lies below them')
+    .option('-n, --namespace <namespace>', 'namespace of documents that name none (default "default")');
+  withGlobals(withOutput(command, 'name'));
+}
+
+async function sendFiles(settings: Settings, flags: ApplyFlags, verb: 'apply' | 'create'): Promise<void> {
+  const { filename = [], recursive, namespace } = flags;
+  if (filename.length === 0) {
+    throw new Failure(`${verb}: found no -f, wanted -f FILE: see \`sluice ${verb} --help\``, EXIT.USAGE);
   }
-  const { reportProblems } = await import('../objects/problems.ts');
-  if (reportProblems(host, answer.problems)) host.exitCode = EXIT.FAILED;
+  const { changeByFiles, reportChange } = await import('../objects/change.ts');
+  const { DaemonApi } = await import('../../api/daemon-api.ts');
+  const options = {
+    ...(namespace !== undefined && { namespace }),
+    ...(verb === 'create' && ({ create: true } as const)),
+  };
+  const answer = await changeByFiles(settings, new DaemonApi(settings), {
+    paths: filename,
+    isRecursive: recursive === true,
+    verb,
+    send: (api, text, file) => api.apply(text, file, options),
+  });
+  await reportChange(settings, answer);
 }
 
-function paintAction(action: string, paint: Settings['paint']): string {
-  if (action === 'unchanged') return paint.dim(action);
-  return action === 'deleted' ? paint.red(action) : paint.green(action);
-}
-
-/** `pod/shop/web-0` */
-function nameOf({ kind, namespace, name }: ObjectReference): string {
-  return [kind.toLowerCase(), namespace, name].filter((part) => part !== undefined && part !== '').join('/');
+async function createNamespaces(settings: Settings, word: string, names: string[], flags: ApplyFlags): Promise<void> {
+  const { kindsOf } = await import('../objects/kinds.ts');
+  const kinds = kindsOf(word).map(({ kind }) => kind);
+  if (kinds.length !== 1 || kinds[0] !== 'Namespace' || names.length === 0 || flags.filename !== undefined) {
+    throw new Failure(
+      `create ${[word, ...names].join(' ')}: wanted create -f FILE, or create namespace NAME: see \`sluice create --help\``,
+      EXIT.USAGE,
+    );
+  }
+  const { reportChange } = await import('../objects/change.ts');
+  const { DaemonApi } = await import('../../api/daemon-api.ts');
+  const items = names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
+  const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  await reportChange(settings, await new DaemonApi(settings).apply(text, 'request', { create: true }));
 }

@@ -7,7 +7,7 @@ import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command
-    .argument('<pod>', 'namespace/name, or name with -n')
+    .argument('<pod>', 'namespace/name, name with -n, or deploy/name')
     .option('-n, --namespace <namespace>', 'namespace of a pod given by name alone', 'default')
     .option('-c, --container <name>', 'one container; default: all of the pod')
     .option('-f, --follow', 'go on as more comes')
@@ -16,9 +16,10 @@ export function define(command: Command, host: Host): void {
   example(command, 'sluice logs shop/web-0', 'sluice logs -n shop web-0 -c server -f --tail 10');
   command.action(
     async (pod: string, flags: { namespace: string; container?: string; follow?: boolean; tail?: number }) => {
-      const { podReference } = await import('../terminal/argument.ts');
+      const { podNamed } = await import('../objects/pod-argument.ts');
       const { printLogs } = await import('../rig/container-logs.ts');
-      await printLogs(settingsOf(command, host), podReference(pod, flags.namespace), flags);
+      const settings = settingsOf(command, host);
+      await printLogs(settings, await podNamed(settings, pod, flags.namespace), flags);
     },
   );
 }

@@ -1,253 +1,174 @@
-/** Objects as `sluice get` lists them: kubectl's tables, with what this machine knows of each. */
-import type { Palette } from '../terminal/color.ts';
+/** Objects as `sluice get` lists them: kubectl's tables, documents, templates and columns of one's own; once, or as they change. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { EndpointDocument } from '../../api/shapes.ts';
-import { Failure } from '../terminal/failure.ts';
-import type { Kind } from './kinds.ts';
-import { printDocument, printListing } from '../terminal/output.ts';
 import { type Manifest, referenceOf } from '../../policy/document/manifest.ts';
-import { podsOf } from '../../policy/document/workload.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import { untilInterrupted } from '../terminal/interrupt.ts';
+import { renderJsonPath } from '../terminal/jsonpath.ts';
+import { printDocument, printListing } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
+import { type Kind, KINDS, type Named, notFound, withGroup } from './kinds.ts';
+import { labelMatcher } from './label-match.ts';
+import { columnsOf, type Row, withStatus } from './object-columns.ts';
+import { rowsOf } from './object-rows.ts';
 
 export interface GetOptions {
   /** undefined: all. */
   readonly namespace: string | undefined;
-  /** Only objects of these names; all when empty. */
-  readonly names: readonly string[];
-  /** Only objects with these labels; see matchesLabels(). */
+  /** Only objects with these labels. */
   readonly selector: string | undefined;
+  /** A JSONPath of what to sort by. */
+  readonly sortBy: string | undefined;
+  readonly showLabels: boolean;
+  readonly ignoreNotFound: boolean;
 }
 
-interface Row {
-  readonly object: Manifest;
-  readonly endpoint: EndpointDocument | undefined;
+/** The objects of one kind that were asked for. */
+interface Found {
+  readonly kind: Kind;
+  readonly rows: readonly Row[];
+  readonly missing: readonly string[];
 }
 
-/**
- * Prints the objects of some kinds, a table for each kind, as kubectl does.
- * @throws Failure when a named object is not there
- */
-export async function getObjects(settings: Settings, kinds: readonly Kind[], options: GetOptions): Promise<void> {
+const WATCH_MS = 500;
+const CUSTOM = 'custom-columns=';
+
+/** Prints the objects, a table for each kind, as kubectl does; a name that is not there is told and ends with 1. */
+export async function getObjects(settings: Settings, named: readonly Named[], options: GetOptions): Promise<void> {
+  const found = await find(new DaemonApi(settings), named, options);
+  await print(settings, found, named, options);
+  for (const { kind, missing } of options.ignoreNotFound ? [] : found) {
+    for (const name of missing) settings.host.stderr.write(`${notFound(kind, name)}\n`);
+    if (missing.length > 0) settings.host.exitCode = EXIT.FAILED;
+  }
+}
+
+/** As getObjects(), and then each object that changes, until Ctrl-C. */
+export async function watchObjects(settings: Settings, named: readonly Named[], options: GetOptions): Promise<void> {
   const api = new DaemonApi(settings);
-  const found: Row[][] = [];
-  for (const kind of kinds) found.push(await rowsOf(api, kind, options));
-  const missing = options.names.filter((name) => !found.flat().some((row) => row.object.metadata?.name === name));
-  if (missing.length > 0) {
-    throw new Failure(`get ${kinds.map((kind) => kind.plural).join(',')}: not found: ${missing.join(', ')}`);
-  }
-  const { output } = settings;
-  if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath=')) {
-    const items = found.flat().map(withStatus);
-    const isSingle = kinds.length === 1 && options.names.length === 1 && items.length === 1;
-    return printDocument(settings, isSingle ? items[0] : { apiVersion: 'v1', kind: 'List', items });
-  }
-  return printTables(settings, kinds, found, options);
-}
-
-async function printTables(
-  settings: Settings,
-  kinds: readonly Kind[],
-  found: Row[][],
-  options: GetOptions,
-): Promise<void> {
-  let isFirst = true;
-  for (const [at, kind] of kinds.entries()) {
-    if (found[at].length === 0) continue;
-    if (!isFirst && settings.output !== 'name') settings.host.stdout.write('\n');
-    isFirst = false;
-    await printListing(settings, {
-      columns: columnsOf(kind, settings.paint, {
-        showNamespace: options.namespace === undefined,
-        showKind: kinds.length > 1,
-      }),
-      rows: found[at],
-      nameOf: ({ object }) => `${kind.singular}/${object.metadata?.name}`,
-    });
-  }
-  if (isFirst) {
-    const isEverywhere = options.namespace === undefined || !kinds.some((kind) => kind.isNamespaced);
-    const where = isEverywhere ? '' : ` in namespace ${options.namespace}`;
-    settings.host.stderr.write(`No resources found${where}\n`);
-  }
-}
-
-async function rowsOf(api: DaemonApi, kind: Kind, options: GetOptions): Promise<Row[]> {
-  const namespace = kind.isNamespaced ? options.namespace : undefined;
-  const isPod = kind.kind === 'Pod';
-  // Pods of workloads are no objects of their own, so all objects are asked for.
-  const query = { ...(isPod ? {} : { kind: kind.kind }), ...(namespace === undefined ? {} : { namespace }) };
-  const found = await api.objects(query);
-  const objects = isPod ? found.flatMap(podsOf) : found;
-  const endpoints = isPod ? await api.endpoints() : [];
-  return objects
-    .filter((object) => options.names.length === 0 || options.names.includes(object.metadata?.name ?? ''))
-    .filter(
-      (object) => options.selector === undefined || matchesLabels(object.metadata?.labels ?? {}, options.selector),
-    )
-    .sort((a, b) => (referenceOf(a) < referenceOf(b) ? -1 : 1))
-    .map((object) => ({
-      object,
-      endpoint: endpoints.find((one) => `Pod/${one.namespace}/${one.pod}` === referenceOf(object)),
-    }));
-}
-
-/**
- * Whether labels satisfy a selector of equalities: `app=web,tier!=db,env` (the last: the key is there), `!env`.
- */
-export function matchesLabels(labels: Readonly<Record<string, string>>, selector: string): boolean {
-  return selector.split(',').every((part) => {
-    const [, not, key, operator, value] = /^\s*(!?)([^=!\s]+)\s*(?:(==?|!=)\s*(.*?))?\s*$/.exec(part) ?? [];
-    if (key === undefined) return false;
-    if (operator === undefined) return Object.hasOwn(labels, key) === (not === '');
-    return (labels[key] === value) === (operator !== '!=');
+  await getObjects(settings, named, options);
+  let before = fingerprints(await find(api, named, options));
+  await untilInterrupted(async (interrupt) => {
+    while (!interrupt.aborted) {
+      await pause(WATCH_MS, undefined, { signal: interrupt }).catch(() => undefined);
+      if (interrupt.aborted) return;
+      const found = await find(api, named, options);
+      const now = fingerprints(found);
+      const changed = found.map(({ kind, rows, missing }) => {
+        const isNew = ({ object }: Row): boolean => now.get(referenceOf(object)) !== before.get(referenceOf(object));
+        return { kind, missing, rows: rows.filter(isNew) };
+      });
+      before = now;
+      if (changed.some(({ rows }) => rows.length > 0)) {
+        await print({ ...settings, headers: false }, changed, named, options);
+      }
+    }
   });
 }
 
-interface Shape {
-  readonly showNamespace: boolean;
-  readonly showKind: boolean;
+function fingerprints(found: readonly Found[]): Map<string, string> {
+  const rows = found.flatMap((one) => one.rows);
+  return new Map(rows.map((row) => [referenceOf(row.object), JSON.stringify(withStatus(row))]));
 }
 
-function columnsOf(kind: Kind, paint: Palette, shape: Shape): Column<Row>[] {
-  const columns: Column<Row>[] = [];
-  if (shape.showNamespace && kind.isNamespaced) {
-    columns.push({ header: 'NAMESPACE', cell: ({ object }) => object.metadata?.namespace ?? 'default' });
+async function find(api: DaemonApi, named: readonly Named[], options: GetOptions): Promise<Found[]> {
+  const matches = labelMatcher(options.selector);
+  const found: Found[] = [];
+  for (const { kinds, names } of named) {
+    const appliedOnly = kinds.length >= KINDS.length;
+    for (const kind of kinds) {
+      const all = await rowsOf(api, kind, { namespace: options.namespace, appliedOnly });
+      const isNamed = ({ object }: Row): boolean => names.length === 0 || names.includes(object.metadata?.name ?? '');
+      const rows = all.filter((row) => isNamed(row) && matches(row.object));
+      const missing = names.filter((name) => !all.some(({ object }) => object.metadata?.name === name));
+      found.push({ kind, rows: sorted(rows, options.sortBy), missing });
+    }
   }
-  const prefix = shape.showKind ? `${kind.singular}/` : '';
-  columns.push({ header: 'NAME', cell: ({ object }) => prefix + (object.metadata?.name ?? '') });
-  columns.push(...(OWN_COLUMNS[kind.kind]?.(paint) ?? []));
-  columns.push({ header: 'LABELS', cell: ({ object }) => labelText(object.metadata?.labels), isWide: true });
-  return columns;
+  return joined(found);
 }
 
-/** States of pods that have no endpoint here and need none. */
-const ELSEWHERE = new Set(['external', 'remote', 'host']);
-
-const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> = {
-  Pod: (paint) => [
-    {
-      header: 'STATUS',
-      cell: statusOf,
-      paint: (text) => (text === 'ready' ? paint.green : ELSEWHERE.has(text) ? paint.dim : paint.red),
-    },
-    { header: 'IP', cell: ({ object, endpoint }) => endpoint?.ipv4 ?? endpoint?.ipv6 ?? podIp(object) },
-    { header: 'ENDPOINT', cell: ({ endpoint }) => endpoint?.id || undefined },
-    { header: 'IDENTITY', cell: ({ endpoint }) => endpoint?.identity || undefined },
-    { header: 'IPv6', cell: ({ endpoint }) => endpoint?.ipv6, isWide: true },
-    {
-      header: 'NETNS',
-      cell: ({ endpoint, object }) => endpoint?.netns ?? object.metadata?.annotations?.['sluice.io/netns'],
-      isWide: true,
-    },
-    { header: 'INTERFACE', cell: ({ endpoint }) => endpoint?.interface, isWide: true },
-    { header: 'NODE', cell: nodeOf, isWide: true },
-  ],
-  NetworkPolicy: () => [
-    { header: 'POD-SELECTOR', cell: ({ object }) => selectorText(object.spec?.['podSelector']) },
-    { header: 'TYPES', cell: ({ object }) => policyTypes(object) },
-  ],
-  CiliumNetworkPolicy: () => ciliumColumns(),
-  CiliumClusterwideNetworkPolicy: () => ciliumColumns(),
-  Service: () => [
-    { header: 'TYPE', cell: ({ object }) => (object.spec?.['type'] as string | undefined) ?? 'ClusterIP' },
-    { header: 'CLUSTER-IP', cell: ({ object }) => (object.spec?.['clusterIP'] as string | undefined) ?? '<none>' },
-    { header: 'PORT(S)', cell: ({ object }) => servicePorts(object) },
-  ],
-  CiliumCIDRGroup: () => [
-    {
-      header: 'CIDRS',
-      cell: ({ object }) => ((object.spec?.['externalCIDRs'] as string[] | undefined) ?? []).join(','),
-    },
-  ],
-};
-
-function ciliumColumns(): Column<Row>[] {
-  return [
-    { header: 'SUBJECT', cell: ({ object }) => rulesOf(object).map(subjectText).join('\n') },
-    { header: 'DIRECTIONS', cell: ({ object }) => rulesOf(object).map(directions).join('\n') },
-    {
-      header: 'DESCRIPTION',
-      cell: ({ object }) =>
-        rulesOf(object)
-          .map((rule) => (rule['description'] as string | undefined) ?? '')
-          .join('\n'),
-      isWide: true,
-    },
-  ];
+/** `pod/a pod/b` is one table. */
+function joined(found: readonly Found[]): Found[] {
+  const kinds = [...new Set(found.map(({ kind }) => kind))];
+  return kinds.map((kind) => {
+    const same = found.filter((one) => one.kind === kind);
+    return { kind, rows: same.flatMap(({ rows }) => rows), missing: same.flatMap(({ missing }) => missing) };
+  });
 }
 
-/** Where its document says, or here: the name of this node is in its endpoint. */
-function nodeOf({ object, endpoint }: Row): string | undefined {
-  return (object.spec?.['nodeName'] as string | undefined) ?? endpoint?.['node'];
+function sorted(rows: readonly Row[], template: string | undefined): readonly Row[] {
+  if (template === undefined) return rows;
+  const keyed = rows.map((row) => ({ row, key: fill(template, withStatus(row), '--sort-by') }));
+  const isNumeric = keyed.every(({ key }) => key !== '' && Number.isFinite(Number(key)));
+  keyed.sort((a, b) => (isNumeric ? Number(a.key) - Number(b.key) : a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return keyed.map(({ row }) => row);
 }
 
-/** A pod of this machine without an endpoint could not even be given its addresses: `sluice status` says why. */
-function statusOf({ object, endpoint }: Row): string {
-  if (object.spec?.['hostNetwork'] === true) return 'host';
-  if (endpoint === undefined) return object.spec?.['nodeName'] === undefined ? 'waiting' : 'remote';
-  return endpoint.place === 'external' && endpoint.state === 'ready' ? 'external' : endpoint.state;
-}
-
-/** The object with what is known here of its pod, where Kubernetes tells it: addresses, phase, what it waits for. */
-function withStatus({ object, endpoint }: Row): Manifest {
-  if (endpoint === undefined) return object;
-  const ips = [endpoint.ipv4, endpoint.ipv6].filter((ip) => ip !== undefined && ip !== '');
-  const phase = endpoint.state === 'ready' ? 'Running' : endpoint.state === 'failed' ? 'Failed' : 'Pending';
-  const problem = endpoint.problem === undefined ? {} : { message: endpoint.problem };
-  const addresses = ips.length === 0 ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) };
-  return { ...object, status: { ...(object['status'] as object | undefined), phase, ...addresses, ...problem } };
-}
-
-function podIp(object: Manifest): string | undefined {
-  const status = object['status'] as { podIP?: string } | undefined;
-  return status?.podIP;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function rulesOf(object: Manifest): readonly Fields[] {
-  const specs = (object['specs'] as Fields[] | undefined) ?? [];
-  return object.spec === undefined ? specs : [object.spec, ...specs];
-}
-
-function subjectText(rule: Fields): string {
-  const isNode = rule['nodeSelector'] !== undefined;
-  return (isNode ? 'node: ' : '') + selectorText(rule['endpointSelector'] ?? rule['nodeSelector']);
-}
-
-function directions(rule: Fields): string {
-  const names = ['ingress', 'ingressDeny', 'egress', 'egressDeny'];
-  return names.filter((name) => rule[name] !== undefined && rule[name] !== null).join(',');
-}
-
-/** A label selector as kubectl prints it; `<all>` when it is empty. */
-export function selectorText(selector: unknown): string {
-  const { matchLabels = {}, matchExpressions = [] } = (selector ?? {}) as {
-    matchLabels?: Record<string, string> | null;
-    matchExpressions?: { key: string; operator: string; values?: string[] }[] | null;
-  };
-  const parts = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  for (const { key, operator, values = [] } of matchExpressions ?? []) {
-    if (operator === 'Exists') parts.push(key);
-    else if (operator === 'DoesNotExist') parts.push(`!${key}`);
-    else parts.push(`${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`);
+function fill(template: string, document: unknown, flag: string): string {
+  try {
+    return renderJsonPath(template, document);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new Failure(`${flag}: ${error.message}`, EXIT.USAGE);
+    throw error;
   }
-  return parts.length === 0 ? '<all>' : parts.join(',');
 }
 
-function policyTypes({ spec = {} }: Manifest): string {
-  const given = spec['policyTypes'] as string[] | undefined;
-  const inferred = spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
-  return (given ?? inferred).join(',');
+async function print(settings: Settings, found: Found[], named: readonly Named[], options: GetOptions): Promise<void> {
+  const { output } = settings;
+  const rows = found.flatMap((one) => one.rows);
+  if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath=')) {
+    const isSingle = named.length === 1 && named[0].kinds.length === 1 && named[0].names.length === 1;
+    if (isSingle && rows.length === 0) return;
+    const items = rows.map(withStatus);
+    return printDocument(
+      settings,
+      isSingle && items.length === 1 ? items[0] : { apiVersion: 'v1', kind: 'List', items },
+    );
+  }
+  if (output.startsWith(CUSTOM)) {
+    const columns = customColumns(output.slice(CUSTOM.length));
+    return printListing({ ...settings, output: 'table' }, { columns, rows: rows.map(withStatus) });
+  }
+  return printTables(settings, found, options);
 }
 
-function servicePorts({ spec = {} }: Manifest): string {
-  const ports = (spec['ports'] as { port: number; protocol?: string }[] | undefined) ?? [];
-  return ports.map(({ port, protocol = 'TCP' }) => `${port}/${protocol}`).join(',');
+/** `NAME:.metadata.name,IP:.status.podIP` */
+function customColumns(text: string): Column<Manifest>[] {
+  // A comma inside a filter or a union belongs to its path.
+  const parts = text.match(/(?:\[[^\]]*\]|[^,[])+/g) ?? [];
+  return parts.map((part) => {
+    const colon = part.indexOf(':');
+    if (colon < 1 || colon === part.length - 1) {
+      throw new Failure(
+        `-o custom-columns: found '${part}', wanted HEADER:PATH, as in NAME:.metadata.name`,
+        EXIT.USAGE,
+      );
+    }
+    const template = part.slice(colon + 1);
+    return {
+      header: part.slice(0, colon),
+      cell: (object) => fill(template, object, '-o custom-columns') || '<none>',
+    };
+  });
 }
 
-function labelText(labels: Readonly<Record<string, string>> = {}): string {
-  const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return text.length === 0 ? '<none>' : text.join(',');
+async function printTables(settings: Settings, found: readonly Found[], options: GetOptions): Promise<void> {
+  const { host, output, paint } = settings;
+  const shown = found.filter(({ rows }) => rows.length > 0);
+  for (const [at, { kind, rows }] of shown.entries()) {
+    if (at > 0 && output !== 'name') host.stdout.write('\n');
+    await printListing(settings, {
+      columns: columnsOf(kind, paint, {
+        showNamespace: options.namespace === undefined,
+        showKind: found.length > 1,
+        showLabels: options.showLabels,
+      }),
+      rows,
+      nameOf: ({ object }) => `${withGroup(kind, kind.singular)}/${object.metadata?.name}`,
+    });
+  }
+  if (shown.length > 0 || found.some(({ missing }) => missing.length > 0)) return;
+  const isEverywhere = options.namespace === undefined || !found.some(({ kind }) => kind.isNamespaced);
+  host.stderr.write(`No resources found${isEverywhere ? '' : ` in ${options.namespace} namespace`}\n`);
 }

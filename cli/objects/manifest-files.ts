@@ -15,22 +15,29 @@ const MANIFEST = /\.(ya?ml|json)$/;
 const MAX_BYTES = 16 << 20;
 
 /**
- * Reads all of them, folders without descending.
+ * Reads all of them.
+ * @param isRecursive folders with what lies below them; without descending unless told
  * @throws Failure naming the file that cannot be read, or the folder that holds no manifest
  */
-export async function readManifests(host: Host, paths: readonly string[]): Promise<ManifestFile[]> {
+export async function readManifests(
+  host: Host,
+  paths: readonly string[],
+  isRecursive = false,
+): Promise<ManifestFile[]> {
   const files: ManifestFile[] = [];
   for (const path of paths) {
     if (path === '-') files.push({ path: 'stdin', text: await readStdin(host) });
-    else files.push(...readPath(path));
+    else if (/^https?:\/\//.test(path)) {
+      throw new Failure(`read ${path}: found a URL, wanted a file: \`curl -sfL ${path} | sluice apply -f -\``);
+    } else files.push(...readPath(path, isRecursive));
   }
   return files;
 }
 
-function readPath(path: string): ManifestFile[] {
+function readPath(path: string, isRecursive: boolean): ManifestFile[] {
   try {
     if (!statSync(path).isDirectory()) return [{ path, text: readText(path) }];
-    const names = readdirSync(path).filter((name) => MANIFEST.test(name));
+    const names = readdirSync(path, { recursive: isRecursive, encoding: 'utf8' }).filter((name) => MANIFEST.test(name));
     if (names.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
     return names.sort().map((name) => ({ path: join(path, name), text: readText(join(path, name)) }));
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Runs a program in the network namespace of a pod; terminal, environment, folder and user stay those of the caller. */
 import { accessSync, constants, statSync } from 'node:fs';
-import { podReference } from '../terminal/argument.ts';
+import { podNamed } from '../objects/pod-argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { runForeground } from '../terminal/foreground.ts';
 import { insideNetns } from '../../linux/netns.ts';
@@ -8,7 +8,7 @@ import { netnsOfPod } from './pod-lookup.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 export interface PodProgram {
-  /** `namespace/name`, or a name in `namespace`. */
+  /** `namespace/name`, or `name`, `pod/name`, `deploy/name` or `svc/name` in `namespace`. */
   readonly pod: string;
   readonly namespace: string;
   /** The program and its arguments; a leading `--` is left out. */
@@ -22,7 +22,7 @@ export interface PodProgram {
 export async function runInPod(settings: Settings, { pod, namespace, argv }: PodProgram): Promise<number> {
   const program = argv[0] === '--' ? argv.slice(1) : argv;
   if (program.length === 0) throw new Failure('exec: wanted a program after the pod', EXIT.USAGE);
-  const netns = await netnsOfPod(settings, podReference(pod, namespace));
+  const netns = await netnsOfPod(settings, await podNamed(settings, pod, namespace));
   requireProgram(program[0]);
   return runForeground(insideNetns(netns, program));
 }

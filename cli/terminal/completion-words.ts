@@ -73,5 +73,5 @@ function argumentAt(command: Command, at: number): Argument | undefined {
 
 function optionValues(option: Option): Candidate[] {
   const values = option.argChoices ?? (option.long === '--output' ? option.description.split('|') : []);
-  return values.map((word) => ({ word: word.replace('TEMPLATE', ''), description: '' }));
+  return values.map((word) => ({ word: word.replace(/=.*/, '='), description: '' }));
 }

@@ -42,8 +42,13 @@ export function withGlobals(command: Command): Command {
  */
 export function withOutput(command: Command, ...formats: string[]): Command {
   const known = [...formats, 'json', 'yaml', 'jsonpath=TEMPLATE'];
-  const parse = (text: string): string => {
-    if (known.includes(text) || /^jsonpath=./s.test(text)) return text;
+  const parse = (given: string): string => {
+    const text = given.startsWith('=') ? given.slice(1) : given; // -o=json, as Kubernetes writes it
+    if (known.includes(text) && !text.includes('=')) return text;
+    // What is written with a value is known by what goes before it.
+    const equals = text.indexOf('=') + 1;
+    const isWithValue = equals > 0 && text.length > equals;
+    if (isWithValue && known.some((format) => format.startsWith(text.slice(0, equals)))) return text;
     throw new InvalidArgumentError(`wanted one of ${known.join(', ')}.`);
   };
   return command

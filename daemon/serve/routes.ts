@@ -36,8 +36,8 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
     'GET /v1/policies': () => ({ document: policyDocuments(agent) }),
     'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),
     'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
-    'POST /v1/apply': ({ query, body }) => applied(agent, agent.store.apply(body, query.get('file') ?? 'request')),
-    'POST /v1/delete': ({ query, body }) => applied(agent, remove(agent, body, query.get('file') ?? 'request')),
+    'POST /v1/apply': (call) => applied(agent, put(agent, call)),
+    'POST /v1/delete': (call) => applied(agent, remove(agent, call)),
     'GET /v1/flows': (call) => flows(agent, call),
     'POST /v1/shutdown': () => {
       setImmediate(onShutdown);
@@ -55,26 +55,47 @@ function objects(agent: Agent, { query }: Call): Manifest[] {
   const wanted = (field: string, value: string): boolean => (query.get(field) ?? value) === value;
   return [...agent.store.documents()]
     .filter((one) => wanted('kind', one.kind) && wanted('namespace', one.namespace) && wanted('name', one.name))
-    .map(({ object }) => object);
+    .map((one) => withCreation(one.object, agent.store.createdMs(one)));
 }
 
+function withCreation(object: Manifest, createdMs: number | undefined): Manifest {
+  if (createdMs === undefined) return object;
+  const creationTimestamp = `${new Date(createdMs).toISOString().slice(0, 19)}Z`;
+  return { ...object, metadata: { ...object.metadata, creationTimestamp } };
+}
+
+/** What has changed is published, also when something else of the request was refused. */
 function applied(agent: Agent, result: ApplyResult): Answer<ApplyAnswer> {
   const isRefused = result.problems.some(({ severity }) => severity === 'error');
-  const error = isRefused ? '' : agent.sync();
+  const error = result.applied.length === 0 ? '' : agent.sync();
   if (error !== '') throw new ApiError(500, `publish what was applied: ${error}`);
   return { status: isRefused ? 400 : 200, document: result };
 }
 
+function put(agent: Agent, { query, body }: Call): ApplyResult {
+  const options = { namespace: namespaceIn(query), isCreate: query.get('create') === 'true' };
+  return agent.store.apply(body, query.get('file') ?? 'request', options);
+}
+
+/** For documents that name none. */
+function namespaceIn(query: URLSearchParams): string | undefined {
+  const namespace = query.get('namespace') ?? undefined;
+  if (namespace === undefined || /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return namespace;
+  throw new ApiError(400, `namespace: found "${namespace}", wanted at most 63 lower-case letters, digits and '-'`);
+}
+
 /** A body that is a JSON array names objects; anything else is manifests. */
-function remove(agent: Agent, body: string, file: string): ApplyResult {
-  if (!body.trimStart().startsWith('[')) return agent.store.deleteText(body, file);
+function remove(agent: Agent, { query, body }: Call): ApplyResult {
+  const file = query.get('file') ?? 'request';
+  const options = { namespace: namespaceIn(query), contents: query.get('contents') === 'true' };
+  if (!body.trimStart().startsWith('[')) return agent.store.deleteText(body, file, options);
   let references: unknown;
   try {
     references = JSON.parse(body);
   } catch {
     throw new ApiError(400, 'read body: found text that is not JSON, wanted [{"kind","namespace","name"}]');
   }
-  return agent.store.delete((references as Partial<Reference>[]).map(checkReference), file);
+  return agent.store.delete((references as Partial<Reference>[]).map(checkReference), file, options);
 }
 
 function checkReference({ kind, namespace, name }: Partial<Reference>): Reference {

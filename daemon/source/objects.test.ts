@@ -69,20 +69,101 @@ t.test('apply() with one wrong document applies none of the text', async (t) => 
   t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
 });
 
-t.test('delete() removes applied objects only, all or none', async (t) => {
+t.test('delete() removes what was applied, and names the rest', async (t) => {
   const store = makeStore(scratch(t as Tap));
   store.apply(`${pod('web')}---\n${pod('api')}`, 'a.yaml');
   const [document] = readDocuments(pod('db'), '/m/db.yaml').documents;
   store.setDirectory([{ document: document, atMs: 1 }]);
   store.takeChanges();
-  const refused = store.deleteText(`${pod('web')}---\n${pod('db')}---\n${pod('nosuch')}`, 'x');
-  t.match(refused.problems, [
-    { message: /Pod\/shop\/db: found it only in \/m\/db\.yaml:1/ },
-    { message: /Pod\/shop\/nosuch: found no such object/ },
+  const { applied, problems } = store.deleteText(`${pod('web')}---\n${pod('db')}---\n${pod('nosuch')}`, 'x');
+  t.match(problems, [
+    { code: 'not-applied', message: /Pod\/shop\/db: found it only in \/m\/db\.yaml:1/ },
+    { code: 'not-found', message: /Pod\/shop\/nosuch: found no such object/, document: 'Pod/shop/nosuch' },
   ]);
-  t.strictSame(names(store.takeChanges()), { put: [], removed: [] });
-  t.match(store.deleteText(pod('web'), 'x').applied, [{ name: 'web', action: 'deleted' }]);
+  t.strictSame(applied, [{ kind: 'Pod', namespace: 'shop', name: 'web', action: 'deleted' }]);
   t.strictSame(names(store.takeChanges()), { put: [], removed: ['Pod/shop/web'] });
+});
+
+const deployment = (name: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec: {containers: [{name: c}]}
+`;
+
+t.test('a pod that a workload stands for goes with it, and not without', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  store.apply(deployment('sleep'), 'a.yaml');
+  const alone = store.deleteText(pod('sleep-1'), 'x');
+  t.strictSame(alone.applied, []);
+  t.match(alone.problems, [{ code: 'owned', message: /found a pod of Deployment\/shop\/sleep/ }]);
+  const { applied, problems } = store.deleteText(`${pod('sleep-0')}---\n${deployment('sleep')}`, 'x');
+  t.strictSame(problems, []);
+  t.match(applied, [{ kind: 'Deployment' }, { kind: 'Pod', name: 'sleep-0' }].reverse());
+  t.strictSame([...store.documents(), ...store.takeChanges().put], []);
+});
+
+t.test('a Namespace takes along what was applied in it, when that is asked for', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  const shop = { kind: 'Namespace', namespace: '', name: 'shop' };
+  const fill = () => store.apply(`${pod('web')}---\n${policy('p')}`, 'a.yaml');
+  store.apply(namespace('shop'), 'n.yaml');
+  fill();
+  store.delete([shop], 'x');
+  t.equal(store.takeChanges().put.length, 2, 'not asked: only the document');
+  store.apply(namespace('shop'), 'n.yaml');
+  t.match(store.delete([shop], 'x', { contents: true }).applied, [{ name: 'web' }, { name: 'p' }, shop]);
+  fill();
+  const implied = store.delete([shop], 'x', { contents: true });
+  t.match(implied, { applied: [{ name: 'web' }, { name: 'p' }], problems: [] }, 'also without a document of it');
+  t.match(store.delete([shop], 'x', { contents: true }).problems, [{ code: 'not-found' }]);
+  t.equal(store.takeChanges().put.length, 0);
+});
+
+t.test('deleteText() skips the kinds that apply skips, with the same warning', async (t) => {
+  const store = makeStore(scratch(t as Tap));
+  const text = `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: sleep}\n---\n${pod('web')}`;
+  const put = store.apply(text, 'a.yaml');
+  const gone = store.deleteText(text, 'a.yaml');
+  t.strictSame(gone.problems, put.problems);
+  t.match(gone, { applied: [{ name: 'web', action: 'deleted' }], problems: [{ severity: 'warning' }] });
+  const odd = 'kind: [1]\n---\nkind: List\nitems: 3\n---\nkind: Pod\nmetadata: {name: 7, namespace: []}\n';
+  t.strictSame(store.deleteText(odd, 'x').applied, []);
+});
+
+t.test('documents that name no namespace get the one that is asked for, also after a restart', async (t) => {
+  const directory = scratch(t as Tap);
+  const store = makeStore(directory);
+  const text = 'apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n';
+  t.match(store.apply(text, 'a.yaml', { namespace: 'east' }).applied, [{ namespace: 'east', name: 'web' }]);
+  t.match(store.apply(pod('api'), 'b.yaml', { namespace: 'east' }).applied, [{ namespace: 'shop' }], 'named: kept');
+  const next = makeStore(directory);
+  t.strictSame(next.load(), []);
+  t.strictSame(names(next.takeChanges()).put.sort(), ['Pod/east/web', 'Pod/shop/api']);
+  t.equal(next.get({ kind: 'Pod', namespace: 'east', name: 'web' })?.object['metadata'].namespace, 'east');
+  t.match(next.deleteText(text, 'a.yaml', { namespace: 'east' }).applied, [{ namespace: 'east' }]);
+});
+
+t.test('what is to be created and exists stays as it is; an apply keeps the time of the first', async (t) => {
+  const directory = scratch(t as Tap);
+  const store = makeStore(directory, { ms: 1000 });
+  const web = { kind: 'Pod', namespace: 'shop', name: 'web' };
+  store.apply(pod('web'), 'a.yaml');
+  const again = store.apply(`${pod('web', 'b')}---\n${pod('api')}`, 'b.yaml', { isCreate: true });
+  t.match(again, { applied: [{ name: 'api', action: 'created' }], problems: [{ code: 'already-exists' }] });
+  t.strictSame(names(store.takeChanges()).put, ['Pod/shop/web', 'Pod/shop/api']);
+  t.equal(store.get(web)?.labels['app'], 'a');
+  store.apply(pod('web', 'c'), 'c.yaml');
+  t.equal(store.createdMs(web), 1000);
+  const next = makeStore(directory);
+  next.load();
+  t.equal(next.createdMs(web), 1000, 'a restart too');
+  const shown = pod('web', 'c').replace('name: web\n', 'name: web\n  creationTimestamp: "2026-01-01T00:00:00Z"\n');
+  t.match(store.apply(shown, 'd.yaml').applied, [{ action: 'unchanged' }], 'what the API adds is no change');
 });
 
 t.test('deleteText() deletes by name what would not validate any more', async (t) => {

@@ -10,13 +10,17 @@ import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
 import { pathText, type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
 
-/** Text -> documents without errors, and every problem. @param file what the text is called */
-export type ReadManifests = (text: string, file: string) => Documents;
+/**
+ * Text -> documents without errors, and every problem.
+ * @param file what the text is called
+ * @param namespace that of documents that name none; `default` unless told
+ */
+export type ReadManifests = (text: string, file: string, namespace?: string) => Documents;
 
 /** @param plan what pods are planned with */
 export function manifestReader(policy: PolicyConfig, plan: PlanOptions): ReadManifests {
-  return (text, file) => {
-    const { documents, problems } = readDocuments(text, file, policy);
+  return (text, file, namespace) => {
+    const { documents, problems } = readDocuments(text, file, policy, namespace);
     const wrong = documents.map((document) => podProblems(document, plan));
     if (wrong.every((found) => found.length === 0)) return { documents, problems };
     const places = new Places(text);

@@ -6,7 +6,8 @@
  * edited after an apply wins, and an apply wins over an older file; nothing is merged field by field.
  *
  * Applied objects are kept in `<runDir>/state/objects`, one file each with the text they were written in, so that after
- * a restart their rules still lead back to file and line. A request is applied as a whole or not at all.
+ * a restart their rules still lead back to file and line. A request is applied as a whole or not at all; of one to delete,
+ * what is there goes, and the rest is told.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -15,12 +16,15 @@ import type { Document } from '../../policy/document/document.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './text.ts';
+import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { StateFile } from '../../linux/state-file.ts';
 
 /** A document with the time it was written, ms since the epoch. */
 export interface SourcedDocument {
   readonly document: Document;
   readonly atMs: number;
+  /** When the object was first there; `atMs` unless told. */
+  readonly createdMs?: number;
 }
 
 /** One line of the answer to apply or delete. */
@@ -33,6 +37,20 @@ export interface ApplyResult {
   readonly problems: readonly Problem[];
 }
 
+export interface ApplyOptions {
+  /** Of documents that name none; `default` unless told. */
+  readonly namespace?: string | undefined;
+  /** An object that is there already is a problem, and stays as it is. */
+  readonly isCreate?: boolean;
+}
+
+export interface DeleteOptions {
+  /** Of documents that name none; `default` unless told. */
+  readonly namespace?: string | undefined;
+  /** With a Namespace goes everything that was applied in it. */
+  readonly contents?: boolean;
+}
+
 /** What has come into force, changed or gone since the last look. */
 export interface StoreChanges {
   readonly put: readonly Document[];
@@ -41,6 +59,7 @@ export interface StoreChanges {
 
 interface SavedObject extends Reference {
   readonly atMs: number;
+  readonly createdMs?: number | undefined;
   readonly file: string;
   /** Line of `file` on which `text` begins. */
   readonly firstLine: number;
@@ -98,41 +117,56 @@ export class ObjectStore {
   }
 
   /**
-   * Applies the documents of a text, all or none.
+   * Applies the documents of a text, all or none; of those to be created, the ones that are not there yet.
    * @param file what the text is called in problems and origins
    */
-  apply(text: string, file: string): ApplyResult {
-    const { documents, problems } = this.#read(text, file);
+  apply(text: string, file: string, { namespace, isCreate = false }: ApplyOptions = {}): ApplyResult {
+    const { documents: read, problems } = this.#read(text, file, namespace);
     if (hasErrors(problems)) return { applied: [], problems };
+    const taken = isCreate ? read.filter((document) => winner(this.#versions.get(referenceOf(document)))) : [];
+    const documents = read.filter((document) => !taken.includes(document));
     const slices = sliceDocuments(text);
-    const atMs = documents.map(() => this.#nowMs());
-    this.#saveAll(documents.map((document, i) => ({ ...savedForm(document, slices), atMs: atMs[i] })));
-    const applied = documents.map((document, i) => this.#applyOne(document, atMs[i]));
-    return { applied, problems };
+    const sourced = documents.map((document) => this.#sourcedNow(document));
+    this.#saveAll(
+      sourced.map(({ document, atMs, createdMs }) => ({ ...savedForm(document, slices), atMs, createdMs })),
+    );
+    return { applied: sourced.map((one) => this.#applyOne(one)), problems: [...problems, ...taken.map(takenProblem)] };
   }
 
   /** Deletes the objects that the documents of a text name; what the documents say beyond their names does not matter. */
-  deleteText(text: string, file: string): ApplyResult {
-    const { references, problems } = readReferences(text, file);
-    return hasErrors(problems) ? { applied: [], problems } : this.delete(references, file);
+  deleteText(text: string, file: string, options: DeleteOptions = {}): ApplyResult {
+    const { references, problems } = readReferences(text, file, options.namespace);
+    if (problems.some(({ code }) => code === 'syntax')) return { applied: [], problems };
+    const { applied, problems: missing } = this.delete(references, file, options);
+    return { applied, problems: [...problems, ...missing] };
   }
 
   /**
-   * Deletes applied objects, all or none.
-   * An object that is not there, or that only the directory holds, is a problem.
+   * Deletes applied objects. One that is not there, that only the directory holds, or that is a pod of a workload that stays,
+   * is a problem, and does not keep the others.
    */
-  delete(references: readonly Reference[], file: string): ApplyResult {
-    const problems = references
-      .map((reference) => this.#deleteProblem(reference, file))
-      .filter((one) => one !== undefined);
-    if (problems.length > 0) return { applied: [], problems };
-    const applied = references.map((reference): AppliedObject => {
+  delete(references: readonly Reference[], file: string, { contents = false }: DeleteOptions = {}): ApplyResult {
+    const all = contents ? this.#withContents(references) : references;
+    const workloads = this.#workloadsByPod(all);
+    const doomed = new Set(all.map(referenceOf));
+    const applied: AppliedObject[] = [];
+    const problems: Problem[] = [];
+    for (const reference of all) {
       const key = referenceOf(reference);
-      this.#file(key).remove();
-      this.#set(key, 'api', undefined);
-      return { ...nameOf(reference), action: 'deleted' };
-    });
-    return { applied, problems: [] };
+      const owner = this.#versions.get(key)?.api === undefined ? workloads.get(key) : undefined;
+      const problem = owner === undefined ? this.#deleteProblem(reference, file) : ownedProblem(key, owner, file);
+      if (owner !== undefined && doomed.has(owner)) applied.push({ ...nameOf(reference), action: 'deleted' });
+      else if (problem !== undefined) problems.push(problem);
+      else applied.push(this.#deleteOne(reference));
+    }
+    return { applied, problems };
+  }
+
+  /** When an object first came into force, ms since the epoch. */
+  createdMs(reference: Reference): number | undefined {
+    const { api, directory } = this.#versions.get(referenceOf(reference)) ?? {};
+    const times = [api, directory].flatMap((one) => (one === undefined ? [] : (one.createdMs ?? one.atMs)));
+    return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** All objects in force. */
@@ -183,20 +217,64 @@ export class ObjectStore {
     for (const { file } of files) file.commit();
   }
 
-  #applyOne(document: Document, atMs: number): AppliedObject {
+  #sourcedNow(document: Document): SourcedDocument {
+    const atMs = this.#nowMs();
+    const before = this.#versions.get(referenceOf(document))?.api;
+    return { document, atMs, createdMs: before?.createdMs ?? before?.atMs ?? atMs };
+  }
+
+  #applyOne(sourced: SourcedDocument): AppliedObject {
+    const { document } = sourced;
     const reference = referenceOf(document);
     const before = winner(this.#versions.get(reference));
     const action = before === undefined ? 'created' : isSameObject(before, document) ? 'unchanged' : 'configured';
-    this.#set(reference, 'api', { document, atMs });
+    this.#set(reference, 'api', sourced);
     return { ...nameOf(document), action };
+  }
+
+  #deleteOne(reference: Reference): AppliedObject {
+    const key = referenceOf(reference);
+    this.#file(key).remove();
+    this.#set(key, 'api', undefined);
+    return { ...nameOf(reference), action: 'deleted' };
+  }
+
+  /** What is in a namespace goes before it, as far as it was applied. */
+  #withContents(references: readonly Reference[]): Reference[] {
+    const found = new Map<string, Reference>();
+    for (const reference of references) {
+      const inside = reference.kind === 'Namespace' ? this.#appliedIn(reference.name) : [];
+      // A namespace that only its objects make is there too, and gone with them.
+      const isImplied = inside.length > 0 && !this.#versions.has(referenceOf(reference));
+      for (const one of isImplied ? inside : [...inside, reference]) found.set(referenceOf(one), one);
+    }
+    return [...found.values()];
+  }
+
+  #appliedIn(namespace: string): Reference[] {
+    const applied = [...this.#versions.values()].flatMap(({ api }) => (api === undefined ? [] : api.document));
+    return applied.filter((document) => document.namespace === namespace).map(nameOf);
+  }
+
+  /** The workload behind each pod that is to go and is no object of its own. */
+  #workloadsByPod(references: readonly Reference[]): Map<string, string> {
+    const found = new Map<string, string>();
+    if (!references.some(({ kind }) => kind === 'Pod')) return found;
+    for (const versions of this.#versions.values()) {
+      const document = winner(versions);
+      if (document === undefined || !isWorkload(document.kind)) continue;
+      for (const pod of expandWorkload(document)) found.set(referenceOf(pod), referenceOf(document));
+    }
+    return found;
   }
 
   #restore(saved: SavedObject): Problem[] {
     const text = '\n'.repeat(saved.firstLine - 1) + saved.text;
-    const { documents, problems } = this.#read(text, saved.file);
+    const { documents, problems } = this.#read(text, saved.file, saved.namespace === '' ? undefined : saved.namespace);
     const key = referenceOf(saved);
     const document = documents.find((candidate) => referenceOf(candidate) === key);
-    if (document !== undefined) this.#set(key, 'api', { document, atMs: saved.atMs });
+    const { atMs, createdMs = atMs } = saved;
+    if (document !== undefined) this.#set(key, 'api', { document, atMs, createdMs });
     return document === undefined ? problems : [];
   }
 
@@ -204,10 +282,13 @@ export class ObjectStore {
     const versions = this.#versions.get(referenceOf(reference));
     if (versions?.api !== undefined) return undefined;
     const held = versions?.directory?.document;
-    const found = held === undefined ? 'no such object' : `it only in ${held.file}:${held.line}`;
-    const hint = held === undefined ? {} : { hint: 'remove it from that file; the daemon watches the directory' };
-    const message = `delete ${referenceOf(reference)}: found ${found}, wanted one that was applied`;
-    return { file, line: 1, column: 1, path: '', severity: 'error', message, code: 'not-applied', ...hint };
+    const key = referenceOf(reference);
+    if (held === undefined) {
+      return problemOf(file, 1, 'not-found', key, `delete ${key}: found no such object, wanted one that was applied`);
+    }
+    const message = `delete ${key}: found it only in ${held.file}:${held.line}, wanted one that was applied`;
+    const hint = 'remove it from that file; the daemon watches the directory';
+    return { ...problemOf(file, 1, 'not-applied', key, message), hint };
   }
 
   #set(reference: string, source: keyof Versions, sourced: SourcedDocument | undefined): void {
@@ -242,17 +323,29 @@ function isSame(a: Document, b: Document): boolean {
 }
 
 function isSameObject(a: Document, b: Document): boolean {
-  return JSON.stringify(a.object) === JSON.stringify(b.object);
+  return JSON.stringify(asWritten(a)) === JSON.stringify(asWritten(b));
+}
+
+/** Without what the API adds to objects that it shows, so that one that is read and applied again is unchanged. */
+function asWritten({ object }: Document): object {
+  return { ...object, metadata: { ...(object['metadata'] as object), creationTimestamp: undefined } };
+}
+
+function takenProblem({ file, line, ...document }: Document): Problem {
+  const key = referenceOf(document);
+  return problemOf(file, line, 'already-exists', key, `create ${key}: found that it exists, wanted none of this name`);
+}
+
+function ownedProblem(pod: string, owner: string, file: string): Problem {
+  const message = `delete ${pod}: found a pod of ${owner}, wanted an object of its own`;
+  return { ...problemOf(file, 1, 'owned', pod, message), hint: `delete ${owner}, or scale it` };
+}
+
+function problemOf(file: string, line: number, code: string, document: string, message: string): Problem {
+  return { file, line, column: 1, path: '', severity: 'error', message, code, document };
 }
 
 function lost(file: string, message: string): Problem {
-  return {
-    file,
-    line: 1,
-    column: 1,
-    path: '',
-    severity: 'error',
-    message: `restore object: ${message}`,
-    code: 'state',
-  };
+  const what = { file, line: 1, column: 1, path: '', severity: 'error' } as const;
+  return { ...what, message: `restore object: ${message}`, code: 'state' };
 }

@@ -1,6 +1,6 @@
 /** Manifests as text and names: what names an object, where each YAML document of a text lies, what a text refers to. */
 import { parseAllDocuments } from 'yaml';
-import { type DocumentKind, readDocuments } from '../../policy/document/document.ts';
+import { isDocumentKind, readDocuments } from '../../policy/document/document.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 
 /** What names an object; `namespace` is '' for kinds that have none. */
@@ -36,27 +36,48 @@ export function sliceDocuments(text: string): Slice[] {
   });
 }
 
-/** Kind, namespace and name of each document, whatever else is in it. */
-export function readReferences(text: string, file: string): { references: Reference[]; problems: Problem[] } {
-  const { documents, problems } = readDocuments(text, file);
+/**
+ * Kind, namespace and name of each document, whatever else is in it. Kinds that apply skips are skipped here with the same warning.
+ * @param namespace that of documents that name none
+ */
+export function readReferences(
+  text: string,
+  file: string,
+  namespace?: string,
+): { references: Reference[]; problems: Problem[] } {
+  const { documents, problems } = readDocuments(text, file, {}, namespace);
   const references = documents.map(nameOf);
   // A policy that no longer validates must still be deletable: what is missing above is named by its plain fields.
   for (const yaml of parseAllDocuments(text, { logLevel: 'silent' })) {
     const plain = 'contents' in yaml && yaml.errors.length === 0 ? (yaml.toJS() as PlainObject | null) : null;
-    for (const object of plain?.kind?.endsWith('List') ? (plain.items ?? []) : [plain]) {
-      if (object?.kind === undefined || object.metadata?.name === undefined) continue;
-      const namespace = CLUSTER_SCOPED.has(object.kind) ? '' : (object.metadata.namespace ?? 'default');
-      const reference = { kind: object.kind, namespace, name: object.metadata.name };
+    for (const object of isList(plain) ? plain.items : [plain]) {
+      const reference = referenceIn(object, namespace);
+      if (reference === undefined) continue;
       if (!references.some((one) => referenceOf(one) === referenceOf(reference))) references.push(reference);
     }
   }
-  return { references, problems: problems.filter(({ code }) => code === 'syntax' || code === 'no-kind') };
+  return { references, problems: problems.filter(({ code }) => MATTERS.has(code)) };
 }
 
+/** What may be wrong with a document that is only to be named. */
+const MATTERS = new Set(['syntax', 'no-kind', 'unknown-kind']);
+
+/** Anybody wrote it: each member may be of any type. */
 interface PlainObject {
-  readonly kind?: DocumentKind;
-  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly kind?: string;
+  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown };
   readonly items?: readonly PlainObject[];
+}
+
+function isList(plain: PlainObject | null): plain is PlainObject & { items: readonly PlainObject[] } {
+  return typeof plain?.kind === 'string' && plain.kind.endsWith('List') && Array.isArray(plain.items);
+}
+
+function referenceIn(object: PlainObject | null, fallback = 'default'): Reference | undefined {
+  const { kind, metadata } = object ?? {};
+  if (typeof kind !== 'string' || !isDocumentKind(kind) || typeof metadata?.name !== 'string') return undefined;
+  const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : fallback;
+  return { kind, namespace: CLUSTER_SCOPED.has(kind) ? '' : namespace, name: metadata.name };
 }
 
 const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CiliumClusterwideNetworkPolicy', 'CiliumCIDRGroup']);

@@ -19,6 +19,8 @@ import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
 
+const DEFAULT_NAMESPACE = 'default';
+
 interface KindEntry {
   readonly shape: ObjectShape;
   /** `group/version`s that are read; the first is the one to write. */
@@ -47,6 +49,11 @@ const KINDS = {
 
 export type DocumentKind = keyof typeof KINDS;
 
+/** Whether documents of this kind are read; others are skipped with a warning. */
+export function isDocumentKind(kind: string): kind is DocumentKind {
+  return Object.hasOwn(KINDS, kind);
+}
+
 export interface Document {
   readonly kind: DocumentKind;
   readonly apiVersion: string;
@@ -73,9 +80,15 @@ export interface Documents {
 /**
  * Reads all documents of a text.
  * @param file the name that problems carry
+ * @param namespace that of documents that name none
  * @returns the documents without errors, and every problem; never throws on bad input
  */
-export function readDocuments(text: string, file: string, config: PolicyConfig = {}): Documents {
+export function readDocuments(
+  text: string,
+  file: string,
+  config: PolicyConfig = {},
+  namespace = DEFAULT_NAMESPACE,
+): Documents {
   const lines = new LineCounter();
   const documents: Document[] = [];
   const problems: Problem[] = [];
@@ -91,7 +104,7 @@ export function readDocuments(text: string, file: string, config: PolicyConfig =
     if (hasErrors(found) || isEmpty(yaml.contents)) continue;
     for (const node of unfold(yaml.contents as Node)) {
       const reader = new Reader(yaml, lines, file);
-      const document = readDocument(node, reader, { options, file });
+      const document = readDocument(node, reader, { options, file, namespace });
       problems.push(...reader.problems.sort(byPlace));
       if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
     }
@@ -126,6 +139,8 @@ interface Header {
 interface ReadContext {
   readonly options: PolicyOptions;
   readonly file: string;
+  /** Of documents that name none. */
+  readonly namespace: string;
 }
 
 function readDocument(node: Node, reader: Reader, context: ReadContext): Document | undefined {
@@ -139,20 +154,20 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     );
     return undefined;
   }
-  if (!Object.hasOwn(KINDS, kind)) {
+  if (!isDocumentKind(kind)) {
     unknownKind(kind, node, reader);
     return undefined;
   }
-  const entry: KindEntry = KINDS[kind as DocumentKind];
-  reader.documentName = policyName({ kind, ...writtenName(node, entry.namespaced) });
+  const entry: KindEntry = KINDS[kind];
+  reader.documentName = policyName({ kind, ...writtenName(node, entry.namespaced ? context.namespace : '') });
   const object = reader.read(node, entry.shape, '') as (Document['object'] & Header) | undefined;
   if (object === undefined) return undefined;
   checkVersion(object.apiVersion, entry, reader);
   const metadata = object.metadata ?? {};
-  const namespace = entry.namespaced ? (metadata.namespace ?? 'default') : '';
+  const namespace = entry.namespaced ? (metadata.namespace ?? context.namespace) : '';
   checkNames(metadata, entry, reader);
   const document: Document = {
-    kind: kind as DocumentKind,
+    kind,
     apiVersion: object.apiVersion ?? '',
     namespace,
     name: metadata.name ?? '',
@@ -160,7 +175,8 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     annotations: metadata.annotations ?? {},
     file: context.file,
     line: reader.position('').line,
-    object,
+    // Whoever reads the object alone finds the namespace there too.
+    object: namespace === '' ? object : { ...object, metadata: { ...metadata, namespace } },
   };
   return finish(document, reader, context);
 }
@@ -169,10 +185,10 @@ function byPlace(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column;
 }
 
-/** Names as they are written, for problems. */
-function writtenName(node: Node, namespaced: boolean): { namespace: string; name: string } {
+/** Names as they are written, for problems. @param fallback namespace of who names none; '' for kinds that have none */
+function writtenName(node: Node, fallback: string): { namespace: string; name: string } {
   const metadata = isMap(node) ? node.get('metadata', true) : undefined;
-  const namespace = namespaced ? (scalarField(metadata as Node, 'namespace') ?? 'default') : '';
+  const namespace = fallback === '' ? '' : (scalarField(metadata as Node, 'namespace') ?? fallback);
   return { namespace, name: scalarField(metadata as Node, 'name') ?? '' };
 }
 

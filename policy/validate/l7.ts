@@ -68,7 +68,8 @@ function warnPath(pattern: string, path: string, reader: Reader, isRaw: boolean)
   }
   const stepped = isRaw ? stepsAround(pattern) : undefined; // else such a path is refused, or judged where it leads
   if (stepped !== undefined) {
-    const hint = 'with http-normalize-path false a path is judged only as it came: exclude dots and escapes, as in [^.%]*';
+    const hint =
+      'with http-normalize-path false a path is judged only as it came: exclude dots and escapes, as in [^.%]*';
     warn(
       'path-escape',
       `found ${shown}, which matches ${quote(stepped)} too, wanted one that stays below its prefix`,

@@ -73,7 +73,7 @@ t.test('rig up makes namespaces, attaches pods and waits for their servers', asy
   t.match(await instance.cli('rig', 'list'), { stdout: /shop +2 +1\/1 +.*shop\.yaml/ });
   t.match(await instance.cli('status'), { code: 0, stdout: /Endpoints: +2\/2 ready/ });
   t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
-    stdout: new RegExp(`client-0 +ready[^]*server +ready +${SERVER_IP}`),
+    stdout: new RegExp(`client-0 +1/1 +ready[^]*server +1/1 +ready +${SERVER_IP}`),
   });
   const path = 'jsonpath={.status.phase} {.status.podIP}';
   t.match(await instance.cli('get', 'pods', 'server', '-n', 'shop', '-o', path), { stdout: `Running ${SERVER_IP}` });
@@ -130,6 +130,19 @@ t.test('exec passes the exit code, the end by a signal, and what cannot be run',
   t.match(await exec('shop/server', manifests), { code: 126, stderr: /not executable/ });
   t.match(await exec('shop/nobody', 'true'), { code: 1, stderr: /no such pod here/ });
   t.match(await get(''), { code: 0, stdout: 'hello' });
+});
+
+t.test('exec takes what fingers type for kubectl', async (t) => {
+  const typed = (...words: string[]) => run([process.execPath, CLI, 'exec', '--run-dir', instance.runDir, ...words]);
+  const script = ['sh', '-c', 'ip -br addr show eth0; exit 5'];
+  t.match(await typed('-it', 'server', '-n', 'shop', '--', ...script), { code: 5, stdout: /eth0/ });
+  t.match(await typed('-n', 'shop', '-ti', 'pod/server', '-c', 'http', '--', ...script), { code: 5 });
+  t.match(await typed('deploy/client', '-n', 'shop', '-t', '-i', '--', ...script), { code: 5 });
+  t.match(await typed('deployment.apps/client', '-n', 'shop', ...script), { code: 5 });
+  t.match(await typed('server', '-n', 'shop', 'x', '--', ...script), { code: 2, stderr: /found 'x'/ });
+  t.match(await typed('server', '--nope', '--', ...script), { code: 2, stderr: /found '--nope'/ });
+  t.match(await typed('svc/nope', '-n', 'shop', '--', 'true'), { code: 1, stderr: /services "nope"/ });
+  t.match(await instance.cli('logs', 'pod/server', '-n', 'shop'), { code: 0 });
 });
 
 t.test('exec hands signals on to the program', async (t) => {

@@ -1,0 +1,240 @@
+/** The columns of `sluice get`: kubectl's, with what this machine knows of each object. */
+import type { Manifest } from '../../policy/document/manifest.ts';
+import type { EndpointDocument } from '../../api/shapes.ts';
+import { age } from '../terminal/age.ts';
+import type { Palette } from '../terminal/color.ts';
+import type { Column } from '../terminal/table.ts';
+import { type Kind, withGroup } from './kinds.ts';
+
+/** An object, and what is known of it. */
+export interface Row {
+  readonly object: Manifest;
+  /** Of a pod. */
+  readonly endpoint?: EndpointDocument | undefined;
+  /** Of a workload: its pods that are ready, and all of them. */
+  readonly replicas?: { readonly ready: number; readonly wanted: number };
+}
+
+interface Shape {
+  readonly showNamespace: boolean;
+  readonly showKind: boolean;
+  /** Labels also in the narrow table. */
+  readonly showLabels: boolean;
+}
+
+export function columnsOf(kind: Kind, paint: Palette, shape: Shape): Column<Row>[] {
+  const columns: Column<Row>[] = [];
+  if (shape.showNamespace && kind.isNamespaced) {
+    columns.push({ header: 'NAMESPACE', cell: ({ object }) => object.metadata?.namespace ?? 'default' });
+  }
+  const prefix = shape.showKind ? `${withGroup(kind, kind.singular)}/` : '';
+  columns.push({ header: 'NAME', cell: ({ object }) => prefix + (object.metadata?.name ?? '') });
+  columns.push(...(OWN_COLUMNS[kind.kind]?.(paint) ?? []));
+  columns.push({ header: 'AGE', cell: ({ object }) => ageOf(object) });
+  columns.push({
+    header: 'LABELS',
+    cell: ({ object }) => labelText(object.metadata?.labels),
+    isWide: !shape.showLabels,
+  });
+  return columns;
+}
+
+/** States of pods that have no endpoint here and need none. */
+const ELSEWHERE = new Set(['external', 'remote', 'host']);
+
+const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> = {
+  Pod: (paint) => [
+    { header: 'READY', cell: readyOf },
+    {
+      header: 'STATUS',
+      cell: statusOf,
+      paint: (text) => (text === 'ready' ? paint.green : ELSEWHERE.has(text) ? paint.dim : paint.red),
+    },
+    { header: 'IP', cell: ({ object, endpoint }) => endpoint?.ipv4 ?? endpoint?.ipv6 ?? podIp(object) },
+    { header: 'ENDPOINT', cell: ({ endpoint }) => endpoint?.id || undefined },
+    { header: 'IDENTITY', cell: ({ endpoint }) => endpoint?.identity || undefined },
+    { header: 'IPv6', cell: ({ endpoint }) => endpoint?.ipv6, isWide: true },
+    {
+      header: 'NETNS',
+      cell: ({ endpoint, object }) => endpoint?.netns ?? object.metadata?.annotations?.['sluice.io/netns'],
+      isWide: true,
+    },
+    { header: 'INTERFACE', cell: ({ endpoint }) => endpoint?.interface, isWide: true },
+    { header: 'NODE', cell: nodeOf, isWide: true },
+  ],
+  Namespace: () => [{ header: 'STATUS', cell: () => 'Active' }],
+  Node: () => [
+    { header: 'STATUS', cell: ({ object }) => nodeState(object) },
+    { header: 'ROLES', cell: () => '<none>' },
+    { header: 'VERSION', cell: ({ object }) => statusField(object, ['nodeInfo', 'kubeletVersion']) },
+    { header: 'INTERNAL-IP', cell: ({ object }) => nodeAddress(object), isWide: true },
+  ],
+  Deployment: () => [
+    { header: 'READY', cell: replicasText },
+    { header: 'UP-TO-DATE', cell: ({ replicas }) => replicas?.wanted },
+    { header: 'AVAILABLE', cell: ({ replicas }) => replicas?.ready },
+  ],
+  ReplicaSet: () => [{ header: 'READY', cell: replicasText }],
+  StatefulSet: () => [{ header: 'READY', cell: replicasText }],
+  DaemonSet: () => [{ header: 'READY', cell: replicasText }],
+  CiliumEndpoint: () => [
+    { header: 'SECURITY IDENTITY', cell: ({ object }) => statusField(object, ['identity', 'id']) },
+    { header: 'ENDPOINT STATE', cell: ({ object }) => statusField(object, ['state']) },
+    { header: 'IPV4', cell: ({ endpoint }) => endpoint?.ipv4 },
+    { header: 'IPV6', cell: ({ endpoint }) => endpoint?.ipv6 },
+  ],
+  NetworkPolicy: () => [
+    { header: 'POD-SELECTOR', cell: ({ object }) => selectorText(object.spec?.['podSelector']) },
+    { header: 'TYPES', cell: ({ object }) => policyTypes(object) },
+  ],
+  CiliumNetworkPolicy: () => ciliumColumns(),
+  CiliumClusterwideNetworkPolicy: () => ciliumColumns(),
+  Service: () => [
+    { header: 'TYPE', cell: ({ object }) => (object.spec?.['type'] as string | undefined) ?? 'ClusterIP' },
+    { header: 'CLUSTER-IP', cell: ({ object }) => (object.spec?.['clusterIP'] as string | undefined) ?? '<none>' },
+    { header: 'PORT(S)', cell: ({ object }) => servicePorts(object) },
+  ],
+  CiliumCIDRGroup: () => [
+    {
+      header: 'CIDRS',
+      cell: ({ object }) => ((object.spec?.['externalCIDRs'] as string[] | undefined) ?? []).join(','),
+    },
+  ],
+};
+
+function ciliumColumns(): Column<Row>[] {
+  return [
+    { header: 'SUBJECT', cell: ({ object }) => rulesOf(object).map(subjectText).join('\n') },
+    { header: 'DIRECTIONS', cell: ({ object }) => rulesOf(object).map(directions).join('\n') },
+    {
+      header: 'DESCRIPTION',
+      cell: ({ object }) =>
+        rulesOf(object)
+          .map((rule) => (rule['description'] as string | undefined) ?? '')
+          .join('\n'),
+      isWide: true,
+    },
+  ];
+}
+
+/** Where its document says, or here: the name of this node is in its endpoint. */
+function nodeOf({ object, endpoint }: Row): string | undefined {
+  return (object.spec?.['nodeName'] as string | undefined) ?? endpoint?.['node'];
+}
+
+/** A pod of this machine without an endpoint could not even be given its addresses: `sluice status` says why. */
+function statusOf({ object, endpoint }: Row): string {
+  if (object.spec?.['hostNetwork'] === true) return 'host';
+  if (endpoint === undefined) return object.spec?.['nodeName'] === undefined ? 'waiting' : 'remote';
+  return endpoint.place === 'external' && endpoint.state === 'ready' ? 'external' : endpoint.state;
+}
+
+function readyOf({ object, endpoint }: Row): string {
+  const count = Math.max(1, ((object.spec?.['containers'] ?? []) as unknown[]).length);
+  return `${endpoint?.state === 'ready' ? count : 0}/${count}`;
+}
+
+function replicasText({ replicas }: Row): string {
+  return `${replicas?.ready ?? 0}/${replicas?.wanted ?? 0}`;
+}
+
+function ageOf({ metadata }: Manifest): string {
+  const created = Date.parse(metadata?.creationTimestamp ?? '');
+  return Number.isNaN(created) ? '<unknown>' : age(Date.now() - created);
+}
+
+function statusField(object: Manifest, path: readonly string[]): string | undefined {
+  let value: unknown = object['status'];
+  for (const key of path) value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  return String(value);
+}
+
+interface NodeStatus {
+  readonly conditions?: readonly { readonly type?: string; readonly status?: string }[];
+  readonly addresses?: readonly { readonly type?: string; readonly address?: string }[];
+}
+
+function nodeState(object: Manifest): string {
+  const { conditions = [] } = (object['status'] ?? {}) as NodeStatus;
+  const ready = conditions.find(({ type }) => type === 'Ready')?.status;
+  return ready === undefined ? 'Unknown' : ready === 'True' ? 'Ready' : 'NotReady';
+}
+
+function nodeAddress(object: Manifest): string | undefined {
+  const { addresses = [] } = (object['status'] ?? {}) as NodeStatus;
+  return addresses.find(({ type }) => type === 'InternalIP')?.address;
+}
+
+/** The object with what is known here of it, where Kubernetes tells it: addresses, phase, what it waits for, replicas. */
+export function withStatus({ object, endpoint, replicas }: Row): Manifest {
+  if (replicas !== undefined) {
+    const { ready, wanted } = replicas;
+    const isAvailable = ready >= wanted ? 'True' : 'False';
+    const counts = { replicas: wanted, updatedReplicas: wanted, readyReplicas: ready, availableReplicas: ready };
+    return { ...object, status: { ...counts, conditions: [{ type: 'Available', status: isAvailable }] } };
+  }
+  if (endpoint === undefined || object.kind !== 'Pod') return object;
+  const ips = [endpoint.ipv4, endpoint.ipv6].filter((ip) => ip !== undefined && ip !== '');
+  const phase = endpoint.state === 'ready' ? 'Running' : endpoint.state === 'failed' ? 'Failed' : 'Pending';
+  const problem = endpoint.problem === undefined ? {} : { message: endpoint.problem };
+  const addresses = ips.length === 0 ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) };
+  const conditions = [{ type: 'Ready', status: endpoint.state === 'ready' ? 'True' : 'False' }];
+  return {
+    ...object,
+    status: { ...(object['status'] as object | undefined), phase, conditions, ...addresses, ...problem },
+  };
+}
+
+function podIp(object: Manifest): string | undefined {
+  const status = object['status'] as { podIP?: string } | undefined;
+  return status?.podIP;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function rulesOf(object: Manifest): readonly Fields[] {
+  const specs = (object['specs'] as Fields[] | undefined) ?? [];
+  return object.spec === undefined ? specs : [object.spec, ...specs];
+}
+
+function subjectText(rule: Fields): string {
+  const isNode = rule['nodeSelector'] !== undefined;
+  return (isNode ? 'node: ' : '') + selectorText(rule['endpointSelector'] ?? rule['nodeSelector']);
+}
+
+function directions(rule: Fields): string {
+  const names = ['ingress', 'ingressDeny', 'egress', 'egressDeny'];
+  return names.filter((name) => rule[name] !== undefined && rule[name] !== null).join(',');
+}
+
+/** A label selector as kubectl prints it; `<all>` when it is empty. */
+export function selectorText(selector: unknown): string {
+  const { matchLabels = {}, matchExpressions = [] } = (selector ?? {}) as {
+    matchLabels?: Record<string, string> | null;
+    matchExpressions?: { key: string; operator: string; values?: string[] }[] | null;
+  };
+  const parts = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
+  for (const { key, operator, values = [] } of matchExpressions ?? []) {
+    if (operator === 'Exists') parts.push(key);
+    else if (operator === 'DoesNotExist') parts.push(`!${key}`);
+    else parts.push(`${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`);
+  }
+  return parts.length === 0 ? '<all>' : parts.join(',');
+}
+
+function policyTypes({ spec = {} }: Manifest): string {
+  const given = spec['policyTypes'] as string[] | undefined;
+  const inferred = spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
+  return (given ?? inferred).join(',');
+}
+
+function servicePorts({ spec = {} }: Manifest): string {
+  const ports = (spec['ports'] as { port: number; protocol?: string }[] | undefined) ?? [];
+  return ports.map(({ port, protocol = 'TCP' }) => `${port}/${protocol}`).join(',');
+}
+
+function labelText(labels: Readonly<Record<string, string>> = {}): string {
+  const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return text.length === 0 ? '<none>' : text.join(',');
+}

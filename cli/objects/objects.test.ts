@@ -1,0 +1,223 @@
+/** kubectl's habits, as whole command lines, against an API with the agent's own store of objects behind it. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadConfig } from '../../daemon/config/config.ts';
+import { manifestReader } from '../../daemon/source/reader.ts';
+import { type ApplyResult, ObjectStore } from '../../daemon/source/store.ts';
+import type { Reference } from '../../daemon/source/text.ts';
+import { testHost } from '../../test/cli-host.ts';
+import { run } from '../program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-objects-'));
+let store: ObjectStore;
+
+const ENDPOINTS = [
+  {
+    ...{ id: 7, namespace: 'shop', pod: 'web-0', place: 'local', state: 'ready', identity: 4711, ipv4: '10.0.0.2' },
+    ...{ labels: ['k8s:app=web', 'k8s:io.kubernetes.pod.namespace=shop'], node: 'vm' },
+    policy: { ingress: 'Enabled', egress: 'Disabled' },
+  },
+];
+const STATUS = { nodeName: 'vm', version: '9.9', dataplane: { state: 'running' }, agent: { uptimeSec: 7300 } };
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let body = '';
+  for await (const chunk of request) body += String(chunk);
+  const { pathname, searchParams: query } = new URL(request.url ?? '', 'http://sluice');
+  const document = documentOf(pathname, query, body);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
+}
+
+function documentOf(path: string, query: URLSearchParams, body: string): unknown {
+  const namespace = query.get('namespace') ?? undefined;
+  const file = query.get('file') ?? 'request';
+  if (path === '/v1/status') return STATUS;
+  if (path === '/v1/endpoints') return ENDPOINTS;
+  if (path === '/v1/identities') return [{ id: 4711, labels: ENDPOINTS[0].labels }];
+  if (path === '/v1/objects') {
+    const wanted = (field: string, value: string) => (query.get(field) ?? value) === value;
+    const found = [...store.documents()].filter(
+      (one) => wanted('kind', one.kind) && wanted('namespace', one.namespace),
+    );
+    return { items: found.filter((one) => wanted('name', one.name)).map(({ object }) => object) };
+  }
+  if (path === '/v1/apply') return done(store.apply(body, file, { namespace, isCreate: query.has('create') }));
+  const options = { namespace, contents: query.has('contents') };
+  if (!body.startsWith('[')) return done(store.deleteText(body, file, options));
+  const references = (JSON.parse(body) as Reference[]).map((one) => ({ ...one, namespace: one.namespace ?? '' }));
+  return done(store.delete(references, file, options));
+}
+
+function done(result: ApplyResult): ApplyResult {
+  store.takeChanges();
+  return result;
+}
+
+const server = createServer((request, response) => void answer(request, response));
+t.before(() => new Promise<void>((resolve) => server.listen(join(folder, 'sluice.sock'), resolve)));
+t.beforeEach(() => {
+  const directory = join(mkdtempSync(join(folder, 'state-')), 'objects');
+  store = new ObjectStore(directory, manifestReader({}, loadConfig()));
+  store.load();
+});
+t.teardown(() => {
+  server.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function sluice(line: string | readonly string[], stdin = '') {
+  const { host, stdout, stderr } = testHost(stdin, { SLUICE_RUN_DIR: folder });
+  const code = await run(typeof line === 'string' ? line.split(' ') : line, host);
+  return { code, stdout: stdout(), stderr: stderr() };
+}
+
+const WEB = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {app: web}}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {app: web}}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+`;
+const netpol = (name: string, app = 'web') =>
+  `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: ${name}, labels: {app: ${app}}}\nspec: {podSelector: {}}\n`;
+
+t.test('apply and create name objects as kubectl does, in the namespace of -n', async (t) => {
+  t.match(await sluice('apply -n shop -f -', WEB), {
+    code: 0,
+    stdout: 'deployment.apps/web created\nservice/web created\n',
+  });
+  t.match(await sluice('create -n shop -f -', `${WEB}---\n${netpol('a')}`), {
+    code: 1,
+    stdout: 'networkpolicy.networking.k8s.io/a created\n',
+    stderr:
+      'Error from server (AlreadyExists): deployments.apps "web" already exists\n' +
+      'Error from server (AlreadyExists): services "web" already exists\n',
+  });
+  t.match(await sluice('create ns east west'), { code: 0, stdout: 'namespace/east created\nnamespace/west created\n' });
+  t.match(await sluice('create namespace east'), { code: 1, stderr: /namespaces "east" already exists/ });
+  t.match(await sluice('create pod x'), { code: 2 });
+  t.match(await sluice('create'), { code: 2 });
+  t.match(await sluice('apply -f https://example.com/a.yaml'), { code: 1, stderr: /found a URL.*curl -sfL/ });
+});
+
+t.test('-R reads what lies below a folder, and without it nobody descends', async (t) => {
+  const top = join(folder, 'tree');
+  mkdirSync(join(top, 'below'), { recursive: true });
+  writeFileSync(join(top, 'a.yaml'), netpol('a'));
+  writeFileSync(join(top, 'below/b.yaml'), netpol('b'));
+  t.equal((await sluice(['apply', '-f', top, '-o', 'name'])).stdout, 'networkpolicy.networking.k8s.io/a\n');
+  t.match((await sluice(['apply', '-R', '-f', top])).stdout, /\/a unchanged\n.*\/b created\n/);
+});
+
+t.test('delete deletes what is there and names the rest', async (t) => {
+  await sluice('apply -f -', `${netpol('a')}---\n${netpol('b', 'db')}---\n${netpol('c')}`);
+  t.match(await sluice(['delete', 'netpol', 'nope', 'a']), {
+    code: 1,
+    stdout: 'networkpolicy.networking.k8s.io "a" deleted from default namespace\n',
+    stderr: 'Error from server (NotFound): networkpolicies.networking.k8s.io "nope" not found\n',
+  });
+  t.match(await sluice('delete netpol/a netpol/c --ignore-not-found'), { code: 0, stdout: /"c" deleted/, stderr: '' });
+  t.match(await sluice(['delete', 'netpol', 'b,', 'x']), { code: 1, stdout: /"b" deleted/, stderr: /"x" not found/ });
+  t.match(await sluice('delete pod/a netpol'), { code: 2, stderr: /KIND\/NAME everywhere/ });
+});
+
+t.test('delete --all and -l choose; a namespace takes along what is in it', async (t) => {
+  const all = `${netpol('a')}---\n${netpol('b', 'db')}---\n${netpol('c')}`;
+  await sluice('apply -f -', all);
+  t.match(await sluice(['delete', 'netpol', '-l', 'app in (db)']), { code: 0, stdout: /^\S+ "b" deleted.*\n$/ });
+  t.match(await sluice(['delete', 'netpol', '-l', 'app in']), { code: 2, stderr: /parse label selector/ });
+  t.match(await sluice('delete netpol --all'), { code: 0, stdout: /"a" deleted.*\n.*"c" deleted/ });
+  t.match(await sluice('delete netpol --all'), { code: 0, stderr: 'No resources found\n' });
+  t.match(await sluice('delete netpol a --all'), { code: 2 });
+  await sluice('apply -n shop -f -', `${WEB}---\n${all}`);
+  await sluice('apply -f -', netpol('stays'));
+  t.match(await sluice('delete ns shop'), { code: 0, stderr: '' });
+  t.strictSame(
+    [...store.documents()].map(({ name }) => name),
+    ['stays'],
+  );
+});
+
+t.test('what a Deployment made goes by the name of the Deployment, and by what get all printed', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('delete pod web-0 -n shop'), { code: 1, stderr: /found a pod of Deployment\/shop\/web/ });
+  const listed = await sluice('get all -n shop -o yaml');
+  t.match(await sluice('delete -f -', listed.stdout), { code: 0, stdout: /pod "web-0" deleted/, stderr: '' });
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('delete deployment web -n shop'), {
+    code: 0,
+    stdout: 'deployment.apps "web" deleted from shop namespace\n',
+  });
+});
+
+t.test('a manifest that apply took can be deleted, whatever it skipped', async (t) => {
+  const text = `apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web}\n---\n${WEB}`;
+  t.match(await sluice('apply -f -', text), { code: 0, stderr: /warning/ });
+  t.match(await sluice('delete -f -', text), { code: 0, stdout: /deployment.*\n.*service/, stderr: /warning/ });
+});
+
+t.test('get takes several kinds, KIND/NAME, workloads and what the agent makes', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.equal(
+    (await sluice('get deploy,svc -n shop')).stdout,
+    'NAME                  READY   UP-TO-DATE   AVAILABLE   AGE\ndeployment.apps/web   1/1     1            1           <unknown>\n\n' +
+      'NAME          TYPE        CLUSTER-IP   PORT(S)   AGE\nservice/web   ClusterIP   <none>       80/TCP    <unknown>\n',
+  );
+  t.match((await sluice('get pod/web-0 -n shop')).stdout, /^NAME .*\nweb-0 +1\/1 +ready/);
+  t.match(await sluice('get pod/web-0 svc/nope -n shop'), {
+    code: 1,
+    stdout: /web-0/,
+    stderr: /services "nope" not found/,
+  });
+  t.match((await sluice('get all -n shop')).stdout, /pod\/web-0[\s\S]*service\/web[\s\S]*deployment.apps\/web/);
+  t.match(
+    (await sluice('get nodes')).stdout,
+    /^NAME +STATUS +ROLES +VERSION +AGE\nvm +Ready +<none> +sluice-9.9 +121m\n$/,
+  );
+  t.match((await sluice('get ns')).stdout, /^default +Active.*\nshop +Active/m);
+  t.equal((await sluice('get cep web-0 -n shop -o=jsonpath={.status.identity.id}')).stdout, '4711\n');
+  t.match(
+    (await sluice('get ciliumendpoints -n shop')).stdout,
+    /SECURITY IDENTITY +ENDPOINT STATE.*\nweb-0 +4711 +ready/,
+  );
+  t.match((await sluice('get ciliumidentities -o yaml')).stdout, /security-labels:\n\s+k8s:app: web/);
+});
+
+t.test('get prints as it is told: =, columns of ones own, labels, order', async (t) => {
+  await sluice('apply -f -', `${netpol('a', 'web')}---\n${netpol('b', 'db')}`);
+  t.equal(
+    (await sluice('get netpol -o=name')).stdout,
+    'networkpolicy.networking.k8s.io/a\nnetworkpolicy.networking.k8s.io/b\n',
+  );
+  t.match((await sluice('get netpol a -o=yaml')).stdout, /namespace: default/);
+  t.equal(
+    (
+      await sluice([
+        'get',
+        'netpol',
+        '-o',
+        'custom-columns=N:.metadata.name,X:.spec.nope',
+        '--sort-by',
+        '.metadata.labels.app',
+      ])
+    ).stdout,
+    'N   X\nb   <none>\na   <none>\n',
+  );
+  t.match(await sluice('get netpol -o custom-columns=N'), { code: 2, stderr: /wanted HEADER:PATH/ });
+  t.match(await sluice('get netpol -o custom-columns='), { code: 2 });
+  t.match((await sluice('get netpol --show-labels')).stdout, /LABELS\na .* app=web\nb .* app=db\n/);
+  t.match(await sluice(['get', 'netpol', '-l', 'foo bar']), {
+    code: 2,
+    stdout: '',
+    stderr: /"foo bar" is no requirement/,
+  });
+  t.match((await sluice(['get', 'netpol', '-l', 'app notin (web)', '-o', 'name'])).stdout, /^\S+\/b\n$/);
+});

@@ -246,9 +246,9 @@ export class FlowJudge {
     return isLocal ? this.#entity('host') : { text, identity, spec: undefined, address, endpoint: undefined };
   }
 
-  /** The node under a pod of its own network: `host` to pods of the same node (or when no nodes are named), else remote. */
+  /** The node under a pod of its own network: `host` to pods of the same node (pods without one share one), else remote. */
   #node(text: string, node: string | undefined, other: PodSpec | undefined): ResolvedEnd {
-    const isLocal = node === undefined || other?.nodeName === undefined || other.nodeName === node;
+    const isLocal = other === undefined || other.nodeName === node;
     return isLocal
       ? this.#entity('host')
       : { text, identity: IDENTITY_REMOTE_NODE, spec: undefined, address: undefined, endpoint: undefined };

@@ -6,16 +6,18 @@
  * in memory: their files are removed as soon as they are made.
  *
  * What a query may name besides pods (labels of a pod that does not exist) is added to the world when it is first named and
- * stays. It has policies like any pod of those labels, but no port names and no address.
+ * stays. It has policies like any pod of those labels, and no address.
  */
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
 import type { Document } from '../policy/document/document.ts';
 import type { PolicyConfig } from '../policy/rule/options.ts';
-import { podFromDocument } from '../policy/document/pod.ts';
+import { podFromDocument, portsOfLabel } from '../policy/document/pod.ts';
+import { parseLabel } from '../policy/rule/labels.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Problem } from '../policy/rule/problems.ts';
 import { type Origin, policyName } from '../policy/rule/rule.ts';
@@ -65,6 +67,7 @@ export class PolicyWorld {
       else this.cluster.apply(document);
       if (document.kind === 'Node') this.#noteNode(document);
     }
+    this.#addNodesOfPods();
     if (this.cluster.options['enable-host-firewall']) this.#addHost();
     for (const [name, addresses] of names) this.cluster.setName(name, addresses);
     this.conflicts = this.#flush();
@@ -113,13 +116,15 @@ export class PolicyWorld {
     const known = this.pod(reference);
     if (known !== undefined) return known;
     const pairs = labels.map((label) => {
-      const [key, ...value] = label.replace(/^(k8s|any):/, '').split('=');
-      return [key, value.join('=')] as const;
+      const { key, value } = parseLabel(label, 'any');
+      return [key, value] as const;
     });
     const given = Object.fromEntries(pairs);
+    const namedPorts = labels.flatMap((label) => portsOfLabel(parseLabel(label, 'any')));
     const serviceAccount = given[SERVICE_ACCOUNT] ?? 'default';
     const name = `${QUERY_POD}-${++this.#lastEndpoint}`;
-    const spec = { namespace, name, labels: given, serviceAccount, endpointId: this.#lastEndpoint, ips: [] };
+    const endpointId = this.#lastEndpoint;
+    const spec = { namespace, name, labels: given, serviceAccount, namedPorts, endpointId, ips: [] };
     this.#pods.set(reference, spec);
     this.cluster.setPod(spec);
     this.#flush();
@@ -179,7 +184,24 @@ export class PolicyWorld {
   #noteNode({ name, object }: Document): void {
     const addresses = (object as { status?: { addresses?: { address?: string }[] } }).status?.addresses ?? [];
     for (const { address = '' } of addresses) {
-      if (/^[\da-f:.]+$/i.test(address)) this.#nodeByAddress.set(parsePrefix(address, 'host').text, name);
+      if (isAddress(address)) this.#nodeByAddress.set(parsePrefix(address, 'host').text, name);
+    }
+  }
+
+  /** A node that no document describes is known by the addresses that its pods give as their host's. */
+  #addNodesOfPods(): void {
+    const nodes = new Map<string, Set<string>>();
+    for (const { kind, object } of this.documents) {
+      if (kind !== 'Pod') continue;
+      for (const address of hostAddresses(object)) {
+        if (this.#nodeByAddress.has(address)) continue;
+        const name = (object as PodObject).spec?.nodeName ?? address;
+        nodes.set(name, (nodes.get(name) ?? new Set()).add(address));
+      }
+    }
+    for (const [name, addresses] of nodes) {
+      for (const address of addresses) this.#nodeByAddress.set(address, name);
+      this.cluster.addNodeAddresses(name, [...addresses]);
     }
   }
 
@@ -198,6 +220,28 @@ export class PolicyWorld {
     this.#policyNames.clear();
     return problems;
   }
+}
+
+interface PodObject {
+  readonly spec?: { readonly nodeName?: string; readonly hostNetwork?: boolean };
+  readonly status?: {
+    readonly hostIP?: string;
+    readonly hostIPs?: readonly { readonly ip?: string }[];
+    readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip?: string }[];
+  };
+}
+
+/** Addresses of the node under a pod, canonical: those of its host, and its own if it lives in its host's network. */
+function hostAddresses(object: unknown): string[] {
+  const { spec, status = {} } = object as PodObject;
+  const own = spec?.hostNetwork === true ? [status.podIP, ...(status.podIPs ?? []).map(({ ip }) => ip)] : [];
+  const texts = [status.hostIP, ...(status.hostIPs ?? []).map(({ ip }) => ip), ...own];
+  return texts.flatMap((text) => (isAddress(text) ? [parsePrefix(text, 'host').text] : []));
+}
+
+function isAddress(text: unknown): text is string {
+  return typeof text === 'string' && isIP(text) !== 0;
 }
 
 /** As the daemon has it: no endpoint, no identity but that of its address. */

@@ -7,6 +7,9 @@ export function rulesFor(ruleSet: L7RuleSet, remote: number): L7Rule[] {
 }
 
 /** @returns the cookie of the first rule that `allows`, -1 when none does */
-export function firstAllowing(rules: readonly L7Rule[], allows: (rule: L7Rule) => boolean): number {
+export function firstAllowing<Rule extends Pick<L7Rule, 'cookie'>>(
+  rules: readonly Rule[],
+  allows: (rule: Rule) => boolean,
+): number {
   return rules.find(allows)?.cookie ?? -1;
 }

@@ -187,6 +187,12 @@ export class Cluster {
       this.addresses.prefixes.setNode(parsePrefix(text, 'host'), node.name, { isLocal, labels });
   }
 
+  /** Addresses of a node besides those that its own document gives, if there is one. */
+  addNodeAddresses(name: string, ips: readonly string[]): void {
+    const known = this.#nodes.get(name);
+    this.setNode({ name, labels: known?.labels ?? {}, ips: [...(known?.ips ?? []), ...ips] });
+  }
+
   removeNode(name: string): void {
     for (const text of this.#nodes.get(name)?.ips ?? []) {
       this.addresses.prefixes.setNode(parsePrefix(text, 'host'), name, undefined);

@@ -36,12 +36,13 @@ export class PodTable {
   readonly #claims = new Map<string, readonly string[]>();
   readonly #namespaces = new Map<string, NamespaceSpec>();
   readonly #dirty = new Set<string>();
-  readonly #filter: LabelFilter;
+  /** Which labels make an identity. */
+  readonly filter: LabelFilter;
   readonly #tables: PodTables;
 
   constructor(tables: PodTables) {
     this.#tables = tables;
-    this.#filter = new LabelFilter(tables.compiler.options.labels);
+    this.filter = LabelFilter.of(tables.compiler.options);
   }
 
   get size(): number {
@@ -165,7 +166,7 @@ export class PodTable {
   #labelsOf({ spec, addresses }: Pod): LabelSet {
     const { options } = this.#tables.compiler;
     const namespace = this.#namespaces.get(spec.namespace);
-    const texts = podLabels(spec, namespace?.labels, { filter: this.#filter, clusterName: options['cluster-name'] });
+    const texts = podLabels(spec, namespace?.labels, { filter: this.filter, clusterName: options['cluster-name'] });
     for (const address of addresses) texts.push(...this.#tables.addresses.prefixes.podLabels(address));
     return new LabelSet(texts);
   }

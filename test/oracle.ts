@@ -12,8 +12,8 @@
  *   5. If one of the grants has L7 rules, requests are looked at: all grants that cover the packet count, and one without
  *      L7 rules lets every request pass.
  */
-import { allHold, type Condition, type Labels } from './oracle/labels.ts';
-import { type Document, ofKind, type Party, podLabels, whoIs, type World } from './oracle/parties.ts';
+import { allHold, type Condition } from './oracle/labels.ts';
+import { type Document, ofKind, type Party, whoIs, type World } from './oracle/parties.ts';
 import { covers, type PortNames, specificity } from './oracle/ports.ts';
 import { dnsMatches, httpMatches, kafkaAllows, type Requests, serverNameMatches } from './oracle/requests.ts';
 import { type DirectionRules, type Grant, type Rule, rulesOf } from './oracle/rules.ts';
@@ -49,7 +49,6 @@ export class Oracle {
   readonly #rules: readonly Rule[];
   readonly #parties = new Map<string, Party>();
   readonly #selected = new Map<Party, Rule[]>();
-  readonly #alike = new Map<Party, Document[]>();
   readonly #world: World;
 
   constructor(world: World) {
@@ -88,19 +87,6 @@ export class Oracle {
     const subject = this.whoIs(ip);
     if (subject.kind === 'host' && !this.#world.options['enable-host-firewall']) return false;
     return this.#rulesFor(subject).some((rule) => rule.isAudited);
-  }
-
-  /** The pods with the same identity. */
-  #podsLike(party: Party): Document[] {
-    const known = this.#alike.get(party);
-    if (known !== undefined) return known;
-    const textOf = (labels: Labels): string => JSON.stringify([...labels].sort());
-    const wanted = textOf(party.labels);
-    const pods = ofKind(this.#world, 'Pod').filter(
-      (pod) => pod.spec.hostNetwork !== true && textOf(podLabels(this.#world, pod)) === wanted,
-    );
-    this.#alike.set(party, pods);
-    return pods;
   }
 
   #rulesFor(subject: Party): Rule[] {
@@ -148,13 +134,12 @@ export class Oracle {
     return { reason: 0, enforced: true, parser, request };
   }
 
-  /** Inwards a port name is the pod's own, outwards that of any pod with the remote's identity. */
+  /** Inwards a port name is the pod's own, outwards the remote pod's: pods with other names are other identities. */
   #portNames(direction: Direction, subject: Party, remote: Party): PortNames {
     const owner = direction === 'ingress' ? subject : remote;
     if (owner.kind !== 'pod') return () => [];
     return (name, protocol) =>
-      (direction === 'ingress' ? [owner.pod!] : this.#podsLike(owner))
-        .flatMap((pod) => pod.spec?.containers ?? [])
+      (owner.pod!.spec?.containers ?? [])
         .flatMap((container: Document) => container.ports ?? [])
         .filter((port: Document) => port.name === name && PROTOCOLS[port.protocol ?? 'TCP'] === protocol)
         .map((port: Document) => port.containerPort);

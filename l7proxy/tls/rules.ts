@@ -1,5 +1,6 @@
 /** Rules of server names: may this identity begin TLS with this server? */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { fqdnRegExp, normalizeName } from '../../wire/fqdn.ts';
 import { firstAllowing, rulesFor } from '../offline.ts';
 import type { OfflineRules } from '../protocol.ts';
 
@@ -10,19 +11,13 @@ export interface TlsRequest {
 
 /** The rules of one rule set for one remote: alternatives; one of them without names allows every server. */
 export function tlsOffline(ruleSet: L7RuleSet, remote: number): OfflineRules<TlsRequest> {
-  const rules = rulesFor(ruleSet, remote);
-  return ({ serverName }) => firstAllowing(rules, ({ serverNames }) => allowsServer(serverNames, serverName));
-}
-
-/** Server names are patterns: `*.a.example` is one label, `**.a.example` any number of them. */
-function allowsServer(names: readonly string[] | undefined, name: string): boolean {
-  if (names === undefined) return true;
-  const wanted = name.toLowerCase().replace(/\.$/, '');
-  return names.some((pattern) => {
-    if (pattern === '*') return true;
-    const [, stars, rest] = /^(\*{0,2})(.*)$/.exec(pattern.toLowerCase()) ?? [];
-    if (stars === '') return wanted === rest;
-    const head = wanted.slice(0, wanted.length - rest.length);
-    return wanted.endsWith(rest) && head !== '' && (stars === '**' || !head.includes('.'));
-  });
+  const rules = rulesFor(ruleSet, remote).map(({ serverNames, cookie }) => ({
+    cookie,
+    // Cilium (sanitizeServerNamePattern) means by the stars of server names what it means by those of DNS names.
+    patterns: serverNames?.map((matchPattern) => fqdnRegExp({ matchPattern })),
+  }));
+  return ({ serverName }) => {
+    const name = normalizeName(serverName);
+    return firstAllowing(rules, ({ patterns }) => patterns === undefined || patterns.some((one) => one.test(name)));
+  };
 }

@@ -3,14 +3,14 @@
  *
  * Scoping on ingest, in Cilium's order:
  *   1. keys without a source mean any source;
- *   2. the subject of a namespaced policy is in its namespace, whatever it says itself;
+ *   2. the subject of a namespaced policy is in its namespace, whatever its labels say;
  *   3. a peer selector that names a reserved label is left as it is;
  *   4. a namespaced policy's peer selector without a namespace (or namespace label) means its own namespace;
  *   5. a clusterwide policy's peer selector without a namespace means any pod, unless the subject is reserved:init;
  *   6. a peer selector without a cluster means this cluster (policy-default-local-cluster).
  */
 import type { HeaderMatch, HttpRule } from '../../policy-maps/l7-rules.ts';
-import { parsePrefix } from '../../wire/prefix.ts';
+import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import {
   type CiliumElement,
   type CiliumPort,
@@ -85,14 +85,14 @@ function closes(rule: CiliumRule, direction: 'ingress' | 'egress', options: Poli
   return speaks && (rule.enableDefaultDeny?.[direction] ?? true);
 }
 
+/** What the labels say of the namespace is overwritten; expressions stay, so that both must hold. */
 function subjectOf(rule: CiliumRule, { namespace }: RuleContext): LabelSelector {
-  const selector = selectorFrom(rule.endpointSelector ?? rule.nodeSelector ?? {}, 'any');
-  if (namespace === '') return selector;
-  const others = selector.filter(
-    ({ source, key, operator, values }) =>
-      !(source === 'k8s' && key === POD_NAMESPACE && operator === 'In' && values.length === 1),
-  );
-  return [...others, equals({ source: 'k8s', key: POD_NAMESPACE }, namespace)];
+  const document = rule.endpointSelector ?? rule.nodeSelector ?? {};
+  if (namespace === '') return selectorFrom(document, 'any');
+  const { matchLabels = {} } = document;
+  const others = Object.entries(matchLabels).filter(([key]) => key !== `k8s:${POD_NAMESPACE}`);
+  const selector = selectorFrom({ ...document, matchLabels: Object.fromEntries(others) }, 'any');
+  return [...selector, equals({ source: 'k8s', key: POD_NAMESPACE }, namespace)];
 }
 
 interface ElementContext extends RuleContext {
@@ -121,7 +121,7 @@ function peersOf(element: CiliumElement, side: 'from' | 'to', context: ElementCo
   const { options } = context;
   const members: (Peer[] | undefined)[] = [
     member(element, side, 'Endpoints')?.map((selector) => endpointsPeer(peerSelector(selector, context, true))),
-    member(element, side, 'CIDR')?.map((text) => cidrPeer(parsePrefix(text, 'host'), [], cidrReach(options))),
+    member(element, side, 'CIDR')?.map((text) => blockPeer(parsePrefix(text, 'host'), [], options)),
     member(element, side, 'CIDRSet')?.map((rule) => cidrSetPeer(rule, options)),
     member(element, side, 'Entities')?.map((entity) => entityPeer(entity, options['cluster-name'])),
     member(element, side, 'Nodes')?.map((selector) => labelsPeer(nodeSelector(selector, options))),
@@ -133,7 +133,12 @@ function peersOf(element: CiliumElement, side: 'from' | 'to', context: ElementCo
   return present.length === 0 ? null : present.flat();
 }
 
-export function cidrReach(options: PolicyOptions): PrefixReach {
+/** Cilium writes a whole family, /0, as `reserved:world`, which no node or pod carries: it is everyone outside. */
+export function blockPeer(prefix: Prefix, except: readonly Prefix[], options: PolicyOptions): Peer {
+  return cidrPeer(prefix, except, prefix.length === 0 ? { nodes: false, pods: false } : cidrReach(options));
+}
+
+function cidrReach(options: PolicyOptions): PrefixReach {
   const modes = options['policy-cidr-match-mode'];
   return { nodes: modes.includes('nodes'), pods: modes.includes('pods') };
 }
@@ -183,7 +188,7 @@ function cidrSetPeer(rule: CidrRule, options: PolicyOptions): Peer {
   if (rule.cidrGroupRef !== undefined) return cidrGroupPeer(cidrGroupSelector(rule.cidrGroupRef), except, reach);
   if (rule.cidrGroupSelector !== undefined)
     return cidrGroupPeer(selectorFrom(rule.cidrGroupSelector, 'cidrgroup'), except, reach);
-  return cidrPeer(parsePrefix(rule.cidr ?? ''), except, reach);
+  return blockPeer(parsePrefix(rule.cidr ?? ''), except, options);
 }
 
 /** A service without a namespace is one of any namespace. */

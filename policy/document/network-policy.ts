@@ -1,5 +1,5 @@
 /** Kubernetes NetworkPolicy -> rules, as Cilium translates it, or (semantics `kubernetes`) to the letter of the API. */
-import { cidrReach, inThisCluster, type RuleContext } from './cilium-policy.ts';
+import { blockPeer, inThisCluster, type RuleContext } from './cilium-policy.ts';
 import { NAMESPACE_LABELS, POD_NAMESPACE } from '../rule/labels.ts';
 import type { PolicyOptions } from '../rule/options.ts';
 import { ANY_PEER, cidrPeer, labelsPeer, type Peer } from '../rule/peer.ts';
@@ -85,21 +85,24 @@ function readElement(
 
 function readPeer(peer: NetworkPolicyPeer, { namespace, options }: RuleContext): Peer {
   if (peer.ipBlock !== undefined) {
-    const reach = options.semantics === 'kubernetes' ? { nodes: true, pods: true } : cidrReach(options);
     const except = (peer.ipBlock.except ?? []).map((text) => parsePrefix(text));
-    return cidrPeer(parsePrefix(peer.ipBlock.cidr), except, reach);
+    const block = parsePrefix(peer.ipBlock.cidr);
+    const isKubernetes = options.semantics === 'kubernetes';
+    return isKubernetes ? cidrPeer(block, except, { nodes: true, pods: true }) : blockPeer(block, except, options);
   }
   const pods = inThisCluster(selectorFrom(peer.podSelector ?? {}, 'k8s'), options);
   if (peer.namespaceSelector === undefined) return labelsPeer([...pods, inNamespace(namespace)]);
-  const namespaces = namespaceRequirements(peer.namespaceSelector);
+  const namespaces = namespaceRequirements(peer.namespaceSelector, options);
   return labelsPeer([...namespaces, ...pods]);
 }
 
 /** Namespace labels are labels of the pods in it, under a prefix; an empty selector means any namespace. */
-function namespaceRequirements(document: SelectorDocument): LabelSelector {
+function namespaceRequirements(document: SelectorDocument, options: PolicyOptions): LabelSelector {
   const selector = selectorFrom(document, 'k8s');
   if (selector.length === 0) return [exists('k8s', POD_NAMESPACE)];
-  return selector.map((requirement) => ({ ...requirement, source: 'k8s', key: NAMESPACE_LABELS + requirement.key }));
+  const labels = selector.map((one) => ({ ...one, source: 'k8s', key: NAMESPACE_LABELS + one.key }));
+  // What has no namespace lacks every label too, so that exclusions alone would select nodes and the outside (as in Cilium).
+  return options.semantics === 'kubernetes' ? [exists('k8s', POD_NAMESPACE), ...labels] : labels;
 }
 
 function inNamespace(namespace: string): LabelSelector[number] {

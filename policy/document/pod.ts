@@ -4,13 +4,15 @@ import type { LabelFilter } from '../rule/label-filter.ts';
 import {
   CLUSTER,
   formatLabel,
+  type Label,
+  NAMED_PORTS,
   NAMESPACE_LABELS,
   NAMESPACE_NAME,
   POD_NAMESPACE,
   SERVICE_ACCOUNT,
 } from '../rule/labels.ts';
 import type { NamedPort, PodSpec } from '../rule/spec.ts';
-import { protocolNumbers } from '../../wire/protocols.ts';
+import { protocolName, protocolNumbers } from '../../wire/protocols.ts';
 
 interface Container {
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
@@ -71,7 +73,7 @@ export function podLabels(
     if (filter.keeps('k8s', key)) texts.push(formatLabel('k8s', key, value));
   };
   for (const key in pod.labels) {
-    if (!key.startsWith(NAMESPACE_LABELS) && !PLACES.has(key)) add(key, pod.labels[key]);
+    if (!key.startsWith(NAMESPACE_LABELS) && !PLACES.has(key) && !isNamedPorts(key)) add(key, pod.labels[key]);
   }
   for (const key in namespaceLabels) {
     if (key !== NAMESPACE_NAME) add(NAMESPACE_LABELS + key, namespaceLabels[key]);
@@ -80,5 +82,38 @@ export function podLabels(
   add(POD_NAMESPACE, pod.namespace);
   add(SERVICE_ACCOUNT, pod.serviceAccount ?? 'default');
   add(CLUSTER, clusterName);
+  texts.push(...namedPortLabels(pod.namedPorts ?? []));
   return texts;
+}
+
+/** The longest value of a Kubernetes label. */
+const LABEL_VALUE_CHARACTERS = 63;
+
+/**
+ * The port names as Cilium writes them into an identity: pods that name other ports are told apart, so that a rule about a
+ * port name reaches those pods alone that have it. What one label cannot hold goes into the next.
+ */
+function namedPortLabels(ports: readonly NamedPort[]): string[] {
+  const parts = ports.map(({ name, protocol, port }) => `${name}.${protocolName(protocol)}.${port}`).sort();
+  const values: string[] = [];
+  for (const part of parts) {
+    const last = values.at(-1);
+    if (last === undefined || last.length + 1 + part.length > LABEL_VALUE_CHARACTERS) values.push(part);
+    else values[values.length - 1] = `${last}_${part}`;
+  }
+  return values.map((value, i) => formatLabel('gen', i === 0 ? NAMED_PORTS : `${NAMED_PORTS}-${i}`, value));
+}
+
+/** The opposite of `namedPortLabels`, of one label; none when it is another label. */
+export function portsOfLabel({ source, key, value }: Label): NamedPort[] {
+  if (source !== 'gen' || !isNamedPorts(key)) return [];
+  return value.split('_').flatMap((part) => {
+    const [, name, protocol, port] = /^(.+)\.([A-Z]+)\.(\d+)$/.exec(part) ?? [];
+    const [number] = protocol === undefined ? [] : protocolNumbers(protocol);
+    return number === undefined ? [] : [{ name, protocol: number, port: Number(port) }];
+  });
+}
+
+function isNamedPorts(key: string): boolean {
+  return key.startsWith(NAMED_PORTS) && /^(-\d+)?$/.test(key.slice(NAMED_PORTS.length));
 }

@@ -122,12 +122,12 @@ export class AddressBook {
     const { prefix, nodeLabels, isApiServer } = description;
     const all = [node.isLocal ? 'reserved:host' : 'reserved:remote-node', ...nodeLabels];
     if (isApiServer) all.push('reserved:kube-apiserver');
+    if (this.#options['enable-node-selector-labels']) {
+      all.push(...node.labels, formatLabel('k8s', CLUSTER, this.#options['cluster-name']));
+    }
     if (node.isLocal) {
       this.#labelHost(prefix.text, all);
       return { identity: IDENTITY_HOST, prefix, isOwned: false };
-    }
-    if (this.#options['enable-node-selector-labels']) {
-      all.push(...node.labels, formatLabel('k8s', CLUSTER, this.#options['cluster-name']));
     }
     const isPlain = all.length === 1;
     const isPlainApiServer = all.length === 2 && isApiServer;

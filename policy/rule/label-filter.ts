@@ -3,6 +3,7 @@
  * one against an excluding one. With a including pattern of the user's own, what no pattern includes is left out.
  */
 import { parseKey } from './labels.ts';
+import type { PolicyOptions } from './options.ts';
 
 interface Pattern {
   /** '' = any source. */
@@ -45,9 +46,14 @@ export class LabelFilter {
    * @param own patterns of the user, `[source:][!]regex`
    * @throws SyntaxError when one is no regular expression
    */
-  constructor(own: readonly string[] = []) {
-    this.#patterns = [...BUILT_IN, ...own].map(parsePattern);
+  constructor(own: readonly string[] = [], builtIn: readonly string[] = BUILT_IN) {
+    this.#patterns = [...builtIn, ...own].map(parsePattern);
     this.#isWhitelist = own.some((text) => !parsePattern(text).excludes);
+  }
+
+  /** Which labels of pods the options make identities of: to Kubernetes every label counts. */
+  static of({ labels, semantics }: PolicyOptions): LabelFilter {
+    return semantics === 'kubernetes' && labels.length === 0 ? new LabelFilter([], []) : new LabelFilter(labels);
   }
 
   keeps(source: string, key: string): boolean {

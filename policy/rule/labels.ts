@@ -14,6 +14,8 @@ export interface Label {
 export const POD_NAMESPACE = 'io.kubernetes.pod.namespace';
 export const SERVICE_ACCOUNT = 'io.cilium.k8s.policy.serviceaccount';
 export const CLUSTER = 'io.cilium.k8s.policy.cluster';
+/** With source `gen`: the names of a pod's ports. */
+export const NAMED_PORTS = 'io.cilium.k8s.named-ports';
 export const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
 export const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 export const CIDR_GROUP_NAME = 'io.cilium.policy.cidrgroupname/';

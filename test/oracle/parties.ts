@@ -74,7 +74,7 @@ function podParty(world: World, pod: Document): Party {
   return { ...party(world, 'pod', addressesOf(pod), podLabels(world, pod)), pod };
 }
 
-export function podLabels(world: World, pod: Document): Map<string, string> {
+function podLabels(world: World, pod: Document): Map<string, string> {
   const { namespace, labels = {} } = pod.metadata;
   const found = ofKind(world, 'Namespace').find(({ metadata }) => metadata.name === namespace);
   // A pod's author does not get to say what its namespace is like.
@@ -88,7 +88,7 @@ export function podLabels(world: World, pod: Document): Map<string, string> {
   all['io.kubernetes.pod.namespace'] = namespace;
   all['io.cilium.k8s.policy.cluster'] = world.options['cluster-name'];
   all['io.cilium.k8s.policy.serviceaccount'] = pod.spec?.serviceAccountName ?? 'default';
-  const kept = Object.entries(all).filter(([key]) => makesIdentity(key));
+  const kept = Object.entries(all).filter(([key]) => world.options.semantics === 'kubernetes' || makesIdentity(key));
   return new Map(kept.map(([key, value]) => [`k8s:${key}`, value]));
 }
 
@@ -97,7 +97,7 @@ function nodeParty(world: World, node: Document, ip: string): Party {
   const labels = new Map([[isHost ? 'reserved:host' : 'reserved:remote-node', '']]);
   const addresses = isHost ? nodeAddresses(node) : [ip];
   if (addresses.some((address) => world.apiServers.includes(address))) labels.set('reserved:kube-apiserver', '');
-  if (!isHost && world.options['enable-node-selector-labels']) {
+  if (world.options['enable-node-selector-labels']) {
     labels.set('k8s:io.cilium.k8s.policy.cluster', world.options['cluster-name']);
     for (const [key, value] of Object.entries<string>(node.metadata.labels ?? {})) labels.set(`node:${key}`, value);
   }

@@ -129,7 +129,15 @@ function isSeen({ kind }: Party, seen: Seen): boolean {
 /** An identity is inside a prefix when one of its addresses is, and so for exceptions. */
 const isAnyInside = ({ addresses }: Party, cidr: string): boolean => addresses.some((ip) => isInside(ip, cidr));
 
-export function cidrPeer({ cidr, except = [] }: { cidr: string; except?: string[] }, seen: Seen): Peer {
+interface Block {
+  readonly cidr: string;
+  readonly except?: readonly string[];
+}
+
+/** A whole family is everyone outside, whatever else CIDR rules see. */
+export const cidrPeer = (block: Block, seen: Seen): Peer => blockPeer(block, block.cidr.endsWith('/0') ? [] : seen);
+
+export function blockPeer({ cidr, except = [] }: Block, seen: Seen): Peer {
   return peer(`${cidr} except ${[...except].sort().join()}; ${seen.join()}`, (party) => {
     return isSeen(party, seen) && isAnyInside(party, cidr) && !except.some((hole) => isAnyInside(party, hole));
   });

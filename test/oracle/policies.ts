@@ -97,6 +97,18 @@ export class PolicyMaker {
       [10, () => this.#labelSelector()],
       [5, () => ({ matchLabels: { 'k8s:io.kubernetes.pod.namespace': dice.pick(NAMESPACES), app: dice.pick(APPS) } })],
       [
+        3,
+        () => ({
+          matchExpressions: [
+            {
+              key: 'k8s:io.kubernetes.pod.namespace',
+              operator: dice.pick(['In', 'NotIn']),
+              values: dice.some(NAMESPACES, 2),
+            },
+          ],
+        }),
+      ],
+      [
         5,
         () =>
           namespace === '' ? { matchLabels: { 'k8s:io.cilium.k8s.namespace.labels.team': dice.pick(TEAMS) } } : {},

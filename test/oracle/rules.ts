@@ -1,7 +1,8 @@
 /** Policies as documents -> rules as lists of grants and denials, one for each peer and each range of ports. */
-import { type Condition, conditionsOf, exists, isOneOf } from './labels.ts';
+import { type Condition, conditionsOf, exists, isOneOf, type LabelSelector } from './labels.ts';
 import { type Document, ofKind, type World } from './parties.ts';
 import {
+  blockPeer,
   cidrPeer,
   endpointConditions,
   endpoints,
@@ -61,12 +62,13 @@ function ciliumRules(policy: Document, world: World): Rule[] {
   const specs: Document[] = [...(policy.spec === undefined ? [] : [policy.spec]), ...(policy.specs ?? [])];
   const { namespace = '' } = policy.metadata;
   return specs.map((spec) => {
-    const subject = conditionsOf(spec.endpointSelector ?? spec.nodeSelector);
+    const selector = spec.endpointSelector ?? spec.nodeSelector;
+    const subject = conditionsOf(selector);
     const isAboutInit = subject.some(({ key }) => key === 'reserved:init');
     const scope = { world, namespace, isAboutInit };
     return {
       isForHosts: spec.nodeSelector !== undefined,
-      subject: namespace === '' ? subject : inNamespace(subject, namespace),
+      subject: namespace === '' ? subject : inNamespace(selector, namespace),
       isAudited: isAudited(policy),
       ingress: ciliumDirection(spec, 'ingress', scope),
       egress: ciliumDirection(spec, 'egress', scope),
@@ -74,10 +76,12 @@ function ciliumRules(policy: Document, world: World): Rule[] {
   });
 }
 
-/** A policy is about its own namespace; what it says itself with the source `k8s` is overruled. */
-function inNamespace(conditions: Condition[], namespace: string): Condition[] {
+/** A policy is about its own namespace; a label with the source `k8s` that says otherwise is overruled, an expression not. */
+function inNamespace(selector: LabelSelector, namespace: string, source?: string): Condition[] {
   const key = 'k8s:io.kubernetes.pod.namespace';
-  return [...conditions.filter((one) => one.key !== key || one.operator !== 'In'), isOneOf(key, namespace)];
+  const labels = Object.entries(selector.matchLabels ?? {}).filter(([name]) => name !== key);
+  const own = { ...selector, matchLabels: Object.fromEntries(labels) };
+  return [...conditionsOf(own, source), isOneOf(key, namespace)];
 }
 
 function ciliumDirection(spec: Document, direction: 'ingress' | 'egress', scope: Scope): DirectionRules | undefined {
@@ -146,7 +150,7 @@ function networkPolicyRule(policy: Document, world: World): Rule {
   const { namespace } = policy.metadata;
   return {
     isForHosts: false,
-    subject: inNamespace(conditionsOf(policy.spec.podSelector ?? {}, 'k8s'), namespace),
+    subject: inNamespace(policy.spec.podSelector ?? {}, namespace, 'k8s'),
     isAudited: isAudited(policy),
     ingress: networkPolicyDirection(policy, 'ingress', world),
     egress: networkPolicyDirection(policy, 'egress', world),
@@ -186,14 +190,14 @@ function networkPolicyPeer(
 ): Peer {
   const { options } = world;
   if (ipBlock !== undefined) {
-    return cidrPeer(
-      ipBlock,
-      options.semantics === 'kubernetes' ? ['nodes', 'pods'] : options['policy-cidr-match-mode'],
-    );
+    return options.semantics === 'kubernetes'
+      ? blockPeer(ipBlock, ['nodes', 'pods'])
+      : cidrPeer(ipBlock, options['policy-cidr-match-mode']);
   }
   const conditions = conditionsOf(podSelector ?? {}, 'k8s');
   if (namespaceSelector === undefined) conditions.push(isOneOf('k8s:io.kubernetes.pod.namespace', namespace));
   else conditions.push(...namespaceConditions(namespaceSelector));
+  if (options.semantics === 'kubernetes') conditions.push(exists('k8s:io.kubernetes.pod.namespace'));
   return { ...endpoints(ofThisCluster(conditions, options)), takesRequirements: false };
 }
 

@@ -117,6 +117,17 @@ export class Ipcache extends TableMap<LpmTable> {
     table.publish(slot);
   }
 
+  /** Identity of the longest prefix around this one, itself not counted; 0 when there is none. For the writer. */
+  around(address: AddressWords, prefixLength: number): number {
+    const { table } = this;
+    for (let length = prefixLength - 1; length >= 0; length--) {
+      table.setPrefix(address[0], address[1], address[2], address[3], length);
+      const slot = table.find();
+      if (slot >= 0) return table.rows[slot * table.rowWords + table.valueWord + V_IDENTITY] >>> 0;
+    }
+    return 0;
+  }
+
   /** Takes a prefix out; false when it was not there. */
   remove(address: AddressWords, prefixLength: number): boolean {
     checkLength(prefixLength);

@@ -159,6 +159,49 @@ t.test('a prefix that found no room is tried again until it has', async (t) => {
   t.equal(maps.ipcache.lookup(...addressWords('10.0.16.1')), 316);
 });
 
+t.test('a prefix without room closes the endpoints that it would open, and no other', async (t) => {
+  const { maps, publisher } = world(t as Tap, { 'bpf-ipcache-map-max': 16 });
+  const CIDR = 1 << 24;
+  const any = (more: Partial<PolicyEntry>) => [0, 11, 12, 13, 14].map((identity) => allow({ ...more, identity }));
+  const deny = { deny: true, precedence: precedence(0, 255) };
+  const WORLD = 2;
+  const others = Array.from({ length: 15 }, (_, i) => ({ prefix: `192.0.${i}.0/24`, identity: CIDR + 100 + i }));
+  const upsert = [
+    { prefix: '10.0.0.0/8', identity: CIDR + 1 },
+    ...others,
+    { prefix: '203.0.30.0/24', identity: CIDR + 2 }, // from here on there is no room
+    { prefix: '10.1.0.0/16', identity: CIDR + 3 },
+    { prefix: '10.2.0.0/16', identity: CIDR + 4 },
+  ];
+  const policies: Record<string, [id: number, isClosed: boolean, entries: PolicyEntry[]]> = {
+    'denies a prefix of the world': [7, true, [
+      allow({ identity: WORLD }), allow({ identity: 13 }), allow({ identity: CIDR + 2, ...deny }),
+    ]],
+    'allows a prefix except for one inside': [8, true, [allow({ identity: CIDR + 1 }), allow({ identity: CIDR + 4 })]],
+    'allows both': [9, false, [1, 3, 4].map((n) => allow({ identity: CIDR + n }))],
+    'allows only the one inside': [10, false, [allow({ identity: CIDR + 3 })]],
+    'allows anybody': [11, false, any({})],
+    'denies anybody a port': [12, false, [...any({}), ...any({ ...deny, protocol: 6, port: 80, portPrefix: 16 })]],
+    'denies the one inside, outwards': [13, true, [...any({ egress: true }), allow({ identity: CIDR + 3, egress: true, ...deny })]],
+    'allows the one inside another port': [14, true, [
+      allow({ identity: CIDR + 1, protocol: 6, port: 80, portPrefix: 16 }), allow({ identity: CIDR + 3, protocol: 6, port: 81, portPrefix: 16 }),
+      allow({ identity: CIDR + 4, protocol: 6, port: 80, portPrefix: 16 }),
+    ]],
+  }; // biome-ignore format: a table
+  const endpoints = new Map(Object.values(policies).map(([id, , entries]) => [id, endpoint(entries)]));
+  publisher.publish(changes({ endpoints, ipcache: { upsert, remove: [] } }));
+  for (const [name, [id, isClosed, entries]] of Object.entries(policies)) {
+    t.equal(maps.policy(id).count, isClosed ? 0 : entries.length, name);
+    t.equal(publisher.problems.has(id), isClosed, name);
+  }
+  t.match(publisher.problems.get(7), /203\.0\.30\.0\/24 .* ipcache is full/);
+  publisher.publish(changes({ endpoints: new Map([[7, endpoint(policies['denies a prefix of the world'][2])]]) }));
+  t.equal(maps.policy(7).count, 0, 'published anew it is closed again');
+  publisher.publish(changes({ ipcache: { upsert: [], remove: others.slice(0, 3).map(({ prefix }) => prefix) } }));
+  for (const [name, [id, , entries]] of Object.entries(policies)) t.equal(maps.policy(id).count, entries.length, name);
+  t.strictSame(publisher.sentences(), [], 'with room all are as they were');
+});
+
 t.test('a policy under trial has a file of its own, which goes with the trial', async (t) => {
   const { maps, publisher, directory } = world(t as Tap);
   const files = () =>

@@ -6,13 +6,17 @@
  *
  * The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
  * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty. Rule sets and prefixes that did
- * not fit are tried again with every publication; streams whose rules are missing are refused, addresses whose prefix is
- * missing have the identity of the next wider one.
+ * not fit are tried again with every publication; streams whose rules are missing are refused. Addresses whose prefix is
+ * missing have the identity of the next wider one, so endpoints that they would pass by that are closed (missing-prefixes.ts).
  */
 import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { MapFullError } from '../../policy-maps/table/map-error.ts';
 import { parseExactPrefix, prefixOf } from '../../wire/prefix.ts';
+import { CONFIG_WORLD_IDENTITY } from '../../policy-maps/config-map.ts';
+import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
+import { IDENTITY_WORLD } from '../../wire/identities.ts';
+import { missingPrefixes, passedBy } from './missing-prefixes.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { RuleSetIds } from './rule-set-ids.ts';
 
@@ -30,6 +34,10 @@ export class Publisher {
   /** What found its map full: tried again with every publication. */
   readonly #unplacedRuleSets = new Map<number, L7RuleSet>();
   readonly #unplacedPrefixes = new Map<string, number>();
+  /** Endpoints that have been published. */
+  readonly #endpoints = new Set<number>();
+  /** Entries of those that are closed because a prefix is missing. */
+  readonly #withheld = new Map<number, readonly PolicyEntry[]>();
   /** Publications so far: the policy revision that people see. */
   revision = 1;
   /** What could not be published, until it can. */
@@ -52,6 +60,7 @@ export class Publisher {
     this.#publishRuleSets(changes.ruleSets);
     for (const [id, change] of changes.endpoints) this.#publishEndpoint(id, change);
     this.#publishIpcache(changes.ipcache);
+    this.#guardPrefixes();
     for (const id of changes.removedEndpoints) this.removeEndpoint(id);
     for (const id of changes.ruleSets.remove) {
       const pinned = this.#ruleSets.unpin(id);
@@ -75,6 +84,8 @@ export class Publisher {
     this.#maps.removePolicy(id);
     this.#maps.removePolicy(id, true);
     this.problems.delete(id);
+    this.#endpoints.delete(id);
+    this.#withheld.delete(id);
   }
 
   /** Makes everything published so far count. */
@@ -110,8 +121,33 @@ export class Publisher {
     if (this.#unplacedPrefixes.size === 0) this.problems.delete(PROBLEM_IPCACHE);
   }
 
+  /** Closes the endpoints that a missing prefix would let strangers into (or out of), and opens them when none does. */
+  #guardPrefixes(): void {
+    const { ipcache, config } = this.#maps;
+    const world = config.words[CONFIG_WORLD_IDENTITY] || IDENTITY_WORLD;
+    const missing = missingPrefixes(ipcache, this.#unplacedPrefixes, world);
+    if (missing.length === 0 && this.#withheld.size === 0) return;
+    for (const id of this.#endpoints) {
+      const policy = this.#maps.policy(id);
+      const withheld = this.#withheld.get(id);
+      const entries = withheld ?? policy.entries();
+      const cause = passedBy(entries, missing);
+      if (cause !== undefined) {
+        this.problems.set(id, `its policy tells ${cause.prefix} from what is around it, and the ipcache is full`);
+        if (withheld === undefined) policy.publish([]);
+        this.#withheld.set(id, entries);
+      } else if (withheld !== undefined) {
+        this.problems.delete(id);
+        policy.publish(withheld);
+        this.#withheld.delete(id);
+      }
+    }
+  }
+
   #publishEndpoint(id: number, change: EndpointChange): void {
     this.problems.delete(id);
+    this.#endpoints.add(id);
+    this.#withheld.delete(id);
     const policy = this.#maps.policy(id);
     if (!this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) policy.publish([]);
     if (change.shadow === undefined) this.#maps.removePolicy(id, true);

@@ -70,12 +70,13 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.redirect = makeRedirect(this);
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
+    const identifier = new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks);
     this.engine = new Engine({
       ports,
       config,
-      identifier: new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks),
+      identifier,
       conntrack,
-      judge: new Judge({ ports, config, conntrack, recorder, stats }),
+      judge: new Judge({ ports, config, conntrack, identifier, recorder, stats }),
       redirect,
       deliverer,
       errors: new IcmpErrors(ports, this.#router),

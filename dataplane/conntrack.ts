@@ -60,7 +60,11 @@ export class Conntrack {
   readonly tcp: ConntrackMap;
   readonly any: ConntrackMap;
   readonly #ports: PortTable;
-  readonly #quoted = new QuotedTuple();
+  /** Of the last related frame: the packet that the error quotes, and whether that packet was a reply. */
+  readonly quoted = new QuotedTuple();
+  isQuotedReply = false;
+  /** Of the last tracked frame: the row that gives way if the new connection is allowed; -1 for none. */
+  #givesWay = -1;
   /** Timers and clock of all entries. */
   readonly life = new Lifecycle();
 
@@ -113,6 +117,7 @@ export class Conntrack {
     f.ctSlot = -1;
     f.isReply = false;
     f.ctStatus = CT_NEW;
+    this.#givesWay = -1;
     if (isIcmpError(f)) return this.#trackError(f);
     const table = this.#tableOf(f.protocol);
     const found = table.lookup(f);
@@ -121,7 +126,9 @@ export class Conntrack {
     const isOver =
       table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f, (found & 1) !== 0);
     if (isOver || !isBetween(table.words, base, f, (found & 1) !== 0)) {
-      table.remove(found >> 1); // whoever uses these addresses and ports now begins anew, and may be the other side
+      // Whoever uses these addresses and ports now begins anew, and may be the other side. Until that is allowed the row
+      // stays: anybody can forge a SYN, or an address, and what is refused must not end a connection.
+      this.#givesWay = found >> 1;
       return 0;
     }
     f.ctSlot = found >> 1;
@@ -144,6 +151,8 @@ export class Conntrack {
     if (f.ctStatus === CT_RELATED || isIcmpError(f) || (f.isFragment && !f.isFirstFragment && f.ctSlot < 0)) return 0;
     const table = this.#tableOf(f.protocol);
     if (f.ctStatus === CT_NEW) {
+      if (this.#givesWay >= 0) table.remove(this.#givesWay);
+      this.#givesWay = -1;
       f.ctSlot = table.insert(f);
       if (f.ctSlot < 0) return DROP_CT_CREATE_FAILED;
       reopen(table.words, f.ctSlot * CT_ROW_WORDS, f);
@@ -211,13 +220,14 @@ export class Conntrack {
 
   /** An ICMP error belongs to the connection of the packet it quotes; a pod may only speak for itself, not as a router. */
   #trackError(f: Frame): number {
-    const quoted = this.#quoted;
+    const { quoted } = this;
     const isPod = this.#ports.role[f.port] === ROLE_POD;
     if (!quoted.readFrom(f)) return isPod ? DROP_INVALID_SIP : 0;
     const table = this.#tableOf(quoted.protocol);
     const found = table.lookup(quoted);
     if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
     if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
+    this.isQuotedReply = (found & 1) !== 0;
     f.ctStatus = CT_RELATED;
     return 0;
   }

@@ -290,6 +290,104 @@ t.test('a new denial cuts both directions of what is established', async (t) => 
   }
 });
 
+t.test('a new denial cuts the ICMP errors about what is established', async (t) => {
+  for (const [kind, frame, protocol] of [
+    ['UDP', udpFrame, 17],
+    ['TCP', tcpFrame, 6],
+    ['ping', pingFrame, 1],
+  ] as const) {
+    const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol, port: kind === 'ping' ? 8 : 53 })];
+    const { world, client, server } = trio(t, { policy });
+    const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+    const router = { ...uplink, addresses: ['192.0.2.1'] };
+    world.setPolicy(client, EGRESS_OPEN);
+    const forward = frame({ from: client, to: SERVER, sport: 4444, dport: 53, id: 9 });
+    const reply = frame({
+      from: server,
+      to: CLIENT,
+      sport: 53,
+      dport: 4444,
+      id: 9,
+      isReply: true,
+      flags: tcp.SYN | tcp.ACK,
+    });
+    t.equal(attempt(world, client, server, forward), 0);
+    t.equal(attempt(world, server, client, reply), 0);
+    const body = (whole: Uint8Array) => whole.subarray(ETH, ETH + IP + 8);
+    const errors = [
+      [
+        'of the server to the client',
+        server,
+        client,
+        icmpFrame({ from: server, to: CLIENT, type: 3, body: body(forward) }),
+      ],
+      [
+        'of the client to the server',
+        client,
+        server,
+        icmpFrame({ from: client, to: SERVER, type: 3, body: body(reply) }),
+      ],
+      [
+        'of a router to the client',
+        uplink,
+        client,
+        icmpFrame({ from: router, to: CLIENT, type: 11, body: body(forward) }),
+      ],
+      [
+        'of a router to the server',
+        uplink,
+        server,
+        icmpFrame({ from: router, to: SERVER, type: 11, body: body(reply) }),
+      ],
+    ] as const;
+    for (const [name, from, to, error] of errors)
+      t.equal(attempt(world, from, to, error.slice()), 0, `${kind}: ${name}`);
+    world.setPolicy(server, EGRESS_OPEN);
+    for (const [name, from, to, error] of errors) {
+      const passes = from === uplink && to === client; // what the client may do has not changed
+      t.equal(attempt(world, from, to, error.slice()), passes ? 0 : 133, `${kind}, denied at the server: ${name}`);
+    }
+    world.setPolicy(server, policy);
+    world.setPolicy(client, INGRESS_OPEN);
+    for (const [name, from, to, error] of errors) {
+      const passes = from === uplink && to === server;
+      t.equal(attempt(world, from, to, error.slice()), passes ? 0 : 133, `${kind}, denied at the client: ${name}`);
+    }
+  }
+});
+
+t.test('a SYN that is refused ends no connection, whoever forged it', async (t) => {
+  const policy = [...EGRESS_OPEN, entry({ identity: 1001, protocol: 6, port: 80 })];
+  const { world, client, server } = trio(t, { policy });
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  const outside = { ...uplink, addresses: ['203.0.113.1'] };
+  world.setPolicy(client, EGRESS_OPEN);
+  for (const [name, peer, to, port] of [
+    ['outside', outside, '203.0.113.1', uplink],
+    ['a pod', server, SERVER, server],
+  ] as const) {
+    const ask = (flags: number) => tcpFrame({ from: client, to, sport: 5000, dport: 80, flags });
+    const answer = (flags: number) => tcpFrame({ from: peer, to: CLIENT, sport: 80, dport: 5000, flags });
+    t.equal(attempt(world, client, port, ask(tcp.SYN)), 0, name);
+    t.equal(attempt(world, port, client, answer(tcp.SYN | tcp.ACK)), 0);
+    t.equal(attempt(world, client, port, ask(tcp.ACK)), 0);
+    for (let turn = 0; turn < 2; turn++) {
+      t.equal(
+        attempt(world, port, client, answer(tcp.SYN)),
+        133,
+        `${name}: a SYN of the other side, which may not begin`,
+      );
+      world.maps.config.bumpWorldGeneration();
+      t.equal(attempt(world, port, client, answer(tcp.ACK)), 0, `${name}: the connection goes on`);
+      t.equal(attempt(world, client, port, ask(tcp.ACK)), 0, `${name}: both ways`);
+    }
+    world.setPolicy(client, ALLOW_ALL);
+    t.equal(attempt(world, port, client, answer(tcp.SYN)), 0, `${name}: one that may begin, begins`);
+    world.setPolicy(client, EGRESS_OPEN);
+    t.equal(attempt(world, port, client, answer(tcp.ACK)), 133, `${name}: and the older connection has given way`);
+  }
+});
+
 t.test('a pod that got the address of another does not get its connections', async (t) => {
   const { world, client, server } = trio(t, { policy: ALLOW_ALL });
   world.setPolicy(client, EGRESS_OPEN);

@@ -54,7 +54,7 @@ export function icmpTypeOf(pair: Readonly<PortPair>, protocol: number): number {
 }
 
 /** The type of the request that a message answers; its own type when it answers none. */
-export function requestTypeOf(f: Frame): number {
+export function requestTypeOf(f: Pick<Frame, 'protocol' | 'icmpType'>): number {
   if (f.protocol !== PROTO_ICMP) return f.icmpType === icmpv6.ECHO_REPLY ? icmpv6.ECHO_REQUEST : f.icmpType;
   if (f.icmpType === icmp.ECHO_REPLY) return icmp.ECHO_REQUEST;
   return isOtherReply(f.icmpType) ? f.icmpType - 1 : f.icmpType;

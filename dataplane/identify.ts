@@ -88,24 +88,29 @@ export class Identifier {
     }
     if (isUnroutable(f.family, f.src0, f.src1, f.src2, f.src3)) return DROP_INVALID_SIP;
     f.srcEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
-    f.srcIdentity = this.#identityOf(f, slot, f.src0, f.src1, f.src2, f.src3);
+    f.srcIdentity = this.#identityOf(f.family, slot, f.src0, f.src1, f.src2, f.src3);
     return role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST ? DROP_INVALID_SIP : 0;
   }
 
   #destination(f: Frame): number {
     if (isUnroutable(f.family, f.dst0, f.dst1, f.dst2, f.dst3)) return DROP_UNROUTABLE;
     const slot = this.#endpoints.lookup(f.dst0, f.dst1, f.dst2, f.dst3);
-    f.dstIdentity = this.#identityOf(f, slot, f.dst0, f.dst1, f.dst2, f.dst3);
+    f.dstIdentity = this.#identityOf(f.family, slot, f.dst0, f.dst1, f.dst2, f.dst3);
     f.dstEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
     f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#ports.defaultPort;
     if (f.outPort === f.port || !this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
     return 0;
   }
 
-  #identityOf(f: Frame, slot: number, w0: number, w1: number, w2: number, w3: number): number {
+  /** Identity of any address. */
+  identityAt(family: number, w0: number, w1: number, w2: number, w3: number): number {
+    return this.#identityOf(family, this.#endpoints.lookup(w0, w1, w2, w3), w0, w1, w2, w3);
+  }
+
+  #identityOf(family: number, slot: number, w0: number, w1: number, w2: number, w3: number): number {
     const own = slot >= 0 ? this.#endpoints.secId(slot) : 0;
     if (own !== 0) return own;
-    return this.#ipcache.lookup(w0, w1, w2, w3) || (f.family === 4 ? this.worldV4 : this.worldV6);
+    return this.#ipcache.lookup(w0, w1, w2, w3) || (family === 4 ? this.worldV4 : this.worldV6);
   }
 
   #arp(f: Frame): number {

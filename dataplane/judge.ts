@@ -4,7 +4,8 @@
  * A connection has two sides: its initiator is judged by egress policy, its responder by ingress policy, each only when
  * it is an endpoint of this node. A `Side` says which port that is in the frame at hand, and who is at the other end.
  *
- *  1. ICMP errors about a tracked connection go with it. "Fragmentation needed" of a router outside passes, if so configured.
+ *  1. An ICMP error is judged as the opening of the connection that it is about would be now, like a reply, whoever sends
+ *     it. "Fragmentation needed" of a router outside passes, if so configured.
  *  2. A frame is judged as the opening of its connection would be now: a reply, by what is said of the connection, whose
  *     first frame went the other way. So a denial that is new cuts both directions, and a reply needs no policy of its own.
  *  3. An endpoint without a published policy is closed (203). What has no policy because it is no endpoint is not judged.
@@ -25,6 +26,7 @@ import { ROLE_POD } from '../wire/port-kinds.ts';
 import { DROP_EP_NOT_READY, DROP_STREAM_CLOSED } from '../wire/reasons.ts';
 import { type Conntrack, CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
 import { requestTypeOf } from './icmp-tuple.ts';
+import type { Identifier } from './identify.ts';
 import type { PortTable } from './port/table.ts';
 import type { Recorder } from './record.ts';
 import { Decision } from './verdict.ts';
@@ -56,6 +58,7 @@ export interface JudgeParts {
   readonly ports: PortTable;
   readonly config: ConfigMap;
   readonly conntrack: Conntrack;
+  readonly identifier: Identifier;
   readonly recorder: Recorder;
   readonly stats: PolicyStatsMap;
 }
@@ -66,12 +69,14 @@ export class Judge {
   readonly #ports: PortTable;
   readonly #config: ConfigMap;
   readonly #conntrack: Conntrack;
+  readonly #identifier: Identifier;
   readonly #recorder: Recorder;
   readonly #stats: PolicyStatsMap;
   readonly #initiator = new Side(EGRESS);
   readonly #responder = new Side(INGRESS);
   readonly #spare = new Decision(0);
-  /** Where policy is looked up: the port, or ICMP type, that the connection was opened to. */
+  /** Where policy is looked up: the protocol and the port, or ICMP type, that the connection was opened to. */
+  #protocol = 0;
   #point = 0;
   #lacksPorts = false;
   #isAuditing = false;
@@ -82,6 +87,7 @@ export class Judge {
     this.#ports = parts.ports;
     this.#config = parts.config;
     this.#conntrack = parts.conntrack;
+    this.#identifier = parts.identifier;
     this.#recorder = parts.recorder;
     this.#stats = parts.stats;
   }
@@ -119,12 +125,16 @@ export class Judge {
     const { decision: ingress } = this.#responder;
     egress.clear();
     ingress.clear();
-    if (f.ctStatus === CT_RELATED || (this.#allowsFragNeeded && isForeignFragNeeded(f))) return 0; // 1
+    if (this.#allowsFragNeeded && isForeignFragNeeded(f)) return 0; // 1
+    if (f.ctStatus === CT_RELATED) {
+      this.#faceQuoted(f);
+      return this.#judgeSide(f, this.#initiator) || this.#judgeSide(f, this.#responder);
+    }
     this.#face(f, f.isReply); // 2
     const refusal = this.#judgeSide(f, this.#initiator) || this.#judgeSide(f, this.#responder);
     if (refusal !== 0 || f.protocol !== PROTO_TCP || this.#conntrack.isBeginKnown(f)) return refusal;
     this.#face(f, !f.isReply); // 7
-    return this.#redirects(f, this.#initiator) || this.#redirects(f, this.#responder) ? DROP_STREAM_CLOSED : 0;
+    return this.#redirects(this.#initiator) || this.#redirects(this.#responder) ? DROP_STREAM_CLOSED : 0;
   }
 
   /** Counts a frame that goes on for the entries that let its connection pass. */
@@ -148,14 +158,28 @@ export class Judge {
     this.#responder.port = isReply ? f.port : f.outPort;
     this.#responder.remote = isReply ? f.dstIdentity : f.srcIdentity;
     this.#lacksPorts = f.isFragment && !f.isFirstFragment && f.dstPort === 0 && f.srcPort === 0;
+    this.#protocol = f.protocol;
     this.#point = policyPoint(f, isReply);
+  }
+
+  /** The same for an ICMP error: who the two sides of the quoted packet's connection are. Its sender gets the error. */
+  #faceQuoted(f: Frame): void {
+    const { quoted, isQuotedReply } = this.#conntrack;
+    const peer = this.#identifier.identityAt(f.family, quoted.dst0, quoted.dst1, quoted.dst2, quoted.dst3);
+    this.#initiator.port = isQuotedReply ? f.port : f.outPort;
+    this.#initiator.remote = isQuotedReply ? f.dstIdentity : peer;
+    this.#responder.port = isQuotedReply ? f.outPort : f.port;
+    this.#responder.remote = isQuotedReply ? peer : f.dstIdentity;
+    this.#lacksPorts = false;
+    this.#protocol = quoted.protocol;
+    this.#point = quoted.policyPoint(isQuotedReply);
   }
 
   #judgeSide(f: Frame, side: Side): number {
     const policy = this.#ports.policy[side.port];
     if (policy === null && this.#ports.role[side.port] !== ROLE_POD) return 0; // 3
     const { decision } = side;
-    this.#lookUp(f, policy, side, decision);
+    this.#lookUp(policy, side, decision);
     if (decision.verdict < 0) return this.#refuse(f, side);
     if (f.ctStatus === CT_NEW && !this.#wouldFailTrial(f, side)) this.#recorder.verdict(f, decision, FLAG_REPLY_KNOWN);
     if (decision.entrySlot >= 0) {
@@ -165,15 +189,15 @@ export class Judge {
     return 0;
   }
 
-  #lookUp(f: Frame, policy: PolicyMap | null, side: Side, decision: Decision): void {
+  #lookUp(policy: PolicyMap | null, side: Side, decision: Decision): void {
     decision.clear();
     if (policy === null) {
       decision.verdict = -DROP_EP_NOT_READY;
       return;
     }
     decision.verdict = this.#lacksPorts
-      ? policy.lookupFragment(side.remote, side.isEgress, f.protocol) // 4
-      : policy.lookup(side.remote, side.isEgress, f.protocol, this.#point); // 5
+      ? policy.lookupFragment(side.remote, side.isEgress, this.#protocol) // 4
+      : policy.lookup(side.remote, side.isEgress, this.#protocol, this.#point); // 5
     decision.matchType = policy.matchType;
     decision.authType = policy.authType;
     decision.cookie = policy.cookie;
@@ -186,7 +210,7 @@ export class Judge {
   #refuse(f: Frame, side: Side): number {
     const { decision } = side;
     const reason = -decision.verdict;
-    const isReply = f.ctStatus === CT_REPLY;
+    const isReply = f.ctStatus === CT_REPLY || f.ctStatus === CT_RELATED;
     decision.isAudited = (this.#isAuditing || this.#ports.isAudited[side.port] !== 0) && reason !== DROP_EP_NOT_READY;
     if (!isReply && (!decision.isAudited || f.ctStatus === CT_NEW)) this.#recorder.verdict(f, decision, 0);
     if (decision.isAudited) {
@@ -201,17 +225,17 @@ export class Judge {
   #wouldFailTrial(f: Frame, side: Side): boolean {
     const trial = this.#ports.trial[side.port];
     if (trial === null) return false;
-    this.#lookUp(f, trial, side, side.trial);
+    this.#lookUp(trial, side, side.trial);
     if (side.trial.verdict >= 0) return false;
     side.trial.isAudited = true;
     this.#recorder.verdict(f, side.trial, 0);
     return true;
   }
 
-  #redirects(f: Frame, side: Side): boolean {
+  #redirects(side: Side): boolean {
     const policy = this.#ports.policy[side.port];
     if (policy === null) return false;
-    this.#lookUp(f, policy, side, this.#spare);
+    this.#lookUp(policy, side, this.#spare);
     return this.#spare.verdict > 0;
   }
 }

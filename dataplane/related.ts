@@ -10,7 +10,7 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
-import { setIcmpPorts } from './icmp-tuple.ts';
+import { requestTypeOf, setIcmpPorts } from './icmp-tuple.ts';
 
 const MIN_L4_BYTES = 8;
 
@@ -27,6 +27,7 @@ export class QuotedTuple {
   srcPort = 0;
   dstPort = 0;
   protocol = 0;
+  icmpType = 0;
   // What the extension-header walk leaves behind.
   l4Offset = 0;
   isFragment = false;
@@ -77,6 +78,14 @@ export class QuotedTuple {
       this.dstPort = tcp.dstPort(bytes, at);
       return;
     }
-    setIcmpPorts(this, this.protocol, icmp.type(bytes, at), icmp.identifier(bytes, at));
+    this.icmpType = icmp.type(bytes, at);
+    setIcmpPorts(this, this.protocol, this.icmpType, icmp.identifier(bytes, at));
+  }
+
+  /** The port, or ICMP type, that the connection of the quoted packet was opened to. @param isReply it went back */
+  policyPoint(isReply: boolean): number {
+    if (this.protocol === PROTO_ICMP || this.protocol === PROTO_ICMPV6)
+      return isReply ? requestTypeOf(this) : this.icmpType;
+    return isReply ? this.srcPort : this.dstPort;
   }
 }

@@ -18,6 +18,8 @@ import type { Deliverer } from './deliver.ts';
 import type { PortTable } from './port/table.ts';
 
 const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
+const SACK_BYTES = 4; // NOP NOP kind length, and the blocks
+const SACK_BLOCK_BYTES = 8;
 
 /** One segment to be built. Sequence numbers are those of the side that receives it. */
 export interface BuiltSegment {
@@ -30,6 +32,9 @@ export interface BuiltSegment {
   readonly hasTimestamps: boolean;
   readonly tsVal: number;
   readonly tsEcr: number;
+  /** SACK blocks: left and right edge in turn, of `sackCount` blocks. */
+  readonly sackCount: number;
+  readonly sack: Int32Array;
   readonly payload: Uint8Array;
   readonly start: number;
   readonly end: number;
@@ -87,7 +92,9 @@ export class SegmentSender {
   }
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
-    const tcpBytes = tcp.MIN_HEADER_BYTES + (segment.hasTimestamps ? TIMESTAMP_BYTES : 0);
+    const timestampBytes = segment.hasTimestamps ? TIMESTAMP_BYTES : 0;
+    const sackBytes = segment.sackCount > 0 ? SACK_BYTES + segment.sackCount * SACK_BLOCK_BYTES : 0;
+    const tcpBytes = tcp.MIN_HEADER_BYTES + timestampBytes + sackBytes;
     const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
     f.family = isV4 ? 4 : 6;
     f.protocol = PROTO_TCP;
@@ -110,6 +117,7 @@ export class SegmentSender {
     const { seq, ack, flags, window } = segment;
     tcp.emit(f.bytes, f.l4Offset, { srcPort, dstPort, seq, ack, flags, window, headerBytes: tcpBytes });
     if (segment.hasTimestamps) writeTimestamps(f, segment);
+    if (sackBytes > 0) writeSack(f, segment, f.l4Offset + tcp.MIN_HEADER_BYTES + timestampBytes);
   }
 
   /** The checksum is left to the receiver; a segment beyond the MTU is left to the kernel to cut. */
@@ -131,4 +139,12 @@ function writeTimestamps(f: Frame, segment: BuiltSegment): void {
   f.bytes[at + 3] = 10;
   setI32(f.bytes, at + 4, segment.tsVal);
   setI32(f.bytes, at + 8, segment.tsEcr);
+}
+
+function writeSack(f: Frame, { sack, sackCount }: BuiltSegment, at: number): void {
+  f.bytes[at] = tcp.OPTION_NOP;
+  f.bytes[at + 1] = tcp.OPTION_NOP;
+  f.bytes[at + 2] = tcp.OPTION_SACK;
+  f.bytes[at + 3] = 2 + sackCount * SACK_BLOCK_BYTES;
+  for (let i = 0; i < 2 * sackCount; i++) setI32(f.bytes, at + SACK_BYTES + 4 * i, sack[i]);
 }

@@ -52,6 +52,7 @@ export class SynOptions {
   window = 0;
   hasTimestamps = false;
   timestamp = 0;
+  allowsSack = false;
 }
 
 /** What a former process knew of a connection. */
@@ -79,6 +80,8 @@ class TcpConnection implements StreamOwner {
   /** Both streams are plain: the fast path may be taken. */
   isPlain = false;
   hasTimestamps = false;
+  /** Both sides understand selective acknowledgements. */
+  hasSack = false;
   hasPendingSyn = false;
   initiatorIsn = 0;
   responderIsn = 0;
@@ -188,6 +191,7 @@ class TcpConnection implements StreamOwner {
   open(answer: SynOptions, requestLimits: ReceiverLimits, responseLimits: ReceiverLimits): void {
     const { syn, request, response } = this;
     this.hasTimestamps = syn.hasTimestamps && answer.hasTimestamps;
+    this.hasSack = syn.allowsSack && answer.allowsSack;
     this.initiatorIsn = syn.seq;
     this.responderIsn = answer.seq;
     request.begin((syn.seq + 1) | 0, (syn.seq + 1) | 0);
@@ -203,6 +207,7 @@ class TcpConnection implements StreamOwner {
     this.request.resume(saved.request);
     this.response.resume(saved.response);
     this.hasTimestamps = saved.hasTimestamps;
+    this.hasSack = false; // until one of them shows it
     this.#opened();
   }
 
@@ -212,6 +217,11 @@ class TcpConnection implements StreamOwner {
     this.wantsReset = false;
     this.heldSinceMs = 0;
     this.mode = OPEN;
+  }
+
+  /** A side has acknowledged selectively: both said that they understand it. */
+  noteSack(): void {
+    this.hasSack = true;
   }
 
   wantClose(): void {

@@ -20,6 +20,8 @@ export class EarlyQueue {
   readonly #segments: EarlySegment[] = [];
   #bytes = 0;
   #owner = 0;
+  /** First byte of the segment that was kept last. */
+  #latest = 0;
   /** Since when (0 = never) the byte at this position has been missing. */
   #missingSinceMs = 0;
   #missing = 0;
@@ -67,7 +69,35 @@ export class EarlyQueue {
     while (at > 0 && ((this.#segments[at - 1].seq - seq) | 0) > 0) at--;
     this.#segments.splice(at, 0, { seq, bytes, length, hasFin });
     this.#bytes += length;
+    this.#latest = seq;
     return true;
+  }
+
+  /**
+   * What waits, as SACK blocks (RFC 2018 4): first the block in which the latest segment is, then the others from the lowest on,
+   * which are those that keep the sender waiting.
+   * @param blocks gets left and right edge in turn @param most blocks, at least 1 @returns how many there are
+   */
+  blocks(blocks: Int32Array, most: number): number {
+    let count = 1; // the first place is for the latest
+    let hasLatest = false;
+    for (let i = 0; i < this.#segments.length; ) {
+      const left = this.#segments[i].seq;
+      let right = left;
+      for (; i < this.#segments.length && ((this.#segments[i].seq - right) | 0) <= 0; i++) {
+        const end = (this.#segments[i].seq + this.#segments[i].length + (this.#segments[i].hasFin ? 1 : 0)) | 0;
+        if (((end - right) | 0) > 0) right = end;
+      }
+      const isLatest = ((this.#latest - left) | 0) >= 0 && ((right - this.#latest) | 0) > 0;
+      if (!isLatest && count >= most) continue;
+      const at = isLatest ? 0 : count++;
+      blocks[2 * at] = left;
+      blocks[2 * at + 1] = right;
+      hasLatest ||= isLatest;
+    }
+    if (hasLatest) return count;
+    blocks.copyWithin(0, 2, 2 * count); // the latest has gone on
+    return count - 1;
   }
 
   /** Takes the first segment out when it begins at or before `nextIn`. Its bytes go back by `give`. */

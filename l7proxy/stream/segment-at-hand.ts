@@ -36,6 +36,9 @@ export class SegmentAtHand {
   timestamp = 0;
   /** Timestamp echoed: the latest of the other side that this side has seen. */
   echo = 0;
+  /** What it acknowledges selectively: the lowest block, in the terms of its sender; empty when it does not. */
+  sackFrom = 0;
+  sackTo = 0;
 
   // What its acknowledgement does: says something that the other side does not know; acknowledges more than the last did.
   isNews = false;
@@ -71,10 +74,26 @@ export class SegmentAtHand {
     this.payloadBytes = frame.payloadLength;
     this.hasFin = (this.flags & tcp.FIN) !== 0;
     this.end = (this.seq + this.payloadBytes + (this.hasFin ? 1 : 0)) | 0;
+    this.#readSack(bytes, l4Offset);
     const at = tcp.timestamps(bytes, l4Offset);
     this.hasTimestamp = at > 0;
     this.timestamp = at > 0 ? tcp.timestampValue(bytes, at) : 0;
     this.echo = at > 0 ? tcp.timestampEcho(bytes, at) : 0;
+  }
+
+  #readSack(bytes: Uint8Array, l4Offset: number): void {
+    this.sackFrom = this.sackTo = 0;
+    const at = tcp.findOption(bytes, l4Offset, tcp.OPTION_SACK);
+    if (at < 0) return;
+    for (let i = 0; i < tcp.sackCount(bytes, at); i++) {
+      const left = tcp.sackLeft(bytes, at, i);
+      // A block below the acknowledgement repeats what came twice (RFC 2883).
+      if (((left - this.ack) | 0) <= 0 || (this.sackFrom !== this.sackTo && ((left - this.sackFrom) | 0) >= 0))
+        continue;
+      this.sackFrom = left;
+      this.sackTo = tcp.sackRight(bytes, at, i);
+    }
+    if (this.sackFrom !== this.sackTo) this.connection.noteSack();
   }
 
   /** Notes what holds before the bytes are read. */

@@ -18,6 +18,9 @@ export interface BuiltSegment {
   readonly hasTimestamps: boolean;
   readonly tsVal: number;
   readonly tsEcr: number;
+  /** SACK blocks: left and right edge in turn, of `sackCount` blocks. */
+  readonly sackCount: number;
+  readonly sack: Int32Array;
   /** The payload is payload[start, end). */
   readonly payload: Uint8Array;
   readonly start: number;
@@ -33,6 +36,10 @@ const NOTHING = new Uint8Array(0);
 /** Segments sent in one go for a timeout; the rest follows as these are acknowledged. */
 export const MAX_BURST = 8;
 
+/** What fits beside nothing, and beside timestamps. */
+const MAX_SACK_BLOCKS = 4;
+const MAX_TIMED_SACK_BLOCKS = 3;
+
 class Segment implements BuiltSegment {
   seq = 0;
   ack = 0;
@@ -41,6 +48,8 @@ class Segment implements BuiltSegment {
   hasTimestamps = false;
   tsVal = 0;
   tsEcr = 0;
+  sackCount = 0;
+  readonly sack: Int32Array = new Int32Array(2 * MAX_SACK_BLOCKS);
   payload: Uint8Array = NOTHING;
   start = 0;
   end = 0;
@@ -88,7 +97,17 @@ export class Transmitter {
     }
     const back = connection.other(stream);
     this.#fill(connection, back, back.sent, tcp.ACK);
+    this.#sack(connection, stream);
     this.#send(connection, back);
+  }
+
+  #sack(connection: Connection, stream: TcpStream): void {
+    if (!connection.hasSack || stream.early.length === 0) return;
+    const segment = this.#segment;
+    segment.sackCount = stream.early.blocks(
+      segment.sack,
+      segment.hasTimestamps ? MAX_TIMED_SACK_BLOCKS : MAX_SACK_BLOCKS,
+    );
   }
 
   /** After a restart: an old segment without data, which the receiver answers with what it has (RFC 9293 3.10.7.4). */
@@ -121,6 +140,7 @@ export class Transmitter {
     segment.flags = flags;
     segment.window = 0;
     segment.hasTimestamps = false;
+    segment.sackCount = 0;
     segment.payload = NOTHING;
     segment.start = 0;
     segment.end = 0;
@@ -137,6 +157,7 @@ export class Transmitter {
     segment.hasTimestamps = connection.hasTimestamps && stream.hasTimestamp;
     segment.tsVal = stream.latestTimestamp;
     segment.tsEcr = back.timestamp;
+    segment.sackCount = 0;
     segment.payload = NOTHING;
     segment.start = 0;
     segment.end = 0;

@@ -5,9 +5,10 @@
  *  2. In a connection that is over, whatever comes is answered by a reset.
  *  3. A segment must carry ACK and not URG, a timestamp no older than the last in order (RFC 7323 PAWS), and acknowledge
  *     nothing that was not sent. Else it is dropped, for its receiver would drop it and its bytes would be judged in vain.
- *  4. Its acknowledgement is taken into the other stream, and goes on in that stream's terms.
+ *  4. Its acknowledgement is taken into the other stream, and goes on in that stream's terms. What it shows to be missing there
+ *     is sent again, when only we can.
  *  5. Its bytes are, by their place: a repetition, which is compared with or made again from what is kept; next in order,
- *     which are judged; or early, which wait. Where they are several of these, the parts are treated apart.
+ *     which are judged; or early, which wait, and are acknowledged selectively (RFC 2018). Where they are several of these, the parts are treated apart.
  *  6. What remains of the frame goes on: whole, cut to the bytes that passed, or as a pure acknowledgement if that says
  *     something new. What was set free beyond it leaves in segments of our own.
  */
@@ -17,7 +18,7 @@ import { CLOSING, type Connection, DEAD, HANDSHAKE, OPEN } from './connection.ts
 import { REQUEST } from '../parser.ts';
 import type { StreamCounters } from './counters.ts';
 import { SegmentEnds } from './segment-ends.ts';
-import type { Transmitter } from './segment-output.ts';
+import { MAX_BURST, type Transmitter } from './segment-output.ts';
 import type { StreamEditor } from './stream-editor.ts';
 import { retarget, translateSack, trim } from './tcp-edit.ts';
 import type { SegmentAtHand } from './segment-at-hand.ts';
@@ -25,6 +26,10 @@ import type { TcpStream } from './tcp-stream.ts';
 
 /** After a restart: probes sent for one stream before it is given up. */
 const MAX_PROBES = 8;
+/** Acknowledgements that say nothing new, after which something is taken for lost. */
+const DUPLICATES = 3;
+/** The same, when they say what came instead: what we send leaves in order, and little of it may follow. */
+const SACK_DUPLICATES = 1;
 
 export class SegmentPath {
   readonly #editor: StreamEditor;
@@ -109,6 +114,30 @@ export class SegmentPath {
     at.isAdvance = ahead > 0;
     if (ahead >= 0) other.acknowledge(ack, window, this.#editor.nowMs);
     at.isNews = other.ackIn !== ackBefore || other.windowIn !== windowBefore;
+    const isDuplicate = ahead === 0 && at.end === at.seq && (at.sackFrom !== at.sackTo || !at.isNews);
+    if (other.owes && at.connection.mode === OPEN) this.#recover(at, Math.max(0, ahead), isDuplicate);
+  }
+
+  /**
+   * Sends again what the other side's receiver lacks and only we can send: the first gap, when it says thrice that there is one
+   * (RFC 5681 3.2), and then, as acknowledgements come, twice as much as they acknowledge, or up to the next gap's end (RFC
+   * 6582, with the blocks of RFC 2018). A timer of ours begins the same when nothing comes (timers.ts).
+   */
+  #recover(at: SegmentAtHand, advance: number, isDuplicate: boolean): void {
+    const { connection, other } = at;
+    const enough = at.sackFrom === at.sackTo ? DUPLICATES : SACK_DUPLICATES;
+    const isBegun = !other.isRecovering && isDuplicate && other.noteDuplicate() >= enough;
+    if (!isBegun && (!other.isRecovering || advance === 0)) return;
+    const base = other.keptBase;
+    const from = !isBegun && ((other.resentTo - base) | 0) > 0 ? other.resentTo : base;
+    let to = (from + (isBegun ? other.mss : Math.max(2 * advance, other.mss))) | 0;
+    if (at.sackFrom !== at.sackTo && ((at.sackFrom - from) | 0) > 0)
+      to = isBegun ? at.sackFrom : lower(to, at.sackFrom);
+    to = lower(lower(to, (from + MAX_BURST * other.mss) | 0), isBegun ? other.owedTo : other.recoverTo);
+    if (((to - from) | 0) <= 0) return;
+    this.#counters.resent++;
+    this.#transmitter.data(connection, other, from, to);
+    other.recover(to);
   }
 
   /** Puts the sequence number, and the acknowledgement in the terms of the stream it is about, on a frame. */
@@ -186,6 +215,8 @@ export class SegmentPath {
     const isKept = stream.early.add(seq, frame.bytes, from, from + frame.payloadLength, hasFin);
     if (isKept) this.#counters.early++;
     else this.#counters.earlyDropped++;
+    // What came in order may be under way to the receiver yet: to its sender, all before a selective block looks lost.
+    if (isKept && connection.hasSack) stream.ackAhead();
     this.#transmitter.ack(connection, stream); // a duplicate acknowledgement: the sender learns that something is missing
     return this.#asPureAck(at);
   }
@@ -342,4 +373,9 @@ export class SegmentPath {
     this.#editor.reset(connection);
     return DROP_STREAM_CLOSED;
   }
+}
+
+/** Of two positions the one that comes first. */
+function lower(a: number, b: number): number {
+  return ((a - b) | 0) < 0 ? a : b;
 }

@@ -70,6 +70,12 @@ export class StreamState {
   resendAtMs = 0;
   timeoutMs = FIRST_TIMEOUT_MS;
   resends = 0;
+  /** What is owed below this (out) is being sent again, as acknowledgements come; it has been up to `resentTo`. */
+  isRecovering = false;
+  recoverTo = 0;
+  resentTo = 0;
+  /** Acknowledgements in a row that say nothing new. */
+  duplicates = 0;
 
   protected readonly positions: PositionMap = new PositionMap();
   /** Injections that wait for passAhead. */

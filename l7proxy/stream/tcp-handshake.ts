@@ -38,6 +38,7 @@ function readSyn(options: SynOptions, frame: Frame): void {
   options.windowShift = tcp.windowScale(bytes, l4Offset);
   options.window = tcp.window(bytes, l4Offset);
   options.hasTimestamps = timestamps > 0;
+  options.allowsSack = tcp.findOption(bytes, l4Offset, tcp.OPTION_SACK_PERMITTED) > 0;
   options.timestamp = timestamps > 0 ? tcp.timestampValue(bytes, timestamps) : 0;
 }
 

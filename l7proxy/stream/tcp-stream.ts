@@ -9,7 +9,8 @@
  *
  * What lies from una to nxt is kept, byte for byte (kept-bytes.ts), so that a position never gets a second value: what a
  * sender repeats is compared with what is kept, and what it no longer repeats is sent from here. The latter is what was
- * put in, and what the sender was told had arrived before the receiver said so (`owedTo`).
+ * put in, and what the sender was told had arrived before the receiver said so (`owedTo`). It is sent again up to `recoverTo`,
+ * as acknowledgements come, from the first duplicates or the first timeout on.
  *
  * A stream that was taken up after a restart (`resume`) does not know where its sender is. It knows where the parser was
  * asked last (`mark`) and how many bytes of content the parser had passed from there, but not how many of them have come
@@ -152,6 +153,8 @@ class Stream extends StreamState {
     this.deferred.length = 0;
     this.resendAtMs = 0;
     this.resends = 0;
+    this.isRecovering = false;
+    this.duplicates = 0;
   }
 
   // --- what the sender sends
@@ -303,6 +306,8 @@ class Stream extends StreamState {
     if (((this.keptFrom - position) | 0) <= 0) this.keptFrom = position;
     this.isUnsure = false;
     this.probes = 0;
+    if (isAdvance) this.duplicates = 0;
+    if (this.isRecovering && ((this.recoverTo - position) | 0) <= 0) this.isRecovering = false;
     if (data > 0) this.kept.acknowledge(data);
     this.positions.prune(position);
     if (this.hasAckedAhead && ((this.ackedIn - this.toIn(position)) | 0) <= 0) this.hasAckedAhead = false;
@@ -345,6 +350,18 @@ class Stream extends StreamState {
     this.timeoutMs = FIRST_TIMEOUT_MS;
     this.resends = 0;
     this.resendAtMs = nowMs + this.timeoutMs;
+  }
+
+  /** An acknowledgement came that says nothing new. @returns how many there were in a row */
+  noteDuplicate(): number {
+    return ++this.duplicates;
+  }
+
+  /** What is owed now is to be sent again, and has been up to `to` (out). */
+  recover(to: number): void {
+    if (!this.isRecovering) this.recoverTo = this.owedTo;
+    this.isRecovering = true;
+    this.resentTo = to;
   }
 
   isResendDue(nowMs: number): boolean {

@@ -93,6 +93,7 @@ export class Timers {
     if (((to - from) | 0) <= 0) return;
     this.#counters.resent++;
     this.#transmitter.data(connection, stream, from, to);
+    stream.recover(to);
   }
 
   #giveUp(connection: Connection): void {

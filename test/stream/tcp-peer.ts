@@ -1,8 +1,15 @@
-/** One end of a TCP connection in simulated time: a strict receiver and a go-back-n sender. */
+/**
+ * One end of a TCP connection in simulated time: a strict receiver, and a sender that goes back when its timer runs out, or
+ * sends again what is missing when both ends understand selective acknowledgements.
+ */
 import * as tcp from '../../wire/header/tcp.ts';
+import { Scoreboard } from './scoreboard.ts';
 import { type Segment, segment } from './tcp-rig.ts';
 
 const RTO_MS = 250;
+/** A round over links of 1 ms, and some. */
+const ROUND_MS = 8;
+const MAX_SACK_BLOCKS = 3;
 
 /** What an end sees of the world around it. */
 export interface PeerWorld {
@@ -35,6 +42,12 @@ export class Peer {
   #tsRecent = 0;
   readonly #early = new Map<number, Buffer>();
   #earlyFin = -1;
+  #latest = 0;
+  #usesSack = false;
+  readonly #board = new Scoreboard();
+  readonly hasSack: boolean;
+  /** Payload bytes sent, again or not. */
+  sentBytes = 0;
   readonly scale: number;
   readonly mss: number;
   /** Largest burst handed over as one frame. */
@@ -46,7 +59,15 @@ export class Peer {
   constructor(
     world: PeerWorld,
     isServer: boolean,
-    options: { isn: number; scale: number; mss: number; gsoBytes: number; window: number; hasTimestamps: boolean },
+    options: {
+      isn: number;
+      scale: number;
+      mss: number;
+      gsoBytes: number;
+      window: number;
+      hasTimestamps: boolean;
+      hasSack?: boolean;
+    },
   ) {
     this.#world = world;
     this.isServer = isServer;
@@ -59,6 +80,7 @@ export class Peer {
     this.gsoBytes = options.gsoBytes;
     this.window = options.window;
     this.hasTimestamps = options.hasTimestamps;
+    this.hasSack = options.hasSack ?? false;
   }
 
   connect(): void {
@@ -72,7 +94,10 @@ export class Peer {
     const window = Math.min(0xffff, this.window);
     this.#world.send(
       this,
-      segment({ seq: this.#isn, ack, flags, window, mss: this.mss, scale: this.scale, ...timestamps }),
+      segment({
+        ...{ seq: this.#isn, ack, flags, window, mss: this.mss, scale: this.scale, ...timestamps },
+        ...(this.hasSack && { allowsSack: true }),
+      }),
     );
     this.#timerMs = this.#world.nowMs + RTO_MS;
   }
@@ -108,6 +133,7 @@ export class Peer {
       const count = Math.min(this.#out.length - sent, room, this.gsoBytes);
       if (count <= 0) break;
       const data = this.#out.subarray(sent, sent + count);
+      this.sentBytes += data.length;
       this.#world.send(this, this.#segment({ seq: this.#nxt, flags: tcp.ACK | tcp.PSH, data }));
       this.#nxt = (this.#nxt + count) | 0;
       this.#arm();
@@ -132,6 +158,12 @@ export class Peer {
       }
       return;
     }
+    if (this.#usesSack) {
+      this.#board.timedOut(this.#nxt);
+      this.#repair();
+      this.#timerMs = this.#world.nowMs + RTO_MS;
+      return;
+    }
     const at = (this.#una - this.#base) | 0;
     const count = Math.min(this.#out.length - at, 1 + this.#world.draw(this.mss * 2), (this.#nxt - this.#una) | 0);
     const isAll = this.#finSent && at + count === this.#out.length;
@@ -140,6 +172,16 @@ export class Peer {
       this.#world.send(this, this.#segment({ seq: this.#una, flags, data: this.#out.subarray(at, at + count) }));
     }
     this.#timerMs = this.#world.nowMs + RTO_MS;
+  }
+
+  /** Sends again what is taken for lost. */
+  #repair(): void {
+    for (const [from, to] of this.#board.lost(this.#una, this.mss, this.#world.nowMs, ROUND_MS, 4)) {
+      const data = this.#out.subarray((from - this.#base) | 0, (to - this.#base) | 0);
+      const hasFin = this.#finSent && ((to - this.#base) | 0) > this.#out.length;
+      this.sentBytes += data.length;
+      this.#world.send(this, this.#segment({ seq: from, flags: tcp.ACK | (hasFin ? tcp.FIN : 0), data }));
+    }
   }
 
   tick(): void {
@@ -195,6 +237,7 @@ export class Peer {
     }
     this.#rcvNxt = (from.seq + 1) | 0;
     this.#peerScale = from.scale ?? 0;
+    this.#usesSack = this.hasSack && from.allowsSack === true;
     this.#peerWindow = from.window;
     if (from.timestamps !== undefined) this.#tsRecent = from.timestamps[0];
     if (this.isServer) {
@@ -214,7 +257,10 @@ export class Peer {
       this.#una = from.ack;
       this.#peerWindow = from.window * 2 ** this.#peerScale;
     }
-    if (!isSame || from.data.length > 0) this.#dups = 0;
+    if (this.#usesSack) {
+      this.#board.note(from.sack ?? [], this.#una);
+      this.#repair();
+    } else if (!isSame || from.data.length > 0) this.#dups = 0;
     else if (this.#una !== this.#nxt && ++this.#dups === 3) this.#resend();
     if (this.#una === this.#nxt) this.#timerMs = Number.POSITIVE_INFINITY;
     else if (!isSame) this.#timerMs = this.#world.nowMs + RTO_MS;
@@ -229,6 +275,7 @@ export class Peer {
       return;
     }
     if (from.data.length > 0) this.#early.set(from.seq, from.data);
+    this.#latest = from.seq;
     if (hasFin) this.#earlyFin = (from.seq + from.data.length) | 0;
     for (let isMoving = true; isMoving; ) {
       isMoving = false;
@@ -252,7 +299,22 @@ export class Peer {
   }
 
   #ack(): void {
-    this.#world.send(this, this.#segment({ seq: this.#nxt }));
+    const sack = this.#usesSack ? this.#blocks() : [];
+    this.#world.send(this, this.#segment({ seq: this.#nxt, ...(sack.length > 0 && { sack }) }));
+  }
+
+  /** RFC 2018 4: the block of the latest segment first. */
+  #blocks(): [number, number][] {
+    const merged: [number, number][] = [];
+    for (const [seq, data] of [...this.#early].sort((a, b) => (a[0] - b[0]) | 0)) {
+      const last = merged.at(-1);
+      const right = (seq + data.length) | 0;
+      if (last === undefined || ((seq - last[1]) | 0) > 0) merged.push([seq, right]);
+      else if (((right - last[1]) | 0) > 0) last[1] = right;
+    }
+    const isLatest = ([left, right]: [number, number]) =>
+      ((this.#latest - left) | 0) >= 0 && ((right - this.#latest) | 0) > 0;
+    return [...merged.filter(isLatest), ...merged.filter((block) => !isLatest(block))].slice(0, MAX_SACK_BLOCKS);
   }
 
   /** Asks the other end whether it is still there (RFC 9293 3.8.4). */

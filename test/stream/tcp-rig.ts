@@ -31,6 +31,7 @@ export interface Segment {
   readonly scale?: number;
   readonly timestamps?: readonly [number, number];
   readonly sack?: readonly (readonly [number, number])[];
+  readonly allowsSack?: boolean;
   /** Options to be put in as they are. */
   readonly options?: readonly number[];
 }
@@ -122,6 +123,7 @@ class FrameBuilder {
       ...(tcp.mss(bytes, l4Offset) > 0 ? { mss: tcp.mss(bytes, l4Offset) } : {}),
       ...(tcp.windowScale(bytes, l4Offset) >= 0 ? { scale: tcp.windowScale(bytes, l4Offset) } : {}),
       ...(sack.length > 0 ? { sack } : {}),
+      ...(tcp.findOption(bytes, l4Offset, tcp.OPTION_SACK_PERMITTED) > 0 ? { allowsSack: true } : {}),
       options: Array.from(bytes.slice(l4Offset + tcp.MIN_HEADER_BYTES, frame.payloadOffset)),
     });
   }
@@ -132,6 +134,7 @@ function optionBytes(from: Segment): Uint8Array {
   const out: number[] = [];
   if (from.mss !== undefined) out.push(2, 4, from.mss >>> 8, from.mss & 0xff);
   if (from.scale !== undefined) out.push(1, 3, 3, from.scale);
+  if (from.allowsSack === true) out.push(1, 1, 4, 2);
   if (from.timestamps !== undefined) {
     const option = new Uint8Array(12);
     option.set([1, 1, 8, 10]);
@@ -222,10 +225,13 @@ export class Rig {
   }
 
   #sent(toResponder: boolean, built: BuiltSegment): void {
-    const { seq, ack, flags, window, hasTimestamps, tsVal, tsEcr } = built;
+    const { seq, ack, flags, window, hasTimestamps, tsVal, tsEcr, sackCount } = built;
     const data = Buffer.from(built.payload.slice(built.start, built.end));
     const timestamps = hasTimestamps ? { timestamps: [tsVal, tsEcr] as const } : {};
-    (toResponder ? this.toResponder : this.toInitiator).push(segment({ seq, ack, flags, window, data, ...timestamps }));
+    const blocks = Array.from({ length: sackCount }, (_, i) => [built.sack[2 * i], built.sack[2 * i + 1]] as const);
+    const sack = sackCount > 0 ? { sack: blocks } : {};
+    const sent = segment({ seq, ack, flags, window, data, ...timestamps, ...sack });
+    (toResponder ? this.toResponder : this.toInitiator).push(sent);
   }
 
   /** One segment through the proxy. @param spoil changed in the finished frame, e.g. to make its checksum wrong */

@@ -31,6 +31,8 @@ export class World {
   #order = 0;
   /** Frames that crossed the engine. */
   frames = 0;
+  /** Frames cross without the engine: what L4 would do. */
+  isPlain = false;
   /** Called every millisecond. */
   onTick: () => void = () => {};
   /** What left the engine, by way and sequence number: a position never has two values. */
@@ -39,7 +41,7 @@ export class World {
     seed: number,
     rig: Rig,
     weather: Weather,
-    peers: { timestamps?: boolean; gso?: boolean; window?: number } = {},
+    peers: { timestamps?: boolean; gso?: boolean; window?: number; sack?: boolean } = {},
   ) {
     this.draw = draws(seed);
     this.rig = rig;
@@ -51,6 +53,7 @@ export class World {
       gsoBytes: peers.gso === true ? 60_000 : 1000,
       window: peers.window ?? 20_000 + this.draw(40_000),
       hasTimestamps: peers.timestamps ?? false,
+      hasSack: peers.sack ?? false,
     });
     this.client = new Peer(this, false, options());
     this.server = new Peer(this, true, options());
@@ -73,6 +76,10 @@ export class World {
 
   #cross(sent: Segment, isReply: boolean): void {
     this.frames++;
+    if (this.isPlain) {
+      this.#fly(() => (isReply ? this.client : this.server).receive(sent));
+      return;
+    }
     this.rig.isUndone = this.draw(2) === 0;
     const isCorrupt = this.draw(100) < this.#weather.corrupt && sent.data.length > 0;
     if (isCorrupt) this.rig.isUndone = false;

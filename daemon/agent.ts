@@ -90,7 +90,8 @@ export class Agent {
     const policy = { ...config.policy, 'cluster-name': config.clusterName, 'node-name': config.nodeName };
     const read = manifestReader(policy, config);
     this.store = new ObjectStore(join(stateDir, 'objects'), read);
-    this.#manifests = config.manifests === '' ? undefined : new ManifestDirectory(config.manifests, read);
+    this.#manifests =
+      config.manifests === '' ? undefined : new ManifestDirectory(config.manifests, read, join(stateDir, 'manifests'));
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);

@@ -10,12 +10,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
+import { isAddress } from '../policy/document/address.ts';
 import type { Document } from '../policy/document/document.ts';
 import type { PolicyConfig } from '../policy/rule/options.ts';
+import { nodeFromDocument } from '../policy/document/objects.ts';
 import { podFromDocument, portsOfLabel } from '../policy/document/pod.ts';
 import { parseLabel } from '../policy/rule/labels.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
@@ -175,17 +176,16 @@ export class PolicyWorld {
       this.#outsiders.set(reference, spec.ips);
       return;
     }
+    if (spec.hasFinished === true) return;
     this.#pods.set(reference, spec);
     if (spec.hostNetwork !== true)
       for (const ip of spec.ips) this.#podByAddress.set(parsePrefix(ip, 'host').text, reference);
     this.cluster.setPod(spec);
   }
 
-  #noteNode({ name, object }: Document): void {
-    const addresses = (object as { status?: { addresses?: { address?: string }[] } }).status?.addresses ?? [];
-    for (const { address = '' } of addresses) {
-      if (isAddress(address)) this.#nodeByAddress.set(parsePrefix(address, 'host').text, name);
-    }
+  #noteNode(document: Document): void {
+    const { name, ips } = nodeFromDocument(document);
+    for (const ip of ips) this.#nodeByAddress.set(parsePrefix(ip, 'host').text, name);
   }
 
   /** A node that no document describes is known by the addresses that its pods give as their host's. */
@@ -237,11 +237,7 @@ function hostAddresses(object: unknown): string[] {
   const { spec, status = {} } = object as PodObject;
   const own = spec?.hostNetwork === true ? [status.podIP, ...(status.podIPs ?? []).map(({ ip }) => ip)] : [];
   const texts = [status.hostIP, ...(status.hostIPs ?? []).map(({ ip }) => ip), ...own];
-  return texts.flatMap((text) => (isAddress(text) ? [parsePrefix(text, 'host').text] : []));
-}
-
-function isAddress(text: unknown): text is string {
-  return typeof text === 'string' && isIP(text) !== 0;
+  return texts.flatMap((text) => (text !== undefined && isAddress(text) ? [parsePrefix(text, 'host').text] : []));
 }
 
 /** As the daemon has it: no endpoint, no identity but that of its address. */

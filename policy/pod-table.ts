@@ -65,8 +65,8 @@ export class PodTable {
 
   set(spec: PodSpec): void {
     const key = `${spec.namespace}/${spec.name}`;
-    // A pod in its node's network is the node: its addresses are the node's.
-    if (spec.hostNetwork === true) {
+    // A pod in its node's network is the node: its addresses are the node's. One that has finished has none any more.
+    if (spec.hostNetwork === true || spec.hasFinished === true) {
       this.remove(spec.namespace, spec.name);
       return;
     }

@@ -1,7 +1,8 @@
 /** The manifests that the offline commands work on, from files and folders, with everything that is wrong with them. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, readDocuments } from '../../policy/document/document.ts';
+import type { Document } from '../../policy/document/document.ts';
+import { readTried } from '../../policy/trial.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { Failure } from '../terminal/failure.ts';
@@ -31,7 +32,7 @@ export async function readPolicyManifests(
   for (const path of paths) {
     for (const file of path === '-' ? ['-'] : filesUnder(path, MANIFEST, '.yaml, .yml or .json file')) {
       const text = file === '-' ? await readStdin(host) : readText(file);
-      const found = readDocuments(text, file === '-' ? 'stdin' : file, config);
+      const found = readTried(text, file === '-' ? 'stdin' : file, config);
       files.push(file);
       documents.push(...found.documents);
       problems.push(...found.problems);

@@ -18,7 +18,8 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, isAbsolute, join } from 'node:path';
-import { type Document, readDocuments } from '../../policy/document/document.ts';
+import type { Document } from '../../policy/document/document.ts';
+import { readTried } from '../../policy/trial.ts';
 import { joinPath } from '../../policy/document/document-path.ts';
 import type { Reader } from '../../policy/document/reader.ts';
 import { POLICY_OPTIONS } from '../../policy/document/schema-options.ts';
@@ -170,7 +171,7 @@ async function readSources(host: Host, file: string, value: unknown, config: Pol
     const found =
       typeof source === 'string'
         ? await readPolicyManifests(host, [isAbsolute(source) ? source : join(dirname(file), source)], config)
-        : readDocuments(JSON.stringify(source), file, config);
+        : readTried(JSON.stringify(source), file, config);
     if (hasErrors(found.problems)) {
       const errors = found.problems.filter(({ severity }) => severity === 'error');
       throw new Failure(`${file}: its manifests are invalid:\n${errors.map(formatProblem).join('\n')}`);

@@ -10,9 +10,11 @@
  */
 import type { Cluster } from '../../policy/cluster.ts';
 import type { Document } from '../../policy/document/document.ts';
+import { nodeFromDocument } from '../../policy/document/objects.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { type Reference, referenceOf } from '../source/text.ts';
-import { pathText, type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
+import { pathText } from '../../policy/document/document-path.ts';
+import { type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
 import type { StoreChanges } from '../source/store.ts';
 
@@ -29,10 +31,6 @@ interface Told {
   readonly document: Document;
   readonly endpointId: number;
   readonly addresses: string;
-}
-
-interface NodeObject {
-  readonly status?: { readonly addresses?: readonly { readonly address?: string; readonly type?: string }[] };
 }
 
 interface FeedOptions {
@@ -99,9 +97,7 @@ export class PodFeed {
   }
 
   #tellNode(): void {
-    const { status } = (this.#node?.object ?? {}) as NodeObject;
-    const listed = status?.addresses ?? [];
-    const own = listed.filter(({ type }) => type !== 'Hostname').flatMap(({ address }) => address ?? []);
+    const own = this.#node === undefined ? [] : nodeFromDocument(this.#node).ips;
     const ips = [...new Set([...this.#hostAddresses, ...own])];
     this.#options.cluster.setNode({ name: this.#options.plan.nodeName, labels: this.#node?.labels ?? {}, ips });
   }

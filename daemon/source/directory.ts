@@ -1,11 +1,14 @@
 /**
  * The directory of manifests: all `*.yaml`, `*.yml` and `*.json` below it, hidden files left out.
  *
- * A file counts as a whole: while anything in it is wrong, its last good documents stay in force and its problems are
- * reported. A file that vanishes takes its documents with it. When two files hold the same object, the file whose name sorts
- * last wins, and that is reported. Changes of many files that are seen at one look are applied together.
+ * While anything in a file is wrong, its good documents are in force as they are written now, and of the others those that
+ * its last good version holds: a slip of the pen costs no policy, in this file or another. The last good version of each
+ * file is kept in a directory of our own, so that this holds across a restart too. A file that vanishes takes its documents
+ * with it. When two files hold the same object, the file whose name sorts last wins, and that is reported. Changes of
+ * many files that are seen at one look are applied together.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { watch as watchFiles } from 'chokidar';
 import type { Document } from '../../policy/document/document.ts';
@@ -13,16 +16,24 @@ import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { referenceOf } from './text.ts';
 import type { SourcedDocument } from './store.ts';
+import { StateFile } from '../../linux/state-file.ts';
 
 const SETTLE_MS = 50; // a file is read once it has not grown for this long: half a file may well parse
 
 interface KnownFile {
   readonly signature: string;
-  readonly mtimeMs: number;
+  /** In force. */
+  readonly documents: readonly SourcedDocument[];
   /** Of the last version without errors. */
-  readonly documents: readonly Document[];
-  readonly documentsMtimeMs: number;
+  readonly good: readonly SourcedDocument[];
   readonly problems: readonly Problem[];
+}
+
+/** A file as it was when all was well with it. */
+interface SavedFile {
+  readonly name: string;
+  readonly mtimeMs: number;
+  readonly text: string;
 }
 
 /** What a look at the directory found, all files together. */
@@ -35,11 +46,14 @@ export interface DirectoryContents {
 export class ManifestDirectory {
   readonly path: string;
   readonly #read: ReadManifests;
+  readonly #saved: string;
   #files = new Map<string, KnownFile>();
 
-  constructor(path: string, read: ReadManifests) {
+  /** @param saved directory of our own for the last good version of each file */
+  constructor(path: string, read: ReadManifests, saved: string) {
     this.path = path;
     this.#read = read;
+    this.#saved = saved;
   }
 
   /**
@@ -59,6 +73,7 @@ export class ManifestDirectory {
     for (const name of this.#files.keys()) hasChanged ||= !files.has(name);
     if (!hasChanged) return undefined;
     this.#files = files;
+    this.#forgetOthers();
     return this.#contents();
   }
 
@@ -87,20 +102,59 @@ export class ManifestDirectory {
     const path = join(this.path, name);
     let text: string;
     let signature: string;
-    let mtimeMs: number;
+    let atMs: number;
     try {
       const status = statSync(path);
-      mtimeMs = status.mtimeMs;
-      signature = `${status.ino}:${status.size}:${mtimeMs}`;
+      atMs = status.mtimeMs;
+      signature = `${status.ino}:${status.size}:${atMs}`;
       if (known?.signature === signature) return known;
       text = readFileSync(path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // gone between the two looks
-      return { ...(known ?? NOTHING), signature: 'unreadable', problems: [unreadable(path, error as Error)] };
+      const good = known?.good ?? this.#lastGood(name);
+      return { signature: 'unreadable', documents: good, good, problems: [unreadable(path, error as Error)] };
     }
     const { documents, problems } = this.#read(text, path);
-    if (!hasErrors(problems)) return { signature, mtimeMs, documents, documentsMtimeMs: mtimeMs, problems };
-    return { ...(known ?? NOTHING), signature, mtimeMs, problems };
+    const now = documents.map((document) => ({ document, atMs }));
+    if (hasErrors(problems)) {
+      const good = known?.good ?? this.#lastGood(name);
+      return { signature, documents: joined(good, now), good, problems };
+    }
+    return {
+      signature,
+      documents: now,
+      good: now,
+      problems: [...problems, ...this.#save({ name, mtimeMs: atMs, text })],
+    };
+  }
+
+  #fileOf(name: string): StateFile<SavedFile | undefined> {
+    return new StateFile(join(this.#saved, savedName(name)), 1);
+  }
+
+  /** What an earlier agent found in the file when all was well with it. */
+  #lastGood(name: string): readonly SourcedDocument[] {
+    const saved = this.#fileOf(name).load(undefined);
+    if (saved?.name !== name || typeof saved.text !== 'string') return [];
+    const { documents } = this.#read(saved.text, join(this.path, name));
+    return documents.map((document) => ({ document, atMs: saved.mtimeMs }));
+  }
+
+  /** @returns what is wrong when it cannot be kept: the file counts all the same */
+  #save(file: SavedFile): readonly Problem[] {
+    try {
+      this.#fileOf(file.name).save(file);
+      return [];
+    } catch (error) {
+      return [unreadable(join(this.path, file.name), error as Error)];
+    }
+  }
+
+  /** Drops the versions kept of files that are gone. */
+  #forgetOthers(): void {
+    const kept = new Set([...this.#files.keys()].map(savedName));
+    const entries = existsSync(this.#saved) ? readdirSync(this.#saved) : [];
+    for (const name of entries) if (!kept.has(name)) rmSync(join(this.#saved, name), { force: true });
   }
 
   #contents(): DirectoryContents {
@@ -108,18 +162,27 @@ export class ManifestDirectory {
     const problems: Problem[] = [];
     for (const [, file] of [...this.#files].sort(([a], [b]) => (a < b ? -1 : 1))) {
       problems.push(...file.problems);
-      for (const document of file.documents) {
-        const reference = referenceOf(document);
+      for (const sourced of file.documents) {
+        const reference = referenceOf(sourced.document);
         const earlier = byReference.get(reference);
-        if (earlier !== undefined) problems.push(twice(document, earlier.document));
-        byReference.set(reference, { document, atMs: file.documentsMtimeMs });
+        if (earlier !== undefined) problems.push(twice(sourced.document, earlier.document));
+        byReference.set(reference, sourced);
       }
     }
     return { documents: [...byReference.values()], problems };
   }
 }
 
-const NOTHING: KnownFile = { signature: '', mtimeMs: 0, documents: [], documentsMtimeMs: 0, problems: [] };
+/** What is good now, and what was good before and is not good now. */
+function joined(before: readonly SourcedDocument[], now: readonly SourcedDocument[]): readonly SourcedDocument[] {
+  const present = new Set(now.map(({ document }) => referenceOf(document)));
+  return [...before.filter(({ document }) => !present.has(referenceOf(document))), ...now];
+}
+
+/** Paths may be longer than names of files. */
+function savedName(name: string): string {
+  return `${createHash('sha256').update(name).digest('hex').slice(0, 32)}.json`;
+}
 
 function manifestNames(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });

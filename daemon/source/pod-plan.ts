@@ -6,6 +6,8 @@ import { isIP } from 'node:net';
 import type { Faults } from '../../policy-maps/condition-map.ts';
 import { readFaults } from './fault-text.ts';
 import type { Document } from '../../policy/document/document.ts';
+import { listedAddresses } from '../../policy/document/address.ts';
+import { hasFinished } from '../../policy/document/pod.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
 /** Annotations of a Pod that the agent reads. */
@@ -31,9 +33,10 @@ export interface PodPlan {
   readonly workloads: readonly { readonly kind: string; readonly name: string }[];
   /**
    * `local`: an endpoint of this node. `external`: one outside, attached so that a rig may have an outside; it has no
-   * identity but that of its address. `remote`: on another node. `host`: in the host's network namespace.
+   * identity but that of its address. `remote`: on another node. `host`: in the host's network namespace. `none`: it has
+   * run to its end, and has no network any more.
    */
-  readonly place: 'local' | 'external' | 'remote' | 'host';
+  readonly place: 'local' | 'external' | 'remote' | 'host' | 'none';
   readonly netns: string;
   readonly mode: AttachMode | 'existing';
   /** Host-side interface of mode `existing`. */
@@ -62,14 +65,6 @@ export interface PodProblem {
   readonly message: string;
 }
 
-/** `status.podIPs[1].ip` */
-export function pathText(path: PodProblem['path']): string {
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
-    .join('')
-    .slice(1);
-}
-
 export interface PlanOptions {
   readonly netnsPrefix: string;
   readonly nodeName: string;
@@ -87,7 +82,6 @@ interface PodObject {
     }[];
   };
   readonly spec?: PodSpec;
-  readonly status?: { readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[] };
 }
 
 interface PodSpec {
@@ -130,6 +124,7 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
 
 function placeOf({ annotations, object }: Document, { nodeName }: PlanOptions): PodPlan['place'] {
   const { spec = {} } = object as PodObject;
+  if (hasFinished({ object })) return 'none';
   if (spec.hostNetwork === true) return 'host';
   if (annotations[ANNOTATIONS.external] === 'true') return 'external';
   const node = spec.nodeName ?? '';
@@ -141,16 +136,6 @@ function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanO
   // An uplink is an AF_PACKET port to the dataplane, so an outsider never hangs on a TAP.
   if (annotations[ANNOTATIONS.external] === 'true') return 'veth';
   return ATTACH_MODES.find((mode) => mode === annotations[ANNOTATIONS.attach]) ?? attach;
-}
-
-/** Every address that the document names, the same one twice perhaps, and where. */
-function listedAddresses(object: Document['object']): { path: PodProblem['path']; address: string }[] {
-  const { status = {} } = object as PodObject;
-  const all = [
-    { path: ['status', 'podIP'], address: status.podIP ?? '' },
-    ...(status.podIPs ?? []).map(({ ip = '' }, i) => ({ path: ['status', 'podIPs', i, 'ip'], address: ip })),
-  ];
-  return all.filter(({ address }) => address !== '');
 }
 
 function namedPorts({ containers = [] }: PodSpec): NamedPort[] {
@@ -174,7 +159,7 @@ function workloadsOf(object: Document['object']): { kind: string; name: string }
 }
 
 /** Names go into commands of `ip`: what could be anything but a name is refused. */
-function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProblem[] {
+function problemsOf(plan: PodPlan, { annotations }: Document): PodProblem[] {
   const problems: PodProblem[] = [];
   const wrong = (path: PodProblem['path'], found: string, wanted: string) =>
     problems.push({ path, message: `found "${found}", wanted ${wanted}` });
@@ -196,9 +181,6 @@ function problemsOf(plan: PodPlan, { annotations, object }: Document): PodProble
     wrong(at(ANNOTATIONS.mac), plan.mac, 'a unicast MAC such as 02:00:00:00:00:01');
   if (plan.mode === 'existing' && !/^[A-Za-z0-9._-]{1,15}$/.test(plan.interface)) {
     wrong(at(ANNOTATIONS.interface), plan.interface, 'the name of an interface');
-  }
-  for (const { path, address } of listedAddresses(object)) {
-    if (isIP(address) === 0 || address.includes('%')) wrong(path, address, 'an IPv4 or IPv6 address');
   }
   for (const family of [4, 6]) {
     const same = plan.addresses.filter((address) => isIP(address) === family);

@@ -1,14 +1,16 @@
 /**
- * Manifests as the agent takes them: what readDocuments() says, and what is wrong with the annotations and addresses of
+ * Manifests as the agent takes them: what readTried() says, and what is wrong with the annotations and addresses of
  * pods, which only the agent knows about. A problem has the place of the value that it is about.
  */
 import { isMap, isNode, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
-import { type Document, type Documents, readDocuments } from '../../policy/document/document.ts';
+import type { Document, Documents } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
+import { readTried } from '../../policy/trial.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
-import { pathText, type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
+import { pathText } from '../../policy/document/document-path.ts';
+import { type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
 
 /**
  * Text -> documents without errors, and every problem.
@@ -20,7 +22,7 @@ export type ReadManifests = (text: string, file: string, namespace?: string) => 
 /** @param plan what pods are planned with */
 export function manifestReader(policy: PolicyConfig, plan: PlanOptions): ReadManifests {
   return (text, file, namespace) => {
-    const { documents, problems } = readDocuments(text, file, policy, namespace);
+    const { documents, problems } = readTried(text, file, policy, namespace);
     const wrong = documents.map((document) => podProblems(document, plan));
     if (wrong.every((found) => found.length === 0)) return { documents, problems };
     const places = new Places(text);

@@ -97,7 +97,8 @@ export class ObjectStore {
     for (const name of names.filter((entry) => entry.endsWith('.json'))) {
       const file = new StateFile<SavedObject | undefined>(join(this.#directory, name), 1);
       const saved = file.load(undefined);
-      if (saved === undefined) problems.push(lost(file.path, file.problem ?? 'empty'));
+      if (!isSaved(saved))
+        problems.push(lost(file.path, file.problem ?? 'found something else than an object of ours'));
       else problems.push(...this.#restore(saved));
     }
     return problems;
@@ -305,6 +306,12 @@ export class ObjectStore {
     const digest = createHash('sha256').update(reference).digest('hex').slice(0, 32);
     return new StateFile(join(this.#directory, `${digest}.json`), 1);
   }
+}
+
+function isSaved(value: unknown): value is SavedObject {
+  const { atMs, file, firstLine, text } = (value ?? {}) as Partial<SavedObject>;
+  const isPlaced = Number.isInteger(firstLine) && (firstLine ?? 0) >= 1;
+  return isPlaced && typeof atMs === 'number' && typeof file === 'string' && typeof text === 'string';
 }
 
 function savedForm(document: Document, slices: readonly Slice[]): Omit<SavedObject, 'atMs'> {

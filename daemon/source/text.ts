@@ -1,6 +1,7 @@
 /** Manifests as text and names: what names an object, where each YAML document of a text lies, what a text refers to. */
-import { parseAllDocuments } from 'yaml';
+import { isMap, isScalar, isSeq, type Node, parseAllDocuments, type YAMLMap } from 'yaml';
 import { isDocumentKind, readDocuments } from '../../policy/document/document.ts';
+import { isClusterScoped } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 
 /** What names an object; `namespace` is '' for kinds that have none. */
@@ -48,13 +49,11 @@ export function readReferences(
   const { documents, problems } = readDocuments(text, file, {}, namespace);
   const references = documents.map(nameOf);
   // A policy that no longer validates must still be deletable: what is missing above is named by its plain fields.
-  for (const yaml of parseAllDocuments(text, { logLevel: 'silent' })) {
-    const plain = 'contents' in yaml && yaml.errors.length === 0 ? (yaml.toJS() as PlainObject | null) : null;
-    for (const object of isList(plain) ? plain.items : [plain]) {
-      const reference = referenceIn(object, namespace);
-      if (reference === undefined) continue;
-      if (!references.some((one) => referenceOf(one) === referenceOf(reference))) references.push(reference);
-    }
+  const known = new Set(references.map(referenceOf));
+  for (const reference of writtenReferences(text, namespace)) {
+    const key = referenceOf(reference);
+    if (!known.has(key)) references.push(reference);
+    known.add(key);
   }
   return { references, problems: problems.filter(({ code }) => MATTERS.has(code)) };
 }
@@ -62,22 +61,30 @@ export function readReferences(
 /** What may be wrong with a document that is only to be named. */
 const MATTERS = new Set(['syntax', 'no-kind', 'unknown-kind']);
 
-/** Anybody wrote it: each member may be of any type. */
-interface PlainObject {
-  readonly kind?: string;
-  readonly metadata?: { readonly name?: unknown; readonly namespace?: unknown };
-  readonly items?: readonly PlainObject[];
+/** What each document of a text calls itself, as far as that can be made out. */
+function writtenReferences(text: string, namespace = 'default'): Reference[] {
+  const documents = parseAllDocuments(text, { merge: false, logLevel: 'silent' });
+  if (!Array.isArray(documents)) return [];
+  return documents
+    .filter(({ errors }) => errors.length === 0)
+    .flatMap(({ contents }) => referencesIn(contents, namespace));
 }
 
-function isList(plain: PlainObject | null): plain is PlainObject & { items: readonly PlainObject[] } {
-  return typeof plain?.kind === 'string' && plain.kind.endsWith('List') && Array.isArray(plain.items);
+function referencesIn(node: Node | null, fallback: string): Reference[] {
+  if (!isMap(node)) return [];
+  const [kind, name, namespace] = [['kind'], ['metadata', 'name'], ['metadata', 'namespace']].map((path) =>
+    stringAt(node, path),
+  );
+  const items = node.get('items', true);
+  if (kind?.endsWith('List') && isSeq(items))
+    return items.items.flatMap((item) => referencesIn(item as Node, fallback));
+  if (kind === undefined || !isDocumentKind(kind) || name === undefined) return [];
+  return [{ kind, name, namespace: isClusterScoped(kind) ? '' : (namespace ?? fallback) }];
 }
 
-function referenceIn(object: PlainObject | null, fallback = 'default'): Reference | undefined {
-  const { kind, metadata } = object ?? {};
-  if (typeof kind !== 'string' || !isDocumentKind(kind) || typeof metadata?.name !== 'string') return undefined;
-  const namespace = typeof metadata.namespace === 'string' ? metadata.namespace : fallback;
-  return { kind, namespace: CLUSTER_SCOPED.has(kind) ? '' : namespace, name: metadata.name };
+function stringAt(node: YAMLMap, path: readonly string[]): string | undefined {
+  const [key, ...rest] = path;
+  const value = node.get(key, true) as unknown;
+  if (rest.length > 0) return isMap(value) ? stringAt(value, rest) : undefined;
+  return isScalar(value) && typeof value.value === 'string' ? value.value : undefined;
 }
-
-const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CiliumClusterwideNetworkPolicy', 'CiliumCIDRGroup']);

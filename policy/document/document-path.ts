@@ -11,6 +11,14 @@ export function parentPath(path: string): string {
   return match === null ? '' : match[1];
 }
 
+/** `status.podIPs[1].ip` of `['status', 'podIPs', 1, 'ip']`. */
+export function pathText(steps: readonly (string | number)[]): string {
+  return steps
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .join('')
+    .slice(1);
+}
+
 /** The last name of a path with its indexes, e.g. `toPorts[0]`; `document` at the top. */
 export function lastName(path: string): string {
   const match = /([A-Za-z_][\w-]*)(\[[^\]]*\])*$/.exec(path);

@@ -2,13 +2,13 @@
  * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
  * A document with an error is not returned, so nothing of it can be applied.
  */
-import { isIP } from 'node:net';
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { type Document as YamlDocument, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { checkAddresses, isAddress } from './address.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
-import { hasErrors, nearest, type Problem, quote } from '../rule/problems.ts';
+import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/problems.ts';
 import { type Policy, type PolicyKind, policyName, type Rule } from '../rule/rule.ts';
 import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
@@ -93,23 +93,25 @@ export function readDocuments(
   const documents: Document[] = [];
   const problems: Problem[] = [];
   const options = completeOptions(config);
-  for (const yaml of parseAllDocuments(withoutMark(text), {
-    lineCounter: lines,
-    merge: false,
-    logLevel: 'silent',
-  })) {
+  for (const yaml of parsed(text, lines)) {
     if (!('contents' in yaml)) continue;
     const found = syntaxProblems(yaml, lines, file);
     problems.push(...found);
     if (hasErrors(found) || isEmpty(yaml.contents)) continue;
     for (const node of unfold(yaml.contents as Node)) {
       const reader = new Reader(yaml, lines, file);
-      const document = readDocument(node, reader, { options, file, namespace });
+      const document = readGuarded(node, reader, { options, file, namespace });
       problems.push(...reader.problems.sort(byPlace));
       if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
     }
   }
   return { documents, problems };
+}
+
+/** @throws nothing: what the parser cannot do it says in the document */
+function parsed(text: string, lines: LineCounter): readonly YamlDocument.Parsed[] {
+  const documents = parseAllDocuments(withoutMark(text), { lineCounter: lines, merge: false, logLevel: 'silent' });
+  return Array.isArray(documents) ? documents : [];
 }
 
 /** The objects of a `List` or `XList`, or the node itself. */
@@ -141,6 +143,16 @@ interface ReadContext {
   readonly file: string;
   /** Of documents that name none. */
   readonly namespace: string;
+}
+
+/** A fault of ours costs the document that it shows in, and no other. */
+function readGuarded(node: Node, reader: Reader, context: ReadContext): Document | undefined {
+  try {
+    return readDocument(node, reader, context);
+  } catch (error) {
+    reader.problem('', 'internal', internalFault(error));
+    return undefined;
+  }
 }
 
 function readDocument(node: Node, reader: Reader, context: ReadContext): Document | undefined {
@@ -260,18 +272,15 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
       return document;
     }
     default:
+      checkAddresses(document.kind, document.object, reader);
       return document;
   }
 }
 
 function checkGroupCidr(text: string, path: string, reader: Reader): void {
   // A group may hold single addresses, which policies may not.
-  if (isPlainAddress(text)) return;
+  if (isAddress(text)) return;
   checkCidr(text, path, reader);
-}
-
-function isPlainAddress(text: string): boolean {
-  return !text.includes('%') && isIP(text) !== 0;
 }
 
 function withRules(

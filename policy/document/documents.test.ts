@@ -1,4 +1,5 @@
 /** Text -> documents: places, hints, lists, anchors, and what YAML itself refuses. */
+import { Reader } from './reader.ts';
 import { RE2JS } from 're2js';
 import t from 'tap';
 import { read, web, knp, ports, codes, repeat, met, READER_CODES } from '../../test/policy/documents.ts';
@@ -254,6 +255,26 @@ t.test('readDocuments() makes a rule with a header secret match nothing', (t) =>
   t.end();
 });
 
+t.test('readDocuments() refuses an address that is none, where somebody would look it up', (t) => {
+  const pod = (status: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nstatus: ${status}\n`;
+  for (const text of ['x', '10.244.1.300', '10.0.0.0/8', 'fe80::1%eth0', '"1.5"']) {
+    t.match(read(pod(`{podIP: ${text}}`)).problems, [{ code: 'address', path: 'status.podIP', line: 4 }], text);
+  }
+  t.match(read(pod('{podIPs: [{ip: 10.0.0.1}, {ip: no}]}')).problems, [{ path: 'status.podIPs[1].ip' }]);
+  t.same(read(pod('{podIP: "", podIPs: [{ip: ""}]}')).problems, [], 'not known yet');
+  const node =
+    'apiVersion: v1\nkind: Node\nmetadata: {name: x}\nstatus: {addresses: [{type: InternalIP, address: a.b}, {type: Hostname, address: a.b}]}';
+  t.match(read(node).problems, [{ path: 'status.addresses[0].address' }]);
+  const slice = (type: string): string =>
+    `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\naddressType: ${type}\nendpoints: [{addresses: [a.b]}]`;
+  t.match(read(slice('IPv4')).problems, [{ path: 'endpoints[0].addresses[0]' }]);
+  t.same(read(slice('FQDN')).problems, []);
+  t.match(read('apiVersion: v1\nkind: Endpoints\nmetadata: {name: x}\nsubsets: [{addresses: [{ip: a.b}]}]').problems, [
+    { path: 'subsets[0].addresses[0].ip' },
+  ]);
+  t.end();
+});
+
 t.test('nearest() finds what was meant, and nothing when nothing is near', (t) => {
   t.equal(nearest('fromEndpiont', ['fromEndpoints', 'fromEntities']), 'fromEndpoints');
   t.equal(nearest('toport', ['toPorts']), 'toPorts');
@@ -261,15 +282,52 @@ t.test('nearest() finds what was meant, and nothing when nothing is near', (t) =
   t.end();
 });
 
-t.test('readDocuments() says which field is missing, once, at what lacks it', (t) => {
+t.test('readDocuments() says which field is missing, once, and where it should stand', (t) => {
   const { documents, problems } = read(web('ingress: [{}]\nlabels: [{value: x}]'));
   t.same(documents, []);
   t.match(
     problems.filter(({ severity }) => severity === 'error'),
-    [{ code: 'missing-field', path: 'spec.labels[0]', line: 7, message: 'read labels[0]: found no key, wanted one' }],
+    [
+      {
+        code: 'missing-field',
+        path: 'spec.labels[0].key',
+        line: 7,
+        message: 'read labels[0]: found no key, wanted one',
+      },
+    ],
   );
   t.end();
 });
+
+t.test('readDocuments() says so when a map is merged into itself, or many times over', (t) => {
+  const layers = Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} {<<: [*a${i}, *a${i}]}`).join('\n');
+  for (const text of [
+    'kind: Pod\nmetadata: &a {name: x, <<: *a}',
+    `kind: Pod\napiVersion: v1\na0: &a0 {x: 1}\n${layers}\nmetadata: {name: x, <<: *a30}`,
+  ]) {
+    const { documents, problems } = read(text);
+    t.same(documents, []);
+    t.ok(
+      problems.some(({ code }) => code === 'too-large'),
+      JSON.stringify(problems[0]),
+    );
+  }
+  t.end();
+});
+
+t.test('a fault of ours in one document is a problem of that document, and the others are read', (t) => {
+  const good = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: good}\n';
+  const { read: readNode } = Reader.prototype;
+  t.teardown(() => Object.assign(Reader.prototype, { read: readNode }));
+  Reader.prototype.read = function (node, shape, path) {
+    if (path === 'metadata.name' && String(node) === 'evil') throw new TypeError('a bug');
+    return readNode.call(this, node, shape, path);
+  };
+  const { documents, problems } = read(`${good}---\n${good.replace('good', 'evil')}---\n${good.replace('good', 'also')}`);
+  t.same(documents.map(({ name }) => name), ['good', 'also']);
+  t.match(problems, [{ code: 'internal', file: 'f.yaml', line: 5, message: /found a fault of Sluice itself \(TypeError: a bug\)/ }]);
+  t.end();
+}); // biome-ignore format: one claim a line
 
 t.test('every code of the reader has its test here', (t) => {
   t.same(

@@ -21,6 +21,11 @@ export interface ObjectMeta {
 
 const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CiliumClusterwideNetworkPolicy', 'CiliumCIDRGroup']);
 
+/** Whether objects of this kind belong to no namespace. */
+export function isClusterScoped(kind: string): boolean {
+  return CLUSTER_SCOPED.has(kind);
+}
+
 /** `Kind/namespace/name`, or `Kind/name` where there are no namespaces. */
 export function referenceOf({ kind = '', metadata = {} }: Manifest): string {
   const { namespace = 'default', name = '' } = metadata;

@@ -1,4 +1,5 @@
 /** Kubernetes documents other than policies and pods, as the cluster wants them. */
+import { type EndpointsObject, isNodeAddress, type NodeObject, type SliceObject } from './address.ts';
 import type { Document } from './document.ts';
 import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, ServiceSpec } from '../rule/spec.ts';
 
@@ -7,11 +8,9 @@ export function namespaceFromDocument({ name, labels, annotations }: Document): 
 }
 
 export function nodeFromDocument({ name, labels, object }: Document): NodeSpec {
-  const { status } = object as { status?: { addresses?: { type?: string; address?: string }[] } };
+  const { status } = object as NodeObject;
   const addresses = status?.addresses ?? [];
-  const isAddress = (type = ''): boolean =>
-    type === 'InternalIP' || type === 'ExternalIP' || type === 'CiliumInternalIP';
-  return { name, labels, ips: addresses.filter(({ type }) => isAddress(type)).map(({ address = '' }) => address) };
+  return { name, labels, ips: addresses.filter(isNodeAddress).map(({ address = '' }) => address) };
 }
 
 export function cidrGroupFromDocument({ name, labels, object }: Document): CidrGroupSpec {
@@ -28,11 +27,16 @@ export function serviceFromDocument({ namespace, name, labels, object }: Documen
 export function endpointSliceFromDocument(document: Document): EndpointSliceSpec {
   const { namespace, name, labels, object } = document;
   if (document.kind === 'Endpoints') {
-    const { subsets = [] } = object as { subsets?: { addresses?: { ip: string }[] }[] };
-    const addresses = subsets.flatMap((subset) => (subset.addresses ?? []).map(({ ip }) => ip));
+    const { subsets = [] } = object as EndpointsObject;
+    const addresses = subsets.flatMap((subset) => (subset.addresses ?? []).map(({ ip = '' }) => ip)).filter(isSaid);
     return { namespace, name: `endpoints/${name}`, service: name, addresses };
   }
-  const { endpoints = [] } = object as { endpoints?: { addresses?: string[] }[] };
-  const addresses = endpoints.flatMap((endpoint) => endpoint.addresses ?? []);
+  const { endpoints = [] } = object as SliceObject;
+  const isNamed = (object as SliceObject).addressType === 'FQDN';
+  const addresses = isNamed ? [] : endpoints.flatMap((endpoint) => endpoint.addresses ?? []).filter(isSaid);
   return { namespace, name, service: labels['kubernetes.io/service-name'] ?? name, addresses };
+}
+
+function isSaid(address: string): boolean {
+  return address !== '';
 }

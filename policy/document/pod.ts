@@ -1,4 +1,5 @@
 /** A pod as the compiler wants it, from the object that describes it; and the labels that make its identity. */
+import { listedAddresses } from './address.ts';
 import type { Document } from './document.ts';
 import type { LabelFilter } from '../rule/label-filter.ts';
 import {
@@ -25,14 +26,23 @@ interface PodObject {
     readonly hostNetwork?: boolean;
     readonly containers?: readonly Container[];
   };
-  readonly status?: { readonly podIP?: string; readonly podIPs?: readonly { readonly ip?: string }[] };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly podIPs?: readonly { readonly ip?: string }[];
+  };
+}
+
+/** Has the pod run to its end? Then it has no network: its address may be another's by now. */
+export function hasFinished({ object }: Pick<Document, 'object'>): boolean {
+  const { status = {} } = object as PodObject;
+  return status.phase === 'Succeeded' || status.phase === 'Failed';
 }
 
 /** Reads a Pod document. @param endpointId 0 = not local */
 export function podFromDocument(document: Document, endpointId: number): PodSpec {
-  const { spec = {}, status = {} } = document.object as PodObject;
-  const ips = (status.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip !== undefined);
-  if (ips.length === 0 && status.podIP !== undefined) ips.push(status.podIP);
+  const { spec = {} } = document.object as PodObject;
+  const ips = [...new Set(listedAddresses(document.object).map(({ address }) => address))];
   return {
     namespace: document.namespace,
     name: document.name,
@@ -44,6 +54,7 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     ips,
     audit: document.annotations['sluice.io/audit'] === 'true',
     hostNetwork: spec.hostNetwork === true,
+    hasFinished: hasFinished(document),
   };
 }
 

@@ -7,7 +7,10 @@
  * Forgiveness: tutorials write `port: 80` and `- "X-Name": "value"` where Kubernetes wants strings. Both are read as
  * what they mean, with a warning. A null field is an absent field, as in Kubernetes.
  *
- * Limits: 500,000 values and 64 levels a document, aliases counted wherever they are used.
+ * An object that lacks what it must have is left out of the plain value, so that the checks afterwards may trust its type. Only
+ * the document itself and objects of which we know a part stay: whoever reads those expects gaps.
+ *
+ * Limits: 500,000 values, 64 levels and 10,000 merged maps a document, aliases counted wherever they are used.
  */
 import {
   type Document as YamlDocument,
@@ -25,6 +28,7 @@ import { any, type IntegerShape, type ObjectShape, type Shape, type StringShape,
 
 const MAX_NODES = 500_000;
 const MAX_DEPTH = 64;
+const MAX_MERGES = 10_000; // maps behind `<<`
 
 export class Reader {
   readonly problems: Problem[] = [];
@@ -36,6 +40,7 @@ export class Reader {
   readonly #offsets = new Map<string, number>();
   readonly #parents: ObjectShape[] = [];
   #nodes = 0;
+  #merges = 0;
   #depth = 0;
 
   constructor(document: YamlDocument, lines: LineCounter, file: string) {
@@ -65,11 +70,7 @@ export class Reader {
   #isTooMuch(path: string): boolean {
     if (++this.#nodes <= MAX_NODES && this.#depth < MAX_DEPTH) return false;
     if (this.#nodes === MAX_NODES + 1 || this.#depth >= MAX_DEPTH) {
-      this.problem(
-        path,
-        'too-large',
-        `read document: found more than ${MAX_NODES} values or ${MAX_DEPTH} levels, wanted fewer`,
-      );
+      this.#tooLarge(path);
     }
     return true;
   }
@@ -209,16 +210,21 @@ export class Reader {
     }
     this.#parents.pop();
     const value = Object.fromEntries(entries);
+    let isWhole = true;
     for (const name of shape.required) {
-      if (value[name] !== undefined || this.#hasProblemAt(joinPath(path, name))) continue;
-      this.problem(path, 'missing-field', `read ${lastName(path)}: found no ${name}, wanted one`);
+      if (value[name] !== undefined) continue;
+      isWhole = false;
+      if (this.#hasProblemAt(joinPath(path, name))) continue;
+      const message = `read ${lastName(path)}: found no ${name}, wanted one`;
+      this.problem(joinPath(path, name), 'missing-field', message);
     }
-    return value;
+    return isWhole || shape.open || path === '' ? value : undefined;
   }
 
   /** Keys, values and places of keys of a map, `<<` merged in. */
-  *#pairs(node: Node): Generator<[key: string, value: Node | null, offset: number]> {
+  *#pairs(node: Node, depth = 0): Generator<[key: string, value: Node | null, offset: number]> {
     if (!isMap(node)) return;
+    if (depth > 0 && this.#mergesTooMuch(depth)) return;
     const own = new Set(node.items.map(keyText));
     for (const pair of node.items as Pair<Node, Node | null>[]) {
       const key = keyText(pair);
@@ -229,9 +235,24 @@ export class Reader {
       const merged = isAlias(pair.value) ? pair.value.resolve(this.#document) : pair.value;
       for (const source of isSeq(merged) ? merged.items : [merged]) {
         const target = isAlias(source) ? source.resolve(this.#document) : source;
-        for (const inner of this.#pairs(target as Node)) if (!own.has(inner[0])) yield inner;
+        for (const inner of this.#pairs(target as Node, depth + 1)) if (!own.has(inner[0])) yield inner;
       }
     }
+  }
+
+  /** A map may be merged into itself, or many times over. */
+  #mergesTooMuch(depth: number): boolean {
+    if (depth <= MAX_DEPTH && ++this.#merges <= MAX_MERGES) return false;
+    if (!this.problems.some(({ code }) => code === 'too-large')) this.#tooLarge('');
+    return true;
+  }
+
+  #tooLarge(path: string): void {
+    this.problem(
+      path,
+      'too-large',
+      `read document: found more than ${MAX_NODES} values or ${MAX_DEPTH} levels, wanted fewer`,
+    );
   }
 
   #unknownField(shape: ObjectShape, key: string, path: string): void {
@@ -297,6 +318,13 @@ export class Reader {
       const { line, col } = this.#lines.linePos(offset ?? 0);
       return { line: Math.max(1, line), column: Math.max(1, col) };
     }
+  }
+
+  /** Is nothing wrong with what was written here and below? Else what seems to be missing may just have been misspelt. */
+  isSound(path: string): boolean {
+    const isBelow = (place: string): boolean =>
+      path === '' || (place.startsWith(path) && /^[.[]?$/.test(place.charAt(path.length)));
+    return !this.problems.some((problem) => problem.severity === 'error' && isBelow(problem.path));
   }
 
   #hasProblemAt(path: string): boolean {

@@ -87,7 +87,13 @@ const POD_SPEC = openObject({
 
 export const POD = openKind({
   spec: POD_SPEC,
-  status: openObject({ podIP: string, podIPs: list(openObject({ ip: string })) }),
+  status: openObject({
+    phase: string,
+    podIP: string,
+    podIPs: list(openObject({ ip: string })),
+    hostIP: string,
+    hostIPs: list(openObject({ ip: string })),
+  }),
 });
 
 export const WORKLOAD = openKind({

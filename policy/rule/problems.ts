@@ -32,6 +32,12 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some((problem) => problem.severity === 'error');
 }
 
+/** What to say of an exception that nobody foresaw: a fault of ours, told with the place that it happened at. */
+export function internalFault(error: unknown): string {
+  const { name, message } = error instanceof Error ? error : { name: 'exception', message: String(error) };
+  return `read document: found a fault of Sluice itself (${name}: ${message}), wanted none: please report it with the document`;
+}
+
 /** A value as a message shows it: JSON, cut to 60 characters. */
 export function quote(value: unknown): string {
   const text = typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));

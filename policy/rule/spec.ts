@@ -21,6 +21,8 @@ export interface PodSpec {
   readonly audit?: boolean;
   /** It lives in its node's network namespace: its addresses are the node's. */
   readonly hostNetwork?: boolean;
+  /** It has run to its end: it has no network any more. */
+  readonly hasFinished?: boolean;
 }
 
 export interface NamedPort {

@@ -1,10 +1,13 @@
 /** Tables, templates, flags and completion: everything that is only text in and text out. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { installShims } from './shim-links.ts';
+import { shimmed } from './shim.ts';
 import { commaList, durationMs, integerBetween, podReference } from './terminal/argument.ts';
 import { wantsColor } from './terminal/color.ts';
-import { candidates } from './terminal/completion-words.ts';
+import { type Asked, candidates } from './terminal/completion-words.ts';
 import { tailOf } from './rig/container-logs.ts';
 import { EXIT, exitCodeOf, Failure, sentenceOf } from './terminal/failure.ts';
 import { labelMatcher } from './objects/label-match.ts';
@@ -350,6 +353,13 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
   ],
   [['observe', '--verdict', 'A'], ['AUDIT']],
   [['monitor', '-t', 'p'], ['policy-verdict']],
+  [['observe', '--verdict=DR'], ['--verdict=DROPPED']],
+  [['observe', '--from-pod', 'sh'], ['shop/web-0']],
+  [['observe', '--pod=db'], ['--pod=db/x']],
+  [['get', 'pods', '-n', ''], ['shop']],
+  [['get', 'pods', ''], ['pods.default']],
+  [['delete', 'netpol', '-n', 'shop', 'a', ''], ['netpol.shop']],
+  [['delete', '--namespace=east', 'cnp', ''], ['cnp.east']],
   [['exec', 'sh'], ['shop/web-0']],
   [['exec', 'shop/web-0', '--', 'sta'], []],
   [
@@ -361,7 +371,10 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
 for (const [words, wanted] of COMPLETIONS) {
   t.test(`candidates() after: sluice ${words.join(' ')}`, async (t) => {
     const program = await buildProgram(testHost().host, 'all');
-    const live = async (argument: string) => (argument === 'pod' ? ['shop/web-0', 'db/x'] : []);
+    const live = async ({ name, operands, namespace }: Asked) => {
+      if (name === 'names') return [`${operands[0]}.${namespace ?? 'default'}`];
+      return name.endsWith('pod') ? ['shop/web-0', 'db/x'] : name === 'namespace' ? ['shop'] : [];
+    };
     const found = await candidates(program, words, live);
     t.strictSame(
       found.map(({ word }) => word),
@@ -375,4 +388,36 @@ t.test('docs/cli.md is what the commands say (UPDATE=1 writes it)', async (t) =>
   const wanted = reference(await buildProgram(testHost().host, 'all'));
   if (process.env['UPDATE'] === '1') writeFileSync(path, wanted);
   t.equal(readFileSync(path, 'utf8'), wanted);
+});
+
+t.test('the names of other programs mean what they mean there, and no more', (t) => {
+  const argv = (name: string, line: string) => shimmed(name, line.split(' '));
+  t.equal(shimmed('sluice', ['status']), undefined);
+  t.equal(shimmed('kubectl-sluice', ['get', 'pods']), undefined);
+  t.equal(shimmed('constructor', []), undefined);
+  t.strictSame(argv('hubble', 'observe --server x:1 -P -f --pod=a'), { argv: ['observe', '-f', '--pod=a'] });
+  t.strictSame(argv('hubble', '--server=x:1 status'), { argv: ['status'] });
+  t.strictSame(argv('hubble', 'list nodes -o json'), { argv: ['get', 'nodes', '-o', 'json'] });
+  t.strictSame(argv('cilium', 'status --wait'), { argv: ['status'] });
+  t.strictSame(argv('cilium', 'endpoint list'), { argv: ['endpoint', 'list'] });
+  t.match(argv('cilium', 'hubble port-forward'), { say: /nothing to do/ });
+  t.match(argv('cilium', 'connectivity test'), { refuse: /^cilium connectivity test: found no such command/ });
+  t.match(argv('hubble', 'record'), { refuse: /wanted one of observe, status/ });
+  t.end();
+});
+
+t.test('shims install makes links that are ours, and leaves what is there', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-shims-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'cilium'), 'another');
+  const program = join(PACKAGE_ROOT, 'package.json');
+  for (const round of ['first', 'again']) {
+    const { host, stdout, stderr } = testHost();
+    installShims(host, folder, program);
+    t.equal(host.exitCode, EXIT.FAILED, round);
+    t.match(stdout(), /hubble -> .*package.json\n.*cilium-dbg -> .*\n.*kubectl-sluice -> /);
+    t.match(stderr(), /^error: link .*\/cilium: found a file, wanted no such file/);
+  }
+  t.equal(readlinkSync(join(folder, 'hubble')), realpathSync(program));
+  t.equal(readFileSync(join(folder, 'cilium'), 'utf8'), 'another');
 });

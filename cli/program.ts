@@ -36,6 +36,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/status.ts')).define,
   ),
   entry(RUN, 'rig', 'Raise or end a rig of network namespaces', async () => (await import('./commands/rig.ts')).define),
+  entry(RUN, 'run', 'Run a program in a new pod', async () => (await import('./commands/run.ts')).define),
   entry(
     RUN,
     'exec',
@@ -68,6 +69,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/delete.ts')).define,
   ),
   entry(OBJECTS, 'get', 'List objects', async () => (await import('./commands/get.ts')).define),
+  entry(
+    OBJECTS,
+    'describe',
+    'Show an object with what is known of it here',
+    async () => (await import('./commands/edit.ts')).defineDescribe,
+  ),
+  entry(OBJECTS, 'label', 'Change labels', async () => (await import('./commands/edit.ts')).defineLabel),
+  entry(OBJECTS, 'annotate', 'Change annotations', async () => (await import('./commands/edit.ts')).defineAnnotate),
+  entry(
+    OBJECTS,
+    'scale',
+    'Change how many pods there are',
+    async () => (await import('./commands/edit.ts')).defineScale,
+  ),
+  entry(OBJECTS, 'wait', 'Wait for a condition', async () => (await import('./commands/edit.ts')).defineWait),
   entry(
     OBJECTS,
     'policy',
@@ -103,6 +119,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Print a completion script for a shell',
     async () => (await import('./commands/completion.ts')).define,
   ),
+  entry(
+    SHELL,
+    'shims',
+    'Make hubble, cilium and kubectl-sluice lead here',
+    async () => (await import('./commands/shims.ts')).define,
+  ),
   entry('', '__complete', 'List completions of a command line', async () => {
     const { defineComplete } = await import('./commands/completion.ts');
     return (command, host) => defineComplete(command, host, (words) => buildProgram(host, words));
@@ -123,7 +145,7 @@ export async function buildProgram(host: Host, words: readonly string[] | 'all')
     .usage('[flags] <command>')
     .enablePositionalOptions()
     .exitOverride()
-    .showHelpAfterError('(see --help)')
+    .showHelpAfterError('(see `sluice --help`)')
     .configureHelp({ subcommandTerm: (command) => command.name(), sortSubcommands: false })
     .configureOutput({
       writeOut: (text) => host.stdout.write(text),
@@ -147,8 +169,15 @@ export async function buildProgram(host: Host, words: readonly string[] | 'all')
       .description(`${summary}.`);
     if (group !== '') command.helpGroup(group);
     if (words === 'all' || words.includes(name)) (await load())(command, host);
+    withHint(command, `sluice ${name}`);
   }
   return program;
+}
+
+/** A wrong usage is told with the command whose help says what is right. */
+function withHint(command: Command, path: string): void {
+  command.showHelpAfterError(`(see \`${path} --help\`)`);
+  for (const one of command.commands) withHint(one, `${path} ${one.name()}`);
 }
 
 const EXIT_CODES = `

@@ -42,6 +42,14 @@ export interface Flow {
   readonly egress_denied_by?: readonly PolicyRef[];
   readonly ingress_denied_by?: readonly PolicyRef[];
   readonly policy_log?: readonly string[];
+  /** The name of a drop reason of our own, which Hubble's enumeration lacks; see own-reason.ts. */
+  readonly extensions?: OwnReason;
+}
+
+/** A google.protobuf.Any that every client of Hubble can read. */
+export interface OwnReason {
+  readonly '@type': 'type.googleapis.com/google.protobuf.StringValue';
+  readonly value: string;
 }
 
 /** The names of Hubble's enumeration. Our own events never have the last two, which are of socket traces. */

@@ -32,6 +32,18 @@ t.test('reasonText(), reasonName() and reasonNumber() know every number and no o
   t.end();
 });
 
+t.test('each reason of our own has one of Hubble beside it, and no other has', (t) => {
+  for (const [text, { name, nearest }] of Object.entries(reasons.REASONS)) {
+    const number = Number(text);
+    t.equal(nearest !== undefined, name.startsWith('SLUICE_'), text);
+    t.equal(reasons.hubbleReason(number), nearest ?? number);
+    t.match(reasons.REASONS[reasons.hubbleReason(number)], { name: /^(?!SLUICE_)/ }, text);
+    if (nearest !== undefined)
+      t.ok(nearest >= reasons.DROP_MIN && reasons.reasonName(nearest) !== 'DROP_REASON_UNKNOWN');
+  }
+  t.end();
+});
+
 t.test('wire/README.md has every reason as reasons.ts has it (UPDATE=1 writes it)', (t) => {
   const path = join(import.meta.dirname, '../../wire/README.md');
   const text = readFileSync(path, 'utf8');

@@ -4,7 +4,7 @@
  *
  * Numbers below 240 are Cilium's (bpf/lib/common.h), names are those of Hubble's flow.proto DropReason, texts those of
  * pkg/monitor/api/drop.go, so that flows, metrics and habits carry over. Numbers below DROP_MIN are no drops. From 240 on
- * they are Sluice's own; a stock hubble client prints those as numbers. A number is never reused. Metrics labels, flow text
+ * they are Sluice's own; flows carry the nearest of Hubble's for clients that know no others, and the own name beside it. A number is never reused. Metrics labels, flow text
  * and the table in wire/README.md (UPDATE=1 with reasons.test.ts writes it) all come from here.
  */
 
@@ -20,12 +20,14 @@ export const CONSUMED = 1;
 export const HELD = 2;
 
 export interface Reason {
-  /** Hubble's enum name (`drop_reason_desc`), `DROP_REASON_UNKNOWN` below DROP_MIN. */
+  /** Hubble's enum name, `DROP_REASON_UNKNOWN` below DROP_MIN; ours begin with SLUICE_. */
   readonly name: string;
   /** What people see: "Policy denied". */
   readonly text: string;
   /** For the operator who asks what that means. */
   readonly sentence: string;
+  /** Of a reason of our own: the number of Hubble's that says most of it, for clients that know no others. */
+  readonly nearest?: number;
 }
 
 const table: Record<number, Reason> = {};
@@ -36,6 +38,13 @@ export const REASONS: Readonly<Record<number, Reason>> = table;
 function reason(number: number, name: string, text: string, sentence: string): number {
   if (number in table) throw new RangeError(`define reason: found ${number} twice, wanted one reason a number`);
   table[number] = { name, text, sentence };
+  return number;
+}
+
+/** A reason of our own. */
+function own(number: number, nearest: number, name: string, text: string, sentence: string): number {
+  reason(number, name, text, sentence);
+  table[number] = { ...table[number], nearest };
   return number;
 }
 
@@ -139,13 +148,13 @@ reason(206, 'DROP_NO_DEVICE', 'No device', 'The interface towards the destinatio
 reason(207, 'DROP_FRAG_NOT_FOUND_WORLD', 'First logical datagram fragment not found from world', 'A later fragment from outside came whose first part was not seen.');
 
 // --- Sluice's own
-export const DROP_PORT_FULL = reason(240, 'SLUICE_PORT_FULL', 'Transmit queue full', 'The interface did not take the frame: the receiver reads too slowly.');
-export const DROP_STREAM_INVALID = reason(241, 'SLUICE_STREAM_INVALID', 'Segment does not fit the judged stream', 'A TCP segment under an L7 rule is out of its window, overlaps other data, is urgent, or carries data on its SYN.');
-export const DROP_STREAM_LIMIT = reason(242, 'SLUICE_STREAM_LIMIT', 'L7 memory limit reached', "The L7 engine has no room to hold this connection's bytes.");
-export const DROP_STREAM_CLOSED = reason(243, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
-export const DROP_L7_DENIED = reason(244, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
-reason(245, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
-export const DROP_FAULT = reason(246, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
+export const DROP_PORT_FULL = own(240, 198, 'SLUICE_PORT_FULL', 'Transmit queue full', 'The interface did not take the frame: the receiver reads too slowly.');
+export const DROP_STREAM_INVALID = own(241, DROP_INVALID, 'SLUICE_STREAM_INVALID', 'Segment does not fit the judged stream', 'A TCP segment under an L7 rule is out of its window, overlaps other data, is urgent, or carries data on its SYN.');
+export const DROP_STREAM_LIMIT = own(242, DROP_CT_CREATE_FAILED, 'SLUICE_STREAM_LIMIT', 'L7 memory limit reached', "The L7 engine has no room to hold this connection's bytes.");
+export const DROP_STREAM_CLOSED = own(243, DROP_POLICY, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
+export const DROP_L7_DENIED = own(244, DROP_POLICY, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
+own(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
+export const DROP_FAULT = own(246, 198, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
 
 /** "Policy denied" for 133; the number itself when it has no meaning, as Cilium prints it. */
 export function reasonText(number: number): string {
@@ -164,4 +173,9 @@ export function reasonNumber(name: string): number {
     if (entry.name === wanted && Number(number) >= DROP_MIN) return Number(number);
   }
   return -1;
+}
+
+/** The reason that a stock client of Hubble knows: the number itself, or the nearest one to a reason of our own. */
+export function hubbleReason(number: number): number {
+  return REASONS[number]?.nearest ?? number;
 }

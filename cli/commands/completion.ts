@@ -1,9 +1,9 @@
 /** `sluice completion SHELL`, and the hidden `sluice __complete` that the scripts call. */
 import { Argument, type Command } from 'commander';
-import { candidates } from '../terminal/completion-words.ts';
+import { type Asked, candidates } from '../terminal/completion-words.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { Host } from '../terminal/host.ts';
-import { KIND_WORDS } from '../objects/kinds.ts';
+import { KIND_WORDS, kindsOf } from '../objects/kinds.ts';
 import { example } from '../terminal/help.ts';
 import { settingsOf } from '../terminal/settings.ts';
 
@@ -28,7 +28,8 @@ _sluice() {
     < <(sluice __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
   if (( \${#found} )); then _describe 'sluice' found; else _files; fi
 }
-compdef _sluice sluice
+# As a file of fpath this is the body of the function at its first call; sourced, it only registers it.
+if [ "\${funcstack[1]}" = "_sluice" ]; then _sluice "\$@"; else compdef _sluice sluice; fi
 `,
   fish: `# sluice completion for fish: sluice completion fish | source
 function __sluice_complete
@@ -56,22 +57,52 @@ export function defineComplete(command: Command, host: Host, build: Build): void
   command.action(async (words: string[]) => {
     const typed = words[0] === '--' ? words.slice(1) : words;
     const program = await build(typed);
-    const api = new DaemonApi({ ...settingsOf(command, host), timeoutMs: LIVE_TIMEOUT_MS });
-    const found = await candidates(program, typed.length === 0 ? [''] : typed, (argument) => liveWords(api, argument));
+    const settings = settingsOf(command, host);
+    const api = new DaemonApi({ ...settings, timeoutMs: LIVE_TIMEOUT_MS });
+    const live = (asked: Asked): Promise<readonly string[]> => liveWords(api, settings.runDir, asked);
+    const found = await candidates(program, typed.length === 0 ? [''] : typed, live);
     host.stdout.write(found.map(({ word, description }) => `${word}\t${description}\n`).join(''));
   });
 }
 
-async function liveWords(api: DaemonApi, argument: string): Promise<readonly string[]> {
-  if (argument === 'kind') return KIND_WORDS;
+async function liveWords(api: DaemonApi, runDir: string, asked: Asked): Promise<readonly string[]> {
+  if (asked.name === 'kind') return KIND_WORDS;
   try {
-    if (argument === 'pod') {
-      return (await api.endpoints()).map(({ namespace, pod }) => `${namespace}/${pod}`);
-    }
-    if (argument === 'endpoint') return (await api.endpoints()).map(({ id }) => String(id));
-    if (argument === 'identity') return (await api.identities()).map(({ id }) => String(id));
+    // No daemon, no words: completion says nothing rather than an error on the prompt.
+    return await wordsFor(api, runDir, asked);
   } catch {
-    // no daemon, no words: completion says nothing rather than an error on the prompt
+    return [];
   }
-  return [];
+}
+
+async function wordsFor(
+  api: DaemonApi,
+  runDir: string,
+  { name, operands, namespace }: Asked,
+): Promise<readonly string[]> {
+  const ofPods = ({ namespace: place, pod }: { namespace: string; pod: string }): string => `${place}/${pod}`;
+  switch (name.replace(/^(?:from|to)-/, '')) {
+    case 'pod':
+    case 'from':
+    case 'to':
+      return (await api.endpoints()).map(ofPods);
+    case 'endpoint':
+      return (await api.endpoints()).map(({ id }) => String(id));
+    case 'identity':
+      return (await api.identities()).map(({ id }) => String(id));
+    case 'namespace':
+      return namesOf(api, 'namespaces', undefined);
+    case 'names':
+      return namesOf(api, operands[0], namespace ?? 'default');
+    case 'rig':
+      return (await import('../rig/rig-state.ts')).listRigs(runDir).map((rig) => rig.name);
+    default:
+      return [];
+  }
+}
+
+async function namesOf(api: DaemonApi, word: string, namespace: string | undefined): Promise<readonly string[]> {
+  const { rowsOf } = await import('../objects/object-rows.ts');
+  const [kind] = kindsOf(word);
+  return (await rowsOf(api, kind, { namespace, appliedOnly: false })).map(({ object }) => object.metadata?.name ?? '');
 }

@@ -1,5 +1,5 @@
 /** `sluice observe` */
-import { Argument, type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { integerBetween } from '../terminal/argument.ts';
 import type { Host } from '../terminal/host.ts';
 import type { ObserveFlags } from '../ask/observe.ts';
@@ -71,11 +71,7 @@ export function define(command: Command, host: Host): void {
   const given: (readonly [string, string])[] = [];
   command
     .description('Shows flows as `hubble observe` does, newest last. Without -f those that the agent still holds.')
-    .addArgument(
-      new Argument('[subcommand]', 'flows, which is all there is here; taken for the sake of hubble habits').choices([
-        'flows',
-      ]),
-    )
+    .argument('[what]', 'flows, as hubble has it; or the number of an identity, as --identity', flowsOrIdentity)
     .optionsGroup('Selection:')
     .option('--last <number>', 'the last so many (default 20)', integerBetween(0, Number.MAX_SAFE_INTEGER))
     .option('--first <number>', 'the first so many', integerBetween(0, Number.MAX_SAFE_INTEGER))
@@ -99,11 +95,17 @@ export function define(command: Command, host: Host): void {
     'sluice observe --last 100 --pod shop/web-0 --not --port 53',
     'sluice observe --all -o json > flows.json; sluice observe --input-file flows.json --type l7',
   );
-  command.action(async (_: string | undefined, flags: ObserveFlags) => {
+  command.action(async (what: string | undefined, flags: ObserveFlags) => {
+    if (what !== undefined && what !== 'flows') given.push(['identity', what]);
     const { observe } = await import('../ask/observe.ts');
     const { untilInterrupted } = await import('../terminal/interrupt.ts');
     await untilInterrupted((signal) => observe(settingsOf(command, host), flags, given, signal));
   });
+}
+
+function flowsOrIdentity(text: string): string {
+  if (text === 'flows' || /^\d+$/.test(text)) return text;
+  throw new InvalidArgumentError('wanted flows, or the number of an identity.');
 }
 
 /** The order of filters matters to --not, so they are noted as they are met. */

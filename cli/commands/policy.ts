@@ -33,6 +33,11 @@ function defineGet(command: Command, host: Host): void {
   });
 }
 
+interface VerdictFlags {
+  readonly queries?: string;
+  readonly expect?: 'allowed' | 'denied';
+}
+
 /** Options of every offline command that choose how policies are read. */
 function withPolicyConfig(command: Command): Command {
   return command
@@ -86,22 +91,27 @@ function withFlow(command: Command): Command {
 function defineVerdict(command: Command, host: Host): void {
   command
     .description('Says what policies do with a flow: in both directions, at both ends, down to the request.')
-    .option('--queries <file>', 'answer each line of JSON with a line of JSON; - for standard input');
+    .option('--queries <file>', 'answer each line of JSON with a line of JSON; - for standard input')
+    .addOption(
+      new Option('--expect <verdict>', 'end with 1 when the verdict is another').choices(['allowed', 'denied']),
+    );
   withFlow(withPolicyConfig(withManifests(command)));
   withGlobals(withOutput(command));
   example(
     command,
     'sluice policy verdict -m shop/ --from shop/web-0 --to shop/api-0 --port 80 --http-path /admin',
+    'sluice policy verdict -m shop/ --from world --to shop/db-0 --port 5432 --expect denied',
     'sluice policy verdict -m shop/ --queries flows.jsonl',
   );
-  command.action(async (flags: WorldFlags & FlowFlags & { queries?: string }) => {
+  command.action(async (flags: WorldFlags & FlowFlags & VerdictFlags) => {
     const settings = settingsOf(command, host);
     const { FlowJudge } = await import('../../explain/verdict.ts');
     const { answerQueries, printVerdict, queryOf } = await import('../policy/verdict-command.ts');
-    const query = flags.queries === undefined ? queryOf(flags) : undefined;
+    const { queries, expect } = flags;
+    const query = queries === undefined ? queryOf(flags) : undefined;
     const judge = new FlowJudge(await worldOf(command, host, flags));
-    if (query === undefined) await answerQueries(settings, judge, flags.queries ?? '-');
-    else await printVerdict(settings, judge, query);
+    if (query === undefined) await answerQueries(settings, judge, queries ?? '-', expect);
+    else await printVerdict(settings, judge, query, expect);
   });
 }
 

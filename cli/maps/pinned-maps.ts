@@ -1,5 +1,5 @@
 /** The pinned maps of an instance, opened read only: no daemon is asked, so this works when both are dead. */
-import { readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { mapFile } from '../../dataplane/native/index.ts';
 import {
   endpointOfPolicy,
@@ -13,6 +13,8 @@ import {
 import type { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
+
+const AS_ROOT = 'run as root: the maps are for root alone';
 
 /** The folder of an instance's pinned maps. */
 export function mapFolder(settings: Settings): string {
@@ -39,6 +41,10 @@ export function openFile<M>(settings: Settings, { map }: PinnedFile<M>, file: st
     return map.open(path, mapFile);
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
+    // To open a file below a folder that one may not enter looks as if there were none.
+    if (code === 'EACCES' || isForbidden(mapFolder(settings))) {
+      throw new Failure(`open ${path}: EACCES: ${AS_ROOT}`, EXIT.FAILED, { cause: error });
+    }
     if (code === 'ERR_MAP_MISSING') {
       const advice = 'has sluiced run under this --run-dir? it makes the maps, and removes them when it is stopped';
       throw new Failure(`${message}: ${advice}`, EXIT.FAILED, { cause: error });
@@ -46,6 +52,15 @@ export function openFile<M>(settings: Settings, { map }: PinnedFile<M>, file: st
     if (code === 'ERR_MAP_FORMAT')
       throw new Failure(`${message}: is sluice as new as sluiced?`, EXIT.FAILED, { cause: error });
     throw error;
+  }
+}
+
+function isForbidden(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK | constants.X_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
   }
 }
 
@@ -67,8 +82,7 @@ export function mapNames(settings: Settings): string[] {
       .sort();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Failure(`list maps ${folder}: ${code}: has sluiced run under this --run-dir?`, EXIT.FAILED, {
-      cause: error,
-    });
+    const advice = code === 'EACCES' ? AS_ROOT : 'has sluiced run under this --run-dir?';
+    throw new Failure(`list maps ${folder}: ${code}: ${advice}`, EXIT.FAILED, { cause: error });
   }
 }

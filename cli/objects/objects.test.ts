@@ -221,3 +221,68 @@ t.test('get prints as it is told: =, columns of ones own, labels, order', async 
   });
   t.match((await sluice(['get', 'netpol', '-l', 'app notin (web)', '-o', 'name'])).stdout, /^\S+\/b\n$/);
 });
+
+t.test('label and annotate change what is there, and no value without --overwrite', async (t) => {
+  await sluice('apply -n shop -f -', `${netpol('a')}---\n${WEB}`);
+  t.match(await sluice('label netpol a -n shop tier=front app-'), {
+    code: 0,
+    stdout: 'networkpolicy.networking.k8s.io/a labeled\n',
+  });
+  t.match((await sluice('get netpol a -n shop -o jsonpath={.metadata.labels}')).stdout, /^\{"tier":"front"\}$/m);
+  t.match(await sluice('label netpol/a -n shop tier=back'), { code: 1, stderr: /wanted --overwrite/ });
+  t.match(await sluice('label netpol/a -n shop tier=back --overwrite'), { code: 0, stdout: /labeled/ });
+  t.match(await sluice('label netpol/a -n shop tier=back'), { code: 0, stdout: /a not labeled/ });
+  t.match(await sluice('label netpol/a -n shop tier-'), { code: 0, stdout: /a unlabeled/ });
+  t.match(await sluice('annotate netpol --all -n shop note=x'), { code: 0, stdout: /a annotated/ });
+  t.match(await sluice('label ns shop env=prod'), { code: 0, stdout: 'namespace/shop labeled\n' });
+  t.match(await sluice('label ns nope env=prod'), { code: 1, stderr: /namespaces "nope" not found/ });
+  t.match(await sluice('label pod web-0 -n shop a=b'), { code: 1, stderr: /is one of Deployment web/ });
+  t.match(await sluice('label cep web-0 -n shop a=b'), { code: 1, stderr: /the agent makes it/ });
+  await sluice('apply -n shop -f -', 'apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n');
+  t.match(await sluice('annotate pod p -n shop sluice.io/attach=x'), { code: 1, stderr: /wanted veth.*\n.*refused/ });
+  t.match(await sluice('label netpol a'), { code: 2 });
+});
+
+t.test('scale sets the pods of a workload', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('scale deploy/web -n shop --replicas=3'), { code: 0, stdout: 'deployment.apps/web scaled\n' });
+  t.match((await sluice('get deploy web -n shop')).stdout, /web +1\/3 /);
+  t.match(await sluice('scale svc/web -n shop --replicas=3'), { code: 2, stderr: /wanted a deployment/ });
+  t.match(await sluice('scale deploy/web -n shop'), { code: 2, stderr: /see `sluice scale --help`/ });
+});
+
+t.test('wait waits for conditions, values, and the end of objects', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  const wait = (line: string) => sluice(`wait -n shop --timeout 50ms ${line}`);
+  t.match(await wait('--for=condition=Ready pod/web-0'), { code: 0, stdout: 'pod/web-0 condition met\n' });
+  t.match(await wait('--for=condition=available deploy -l app=web'), { code: 0, stdout: /web condition met/ });
+  t.match(await wait('--for=jsonpath={.status.phase}=Running pod --all'), { code: 0 });
+  t.match(await wait('--for=jsonpath={.status.phase}=Failed pod/web-0'), {
+    code: 1,
+    stderr: /timed out .* pod\/web-0/,
+  });
+  t.match(await wait('--for=delete pod/web-7'), { code: 0, stdout: 'pod/web-7 condition met\n' });
+  t.match(await wait('--for=delete svc/web'), { code: 1, stderr: /timed out/ });
+  t.match(await wait('--for=condition=Ready pod/nope'), { code: 1, stderr: /pods "nope" not found/ });
+  t.match(await wait('--for=ready pod/web-0'), { code: 2, stderr: /wanted condition=NAME/ });
+  t.match(await wait('--for=condition=Ready pod'), { code: 2 });
+});
+
+t.test('describe shows an object with what is known of it', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.match(
+    (await sluice('describe pod web-0 -n shop')).stdout,
+    /^Name: +web-0\nNamespace: +shop\nReady: +1\/1\nStatus: +ready/,
+  );
+  t.match(
+    (await sluice('describe pod/web-0 -n shop')).stdout,
+    /Policy: +ingress Enabled, egress Disabled\nSpec:\n {2}containers:/,
+  );
+  t.match(await sluice('describe pod nope -n shop'), { code: 1, stderr: /pods "nope" not found/ });
+});
+
+t.test('run is refused without a program, and where the pod is there already', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('run curl --image=curl'), { code: 2, stderr: /there are no images here/ });
+  t.match(await sluice('run web-0 -n shop -- true'), { code: 1, stderr: /pods "web-0" already exists/ });
+});

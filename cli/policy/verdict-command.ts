@@ -34,20 +34,40 @@ export async function loadWorld(settings: Settings, flags: WorldFlags): Promise<
   return world;
 }
 
-/** Answers one query, as text or as the settings say. */
-export async function printVerdict(settings: Settings, judge: FlowJudge, query: FlowQuery): Promise<void> {
+/** Answers one query, as text or as the settings say. @param expect the command ends with 1 when the verdict is another */
+export async function printVerdict(
+  settings: Settings,
+  judge: FlowJudge,
+  query: FlowQuery,
+  expect?: string,
+): Promise<void> {
   const answer = judge.answer(query);
+  checkVerdict(settings, answer, expect);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   if (settings.output === 'table') settings.host.stdout.write(answerText(settings, answer));
   else await printDocument(settings, answer);
 }
 
-/** Answers a file of queries, one line of JSON each; `-` is standard input. */
-export async function answerQueries(settings: Settings, judge: FlowJudge, path: string): Promise<void> {
+function checkVerdict({ host }: Settings, { id, verdict }: Answer, expect: string | undefined): void {
+  if (expect === undefined || verdict === expect) return;
+  const which = id === null || id === undefined ? '' : ` of query ${JSON.stringify(id)}`;
+  host.stderr.write(`error: verdict${which}: found ${verdict}, wanted ${expect}\n`);
+  host.exitCode = EXIT.FAILED;
+}
+
+/** Answers a file of queries, one line of JSON each; `-` is standard input. @param expect as of printVerdict(), for each */
+export async function answerQueries(
+  settings: Settings,
+  judge: FlowJudge,
+  path: string,
+  expect?: string,
+): Promise<void> {
   let text = '';
   for await (const line of linesOf(settings.host, path)) {
     if (line.trim() === '') continue;
-    text += `${JSON.stringify(answerLine(judge, line))}\n`;
+    const answer = answerLine(judge, line);
+    checkVerdict(settings, answer, expect);
+    text += `${JSON.stringify(answer)}\n`;
     if (text.length < CHUNK_CHARS) continue;
     settings.host.stdout.write(text);
     text = '';
@@ -130,6 +150,7 @@ export interface FlowFlags {
  * @throws Failure (usage) when the flags describe no flow
  */
 export function queryOf(flags: FlowFlags): FlowQuery {
+  for (const end of ['from', 'to'] as const) checkEnd(end, flags[end]);
   const { httpMethod, httpPath, httpHost, header = [], kafkaApiKey, kafkaTopic, kafkaClientId } = flags;
   const hasHttp = httpMethod !== undefined || httpPath !== undefined || httpHost !== undefined || header.length > 0;
   const hasKafka = kafkaApiKey !== undefined || kafkaTopic !== undefined || kafkaClientId !== undefined;
@@ -151,6 +172,12 @@ export function queryOf(flags: FlowFlags): FlowQuery {
     if (error instanceof SyntaxError) throw new Failure(error.message, EXIT.USAGE);
     throw error;
   }
+}
+
+const ENDS = 'NAMESPACE/POD, an address, labels such as app=web, or an entity such as world';
+
+function checkEnd(flag: string, value: string | undefined): void {
+  if (value === undefined) throw new Failure(`found no --${flag}, wanted --${flag} with ${ENDS}`, EXIT.USAGE);
 }
 
 function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {

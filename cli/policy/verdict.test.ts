@@ -59,7 +59,7 @@ t.test('policy verdict of one flow in flags is text, or a document', async (t) =
     verdict: 'denied',
     l7: 'denied',
   });
-  t.match(await policy(['verdict', '-m', world, '--from', 'shop/web-0']), { code: 2, stderr: /to: found nothing/ });
+  t.match(await policy(['verdict', '-m', world, '--from', 'shop/web-0']), { code: 2, stderr: /found no --to/ });
   t.match(await policy(['verdict', '--from', 'a/b', '--to', 'a/b', '--port', '1']), {
     code: 2,
     stderr: /wanted --manifests/,
@@ -67,4 +67,39 @@ t.test('policy verdict of one flow in flags is text, or a document', async (t) =
   t.match(await policy(['verdict', '-m', world, '--from', 'a/b', '--to', 'a/b', '--port', '1']), { code: 1 });
   t.match(await policy(['verdict', '-m', '/nowhere', '--queries', '-']), { code: 1, stderr: /read \/nowhere: ENOENT/ });
   t.match(await policy(['verdict', '-m', world, '--queries', '/nowhere']), { code: 1, stderr: /--queries/ });
+});
+
+t.test('policy verdict --expect ends with 1 when the verdict is another', async (t) => {
+  const flow = [
+    'verdict',
+    '-m',
+    world,
+    '--from',
+    'shop/web-0',
+    '--to',
+    'shop/api-0',
+    '--port',
+    '8080',
+    '--http-path',
+    '/x',
+  ];
+  t.match(await policy([...flow, '--expect', 'denied']), { code: 0, stderr: '' });
+  t.match(await policy([...flow, '--expect', 'allowed']), {
+    code: 1,
+    stderr: 'error: verdict: found denied, wanted allowed\n',
+  });
+  t.match(await policy([...flow, '--expect', 'maybe']), { code: 2, stderr: /see `sluice policy verdict --help`/ });
+  const queries = join(folder, 'expect.jsonl');
+  writeFileSync(queries, `{"id":5,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":1}\n{\n`);
+  const many = await policy(['verdict', '-m', world, '--queries', queries, '--expect', 'allowed']);
+  t.match(many, { code: 1, stderr: /^error: verdict of query 5: found denied.*\nerror: verdict: found error/ });
+});
+
+t.test('policy verdict says what is missing or no end', async (t) => {
+  t.match(await policy(['verdict', '-m', world, '--from', 'shop/web-0', '--port', '1']), {
+    code: 2,
+    stderr: /found no --to, wanted --to with NAMESPACE\/POD/,
+  });
+  const bare = await policy(['verdict', '-m', world, '--from', 'web', '--to', 'shop/api-0', '--port', '1']);
+  t.match(bare, { code: 1, stderr: /found 'web'.*a pod is namespace\/name: default\/web/ });
 });

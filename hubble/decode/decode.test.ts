@@ -21,6 +21,7 @@ import type { AccessLog } from '../../wire/access-log.ts';
 import { EGRESS } from '../../wire/direction.ts';
 import * as event from '../../wire/event.ts';
 import * as tcp from '../../wire/header/tcp.ts';
+import { DROP_L7_DENIED } from '../../wire/reasons.ts';
 import { compileFilter } from '../filter/filter.ts';
 import type { FlowFilter } from '../filter/flow-filter.ts';
 import { Monitor } from '../print/monitor.ts';
@@ -46,6 +47,37 @@ t.test('json: fields and order of a drop', (t) => {
   );
   t.end();
 });
+
+t.test(
+  'json: a drop reason of our own goes out as one that a stock client knows, with our text and name beside it',
+  (t) => {
+    const drop = { ...verdictSyn, type: event.EVENT_DROP, subtype: DROP_L7_DENIED, verdict: 0 };
+    const own = decode(recordOf(drop));
+    t.match(own, { drop_reason: 133, drop_reason_desc: 'POLICY_DENIED', event_type: { type: 1, sub_type: 133 } });
+    t.match(own.Summary, /^Denied by L7 policy; TCP Flags/);
+    const extensions = {
+      '@type': 'type.googleapis.com/google.protobuf.StringValue',
+      value: 'SLUICE_L7_DENIED',
+    } as const;
+    t.same(own.extensions, extensions);
+    t.match(compactText(own, {}), /Denied by L7 policy DROPPED \(TCP Flags/, 'here it is shown as it is');
+    const again = readEnvelope(JSON.parse(JSON.stringify({ flow: own })))?.flow;
+    t.same(again?.extensions, extensions, 'a file has it too');
+    for (const name of ['SLUICE_L7_DENIED', 'policy_denied']) {
+      t.ok(compileFilter({ drop_reason_desc: [name] })(own), name);
+    }
+    t.notOk(compileFilter({ drop_reason_desc: ['SLUICE_PORT_FULL'] })(own));
+    t.notOk(compileFilter({ drop_reason_desc: ['SLUICE_L7_DENIED'] })(flows.dropped));
+    t.equal(flows.dropped.extensions, undefined);
+    const odd = { ...own, extensions: { ...extensions, value: 'x\u001b[31m' } };
+    t.match(
+      compactText(odd, {}),
+      /Policy denied DROPPED \(Denied by L7 policy; TCP/,
+      'what is no name of ours is left',
+    );
+    t.end();
+  },
+);
 
 t.test('json: what differs by event', (t) => {
   t.match(flows.allowed, { verdict: 'FORWARDED', is_reply: false, policy_match_type: 2, event_type: { type: 5 } });

@@ -29,7 +29,8 @@ import {
   OBSERVATION_POINTS,
   TRACE_TO_PROXY,
 } from '../../wire/event.ts';
-import { reasonName } from '../../wire/reasons.ts';
+import { hubbleReason, reasonName } from '../../wire/reasons.ts';
+import { ownReason, withOwnText } from '../own-reason.ts';
 import type { Directory } from './directory.ts';
 import { type Dissection, dissect } from './dissect.ts';
 import {
@@ -105,7 +106,7 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     destination_names: undefined,
     l7: undefined,
     reply: undefined,
-    event_type: compact({ type: record.type, sub_type: record.type === EVENT_L7 ? 0 : record.subtype }),
+    event_type: compact({ type: record.type, sub_type: subtypeOf(record) }),
     source_service: undefined,
     destination_service: undefined,
     traffic_direction: undefined,
@@ -123,6 +124,7 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     egress_denied_by: undefined,
     ingress_denied_by: undefined,
     policy_log: undefined,
+    extensions: undefined,
   };
 }
 
@@ -226,9 +228,22 @@ function fillByType(fields: FlowFields, record: EventRecord, directory: Director
     fields.auth_type = AUTH_TYPES[record.authType];
   }
   if (fields.verdict === 'DROPPED') {
-    fields.drop_reason = record.type === EVENT_DROP ? record.subtype : -record.verdict;
-    fields.drop_reason_desc = reasonName(fields.drop_reason);
+    fillReason(fields, record.type === EVENT_DROP ? record.subtype : -record.verdict);
   }
+}
+
+/** A stock client refuses a name that its enumeration lacks, so it gets the nearest, and reads ours in the summary. */
+function fillReason(fields: FlowFields, reason: number): void {
+  fields.drop_reason = hubbleReason(reason);
+  fields.drop_reason_desc = reasonName(fields.drop_reason);
+  if (fields.drop_reason === reason) return;
+  fields.extensions = ownReason(reason);
+  fields.Summary = withOwnText(reason, fields.Summary);
+}
+
+function subtypeOf({ type, subtype }: EventRecord): number {
+  if (type === EVENT_L7) return 0;
+  return type === EVENT_DROP ? hubbleReason(subtype) : subtype;
 }
 
 /** Fills who allowed or denied, by the verdict and the direction that the record names. */

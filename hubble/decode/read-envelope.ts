@@ -68,6 +68,7 @@ const FLOW: Kind = {
   ingress_allowed_by: POLICIES,
   egress_denied_by: POLICIES,
   ingress_denied_by: POLICIES,
+  extensions: { '@type': 's', value: 's' },
 };
 
 const ENVELOPE: Kind = {

@@ -9,6 +9,7 @@ import { holdsAddress, parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import { reasonNumber } from '../../wire/reasons.ts';
 import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from '../flow.ts';
 import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
+import { ownReasonName } from '../own-reason.ts';
 import { compileSelector } from './label-selector.ts';
 import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
 
@@ -232,7 +233,9 @@ function portIn(values: readonly string[], field: 'source_port' | 'destination_p
 function dropReason(values: readonly string[]): FlowPredicate {
   const stranger = values.find((value) => reasonNumber(value) < 0 && value !== 'DROP_REASON_UNKNOWN');
   if (stranger !== undefined) throw new SyntaxError(`invalid drop reason filter: "${stranger}"`);
-  return isOneOf(upper(values), (flow) => flow.drop_reason_desc);
+  const isHubble = isOneOf(upper(values), (flow) => flow.drop_reason_desc);
+  const isOwn = isOneOf(upper(values), ownReasonName);
+  return (flow) => isHubble(flow) || isOwn(flow);
 }
 
 function isEventType({ event_type: { type, sub_type: subType = 0 } }: Flow, wanted: EventTypeFilter): boolean {

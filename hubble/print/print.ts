@@ -14,6 +14,7 @@ import { OBSERVATION_POINTS } from '../../wire/event.ts';
 import { reasonText } from '../../wire/reasons.ts';
 import { RESERVED_NAMES } from '../../wire/identities.ts';
 import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from '../flow.ts';
+import { ownReasonTexts } from '../own-reason.ts';
 import { type Colors, escapeControls, joinHostPort, PLAIN } from './terminal.ts';
 import { formatTime, type TimeFormat } from '../time.ts';
 
@@ -163,7 +164,7 @@ function describe(flow: Flow, options: PrintOptions): Description & { readonly i
     destinationIdentity: colors.identity(identityOf(flow.destination, options)),
     type: escapeControls(typeOf(flow)),
     verdict: verdictOf(flow, options),
-    summary: escapeControls(flow.Summary ?? '') + authOf(flow, colors),
+    summary: escapeControls(ownReasonTexts(flow)?.summary ?? flow.Summary ?? '') + authOf(flow, colors),
     isReply: flow.is_reply,
   };
 }
@@ -209,7 +210,7 @@ function typeOf(flow: Flow): string {
     return flow.l7.kafka ? `kafka-${kind}` : `l7-${kind}`;
   }
   if (type === 4) return OBSERVATION_POINTS[subType] ?? String(subType);
-  if (type === 1) return reasonText(subType);
+  if (type === 1) return ownReasonTexts(flow)?.reason ?? reasonText(subType);
   if (type !== 5) return 'UNKNOWN';
   const direction = flow.traffic_direction ?? 'TRAFFIC_DIRECTION_UNKNOWN';
   return `policy-verdict:${matchTypeText(flow.policy_match_type ?? 0)} ${direction}`;

@@ -145,6 +145,31 @@ t.test('exec takes what fingers type for kubectl', async (t) => {
   t.match(await instance.cli('logs', 'pod/server', '-n', 'shop'), { code: 0 });
 });
 
+t.test('run makes a pod for one program, which rig down ends', async (t) => {
+  const flags = ['--image=x', '--restart=Never', '--labels=app=sleeper', '-n', 'shop', '--run-dir', instance.runDir];
+  const made = await run([process.execPath, CLI, 'run', 'sleeper', ...flags, '--command', '--', 'sleep', '1000']);
+  t.match(made, { code: 0, stdout: 'pod/sleeper created\n', stderr: /rig down shop-sleeper/ });
+  t.match(await instance.cli('wait', '--for=condition=Ready', 'pod', '-n', 'shop', '-l', 'app=sleeper'), { code: 0 });
+  t.match(await instance.cli('get', 'cep', 'sleeper', '-n', 'shop', '-o=jsonpath={.status.identity.id}'), {
+    stdout: /^\d+\n$/,
+  });
+  t.match(await instance.cli('rig', 'down', 'shop-sleeper'), { code: 0 });
+  t.match(await instance.cli('get', 'pod/sleeper', '-n', 'shop'), { code: 1, stderr: /pods "sleeper" not found/ });
+});
+
+t.test('links called hubble, cilium and kubectl-sluice run what tutorials write', async (t) => {
+  const bin = join(folder, 'bin');
+  t.match(await run([process.execPath, CLI, 'shims', 'install', bin]), { code: 0, stdout: /hubble -> / });
+  const linked = (name: string, ...words: string[]) =>
+    run(['env', `SLUICE_RUN_DIR=${instance.runDir}`, process.execPath, join(bin, name), ...words]);
+  t.match(await linked('cilium', 'status', '--wait'), { stdout: /Endpoints: +2\/2 ready/ });
+  t.match(await linked('hubble', 'observe', '--server', 'localhost:4245', '--last', '1'), { code: 0, stdout: /shop/ });
+  t.match(await linked('hubble', 'list', 'nodes'), { code: 0, stdout: /Ready/ });
+  t.match(await linked('cilium', 'hubble', 'port-forward'), { code: 0, stdout: /nothing to do/ });
+  t.match(await linked('kubectl-sluice', 'get', 'pods', '-n', 'shop'), { code: 0, stdout: /server/ });
+  t.match(await linked('cilium', 'clustermesh'), { code: 2, stderr: /no such command/ });
+});
+
 t.test('exec hands signals on to the program', async (t) => {
   const script = 'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done';
   const child = spawn(process.execPath, [CLI, 'exec', '--run-dir', instance.runDir, 'shop/server', 'sh', '-c', script]);

@@ -256,7 +256,9 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
     namespace: 'shop',
     name: 'web-1',
     netns: 'x-shop-web-1',
-    initContainers: [{ name: 'init', argv: ['true'], env: {}, workingDir: undefined, tcpPorts: [], udpPorts: [] }],
+    initContainers: [
+      { name: 'init', argv: ['true'], env: {}, workingDir: undefined, tcpPorts: [], udpPorts: [], mayEnd: true },
+    ],
     containers: [
       {
         name: 'server',
@@ -265,6 +267,7 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
         workingDir: undefined,
         tcpPorts: [8080],
         udpPorts: [53],
+        mayEnd: false,
       },
     ],
     resolvConf: 'nameserver 10.244.0.9\nsearch svc\n',
@@ -293,7 +296,8 @@ t.test('planRig() keeps a namespace that a pod names, and numbers the one that a
 });
 
 t.test('rigNameOf() names a rig after its file or folder', (t) => {
-  t.strictSame(['examples/shop/', 'shop.yaml', '-', '.', 'a b.yml'].map(rigNameOf), [
+  t.strictSame(['examples/shop/', 'examples/shop/manifests.yaml', 'shop.yaml', '-', '/', 'a b.yml'].map(rigNameOf), [
+    'shop',
     'shop',
     'shop',
     'rig',

@@ -55,6 +55,7 @@ async function sendFiles(settings: Settings, flags: ApplyFlags, verb: 'apply' | 
     throw new Failure(`${verb}: found no -f, wanted -f FILE: see \`sluice ${verb} --help\``, EXIT.USAGE);
   }
   const { changeByFiles, reportChange } = await import('../objects/change.ts');
+  const { followRigs } = await import('../rig/rig-state.ts');
   const { DaemonApi } = await import('../../api/daemon-api.ts');
   const options = {
     ...(namespace !== undefined && { namespace }),
@@ -64,7 +65,16 @@ async function sendFiles(settings: Settings, flags: ApplyFlags, verb: 'apply' | 
     paths: filename,
     isRecursive: recursive === true,
     verb,
-    send: (api, text, file) => api.apply(text, file, options),
+    send: async (api, text, file) => {
+      const answer = await api.apply(text, file, options);
+      const made = answer.applied.filter(({ action }) => action === 'created');
+      followRigs(
+        settings.runDir,
+        file,
+        made.map(({ kind, namespace = '', name }) => ({ kind, namespace, name })),
+      );
+      return answer;
+    },
   });
   await reportChange(settings, answer);
 }

@@ -7,8 +7,6 @@ import type { Host } from '../terminal/host.ts';
 import { example } from '../terminal/help.ts';
 import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 
-const DEFAULT_WAIT_MS = 20_000;
-
 export function define(command: Command, host: Host): void {
   defineUp(command.command('up').summary('Raise a rig'), host);
   defineDown(command.command('down').summary('End a rig'), host);
@@ -20,16 +18,11 @@ function defineUp(command: Command, host: Host): void {
   command
     .description(
       'Makes a network namespace for each Pod (workloads expanded), applies the manifests, waits until the endpoints are ' +
-        'ready, and runs the command of each container in its namespace.',
+        'ready, and runs the command of each container in its namespace. What is there already is not taken: it is a failure.',
     )
     .requiredOption('-f, --filename <path>', 'manifests: file, folder or - (repeatable)', repeatable)
-    .option('--rig <name>', 'name of the rig; default: that of the first file')
-    .option(
-      '--wait <duration>',
-      'how long endpoints and listeners may take (default 20s)',
-      durationMs,
-      DEFAULT_WAIT_MS,
-    );
+    .option('--rig <name>', 'name of the rig; default: that of its folder or file')
+    .option('--wait <duration>', 'how long endpoints and listeners may take (default 20s and 1s a pod)', durationMs);
   withGlobals(command);
   example(
     command,
@@ -37,7 +30,7 @@ function defineUp(command: Command, host: Host): void {
     'sluice rig up -f shop/',
     'sluice rig up -f pods.yaml -f policies.yaml --rig shop',
   );
-  command.action(async (flags: { filename: string[]; rig?: string; wait: number }) => {
+  command.action(async (flags: { filename: string[]; rig?: string; wait?: number }) => {
     const settings = settingsOf(command, host);
     const { rigUp } = await import('../rig/rig.ts');
     const state = await rigUp(settings, { files: flags.filename, rig: flags.rig, waitMs: flags.wait });
@@ -50,7 +43,9 @@ function defineUp(command: Command, host: Host): void {
 
 function defineDown(command: Command, host: Host): void {
   command
-    .description('Ends the programs of a rig, deletes its objects and removes the namespaces it made.')
+    .description(
+      'Ends the programs of a rig, deletes its objects, with what was applied from its folder, and removes the namespaces it made.',
+    )
     .argument('[rig]', 'name of the rig')
     .option('-f, --filename <path>', 'the manifests it was raised from', repeatable)
     .option('--all', 'every rig of the instance');

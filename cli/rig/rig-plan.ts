@@ -32,9 +32,12 @@ export interface RigContainer {
   /** Ports it promises to serve. */
   readonly tcpPorts: readonly number[];
   readonly udpPorts: readonly number[];
+  /** Whether it may end with 0: a pod that is not to be restarted does its work and is done. */
+  readonly mayEnd: boolean;
 }
 
 interface PodSpec {
+  readonly restartPolicy?: string;
   readonly containers?: readonly ContainerSpec[];
   readonly initContainers?: readonly ContainerSpec[];
   readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
@@ -65,18 +68,19 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
   const { metadata = {} } = pod;
   const { namespace = 'default', name = '' } = metadata;
   const spec = (pod.spec ?? {}) as PodSpec;
+  const mayEnd = spec.restartPolicy === 'Never' || spec.restartPolicy === 'OnFailure';
   return {
     namespace,
     name,
     netns: metadata.annotations?.[NETNS] ?? `${netnsPrefix}${namespace}-${name}`,
-    initContainers: (spec.initContainers ?? []).flatMap(planContainer),
-    containers: (spec.containers ?? []).flatMap(planContainer),
+    initContainers: (spec.initContainers ?? []).flatMap((one, at) => planContainer(one, at, true)),
+    containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, mayEnd)),
     resolvConf: resolvConf(spec),
     hosts: hosts(spec),
   };
 }
 
-function planContainer(container: ContainerSpec, at: number): RigContainer[] {
+function planContainer(container: ContainerSpec, at: number, mayEnd: boolean): RigContainer[] {
   const argv = [...(container.command ?? []), ...(container.args ?? [])].map(String);
   if (argv.length === 0) return [];
   const ports = (wanted: string): number[] =>
@@ -91,6 +95,7 @@ function planContainer(container: ContainerSpec, at: number): RigContainer[] {
       workingDir: container.workingDir,
       tcpPorts: ports('TCP'),
       udpPorts: ports('UDP'),
+      mayEnd,
     },
   ];
 }

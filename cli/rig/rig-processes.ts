@@ -1,16 +1,32 @@
 /** The programs of a rig's containers: started in their pods' namespaces, waited for, and their output kept. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../terminal/failure.ts';
 import { insideNetns, isInNetns } from '../../linux/netns.ts';
-import { isAlive, processWithPid } from '../../linux/process-id.ts';
+import { endGroups } from '../../linux/process-end.ts';
+import { type ProcessId, processWithPid, startTimeOf } from '../../linux/process-id.ts';
+import { tailOf } from './container-logs.ts';
 import type { RigContainer, RigPod } from './rig-plan.ts';
 import { logFolder, type RigProcess } from './rig-state.ts';
 
 const POLL_MS = 25;
-/** Bytes of a container's output that an error quotes. */
-const TAIL_BYTES = 400;
+/** What of a container's output an error quotes. */
+const TAIL_BYTES = 2000;
+const TAIL_LINES = 10;
+/** How long a program must live to count as running. */
+const SETTLE_MS = 1000;
+/** In the environment of everything that a rig starts, so that `rig down` finds also what was not recorded. */
+const MARK = 'SLUICE_RIG';
+
+/** A container's program as started. */
+export interface Started {
+  readonly process: RigProcess;
+  /** How it ended, in words; undefined while it runs. */
+  readonly end: () => string | undefined;
+  readonly startedMs: number;
+}
 
 /**
  * Starts a container's program as the leader of a group of its own, its output going to a log file.
@@ -21,32 +37,47 @@ export async function startContainer(
   rig: string,
   pod: RigPod,
   container: RigContainer,
-): Promise<RigProcess> {
+): Promise<Started> {
   const { child, log } = await launch(runDir, rig, pod, container);
   child.unref();
-  const found = child.pid === undefined ? undefined : processWithPid(child.pid);
-  if (found === undefined) throw failed(pod, container, log, 'ended at once');
-  return { ...found, namespace: pod.namespace, pod: pod.name, container: container.name, argv: container.argv, log };
+  const { pid = 0 } = child;
+  const process = {
+    ...{ pid, startTime: startTimeOf(pid) },
+    ...{ namespace: pod.namespace, pod: pod.name, container: container.name, argv: container.argv, log },
+  };
+  return { process, end: () => endOf(child), startedMs: performance.now() };
+}
+
+/** `ended with 3`, `ended by SIGKILL` */
+function endOf({ exitCode, signalCode }: ChildProcess): string | undefined {
+  if (signalCode !== null) return `ended by ${signalCode}`;
+  return exitCode === null ? undefined : `ended with ${exitCode}`;
 }
 
 /**
  * Runs an init container to its end.
- * @throws Failure when it ends with anything but 0
+ * @throws Failure when it ends with anything but 0, or when `deadline` comes first
  */
 export async function runInitContainer(
   runDir: string,
   rig: string,
   pod: RigPod,
   container: RigContainer,
+  deadline: AbortSignal,
 ): Promise<void> {
-  const { ended, log } = await launch(runDir, rig, pod, container);
-  const code = await ended;
-  if (code !== 0) throw failed(pod, container, log, `ended with ${code}`);
+  const { child, log } = await launch(runDir, rig, pod, container);
+  while (endOf(child) === undefined) {
+    if (deadline.aborted) {
+      await endGroups([{ pid: child.pid ?? 0, startTime: startTimeOf(child.pid ?? 0) }]);
+      throw failed(pod, container, log, 'the init container has not ended in time');
+    }
+    await pause(POLL_MS);
+  }
+  if (child.exitCode !== 0) throw failed(pod, container, log, endOf(child) ?? '');
 }
 
 interface Launched {
-  readonly child: ReturnType<typeof spawn>;
-  readonly ended: Promise<number | null>;
+  readonly child: ChildProcess;
   readonly log: string;
 }
 
@@ -58,18 +89,47 @@ async function launch(runDir: string, rig: string, pod: RigPod, container: RigCo
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', output, output],
-      env: { ...process.env, HOSTNAME: pod.name, ...container.env },
+      env: { ...process.env, HOSTNAME: pod.name, ...container.env, [MARK]: markOf(runDir, rig) },
       cwd: container.workingDir,
     });
-    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (cause) => reject(failed(pod, container, log, cause.message)));
     });
-    return { child, ended, log };
+    return { child, log };
   } finally {
     closeSync(output);
   }
+}
+
+const markOf = (runDir: string, rig: string): string => `${resolve(runDir)}/rig/${rig}`;
+
+/** Processes that a rig has started, or that these have, by their environment. */
+export function markedProcesses(runDir: string, rig: string, pids: readonly number[]): ProcessId[] {
+  const mark = `${MARK}=${markOf(runDir, rig)}`;
+  return pids.filter((pid) => environmentOf(pid).includes(mark)).flatMap((pid) => processWithPid(pid) ?? []);
+}
+
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return []; // it has just ended
+  }
+}
+
+/**
+ * Waits until a program has lived for a second: many that cannot run end within it. One that ends with 0 where ending is
+ * allowed has done its work.
+ * @throws Failure with its last lines when it ends otherwise
+ */
+export async function waitSettled(started: Started, pod: RigPod, container: RigContainer): Promise<void> {
+  const serves = container.tcpPorts.length + container.udpPorts.length > 0;
+  while (!serves && started.end() === undefined && performance.now() - started.startedMs < SETTLE_MS)
+    await pause(POLL_MS);
+  const end = started.end();
+  if (end === undefined || (container.mayEnd && end === 'ended with 0')) return;
+  throw failed(pod, container, started.process.log, end);
 }
 
 /**
@@ -77,14 +137,16 @@ async function launch(runDir: string, rig: string, pod: RigPod, container: RigCo
  * @throws Failure when it ends first, or when `deadline` comes first
  */
 export async function waitListening(
-  running: RigProcess,
+  started: Started,
   pod: RigPod,
   container: RigContainer,
   deadline: AbortSignal,
 ): Promise<void> {
+  const running = started.process;
   if (container.tcpPorts.length + container.udpPorts.length === 0) return;
   for (;;) {
-    if (!isAlive(running)) throw failed(pod, container, running.log, 'ended before it listened');
+    const end = started.end();
+    if (end !== undefined) throw failed(pod, container, running.log, `${end} before it listened`);
     // Until `ip netns exec` has entered the namespace, what listens is this machine's own.
     const isInside = isInNetns(running.pid, pod.netns);
     const tcp = isInside ? servedPorts(running.pid, 'tcp') : NO_PORTS;
@@ -123,10 +185,12 @@ function servedPorts(pid: number, protocol: keyof typeof SERVING): Set<number> {
 function failed(pod: RigPod, container: RigContainer, log: string, what: string): Failure {
   let tail = '';
   try {
-    tail = readFileSync(log, 'utf8').slice(-TAIL_BYTES).trim();
+    tail = tailOf(readFileSync(log, 'utf8').slice(-TAIL_BYTES).trim(), TAIL_LINES).trimEnd();
   } catch {
     // no log, nothing to quote
   }
-  const quoted = tail === '' ? `see ${log}` : `it said: ${tail}`;
-  return new Failure(`run ${container.argv.join(' ')} in ${pod.namespace}/${pod.name}: ${what}: ${quoted}`);
+  // The log goes with the rig, so it is quoted, not pointed at.
+  const quoted = tail === '' ? 'it printed nothing' : `it said: ${tail}`;
+  const where = `container ${container.name} of ${pod.namespace}/${pod.name}`;
+  return new Failure(`run ${container.argv.join(' ')} in ${where}: ${what}: ${quoted}`);
 }

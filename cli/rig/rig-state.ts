@@ -1,9 +1,20 @@
 /**
- * What a rig made, remembered in `<runDir>/rig/<name>.json` from the first thing on, so that `rig down` can undo a rig
- * whose raising broke off half-way. The output of its containers lies beside it in `<runDir>/rig/<name>/`.
+ * What a rig makes, remembered in `<runDir>/rig/<name>.json` before it is made, so that `rig down` can undo a rig whose
+ * raising broke off anywhere. The output of its containers lies beside it in `<runDir>/rig/<name>/`.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, resolve, sep } from 'node:path';
 import { Failure } from '../terminal/failure.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
 
@@ -17,8 +28,17 @@ export interface RigState {
   etcFiles: string[];
   pods: { namespace: string; name: string; netns: string }[];
   processes: RigProcess[];
-  /** What the daemon was given, to be deleted in reverse order. */
-  objects: { kind: string; namespace: string; name: string }[];
+  /** What the daemon is given, to be deleted in reverse order. */
+  objects: RigObject[];
+  /** The folder that the rig is named after: what `sluice apply` makes from files in it goes down with the rig. */
+  readonly home?: string | undefined;
+}
+
+/** Namespace '' for what is in none. */
+export interface RigObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
 export interface RigProcess extends ProcessId {
@@ -39,10 +59,45 @@ export function logFolder(runDir: string, rig: string): string {
   return `${rigFolder(runDir)}/${rig}`;
 }
 
-/** A rig is named after its first file or folder: `examples/shop/` and `shop.yaml` give `shop`. */
+/** A file that says what its folder is. */
+const MANIFESTS = /^(manifests?|index)\.(ya?ml|json)$/;
+
+/** The folder that a rig is named after: one that was given, or that of a file called manifests.yaml; undefined for others. */
+export function rigHomeOf(file: string): string | undefined {
+  if (file === '-') return undefined;
+  try {
+    const path = realpathSync(file);
+    if (statSync(path).isDirectory()) return path;
+    return MANIFESTS.test(basename(path)) ? dirname(path) : undefined;
+  } catch {
+    return undefined; // reading it will say what is wrong
+  }
+}
+
+/**
+ * A rig is named after its first file or folder: `examples/shop/`, `examples/shop/manifests.yaml` and `shop.yaml` give `shop`.
+ */
 export function rigNameOf(file: string): string {
-  const name = basename(file.replace(/\/+$/, '')).replace(/\.(ya?ml|json)$/, '');
-  return name === '-' || name === '.' || name === '' ? 'rig' : name.replace(/[^\w.-]/g, '_');
+  const path = resolve(file);
+  const named = MANIFESTS.test(basename(path)) ? dirname(path) : path;
+  const name = file === '-' ? '' : basename(named).replace(/\.(ya?ml|json)$/, '');
+  return name === '' ? 'rig' : name.replace(/[^\w.-]/g, '_');
+}
+
+/** Gives the rigs whose folder a file lies in what was made from it. @param file '-' and `stdin` lie nowhere */
+export function followRigs(runDir: string, file: string, made: readonly RigObject[]): void {
+  if (made.length === 0) return;
+  let path = '';
+  try {
+    path = realpathSync(file);
+  } catch {
+    return; // standard input
+  }
+  for (const rig of listRigs(runDir)) {
+    if (rig.home === undefined || !path.startsWith(rig.home + sep)) continue;
+    rig.objects.push(...made);
+    saveRig(runDir, rig);
+  }
 }
 
 /** All rigs that are remembered, by name. */
@@ -68,6 +123,27 @@ export function readRig(runDir: string, name: string): RigState {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new Failure(`read ${path}: no rig '${name}' is up here: see \`sluice rig list\``);
+  }
+}
+
+/**
+ * Writes the state of a rig that nobody has begun.
+ * @throws Failure when there is one of that name
+ */
+export function beginRig(runDir: string, state: RigState): void {
+  mkdirSync(logFolder(runDir, state.name), { recursive: true });
+  const path = `${rigFolder(runDir)}/${state.name}.json`;
+  const draft = `${path}.${process.pid}`;
+  try {
+    writeFileSync(draft, `${JSON.stringify(state, undefined, 1)}\n`);
+    linkSync(draft, path); // one of two that come at once gets EEXIST, and nobody reads half a state
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new Failure(
+      `raise rig ${state.name}: it is up already: \`sluice rig down ${state.name}\` first, or give another --rig name`,
+    );
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 

@@ -5,8 +5,9 @@
  *     up:    namespaces -> /etc/netns files -> apply -> endpoints ready -> init containers -> containers -> listening
  *     down:  containers ended -> objects deleted -> namespaces removed -> state forgotten
  *
- * Each thing made is written to the rig's state before the next is begun. Ctrl-C while it goes up takes it down again. A step of `down` that fails does not stop the
- * others; what was in the way is reported at the end, and the state kept for another try.
+ * Each thing is written to the rig's state before it is made, so that `down` finds all of it after a SIGKILL too; what is
+ * there already is left to its owner. Ctrl-C while a rig goes up takes it down again. A step of `down` that fails does not
+ * stop the others; what was in the way is reported at the end, and the state kept for another try.
  */
 import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -19,46 +20,82 @@ import { type ManifestFile, parseManifests, readManifests } from '../objects/man
 import { createNetns, deleteNetns, netnsExists, netnsPids, scriptIn } from '../../linux/netns.ts';
 import { reportProblems } from '../objects/problems.ts';
 import { endGroups } from '../../linux/process-end.ts';
-import { planRig, type RigPlan, type RigPod } from './rig-plan.ts';
-import { runInitContainer, startContainer, waitListening } from './rig-processes.ts';
-import { forgetRig, listRigs, type RigState, rigNameOf, saveRig } from './rig-state.ts';
+import { objectsOf, requireFree } from './rig-claims.ts';
+import { planRig, type RigContainer, type RigPlan, type RigPod } from './rig-plan.ts';
+import {
+  markedProcesses,
+  runInitContainer,
+  type Started,
+  startContainer,
+  waitListening,
+  waitSettled,
+} from './rig-processes.ts';
+import { Progress } from './rig-progress.ts';
+import {
+  beginRig,
+  forgetRig,
+  listRigs,
+  type RigObject,
+  type RigState,
+  rigHomeOf,
+  rigNameOf,
+  saveRig,
+} from './rig-state.ts';
+import { counted } from '../terminal/counted.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 export interface RigOptions {
   readonly files: readonly string[];
   /** Name of the rig; that of the first file when undefined. */
   readonly rig: string | undefined;
-  /** How long endpoints and listeners may take. */
-  readonly waitMs: number;
+  /** How long endpoints and listeners may take; grows with the rig when undefined. */
+  readonly waitMs: number | undefined;
 }
 
+const WAIT_MS = 20_000;
+const WAIT_MS_A_POD = 1000;
+
 const POLL_MS = 25;
+/** Pods that a failure names. */
+const MAX_WAITING = 5;
 
 /**
  * Raises a rig and waits until it is ready.
  * @throws Failure at the first thing that cannot be done; what was made by then is undone
  */
 export async function rigUp(settings: Settings, options: RigOptions): Promise<RigState> {
+  const { runDir, host } = settings;
   const name = options.rig ?? rigNameOf(options.files[0]);
-  if (listRigs(settings.runDir).some((rig) => rig.name === name)) {
-    throw new Failure(
-      `raise rig ${name}: it is up already: \`sluice rig down ${name}\` first, or give another --rig name`,
-    );
-  }
-  const files = await readManifests(settings.host, options.files);
+  const files = await readManifests(host, options.files);
   const documents = (await Promise.all(files.map(parseManifests))).flat();
   const api = new DaemonApi(settings);
   const plan = planRig(documents, (await api.status()).netnsPrefix ?? '');
-  const state: RigState = { name, files: options.files, netns: [], etcFiles: [], pods: [], processes: [], objects: [] };
+  const state: RigState = {
+    ...{ name, files: options.files, home: rigHomeOf(options.files[0]), netns: [], etcFiles: [], processes: [] },
+    pods: plan.pods.map(({ namespace, name: pod, netns }) => ({ namespace, name: pod, netns })),
+    objects: objectsOf(documents),
+  };
+  beginRig(runDir, state);
   try {
-    const timeout = AbortSignal.timeout(options.waitMs);
+    const others = listRigs(runDir).filter((rig) => rig.name !== name);
+    state.objects = await requireFree(api, { plan, state, others });
+  } catch (error) {
+    forgetRig(runDir, name); // nothing was made
+    throw error;
+  }
+  const progress = new Progress(host);
+  try {
+    const timeout = AbortSignal.timeout(options.waitMs ?? WAIT_MS + WAIT_MS_A_POD * plan.pods.length);
     await untilInterrupted(async (interrupt) => {
       const deadline = AbortSignal.any([timeout, interrupt]);
-      await raise({ settings, api, files, plan, state, deadline, interrupt });
+      await raise({ settings, api, files, plan, state, deadline, interrupt, progress });
     });
   } catch (error) {
+    progress.show(`rig ${name}: taking it down again`);
     await rigDown(settings, state);
     throw error;
+  } finally {
+    progress.end();
   }
   return state;
 }
@@ -81,49 +118,67 @@ interface Raising {
   /** Time is up, or Ctrl-C was pressed. */
   readonly deadline: AbortSignal;
   readonly interrupt: AbortSignal;
+  readonly progress: Progress;
 }
 
 async function raise(raising: Raising): Promise<void> {
-  const { settings, plan, state, deadline } = raising;
+  const { settings, plan, state, deadline, progress } = raising;
   const save = (): void => saveRig(settings.runDir, state);
   save();
-  for (const pod of plan.pods) {
-    await makeNetns(pod, state);
-    save();
+  for (const [at, pod] of plan.pods.entries()) {
+    progress.show(`rig ${state.name}: network namespaces ${at}/${plan.pods.length}`);
+    await makeNetns(pod, state, save);
     goOn(raising);
   }
   await applyFiles(raising);
   await waitEndpoints(raising);
-  for (const pod of plan.pods) {
-    for (const container of pod.initContainers) {
-      await runInitContainer(settings.runDir, state.name, pod, container);
-      goOn(raising);
+  try {
+    for (const pod of plan.pods) {
+      for (const container of pod.initContainers) {
+        progress.show(`rig ${state.name}: init container ${container.name} of ${pod.namespace}/${pod.name}`);
+        await runInitContainer(settings.runDir, state.name, pod, container, deadline);
+        goOn(raising);
+      }
     }
-  }
-  const started: (() => Promise<void>)[] = [];
-  for (const pod of plan.pods) {
-    for (const container of pod.containers) {
-      const running = await startContainer(settings.runDir, state.name, pod, container);
-      state.processes.push(running);
-      save();
-      goOn(raising);
-      started.push(() => waitListening(running, pod, container, deadline));
-    }
-  }
-  for (const listens of started) {
-    await listens().catch((error: unknown) => {
-      goOn(raising);
-      throw error;
-    });
+    await startContainers(raising, save);
+  } catch (error) {
+    goOn(raising);
+    throw error;
   }
 }
 
-async function makeNetns(pod: RigPod, state: RigState): Promise<void> {
-  state.pods.push({ namespace: pod.namespace, name: pod.name, netns: pod.netns });
+async function startContainers(raising: Raising, save: () => void): Promise<void> {
+  const { settings, plan, state, deadline, progress } = raising;
+  const all: { readonly started: Started; readonly pod: RigPod; readonly container: RigContainer }[] = [];
+  for (const pod of plan.pods) {
+    for (const container of pod.containers) {
+      const started = await startContainer(settings.runDir, state.name, pod, container);
+      state.processes.push(started.process);
+      save();
+      goOn(raising);
+      all.push({ started, pod, container });
+    }
+  }
+  for (const [at, { started, pod, container }] of all.entries()) {
+    progress.show(`rig ${state.name}: programs ${at}/${all.length}`);
+    await waitListening(started, pod, container, deadline);
+  }
+  for (const { started, pod, container } of all) await waitSettled(started, pod, container);
+}
+
+async function makeNetns(pod: RigPod, state: RigState, save: () => void): Promise<void> {
   if (pod.netns.includes('/')) return;
   if (!netnsExists(pod.netns)) {
-    await createNetns(pod.netns);
     state.netns.push(pod.netns);
+    save();
+    try {
+      await createNetns(pod.netns);
+    } catch (error) {
+      // Somebody else made it in between, or nobody could.
+      state.netns.pop();
+      save();
+      throw error;
+    }
     await scriptIn(pod.netns, 'ip link set lo up\n');
   }
   for (const [file, text] of [
@@ -131,24 +186,43 @@ async function makeNetns(pod: RigPod, state: RigState): Promise<void> {
     ['hosts', pod.hosts],
   ] as const) {
     if (text === undefined) continue;
+    const path = `/etc/netns/${pod.netns}/${file}`;
+    if (existsSync(path)) {
+      throw new Failure(
+        `write ${path}: it is there already and is not this rig's: remove it, or name another namespace`,
+      );
+    }
+    state.etcFiles.push(path);
+    save();
     mkdirSync(`/etc/netns/${pod.netns}`, { recursive: true });
-    writeFileSync(`/etc/netns/${pod.netns}/${file}`, text);
-    state.etcFiles.push(`/etc/netns/${pod.netns}/${file}`);
+    writeFileSync(path, text);
   }
 }
 
 /** The files go to the daemon as they are, so that its messages name their lines; it expands workloads as we do. */
-async function applyFiles({ settings, api, files, state }: Raising): Promise<void> {
+async function applyFiles({ settings, api, files, state, progress }: Raising): Promise<void> {
+  progress.show(`rig ${state.name}: applying ${counted(files.length, 'file')}`);
   for (const { path, text } of files) {
-    const { applied, problems } = await api.apply(text, path);
-    state.objects.push(...applied.map(({ kind, namespace = '', name }) => ({ kind, namespace, name })));
-    saveRig(settings.runDir, state);
-    if (reportProblems(settings.host, problems)) throw new Failure(`apply ${path}: invalid: see above`);
+    const { problems } = await api.apply(text, path, { create: true });
+    const taken = problems.filter(({ code }) => code === 'already-exists');
+    // Namespaces are shared; two files may name one.
+    const lost = taken.filter(({ document = '' }) => !document.startsWith('Namespace/'));
+    if (lost.length > 0) {
+      // Somebody applied it since requireFree() looked: it stays theirs.
+      const theirs = new Set(lost.map(({ document = '' }) => document));
+      state.objects = state.objects.filter(
+        (one) => !theirs.has([one.kind, one.namespace, one.name].filter(Boolean).join('/')),
+      );
+      saveRig(settings.runDir, state);
+      throw new Failure(`raise rig ${state.name}: ${[...theirs].join(', ')}: somebody else has just made it`);
+    }
+    const others = problems.filter((one) => !taken.includes(one));
+    if (reportProblems(settings.host, others)) throw new Failure(`apply ${path}: invalid: see above`);
   }
 }
 
 async function waitEndpoints(raising: Raising): Promise<void> {
-  const { api, plan, deadline } = raising;
+  const { api, plan, deadline, progress } = raising;
   for (;;) {
     goOn(raising);
     const endpoints = await api.endpoints();
@@ -158,10 +232,16 @@ async function waitEndpoints(raising: Raising): Promise<void> {
       return [`${pod.namespace}/${pod.name} (${found?.problem ?? found?.state ?? 'no endpoint'})`];
     });
     if (waiting.length === 0) return;
+    const all = plan.pods.length;
+    progress.show(`rig ${raising.state.name}: endpoints ready ${all - waiting.length}/${all}`);
     if (deadline.aborted) {
       const { problems } = await api.status();
       const said = problems.length === 0 ? 'see `sluice status`' : problems.join('; ');
-      throw new Failure(`wait for endpoints: not ready: ${waiting.join(', ')}: ${said}`);
+      const shown = waiting.length > MAX_WAITING ? [...waiting.slice(0, MAX_WAITING), '...'] : waiting;
+      const count = `${all - waiting.length}/${all} ready`;
+      throw new Failure(
+        `wait for endpoints: ${count}; not ready: ${shown.join(', ')}: ${said}: a longer --wait may do`,
+      );
     }
     await pause(POLL_MS);
   }
@@ -186,6 +266,7 @@ export async function rigDown(settings: Settings, state: RigState): Promise<void
   for (const name of state.netns) {
     await attempt(async () => {
       if (!netnsExists(name)) return;
+      await endGroups(markedProcesses(settings.runDir, state.name, await netnsPids(name)));
       const left = await netnsPids(name);
       if (left.length > 0) settings.host.stderr.write(`warning: ${name}: still in use by process ${left.join(', ')}\n`);
       await deleteNetns(name);
@@ -207,14 +288,26 @@ function removeEmptyFolder(path: string): void {
 
 async function deleteObjects(settings: Settings, state: RigState): Promise<void> {
   const api = new DaemonApi(settings);
-  for (const object of state.objects.toReversed()) {
+  const { stderr } = settings.host;
+  const isNamespace = ({ kind }: RigObject): boolean => kind === 'Namespace';
+  const last = state.objects.filter(isNamespace);
+  const first = state.objects.filter((object) => !isNamespace(object));
+  for (const object of [...first.toReversed(), ...last.toReversed()]) {
     try {
+      if (isNamespace(object)) {
+        const left = await api.objects({ namespace: object.name });
+        if (left.length > 0) {
+          const what = left.map(({ kind = '', metadata }) => `${kind} ${metadata?.name ?? ''}`).join(', ');
+          stderr.write(`warning: namespace ${object.name} stays: it holds what is not the rig's: ${what}\n`);
+          continue;
+        }
+      }
       // One by one: an object that somebody has deleted before must not keep the others.
       await api.deleteReferences([object]);
     } catch (error) {
       if (!(error instanceof ApiError && error.isUnreachable)) throw error;
       const advice = existsSync(`${settings.runDir}/state/objects`) ? ': its objects come back when it starts' : '';
-      settings.host.stderr.write(`warning: ${error.message}${advice}\n`);
+      stderr.write(`warning: ${error.message}${advice}\n`);
       return;
     }
   }

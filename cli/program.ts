@@ -9,6 +9,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { palette, wantsColor } from './terminal/color.ts';
 import { EXIT, exitCodeOf, sentenceOf } from './terminal/failure.ts';
 import { type Define, example } from './terminal/help.ts';
+import { asWritten } from './terminal/habits.ts';
 import type { Host } from './terminal/host.ts';
 import { withGlobals } from './terminal/settings.ts';
 import { VERSION } from '../linux/version.ts';
@@ -200,7 +201,7 @@ function helpAsFlag(argv: readonly string[]): readonly string[] {
  */
 export async function run(argv: readonly string[], host: Host): Promise<number> {
   try {
-    const words = helpAsFlag(argv);
+    const words = helpAsFlag(asWritten(argv));
     const program = await buildProgram(host, words);
     await program.parseAsync(words, { from: 'user' });
     return host.exitCode;

@@ -10,6 +10,7 @@ import { type ApplyResult, ObjectStore } from '../../daemon/source/store.ts';
 import type { Reference } from '../../daemon/source/text.ts';
 import { testHost } from '../../test/cli-host.ts';
 import { run } from '../program.ts';
+import { asWritten } from '../terminal/habits.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-objects-'));
 let store: ObjectStore;
@@ -285,4 +286,14 @@ t.test('run is refused without a program, and where the pod is there already', a
   await sluice('apply -n shop -f -', WEB);
   t.match(await sluice('run curl --image=curl'), { code: 2, stderr: /there are no images here/ });
   t.match(await sluice('run web-0 -n shop -- true'), { code: 1, stderr: /pods "web-0" already exists/ });
+});
+
+t.test('-n before the command and -o=, -l= with it are read as kubectl reads them', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('-n shop get deploy -l=app=web -o=name'), { code: 0, stdout: 'deployment.apps/web\n' });
+  t.match(await sluice('--namespace=shop get svc/web -o=name'), { code: 0, stdout: 'service/web\n' });
+  t.match(await sluice('-n'), { code: 2 });
+  t.match(await sluice('get deploy -n=shop -o=nope'), { code: 2, stderr: /see `sluice get --help`/ });
+  t.strictSame(asWritten(['run', 'x', '-n=a', '--', 'sh', '-o=b']), ['run', 'x', '-na', '--', 'sh', '-o=b']);
+  t.strictSame(asWritten(['exec', 'x', 'prog', '-o=b']), ['exec', 'x', 'prog', '-o=b']);
 });

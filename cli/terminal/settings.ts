@@ -42,8 +42,7 @@ export function withGlobals(command: Command): Command {
  */
 export function withOutput(command: Command, ...formats: string[]): Command {
   const known = [...formats, 'json', 'yaml', 'jsonpath=TEMPLATE'];
-  const parse = (given: string): string => {
-    const text = given.startsWith('=') ? given.slice(1) : given; // -o=json, as Kubernetes writes it
+  const parse = (text: string): string => {
     if (known.includes(text) && !text.includes('=')) return text;
     // What is written with a value is known by what goes before it.
     const equals = text.indexOf('=') + 1;

@@ -36,7 +36,10 @@ const CUSTOM = 'custom-columns=';
 
 /** Prints the objects, a table for each kind, as kubectl does; a name that is not there is told and ends with 1. */
 export async function getObjects(settings: Settings, named: readonly Named[], options: GetOptions): Promise<void> {
-  const found = await find(new DaemonApi(settings), named, options);
+  await show(settings, await find(new DaemonApi(settings), named, options), named, options);
+}
+
+async function show(settings: Settings, found: Found[], named: readonly Named[], options: GetOptions): Promise<void> {
   await print(settings, found, named, options);
   for (const { kind, missing } of options.ignoreNotFound ? [] : found) {
     for (const name of missing) settings.host.stderr.write(`${notFound(kind, name)}\n`);
@@ -47,8 +50,9 @@ export async function getObjects(settings: Settings, named: readonly Named[], op
 /** As getObjects(), and then each object that changes, until Ctrl-C. */
 export async function watchObjects(settings: Settings, named: readonly Named[], options: GetOptions): Promise<void> {
   const api = new DaemonApi(settings);
-  await getObjects(settings, named, options);
-  let before = fingerprints(await find(api, named, options));
+  const first = await find(api, named, options);
+  await show(settings, first, named, options);
+  let before = fingerprints(first);
   await untilInterrupted(async (interrupt) => {
     while (!interrupt.aborted) {
       await pause(WATCH_MS, undefined, { signal: interrupt }).catch(() => undefined);

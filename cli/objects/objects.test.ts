@@ -1,13 +1,17 @@
 /** kubectl's habits, as whole command lines, against an API with the agent's own store of objects behind it. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { loadConfig } from '../../daemon/config/config.ts';
 import { manifestReader } from '../../daemon/source/reader.ts';
 import { type ApplyResult, ObjectStore } from '../../daemon/source/store.ts';
 import type { Reference } from '../../daemon/source/text.ts';
+import { PACKAGE_ROOT } from '../../linux/package-root.ts';
 import { testHost } from '../../test/cli-host.ts';
 import { run } from '../program.ts';
 import { asWritten } from '../terminal/habits.ts';
@@ -297,3 +301,26 @@ t.test('-n before the command and -o=, -l= with it are read as kubectl reads the
   t.strictSame(asWritten(['run', 'x', '-n=a', '--', 'sh', '-o=b']), ['run', 'x', '-na', '--', 'sh', '-o=b']);
   t.strictSame(asWritten(['exec', 'x', 'prog', '-o=b']), ['exec', 'x', 'prog', '-o=b']);
 });
+
+t.test('get -w prints what changes until Ctrl-C', async (t) => {
+  await sluice('apply -f -', `${netpol('a')}---\n${netpol('b')}`);
+  const main = join(PACKAGE_ROOT, 'dist/cli/main.js');
+  const child = spawn(process.execPath, [main, 'get', 'netpol', '-w', '--show-labels', '--run-dir', folder]);
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'exit');
+  await until(() => /^b /m.test(output));
+  await sluice('label netpol b tier=front');
+  await until(() => /app=web,tier=front\n/.test(output));
+  t.match(
+    output,
+    /^NAME .*\na .*app=web\nb .*app=web\nb .*app=web,tier=front\n$/,
+    'the header once, and only what changed',
+  );
+  child.kill('SIGINT');
+  t.strictSame(await ended, [0, null]);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await pause(10);
+}

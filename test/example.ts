@@ -1,6 +1,6 @@
 /**
  * Plays an example folder (examples/README.md has the grammar) against a running instance: steps in order, every probe
- * over IPv4 and IPv6 at once, each outcome compared with what expect.yaml wants.
+ * over IPv4 and IPv6 at once, each outcome compared with what expect.steps.yaml wants.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { inNetns, type Outcome, PATIENCE_SEC, run, waitFor } from './command.ts';
 import type { SluiceInstance } from './rig.ts';
 
-/** One line of expect.yaml. */
+/** One line of expect.steps.yaml. */
 export interface Step {
   apply?: string;
   delete?: string;
@@ -55,7 +55,7 @@ export function loadExample(dir: string): Example {
       object.status.podIPs.map(({ ip }: { ip: string }) => ip),
     );
   }
-  const { steps } = parse(readFileSync(join(dir, 'expect.yaml'), 'utf8')) as { steps: Step[] };
+  const { steps } = parse(readFileSync(join(dir, 'expect.steps.yaml'), 'utf8')) as { steps: Step[] };
   return { dir, manifests, steps, addresses };
 }
 

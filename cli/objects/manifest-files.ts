@@ -3,14 +3,13 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../terminal/failure.ts';
 import { type Host, readStdin } from '../terminal/host.ts';
-import type { Manifest } from '../../policy/document/manifest.ts';
+import { isManifestName, type Manifest } from '../../policy/document/manifest.ts';
 
 export interface ManifestFile {
   readonly path: string;
   readonly text: string;
 }
 
-const MANIFEST = /\.(ya?ml|json)$/;
 /** What the agent takes in one request. */
 const MAX_BYTES = 16 << 20;
 
@@ -37,7 +36,7 @@ export async function readManifests(
 function readPath(path: string, isRecursive: boolean): ManifestFile[] {
   try {
     if (!statSync(path).isDirectory()) return [{ path, text: readText(path) }];
-    const names = readdirSync(path, { recursive: isRecursive, encoding: 'utf8' }).filter((name) => MANIFEST.test(name));
+    const names = readdirSync(path, { recursive: isRecursive, encoding: 'utf8' }).filter(isManifestName);
     if (names.length === 0) throw new Failure(`read ${path}: the folder holds no .yaml, .yml or .json file`);
     return names.sort().map((name) => ({ path: join(path, name), text: readText(join(path, name)) }));
   } catch (error) {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document } from '../../policy/document/document.ts';
 import { readTried } from '../../policy/trial.ts';
+import { isManifestName } from '../../policy/document/manifest.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { Failure } from '../terminal/failure.ts';
@@ -14,8 +15,6 @@ export interface Manifests {
   readonly documents: readonly Document[];
   readonly problems: readonly Problem[];
 }
-
-const MANIFEST = /\.(ya?ml|json)$/;
 
 /**
  * Reads files, folders (with their subfolders, in order of name) and `-`.
@@ -30,7 +29,7 @@ export async function readPolicyManifests(
   const documents: Document[] = [];
   const problems: Problem[] = [];
   for (const path of paths) {
-    for (const file of path === '-' ? ['-'] : filesUnder(path, MANIFEST, '.yaml, .yml or .json file')) {
+    for (const file of path === '-' ? ['-'] : filesUnder(path, isManifestName, '.yaml, .yml or .json file')) {
       const text = file === '-' ? await readStdin(host) : readText(file);
       const found = readTried(text, file === '-' ? 'stdin' : file, config);
       files.push(file);
@@ -45,7 +44,7 @@ export async function readPolicyManifests(
  * The path itself, or the files of a folder and its subfolders that have such a name, in order.
  * @param what the files are called in the complaint that there are none
  */
-export function filesUnder(path: string, name: RegExp, what: string): string[] {
+export function filesUnder(path: string, isWanted: (name: string) => boolean, what: string): string[] {
   let isFolder: boolean;
   try {
     isFolder = statSync(path).isDirectory();
@@ -53,17 +52,18 @@ export function filesUnder(path: string, name: RegExp, what: string): string[] {
     throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code}: check the path`);
   }
   if (!isFolder) return [path];
-  const found = walk(path, name);
+  const found = walk(path, isWanted);
   if (found.length === 0) throw new Failure(`read ${path}: the folder holds no ${what}`);
   return found;
 }
 
-function walk(folder: string, name: RegExp): string[] {
+function walk(folder: string, isWanted: (name: string) => boolean): string[] {
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path, name);
-    return name.test(entry.name) ? [path] : [];
+    if (entry.isDirectory())
+      return entry.name.startsWith('.') || entry.name === 'node_modules' ? [] : walk(path, isWanted);
+    return isWanted(entry.name) ? [path] : [];
   });
 }
 

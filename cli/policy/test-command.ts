@@ -23,7 +23,7 @@ const TEST_FILE = /(^|[.-])test\.ya?ml$/;
 export async function runTests(settings: Settings, paths: readonly string[], flags: TestFlags): Promise<boolean> {
   const config = loadPolicyConfig(flags.config, flags.semantics);
   const suites: SuiteResult[] = [];
-  for (const file of paths.flatMap((path) => filesUnder(path, TEST_FILE, '*.test.yaml')))
+  for (const file of paths.flatMap((path) => filesUnder(path, (name) => TEST_FILE.test(name), '*.test.yaml')))
     suites.push(await runSuite(settings.host, file, config));
   if (flags.junit !== undefined) writeFileSync(flags.junit, junit(suites));
   const { output, host } = settings;

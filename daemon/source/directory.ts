@@ -12,6 +12,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join, relative } from 'node:path';
 import { watch as watchFiles } from 'chokidar';
 import type { Document } from '../../policy/document/document.ts';
+import { isManifestName } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { referenceOf } from './text.ts';
@@ -187,7 +188,7 @@ function savedName(name: string): string {
 function manifestNames(directory: string): string[] {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   const names = entries
-    .filter((entry) => !entry.isDirectory() && /\.(ya?ml|json)$/.test(entry.name))
+    .filter((entry) => !entry.isDirectory() && isManifestName(entry.name))
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)));
   return names.filter((name) => !name.split('/').some((part) => part.startsWith('.')));
 }

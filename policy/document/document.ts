@@ -2,7 +2,17 @@
  * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
  * A document with an error is not returned, so nothing of it can be applied.
  */
-import { type Document as YamlDocument, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import {
+  type Document as YamlDocument,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  Pair,
+  parseAllDocuments,
+  Scalar,
+} from 'yaml';
 import { checkAddresses, isAddress } from './address.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
@@ -119,7 +129,24 @@ function unfold(node: Node): Node[] {
   const kind = scalarField(node, 'kind');
   if (kind === undefined || !kind.endsWith('List') || !isMap(node)) return [node];
   const items = node.get('items', true);
-  return isSeq(items) ? (items.items as Node[]) : [node];
+  if (!isSeq(items)) return [node];
+  for (const item of items.items) nameItem(item, kind, scalarField(node, 'apiVersion'));
+  return items.items as Node[];
+}
+
+/** Items of a typed list need not say what they are: the API server leaves it out. */
+function nameItem(item: unknown, listKind: string, apiVersion: string | undefined): void {
+  const kind = listKind.slice(0, -'List'.length);
+  if (kind === '' || !isMap(item)) return;
+  for (const [key, text] of [
+    ['kind', kind],
+    ['apiVersion', apiVersion],
+  ] as const) {
+    if (text === undefined || item.has(key)) continue;
+    const pair = new Pair(new Scalar(key), new Scalar(text));
+    for (const scalar of [pair.key, pair.value]) if (scalar !== null) scalar.range = item.range ?? null;
+    item.items.unshift(pair as never);
+  }
 }
 
 function scalarField(node: Node, name: string): string | undefined {
@@ -166,6 +193,12 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
     );
     return undefined;
   }
+  const group = groupOf(scalarField(node, 'apiVersion'));
+  if (!isOurGroup(group)) {
+    reader.read(node, { kind: 'any' }, '');
+    otherGroup(kind, group, reader);
+    return undefined;
+  }
   if (!isDocumentKind(kind)) {
     unknownKind(kind, node, reader);
     return undefined;
@@ -202,6 +235,39 @@ function writtenName(node: Node, fallback: string): { namespace: string; name: s
   const metadata = isMap(node) ? node.get('metadata', true) : undefined;
   const namespace = fallback === '' ? '' : (scalarField(metadata as Node, 'namespace') ?? fallback);
   return { namespace, name: scalarField(metadata as Node, 'name') ?? '' };
+}
+
+/** Groups whose kinds are read, or were once: a kind of theirs that we do not know is likely misspelt. */
+const GROUPS = [
+  '',
+  'extensions',
+  ...new Set(
+    Object.values<KindEntry>(KINDS).flatMap(({ apiVersions }) => apiVersions.map((version) => groupOf(version))),
+  ),
+];
+
+/** `apps` of `apps/v1`, '' of `v1` and of nothing. */
+function groupOf(apiVersion = ''): string {
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
+}
+
+/** One of those, or one that is surely meant to be. */
+function isOurGroup(group: string): boolean {
+  return (
+    GROUPS.includes(group) ||
+    (group !== '' &&
+      nearest(
+        group,
+        GROUPS.filter((one) => one.length > 3),
+      ) !== undefined)
+  );
+}
+
+/** A kind of somebody else's: one line, whatever is in it. A NetworkPolicy that is not ours is an error: its author may take it for ours. */
+function otherGroup(kind: string, group: string, reader: Reader): void {
+  const message = `read document: found kind ${quote(kind)} of ${group}, wanted one of Kubernetes or Cilium`;
+  if (kind === 'NetworkPolicy') reader.problem('kind', 'other-group', message, 'policies of others are not enforced');
+  else reader.warn('kind', 'unknown-kind', message, 'it is skipped');
 }
 
 function unknownKind(kind: string, node: Node, reader: Reader): void {

@@ -282,6 +282,14 @@ t.test('nearest() finds what was meant, and nothing when nothing is near', (t) =
   t.end();
 });
 
+t.test('readDocuments() refuses policies of others, and numbers that kubectl reads in another base', (t) => {
+  const calico = 'apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: x}\nspec: {selector: all()}';
+  t.match(read(calico).problems, [{ code: 'other-group', path: 'kind', line: 2 }]);
+  const pod = 'apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{ports: [{containerPort: 010}]}]}';
+  t.match(read(pod).problems, [{ code: 'octal', line: 4 }]);
+  t.end();
+});
+
 t.test('readDocuments() says which field is missing, once, and where it should stand', (t) => {
   const { documents, problems } = read(web('ingress: [{}]\nlabels: [{value: x}]'));
   t.same(documents, []);

@@ -34,6 +34,17 @@ export function referenceOf({ kind = '', metadata = {} }: Manifest): string {
 
 /** The objects of a `List`, or the one itself. */
 export function flattenList(document: Manifest): readonly Manifest[] {
-  const isList = document.kind?.endsWith('List') === true && Array.isArray(document['items']);
-  return isList ? (document['items'] as Manifest[]) : [document];
+  const { kind = '', apiVersion } = document;
+  if (!kind.endsWith('List') || !Array.isArray(document['items'])) return [document];
+  const items = document['items'] as Manifest[];
+  const named = { kind: kind.slice(0, -'List'.length), ...(apiVersion !== undefined && { apiVersion }) };
+  return kind === 'List' ? items : items.map((item) => ({ ...named, ...item }));
+}
+
+/**
+ * Whether a file of a folder is a manifest by its name. Test files and the steps of examples lie beside manifests, and are
+ * none: a folder is walked without them.
+ */
+export function isManifestName(name: string): boolean {
+  return /\.(ya?ml|json)$/.test(name) && !/\.(test|steps)\.ya?ml$/.test(name);
 }

@@ -24,6 +24,7 @@ import {
 } from 'yaml';
 import { joinPath, lastName, parentPath } from './document-path.ts';
 import { nearest, type Problem, quote, type Severity } from '../rule/problems.ts';
+import { booleanOfWord, numberOfOldOctal } from './yaml-words.ts';
 import { any, type IntegerShape, type ObjectShape, type Shape, type StringShape, wayTo } from './shape.ts';
 
 const MAX_NODES = 500_000;
@@ -84,9 +85,7 @@ export class Reader {
       case 'integer':
         return this.#readInteger(node, shape, path);
       case 'boolean':
-        if (isScalar(node) && typeof node.value === 'boolean') return node.value;
-        this.#wrongType(node, path, 'true or false');
-        return undefined;
+        return this.#readBoolean(node, path);
       case 'list':
         return this.#readList(node, shape.of, path);
       case 'map':
@@ -94,6 +93,12 @@ export class Reader {
       case 'object':
         return this.#readObject(node, shape, path);
     }
+  }
+
+  #readBoolean(node: Node, path: string): boolean | undefined {
+    const value = isScalar(node) && typeof node.value === 'boolean' ? node.value : booleanOfWord(node);
+    if (value === undefined) this.#wrongType(node, path, 'true or false');
+    return value;
   }
 
   #readAny(node: Node, path: string): unknown {
@@ -133,10 +138,11 @@ export class Reader {
   }
 
   #stringOf(node: Node, { pair = false, strict = false }: StringShape, path: string): string | undefined {
-    if (isScalar(node) && typeof node.value === 'string') return node.value;
+    const isWord = !strict && booleanOfWord(node) !== undefined;
+    if (isScalar(node) && typeof node.value === 'string' && !isWord) return node.value;
     if (isScalar(node) && !strict) {
       const text = node.source ?? String(node.value);
-      const found = typeof node.value === 'boolean' ? `the boolean ${text}` : `the number ${text}`;
+      const found = isWord || typeof node.value === 'boolean' ? `the boolean ${text}` : `the number ${text}`;
       this.warn(
         path,
         'unquoted',
@@ -161,7 +167,15 @@ export class Reader {
 
   #readInteger(node: Node, shape: IntegerShape, path: string): number | string | undefined {
     const value = isScalar(node) ? node.value : undefined;
-    if (shape.orString === true && typeof value === 'string') return value;
+    const octal = numberOfOldOctal(node);
+    if (octal !== undefined) {
+      const source = (node as { source?: string }).source ?? '';
+      const message = `read ${lastName(path)}: found ${source}, wanted a decimal number`;
+      this.problem(path, 'octal', message, `kubectl reads it as ${octal}`);
+      return undefined;
+    }
+    const isWord = booleanOfWord(node) !== undefined;
+    if (shape.orString === true && typeof value === 'string' && !isWord) return value;
     const wanted = shape.min === undefined ? 'an integer' : `an integer from ${shape.min} to ${shape.max ?? 'any'}`;
     if (typeof value !== 'number' || !Number.isInteger(value)) {
       const hint = typeof value === 'string' && /^\d+$/.test(value) ? `write ${value} without quotes` : undefined;

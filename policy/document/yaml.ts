@@ -30,9 +30,9 @@ export function readYaml(text: string, file: string, shape: Shape): Reading {
   return { value: isReadable ? reader.read(yaml.contents, shape, '') : undefined, reader };
 }
 
-/** The text without a byte order mark. */
+/** The text without byte order marks: files that were put together have one wherever another begins. */
 export function withoutMark(text: string): string {
-  return text.replace(/^\uFEFF/, '');
+  return text.replace(/^\uFEFF/gm, '');
 }
 
 /** Nothing but comments. */

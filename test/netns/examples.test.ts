@@ -40,7 +40,7 @@ async function raise(number: number, manifests: string, cleanup: Cleanup) {
 }
 
 t.jobs = RIGS_AT_ONCE;
-const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.yaml')));
+const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.steps.yaml')));
 folders.forEach((folder, number) => {
   t.test(folder, { buffered: true }, async (t) => {
     await nextTurn(); // tap begins the next test even while it exits: that one must not make anything

@@ -17,6 +17,8 @@ export const READER_CODES = [
   'error missing-field',
   'error name',
   'error no-kind',
+  'error octal',
+  'error other-group',
   'error out-of-range',
   'error syntax',
   'error too-large',

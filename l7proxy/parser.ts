@@ -170,6 +170,9 @@ export interface Parser<J extends Judge = Judge> {
    */
   isReady(way: Way): boolean;
 
+  /** True while what is held of `way` is whole, and waits for the other way: no clock runs against its sender. */
+  isWaiting(way: Way): boolean;
+
   /**
    * Tells all that the parser must know to go on from here in another process: in words[at], bit 31 of which is not the
    * parser's, and in `more` (under the slot and generation of its owner) if that is too small.

@@ -6,7 +6,7 @@ import { Head, parseHeaders } from './head.ts';
 import type { Operations } from '../parser.ts';
 import * as syntax from './syntax.ts';
 
-const { CLASS, CR, LF, VALUE } = syntax;
+const { CLASS, CR, HTAB, LF, SP, VALUE } = syntax;
 const SEMICOLON = 59;
 
 /** The size on the chunk line that was read last. */
@@ -15,10 +15,10 @@ class ChunkLine {
 }
 
 /**
- * Reads `size[;extensions]` CRLF. Hex digits only (no sign, no 0x, no space), at most MAX_CHUNK_DIGITS; extensions are
+ * Reads `size[;extensions]` CRLF. Hex digits only (no sign, no 0x, no space but, in a response, behind them), at most MAX_CHUNK_DIGITS; extensions are
  * any printable bytes, up to MAX_CHUNK_LINE_BYTES.
  */
-function parseChunkLine(line: ChunkLine, bytes: Uint8Array, start: number, end: number): number {
+function parseChunkLine(line: ChunkLine, bytes: Uint8Array, start: number, end: number, isResponse: boolean): number {
   let p = start;
   let size = 0;
   for (; p < end; p++) {
@@ -29,6 +29,7 @@ function parseChunkLine(line: ChunkLine, bytes: Uint8Array, start: number, end: 
   }
   if (p >= end) return 0;
   if (p === start) return -syntax.BAD_CHUNK;
+  if (isResponse) while (p < end && (bytes[p] === SP || bytes[p] === HTAB)) p++;
   if (bytes[p] === SEMICOLON) while (p < end && (CLASS[bytes[p]] & VALUE) !== 0) p++;
   if (p - start > syntax.MAX_CHUNK_LINE_BYTES) return -syntax.BAD_CHUNK;
   if (p >= end) return 0;
@@ -79,6 +80,11 @@ export class ChunkedContent {
   /** After `read`: first byte that no operation covers; beyond `end` when data that has not come yet is covered. */
   at = 0;
   readonly #line: ChunkLine = new ChunkLine();
+  readonly #isResponse: boolean;
+
+  constructor(isResponse: boolean) {
+    this.#isResponse = isResponse;
+  }
 
   /** Back to the first chunk line of content to come. */
   reset(): void {
@@ -108,7 +114,7 @@ export class ChunkedContent {
 
   #step(bytes: Uint8Array, at: number, end: number): number {
     if (at >= end) return 0;
-    if (this.state === CHUNK_LINE) return parseChunkLine(this.#line, bytes, at, end);
+    if (this.state === CHUNK_LINE) return parseChunkLine(this.#line, bytes, at, end, this.#isResponse);
     return this.state === CHUNK_END ? parseChunkEnd(bytes, at, end) : parseTrailers(bytes, at, end);
   }
 }

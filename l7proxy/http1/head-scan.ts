@@ -11,6 +11,12 @@ export class HeadScan {
   /** Bytes already searched, from the first byte of the head; 0 = a new head. */
   #searched = 0;
   #sawLine = false;
+  readonly #isResponse: boolean;
+
+  /** @param isResponse its lines may end in LF, and there may be more of them */
+  constructor(isResponse: boolean) {
+    this.#isResponse = isResponse;
+  }
 
   /** True when nothing of a head was seen yet. */
   get isFresh(): boolean {
@@ -28,7 +34,8 @@ export class HeadScan {
       this.#sawLine = bytes.subarray(start + 2, Math.max(end, start + 2)).includes(LF);
       this.#searched = end - start;
     }
-    return end - start >= syntax.MAX_HEAD_BYTES ? syntax.HEAD_TOO_LARGE : 0;
+    const most = this.#isResponse ? syntax.MAX_RESPONSE_HEAD_BYTES : syntax.MAX_HEAD_BYTES;
+    return end - start >= most ? syntax.HEAD_TOO_LARGE : 0;
   }
 
   /** Whether a parse could say more than the last did: 1 yes, 0 no, < 0 minus an error. */
@@ -42,8 +49,10 @@ export class HeadScan {
       // start is never LF (a parse refuses that), so p - 1 is inside.
       if (byte !== LF && bytes[p - 1] === CR) return -syntax.BARE_CR;
       if (byte !== LF) continue;
-      if (bytes[p - 1] !== CR) return -syntax.BARE_LF;
-      const endsHead = p - start >= 4 && bytes[p - 2] === LF && bytes[p - 3] === CR;
+      const hasCr = bytes[p - 1] === CR;
+      if (!hasCr && !this.#isResponse) return -syntax.BARE_LF;
+      const before = hasCr ? p - 2 : p - 1;
+      const endsHead = before > start && bytes[before] === LF;
       if (endsHead) return 1;
       if (!this.#sawLine && p - start > 1) {
         this.#sawLine = true;

@@ -4,7 +4,8 @@
  * A Head is used over and over. It holds offsets into the bytes it was read from and what the framing headers said; it is
  * valid until the next parse or until those bytes move. Every header is checked byte by byte (RFC 9112 section 5): what
  * two readers could take in two ways (obs-fold, space before the colon, bare CR or LF, two lengths) is an error and never
- * corrected, since the receiver may correct it otherwise.
+ * corrected, since the receiver may correct it otherwise. A response is read only for where it ends, and passes as it is: in it
+ * lines may end in LF, and be folded where they frame nothing, and Host says nothing.
  *
  * The numbers of all parse functions here: > 0 is the position after what was read, 0 means that more bytes are needed,
  * < 0 is minus an error of http1/syntax.ts.
@@ -105,6 +106,7 @@ export function parseHeaders(head: Head, bytes: Uint8Array, at: number, end: num
   for (;;) {
     if (p >= end) return 0;
     const first = bytes[p];
+    if (first === LF && head.status > 0) return p + 1;
     if (first === CR) {
       if (p + 1 >= end) return 0;
       if (bytes[p + 1] !== LF) return -syntax.BARE_CR;
@@ -117,7 +119,7 @@ export function parseHeaders(head: Head, bytes: Uint8Array, at: number, end: num
 
 function parseHeader(head: Head, bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at];
-  if (first === SP || first === HTAB) return -syntax.OBS_FOLD;
+  if (first === SP || first === HTAB) return skipFold(head, bytes, at, end);
   const index = head.headerCount;
   if (index === MAX_HEADERS) return -syntax.TOO_MANY_HEADERS;
   let p = at;
@@ -129,9 +131,8 @@ function parseHeader(head: Head, bytes: Uint8Array, at: number, end: number): nu
   const valueStart = p;
   while (p < end && (CLASS[bytes[p]] & VALUE) !== 0) p++;
   if (p >= end) return 0;
-  if (bytes[p] !== CR) return -syntax.errorOfByte(bytes[p], syntax.CONTROL_CHARACTER);
-  if (p + 1 >= end) return 0;
-  if (bytes[p + 1] !== LF) return -syntax.BARE_CR;
+  const next = endOfLine(head, bytes, p, end);
+  if (next <= 0) return next;
   let valueEnd = p;
   while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
   head.nameStart[index] = at;
@@ -140,7 +141,31 @@ function parseHeader(head: Head, bytes: Uint8Array, at: number, end: number): nu
   head.valueEnd[index] = valueEnd;
   head.headerCount = index + 1;
   const error = noteHeader(head, bytes, index);
-  return error === 0 ? p + 2 : -error;
+  return error === 0 ? next : -error;
+}
+
+/** The position behind the line that ends at `at`. */
+function endOfLine(head: Head, bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at] === LF && head.status > 0) return at + 1;
+  if (bytes[at] !== CR) return -syntax.errorOfByte(bytes[at], syntax.CONTROL_CHARACTER);
+  if (at + 1 >= end) return 0;
+  return bytes[at + 1] === LF ? at + 2 : -syntax.BARE_CR;
+}
+
+/** A folded line of a response, the value of whose header says nothing of where it ends. */
+function skipFold(head: Head, bytes: Uint8Array, at: number, end: number): number {
+  const last = head.headerCount - 1;
+  if (head.status === 0 || last < 0 || isFraming(bytes, head.nameStart[last], head.nameEnd[last]))
+    return -syntax.OBS_FOLD;
+  let p = at;
+  while (p < end && (CLASS[bytes[p]] & VALUE) !== 0) p++;
+  return p >= end ? 0 : endOfLine(head, bytes, p, end);
+}
+
+function isFraming(bytes: Uint8Array, at: number, to: number): boolean {
+  return [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE].some(
+    (name) => to - at === name.length && equals(bytes, at, name),
+  );
 }
 
 function errorOfName(byte: number): number {
@@ -179,6 +204,7 @@ function noteHeader(head: Head, bytes: Uint8Array, index: number): number {
 }
 
 function noteHost(head: Head, bytes: Uint8Array, index: number): number {
+  if (head.status > 0) return 0;
   head.hostCount++;
   head.host = index;
   for (let p = head.valueStart[index]; p < head.valueEnd[index]; p++) {

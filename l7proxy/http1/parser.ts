@@ -43,10 +43,10 @@ const DISCARD = 4;
 export class Http1Parser implements Parser<HttpJudge> {
   readonly #shared: Http1Shared;
   readonly #pairing: pair.Pairing = new pair.Pairing();
-  readonly #requestContent: ChunkedContent = new ChunkedContent();
-  readonly #responseContent: ChunkedContent = new ChunkedContent();
-  readonly #requestScan: HeadScan = new HeadScan();
-  readonly #responseScan: HeadScan = new HeadScan();
+  readonly #requestContent: ChunkedContent = new ChunkedContent(false);
+  readonly #responseContent: ChunkedContent = new ChunkedContent(true);
+  readonly #requestScan: HeadScan = new HeadScan(false);
+  readonly #responseScan: HeadScan = new HeadScan(true);
   #judge: HttpJudge;
   #owner: StreamOwner = NOBODY;
   #requestState = HEAD;
@@ -70,12 +70,8 @@ export class Http1Parser implements Parser<HttpJudge> {
     this.#responseContent.reset();
     this.#requestScan.reset();
     this.#responseScan.reset();
-    this.#requestState = HEAD;
-    this.#responseState = HEAD;
-    this.#dropsContent = false;
-    this.#isLastRequest = false;
-    this.#awaitsUpgrade = false;
-    this.#isBlocked = false;
+    this.#requestState = this.#responseState = HEAD;
+    this.#dropsContent = this.#isLastRequest = this.#awaitsUpgrade = this.#isBlocked = false;
   }
 
   setJudge(judge: HttpJudge): void {
@@ -84,6 +80,10 @@ export class Http1Parser implements Parser<HttpJudge> {
 
   end(): void {
     this.#pairing.clear(); // of its records
+  }
+
+  isWaiting(way: Way): boolean {
+    return way === REQUEST && this.#isBlocked;
   }
 
   isReady(way: Way): boolean {

@@ -29,9 +29,9 @@ const ZERO = 48;
 export function parseRequest(head: Head, bytes: Uint8Array, start: number, end: number): number {
   head.reset(start);
   const afterLine = parseRequestLine(head, bytes, start, end);
-  if (afterLine <= 0) return sized(afterLine, start, end);
+  if (afterLine <= 0) return sized(afterLine, start, end, syntax.MAX_HEAD_BYTES);
   const after = parseHeaders(head, bytes, afterLine, end);
-  if (after <= 0) return sized(after, start, end);
+  if (after <= 0) return sized(after, start, end, syntax.MAX_HEAD_BYTES);
   if (after - start > syntax.MAX_HEAD_BYTES) return -syntax.HEAD_TOO_LARGE;
   head.end = after;
   const error = checkRequest(head, bytes);
@@ -42,16 +42,16 @@ export function parseRequest(head: Head, bytes: Uint8Array, start: number, end: 
 export function parseResponse(head: Head, bytes: Uint8Array, start: number, end: number): number {
   head.reset(start);
   const afterLine = parseStatusLine(head, bytes, start, end);
-  if (afterLine <= 0) return sized(afterLine, start, end);
+  if (afterLine <= 0) return sized(afterLine, start, end, syntax.MAX_RESPONSE_HEAD_BYTES);
   const after = parseHeaders(head, bytes, afterLine, end);
-  if (after <= 0) return sized(after, start, end);
-  if (after - start > syntax.MAX_HEAD_BYTES) return -syntax.HEAD_TOO_LARGE;
+  if (after <= 0) return sized(after, start, end, syntax.MAX_RESPONSE_HEAD_BYTES);
+  if (after - start > syntax.MAX_RESPONSE_HEAD_BYTES) return -syntax.HEAD_TOO_LARGE;
   head.end = after;
   return head.isChunked && head.contentLength >= 0 ? -syntax.LENGTH_WITH_CHUNKED : after;
 }
 
-function sized(outcome: number, start: number, end: number): number {
-  return outcome === 0 && end - start >= syntax.MAX_HEAD_BYTES ? -syntax.HEAD_TOO_LARGE : outcome;
+function sized(outcome: number, start: number, end: number, most: number): number {
+  return outcome === 0 && end - start >= most ? -syntax.HEAD_TOO_LARGE : outcome;
 }
 
 function parseRequestLine(head: Head, bytes: Uint8Array, start: number, end: number): number {
@@ -126,6 +126,7 @@ function parseStatusLine(head: Head, bytes: Uint8Array, start: number, end: numb
   head.status = status;
   if (bytes[p] === SP) while (p < end && (CLASS[bytes[p]] & syntax.VALUE) !== 0) p++;
   if (p >= end) return 0;
+  if (bytes[p] === LF) return p + 1;
   if (bytes[p] !== CR) return -syntax.errorOfByte(bytes[p], syntax.BAD_STATUS_LINE);
   if (p + 1 >= end) return 0;
   return bytes[p + 1] === LF ? p + 2 : -syntax.BARE_CR;

@@ -17,6 +17,8 @@ export const HOST_NAME = 16;
 
 // --- implementation
 export const MAX_HEAD_BYTES = 61_440;
+/** Of a response, whose head is read only for where it ends. */
+export const MAX_RESPONSE_HEAD_BYTES = 262_144;
 export const MAX_HEADERS = 100;
 export const MAX_METHOD_BYTES = 32;
 /** Hex digits of a chunk size; 2^48 bytes are enough for one chunk. */

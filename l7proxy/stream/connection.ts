@@ -90,7 +90,7 @@ class TcpConnection implements StreamOwner {
   wantsClose = false;
   /** The parser wants it reset, or cannot be obeyed. */
   wantsReset = false;
-  /** Since when request bytes have been held, 0 = none are. */
+  /** Since when request bytes have been held that the parser wants more of, 0 = none are. */
   heldSinceMs = 0;
   /** When a CLOSING connection is given up. */
   closeAtMs = 0;
@@ -258,9 +258,9 @@ class TcpConnection implements StreamOwner {
     this.isPlain = this.mode === OPEN && !this.wantsClose && this.request.isPlain && this.response.isPlain;
   }
 
-  /** Notes since when request bytes have been held. @param nowMs > 0 */
+  /** Notes since when request bytes have been held that lack others. @param nowMs > 0 */
   noteHeld(nowMs: number): void {
-    if (this.request.heldBytes === 0) this.heldSinceMs = 0;
+    if (this.request.heldBytes === 0 || this.parser.isWaiting(REQUEST)) this.heldSinceMs = 0;
     else if (this.heldSinceMs === 0) this.heldSinceMs = nowMs;
   }
 

@@ -201,3 +201,19 @@ t.test('early bytes do not wait for ever for what never comes', async (t) => {
   ends.client(GET.slice(half), { seq: 1000 + half });
   t.equal(Buffer.concat(ends.rig.take().toResponder.map(({ data }) => data)).toString(), GET, 'TCP makes good for it');
 });
+
+t.test('requests that are whole and wait for answers have no time limit; a head that is not, has', async (t) => {
+  const ends = new Ends();
+  ends.open();
+  const burst = GET.repeat(20); // more than may be outstanding
+  ends.client(burst);
+  t.ok(ends.streams.pool.usedBytes > 0);
+  for (let sec = 0; sec <= 300; sec += 10) {
+    const acked = Buffer.concat(ends.rig.take().toResponder.map(({ data }) => data)).length;
+    if (acked > 0) ends.server('', { ack: 1000 + acked });
+    ends.rig.engine.tick((NOW_SEC + sec) * 1000);
+  }
+  t.equal(ends.streams.counters.headTimeouts, 0);
+  t.equal(ends.streams.counters.resets, 0);
+  t.equal(ends.streams.table.count, 1);
+});

@@ -15,6 +15,7 @@ const PARSER: Parser = {
     operations.reset();
   },
   isReady: () => false,
+  isWaiting: () => false,
   saveState: () => false,
   loadState: () => false,
 };

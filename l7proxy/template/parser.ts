@@ -96,6 +96,10 @@ export class LineParser implements Parser<LineJudge> {
     operations.reset();
   }
 
+  isWaiting(way: Way): boolean {
+    return way === REQUEST && this.#isBlocked;
+  }
+
   isReady(way: Way): boolean {
     return way === REQUEST && this.#isBlocked && this.#waiting.length < MAX_WAITING;
   }

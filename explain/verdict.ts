@@ -258,7 +258,9 @@ export class FlowJudge {
     const identity = ENTITIES.indexOf(name);
     if (identity < 1) {
       const wanted = ENTITIES.filter((one) => one !== '').join(', ');
-      throw new UnknownEndError(`read entity: found '${name}', wanted one that a single packet can have: ${wanted}; a pod is namespace/name: default/${name}`);
+      throw new UnknownEndError(
+        `read entity: found '${name}', wanted one that a single packet can have: ${wanted}; a pod is namespace/name: default/${name}`,
+      );
     }
     const endpoint = identity === IDENTITY_HOST ? this.world.hostEndpoint : undefined;
     return { text: name, identity, spec: undefined, address: undefined, endpoint };

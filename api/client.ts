@@ -5,13 +5,21 @@
  * in `isUnreachable`, so that a caller can tell it from a request that was refused.
  */
 import { type IncomingMessage, request } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from './error.ts';
 
 /** Where the daemon listens, and how long it may take to answer. */
 export interface ApiAddress {
   readonly socketPath: string;
   readonly timeoutMs: number;
+  /** Whether a daemon that is not there is on its way: then it is waited for, as long as it may take to answer. */
+  readonly isStarting?: () => boolean;
 }
+
+/** Between two looks for a daemon that is starting. */
+const RETRY_MS = 100;
+/** Nobody listens. */
+const ABSENT: readonly string[] = ['ENOENT', 'ECONNREFUSED'];
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -38,8 +46,10 @@ interface Refusal {
 export class ApiClient {
   readonly socketPath: string;
   readonly timeoutMs: number;
+  readonly #isStarting: () => boolean;
 
   constructor(address: ApiAddress) {
+    this.#isStarting = address.isStarting ?? (() => false);
     this.socketPath = address.socketPath;
     this.timeoutMs = address.timeoutMs;
   }
@@ -86,7 +96,22 @@ export class ApiClient {
     }
   }
 
-  #send(path: string, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+  /** As sendOnce(), again and again while the daemon is starting. */
+  async #send(path: string, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+    const untilMs = performance.now() + this.timeoutMs;
+    for (;;) {
+      try {
+        return await this.#sendOnce(path, call, signal);
+      } catch (error) {
+        const { code = '' } = (error as ApiError).cause as NodeJS.ErrnoException;
+        if (!ABSENT.includes(code) || performance.now() > untilMs || !this.#isStarting()) throw error;
+        await pause(RETRY_MS);
+        if (signal.aborted) throw error;
+      }
+    }
+  }
+
+  #sendOnce(path: string, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const { body } = call;
     const isText = typeof body === 'string';
     const payload = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);

@@ -270,6 +270,7 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
         mayEnd: false,
       },
     ],
+    idle: [],
     resolvConf: 'nameserver 10.244.0.9\nsearch svc\n',
     hosts: '127.0.0.1 localhost\n::1 localhost\n10.0.0.1 api api.example\n',
   });

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { PACKAGE_ROOT } from './package-root.ts';
 
 /** What a person or the agent starts, and the threads and children that these start in turn. */
-export type Program = 'sluice' | 'sluiced' | 'sluice-dataplane' | 'forwarding' | 'pcap-child' | 'capture-worker';
+export type Program =
+  | 'sluice'
+  | 'sluiced'
+  | 'sluice-dataplane'
+  | 'forwarding'
+  | 'pcap-child'
+  | 'capture-worker'
+  | 'stand-in';
 
 /** The file that `node` runs for a program. */
 export function programPath(name: Program): string {

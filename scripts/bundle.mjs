@@ -36,6 +36,7 @@ const PROGRAMS = {
   'sluice-dataplane': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
+  'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },
   'capture-worker': { source: 'cli/capture/capture-worker.ts', rehearsals: [] },
 };
 

@@ -1,4 +1,5 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { StatusDocument } from '../../api/shapes.ts';
@@ -11,7 +12,11 @@ export interface StatusOptions {
   readonly brief?: boolean;
   /** Also maps and settings. */
   readonly verbose?: boolean;
+  /** Until the dataplane runs, as long as the daemon may take. */
+  readonly wait?: boolean;
 }
+
+const POLL_MS = 100;
 
 const KEY_WIDTH = 16;
 /** From here on a map's fill is shown in red. */
@@ -19,7 +24,13 @@ const PRESSURE_HIGH = 0.9;
 
 /** Prints the status. @returns whether all is well */
 export async function printStatus(settings: Settings, options: StatusOptions): Promise<boolean> {
-  const status = await new DaemonApi(settings).status();
+  const api = new DaemonApi(settings);
+  let status = await api.status();
+  const untilMs = performance.now() + settings.timeoutMs;
+  while (options.wait === true && status.dataplane.state !== 'running' && performance.now() < untilMs) {
+    await pause(POLL_MS);
+    status = await api.status();
+  }
   const { state } = status.dataplane;
   const isTold = state === 'running' || status.problems.some((problem) => problem.startsWith('dataplane is '));
   const problems = isTold ? status.problems : [`dataplane is ${state}`, ...status.problems];

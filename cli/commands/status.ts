@@ -9,10 +9,16 @@ export function define(command: Command, host: Host): void {
   command
     .description('Shows the health of the agent, dataplane and ports. Ends with 1 when something is wrong.')
     .option('--brief', 'one line: OK, or what is wrong')
+    .option('--wait', 'wait for the agent and its dataplane, as long as --timeout')
     .option('--verbose', 'also how full the maps are, and where and how pods are attached');
   withGlobals(withOutput(command));
-  example(command, 'sluice status', 'sluice status --brief || systemctl restart sluiced');
-  command.action(async (flags: { brief?: boolean; verbose?: boolean }) => {
+  example(
+    command,
+    'sluice status',
+    'sluice status --wait --timeout 30s',
+    'sluice status --brief || systemctl restart sluiced',
+  );
+  command.action(async (flags: { brief?: boolean; verbose?: boolean; wait?: boolean }) => {
     const settings = settingsOf(command, host);
     const { printStatus } = await import('../ask/status.ts');
     if (!(await printStatus(settings, flags))) host.exitCode = EXIT.FAILED;

@@ -1,14 +1,22 @@
 /**
  * From manifests to a rig: which pods, which network namespaces, and which programs run in them. Pure.
  *
- * A container is run only when it names a command or arguments: there are no images here.
+ * There are no images here: a container that names a command runs it; of one that does not, a stand-in for its image
+ * (image-table.ts) runs; nothing runs in one whose image is unknown, and the plan says so.
  */
 
 import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
+import { standInCommand, useOfImage } from './image-table.ts';
 import { podsOf } from '../../policy/document/workload.ts';
 
 export interface RigPlan {
   readonly pods: readonly RigPod[];
+}
+
+/** A container in which nothing runs, and its image. */
+export interface IdleContainer {
+  readonly name: string;
+  readonly image: string;
 }
 
 export interface RigPod {
@@ -19,6 +27,8 @@ export interface RigPod {
   /** Run one after the other, each to its end, before the containers. */
   readonly initContainers: readonly RigContainer[];
   readonly containers: readonly RigContainer[];
+  /** Those with no command and an unknown image. */
+  readonly idle: readonly IdleContainer[];
   /** Contents for /etc/resolv.conf and /etc/hosts of the pod; undefined leaves those of the machine. */
   readonly resolvConf: string | undefined;
   readonly hosts: string | undefined;
@@ -46,6 +56,7 @@ interface PodSpec {
 
 interface ContainerSpec {
   readonly name?: string;
+  readonly image?: string;
   readonly command?: readonly unknown[];
   readonly args?: readonly unknown[];
   readonly env?: readonly { readonly name: string; readonly value?: unknown }[];
@@ -75,29 +86,51 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
     netns: metadata.annotations?.[NETNS] ?? `${netnsPrefix}${namespace}-${name}`,
     initContainers: (spec.initContainers ?? []).flatMap((one, at) => planContainer(one, at, true)),
     containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, mayEnd)),
+    idle: (spec.containers ?? []).flatMap(idleOf),
     resolvConf: resolvConf(spec),
     hosts: hosts(spec),
   };
 }
 
 function planContainer(container: ContainerSpec, at: number, mayEnd: boolean): RigContainer[] {
-  const argv = [...(container.command ?? []), ...(container.args ?? [])].map(String);
-  if (argv.length === 0) return [];
   const ports = (wanted: string): number[] =>
     (container.ports ?? []).flatMap(({ containerPort, protocol = 'TCP' }) =>
       protocol === wanted ? containerPort : [],
     );
+  const env = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, String(value)]));
+  const use = container.command === undefined ? useOfImage(container.image ?? '') : undefined;
+  const isServer = use !== undefined && use.kind !== 'idle';
+  const served = isServer && ports('TCP').length === 0 ? [Number(env['PORT'] ?? use.port)] : ports('TCP');
+  const argv = isServer ? standInCommand(use, served) : argvOf(container);
+  if (argv.length === 0) return [];
   return [
     {
-      name: container.name ?? `container-${at}`,
+      name: nameOf(container, at),
       argv,
-      env: Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, String(value)])),
+      env,
       workingDir: container.workingDir,
-      tcpPorts: ports('TCP'),
-      udpPorts: ports('UDP'),
+      tcpPorts: served,
+      udpPorts: isServer ? [] : ports('UDP'),
       mayEnd,
     },
   ];
+}
+
+/** ash is the shell of busybox and alpine; what runs as sh on this machine stands in for it. */
+function argvOf({ command = [], args = [] }: ContainerSpec): string[] {
+  const [program = '', ...rest] = [...command, ...args].map(String);
+  if (program === '') return [];
+  return [program === 'ash' || program === '/bin/ash' ? 'sh' : program, ...rest];
+}
+
+function nameOf({ name }: ContainerSpec, at: number): string {
+  return name ?? `container-${at}`;
+}
+
+function idleOf(container: ContainerSpec, at: number): IdleContainer[] {
+  const { image = '' } = container;
+  const runs = argvOf(container).length > 0 || useOfImage(image) !== undefined;
+  return runs ? [] : [{ name: nameOf(container, at), image }];
 }
 
 function resolvConf({ dnsConfig }: PodSpec): string | undefined {

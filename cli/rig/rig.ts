@@ -42,6 +42,7 @@ import {
   saveRig,
 } from './rig-state.ts';
 import { counted } from '../terminal/counted.ts';
+import { printable } from '../terminal/table.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 export interface RigOptions {
@@ -130,6 +131,7 @@ async function raise(raising: Raising): Promise<void> {
     await makeNetns(pod, state, save);
     goOn(raising);
   }
+  tellIdle(raising);
   await applyFiles(raising);
   await waitEndpoints(raising);
   try {
@@ -144,6 +146,20 @@ async function raise(raising: Raising): Promise<void> {
   } catch (error) {
     goOn(raising);
     throw error;
+  }
+}
+
+/** Once for an image, however many pods there are. */
+function tellIdle({ settings, plan }: Raising): void {
+  const told = new Set<string>();
+  for (const { namespace, name, idle } of plan.pods) {
+    for (const container of idle) {
+      if (told.has(container.image)) continue;
+      told.add(container.image);
+      const what = container.image === '' ? 'it names no image' : `nothing stands in for image ${container.image}`;
+      const where = `container ${container.name} of ${namespace}/${name}`;
+      settings.host.stderr.write(`note: ${printable(where)}: no command, and ${printable(what)}: nothing runs there\n`);
+    }
   }
 }
 

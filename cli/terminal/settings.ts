@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from './argument.ts';
 import { type ColorMode, type Palette, palette, wantsColor } from './color.ts';
+import { isAgentStarting } from '../../linux/daemon-start.ts';
 import type { Host } from './host.ts';
 
 /** Instance whose run directory is used when nothing is said. */
@@ -21,6 +22,8 @@ export interface Settings {
   /** False with --no-headers. */
   readonly headers: boolean;
   readonly timeoutMs: number;
+  /** Whether an agent was just started, whose socket is to be waited for. */
+  readonly isStarting: () => boolean;
   readonly color: ColorMode;
   /** Paints standard output, or not. */
   readonly paint: Palette;
@@ -73,6 +76,7 @@ export function settingsOf(command: Command, host: Host): Settings {
     socketPath: `${runDir}/sluice.sock`,
     output: (flags['output'] as string | undefined) ?? 'table',
     headers: flags['headers'] !== false,
+    isStarting: () => flags['wait'] === true || isAgentStarting(runDir),
     timeoutMs: (flags['timeout'] as number | undefined) ?? DEFAULT_TIMEOUT_MS,
     color,
     paint: palette(wantsColor(color, host.stdout, env)),

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { programPath } from '../../linux/programs.ts';
-import { Cleanup, must, waitFor } from '../command.ts';
+import { Cleanup, must, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const CLI = programPath('sluice');
@@ -148,4 +148,27 @@ t.test('rig down finds all that a killed rig up has made, wherever it was', asyn
     t.equal(await objects(), '');
     t.notOk(existsSync(join(instance.runDir, 'rig')));
   }
+});
+
+t.test('a container of a known image serves without a command, and one that does not run is named', async (t) => {
+  const containers = '[{ name: web, image: docker.io/kennethreitz/httpbin }, { name: db, image: "postgres:16" }]';
+  const up = await instance.cli('rig', 'up', '-f', file('images.yaml', podOf('bin', `{ containers: ${containers} }`)));
+  t.match(up, {
+    code: 0,
+    stdout: /images is up: 1 pod, 1 program/,
+    stderr: /container db of default\/bin: no command, and nothing/,
+  });
+  const curl = ['curl', '-s', '127.0.0.1/status/418', '-o', '/dev/null', '-w', '%{http_code}'];
+  const answer = await run([process.execPath, CLI, 'exec', '--run-dir', instance.runDir, 'bin', '--', ...curl]);
+  t.equal(answer.stdout, '418');
+  t.equal((await instance.cli('rig', 'down', 'images')).code, 0);
+});
+
+t.test('commands wait for an agent that has just been started', async (t) => {
+  await instance.stop();
+  const waiting = instance.cli('status', '--brief', '--timeout', '60s', '--wait');
+  const agent = instance.restartAgent();
+  t.match(await instance.cli('get', 'pods', '--timeout', '60s'), { code: 0 });
+  t.match(await waiting, { code: 0, stdout: 'OK\n' });
+  await agent;
 });

@@ -16,7 +16,7 @@ export interface StatusOptions {
   readonly wait?: boolean;
 }
 
-const POLL_MS = 100;
+const STATUS_LOOK_MS = 100;
 
 const KEY_WIDTH = 16;
 /** From here on a map's fill is shown in red. */
@@ -28,7 +28,7 @@ export async function printStatus(settings: Settings, options: StatusOptions): P
   let status = await api.status();
   const untilMs = performance.now() + settings.timeoutMs;
   while (options.wait === true && status.dataplane.state !== 'running' && performance.now() < untilMs) {
-    await pause(POLL_MS);
+    await pause(STATUS_LOOK_MS);
     status = await api.status();
   }
   const { state } = status.dataplane;

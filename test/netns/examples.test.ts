@@ -6,15 +6,17 @@
  *     ├── veth ── <name>-<namespace>-<pod>
  *     └── veth ── ...
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
-import { Cleanup, must } from '../command.ts';
+import { programPath } from '../../linux/programs.ts';
+import { Cleanup, must, run } from '../command.ts';
 import { describeStep, type HostPlace, loadExample, playStep } from '../example.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
+const CLI = programPath('sluice');
 const RIGS_AT_ONCE = 4;
 
 /** Addresses of the host in the default pod ranges. */
@@ -39,6 +41,26 @@ async function raise(number: number, manifests: string, cleanup: Cleanup) {
   return { instance, host };
 }
 
+/** The commands that an example's README tells people to type. */
+function commandsOf(folder: string): string[] {
+  const readme = readFileSync(join(EXAMPLES, folder, 'README.md'), 'utf8');
+  const block = /^```\n([\s\S]*?)^```/m.exec(readme)?.[1] ?? 'no commands';
+  return block.trim().split('\n');
+}
+
+/** What a command ends with: a probe whose comment says so with curl's 28 or ping's 1, all others with 0. */
+function wantedCode(line: string): number {
+  if (!line.endsWith('# timeout')) return 0;
+  return line.includes(' curl ') ? 28 : 1;
+}
+
+async function codeOf(instance: SluiceInstance, line: string): Promise<number | null> {
+  const [program, command, ...words] = line.replace(/ +#.*$/, '').split(' ');
+  if (program !== 'sluice') throw new Error(`found '${line}', wanted a sluice command`);
+  const argv = words.map((word) => (word.startsWith('examples/') ? join(EXAMPLES, '..', word) : word));
+  return (await run([process.execPath, CLI, command, '--run-dir', instance.runDir, ...argv])).code;
+}
+
 t.jobs = RIGS_AT_ONCE;
 const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.steps.yaml')));
 folders.forEach((folder, number) => {
@@ -52,5 +74,8 @@ folders.forEach((folder, number) => {
     for (const step of example.steps) {
       t.same(await playStep(step, example, instance, host), [], describeStep(step));
     }
+    await instance.cli('delete', '--ignore-not-found', '-f', join(EXAMPLES, folder, 'policies'));
+    t.match(await instance.cli('rig', 'down', '--all'), { code: 0 });
+    for (const line of commandsOf(folder)) t.equal(await codeOf(instance, line), wantedCode(line), line);
   });
 });

@@ -95,7 +95,7 @@ export class Agent {
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);
-    this.#pressure = new Pressure(this.maps.counters.words, (endpoint) => this.#nameOfEndpoint(endpoint));
+    this.#pressure = new Pressure(this.maps.counters.words, (endpoint) => this.#nameOfEndpoint(endpoint), this.config.uplink);
     this.supervisor = this.#newSupervisor(dataplaneCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
@@ -311,6 +311,7 @@ export class Agent {
     this.reconciler.kick();
     this.#lookForSpace();
     this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
+    this.#ports.lookForUplink();
     if (!this.#ports.lookForHostAddresses()) return;
     this.#knowHost();
     this.sync();

@@ -8,6 +8,7 @@ import { setU16 } from '../wire/bytes.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { verify } from '../wire/offload.ts';
+import { NeighborTable } from './neighbor-table.ts';
 import { parse } from './parse.ts';
 
 t.test('identify() lets a pod speak only for itself', (t) => {
@@ -107,6 +108,57 @@ t.test('ARP and neighbour discovery are answered for everything but the asker', 
   t.same(world.received(client), [], 'duplicate address detection is not disturbed');
   world.send(client, solicit(SERVER6, CLIENT6, 64));
   t.same(world.drops(), [176], 'a solicitation that crossed a router is refused');
+  t.end();
+});
+
+t.test('a next hop is asked for from an address of our own, and frames that wait in vain are drops', (t) => {
+  const { world, client } = duo(t);
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  const { ports, uplinks } = world.dataplane;
+  ports.macHigh[uplink.index] = ports.macLow[uplink.index] = 0;
+  ports.gateway6.set(words('2001:db8:f::1'), uplink.index * 4);
+  const out = () => tcpFrame({ from: client, to: '2001:db8:9::9', sport: 5, dport: 80 });
+  const source = (frame: Uint8Array) => [0, 1, 2, 3].map((word) => ipv6.src(frame, ETH, word));
+  world.send(client, out());
+  const [first] = world.received(uplink);
+  t.same(source(first), words('fe80::ff:fe00:1'), 'the link-local address of its MAC 02:00:00:00:00:01');
+  const f = parsed(first);
+  t.equal(parse(f), 0);
+  t.equal(f.icmpType, 135);
+  t.ok(verify(f), 'checksum');
+  t.ok(uplinks.isOwnAddress(uplink.index, ...words('fe80::ff:fe00:1')), 'for which it answers');
+  uplinks.own6.set(uplink.index, Int32Array.from(words('2001:db8:f::2')));
+  world.nowMs += 1000;
+  for (let i = 0; i < 4; i++) world.send(client, out());
+  const [second] = world.received(uplink);
+  t.same(source(second), words('2001:db8:f::2'), 'its own address as soon as it has one');
+  t.same(world.drops(), [169], 'five wait, one too many');
+  uplinks.tick(world.nowMs / 1000 + 10);
+  t.same(world.drops(), [169, 169, 169, 169], 'the gateway does not answer');
+  t.equal(uplinks.gateway6Drops, 5);
+  t.equal(uplinks.gateway4Drops, 0);
+  world.send(client, out());
+  uplinks.forget(uplink.index);
+  t.same(world.drops(), [169], 'nor does one whose port is gone');
+  t.end();
+});
+
+t.test('a flood of unknown neighbours pushes out no neighbour that answers', (t) => {
+  const given: unknown[] = [];
+  const table = new NeighborTable((frame) => given.push(frame));
+  const known = [1, 2, 3].map((n) => Int32Array.of(0, 0, 0xffff, n));
+  for (const [w0, w1, w2, w3] of known) {
+    table.lookup(0, w0, w1, w2, w3, 100);
+    table.confirm(0, [w0, w1, w2, w3], 2, w3, 100);
+  }
+  for (let n = 100; n < 20_000; n++) table.lookup(0, 0, 0, 0xffff, n, 110);
+  for (const [w0, w1, w2, w3] of known) {
+    const slot = table.lookup(0, w0, w1, w2, w3, 110);
+    t.ok(table.isReachable(slot, 110));
+    t.equal(table.macLow[slot], w3);
+  }
+  table.forgetPort(0);
+  t.notOk(table.isReachable(table.lookup(0, 0, 0, 0xffff, 1, 110), 110), 'all are forgotten with their port');
   t.end();
 });
 

@@ -1,14 +1,18 @@
 /**
  * The MACs of next hops on uplinks, and the frames that wait for one.
  *
- * A set-associative table: the hash of (port, address) names a set of WAYS slots, and a new neighbour takes the slot of
- * its set that was unused for longest. So a scan of the uplink's subnet can neither make the table grow nor push out more
- * than a set (RFC 6583), and a lookup is at most WAYS compares.
+ * A set-associative table: a keyed hash of (port, address) names a set of WAYS slots. A new neighbour takes the slot of its
+ * set that has not answered and was unused for longest; only where all have answered, one of those. So a scan of the
+ * uplink's subnet can neither make the table grow nor push out a neighbour that answers (RFC 6583), nobody can choose
+ * addresses that share a set with another's, and a lookup is at most WAYS compares.
  *
  * Life of a slot: incomplete (asked, frames may wait) -> reachable (answered). A reachable one is asked for again every
  * REACHABLE_SEC while in use; its MAC serves on until STALE_SEC have passed without an answer. An answer is believed only
  * from a neighbour that is in the table, that is, one we had frames for.
  */
+import { randomBytes } from 'node:crypto';
+import { halfSipHash } from '../policy-maps/table/half-sip-hash.ts';
+
 const SETS = 128;
 const WAYS = 8;
 const PENDING_FRAMES = 4;
@@ -17,29 +21,52 @@ const STALE_SEC = 120;
 const RETRY_SEC = 1;
 const NEVER = -1_000_000;
 
+/** A frame that waits, virtio-net header first, and what must be known to tell of it if it is given up. */
+export interface WaitingFrame {
+  readonly bytes: Uint8Array;
+  readonly port: number;
+  readonly srcIdentity: number;
+  readonly dstIdentity: number;
+  readonly srcEndpoint: number;
+  /** It waits for the gateway, not for its destination. */
+  readonly isForGateway: boolean;
+}
+
 export class NeighborTable {
   readonly #port = new Int32Array(SETS * WAYS).fill(-1);
   readonly #words = new Int32Array(SETS * WAYS * 4);
   readonly #confirmedSec = new Float64Array(SETS * WAYS).fill(NEVER);
   readonly #askedSec = new Float64Array(SETS * WAYS).fill(NEVER);
   readonly #usedSec = new Float64Array(SETS * WAYS).fill(NEVER);
-  readonly #waiting = new Map<number, Uint8Array[]>();
+  /** Order of the last use. */
+  readonly #used = new Float64Array(SETS * WAYS);
+  #uses = 0;
+  readonly #waiting = new Map<number, WaitingFrame[]>();
+  readonly #seed = new Int32Array(new Uint8Array(randomBytes(8)).buffer);
+  readonly #hashed = new Int32Array(5);
+  readonly #onGivenUp: (frame: WaitingFrame) => void;
   /** High 16 and low 32 bits of the MAC, by slot. */
   readonly macHigh = new Uint16Array(SETS * WAYS);
   readonly macLow = new Int32Array(SETS * WAYS);
   /** Frames dropped because their next hop did not answer, or too many waited for it. */
   dropped = 0;
 
+  /** @param onGivenUp is told of each frame that waited in vain */
+  constructor(onGivenUp: (frame: WaitingFrame) => void) {
+    this.#onGivenUp = onGivenUp;
+  }
+
   /** @returns the slot of a next hop, which is made when it is new */
   lookup(port: number, w0: number, w1: number, w2: number, w3: number, nowSec: number): number {
-    const first = hash(port, w0, w1, w2, w3) * WAYS;
+    const first = this.#hash(port, w0, w1, w2, w3) * WAYS;
     let oldest = first;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (this.#matches(slot, port, w0, w1, w2, w3)) {
         this.#usedSec[slot] = nowSec;
+        this.#used[slot] = ++this.#uses;
         return slot;
       }
-      if (this.#usedSec[slot] < this.#usedSec[oldest]) oldest = slot;
+      if (this.#givesWayBefore(slot, oldest, nowSec)) oldest = slot;
     }
     this.#forget(oldest);
     this.#port[oldest] = port;
@@ -48,7 +75,19 @@ export class NeighborTable {
     this.#words[oldest * 4 + 2] = w2;
     this.#words[oldest * 4 + 3] = w3;
     this.#usedSec[oldest] = nowSec;
+    this.#used[oldest] = ++this.#uses;
     return oldest;
+  }
+
+  #givesWayBefore(slot: number, other: number, nowSec: number): boolean {
+    const hasAnswered = this.isReachable(slot, nowSec);
+    if (hasAnswered !== this.isReachable(other, nowSec)) return !hasAnswered;
+    return this.#used[slot] < this.#used[other];
+  }
+
+  /** Forgets the neighbours on a port that is gone. */
+  forgetPort(port: number): void {
+    for (const [slot, of] of this.#port.entries()) if (of === port) this.#forget(slot);
   }
 
   isReachable(slot: number, nowSec: number): boolean {
@@ -62,20 +101,17 @@ export class NeighborTable {
     return true;
   }
 
-  /** Keeps a copy of bytes [start, end), virtio-net header included, until the neighbour answers. */
-  hold(slot: number, bytes: Uint8Array, start: number, end: number): void {
+  /** Keeps a frame until the neighbour answers. */
+  hold(slot: number, frame: WaitingFrame): void {
     let waiting = this.#waiting.get(slot);
     if (waiting === undefined) this.#waiting.set(slot, (waiting = []));
-    if (waiting.length === PENDING_FRAMES) {
-      waiting.shift();
-      this.dropped++;
-    }
-    waiting.push(bytes.slice(start, end));
+    if (waiting.length === PENDING_FRAMES) this.#giveUp(waiting.shift());
+    waiting.push(frame);
   }
 
   /**
    * Notes that an address was seen with a MAC.
-   * @returns the frames that waited for it, virtio-net header first; none for an address nobody had asked for
+   * @returns the frames that waited for it; none for an address nobody had asked for
    */
   confirm(
     port: number,
@@ -83,8 +119,8 @@ export class NeighborTable {
     macHigh: number,
     macLow: number,
     nowSec: number,
-  ): readonly Uint8Array[] {
-    const first = hash(port, words[0], words[1], words[2], words[3]) * WAYS;
+  ): readonly WaitingFrame[] {
+    const first = this.#hash(port, words[0], words[1], words[2], words[3]) * WAYS;
     for (let slot = first; slot < first + WAYS; slot++) {
       if (!this.#matches(slot, port, words[0], words[1], words[2], words[3])) continue;
       this.macHigh[slot] = macHigh;
@@ -117,14 +153,27 @@ export class NeighborTable {
   }
 
   #forget(slot: number): void {
-    this.dropped += this.#waiting.get(slot)?.length ?? 0;
+    const waiting = this.#waiting.get(slot) ?? [];
     this.#waiting.delete(slot);
+    for (const frame of waiting) this.#giveUp(frame);
     this.#port[slot] = -1;
+    this.#used[slot] = 0;
     this.#confirmedSec[slot] = this.#askedSec[slot] = this.#usedSec[slot] = NEVER;
   }
-}
 
-function hash(port: number, w0: number, w1: number, w2: number, w3: number): number {
-  const mixed = Math.imul(port ^ w0 ^ Math.imul(w1, 0x85ebca6b) ^ Math.imul(w2, 0xc2b2ae35) ^ w3, 0x9e3779b1);
-  return (mixed >>> 15) & (SETS - 1);
+  #giveUp(frame: WaitingFrame | undefined): void {
+    if (frame === undefined) return;
+    this.dropped++;
+    this.#onGivenUp(frame);
+  }
+
+  #hash(port: number, w0: number, w1: number, w2: number, w3: number): number {
+    const words = this.#hashed;
+    words[0] = port;
+    words[1] = w0;
+    words[2] = w1;
+    words[3] = w2;
+    words[4] = w3;
+    return halfSipHash(words, 0, words.length, this.#seed[0], this.#seed[1]) & (SETS - 1);
+  }
 }

@@ -14,3 +14,8 @@ export function hostAddresses(given: readonly string[]): string[] {
 export function addressesOf(name: string): NetworkInterfaceInfo[] {
   return (networkInterfaces()[name] ?? []).filter(({ address }) => !address.startsWith('fe80:'));
 }
+
+/** The link-local IPv6 address of an interface; undefined when it has none. */
+export function linkLocalOf(name: string): string | undefined {
+  return networkInterfaces()[name]?.find(({ address }) => address.startsWith('fe80:'))?.address;
+}

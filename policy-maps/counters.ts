@@ -54,6 +54,12 @@ export const EVENTS_SKIPPED = counter(
   'Not told: more a second than the rate limit lets.',
 );
 export const NEIGHBOR_DROPS = counter(1, 'neighbor_drops', 'frames', 'Dropped: their next hop was not known in time.');
+export const GATEWAY4_DROPS = counter(2, 'gateway_drops', 'frames', 'Dropped: the gateway did not answer.', {
+  family: 'ipv4',
+});
+export const GATEWAY6_DROPS = counter(3, 'gateway_drops', 'frames', 'Dropped: the gateway did not answer.', {
+  family: 'ipv6',
+});
 
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');

@@ -1,7 +1,7 @@
 /** The two ports that belong to no pod: the host's own, and the uplink to everything outside. */
 import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import type { Attacher } from './attacher.ts';
-import { addressesOf } from '../../linux/addresses.ts';
+import { addressesOf, linkLocalOf } from '../../linux/addresses.ts';
 import { macOf } from '../../linux/attachment.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import type { Firewall } from './firewall.ts';
@@ -10,6 +10,7 @@ import type { Journal } from '../../linux/journal.ts';
 import { findLink, macText } from '../../linux/links.ts';
 import { IDENTITY_HOST } from '../../wire/identities.ts';
 import { HOST_ENDPOINT } from './numbering.ts';
+import type { Port } from '../../policy-maps/port-map.ts';
 import type { WantedPort } from './port-publisher.ts';
 import { addressWords, macWords } from '../../wire/address.ts';
 
@@ -76,20 +77,30 @@ export async function uplinkPort(
   const owner = { owner: UPLINK_OWNER, port: index, mode: 'existing' as const };
   const spec = { ...owner, hostInterface: ifname, mac, routerMac, mtu, ...none };
   if (attacher.adopt(spec) === undefined) await attacher.attach(spec);
-  const own = addressesOf(ifname);
-  const address = own.find(({ family }) => family === 'IPv4')?.address;
-  const address6 = own.find(({ family }) => family === 'IPv6')?.address;
   return {
     index,
     port: {
       ...{ kind: 'uplink' as const, ifname, ifindex, mac: macWords(mac), endpointId: 0, secId: 0, mtu, flags: 0 },
-      ...(address !== undefined && { address: addressWords(address) }),
-      ...(address6 !== undefined && { address6: addressWords(address6) }),
+      ...linkFacts(ifname),
       ...(gateway4 !== '' && { gateway: addressWords(gateway4) }),
       ...(gateway6 !== '' && { gateway6: addressWords(gateway6) }),
     },
     addresses: [],
     isHost: false,
     conditions: NO_CONDITIONS,
+  };
+}
+
+/** What of an uplink's row may change while it is in use. @returns undefined when there is no such interface */
+export function linkFacts(ifname: string): Required<Pick<Port, 'mtu' | 'address' | 'address6'>> | undefined {
+  const mtu = findLink(ifname)?.mtu;
+  if (mtu === undefined) return undefined;
+  const own = addressesOf(ifname);
+  const address = own.find(({ family }) => family === 'IPv4')?.address;
+  const address6 = own.find(({ family }) => family === 'IPv6')?.address ?? linkLocalOf(ifname);
+  return {
+    mtu,
+    address: address === undefined ? [0, 0, 0, 0] : addressWords(address),
+    address6: address6 === undefined ? [0, 0, 0, 0] : addressWords(address6),
   };
 }

@@ -18,7 +18,7 @@ import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
 import type { Controllers } from '../health/controllers.ts';
 import { Firewall } from './firewall.ts';
-import { type FixedPortParts, hostPort, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
+import { type FixedPortParts, hostPort, linkFacts, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
 import { HostRoutes } from './host-routes.ts';
 import { hostAddresses } from '../../linux/addresses.ts';
@@ -126,6 +126,20 @@ export class Ports {
     const hasChanged = now.join() !== this.#hostAddresses.join();
     this.#hostAddresses = now;
     return hasChanged;
+  }
+
+  /** Follows the uplink's MTU and addresses. */
+  lookForUplink(): void {
+    const at = this.#fixed.findIndex(({ port }) => port.kind === 'uplink');
+    if (at < 0) return;
+    const { port, ...rest } = this.#fixed[at];
+    const facts = linkFacts(port.ifname);
+    if (facts === undefined) return;
+    const now = { ...port, ...facts };
+    const isSame = now.mtu === port.mtu && [now.address, now.address6].join() === [port.address, port.address6].join();
+    if (isSame) return;
+    this.#fixed[at] = { ...rest, port: now };
+    this.publish();
   }
 
   /** @throws Error when the host port cannot be had */

@@ -82,6 +82,8 @@ function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, ()
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
+    [counter.GATEWAY4_DROPS, () => uplinks.gateway4Drops],
+    [counter.GATEWAY6_DROPS, () => uplinks.gateway6Drops],
     ...engine.counters(),
   ]);
 }

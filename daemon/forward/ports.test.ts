@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Arena } from '../../dataplane/port/arena.ts';
 import { Dataplane } from '../../dataplane/assemble.ts';
 import { mapFile, Poller, unmapFile } from '../../dataplane/native/index.ts';
@@ -8,6 +8,7 @@ import { NO_REDIRECT } from '../../dataplane/redirect.ts';
 import { eachMap, policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { MemoryPort } from '../../test/port/memory.ts';
+import { addressWords } from '../../wire/address.ts';
 import { Conditions } from './conditions.ts';
 import { ForwardingPorts } from './ports.ts';
 
@@ -18,7 +19,8 @@ function policyMappings(): number {
     .filter((line) => line.includes('/policy_')).length;
 }
 
-t.test('pods that come and go leave no mapping behind, though the event loop never runs', (test) => {
+/** Forwarding ports over maps of the test's own. */
+function forwarding(test: Test) {
   const directory = mkdtempSync('/dev/shm/sluice-test-');
   test.teardown(() => rmSync(directory, { recursive: true }));
   const maps = eachMap(({ file, map }) =>
@@ -34,6 +36,11 @@ t.test('pods that come and go leave no mapping behind, though the event loop nev
     openPcap: (options) => new MemoryPort(arena, options),
     onProblem: (text) => test.fail(text),
   });
+  return { directory, maps, ports, table, uplinks };
+}
+
+t.test('pods that come and go leave no mapping behind, though the event loop never runs', (test) => {
+  const { directory, maps, ports, table } = forwarding(test);
   const identity = { ifindex: 0, mac: { high: 2, low: 1 }, secId: 1, mtu: 1500, flags: 0 };
   for (let pod = 1; pod <= 50; pod++) {
     const path = join(directory, policyFile(pod, false));
@@ -50,5 +57,32 @@ t.test('pods that come and go leave no mapping behind, though the event loop nev
     test.equal(table.policy[3], null);
   }
   test.equal(policyMappings(), 0);
+  test.end();
+});
+
+t.test('an uplink follows the MTU and the addresses of its interface without being opened anew', (test) => {
+  const { maps, ports, table, uplinks } = forwarding(test);
+  const row = {
+    kind: 'uplink' as const,
+    ifname: 'lo',
+    ifindex: 1,
+    mac: { high: 2, low: 1 },
+    endpointId: 0,
+    secId: 0,
+    flags: 0,
+  };
+  maps.ports.set(1, { ...row, mtu: 1500 });
+  ports.refresh(1);
+  const port = table.port[1];
+  test.not(port, null);
+  maps.ports.set(1, { ...row, mtu: 1300, address: addressWords('203.0.113.2'), address6: addressWords('fe80::7') });
+  ports.refresh(2);
+  test.equal(table.port[1], port, 'the port stays open');
+  test.equal(table.mtu[1], 1300);
+  test.ok(uplinks.isOwnAddress(1, ...addressWords('203.0.113.2')));
+  test.ok(uplinks.isOwnAddress(1, ...addressWords('fe80::7')));
+  maps.ports.clear(1);
+  ports.refresh(3);
+  test.notOk(uplinks.isOwnAddress(1, ...addressWords('203.0.113.2')), 'and forgets them with the port');
   test.end();
 });

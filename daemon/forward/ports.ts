@@ -124,6 +124,7 @@ export class ForwardingPorts {
     const kind = this.#open.get(index)?.kind;
     if (port !== null && kind !== undefined && !PORT_OPENINGS[kind].keepsDescriptor) port.close();
     this.#parts.conditions.forget(index);
+    this.#parts.uplinks.forget(index);
     table.port[index] = null;
     table.role[index] = ROLE_NONE;
     for (const policies of [table.policy, table.trial]) {
@@ -139,10 +140,13 @@ export class ForwardingPorts {
   }
 
   #reconcile(entry: PortEntry): void {
-    const row = JSON.stringify(entry);
+    const row = rowText(entry);
     const inodes = `${this.#inode(entry.endpointId, false)}/${this.#inode(entry.endpointId, true)}`;
     const open = this.#open.get(entry.index);
-    if (open !== undefined && open.row === row && open.inodes === inodes) return;
+    if (open !== undefined && open.row === row && open.inodes === inodes) {
+      this.#followLink(entry);
+      return;
+    }
     if (open !== undefined) this.close(entry.index);
     try {
       const port = this.#openPort(entry);
@@ -170,7 +174,7 @@ export class ForwardingPorts {
   }
 
   #install(entry: PortEntry, port: Port): void {
-    const { table, poller, uplinks, config } = this.#parts;
+    const { table, poller, config } = this.#parts;
     const { index } = entry;
     const { role } = PORT_KINDS[entry.kind];
     const isStranger = role === ROLE_UPLINK;
@@ -183,17 +187,23 @@ export class ForwardingPorts {
     table.macLow[index] = next.low;
     table.ownHigh[index] = own.high;
     table.ownLow[index] = own.low;
-    table.mtu[index] = entry.mtu;
     table.ifindex[index] = entry.ifindex;
     table.gateway4[index] = entry.gateway[3];
     table.gateway6.set(entry.gateway6, index * 4);
-    uplinks.own4.set(index, entry.address[3]);
-    uplinks.own6.set(index, Int32Array.from(entry.address6));
+    this.#followLink(entry);
     table.policy[index] = this.#openPolicy(entry.endpointId, false);
     table.trial[index] = this.#openPolicy(entry.endpointId, true);
     table.port[index] = this.#parts.conditions.wrap(index, port);
     table.role[index] = role;
     if (port.fd >= 0) poller.add(port.fd, index);
+  }
+
+  /** What may change while a port is open. */
+  #followLink({ index, mtu, address, address6 }: PortEntry): void {
+    const { table, uplinks } = this.#parts;
+    table.mtu[index] = mtu;
+    uplinks.own4.set(index, address[3]);
+    uplinks.own6.set(index, Int32Array.from(address6));
   }
 
   /** null while the agent has not made it: then the endpoint is closed. A file that cannot be read keeps it closed too. */
@@ -234,6 +244,12 @@ export class ForwardingPorts {
     this.#problems.set(index, text);
     this.#parts.onProblem(text);
   }
+}
+
+/** A row without what an open uplink follows. */
+function rowText(entry: PortEntry): string {
+  const isFollowed = PORT_KINDS[entry.kind].role === ROLE_UPLINK;
+  return JSON.stringify(isFollowed ? { ...entry, mtu: 0, address: [], address6: [] } : entry);
 }
 
 /** A port opened among few keeps its large ring when more come; what matters is that hundreds do not cost hundreds of MB. */

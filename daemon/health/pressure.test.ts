@@ -18,3 +18,12 @@ t.test('a full share is a problem that names the endpoint, until nothing was ref
   t.equal(pressure.problems(69_999).length, 2);
   t.same(pressure.problems(70_000), []);
 });
+
+t.test('a gateway that does not answer is a problem that names it', async (t) => {
+  const words = new Float64Array(counter.COUNTER_WORDS);
+  const pressure = new Pressure(words, String, { gateway4: '203.0.113.1', gateway6: '2001:db8:f::1' });
+  words[counter.GATEWAY6_DROPS] += 4;
+  t.match(pressure.problems(0), [/^gateway6 2001:db8:f::1 of the uplink does not answer: 4 frames dropped/]);
+  words[counter.GATEWAY4_DROPS] += 1;
+  t.match(pressure.problems(60_000), [/^gateway4 203\.0\.113\.1 of the uplink does not answer: 1 frames dropped/]);
+});

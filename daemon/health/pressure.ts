@@ -1,16 +1,17 @@
 /**
- * What runs full in the dataplane's L7 engine, as its counters tell (policy-maps/counters.ts): connections refused and bytes
- * dropped because an endpoint had all that it may have. Nobody is told at the time, so it is looked for now and then; a
+ * What runs full or silent in the dataplane, as its counters tell (policy-maps/counters.ts): connections refused and bytes
+ * dropped because an endpoint had all that it may have, frames dropped because a gateway does not answer. Nobody is told at the time, so it is looked for now and then; a
  * problem stands as long as what it is about has been counted in the last minute.
  */
+import type { Config } from '../config/config.ts';
 import * as counter from '../../policy-maps/counters.ts';
 
 const STANDS_MS = 60_000;
 
 interface Watch {
   readonly number: number;
-  /** The counter that names the endpoint. */
-  readonly endpoint: number;
+  /** The counter that names the endpoint, if the problem has one. */
+  readonly endpoint: number | undefined;
   readonly text: (count: number, who: string) => string;
   seen: number;
   /** Counted since the problem came up. */
@@ -18,17 +19,20 @@ interface Watch {
   lastMs: number;
 }
 
+const silent = (gateway: string) => (count: number) =>
+  `${gateway} of the uplink does not answer: ${count} frames dropped; see whether it is up and on that link`;
+
 /** The counters of one agent's dataplane under watch. */
 export class Pressure {
   readonly #words: Float64Array;
   readonly #nameOf: (endpoint: number) => string;
   readonly #watches: readonly Watch[];
 
-  /** @param words CountersMap.words @param nameOf an endpoint id as people know it */
-  constructor(words: Float64Array, nameOf: (endpoint: number) => string) {
+  /** @param words CountersMap.words @param nameOf an endpoint id as people know it @param uplink for its gateways */
+  constructor(words: Float64Array, nameOf: (endpoint: number) => string, uplink: Partial<Config['uplink']> = {}) {
     this.#words = words;
     this.#nameOf = nameOf;
-    const watch = (number: number, endpoint: number, text: Watch['text']): Watch => {
+    const watch = (number: number, endpoint: number | undefined, text: Watch['text']): Watch => {
       return { number, endpoint, text, seen: words[number], count: 0, lastMs: Number.NEGATIVE_INFINITY };
     };
     this.#watches = [
@@ -42,6 +46,8 @@ export class Pressure {
         counter.L7_MEMORY_FULL_ENDPOINT,
         (count, who) => `${count} segments under L7 rules not kept: ${who} has its share of the memory for them`,
       ),
+      watch(counter.GATEWAY4_DROPS, undefined, silent(`gateway4 ${uplink.gateway4}`)),
+      watch(counter.GATEWAY6_DROPS, undefined, silent(`gateway6 ${uplink.gateway6}`)),
     ];
   }
 
@@ -56,7 +62,8 @@ export class Pressure {
         watch.lastMs = nowMs;
       }
       watch.seen = now;
-      if (watch.count > 0) lines.push(watch.text(watch.count, this.#nameOf(this.#words[watch.endpoint])));
+      const who = watch.endpoint === undefined ? '' : this.#nameOf(this.#words[watch.endpoint]);
+      if (watch.count > 0) lines.push(watch.text(watch.count, who));
     }
     return lines;
   }

@@ -87,7 +87,8 @@ t.before(async () => {
     ip -n ${host} link set out0 up
     ip -n ${outside} addr add 192.0.2.2/24 dev eth0
     ip -n ${outside} link set eth0 up
-    ip -n ${outside} route add 10.95.0.0/16 via 192.0.2.1`);
+    ip -n ${outside} route add 10.95.0.0/16 via 192.0.2.1
+    ip -n ${outside} addr add fd00:95:f::1/32 dev eth0 nodad`);
   instance = await SluiceInstance.start({
     name,
     cleanup,
@@ -96,7 +97,7 @@ t.before(async () => {
     podCIDR4: '10.95.0.0/24',
     podCIDR6: 'fd00:95:1::/64',
     config: `manifests: ${manifests}
-uplink: { interface: out0, gateway4: 192.0.2.2 }
+uplink: { interface: out0, gateway4: 192.0.2.2, gateway6: "fd00:95:f::1" }
 maps: { bpf-policy-map-max: 40 }
 healthProbeInterval: 1`,
   });
@@ -176,8 +177,7 @@ t.test('pods on a veth, a TAP and a pair of others reach one another and the hos
 });
 
 t.test('what is no pod goes out by the uplink, and comes in by it', async (t) => {
-  t.ok(await reaches(netns('veth'), '192.0.2.2'));
-  t.ok(await reaches(netns('tap'), '192.0.2.2'));
+  for (const to of ['192.0.2.2', 'fd00:95:f::1']) t.ok(await reaches(netns('tap'), to), to); // out0 has no IPv6 address
   t.ok(await reaches(`${name}-outside`, (await endpoint('veth')).ipv4));
 });
 

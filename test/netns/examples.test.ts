@@ -55,10 +55,10 @@ function wantedCode(line: string): number {
 }
 
 async function codeOf(instance: SluiceInstance, line: string): Promise<number | null> {
-  const [program, command, ...words] = line.replace(/ +#.*$/, '').split(' ');
+  const [program, ...words] = line.replace(/ +#.*$/, '').split(' ');
   if (program !== 'sluice') throw new Error(`found '${line}', wanted a sluice command`);
   const argv = words.map((word) => (word.startsWith('examples/') ? join(EXAMPLES, '..', word) : word));
-  return (await run([process.execPath, CLI, command, '--run-dir', instance.runDir, ...argv])).code;
+  return (await run(['env', `SLUICE_RUN_DIR=${instance.runDir}`, process.execPath, CLI, ...argv])).code;
 }
 
 t.jobs = RIGS_AT_ONCE;

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { EVENT_BYTES, EventReader, EventRing } from './event-ring.ts';
+import { EVENT_BYTES } from '../wire/event.ts';
+import { EventReader, EventRing } from './event-ring.ts';
 import { memoryMapper } from './table/memory-mapper.ts';
 import { ReferenceRing } from '../test/tables/reference-tables.ts';
 

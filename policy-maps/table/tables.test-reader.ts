@@ -1,6 +1,7 @@
 // The other thread of tables.test.ts: looks up hosts that are always there, and reads events, without pause.
 import { parentPort, workerData } from 'node:worker_threads';
-import { EVENT_BYTES, EventReader, EventRing } from '../event-ring.ts';
+import { EVENT_BYTES } from '../../wire/event.ts';
+import { EventReader, EventRing } from '../event-ring.ts';
 import { Ipcache } from '../ipcache.ts';
 import { memoryMapper } from './memory-mapper.ts';
 

@@ -17,7 +17,6 @@ import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
 import type { PortTable } from './port/table.ts';
 
-const TIMESTAMP_BYTES = 12; // NOP NOP kind length value echo
 const SACK_BYTES = 4; // NOP NOP kind length, and the blocks
 const SACK_BLOCK_BYTES = 8;
 
@@ -92,7 +91,7 @@ export class SegmentSender {
   }
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
-    const timestampBytes = segment.hasTimestamps ? TIMESTAMP_BYTES : 0;
+    const timestampBytes = segment.hasTimestamps ? tcp.TIMESTAMP_BYTES : 0;
     const sackBytes = segment.sackCount > 0 ? SACK_BYTES + segment.sackCount * SACK_BLOCK_BYTES : 0;
     const tcpBytes = tcp.MIN_HEADER_BYTES + timestampBytes + sackBytes;
     const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);

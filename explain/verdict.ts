@@ -71,7 +71,6 @@ interface Side {
 
 /** Indexed by match type (bpf/lib/policy.h). */
 const MATCH_NAMES = ['none', 'L3-only', 'L3-L4', 'L4-only', 'all', 'L3-proto', 'proto-only'];
-const DROP_POLICY = 133;
 const DROP_DENY = 181;
 
 const OPEN: DirectionAnswer = { verdict: 'allowed', enforced: false, match: 'none', reason: 0, policies: [] };

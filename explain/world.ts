@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
 import { isAddress } from '../policy/document/address.ts';
 import type { Document } from '../policy/document/document.ts';
+import { SERVICE_ACCOUNT } from '../policy/rule/labels.ts';
 import type { PolicyConfig } from '../policy/rule/options.ts';
 import { nodeFromDocument } from '../policy/document/objects.ts';
 import { podFromDocument, portsOfLabel } from '../policy/document/pod.ts';
@@ -247,4 +248,3 @@ function isExternal({ annotations }: Document): boolean {
 
 /** Not the number of any pod. */
 const HOST_ENDPOINT = -1;
-const SERVICE_ACCOUNT = 'io.cilium.k8s.policy.serviceaccount';

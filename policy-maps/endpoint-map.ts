@@ -8,10 +8,9 @@
  */
 import { type AddressWords, addressAt } from './ipcache.ts';
 import { ROW_KEY } from './table/hash-row.ts';
-import { READ_ATTEMPTS } from './table/hash-reader.ts';
 import { HashTable } from './table/hash-table.ts';
 import type { MapFile } from './table/map-file.ts';
-import { HEADER_BYTES } from './table/map-header.ts';
+import { HEADER_BYTES, READ_ATTEMPTS } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
 const ENDPOINT_CAPACITY = 65535;

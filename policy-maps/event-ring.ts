@@ -12,12 +12,12 @@
  * copies a record out and then looks at `reserved`: if that has come round to the record's place, the copy may be torn
  * and counts as lost. Positions are 32-bit and wrap; a reader must come by once in 2^31 records.
  */
+import { EVENT_BYTES } from '../wire/event.ts';
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification
-export const EVENT_BYTES = 256;
 const EVENT_CAPACITY = 8192; // records
 
 // --- implementation: words of the file header that the ring uses for itself

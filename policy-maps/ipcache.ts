@@ -4,10 +4,9 @@
  * The addresses of the moment are few, so the answers given last are kept in a small direct-mapped array with the
  * generation of the table they were found under: as long as nothing is written, an address costs one comparison.
  */
-import { READ_ATTEMPTS } from './table/hash-reader.ts';
 import { LPM_KEY_WORDS, LpmTable, lpmTableBytes } from './table/lpm-table.ts';
 import type { MapFile } from './table/map-file.ts';
-import { HEADER_BYTES } from './table/map-header.ts';
+import { HEADER_BYTES, READ_ATTEMPTS } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
 const IPCACHE_CAPACITY = 512000;

@@ -7,14 +7,20 @@
  * closed. A policy that does not fit, or has an entry that cannot be, changes nothing.
  */
 import { MapFullError } from './table/map-error.ts';
-import { HEADER_BYTES, type MapLayout, W_COUNT, W_FULL, W_GENERATION, W_UPDATES } from './table/map-header.ts';
+import {
+  HEADER_BYTES,
+  type MapLayout,
+  READ_ATTEMPTS,
+  W_COUNT,
+  W_FULL,
+  W_GENERATION,
+  W_UPDATES,
+} from './table/map-header.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
 import { PolicyReader } from './policy-reader.ts';
 
 const POLICY_MAP_CAPACITY = 16384;
-
-const READ_ATTEMPTS = 1000;
 
 const LAYOUT: MapLayout = {
   kind: 'policy',

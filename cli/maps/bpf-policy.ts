@@ -2,16 +2,14 @@
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { IdentityNames } from './identity-names.ts';
 import { printDocument } from '../terminal/output.ts';
+import { PROTOCOL_BITS } from '../../policy-maps/policy-half.ts';
 import { authName, portText, type PrintedEntry, printedEntry } from './packet-names.ts';
 import { openPinned, openPolicy, policyMapIds } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
 
-/** Bits of protocol in the length of an entry's prefix. */
-const PROTOCOL_BITS = 8;
-
 interface PolicyRow extends PrintedEntry {
-  /** 0 any, 8 protocol, 9 to 24 protocol and port prefix. */
+  /** Of the key: 0 any, 8 protocol, 9 to 24 protocol and port prefix. */
   readonly prefixLength: number;
   readonly packets: number;
   readonly bytes: number;

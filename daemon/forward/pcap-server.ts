@@ -5,7 +5,7 @@
  *
  *     forwarding thread <-- MessagePort --> PcapServer <-- IPC --> pcap-child: PcapPort
  *
- * The child lives while a port is open, and LINGER_MS longer. When it dies, every port is reported as failed, and the
+ * The child lives while a port is open, and CHILD_LINGER_MS longer. When it dies, every port is reported as failed, and the
  * forwarding thread opens those anew that can be.
  */
 import { programPath } from '../../linux/programs.ts';
@@ -17,7 +17,7 @@ import type { PcapMessage } from './pcap.ts';
 /** Frames on their way to the child beyond which more are dropped. */
 const MAX_WAITING = 1024;
 /** Longer than the time after which a port that failed is tried again. */
-const LINGER_MS = 5000;
+const CHILD_LINGER_MS = 5000;
 
 /** The open pcap ports, by index, and the process that holds them. */
 export class PcapServer {
@@ -42,7 +42,7 @@ export class PcapServer {
     }
     this.#send(message);
     if (message.kind === 'close' && this.#open.delete(message.index) && this.#open.size === 0)
-      this.#lingering = setTimeout(() => this.#end(), LINGER_MS);
+      this.#lingering = setTimeout(() => this.#end(), CHILD_LINGER_MS);
   }
 
   #send(message: PcapMessage): void {

@@ -22,6 +22,7 @@
  * All of it is one pass over the path for each step, at most four readings, and nothing at all for a path that has none
  * of the characters in question. A longer path with such characters than MAX_INTERPRETED_BYTES is evasive.
  */
+import { QUESTION, SEMICOLON, SLASH } from '../http1/syntax.ts';
 
 const MAX_INTERPRETED_BYTES = 4096;
 
@@ -31,11 +32,8 @@ export const HAS_PARAMETERS = 2;
 export const HAS_OTHER = 4;
 
 const PERCENT = 37;
-const SEMICOLON = 59;
 const BACKSLASH = 92;
-const SLASH = 47;
 const DOT = 46;
-const QUESTION = 63;
 const HASH = 35;
 const NOT_ASCII = 0x80;
 

@@ -14,12 +14,10 @@
 import { type Head, parseHeaders } from './head.ts';
 import * as syntax from './syntax.ts';
 
-const { CLASS, CR, HOST, HOST_NAME, LF, SP, TARGET, TOKEN } = syntax;
+const { CLASS, CR, HOST, HOST_NAME, LF, QUESTION, SLASH, SP, TARGET, TOKEN } = syntax;
 
 const VERSION = Buffer.from('HTTP/1.');
-const SLASH = 47;
 const COLON = 58;
-const QUESTION = 63;
 const ASTERISK = 42;
 const BRACKET = 91;
 const BRACKET_END = 93;

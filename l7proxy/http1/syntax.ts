@@ -4,6 +4,9 @@
 export const CR = 13;
 export const LF = 10;
 export const SP = 32;
+export const SLASH = 47;
+export const SEMICOLON = 59;
+export const QUESTION = 63;
 export const HTAB = 9;
 export const COLON = 58;
 

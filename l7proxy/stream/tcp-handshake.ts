@@ -6,7 +6,6 @@ import { stripSynOptions, trim } from './tcp-edit.ts';
 import { DEFAULT_MSS } from './stream-state.ts';
 import type { ReceiverLimits } from './tcp-stream.ts';
 
-const TIMESTAMP_BYTES = 12;
 const MIN_MSS = 64;
 
 /** Takes from a SYN what is not for this connection: data (Fast Open), and options that nobody here understands. */
@@ -50,7 +49,7 @@ export function openConnection(connection: Connection, frame: Frame, answer: Syn
   const { syn } = connection;
   readSyn(answer, frame);
   const scales = syn.windowShift >= 0 && answer.windowShift >= 0;
-  const optionBytes = syn.hasTimestamps && answer.hasTimestamps ? TIMESTAMP_BYTES : 0;
+  const optionBytes = syn.hasTimestamps && answer.hasTimestamps ? tcp.TIMESTAMP_BYTES : 0;
   const limitsOf = ({ mss, windowShift, window }: SynOptions): ReceiverLimits => {
     const shift = scales ? windowShift : 0;
     return {

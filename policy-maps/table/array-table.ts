@@ -4,9 +4,7 @@
  * counts changed rows.
  */
 import type { MapFile } from './map-file.ts';
-import { W_GENERATION, W_UPDATES } from './map-header.ts';
-
-const READ_ATTEMPTS = 1000;
+import { READ_ATTEMPTS, W_GENERATION, W_UPDATES } from './map-header.ts';
 
 export function arrayTableBytes(rowWords: number, capacity: number): number {
   return rowWords * capacity * 4;

@@ -9,12 +9,10 @@
 import { halfSipHash } from './half-sip-hash.ts';
 import { type HashShape, hashIndexWords, hashRowWords, LIVE, ROW_KEY, ROW_STATE, SPARE_ROWS } from './hash-row.ts';
 import type { MapFile } from './map-file.ts';
-import { W_COUNT, W_GENERATION, W_HIGH_WATER } from './map-header.ts';
+import { READ_ATTEMPTS, W_COUNT, W_GENERATION, W_HIGH_WATER } from './map-header.ts';
 
 // --- implementation
 const PROBE_LIMIT = 256;
-/** After so many the writer is standing still, in the middle of a change at that: then what is there is consistent. */
-export const READ_ATTEMPTS = 1000;
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const STATE = ROW_STATE;
 const KEY = ROW_KEY;

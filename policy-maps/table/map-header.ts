@@ -36,6 +36,9 @@ export const W_EXPIRED = 37;
 export const HEADER_WORDS = 64;
 export const HEADER_BYTES = HEADER_WORDS * 4;
 
+/** After so many the writer is standing still, in the middle of a change at that: then what is there is consistent. */
+export const READ_ATTEMPTS = 1000;
+
 /** Numbers of the kinds; never reused. */
 export const KINDS = {
   policy: 1,

@@ -29,7 +29,8 @@ const WORKLOADS: Readonly<Record<string, WorkloadKind>> = {
   Job: SINGLE,
 };
 
-const NETNS = 'sluice.io/netns';
+/** Annotation of a pod: the network namespace that it is attached in. */
+export const NETNS_ANNOTATION = 'sluice.io/netns';
 
 /** Whether objects of this kind stand for pods. */
 export function isWorkload(kind: string): boolean {
@@ -61,7 +62,7 @@ function podOf(
   { number, count }: { number: number; count: number },
 ): Manifest {
   const { name = '', namespace = 'default' } = metadata;
-  const netns = annotations[NETNS];
+  const netns = annotations[NETNS_ANNOTATION];
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -69,7 +70,8 @@ function podOf(
       name: `${name}-${number}`,
       namespace,
       labels,
-      annotations: netns === undefined || count === 1 ? annotations : { ...annotations, [NETNS]: `${netns}-${number}` },
+      annotations:
+        netns === undefined || count === 1 ? annotations : { ...annotations, [NETNS_ANNOTATION]: `${netns}-${number}` },
       ownerReferences: [{ apiVersion, kind, name, controller: true }],
     },
     spec,

@@ -33,6 +33,8 @@ export const OPTION_WINDOW_SCALE = 3;
 export const OPTION_SACK_PERMITTED = 4;
 export const OPTION_SACK = 5;
 export const OPTION_TIMESTAMPS = 8;
+/** The option as stacks send it: NOP, NOP, kind, length, value, echo. */
+export const TIMESTAMP_BYTES = 12;
 
 /**
  * Checks the header length against the bytes at hand.

@@ -95,7 +95,11 @@ export class Agent {
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);
-    this.#pressure = new Pressure(this.maps.counters.words, (endpoint) => this.#nameOfEndpoint(endpoint), this.config.uplink);
+    this.#pressure = new Pressure(
+      this.maps.counters.words,
+      (endpoint) => this.#nameOfEndpoint(endpoint),
+      this.config.uplink,
+    );
     this.supervisor = this.#newSupervisor(dataplaneCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);

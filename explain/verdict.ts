@@ -17,6 +17,7 @@ import type { Origin } from '../policy/rule/rule.ts';
 import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { IDENTITY_HOST, IDENTITY_REMOTE_NODE, reservedName } from '../wire/identities.ts';
 import { parsePrefix } from '../wire/prefix.ts';
+import { DROP_POLICY, DROP_POLICY_DENY } from '../wire/reasons.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, FlowQuery } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
@@ -71,7 +72,6 @@ interface Side {
 
 /** Indexed by match type (bpf/lib/policy.h). */
 const MATCH_NAMES = ['none', 'L3-only', 'L3-L4', 'L4-only', 'all', 'L3-proto', 'proto-only'];
-const DROP_DENY = 181;
 
 const OPEN: DirectionAnswer = { verdict: 'allowed', enforced: false, match: 'none', reason: 0, policies: [] };
 const UNJUDGED: Outcome = { answer: OPEN, cookie: 0, ruleSet: 0 };
@@ -183,7 +183,7 @@ export class FlowJudge {
     const deciding = reason === DROP_POLICY ? state.defaultDenyCookie : cookie;
     const policies = this.world.policyNames(deciding);
     const answer: DirectionAnswer = { verdict: 'denied', enforced: state.enforced, match, reason, policies };
-    const isAudited = subject.endpoint?.audit === true && (reason === DROP_POLICY || reason === DROP_DENY);
+    const isAudited = subject.endpoint?.audit === true && (reason === DROP_POLICY || reason === DROP_POLICY_DENY);
     const shown: DirectionAnswer = isAudited ? { ...answer, verdict: 'allowed', audited: true } : answer;
     return { answer: shown, cookie: deciding, ruleSet: 0 };
   }

@@ -7,7 +7,7 @@
 
 import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
 import { standInCommand, useOfImage } from './image-table.ts';
-import { podsOf } from '../../policy/document/workload.ts';
+import { NETNS_ANNOTATION, podsOf } from '../../policy/document/workload.ts';
 
 export interface RigPlan {
   readonly pods: readonly RigPod[];
@@ -64,8 +64,6 @@ interface ContainerSpec {
   readonly ports?: readonly { readonly containerPort: number; readonly protocol?: string }[];
 }
 
-const NETNS = 'sluice.io/netns';
-
 /**
  * Plans a rig.
  * @param netnsPrefix put before `<namespace>-<pod>` for pods that name no network namespace
@@ -83,7 +81,7 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
   return {
     namespace,
     name,
-    netns: metadata.annotations?.[NETNS] ?? `${netnsPrefix}${namespace}-${name}`,
+    netns: metadata.annotations?.[NETNS_ANNOTATION] ?? `${netnsPrefix}${namespace}-${name}`,
     initContainers: (spec.initContainers ?? []).flatMap((one, at) => planContainer(one, at, true)),
     containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, mayEnd)),
     idle: (spec.containers ?? []).flatMap(idleOf),

@@ -6,8 +6,7 @@ import { Head, parseHeaders } from './head.ts';
 import type { Operations } from '../parser.ts';
 import * as syntax from './syntax.ts';
 
-const { CLASS, CR, HTAB, LF, SP, VALUE } = syntax;
-const SEMICOLON = 59;
+const { CLASS, CR, HTAB, LF, SEMICOLON, SP, VALUE } = syntax;
 
 /** The size on the chunk line that was read last. */
 class ChunkLine {

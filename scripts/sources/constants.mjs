@@ -45,6 +45,8 @@ function valueOf(node) {
     const value = valueOf(node.operand);
     return typeof value === 'string' || value === undefined ? undefined : -value;
   }
+  // wire/reasons.ts: a reason is its number.
+  if (ts.isCallExpression(node) && /^(reason|own)$/.test(node.expression.text)) return valueOf(node.arguments[0]);
   if (!ts.isBinaryExpression(node)) return undefined;
   const apply = binary[node.operatorToken.kind];
   const left = valueOf(node.left);

@@ -31,9 +31,9 @@ t.test('a pod that has finished has no address: whoever runs has it, in whatever
 
 t.test('a pod whose address is not known yet, and a node whose host name looks like one', async (t) => {
   const node =
-    'apiVersion: v1\nkind: Node\nmetadata: {name: n}\nstatus: {addresses: [{type: Hostname, address: abc}, {type: InternalIP, address: 172.18.0.2}]}\n';
+    'apiVersion: v1\nkind: Node\nmetadata: {name: one}\nstatus: {addresses: [{type: Hostname, address: abc}, {type: InternalIP, address: 172.18.0.2}]}\n';
   const judged = judge(pod('web', '{app: web}', '{phase: Pending, podIP: ""}'), DB, node);
   const query = readQuery({ from: { pod: 'shop/web' }, to: { pod: 'shop/db' }, port: 80 });
   t.equal(judged.answer(query).verdict, 'allowed');
-  t.equal(judged.world.nodeAt('172.18.0.2/32'), 'n');
+  t.equal(judged.world.nodeAt('172.18.0.2/32'), 'one');
 });

@@ -4,6 +4,7 @@
  *
  *   node dist/bench/policy-maps.bench.js [rounds]
  */
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,12 +75,12 @@ function benchPolicy(entries: number): void {
   }
   measure('policy', entries, 'hit', () => {
     let sum = 0;
-    for (let i = 0; i < LOOKUPS; i++) sum += map.lookup(identities[i], 0, 6, ports[i]) + map.cookie;
+    for (let i = 0; i < LOOKUPS; i++) sum += map.lookup(identities[i], INGRESS, 6, ports[i]) + map.cookie;
     return sum;
   });
   measure('policy', entries, 'miss', () => {
     let sum = 0;
-    for (let i = 0; i < LOOKUPS; i++) sum += map.lookup(identities[i], 1, 6, ports[i]) + map.cookie;
+    for (let i = 0; i < LOOKUPS; i++) sum += map.lookup(identities[i], EGRESS, 6, ports[i]) + map.cookie;
     return sum;
   });
 }

@@ -253,7 +253,7 @@ export class Agent {
       events: this.maps.events,
       dropEvents: this.maps.dropEvents,
       directory: this.directory,
-      defaultDeny: (endpoint, isEgress) => this.directory.defaultDeny(endpoint, isEgress),
+      defaultDeny: (endpoint, direction) => this.directory.defaultDeny(endpoint, direction),
       nodeName: this.config.nodeName,
       capacity: this.config.flowRing,
     });

@@ -15,7 +15,7 @@
  *  7. Who began a TCP connection that was found in its middle is not known. If L7 rules would apply the other way round, its
  *     place in the stream is lost, and it cannot go on.
  */
-import { EGRESS, INGRESS } from '../wire/direction.ts';
+import { type Direction, EGRESS, INGRESS } from '../wire/direction.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../wire/protocols.ts';
 import { CONFIG_ALLOW_ICMP_FRAG_NEEDED, CONFIG_AUDIT_MODE, type ConfigMap } from '../policy-maps/config-map.ts';
 import type { PolicyMap } from '../policy-maps/policy-map.ts';
@@ -36,8 +36,7 @@ const RENEWALS_PER_BATCH = 64;
 
 /** One side of the connection that the frame at hand belongs to. */
 class Side {
-  /** As the policy map wants it: 1 initiator, 0 responder. */
-  readonly isEgress: number;
+  readonly direction: Direction;
   readonly decision: Decision;
   readonly trial: Decision;
   /** Index of the port of the endpoint whose policy is asked; -1 when there is none. */
@@ -45,8 +44,8 @@ class Side {
   /** Security identity of the other side. */
   remote = 0;
 
-  constructor(direction: number) {
-    this.isEgress = direction === EGRESS ? 1 : 0;
+  constructor(direction: Direction) {
+    this.direction = direction;
     this.decision = new Decision(direction);
     this.trial = new Decision(direction);
   }
@@ -196,8 +195,8 @@ export class Judge {
       return;
     }
     decision.verdict = this.#lacksPorts
-      ? policy.lookupFragment(side.remote, side.isEgress, this.#protocol) // 4
-      : policy.lookup(side.remote, side.isEgress, this.#protocol, this.#point); // 5
+      ? policy.lookupFragment(side.remote, side.direction, this.#protocol) // 4
+      : policy.lookup(side.remote, side.direction, this.#protocol, this.#point); // 5
     decision.matchType = policy.matchType;
     decision.authType = policy.authType;
     decision.cookie = policy.cookie;

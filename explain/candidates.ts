@@ -7,6 +7,7 @@
  *     identity's own;
  *  3. entries of identity 0 are asked only when neither has one (an identity without an aggregate has 0 for it).
  */
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
@@ -35,7 +36,7 @@ export interface Packet {
 /** All entries that match a packet, the winner first. */
 export function candidatesOf(world: PolicyWorld, endpoint: EndpointChange, packet: Packet): Candidate[] {
   const map = world.policyMap(endpoint);
-  map.lookup(packet.remote, packet.isEgress ? 1 : 0, packet.protocol, packet.port);
+  map.lookup(packet.remote, packet.isEgress ? EGRESS : INGRESS, packet.protocol, packet.port);
   const winner = map.entrySlot < 0 ? undefined : map.entries()[map.entrySlot];
   const aggregate = aggregateOf(packet.remote, 0);
   const identities = [...new Set([packet.remote, aggregate, 0])];

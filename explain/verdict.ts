@@ -11,6 +11,7 @@
  *
  * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
  */
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
@@ -160,7 +161,7 @@ export class FlowJudge {
     if (endpoint === undefined) return UNJUDGED;
     const state = isEgress ? endpoint.egress : endpoint.ingress;
     const map = this.world.policyMap(endpoint);
-    const verdict = map.lookup(remote.identity, isEgress ? 1 : 0, query.protocol, port);
+    const verdict = map.lookup(remote.identity, isEgress ? EGRESS : INGRESS, query.protocol, port);
     const match = MATCH_NAMES[map.matchType];
     if (verdict < 0) return this.#dropped(subject, -verdict, { match, cookie: map.cookie, state });
     const answer: DirectionAnswer = {
@@ -195,7 +196,7 @@ export class FlowJudge {
     { query, port, isEgress }: { query: FlowQuery; port: number; isEgress: boolean },
   ): boolean {
     const map = this.world.policyMap({ ...endpoint, shadow: undefined, entries: shadow });
-    return map.lookup(remote.identity, isEgress ? 1 : 0, query.protocol, port) < 0;
+    return map.lookup(remote.identity, isEgress ? EGRESS : INGRESS, query.protocol, port) < 0;
   }
 
   /** Both ends of a query, source first. @throws UnknownEndError */

@@ -22,7 +22,7 @@ const CONFIG_ROUTER_MAC_LOW = 5;
 /** Four words each: the address the dataplane itself answers for. */
 export const CONFIG_ROUTER_IPV4 = 6;
 export const CONFIG_ROUTER_IPV6 = 10;
-/** 0 none, 1 low, 3 medium (cilium-facts: monitor aggregation). */
+/** 0 none, 1 low, 3 medium (monitor aggregation). */
 export const CONFIG_TRACE_AGGREGATION = 14;
 /** Monotonic ms (wraps at 2^32), written by the dataplane at least once a second. */
 export const CONFIG_DATAPLANE_HEARTBEAT = 15;

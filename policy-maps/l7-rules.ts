@@ -25,7 +25,7 @@ export interface L7Rule {
   readonly http?: readonly HttpRule[] | null;
   readonly dns?: readonly DnsRule[] | null;
   readonly kafka?: readonly KafkaRule[] | null;
-  /** Server names (SNI patterns, cilium-facts 4.2); absent = any. */
+  /** Server names (SNI patterns); absent = any. */
   readonly serverNames?: readonly string[];
   readonly cookie: number;
 }

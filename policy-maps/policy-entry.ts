@@ -28,7 +28,7 @@ export const PRECEDENCE_DENY = 255;
 export const PRECEDENCE_ALLOW = 1;
 
 /**
- * The precedence word of an entry (cilium-facts 3.2).
+ * The precedence word of an entry.
  * @param priority 0 (first) to 2^24-1 (last)
  * @param low PRECEDENCE_DENY, PRECEDENCE_ALLOW, or 255 minus a listener priority 1..126
  */

@@ -5,19 +5,8 @@ import t from 'tap';
 import { memoryMapper } from './table/memory-mapper.ts';
 import { type PolicyEntry } from './policy-entry.ts';
 import { PolicyMap } from './policy-map.ts';
-import {
-  CLUSTER,
-  EGRESS,
-  HIGH,
-  INGRESS,
-  LOW,
-  POD,
-  SEED,
-  TCP,
-  entry,
-  newMap,
-  newPath,
-} from '../test/tables/policy-entries.ts';
+import { CLUSTER, HIGH, LOW, POD, SEED, TCP, entry, newMap, newPath } from '../test/tables/policy-entries.ts';
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 
 // --- publication
 

@@ -15,7 +15,7 @@
 import { AGGREGATE_CLUSTER, isAggregate } from '../wire/identities.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
-// --- specification: what a row holds (cilium-facts: policy map value)
+// --- specification: what a row holds (policy map value)
 export const ROW_WORDS = 4;
 /** bits 0-23 protocol and port, 24-28 prefix length (0, 8, 9..24), 29 egress */
 export const ROW_POINT = 0;

@@ -1,4 +1,5 @@
 // The other thread of policy-map.test.ts: looks up without pause, and reports every answer that mixes two publications.
+import { EGRESS } from '../wire/direction.ts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { memoryMapper } from './table/memory-mapper.ts';
 import { PolicyMap } from './policy-map.ts';
@@ -16,7 +17,7 @@ let newest = 0;
 
 /** In round n there are 20 + (n mod 7) * 40 pods with an entry of their own; the others have the cluster's. */
 function check(identity: number): void {
-  const verdict = map.lookup(identity, 1, 6, 80);
+  const verdict = map.lookup(identity, EGRESS, 6, 80);
   const isOwn = identity - 1000 < 20 + (map.cookie % 7) * 40;
   const isMix = verdict !== map.cookie || map.entryIdentity !== (isOwn ? identity : 11) || map.cookie < newest;
   if (isMix && mixes.length < 5)

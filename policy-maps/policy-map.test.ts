@@ -18,9 +18,7 @@ import {
 import {
   CIDR,
   CLUSTER,
-  EGRESS,
   HIGH,
-  INGRESS,
   MAX,
   POD,
   POD_2,
@@ -31,6 +29,7 @@ import {
   newMap,
   newPath,
 } from '../test/tables/policy-entries.ts';
+import { type Direction, EGRESS, INGRESS } from '../wire/direction.ts';
 
 const WORLD = 13;
 const REMOTE_NODE = 14;
@@ -41,7 +40,7 @@ interface Scenario {
   readonly entries: readonly PolicyEntry[];
   /** Entries of another endpoint: they must not matter. */
   readonly foreign?: readonly PolicyEntry[];
-  readonly ask: readonly [identity: number, isEgress: number, protocol: number, port: number | 'fragment'];
+  readonly ask: readonly [identity: number, direction: Direction, protocol: number, port: number | 'fragment'];
   readonly verdict: number;
   readonly cookie?: number;
   readonly matchType?: number;
@@ -329,15 +328,15 @@ t.test('lookup() selects as bpf/lib/policy.h does', (t) => {
       const map = newMap(64);
       map.publish(s.entries);
       newMap(64).publish(s.foreign ?? []);
-      const [identity, isEgress, protocol, port] = s.ask;
+      const [identity, direction, protocol, port] = s.ask;
       const verdict =
         port === 'fragment'
-          ? map.lookupFragment(identity, isEgress, protocol)
-          : map.lookup(identity, isEgress, protocol, port);
+          ? map.lookupFragment(identity, direction, protocol)
+          : map.lookup(identity, direction, protocol, port);
       t.equal(verdict, s.verdict);
       t.equal(map.cookie, s.cookie ?? 0);
       if (s.matchType !== undefined) t.equal(map.matchType, s.matchType);
-      if (s.stats !== undefined) t.same(countOnce(map), [...s.stats, isEgress === EGRESS]);
+      if (s.stats !== undefined) t.same(countOnce(map), [...s.stats, direction === EGRESS]);
       t.end();
     });
   }

@@ -5,7 +5,6 @@ import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from 
 import { referenceVerdict } from '../test/tables/reference-tables.ts';
 import {
   CIDR,
-  EGRESS,
   HIGH,
   LOW,
   MAX,
@@ -19,6 +18,7 @@ import {
   entry,
   newMap,
 } from '../test/tables/policy-entries.ts';
+import { EGRESS } from '../wire/direction.ts';
 
 // --- random policies against the twin
 

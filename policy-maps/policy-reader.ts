@@ -22,6 +22,7 @@ import { PinnedMap } from './table/pinned-map.ts';
 import * as half from './policy-half.ts';
 import * as verdicts from './policy-verdict.ts';
 import * as match from '../wire/match.ts';
+import { type Direction, EGRESS } from '../wire/direction.ts';
 import { aggregateOf } from '../wire/identities.ts';
 
 // V8 loads and checks an imported or exported constant at every use, but folds a constant of the module's own: worth a
@@ -110,41 +111,41 @@ export class PolicyReader extends PinnedMap {
   /**
    * The verdict for a packet.
    * @param identity security identity of the remote
-   * @param isEgress 1 when the endpoint sends, 0 when it receives
+   * @param direction INGRESS or EGRESS of wire/direction.ts
    * @param dport destination port, or the ICMP type
    * @returns rule set (> 0: redirect), ALLOW, or a negative drop reason; the fields above tell the rest
    */
-  lookup(identity: number, isEgress: number, protocol: number, dport: number): number {
-    return this.#watch(identity | 0, isEgress, (protocol << 16) | dport, FULL_BITS);
+  lookup(identity: number, direction: Direction, protocol: number, dport: number): number {
+    return this.#watch(identity | 0, direction, (protocol << 16) | dport, FULL_BITS);
   }
 
   /** The verdict for a fragment whose ports are not known: only entries for every port can match. */
-  lookupFragment(identity: number, isEgress: number, protocol: number): number {
-    const verdict = this.#watch(identity | 0, isEgress, protocol << 16, PROTOCOL_BITS);
+  lookupFragment(identity: number, direction: Direction, protocol: number): number {
+    const verdict = this.#watch(identity | 0, direction, protocol << 16, PROTOCOL_BITS);
     return verdict === DROP_NO_MATCH ? DROP_FRAGMENT : verdict;
   }
 
-  #watch(identity: number, isEgress: number, point: number, maxLength: number): number {
+  #watch(identity: number, direction: Direction, point: number, maxLength: number): number {
     const { header } = this;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const generation = header[GENERATION];
       if (generation !== this.seenGeneration && !this.refresh()) break;
       if (this.seenGeneration === 0) break;
-      const verdict = this.#decide(identity, isEgress, point, maxLength);
+      const verdict = this.#decide(identity, direction, point, maxLength);
       if (Atomics.load(header, GENERATION) === this.seenGeneration) return verdict;
     }
     this.#noMatch();
     return DROP_NO_POLICY;
   }
 
-  #decide(identity: number, isEgress: number, point: number, maxLength: number): number {
+  #decide(identity: number, direction: Direction, point: number, maxLength: number): number {
     const { words } = this;
-    const e1 = this.#longestMatch(identity, isEgress, point, maxLength);
+    const e1 = this.#longestMatch(identity, direction, point, maxLength);
     if (e1 >= 0 && words[e1 + ROW_PRECEDENCE] === MAX_PRECEDENCE) return this.#judge(e1, -1, identity);
     let aggregate = aggregateOf(identity, this.#clusterId);
-    let e2 = aggregate === identity ? -1 : this.#longestMatch(aggregate, isEgress, point, maxLength);
+    let e2 = aggregate === identity ? -1 : this.#longestMatch(aggregate, direction, point, maxLength);
     if (e1 < 0 && e2 < 0) {
-      if (aggregate !== 0) e2 = this.#longestMatch(0, isEgress, point, maxLength);
+      if (aggregate !== 0) e2 = this.#longestMatch(0, direction, point, maxLength);
       if (e2 < 0) {
         this.#noMatch();
         return DROP_NO_MATCH;
@@ -198,9 +199,9 @@ export class PolicyReader extends PinnedMap {
   }
 
   /** Word of the row that matches longest among the entries of one identity, or -1. */
-  #longestMatch(identity: number, isEgress: number, point: number, maxLength: number): number {
+  #longestMatch(identity: number, direction: Direction, point: number, maxLength: number): number {
     const { words, rows } = this;
-    const group = this.#findGroup(identity, isEgress);
+    const group = this.#findGroup(identity, direction);
     if (group < 0) return -1;
     const span = words[group];
     let low = span >>> 16;
@@ -225,14 +226,14 @@ export class PolicyReader extends PinnedMap {
   }
 
   /** Word that holds the group's span, or -1. */
-  #findGroup(identity: number, isEgress: number): number {
+  #findGroup(identity: number, direction: Direction): number {
     const { words } = this;
     if (identity < 15 && isWildcard(identity)) {
-      const direct = (identity === 0 ? 0 : identity - 10) + (isEgress !== 0 ? DIRECT_GROUPS : 0);
+      const direct = (identity === 0 ? 0 : identity - 10) + (direction === EGRESS ? DIRECT_GROUPS : 0);
       return (this.#directBits & (1 << direct)) === 0 ? -1 : this.#direct + direct;
     }
-    const table = isEgress !== 0 ? this.#egress : this.#ingress;
-    const mask = isEgress !== 0 ? this.#egressMask : this.#ingressMask;
+    const table = direction === EGRESS ? this.#egress : this.#ingress;
+    const mask = direction === EGRESS ? this.#egressMask : this.#ingressMask;
     let at = half.groupHash(identity, this.seed) & mask;
     for (let probes = 0; probes <= mask; probes++) {
       const found = words[table + 2 * at];

@@ -1,4 +1,5 @@
 /** The incremental compiler against a fresh one, down to empty tables; and what a change touches. */
+import { EGRESS, INGRESS } from '../wire/direction.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -211,7 +212,7 @@ t.test('entries decide as the rules say, one by one', (t) => {
             protocol: draw.of([6, 6, 6, 17, 132, 1, 58]),
             port: draw.of([0, 8, 53, 70, 79, 80, 81, 85, 90, 99, 128, 443, 8080]),
           };
-          const verdict = map.lookup(identity, direction === 'egress' ? 1 : 0, packet.protocol, packet.port);
+          const verdict = map.lookup(identity, direction === 'egress' ? EGRESS : INGRESS, packet.protocol, packet.port);
           const found =
             verdict === -133
               ? 'none'

@@ -1,5 +1,6 @@
 // The other process of pinned-maps.test.ts. Tasks: `read` checks without pause that nothing is mixed; `insert` opens
 // conntrack and keeps the pen; `churn` inserts and removes connections until it is killed.
+import { EGRESS } from '../wire/direction.ts';
 import { join } from 'node:path';
 import { mapFile } from '../dataplane/native/index.ts';
 import { ConfigMap } from '../policy-maps/config-map.ts';
@@ -52,7 +53,7 @@ function read(): void {
   tell({});
   while (config.load(200) === 0) {
     for (let identity = 1000; identity < 1300; identity++) {
-      const verdict = policy.lookup(identity, 1, 6, 80);
+      const verdict = policy.lookup(identity, EGRESS, 6, 80);
       const isOwn = identity - 1000 < 20 + (policy.cookie % 7) * 40;
       const isWhole =
         verdict === policy.cookie && policy.entryIdentity === (isOwn ? identity : 11) && policy.cookie >= newest;

@@ -1,4 +1,5 @@
 /** Command lines that read pinned maps by themselves; names of identities alone come from the daemon. */
+import { INGRESS } from '../../wire/direction.ts';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -49,7 +50,7 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
         portPrefix: 0,
       },
     ]);
-    policy.lookup(4711, 0, 6, 80);
+    policy.lookup(4711, INGRESS, 6, 80);
     const stats = PolicyStatsMap.create(join(maps, 'policystats'), { capacity: 64 }, mapFile);
     stats.add(stats.slotFor(7, policy.entryIdentity, policy.entryPoint), 1500);
     t.equal(

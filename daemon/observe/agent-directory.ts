@@ -5,6 +5,7 @@
  * the last DEPARTED identities, endpoints and addresses, the ones asked for longest ago forgotten first. A number or
  * address that is given out anew means its new owner from then on.
  */
+import { type Direction, EGRESS } from '../../wire/direction.ts';
 import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
 import type { NetworkInterface, PolicyRef, Service } from '../../hubble/flow.ts';
@@ -72,9 +73,9 @@ export class AgentDirectory implements Directory {
   }
 
   /** The rules that closed a direction of an endpoint, as a cookie; 0 when none did. */
-  defaultDeny(endpoint: number, isEgress: boolean): number {
+  defaultDeny(endpoint: number, direction: Direction): number {
     const change = this.published.get(endpoint);
-    return (isEgress ? change?.egress : change?.ingress)?.defaultDenyCookie ?? 0;
+    return (direction === EGRESS ? change?.egress : change?.ingress)?.defaultDenyCookie ?? 0;
   }
 
   identityLabels(identity: number): readonly string[] | undefined {

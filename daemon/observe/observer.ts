@@ -24,14 +24,14 @@ import {
 } from '../../wire/event.ts';
 import { DROP_POLICY } from '../../wire/reasons.ts';
 import { VERSION } from '../../linux/version.ts';
-import { EGRESS } from '../../wire/direction.ts';
+import { type Direction, EGRESS, INGRESS } from '../../wire/direction.ts';
 
 const POLL_MS = 50;
 const KNOWN_TYPES: ReadonlySet<number> = new Set([EVENT_DROP, EVENT_TRACE, EVENT_POLICY_VERDICT, EVENT_L7]);
 const READ_LIMIT = 4096; // records a look: decoding one takes some microseconds
 
 /** Who closed a direction of an endpoint, as a cookie; 0 when nobody did. */
-export type DefaultDeny = (endpoint: number, isEgress: boolean) => number;
+export type DefaultDeny = (endpoint: number, direction: Direction) => number;
 
 export interface ObserverOptions {
   readonly events: EventRing;
@@ -136,8 +136,8 @@ export class Observer {
   #attribute(record: EventRecord): EventRecord {
     const isVerdict = record.type === EVENT_DROP || record.type === EVENT_POLICY_VERDICT;
     if (!isVerdict || record.cookie !== 0 || record.verdict !== -DROP_POLICY) return record;
-    const isEgress = record.direction === EGRESS;
-    const endpoint = isEgress ? record.sourceEndpoint : record.destinationEndpoint;
-    return { ...record, cookie: this.#defaultDeny(endpoint, isEgress) };
+    const direction = record.direction === EGRESS ? EGRESS : INGRESS;
+    const endpoint = direction === EGRESS ? record.sourceEndpoint : record.destinationEndpoint;
+    return { ...record, cookie: this.#defaultDeny(endpoint, direction) };
   }
 }

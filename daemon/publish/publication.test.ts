@@ -1,3 +1,4 @@
+import { INGRESS } from '../../wire/direction.ts';
 import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -120,7 +121,7 @@ t.test(
     publisher.commit();
     t.strictSame(order, ['rules put', 'policy', 'ipcache', 'address', 'address', 'port', 'world', 'wake']);
     t.equal(maps.ipcache.lookup(...addressWords('10.9.0.7')), 300);
-    t.equal(maps.policy(7).lookup(1, 0, 6, 80), 1, 'redirected to the rules');
+    t.equal(maps.policy(7).lookup(1, INGRESS, 6, 80), 1, 'redirected to the rules');
   },
 );
 
@@ -138,12 +139,12 @@ t.test('a policy that does not fit closes its endpoint, is told, and heals with 
   const { maps, publisher } = world(t as Tap, { 'bpf-policy-map-max': 16 });
   const entries = Array.from({ length: 17 }, (_, i) => allow({ protocol: 6, port: i + 1, portPrefix: 16 }));
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
-  t.equal(maps.policy(7).lookup(1, 0, 6, 1), 0);
+  t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), 0);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint(entries)]]) }));
-  t.equal(maps.policy(7).lookup(1, 0, 6, 1), -133);
+  t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), -133);
   t.match(publisher.sentences(), [/endpoint 7 is closed: .*policy_7/]);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
-  t.equal(maps.policy(7).lookup(1, 0, 6, 1), 0);
+  t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), 0);
   t.strictSame(publisher.sentences(), []);
 });
 
@@ -210,7 +211,7 @@ t.test('a policy under trial has a file of its own, which goes with the trial', 
       .sort();
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], [])]]) }));
   t.strictSame(files(), ['policy_7', 'policy_7_trial']);
-  t.equal(maps.policy(7, true).lookup(1, 0, 6, 1), -133);
+  t.equal(maps.policy(7, true).lookup(1, INGRESS, 6, 1), -133);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
   t.strictSame(files(), ['policy_7']);
   publisher.publish(changes({ removedEndpoints: [7] }));
@@ -242,7 +243,7 @@ t.test('retire() takes away what an earlier agent published and this one did not
   const [entry] = [...maps.l7Rules.entries()];
   t.equal(maps.l7Rules.count, 1);
   t.strictSame(entry?.ruleSet, RULES('/b'));
-  t.equal(maps.policy(7).lookup(1, 0, 6, 1), entry?.id, 'the policy names the new rules by their pinned id');
+  t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), entry?.id, 'the policy names the new rules by their pinned id');
 });
 
 t.test('RuleSetIds never gives an id that policies of an earlier agent may name, before retire()', async (t) => {

@@ -1,4 +1,4 @@
-/** Header conditions of HTTP rules, and the edits that their mismatch actions ask for (cilium-facts: headerMatches). */
+/** Header conditions of HTTP rules, and the edits that their mismatch actions ask for (headerMatches). */
 import type { HeaderMatch, HttpRule } from '../../policy-maps/l7-rules.ts';
 import type { Head } from '../http1/head.ts';
 

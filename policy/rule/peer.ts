@@ -156,7 +156,7 @@ export function prefixesOf(peer: Peer): readonly Prefix[] {
   return peer.within === undefined ? holes : [peer.within, ...holes];
 }
 
-/** What each entity stands for (cilium-facts 1.5 says which identities carry which labels). */
+/** What each entity stands for by the labels of identities. */
 export function entityPeer(entity: Entity, clusterName: string): Peer {
   if (entity === 'all') return ANY_PEER;
   const reserved = (...names: string[]): LabelSelector[] => names.map((name) => [exists('reserved', name)]);

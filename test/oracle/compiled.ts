@@ -1,4 +1,5 @@
 /** The compiled side: the incremental compiler, and what it hands out in a real ipcache and real policy maps. */
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Changes, Cluster, type EndpointChange } from '../../policy/cluster.ts';
@@ -191,7 +192,7 @@ export class Compiled {
     const isEgress = direction === 'egress';
     const { change, map, trial } = this.#endpoint(isEgress ? packet.from : packet.to);
     const remote = this.identityOf(isEgress ? packet.to : packet.from);
-    const verdict = (withTrial ? trial : map).lookup(remote, isEgress ? 1 : 0, packet.protocol, packet.port);
+    const verdict = (withTrial ? trial : map).lookup(remote, isEgress ? EGRESS : INGRESS, packet.protocol, packet.port);
     const { enforced } = change[direction];
     if (verdict <= 0) return { reason: -verdict as Side['reason'], enforced, parser: undefined, request: 'none' };
     const ruleSet = this.#ruleSets.get(verdict);

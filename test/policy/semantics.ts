@@ -1,4 +1,5 @@
 /** A small world, and packets asked of the real policy maps that a policy makes in it: for tests of what policies mean. */
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,7 +95,7 @@ export class World {
     );
     map.publish(list);
     const { protocol, port } = parsePacket(packet);
-    const verdict = map.lookup(this.identity(remote), direction === 'egress' ? 1 : 0, protocol, port);
+    const verdict = map.lookup(this.identity(remote), direction === 'egress' ? EGRESS : INGRESS, protocol, port);
     this.cookie = map.cookie;
     map.close();
     if (verdict === -133) return 'none';

@@ -1,4 +1,5 @@
 // Policy maps and entries for tests.
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,8 +23,6 @@ export function newMap(capacity = 16384, clusterId = 0): PolicyMap {
 
 export const TCP = 6;
 export const UDP = 17;
-export const EGRESS = 1;
-export const INGRESS = 0;
 export const CLUSTER = 11;
 
 export function entry(fields: Partial<PolicyEntry>): PolicyEntry {
@@ -55,8 +54,8 @@ export const CIDR = 0x01000001;
 export const RNODE = 0x02000001;
 
 export function ask(map: PolicyMap, query: ReferenceQuery): number {
-  const isEgress = query.egress ? EGRESS : INGRESS;
+  const direction = query.egress ? EGRESS : INGRESS;
   return query.port === undefined
-    ? map.lookupFragment(query.identity, isEgress, query.protocol)
-    : map.lookup(query.identity, isEgress, query.protocol, query.port);
+    ? map.lookupFragment(query.identity, direction, query.protocol)
+    : map.lookup(query.identity, direction, query.protocol, query.port);
 }

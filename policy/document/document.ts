@@ -145,7 +145,7 @@ function nameItem(item: unknown, listKind: string, apiVersion: string | undefine
     if (text === undefined || item.has(key)) continue;
     const pair = new Pair(new Scalar(key), new Scalar(text));
     for (const scalar of [pair.key, pair.value]) if (scalar !== null) scalar.range = item.range ?? null;
-    item.items.unshift(pair as never);
+    item.items.unshift(pair);
   }
 }
 

@@ -4,6 +4,7 @@
  *   selects-nothing   the subject or a peer selects no pod of the manifests (only when there are pods at all)
  *   no-dns-rule       toFQDNs, and no rule that sends the pods' DNS through the proxy: no address is ever learnt
  *   no-effect         an allow rule of which nothing reaches a policy map: denied elsewhere, or its ports have no number
+ *   replaced          a policy that a later document of its kind, namespace and name replaces; no more is said of it
  *
  * Warnings about one document by itself come with reading it.
  */
@@ -11,7 +12,8 @@ import type { Problem } from '../policy/rule/problems.ts';
 import { LabelSet } from '../policy/rule/labels.ts';
 import { holds } from '../policy/rule/peer.ts';
 import { type Element, type Origin, type Policy, policyName, type Rule } from '../policy/rule/rule.ts';
-import { selects } from '../policy/rule/selector.ts';
+import { type LabelSelector, selects } from '../policy/rule/selector.ts';
+import type { Document } from '../policy/document/document.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
 
 interface Finding {
@@ -35,7 +37,16 @@ export function lint(world: PolicyWorld): Problem[] {
   }
   const policies = world.documents.map(({ policy }) => policy).filter((policy) => policy !== undefined);
   const context = { world, pods, dnsRules: policies.flatMap(dnsRulesOf), effective: effectiveOrigins(world, pods) };
-  return policies.flatMap((policy) => policy.rules.flatMap((rule) => lintRule(policy, rule, context)));
+  const last = new Map(
+    world.documents.map((document) => [`${document.kind}/${document.namespace}/${document.name}`, document]),
+  );
+  return world.documents.flatMap((document) => {
+    const { policy, kind, namespace, name } = document;
+    const later = last.get(`${kind}/${namespace}/${name}`);
+    if (policy === undefined) return [];
+    if (later !== undefined && later !== document) return [replaced(policy, document, later)];
+    return policy.rules.flatMap((rule) => lintRule(policy, rule, context));
+  });
 }
 
 interface Context {
@@ -51,7 +62,8 @@ function lintRule(policy: Policy, rule: Rule, context: Context): Problem[] {
   const subjects = rule.selectsNodes ? [] : context.pods.filter(({ labels }) => selects(rule.subject, labels));
   const findings: Finding[] = [];
   if (context.pods.length > 0 && subjects.length === 0 && !rule.selectsNodes) {
-    const hint = 'the policy has no effect on these manifests; check labels and namespace';
+    const hint =
+      absentLabels(rule.subject, context) ?? 'the policy has no effect on these manifests; check labels and namespace';
     findings.push({
       path: rule.origin.path,
       code: 'selects-nothing',
@@ -68,17 +80,19 @@ function lintRule(policy: Policy, rule: Rule, context: Context): Problem[] {
       findings.push({ path: element.origin.path, code: 'no-dns-rule', message, hint });
     }
   }
-  if (subjects.length > 0) findings.push(...withoutEffect(rule, context));
+  if (subjects.length > 0) findings.push(...withoutEffect(rule, context, subjects));
   return findings.map((finding) => problemOf(policy, rule.origin, finding));
 }
 
 /** Selectors of endpoints that hold no identity of the manifests. */
-function emptyPeers(element: Element, { pods }: Context): Finding[] {
-  const empty = element.peers.filter(
-    (peer) => peer.isEndpoints === true && !pods.some(({ labels }) => holds(peer, labels)),
-  );
+function emptyPeers(element: Element, context: Context): Finding[] {
+  const { pods } = context;
+  const empty = element.peers.filter((peer) => peer.isPods === true && !pods.some(({ labels }) => holds(peer, labels)));
   if (empty.length === 0 || empty.length < element.peers.length) return [];
-  const hint = 'nobody is meant by this rule; check labels, and the namespace: a selector without one means its own';
+  const absent = empty.flatMap(({ anyOf }) => anyOf).map((selector) => absentLabels(selector, context));
+  const hint =
+    absent.find((text) => text !== undefined) ??
+    'nobody is meant by this rule; check labels, and the namespace: a selector without one means its own';
   return [
     {
       path: element.origin.path,
@@ -110,23 +124,70 @@ function effectiveOrigins(world: PolicyWorld, pods: readonly Selected[]): Set<st
   return new Set([...cookies].flatMap((cookie) => world.origins(cookie).map(originKey)));
 }
 
-function withoutEffect(rule: Rule, { effective, pods }: Context): Finding[] {
+/** A selector that wants labels which are left out of identities selects nobody, whatever pods have. */
+function absentLabels(selector: LabelSelector, { world }: Context): string | undefined {
+  const { filter } = world.cluster.pods;
+  const absent = selector.filter(
+    ({ source, key, operator }) =>
+      (source === 'k8s' || source === 'any') &&
+      (operator === 'In' || operator === 'Exists') &&
+      !filter.keeps('k8s', key),
+  );
+  if (absent.length === 0) return undefined;
+  return `labels that are left out of identities select nobody: ${absent.map(({ key }) => key).join(', ')} (option labels)`;
+}
+
+function withoutEffect(rule: Rule, context: Context, subjects: readonly Selected[]): Finding[] {
+  const { effective, pods } = context;
   const elements = [...rule.ingress, ...rule.egress].filter(({ deny }) => !deny);
   return elements
     .filter((element) => !effective.has(originKey(element.origin)) && canMatter(element, pods))
-    .map(({ origin }) => ({
-      path: origin.path,
+    .map((element) => ({
+      path: element.origin.path,
       code: 'no-effect',
       message: 'compile rule: found that it allows nothing, wanted at least one entry',
-      hint: 'another rule denies all that it allows, or its port names have no number',
+      hint: absentPorts(element, rule.ingress.includes(element) ? subjects : pods.filter(isIn(element))) ?? DENIED,
     }));
+}
+
+const DENIED = 'another rule denies all that it allows';
+
+function isIn({ peers }: Element) {
+  return ({ labels }: Selected): boolean => peers.some((peer) => holds(peer, labels));
+}
+
+/** Port names that none of the pods has. @param pods that the names are looked up in */
+function absentPorts({ ports }: Element, pods: readonly Selected[]): string | undefined {
+  const known = pods.flatMap(({ pod }) => pod.spec.namedPorts ?? []);
+  const names = (ports ?? []).flatMap(({ name, protocol }) =>
+    name === undefined || known.some((one) => one.name === name && one.protocol === protocol) ? [] : [name],
+  );
+  const [first] = pods;
+  if (names.length === 0 || names.length < (ports ?? []).length || first === undefined) return undefined;
+  const others = [...new Set(known.map(({ name }) => name))].sort().join(', ');
+  const { namespace, name } = first.pod.spec;
+  const has = others === '' ? 'no port names' : others;
+  return `${namespace}/${name}${pods.length > 1 ? ` and ${pods.length - 1} more` : ''} has no port named ${[...new Set(names)].join(', ')} (it has ${has})`;
+}
+
+function replaced(policy: Policy, { file, line }: Document, later: Document): Problem {
+  return problemOf(
+    policy,
+    { file, line },
+    {
+      path: '',
+      code: 'replaced',
+      message: `read policy: found another of its kind, namespace and name at ${later.file}:${later.line}, wanted one`,
+      hint: 'the later replaces it',
+    },
+  );
 }
 
 /** Peers that nothing is known of yet (names, prefixes of no packet, absent pods) explain an element without entries. */
 function canMatter({ peers, ports }: Element, pods: readonly Selected[]): boolean {
   if (peers.length === 0 || ports?.length === 0) return false;
   return peers.some(
-    (peer) => peer.fqdn === undefined && (peer.isEndpoints !== true || pods.some(({ labels }) => holds(peer, labels))),
+    (peer) => peer.fqdn === undefined && (peer.isPods !== true || pods.some(({ labels }) => holds(peer, labels))),
   );
 }
 
@@ -134,7 +195,7 @@ function originKey({ kind, namespace, name, path }: Origin): string {
   return `${kind}/${namespace}/${name} ${path}`;
 }
 
-function problemOf(policy: Policy, { file, line }: Origin, finding: Finding): Problem {
+function problemOf(policy: Policy, { file, line }: Pick<Origin, 'file' | 'line'>, finding: Finding): Problem {
   const { path, code, message, hint } = finding;
   return { file, line, column: 1, severity: 'warning', document: policyName(policy), path, code, message, hint };
 }

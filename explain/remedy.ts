@@ -1,106 +1,171 @@
 /**
- * The smallest change that would let a denied flow pass: one more rule in a policy that closes the direction, one more HTTP rule,
- * or the deny rule that is in the way. It is a proposal in words and YAML; whether the flow ought to pass is not asked.
+ * What would let a denied flow pass: rules to add where the direction is closed, a request to add to a list of requests, or
+ * the denial that is in the way.
+ *
+ * No proposal is told that was not tried. `remediesFor` takes the smallest change that may help, applies it to the documents,
+ * and judges the flow in the world that they make then; if nothing has moved it tries the next. So a proposal names nothing that
+ * the policy cannot reach (a node by its address), and nothing that identities lack (`pod-template-hash`). A flow may need
+ * several changes: one for each direction, one for a denial and one for what the denial hid. They are told in order.
+ *
+ * A proposal opens what it names and nothing else. Whether the flow ought to pass is not asked.
  */
 import { stringify } from 'yaml';
-import { PROTO_ICMP, PROTO_ICMPV6, protocolName } from '../wire/protocols.ts';
-import type { Origin } from '../policy/rule/rule.ts';
-import { reservedName } from '../wire/identities.ts';
+import type { Document } from '../policy/document/document.ts';
+import { type Origin, policyName } from '../policy/rule/rule.ts';
+import { type Change, changed } from './change.ts';
+import { rulesFor } from './proposal.ts';
 import type { FlowQuery } from './query.ts';
-import type { DirectionAnswer, ResolvedEnd } from './verdict.ts';
-
-export interface Denial {
-  readonly isEgress: boolean;
-  readonly answer: DirectionAnswer;
-  /** The end whose policy denies. */
-  readonly subject: ResolvedEnd;
-  readonly remote: ResolvedEnd;
-  readonly query: FlowQuery;
-  readonly port: number;
-  /** The rules that decided; of a default deny those that closed the direction. */
-  readonly origins: readonly Origin[];
-}
+import { type Denial, FlowJudge } from './verdict.ts';
+import { PolicyWorld } from './world.ts';
 
 const DROP_DENY = 181;
 const DROP_AUTH = 189;
+/** Changes that one flow may need. */
+const MOST_CHANGES = 12;
 
-/** What to change, as text ending in a newline. */
-export function remedyFor(denial: Denial): string {
-  const { answer, origins } = denial;
-  const [first] = origins;
-  if (answer.reason === DROP_DENY && origins.some(({ path }) => !path.includes('Deny['))) {
-    return `take terminatingTLS and originatingTLS out of ${origins.map(place).join(', ')}: TLS is not ended yet, so that its ports are closed\n`;
-  }
-  if (answer.reason === DROP_DENY) {
-    return `narrow or remove the deny rule ${origins.map(place).join(', ')}: a deny outranks every allow\n`;
-  }
-  if (answer.reason === DROP_AUTH) return `${place(first)} demands authentication, for which there is no backend yet\n`;
-  if (first === undefined) return 'no policy closes this direction by itself: enable-policy is always\n';
-  const direction = denial.isEgress ? 'egress' : 'ingress';
-  const rule = first.kind === 'NetworkPolicy' ? kubernetesRule(denial) : ciliumRule(denial);
-  const list = first.kind === 'NetworkPolicy' ? 'spec' : first.path.replace(/\.(in|e)gress.*$/, '');
-  return `add to ${list}.${direction} of ${first.kind}/${first.namespace}/${first.name} (${first.file}:${first.line}):\n${indent(stringify([rule]))}`;
+export interface Remedies {
+  /** What to change, in order. Empty = nothing that was tried helps. */
+  readonly changes: readonly Change[];
+  /** Why there is no proposal. */
+  readonly reason: string | undefined;
 }
 
-/** What to change so that a request passes that only an L7 rule denies. */
-export function requestRemedy(query: FlowQuery, origins: readonly Origin[]): string {
-  const where = origins.map(place).join(' or ');
-  if (query.http !== undefined) {
-    const { method = 'GET', path = '/' } = query.http;
-    return `add to rules.http of ${where}:\n${indent(stringify([{ method, path: escapeRegExp(path.split('?')[0]) }]))}`;
+/** The changes that let a denied flow pass. @throws UnknownEndError when an end of the flow is not known */
+export function remediesFor(judge: FlowJudge, query: FlowQuery): Remedies {
+  const changes: Change[] = [];
+  for (let current = judge; changes.length < MOST_CHANGES; ) {
+    if (current.answer(query).verdict === 'allowed') return { changes, reason: undefined };
+    const before = current.denials(query);
+    const [denial] = before;
+    if (denial === undefined) break;
+    const obstacle = obstacleOf(denial);
+    if (obstacle !== undefined) return { changes: [], reason: obstacle };
+    const next = tryEach(current, query, proposalsFor(current.world, denial), before.length);
+    if (next === undefined)
+      return {
+        changes: [],
+        reason: `look at more than one rule: none that was tried lets it pass (${whatDenies(denial)})`,
+      };
+    changes.push(next.change);
+    current = next.judge;
   }
-  if (query.dns !== undefined)
-    return `add to rules.dns of ${where}:\n${indent(stringify([{ matchName: query.dns.query }]))}`;
-  return `widen the L7 rules of ${where}\n`;
+  return { changes: [], reason: 'too many rules are in its way' };
+}
+
+/** The first change after which the denial is another or gone. */
+function tryEach(judge: FlowJudge, query: FlowQuery, proposals: readonly Change[], denials: number) {
+  const { world } = judge;
+  const before = signatureOf(judge, query);
+  for (const change of proposals) {
+    const documents = changed(world.given, change, world.cluster.options);
+    if (documents === undefined) continue;
+    const after = new FlowJudge(new PolicyWorld(documents, world.cluster.options, world.names));
+    // A new policy is among those that close the direction, whether it helps or not.
+    const hasMoved =
+      change.kind === 'create' ? after.denials(query).length < denials : signatureOf(after, query) !== before;
+    if (hasMoved) return { change, judge: after };
+  }
+  return undefined;
+}
+
+/** What of the flow is denied, and by which rules. */
+function signatureOf(judge: FlowJudge, query: FlowQuery): string {
+  return judge
+    .denials(query)
+    .map(({ isEgress, answer, origins }) => `${isEgress} ${answer.reason} ${origins.map(place).join()}`)
+    .join(';');
+}
+
+/** What no document can change. */
+function obstacleOf({ answer, origins }: Denial): string | undefined {
+  if (answer.reason === DROP_DENY && origins.some(({ path }) => !path.includes('Deny['))) {
+    return `take terminatingTLS and originatingTLS out of ${origins.map(place).join(', ')}: TLS is not ended yet, so that its ports are closed`;
+  }
+  if (answer.reason === DROP_AUTH)
+    return `${origins.map(place).join(', ')} demands authentication, for which there is no backend yet`;
+  return undefined;
+}
+
+function whatDenies({ isEgress, origins, subject }: Denial): string {
+  const by = origins.length === 0 ? 'enable-policy' : origins.map(place).join(', ');
+  return `${isEgress ? 'egress' : 'ingress'} of ${subject.text} is denied by ${by}`;
+}
+
+function proposalsFor(world: PolicyWorld, denial: Denial): Change[] {
+  const { answer, origins } = denial;
+  if (denial.isRequest) return requestProposals(world, denial);
+  if (answer.reason === DROP_DENY) return [{ kind: 'empty', origins }];
+  return rulesFor(denial);
+}
+
+/** The request, added to each list of requests of the rules that redirect the flow. */
+function requestProposals(world: PolicyWorld, { origins, query }: Denial): Change[] {
+  return origins.flatMap((origin) => {
+    return portRulesOf(world.given, origin).flatMap(({ rules = {}, serverNames }, i): Change[] => {
+      const path = `${origin.path}.toPorts[${i}]`;
+      const add = (list: string, item: unknown): Change => ({ kind: 'add', origin, path: `${path}.${list}`, item });
+      if (query.http !== undefined && (rules['http'] ?? []).length > 0)
+        return [add('rules.http', httpRule(query.http))];
+      if (query.dns !== undefined && (rules['dns'] ?? []).length > 0)
+        return [add('rules.dns', { matchName: query.dns.query })];
+      if (query.kafka !== undefined && (rules['kafka'] ?? []).length > 0)
+        return [add('rules.kafka', kafkaRule(query.kafka))];
+      return query.sni !== undefined && serverNames !== undefined ? [add('serverNames', query.sni)] : [];
+    });
+  });
+}
+
+/** With its query string: a path rule is about both. */
+function httpRule({ method = 'GET', path = '/', host }: NonNullable<FlowQuery['http']>): unknown {
+  const isTunnel = method === 'CONNECT';
+  return {
+    method: escapeRegExp(method),
+    ...(!isTunnel && { path: escapeRegExp(path) }),
+    ...((host !== undefined || isTunnel) && { host: escapeRegExp(host ?? path) }),
+  };
+}
+
+function kafkaRule({ apiKey = 'produce', topic, clientID, apiVersion }: NonNullable<FlowQuery['kafka']>): unknown {
+  return {
+    apiKey: String(apiKey),
+    ...(topic !== undefined && { topic }),
+    ...(clientID !== undefined && { clientID }),
+    ...(apiVersion !== undefined && { apiVersion: String(apiVersion) }),
+  };
+}
+
+interface PortRule {
+  readonly rules?: Readonly<Record<string, readonly unknown[] | undefined>>;
+  readonly serverNames?: readonly string[];
+}
+
+/** The port rules of the element that a rule came from. */
+function portRulesOf(documents: readonly Document[], origin: Origin): readonly PortRule[] {
+  const document = documents.find(({ policy }) => policy !== undefined && policyName(policy) === policyName(origin));
+  let value: unknown = document?.object;
+  for (const key of origin.path.split(/[.[\]]+/)) {
+    if (key !== '') value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
+  }
+  return (value as { toPorts?: readonly PortRule[] } | undefined)?.toPorts ?? [];
+}
+
+/** A change in words and YAML, ending in a newline. */
+export function changeText(change: Change): string {
+  switch (change.kind) {
+    case 'empty':
+      return `replace the deny rule ${change.origins.map(place).join(', ')} by {}, or narrow it: a deny outranks every allow\n`;
+    case 'create':
+      return `apply this policy beside ${change.beside}:\n${indent(stringify(change.object))}`;
+    case 'add': {
+      const { origin, path, item } = change;
+      return `add to ${path} of ${policyName(origin)} (${origin.file}:${origin.line}):\n${indent(stringify([item]))}`;
+    }
+  }
 }
 
 /** `Kind/namespace/name spec.ingress[0] (file:line)` */
-export function place({ kind, namespace, name, path, file, line }: Origin): string {
-  return `${kind}/${namespace === '' ? '' : `${namespace}/`}${name} ${path} (${file}:${line})`;
-}
-
-function ciliumRule(denial: Denial): unknown {
-  const { isEgress, remote, origins } = denial;
-  const prefix = isEgress ? 'to' : 'from';
-  const peer = ciliumPeer(prefix, remote, origins[0].namespace);
-  const { protocol } = denial.query;
-  if (protocol === PROTO_ICMP || protocol === PROTO_ICMPV6) {
-    return { ...peer, icmps: [{ fields: [{ family: protocol === PROTO_ICMP ? 'IPv4' : 'IPv6', type: denial.port }] }] };
-  }
-  return { ...peer, toPorts: [{ ports: [{ port: String(denial.port), protocol: protocolName(protocol) }] }] };
-}
-
-/** @param namespace of the policy: its selectors mean pods there; '' when it is clusterwide */
-function ciliumPeer(prefix: 'from' | 'to', remote: ResolvedEnd, namespace: string): Record<string, unknown> {
-  const { spec } = remote;
-  if (spec !== undefined) {
-    const foreign = spec.namespace === namespace ? {} : { 'k8s:io.kubernetes.pod.namespace': spec.namespace };
-    return { [`${prefix}Endpoints`]: [{ matchLabels: { ...spec.labels, ...foreign } }] };
-  }
-  if (remote.address !== undefined) return { [`${prefix}CIDR`]: [hostPrefix(remote.address)] };
-  return { [`${prefix}Entities`]: [reservedName(remote.identity) ?? remote.text] };
-}
-
-function kubernetesRule(denial: Denial): unknown {
-  const { isEgress, remote, subject, query, port } = denial;
-  const { spec } = remote;
-  const peer: Record<string, unknown> = {};
-  if (spec !== undefined) {
-    if (spec.namespace !== subject.spec?.namespace) {
-      peer['namespaceSelector'] = { matchLabels: { 'kubernetes.io/metadata.name': spec.namespace } };
-    }
-    peer['podSelector'] = { matchLabels: spec.labels };
-  } else {
-    peer['ipBlock'] = { cidr: remote.address === undefined ? '0.0.0.0/0' : hostPrefix(remote.address) };
-  }
-  const isIcmp = query.protocol === PROTO_ICMP || query.protocol === PROTO_ICMPV6;
-  const ports = isIcmp ? {} : { ports: [{ port, protocol: protocolName(query.protocol) }] };
-  return { [isEgress ? 'to' : 'from']: [peer], ...ports };
-}
-
-/** The address comes canonical, with its length. */
-function hostPrefix(address: string): string {
-  return address.includes('/') ? address : `${address}/${address.includes(':') ? 128 : 32}`;
+export function place(origin: Origin): string {
+  return `${policyName(origin)} ${origin.path} (${origin.file}:${origin.line})`;
 }
 
 function escapeRegExp(text: string): string {

@@ -65,7 +65,23 @@ export interface Outcome {
   readonly ruleSet: number;
 }
 
+/** One direction that denies a flow. */
+export interface Denial {
+  readonly isEgress: boolean;
+  readonly answer: DirectionAnswer;
+  /** The packets pass, the request does not. */
+  readonly isRequest: boolean;
+  /** The end whose policy denies. */
+  readonly subject: ResolvedEnd;
+  readonly remote: ResolvedEnd;
+  readonly query: FlowQuery;
+  readonly port: number;
+  /** The rules that decided; of a default deny those that closed the direction. */
+  readonly origins: readonly Origin[];
+}
+
 interface Side {
+  readonly subject: ResolvedEnd;
   readonly outcome: Outcome;
   /** The other end, as the rules of this side see it. */
   readonly remote: ResolvedEnd;
@@ -134,9 +150,27 @@ export class FlowJudge {
     const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, isEgress: true });
     const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, isEgress: false });
     return [
-      { outcome: egress, remote: destination },
-      { outcome: ingress, remote: source },
+      { subject: source, outcome: egress, remote: destination },
+      { subject: destination, outcome: ingress, remote: source },
     ];
+  }
+
+  /** What denies the flow, direction by direction; requests once the packets pass. @throws UnknownEndError */
+  denials(query: FlowQuery): Denial[] {
+    const sides = this.#sides(query);
+    const port = this.portOf(query, this.ends(query)[1]);
+    const isDropped = sides.some(({ outcome }) => outcome.answer.verdict === 'denied');
+    return sides.flatMap(({ subject, remote, outcome }, i) => {
+      const { answer, cookie } = outcome;
+      const isDenied = isDropped ? answer.verdict === 'denied' : this.#refuses(outcome, remote, query);
+      if (!isDenied) return [];
+      const origins = this.world.origins(cookie);
+      return [{ isEgress: i === 0, isRequest: !isDropped, answer, subject, remote, query, port, origins }];
+    });
+  }
+
+  #refuses({ ruleSet }: Outcome, remote: ResolvedEnd, query: FlowQuery): boolean {
+    return ruleSet !== 0 && this.#application.judge(ruleSet, remote.identity, query).verdict === 'denied';
   }
 
   #judgeRequest(query: FlowQuery, sides: readonly Side[]): 'allowed' | 'denied' | 'none' {

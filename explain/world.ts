@@ -42,7 +42,10 @@ const QUERY_POD = 'query';
 
 export class PolicyWorld {
   readonly cluster: Cluster;
+  /** As they were given, workloads not expanded. */
+  readonly given: readonly Document[];
   readonly documents: readonly Document[];
+  readonly names: ReadonlyMap<string, readonly string[]>;
   /** Rule sets by the id that entries name. */
   readonly ruleSets = new Map<number, L7RuleSet>();
   /** Conflicts between policies that showed when they were merged. */
@@ -62,6 +65,8 @@ export class PolicyWorld {
     config: PolicyConfig,
     names: ReadonlyMap<string, readonly string[]> = new Map(),
   ) {
+    this.given = documents;
+    this.names = names;
     this.documents = documents.flatMap((one) => (isWorkload(one.kind) ? [one, ...expandWorkload(one)] : [one]));
     this.cluster = new Cluster(config);
     for (const document of this.documents) {

@@ -38,7 +38,7 @@ t.test('policy explain shows candidates, the winner, the rules, and a remedy tha
     '80',
   ]);
   t.match(denied.stdout, /\* {3}Deny .*the only entry that matches/);
-  t.match(denied.stdout, 'narrow or remove the deny rule CiliumNetworkPolicy/shop/api spec.ingressDeny[0]');
+  t.match(denied.stdout, 'replace the deny rule CiliumNetworkPolicy/shop/api spec.ingressDeny[0]');
 
   const request = ['--from', 'shop/web-0', '--to', 'shop/api-0', '--port', '8080', '--http-path', '/x.y'];
   const document = JSON.parse((await policy(['explain', '-m', world, ...request, '-o', 'json'])).stdout);
@@ -52,7 +52,7 @@ t.test('policy explain shows candidates, the winner, the rules, and a remedy tha
 
   t.match(open.stdout, /\* {3}Allow +0 any .*allow-any-ingress/, 'what the compiler adds has a name');
   t.match(document.remedies, [
-    /add to rules\.http of CiliumNetworkPolicy\/shop\/api spec\.ingress\[0\].*\n.*method: GET\n.*path: \/x\\\.y/,
+    /add to spec\.ingress\[0\]\.toPorts\[0\]\.rules\.http of CiliumNetworkPolicy\/shop\/api .*\n.*method: GET\n.*path: \/x\\\.y/,
   ]);
 });
 

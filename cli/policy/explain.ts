@@ -6,7 +6,7 @@ import type { Settings } from '../terminal/settings.ts';
 import { renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { FlowQuery } from '../../explain/query.ts';
-import { place, remedyFor, requestRemedy } from '../../explain/remedy.ts';
+import { changeText, place, remediesFor } from '../../explain/remedy.ts';
 import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
 import { reservedName } from '../../wire/identities.ts';
 import { Failure } from '../terminal/failure.ts';
@@ -26,7 +26,7 @@ export async function explain(settings: Settings, judge: FlowJudge, query: FlowQ
   const answer = judge.answer(query);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   const sides = sidesOf(judge, query);
-  const remedies = answer.verdict === 'denied' ? remediesOf(answer, sides, query, judge) : [];
+  const remedies = answer.verdict === 'denied' ? remediesOf(judge, query) : [];
   if (settings.output !== 'table') return printDocument(settings, document(answer, sides, remedies));
   const { host, paint } = settings;
   for (const side of sides) host.stdout.write(sideText(side));
@@ -60,23 +60,10 @@ function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
   return [side('egress', source, destination), side('ingress', destination, source)];
 }
 
-function remediesOf(answer: Answer, sides: readonly Side[], query: FlowQuery, judge: FlowJudge): string[] {
-  if (answer.l7 === 'denied') {
-    const redirecting = sides.filter(({ outcome }) => outcome.ruleSet !== 0);
-    return [
-      requestRemedy(
-        query,
-        redirecting.flatMap(({ origins }) => origins),
-      ),
-    ];
-  }
-  const [, destination] = judge.ends(query);
-  const port = judge.portOf(query, destination);
-  return sides
-    .filter(({ outcome }) => outcome.answer.verdict === 'denied')
-    .map(({ direction, outcome, ...side }) => {
-      return remedyFor({ ...side, isEgress: direction === 'egress', answer: outcome.answer, query, port });
-    });
+/** What was tried and helps, step by step; else why nothing does. */
+function remediesOf(judge: FlowJudge, query: FlowQuery): string[] {
+  const { changes, reason } = remediesFor(judge, query);
+  return reason === undefined ? changes.map(changeText) : [`${reason}\n`];
 }
 
 function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): string {

@@ -2,7 +2,7 @@
 import { blockPeer, inThisCluster, type RuleContext } from './cilium-policy.ts';
 import { NAMESPACE_LABELS, POD_NAMESPACE } from '../rule/labels.ts';
 import type { PolicyOptions } from '../rule/options.ts';
-import { ANY_PEER, cidrPeer, labelsPeer, type Peer } from '../rule/peer.ts';
+import { ANY_PEER, cidrPeer, type Peer, podsPeer } from '../rule/peer.ts';
 import { protocolNumbers } from '../../wire/protocols.ts';
 import type { Element, PortSpec, Rule } from '../rule/rule.ts';
 import { equals, exists, type LabelSelector, type SelectorDocument, selectorFrom } from '../rule/selector.ts';
@@ -91,9 +91,9 @@ function readPeer(peer: NetworkPolicyPeer, { namespace, options }: RuleContext):
     return isKubernetes ? cidrPeer(block, except, { nodes: true, pods: true }) : blockPeer(block, except, options);
   }
   const pods = inThisCluster(selectorFrom(peer.podSelector ?? {}, 'k8s'), options);
-  if (peer.namespaceSelector === undefined) return labelsPeer([...pods, inNamespace(namespace)]);
+  if (peer.namespaceSelector === undefined) return podsPeer([...pods, inNamespace(namespace)]);
   const namespaces = namespaceRequirements(peer.namespaceSelector, options);
-  return labelsPeer([...namespaces, ...pods]);
+  return podsPeer([...namespaces, ...pods]);
 }
 
 /** Namespace labels are labels of the pods in it, under a prefix; an empty selector means any namespace. */

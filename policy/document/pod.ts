@@ -5,6 +5,8 @@ import type { LabelFilter } from '../rule/label-filter.ts';
 import {
   CLUSTER,
   formatLabel,
+  isNamedPorts,
+  isPlace,
   type Label,
   NAMED_PORTS,
   NAMESPACE_LABELS,
@@ -70,9 +72,6 @@ function namedPorts(containers: readonly Container[]): NamedPort[] {
   return [...ports.values()];
 }
 
-/** Labels that say where a pod is, which its author does not get to say. */
-const PLACES: ReadonlySet<string> = new Set([POD_NAMESPACE, SERVICE_ACCOUNT, CLUSTER]);
-
 /** The labels of the pod's identity but for `cidr:` ones. @param namespaceLabels undefined = the namespace is not known */
 export function podLabels(
   pod: PodSpec,
@@ -84,7 +83,7 @@ export function podLabels(
     if (filter.keeps('k8s', key)) texts.push(formatLabel('k8s', key, value));
   };
   for (const key in pod.labels) {
-    if (!key.startsWith(NAMESPACE_LABELS) && !PLACES.has(key) && !isNamedPorts(key)) add(key, pod.labels[key]);
+    if (!isPlace(key)) add(key, pod.labels[key]);
   }
   for (const key in namespaceLabels) {
     if (key !== NAMESPACE_NAME) add(NAMESPACE_LABELS + key, namespaceLabels[key]);
@@ -123,8 +122,4 @@ export function portsOfLabel({ source, key, value }: Label): NamedPort[] {
     const [number] = protocol === undefined ? [] : protocolNumbers(protocol);
     return number === undefined ? [] : [{ name, protocol: number, port: Number(port) }];
   });
-}
-
-function isNamedPorts(key: string): boolean {
-  return key.startsWith(NAMED_PORTS) && /^(-\d+)?$/.test(key.slice(NAMED_PORTS.length));
 }

@@ -20,6 +20,17 @@ export const NAMESPACE_LABELS = 'io.cilium.k8s.namespace.labels.';
 export const NAMESPACE_NAME = 'kubernetes.io/metadata.name';
 export const CIDR_GROUP_NAME = 'io.cilium.policy.cidrgroupname/';
 
+const PLACES: ReadonlySet<string> = new Set([POD_NAMESPACE, SERVICE_ACCOUNT, CLUSTER]);
+
+/** Does the label say where a pod is and what it is, which its author does not get to say? */
+export function isPlace(key: string): boolean {
+  return PLACES.has(key) || key.startsWith(NAMESPACE_LABELS) || isNamedPorts(key);
+}
+
+export function isNamedPorts(key: string): boolean {
+  return key.startsWith(NAMED_PORTS) && /^(-\d+)?$/.test(key.slice(NAMED_PORTS.length));
+}
+
 /** Reads `source:key=value`; a text without a source gets `defaultSource`. */
 export function parseLabel(text: string, defaultSource: string): Label {
   const equals = text.indexOf('=');

@@ -27,6 +27,8 @@ export interface Peer {
   readonly reach?: PrefixReach;
   /** Aggregate identities (11..14) that stand for the whole of this peer. */
   readonly aggregates: readonly number[];
+  /** Made of labels that pods are to have. */
+  readonly isPods?: boolean;
   /** Made from fromEndpoints/toEndpoints: fromRequires/toRequires bind it. */
   readonly isEndpoints?: boolean;
   /** What identities must meet besides; shared by all peers that it binds. */
@@ -67,7 +69,7 @@ export function isWildcard(peer: Peer): boolean {
 }
 
 export function endpointsPeer(selector: LabelSelector): Peer {
-  return { key: `labels ${selectorKey(selector)}`, anyOf: [selector], aggregates: [], isEndpoints: true };
+  return { ...podsPeer(selector), isEndpoints: true };
 }
 
 /**
@@ -79,6 +81,11 @@ export function requiring(peer: Peer, requirements: Requirements): Peer {
   const anyOf = peer.anyOf.map((selector) => requirements.without(selector));
   const key = `labels ${anyOf.map(selectorKey).join(' or ')} and ${requirements.key}`;
   return { ...peer, key, anyOf, required: requirements.selector };
+}
+
+/** Pods of a NetworkPolicy. */
+export function podsPeer(selector: LabelSelector): Peer {
+  return { ...labelsPeer(selector), isPods: true };
 }
 
 export function labelsPeer(selector: LabelSelector): Peer {

@@ -27,7 +27,7 @@ export class Draw {
   }
 }
 
-const NAMESPACES = ['a', 'b', 'c'];
+export const NAMESPACES = ['a', 'b', 'c'];
 const APPS = ['web', 'db', 'ui'];
 const CIDRS = [
   '0.0.0.0/0',

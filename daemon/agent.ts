@@ -149,7 +149,7 @@ export class Agent {
     this.#scan();
     await this.supervisor.adopt();
     await this.#ports.raiseHost();
-    this.#ports.lookForHostAddresses();
+    await this.#ports.lookForHostAddresses();
     this.#knowHost();
     this.sync();
     await this.#ports.adopt();
@@ -294,6 +294,7 @@ export class Agent {
   #watch(): void {
     if (this.#manifests !== undefined) this.#endWatches.push(this.#manifests.watch(() => this.#scanAndSync()));
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
+    this.#endWatches.push(this.#ports.guard());
     const timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     this.#endWatches.push(() => clearInterval(timer));
   }
@@ -316,7 +317,15 @@ export class Agent {
     this.#lookForSpace();
     this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
     this.#ports.lookForUplink();
-    if (!this.#ports.lookForHostAddresses()) return;
+    this.#ports.lookForHostAddresses().then(
+      (hasChanged) => this.#takeHostAddresses(hasChanged),
+      (error: unknown) => this.#board.set('host addresses', [(error as Error).message]),
+    );
+  }
+
+  #takeHostAddresses(hasChanged: boolean): void {
+    this.#board.set('host addresses', []);
+    if (!hasChanged || !this.#isRunning) return;
     this.#knowHost();
     this.sync();
   }

@@ -22,7 +22,7 @@ t.test('identify() lets a pod speak only for itself', (t) => {
     ['a link-local address', tcpFrame({ ...base, to: SERVER6, srcAddress: 'fe80::1' }), 132],
     ["straight to the other pod's MAC", tcpFrame({ ...base, dstMac: server.mac }), 131],
     ['to itself', tcpFrame({ ...base, to: CLIENT }), 150],
-    ['to nobody, without a route', tcpFrame({ ...base, to: '192.0.2.1' }), 150],
+    ['to nobody, without a route', tcpFrame({ ...base, to: '192.0.2.1' }), 169],
     ['to loopback', tcpFrame({ ...base, to: '127.0.0.1' }), 151],
     ['to a multicast address in a unicast frame', tcpFrame({ ...base, to: '224.0.0.5' }), 151],
     ['to IPv6 loopback', tcpFrame({ ...base, to: '::1' }), 151],

@@ -5,7 +5,7 @@
  *     not speak with the address of a pod or of the host.
  *  2. ARP and neighbour discovery are answered here; group traffic ends here.
  *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
- *     prefix in the ipcache, else world.
+ *     prefix in the ipcache, else world. What is the host's goes to the host's port, everything else outside goes out.
  */
 import { V4_MAPPED } from '../wire/address.ts';
 import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
@@ -22,6 +22,7 @@ import {
   DROP_INVALID_SIP,
   DROP_INVALID_DMAC,
   DROP_EP_NOT_READY,
+  DROP_FIB_LOOKUP_FAILED,
   DROP_UNKNOWN_TARGET,
   DROP_UNROUTABLE,
 } from '../wire/reasons.ts';
@@ -46,7 +47,7 @@ export class Identifier {
     this.#uplinks = uplinks;
   }
 
-  /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 176, 203 */
+  /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 169, 176, 203 */
   identify(f: Frame): number {
     const ports = this.#ports;
     const role = ports.role[f.port];
@@ -97,9 +98,15 @@ export class Identifier {
     const slot = this.#endpoints.lookup(f.dst0, f.dst1, f.dst2, f.dst3);
     f.dstIdentity = this.#identityOf(f.family, slot, f.dst0, f.dst1, f.dst2, f.dst3);
     f.dstEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
-    f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#ports.defaultPort;
+    f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#outside(f.dstIdentity);
+    if (f.outPort < 0) return DROP_FIB_LOOKUP_FAILED;
     if (f.outPort === f.port || !this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
     return 0;
+  }
+
+  /** A whole prefix can be the host's (`ip route add local`): it has no row among the endpoints. */
+  #outside(identity: number): number {
+    return identity === IDENTITY_HOST ? this.#ports.hostPort : this.#ports.defaultPort;
   }
 
   /** Identity of any address. */

@@ -127,7 +127,17 @@ function sysctlLines(settings: readonly (readonly [string, string])[]): string {
   return settings.map(([name, value]) => `[ ! -e ${path(name)} ] || echo ${value} > ${path(name)}\n`).join('');
 }
 
-/** What keeps the kernel from talking on the dataplane's side of a pair: no IPv6 address, hence no ND, MLD or RS. */
+/**
+ * What keeps the host's stack off the dataplane's side of a pair, beside the firewall and whatever becomes of it. No IPv6:
+ * nothing is sent (ND, MLD, RS) and nothing is taken. IPv4: no address, so no source's way back leads there, and strict reverse
+ * path filtering drops all; ARP is not answered.
+ */
 export function quietSysctls(device: string): readonly (readonly [string, string])[] {
-  return [[`ipv6/conf/${device}/disable_ipv6`, '1']];
+  return [
+    [`ipv6/conf/${device}/disable_ipv6`, '1'],
+    [`ipv4/conf/${device}/rp_filter`, '1'],
+    [`ipv4/conf/${device}/arp_ignore`, '8'],
+    [`ipv4/conf/${device}/forwarding`, '0'],
+    [`ipv4/conf/${device}/log_martians`, '0'],
+  ];
 }

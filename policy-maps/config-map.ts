@@ -39,6 +39,8 @@ export const CONFIG_CT_TCP_SYN_SEC = 23;
 export const CONFIG_CT_TCP_FIN_SEC = 24;
 export const CONFIG_CT_ANY_SEC = 25;
 export const CONFIG_CT_REPORT_SEC = 26;
+/** 1: what is no endpoint's goes to the host's port where there is no uplink. */
+export const CONFIG_OUTSIDE_BY_HOST = 27;
 /** Words from here on are free for builders to name. */
 export const CONFIG_FIRST_FREE = 32;
 

@@ -107,7 +107,7 @@ reason(165, 'NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION', 'No configu
 export const DROP_UNSUPPORTED_L2 = reason(166, 'UNSUPPORTED_L2_PROTOCOL', 'Unsupported L2 protocol', 'The frame is not plain Ethernet II: a VLAN tag, an 802.3 length with LLC or SNAP, or too short.');
 reason(167, 'NO_MAPPING_FOR_NAT_MASQUERADE', 'No mapping for NAT masquerade', 'No free port was found to masquerade the connection.');
 reason(168, 'UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE', 'Unsupported protocol for NAT masquerade', 'This protocol cannot be masqueraded.');
-export const DROP_FIB_LOOKUP_FAILED = reason(169, 'FIB_LOOKUP_FAILED', 'FIB lookup failed', 'The next hop on the uplink (the gateway, or the destination itself) did not answer.');
+export const DROP_FIB_LOOKUP_FAILED = reason(169, 'FIB_LOOKUP_FAILED', 'FIB lookup failed', 'Nothing leads to the destination (no pod has it, and there is no uplink), or: The next hop on the uplink (the gateway, or the destination itself) did not answer.');
 reason(170, 'ENCAPSULATION_TRAFFIC_IS_PROHIBITED', 'Encapsulation traffic is prohibited', 'An endpoint sent to the tunnel port, where it could have claimed any identity.');
 reason(171, 'INVALID_IDENTITY', 'Invalid identity', 'The sender claims an identity that it cannot have.');
 reason(172, 'UNKNOWN_SENDER', 'Unknown sender', 'The identity of the sender is not known here.');

@@ -90,6 +90,7 @@ export class Attacher {
     const made = this.#options.journal.attachments.filter((one) => one.state === 'made' && hasHostLink(one));
     const present = made.map(({ hostInterface }) => hostInterface).filter((name) => linkIndex(name) !== 0);
     await this.#options.firewall.shield(present);
+    for (const one of made) if (hasOwnLink(one)) setSysctls(quietSysctls(one.hostInterface));
   }
 
   /** Closes descriptors that a dataplane gave back for ports that nobody has any more. */

@@ -4,12 +4,20 @@
  * An AF_PACKET socket gets a copy; without more, the kernel would also route, answer and forward what arrives. The packet taps see
  * a frame before the netdev ingress hook does, so a chain that drops everything there leaves the copy alone. One table
  * `netdev <instance>`, one chain for each interface, named like it. Changes go through `nft -f` as one transaction.
+ *
+ * The rule set belongs to the whole machine, and others flush it (`systemctl restart nftables` does): `restore` finds what
+ * is no longer there and puts it back, and firewall-guard.ts calls it all the time. Until then the settings of our own
+ * interfaces stand (`quietSysctls` in linux/attachment.ts), which nobody flushes.
  */
 import { CommandError, run } from '../../linux/command.ts';
+import { linkIndex } from '../../linux/links.ts';
 
 /** The nft table of one instance. */
 export class Firewall {
   readonly #table: string;
+  readonly #shielded = new Set<string>();
+  /** Changes and looks go one after the other: a look in the middle of a change would find fault with it. */
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(instance: string) {
     this.#table = instance;
@@ -18,25 +26,68 @@ export class Firewall {
   /** Drops what arrives on these interfaces, which must exist. Shielding one twice is harmless. */
   async shield(interfaces: readonly string[]): Promise<void> {
     if (interfaces.length === 0) return;
-    const lines = [`add table netdev ${this.#table}`];
-    for (const name of interfaces) lines.push(...this.#replace(name));
-    await this.#load(lines);
+    await this.#inTurn(() => this.#load(this.#shieldLines(interfaces)));
+    for (const name of interfaces) this.#shielded.add(name);
+  }
+
+  /**
+   * Puts back what of the table is not as it was made: the table, a chain, its hook or its policy.
+   * @returns the interfaces that were not shielded, and are again
+   * @throws CommandError when it cannot be put back
+   */
+  restore(): Promise<string[]> {
+    return this.#inTurn(async () => {
+      if (this.#shielded.size === 0) return [];
+      const intact = intactChains(await this.#list());
+      const lost = [...this.#shielded].filter((name) => !intact.has(quoted(name)) && linkIndex(name) !== 0);
+      if (lost.length === 0) return [];
+      // All of it anew, in one transaction: a table can be dormant, too.
+      const present = [...this.#shielded].filter((name) => linkIndex(name) !== 0);
+      await this.#load([...this.#removal(), ...this.#shieldLines(present)]);
+      return lost;
+    });
   }
 
   /** Lets the host have these interfaces again, those that are gone included. */
   async unshield(interfaces: readonly string[]): Promise<void> {
     if (interfaces.length === 0) return;
+    for (const name of interfaces) this.#shielded.delete(name);
     // `delete` of an unknown chain fails, and `destroy` is newer than the nft of Debian 12: add first, then delete.
     const chains = interfaces.flatMap((name) => [
       this.#bare(name),
       `delete chain netdev ${this.#table} ${quoted(name)}`,
     ]);
-    await this.#load([`add table netdev ${this.#table}`, ...chains]);
+    await this.#inTurn(() => this.#load([`add table netdev ${this.#table}`, ...chains]));
   }
 
   /** Removes the table with all chains; one that is not there is no error. */
   async remove(): Promise<void> {
-    await this.#load([`add table netdev ${this.#table}`, `delete table netdev ${this.#table}`]);
+    this.#shielded.clear();
+    await this.#inTurn(() => this.#load(this.#removal()));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
+  #shieldLines(interfaces: readonly string[]): string[] {
+    return [`add table netdev ${this.#table}`, ...interfaces.flatMap((name) => this.#replace(name))];
+  }
+
+  #removal(): string[] {
+    return [`add table netdev ${this.#table}`, `delete table netdev ${this.#table}`];
+  }
+
+  /** The table as nft shows it, '' when it is gone. */
+  async #list(): Promise<string> {
+    try {
+      return await run('nft', ['list', 'table', 'netdev', this.#table]);
+    } catch (error) {
+      if ((error as CommandError).message.includes('No such file')) return '';
+      throw error;
+    }
   }
 
   #bare(name: string): string {
@@ -58,6 +109,18 @@ export class Firewall {
     }
   }
 }
+
+/**
+ * Chains that drop all that comes in by an interface: hooked to one, policy drop, and no rule that lets anything pass.
+ * @param table as `nft list table` shows it
+ */
+function intactChains(table: string): Set<string> {
+  if (/^\s*flags .*dormant/m.test(table)) return new Set();
+  const chains = table.matchAll(/^\s*chain (\S+) \{\n([^}]*)\}/gm);
+  return new Set([...chains].filter(([, , body]) => INTACT.test(body.trim())).map(([, name]) => name));
+}
+
+const INTACT = /^type filter hook ingress devices? .*policy drop;$/;
 
 /** Chain names may not hold what interface names may (dots, digits first), so they are spelt out. */
 function quoted(name: string): string {

@@ -58,6 +58,7 @@ export async function raiseHostPort(
   const made = journal.hostPort;
   if (made?.state === 'made' && made.spec === wanted && linkIndex(near) === made.ifindex) {
     await firewall.shield([near]);
+    setSysctls(quietSysctls(near));
     return made.ifindex;
   }
   await lowerHostPort(spec.instance, journal);

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { type Config, podRanges, routerAddresses } from '../config/config.ts';
-import { hostAddresses } from '../../linux/addresses.ts';
+import { interfaceAddresses } from '../../linux/addresses.ts';
 import { type Holdings, Ipam } from './ipam.ts';
 import { NumberPool } from './number-pool.ts';
 import type { PodPlan } from '../source/pod-plan.ts';
@@ -43,7 +43,12 @@ export class Numbering {
     const ranges = podRanges(config).map(parseRange);
     const routers = routerAddresses(config);
     this.#families = ranges.map(({ family }) => family);
-    this.#ipam = new Ipam(ranges, routers.map(parseAddress), () => hostAddresses(routers), saved.addresses);
+    this.#ipam = new Ipam(
+      ranges,
+      routers.map(parseAddress),
+      () => [...routers, ...interfaceAddresses()],
+      saved.addresses,
+    );
   }
 
   /** Why the numbers found at start were put aside, when they were. */

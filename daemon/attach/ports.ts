@@ -18,6 +18,7 @@ import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
 import type { Controllers } from '../health/controllers.ts';
 import { Firewall } from './firewall.ts';
+import { FirewallGuard } from './firewall-guard.ts';
 import { type FixedPortParts, hostPort, linkFacts, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
 import { HostRoutes } from './host-routes.ts';
@@ -110,7 +111,7 @@ export class Ports {
     );
   }
 
-  /** All addresses of the host, as they were when last asked for. */
+  /** All addresses of the host, and prefixes that are all its own, as they were when last asked for. */
   get hostAddresses(): readonly string[] {
     return this.#hostAddresses;
   }
@@ -120,9 +121,13 @@ export class Ports {
     this.#faults = readFaults(text).faults ?? null;
   }
 
-  /** Asks for the host's addresses. @returns whether they are others than before */
-  lookForHostAddresses(): boolean {
-    const now = hostAddresses(routerAddresses(this.#options.config));
+  /**
+   * Asks for the host's addresses.
+   * @returns whether they are others than before
+   * @throws CommandError when they cannot be had
+   */
+  async lookForHostAddresses(): Promise<boolean> {
+    const now = await hostAddresses(routerAddresses(this.#options.config));
     const hasChanged = now.join() !== this.#hostAddresses.join();
     this.#hostAddresses = now;
     return hasChanged;
@@ -212,6 +217,12 @@ export class Ports {
     link.wake();
   }
 
+  /** Looks after the firewall. @returns a function that ends it */
+  guard(): () => Promise<void> {
+    const { board } = this.#options;
+    return new FirewallGuard(this.#parts.firewall, (problems) => board.set('firewall', problems)).start();
+  }
+
   /** Publishes no more. */
   close(): void {
     this.#names = undefined;
@@ -245,7 +256,7 @@ export class Ports {
     const ports = this.#fixed.map((one) => ({
       ...one,
       conditions,
-      addresses: one.isHost ? this.#hostAddresses : one.addresses,
+      addresses: one.isHost ? this.#hostAddresses.filter((text) => !text.includes('/')) : one.addresses,
     }));
     for (const pod of this.reconciler.pods.values()) {
       const change = published.get(pod.numbers.endpointId);

@@ -27,6 +27,7 @@ export interface Config {
   readonly podCIDRs: { readonly ipv4: string; readonly ipv6: string };
   readonly router: { readonly ipv4: string; readonly ipv6: string };
   readonly hostPort: boolean;
+  readonly outsideByHost: boolean;
   /** Absent when no interface is named. */
   readonly uplink?: {
     readonly interface: string;
@@ -117,6 +118,10 @@ function finish(values: Values, problem: (path: string, message: string) => void
   if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `found ${raw.flowRing}, wanted 2^n - 1`);
   if (uplink?.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');
+  }
+  if (raw.outsideByHost && (!raw.hostPort || (uplink?.interface ?? '') !== '')) {
+    const found = raw.hostPort ? 'true beside uplink.interface' : 'true and hostPort: false';
+    problem('outsideByHost', `found ${found}, wanted one way out: the uplink, or the host by its port`);
   }
   return {
     ...raw,

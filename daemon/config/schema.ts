@@ -157,6 +157,10 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     },
   },
   hostPort: flag('give the host a port of its own (<name>_host), identity host', true),
+  outsideByHost: flag(
+    'without an uplink: what pods send outside goes to the host, which routes it on as it routes anything; false: it is dropped',
+    false,
+  ),
   uplink: { type: 'map', meaning: "the way out of the pods' world", options: UPLINK },
   clusterName: { type: 'string', meaning: 'value of the cluster label', fallback: 'default' },
   nodeName: {

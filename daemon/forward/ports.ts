@@ -14,7 +14,7 @@ import { PORT_OPENINGS, type PortMeans } from '../../dataplane/port/kinds.ts';
 import type { Port, PortOptions } from '../../dataplane/port/port.ts';
 import type { PortTable } from '../../dataplane/port/table.ts';
 import type { Uplinks } from '../../dataplane/uplink.ts';
-import type { ConfigMap } from '../../policy-maps/config-map.ts';
+import { CONFIG_OUTSIDE_BY_HOST, type ConfigMap } from '../../policy-maps/config-map.ts';
 import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortMap } from '../../policy-maps/port-map.ts';
@@ -59,6 +59,7 @@ export class ForwardingPorts {
   /** Ports in the map. */
   #count = 0;
   #generation = -1;
+  #isOutsideByHost = false;
   #retryAtMs = 0;
   #hasFailures = false;
 
@@ -71,8 +72,11 @@ export class ForwardingPorts {
   /** Looks at the map if it has changed or something is to be tried again. */
   refresh(nowMs: number): void {
     const generation = this.#parts.portMap.generation;
-    if (generation === this.#generation && !(this.#hasFailures && nowMs >= this.#retryAtMs)) return;
+    const isOutsideByHost = this.#parts.config.load(CONFIG_OUTSIDE_BY_HOST) !== 0;
+    const isSame = generation === this.#generation && isOutsideByHost === this.#isOutsideByHost;
+    if (isSame && !(this.#hasFailures && nowMs >= this.#retryAtMs)) return;
     this.#generation = generation;
+    this.#isOutsideByHost = isOutsideByHost;
     this.#retryAtMs = nowMs + RETRY_MS;
     this.#hasFailures = false;
     const seen = new Set<number>();
@@ -220,7 +224,7 @@ export class ForwardingPorts {
     return statSync(this.#policyPath(endpoint, isTrial), { throwIfNoEntry: false })?.ino ?? 0;
   }
 
-  /** Where destinations go that are no endpoint's: out by the uplink, else to the host, which may route them on. */
+  /** Where destinations go that are nobody's here: out by the uplink; else nowhere, or to the host if that is wanted. */
   #findRoutes(): void {
     const { table } = this.#parts;
     let uplink = -1;
@@ -229,7 +233,8 @@ export class ForwardingPorts {
       if (table.role[index] === ROLE_HOST) table.hostPort = index;
       if (table.role[index] === ROLE_UPLINK && !isExternal && (uplink < 0 || index < uplink)) uplink = index;
     }
-    table.defaultPort = uplink >= 0 ? uplink : table.hostPort;
+    const instead = this.#isOutsideByHost ? table.hostPort : -1;
+    table.defaultPort = uplink >= 0 ? uplink : instead;
   }
 
   #dropTap(index: number): void {

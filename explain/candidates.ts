@@ -7,7 +7,7 @@
  *     identity's own;
  *  3. entries of identity 0 are asked only when neither has one (an identity without an aggregate has 0 for it).
  */
-import { EGRESS, INGRESS } from '../wire/direction.ts';
+import { type Direction, EGRESS } from '../wire/direction.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
@@ -28,7 +28,7 @@ export interface Candidate {
 export interface Packet {
   /** Identity of the other end. */
   readonly remote: number;
-  readonly isEgress: boolean;
+  readonly direction: Direction;
   readonly protocol: number;
   readonly port: number;
 }
@@ -36,7 +36,7 @@ export interface Packet {
 /** All entries that match a packet, the winner first. */
 export function candidatesOf(world: PolicyWorld, endpoint: EndpointChange, packet: Packet): Candidate[] {
   const map = world.policyMap(endpoint);
-  map.lookup(packet.remote, packet.isEgress ? EGRESS : INGRESS, packet.protocol, packet.port);
+  map.lookup(packet.remote, packet.direction, packet.protocol, packet.port);
   const winner = map.entrySlot < 0 ? undefined : map.entries()[map.entrySlot];
   const aggregate = aggregateOf(packet.remote, 0);
   const identities = [...new Set([packet.remote, aggregate, 0])];
@@ -53,8 +53,8 @@ export function candidatesOf(world: PolicyWorld, endpoint: EndpointChange, packe
     .sort((a, b) => Number(b.isWinner) - Number(a.isWinner) || b.entry.precedence - a.entry.precedence);
 }
 
-function covers(entry: PolicyEntry, { isEgress, protocol, port }: Packet): boolean {
-  if (entry.egress !== isEgress) return false;
+function covers(entry: PolicyEntry, { direction, protocol, port }: Packet): boolean {
+  if (entry.egress !== (direction === EGRESS)) return false;
   if (entry.protocol === 0) return true;
   return entry.protocol === protocol && (entry.port ^ port) >>> (16 - entry.portPrefix) === 0;
 }

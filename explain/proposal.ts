@@ -8,6 +8,7 @@
  *
  * A NetworkPolicy can say neither entities nor ICMP types. Then a CiliumNetworkPolicy for the same pods says it, beside it.
  */
+import { EGRESS } from '../wire/direction.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import { isPlace, POD_NAMESPACE, parseLabel } from '../policy/rule/labels.ts';
 import {
@@ -26,8 +27,8 @@ type Part = Record<string, unknown>;
 
 /** Changes that may open what the denial closes. */
 export function rulesFor(denial: Denial): Change[] {
-  const { origins, isEgress } = denial;
-  const direction = isEgress ? 'egress' : 'ingress';
+  const { origins } = denial;
+  const direction = denial.direction === EGRESS ? 'egress' : 'ingress';
   const proposals = origins.flatMap((origin): Change[] => {
     const isKubernetes = origin.kind === 'NetworkPolicy';
     const rules = isKubernetes ? kubernetesRules(denial) : ciliumRules(denial, origin.namespace);
@@ -61,7 +62,7 @@ function nameOf({ kind, namespace, name }: Origin): string {
 
 /** @param namespace of the policy: its selectors mean pods there; '' when it is clusterwide */
 function ciliumRules(denial: Denial, namespace: string): Part[] {
-  const side = denial.isEgress ? 'to' : 'from';
+  const side = denial.direction === EGRESS ? 'to' : 'from';
   return ciliumPeers(side, denial.remote, namespace).flatMap((peer) =>
     ciliumPorts(denial).map((ports) => ({ ...peer, ...ports })),
   );
@@ -102,12 +103,12 @@ function entityOf(identity: number): string | undefined {
 }
 
 function kubernetesRules(denial: Denial): Part[] {
-  const { isEgress, remote, subject, query, port } = denial;
+  const { direction, remote, subject, query, port } = denial;
   const { spec } = remote;
   const isTransport = ['TCP', 'UDP', 'SCTP'].includes(protocolName(query.protocol));
   if (!isTransport || port === 0) return [];
   return kubernetesPeers(remote, spec?.namespace === subject.spec?.namespace).map((peer) => ({
-    [isEgress ? 'to' : 'from']: [peer],
+    [direction === EGRESS ? 'to' : 'from']: [peer],
     ports: [{ port, protocol: protocolName(query.protocol) }],
   }));
 }

@@ -9,6 +9,7 @@
  *
  * A proposal opens what it names and nothing else. Whether the flow ought to pass is not asked.
  */
+import { EGRESS } from '../wire/direction.ts';
 import { stringify } from 'yaml';
 import type { Document } from '../policy/document/document.ts';
 import { type Origin, policyName } from '../policy/rule/rule.ts';
@@ -72,7 +73,7 @@ function tryEach(judge: FlowJudge, query: FlowQuery, proposals: readonly Change[
 function signatureOf(judge: FlowJudge, query: FlowQuery): string {
   return judge
     .denials(query)
-    .map(({ isEgress, answer, origins }) => `${isEgress} ${answer.reason} ${origins.map(place).join()}`)
+    .map(({ direction, answer, origins }) => `${direction} ${answer.reason} ${origins.map(place).join()}`)
     .join(';');
 }
 
@@ -86,9 +87,9 @@ function obstacleOf({ answer, origins }: Denial): string | undefined {
   return undefined;
 }
 
-function whatDenies({ isEgress, origins, subject }: Denial): string {
+function whatDenies({ direction, origins, subject }: Denial): string {
   const by = origins.length === 0 ? 'enable-policy' : origins.map(place).join(', ');
-  return `${isEgress ? 'egress' : 'ingress'} of ${subject.text} is denied by ${by}`;
+  return `${direction === EGRESS ? 'egress' : 'ingress'} of ${subject.text} is denied by ${by}`;
 }
 
 function proposalsFor(world: PolicyWorld, denial: Denial): Change[] {

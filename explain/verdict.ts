@@ -11,7 +11,7 @@
  *
  * A pod that speaks to itself does so inside its own network namespace: no policy ever sees that.
  */
-import { EGRESS, INGRESS } from '../wire/direction.ts';
+import { type Direction, EGRESS, INGRESS } from '../wire/direction.ts';
 import type { EndpointChange } from '../policy/cluster.ts';
 import type { PodSpec } from '../policy/rule/spec.ts';
 import type { Origin } from '../policy/rule/rule.ts';
@@ -67,7 +67,7 @@ export interface Outcome {
 
 /** One direction that denies a flow. */
 export interface Denial {
-  readonly isEgress: boolean;
+  readonly direction: Direction;
   readonly answer: DirectionAnswer;
   /** The packets pass, the request does not. */
   readonly isRequest: boolean;
@@ -147,8 +147,8 @@ export class FlowJudge {
     const [source, destination] = this.ends(query);
     const port = this.portOf(query, destination);
     const isLoopback = source.spec !== undefined && source.spec === destination.spec;
-    const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, isEgress: true });
-    const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, isEgress: false });
+    const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, direction: EGRESS });
+    const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, direction: INGRESS });
     return [
       { subject: source, outcome: egress, remote: destination },
       { subject: destination, outcome: ingress, remote: source },
@@ -165,7 +165,9 @@ export class FlowJudge {
       const isDenied = isDropped ? answer.verdict === 'denied' : this.#refuses(outcome, remote, query);
       if (!isDenied) return [];
       const origins = this.world.origins(cookie);
-      return [{ isEgress: i === 0, isRequest: !isDropped, answer, subject, remote, query, port, origins }];
+      return [
+        { direction: i === 0 ? EGRESS : INGRESS, isRequest: !isDropped, answer, subject, remote, query, port, origins },
+      ];
     });
   }
 
@@ -189,13 +191,13 @@ export class FlowJudge {
   decide(
     subject: ResolvedEnd,
     remote: ResolvedEnd,
-    { query, port, isEgress }: { query: FlowQuery; port: number; isEgress: boolean },
+    { query, port, direction }: { query: FlowQuery; port: number; direction: Direction },
   ): Outcome {
     const { endpoint } = subject;
     if (endpoint === undefined) return UNJUDGED;
-    const state = isEgress ? endpoint.egress : endpoint.ingress;
+    const state = direction === EGRESS ? endpoint.egress : endpoint.ingress;
     const map = this.world.policyMap(endpoint);
-    const verdict = map.lookup(remote.identity, isEgress ? EGRESS : INGRESS, query.protocol, port);
+    const verdict = map.lookup(remote.identity, direction, query.protocol, port);
     const match = MATCH_NAMES[map.matchType];
     if (verdict < 0) return this.#dropped(subject, -verdict, { match, cookie: map.cookie, state });
     const answer: DirectionAnswer = {
@@ -206,7 +208,7 @@ export class FlowJudge {
       policies: this.world.policyNames(map.cookie),
     };
     const { shadow } = endpoint;
-    const isAudited = shadow !== undefined && this.#wouldDrop(endpoint, remote, { query, port, isEgress });
+    const isAudited = shadow !== undefined && this.#wouldDrop(endpoint, remote, { query, port, direction });
     return { answer: isAudited ? { ...answer, audited: true } : answer, cookie: map.cookie, ruleSet: verdict };
   }
 
@@ -227,10 +229,10 @@ export class FlowJudge {
   #wouldDrop(
     { shadow = [], ...endpoint }: EndpointChange,
     remote: ResolvedEnd,
-    { query, port, isEgress }: { query: FlowQuery; port: number; isEgress: boolean },
+    { query, port, direction }: { query: FlowQuery; port: number; direction: Direction },
   ): boolean {
     const map = this.world.policyMap({ ...endpoint, shadow: undefined, entries: shadow });
-    return map.lookup(remote.identity, isEgress ? EGRESS : INGRESS, query.protocol, port) < 0;
+    return map.lookup(remote.identity, direction, query.protocol, port) < 0;
   }
 
   /** Both ends of a query, source first. @throws UnknownEndError */

@@ -1,4 +1,5 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
 import { authName, portText, printedEntry } from '../maps/packet-names.ts';
@@ -41,9 +42,9 @@ function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
   const [source, destination] = judge.ends(query);
   const port = judge.portOf(query, destination);
   const side = (direction: Side['direction'], subject: ResolvedEnd, remote: ResolvedEnd): Side => {
-    const isEgress = direction === 'egress';
-    const outcome = judge.decide(subject, remote, { query, port, isEgress });
-    const packet = { remote: remote.identity, isEgress, protocol: query.protocol, port };
+    const way = direction === 'egress' ? EGRESS : INGRESS;
+    const outcome = judge.decide(subject, remote, { query, port, direction: way });
+    const packet = { remote: remote.identity, direction: way, protocol: query.protocol, port } as const;
     const candidates = subject.endpoint === undefined ? [] : candidatesOf(judge.world, subject.endpoint, packet);
     const winner = candidates.find(({ isWinner }) => isWinner);
     const closing = subject.endpoint?.[direction].defaultDenyCookie ?? 0;

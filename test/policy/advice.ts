@@ -2,6 +2,7 @@
  * The advice of `policy explain`, tried in random worlds: applied, it lets the flow pass; without any part of it the flow stays
  * denied; and of the flows that were denied it opens those alone that it names.
  */
+import { EGRESS } from '../../wire/direction.ts';
 import t, { type Test } from 'tap';
 import type { Document } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
@@ -112,7 +113,7 @@ function isNamed(probe: FlowQuery, query: FlowQuery, before: FlowJudge, changes:
       if (!isAlike(probe, query)) return false;
       if (change.kind === 'create') {
         const { spec } = change.object as { spec: Json };
-        const [rule] = (spec[denial.isEgress ? 'egress' : 'ingress'] ?? []) as Json[];
+        const [rule] = (spec[denial.direction === EGRESS ? 'egress' : 'ingress'] ?? []) as Json[];
         return rule !== undefined && names(rule, denial.remote);
       }
       const isRequest = /rules\.|serverNames/.test(change.path);

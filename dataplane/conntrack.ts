@@ -1,6 +1,7 @@
 /**
  * Steps 2, 4 and 6: recall what was decided for a connection, track one that nothing good is known of, commit what was allowed
- * (cilium bpf/lib/conntrack.h). Of all code outside policy-maps, only this file writes rows, and reads their words.
+ * (cilium bpf/lib/conntrack.h). Outside policy-maps, the words of rows are read and written here and in
+ * connection-life.ts; the L7 engine writes lifetimes and its own eight words (l7proxy/stream/row-life.ts, saved-state.ts).
  *
  * A decision is good for one world generation: the agent raises that word after each publication, so an unchanged word
  * means that policy, identities, addresses and ports are what they were when the decision was made. A frame of such a

@@ -95,3 +95,25 @@ t.test('policy explain takes a recorded flow', async (t) => {
   t.match(stdout, 'verdict: denied');
   t.match(await policy(['explain', '-m', world, '--flow', '-'], 'x'), { code: 1, stderr: /read flow/ });
 });
+
+t.test('policy explain says when this dataplane does not let pass what the rules allow', async (t) => {
+  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '53', '--protocol', 'UDP'];
+  const file = join(folder, 'dns.yaml');
+  writeFileSync(
+    file,
+    `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress: [{toEntities: [world], toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: a.example}]}}]}]
+`,
+  );
+  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--dns-query', 'a.example'];
+  const { stdout } = await policy(args);
+  t.match(stdout, /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read DNS \(rules\.dns\)/);
+  const { unenforced } = JSON.parse((await policy([...args, '-o', 'json'])).stdout);
+  t.match(unenforced, [/refuses the stream/]);
+  const denied = await policy([...args.slice(0, -1), 'b.example']);
+  t.notMatch(denied.stdout, 'not so live');
+});

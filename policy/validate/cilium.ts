@@ -18,6 +18,7 @@ import type { Reader } from '../document/reader.ts';
 import type { Check } from './check.ts';
 import { checkCidr, checkExcept, checkFqdn, checkIcmp, checkSelector } from './peers.ts';
 import { checkPortRule } from './ports.ts';
+import { UNENFORCED, unenforcedUses } from './unenforced.ts';
 
 export function validateCiliumPolicy(
   document: { spec?: CiliumRule; specs?: readonly CiliumRule[] },
@@ -28,6 +29,21 @@ export function validateCiliumPolicy(
   }
   if (document.spec !== undefined) validateRule(document.spec, 'spec', check);
   document.specs?.forEach((rule, i) => validateRule(rule, `specs[${i}]`, check));
+  warnUnenforced(document, check.reader);
+}
+
+/** What is wrong with such a rule matters more than that it is not enforced. */
+function warnUnenforced(document: Parameters<typeof unenforcedUses>[0], reader: Reader): void {
+  for (const { feature, path } of unenforcedUses(document)) {
+    const { field, lacking, instead } = UNENFORCED[feature];
+    if (!reader.isSound(path)) continue;
+    reader.warn(
+      path,
+      'unenforced',
+      `read rule: found ${field}, wanted none yet: ${lacking}`,
+      `judged offline; ${instead}`,
+    );
+  }
 }
 
 function validateRule(rule: CiliumRule, path: string, check: Check): void {

@@ -260,7 +260,7 @@ table('sanitiser: what Cilium refuses', [
     text: web(
       'ingress: [{fromCIDR: [10.0.0.0/8, 10.0.0.0/8, 10.1.0.0/16]}, {fromCIDRSet: [{cidrGroupRef: absent}]}]\negress: [{toPorts: [{ports: [{port: "53", protocol: TCP}], rules: {dns: [{matchName: a.b}]}}]}]',
     ),
-    warnings: [],
+    warnings: ['unenforced spec.egress[0].toPorts[0].rules.dns'],
   },
   {
     name: 'groups need a cloud provider',
@@ -413,7 +413,7 @@ table('warnings: legal, and surely not meant', [
   {
     name: 'a name selector without a name',
     text: web('egress: [{toFQDNs: [{}]}]'),
-    warnings: ['fqdn-empty spec.egress[0].toFQDNs[0]'],
+    warnings: ['unenforced spec.egress[0].toFQDNs', 'fqdn-empty spec.egress[0].toFQDNs[0]'],
   },
   {
     name: 'toServices with ports',

@@ -44,6 +44,9 @@ export interface StatusDocument {
   readonly attach: string;
   readonly enforcement: string;
   readonly policyRevision: number;
+  readonly audit: AuditDocument;
+  /** Options of the configuration that was read last, which count only after a restart of the agent. */
+  readonly restartPending: readonly string[];
   readonly endpoints: { readonly total: number; readonly ready: number };
   readonly identities: number;
   readonly policies: number;
@@ -74,6 +77,16 @@ export interface StatusDocument {
   readonly memory: { readonly agentRssBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];
+}
+
+/** What lets pass what it would drop, and tells of it. */
+export interface AuditDocument {
+  /** All of it: `policy-audit-mode`. */
+  readonly instance: boolean;
+  /** Pods, `namespace/name`, by an annotation of theirs or of their namespace. */
+  readonly endpoints: readonly string[];
+  /** Policies on trial, `Kind/namespace/name`. */
+  readonly policies: readonly string[];
 }
 
 export interface EndpointDocument {

@@ -61,6 +61,12 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
   );
   t.match((await sluice('status --verbose')).stdout, /MAP +ENTRIES +CAPACITY +PRESSURE.*\nipcache +10 +100 +10\.0%/);
   t.match(await sluice('status --brief'), { code: 0, stdout: 'OK\n' });
+  STATUS.audit.endpoints.push(...[1, 2, 3, 4, 5, 6, 7].map((i) => `shop/web-${i}`));
+  t.match(
+    (await sluice('status')).stdout,
+    /Audit: +passes: all that is for or from shop\/web-1, .*, shop\/web-5 and 2 more\n/,
+  );
+  STATUS.audit.endpoints.length = 0;
   STATUS.problems.push('pod shop/web-1: namespace missing: ip netns add shop-web-1');
   t.match(await sluice('status --brief'), { code: 1, stdout: /^pod shop\/web-1: namespace missing/ });
   t.match((await sluice('status')).stdout, /degraded.*Problems:\n {2}pod shop\/web-1/s);

@@ -76,6 +76,8 @@ export class Agent {
   readonly #endWatches: (() => unknown)[] = [];
   /** Pods are worked on only while running: before, nothing has been adopted yet. */
   #isRunning = false;
+  /** Options that were read last, differ from what is in force, and count after a restart only. */
+  restartPending: readonly string[] = [];
 
   /** @throws MapError naming a map file that cannot be used */
   constructor({ config, log, dataplaneCommand }: AgentOptions) {
@@ -208,6 +210,7 @@ export class Agent {
   /** Takes over what can change while the agent runs, and says what cannot. Manifests are looked at again too. */
   reload(config: Config): void {
     const { live, restart } = changedOptions(this.config, config);
+    this.restartPending = restart;
     if (restart.length > 0)
       this.#log.warn({ options: restart }, 'these options need a restart of the agent (not of traffic)');
     const { logLevel, eventRate, faults, aggregation, healthProbeInterval } = config;

@@ -6,8 +6,8 @@ import { addressWords, macWords } from '../wire/address.ts';
 const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_ALWAYS, never: words.ENFORCEMENT_NEVER };
 const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
 
-/** Options that take effect without a restart of the agent, by their place in the configuration. */
-const LIVE_OPTIONS: readonly string[] = [
+/** Options that take effect without a restart of the agent, by their place in `Config`. For tests: docs/configuration.md names them. */
+export const LIVE_OPTIONS: readonly string[] = [
   'logLevel',
   'eventRate',
   'faults',

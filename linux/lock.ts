@@ -4,7 +4,7 @@
  *
  * Each lock is an abstract unix socket: the kernel gives it to one process and takes it back when that dies, however it
  * dies. Abstract names are the network namespace's, which is just the reach of an instance name. For the directory the
- * pid file stands in where two agents live in different namespaces. Who connects to the socket is told who holds it.
+ * file `sluiced.process` stands in where two agents live in different namespaces. Who connects to the socket is told who holds it.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,8 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { isAlive, type ProcessId, startTimeOf } from './process-id.ts';
 
-const PID_FILE = 'sluiced.pid'; // `PID START-TIME`
+/** What the agent writes of itself: its pid alone, as kill, systemd and others read it; and what tells it from a later process. */
+export const AGENT_FILES = { pid: 'sluiced.pid', identity: 'sluiced.process' } as const; // `PID`, `PID START-TIME`
 
 /** Another agent serves the directory, or has the name. */
 export class LockedError extends Error {
@@ -44,11 +45,12 @@ export async function takeLock(runDir: string, instance: string): Promise<Lock> 
     removeIfEmpty(runDir);
     throw new LockedError(`another sluiced (${other}) has the name ${instance} here: give this one another --name`);
   }
-  const pidFile = join(runDir, PID_FILE);
-  writeFileSync(pidFile, `${process.pid} ${startTimeOf(process.pid)}\n`);
+  const files = [AGENT_FILES.identity, AGENT_FILES.pid].map((name) => join(runDir, name));
+  writeFileSync(files[0], `${process.pid} ${startTimeOf(process.pid)}\n`);
+  writeFileSync(files[1], `${process.pid}\n`);
   return {
     release() {
-      rmSync(pidFile, { force: true });
+      for (const file of files) rmSync(file, { force: true });
       removeIfEmpty(runDir);
       server.close();
       nameServer.close();
@@ -72,7 +74,7 @@ function refusal(runDir: string, pid: number | undefined): string {
 /** The agent that serves a run directory; undefined when none does, or the one that did is dead. */
 export function runningAgent(runDir: string): ProcessId | undefined {
   try {
-    const [pid, startTime = ''] = readFileSync(join(runDir, PID_FILE), 'utf8').trim().split(' ');
+    const [pid, startTime = ''] = readFileSync(join(runDir, AGENT_FILES.identity), 'utf8').trim().split(' ');
     const agent = { pid: Number(pid), startTime };
     return isAlive(agent) ? agent : undefined;
   } catch {

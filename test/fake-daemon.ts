@@ -87,6 +87,8 @@ export const STATUS = {
   attach: 'veth',
   enforcement: 'default',
   policyRevision: 5,
+  audit: { instance: false, endpoints: [] as string[], policies: [] as string[] },
+  restartPending: [] as string[],
   endpoints: { total: 2, ready: 1 },
   identities: 12,
   policies: 1,

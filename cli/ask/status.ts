@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { StatusDocument } from '../../api/shapes.ts';
+import type { AuditDocument, StatusDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
@@ -37,8 +37,10 @@ export async function printStatus(settings: Settings, options: StatusOptions): P
   const isWell = problems.length === 0;
   const { host } = settings;
   if (settings.output !== 'table') await printDocument(settings, status);
-  else if (options.brief === true) host.stdout.write(isWell ? 'OK\n' : `${problems.map(printable).join('; ')}\n`);
-  else
+  else if (options.brief === true) {
+    const notes = [...auditText(status.audit), ...restartText(status.restartPending)].map((text) => ` (${text})`);
+    host.stdout.write(`${isWell ? 'OK' : problems.map(printable).join('; ')}${notes.join('')}\n`);
+  } else
     host.stdout.write(lines(settings, status, problems) + (options.verbose === true ? details(settings, status) : ''));
   return isWell;
 }
@@ -57,6 +59,8 @@ function lines({ paint }: Settings, status: StatusDocument, problems: readonly s
     ],
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
+    ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
+    ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
     ['Identities', String(status.identities)],
     ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
@@ -64,6 +68,29 @@ function lines({ paint }: Settings, status: StatusDocument, problems: readonly s
   ];
   const text = pairs.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value}`.trimEnd());
   return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
+}
+
+/** How many names a line may hold. */
+const MOST_NAMES = 5;
+
+/** What lets pass what it would drop; nothing when nothing does. */
+function auditText({ instance, endpoints, policies }: AuditDocument): string[] {
+  if (instance) return ['policy-audit-mode: what policy would drop passes, everywhere'];
+  const parts = [
+    ...(endpoints.length === 0 ? [] : [`all that is for or from ${names(endpoints)}`]),
+    ...(policies.length === 0 ? [] : [`what only ${names(policies)} would drop`]),
+  ];
+  return parts.length === 0 ? [] : [`passes: ${parts.join('; ')}`];
+}
+
+function restartText(pending: readonly string[]): string[] {
+  if (pending.length === 0) return [];
+  return [`pending for ${names(pending)}: SIGUSR2 to the agent, then start it again; traffic goes on`];
+}
+
+function names(all: readonly string[]): string {
+  const shown = all.slice(0, MOST_NAMES).map(printable).join(', ');
+  return all.length > MOST_NAMES ? `${shown} and ${all.length - MOST_NAMES} more` : shown;
 }
 
 function otherCounts(flows: StatusDocument['flows']): string {

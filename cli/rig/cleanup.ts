@@ -9,7 +9,7 @@ import { run } from '../../linux/command.ts';
 import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
 import { linkIndex, removeLink } from '../../linux/links.ts';
-import { runningAgent } from '../../linux/lock.ts';
+import { AGENT_FILES, runningAgent } from '../../linux/lock.ts';
 import { deleteNetns, netnsIdentity } from '../../linux/netns.ts';
 import { endGroups } from '../../linux/process-end.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
@@ -19,7 +19,7 @@ import { listRigs } from './rig-state.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 /** What an instance keeps in its run directory. */
-const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log', 'sluiced.pid'];
+const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log', ...Object.values(AGENT_FILES)];
 
 /**
  * Cleans up after an instance whose agent is dead.

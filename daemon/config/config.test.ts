@@ -4,6 +4,7 @@ import t from 'tap';
 import { type ConfigError, loadConfig, parseConfig } from './config.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { type Option, OPTIONS } from './schema.ts';
+import { LIVE_OPTIONS } from '../runtime-settings.ts';
 
 function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly Problem[] {
   try {
@@ -110,6 +111,15 @@ function rows(options: Readonly<Record<string, Option>>, prefix = ''): string[] 
     return [`| \`${path}\` | ${fallback} | ${option.meaning}${values}${range} |`];
   });
 }
+
+t.test('docs/configuration.md names the options that SIGHUP brings into force, and no other', async (t) => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
+  const sentence = /SIGHUP reads the file again\. At once count (.*?), and `manifests`/s.exec(text)?.[1] ?? '';
+  const named = [...sentence.matchAll(/`([^`]+)`/g)].map(([, option]) =>
+    option.replace('monitor-aggregation', 'aggregation'),
+  );
+  t.same(named.toSorted(), [...LIVE_OPTIONS].toSorted());
+});
 
 t.test('docs/configuration.md has every option as the schema has it (UPDATE=1 writes it)', async (t) => {
   const path = join(import.meta.dirname, '../../../docs/configuration.md');

@@ -21,6 +21,6 @@ export function createLog(
   const options = { level, base: { pid: process.pid, instance }, timestamp: pino.stdTimeFunctions.isoTime };
   if (destination !== undefined) return pino(options, destination);
   if (process.stdout.isTTY)
-    return pino(options, pretty({ sync: true, ignore: 'pid,instance', translateTime: 'HH:MM:ss.l' }));
+    return pino(options, pretty({ sync: true, singleLine: true, ignore: 'pid,instance', translateTime: 'HH:MM:ss.l' }));
   return pino(options, pino.destination({ dest: 1, sync: true }));
 }

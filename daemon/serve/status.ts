@@ -1,6 +1,7 @@
 /** The agent's state as documents: what the API answers and `sluice status` prints. */
 import type {
   AddressHealth,
+  AuditDocument,
   EndpointDocument,
   Enforcement,
   IdentityDocument,
@@ -9,6 +10,7 @@ import type {
 } from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
+import { referenceOf } from '../source/text.ts';
 import { counterText } from '../../policy-maps/counters.ts';
 import { VERSION } from '../../linux/version.ts';
 
@@ -30,6 +32,8 @@ export function statusDocument(agent: Agent): StatusDocument {
     attach: config.attach,
     enforcement: config.policy['enable-policy'],
     policyRevision: publisher.revision,
+    audit: auditDocument(agent, pods),
+    restartPending: agent.restartPending,
     endpoints: { total: pods.length, ready: pods.filter((pod) => agent.stateOf(pod) === 'ready').length },
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
@@ -46,6 +50,17 @@ export function statusDocument(agent: Agent): StatusDocument {
     controllers: agent.controllers.states(),
     memory: { agentRssBytes: process.memoryUsage.rss() },
     problems,
+  };
+}
+
+function auditDocument({ config, directory, store }: Agent, pods: readonly LocalPod[]): AuditDocument {
+  const instance = config.policy['policy-audit-mode'];
+  const isAudited = ({ numbers }: LocalPod) => directory.published.get(numbers.endpointId)?.audit === true;
+  const policies = [...store.documents()].filter(({ policy }) => policy?.audit === true);
+  return {
+    instance,
+    endpoints: instance ? [] : pods.filter(isAudited).map(({ plan }) => plan.key),
+    policies: policies.map(referenceOf),
   };
 }
 

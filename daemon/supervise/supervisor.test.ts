@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monotonicMs } from '../../dataplane/native/index.ts';
 import { missingCapabilities } from '../../linux/capabilities.ts';
 import type { ControlLink } from './control-link.ts';
-import { LockedError, takeLock } from '../../linux/lock.ts';
+import { AGENT_FILES, LockedError, runningAgent, takeLock } from '../../linux/lock.ts';
 import { startTimeOf } from '../../linux/process-id.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor.ts';
 
@@ -190,8 +190,20 @@ t.test('takeLock() refuses a second agent and names the first', async (t) => {
 t.test('takeLock() takes over from a holder that died', async (t) => {
   const dir = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-  writeFileSync(join(dir, 'sluiced.pid'), '1 0\n');
+  writeFileSync(join(dir, AGENT_FILES.identity), '1 0\n');
   (await takeLock(dir, LOCK)).release();
+});
+
+t.test('the pid file holds one number, and a pid that another process has by now is no running agent', async (t) => {
+  const dir = mkdtempSync('/tmp/sldae-');
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const lock = await takeLock(dir, LOCK);
+  t.equal(readFileSync(join(dir, 'sluiced.pid'), 'utf8'), `${process.pid}\n`);
+  t.match(runningAgent(dir), { pid: process.pid });
+  writeFileSync(join(dir, AGENT_FILES.identity), `${process.pid} 1\n`);
+  t.equal(runningAgent(dir), undefined);
+  lock.release();
+  t.notOk(existsSync(dir), 'nothing is left of it');
 });
 
 t.test('takeLock() refuses a name that another agent of this network namespace has', async (t) => {

@@ -247,7 +247,7 @@ t.test('cleanup removes what killed daemons left', async (t) => {
   process.kill(agent, 'SIGKILL');
   process.kill(dataplane, 'SIGSTOP'); // wedged, not dead
   await waitFor('the agent to be dead', () => instance.agent.child.signalCode !== null);
-  writeFileSync(join(instance.runDir, 'sluiced.pid'), ''); // killed while it wrote this,
+  writeFileSync(join(instance.runDir, 'sluiced.process'), ''); // killed while it wrote this,
   rmSync(join(instance.runDir, 'state/dataplane.json')); // and before it had noted that
   const { code, stdout, stderr } = await instance.cli('cleanup');
   t.equal(code, 0, stderr);

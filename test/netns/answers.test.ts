@@ -1,0 +1,100 @@
+/**
+ * What the running instance says of itself: audit, what waits for a restart, and pods that nobody reaches.
+ *
+ *   <name>-host   sluiced, sluice-dataplane, <name>_host
+ *     ├── veth ── <name>-shop-web
+ *     └── TAP  ── <name>-shop-db
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { Cleanup, must, waitFor } from '../command.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const name = `sla${process.pid.toString(36)}`;
+const host = `${name}-host`;
+const cleanup = new Cleanup();
+cleanup.command('ip', 'netns', 'del', host);
+await must(['ip', 'netns', 'add', host]);
+const instance = await SluiceInstance.start({
+  name,
+  cleanup,
+  netns: host,
+  netnsPrefix: `${name}-`,
+  createNamespaces: true,
+});
+t.teardown(() => cleanup.finish());
+t.teardown(() => instance.stop());
+const manifests = join(instance.configFile, '../world.yaml');
+const pod = (podName: string, annotations: string) => `apiVersion: v1
+kind: Pod
+metadata: { name: ${podName}, namespace: shop, labels: { app: ${podName} }, annotations: ${annotations} }
+spec: { containers: [{ name: c, image: none, ports: [{ containerPort: 80 }] }] }
+---
+`;
+writeFileSync(
+  manifests,
+  `${pod('web', '{}')}${pod('db', '{ sluice.io/attach: tap }')}apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: db, namespace: shop, annotations: { sluice.io/audit: "false" } }
+spec:
+  podSelector: { matchLabels: { app: db } }
+  ingress:
+    - from:
+        - podSelector: { matchLabels: { app: web } }
+      ports: [{ port: 80 }]
+`,
+);
+await instance.apply(manifests);
+await instance.untilReady(['shop/web', 'shop/db']);
+
+t.test('status tells which options wait for a restart, until they are as they were or there was one', async (t) => {
+  const text = readFileSync(instance.configFile, 'utf8');
+  const reread = async (config: string) => {
+    writeFileSync(instance.configFile, config);
+    process.kill(Number(readFileSync(join(instance.runDir, 'sluiced.pid'), 'utf8')), 'SIGHUP');
+  };
+  const pending = async () => (await instance.read('/v1/status')).restartPending as string[];
+  t.same(await pending(), []);
+  await reread(`${text}\nlogLevel: debug\nmtu: 1400\npolicy: { policy-audit-mode: true }\n`);
+  await waitFor('what is pending', async () => (await pending()).length === 2);
+  t.same(await pending(), ['mtu', 'policy.policy-audit-mode']);
+  t.match((await instance.cli('status')).stdout, /^Restart: +pending for mtu, policy.policy-audit-mode: SIGUSR2 /m);
+  await reread(text);
+  await waitFor('nothing to be pending', async () => (await pending()).length === 0);
+  t.notMatch((await instance.cli('status')).stdout, /^(Restart|Audit):/m);
+});
+
+t.test('status tells what is only audited: pods, policies, the whole instance', async (t) => {
+  const audit = async () => (await instance.read('/v1/status')).audit;
+  t.same(await audit(), { instance: false, endpoints: [], policies: [] });
+  const text = readFileSync(manifests, 'utf8');
+  writeFileSync(
+    manifests,
+    text.replace('"false"', '"true"').replace('annotations: {}', 'annotations: { sluice.io/audit: "true" }'),
+  );
+  await instance.apply(manifests);
+  t.same(await audit(), { instance: false, endpoints: ['shop/web'], policies: ['NetworkPolicy/shop/db'] });
+  t.match(
+    (await instance.cli('status')).stdout,
+    /^Audit: +passes: all that is for or from shop\/web; what only NetworkPolicy\/shop\/db would drop$/m,
+  );
+  writeFileSync(manifests, text);
+  await instance.apply(manifests);
+  t.same(await audit(), { instance: false, endpoints: [], policies: [] });
+  const config = readFileSync(instance.configFile, 'utf8');
+  const again = async (now: string) => {
+    writeFileSync(instance.configFile, now);
+    process.kill(instance.agent.pid, 'SIGUSR2');
+    await instance.restartAgent();
+  };
+  await again(`${config}\npolicy: { policy-audit-mode: true }\n`);
+  t.match(await audit(), { instance: true });
+  t.match(
+    (await instance.cli('status')).stdout,
+    /^Audit: +policy-audit-mode: what policy would drop passes, everywhere$/m,
+  );
+  t.match((await instance.cli('status', '--brief')).stdout, /^OK \(policy-audit-mode: /);
+  await again(config);
+  t.match(await audit(), { instance: false });
+});

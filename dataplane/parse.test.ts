@@ -13,6 +13,12 @@ t.test('parse() refuses what hides or lies', (t) => {
   const edit = (base: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array => {
     const copy = base.slice();
     change(copy);
+    if (base === good) ipv4.fillChecksum(copy, ETH);
+    return copy;
+  };
+  const bent = (base: Uint8Array, at: number, by: number): Uint8Array => {
+    const copy = base.slice();
+    copy[at] ^= by;
     return copy;
   };
   const cases: [string, Uint8Array, number][] = [
@@ -25,6 +31,11 @@ t.test('parse() refuses what hides or lies', (t) => {
     ['IPv4 header length 4', edit(good, (b) => (b[ETH] = 0x41)), 134],
     ['total length beyond the frame', edit(good, (b) => setU16(b, ETH + 2, 1400)), 134],
     ['total length below the header', edit(good, (b) => setU16(b, ETH + 2, 19)), 134],
+    ...[1, 4, 8, 10, 11, 12, 19].map((at): [string, Uint8Array, number] => [
+      `IPv4 header of which byte ${at} was changed on the way`,
+      bent(good, ETH + at, 1),
+      153,
+    ]),
     ['TCP header beyond the packet', edit(good, (b) => (b[ETH + 20 + 12] = 0xf0)), 135],
     ['TCP header of 16 bytes', edit(good, (b) => (b[ETH + 20 + 12] = 0x40)), 135],
     ['cut TCP header', edit(good, (b) => setU16(b, ETH + 2, 39)), 135],
@@ -75,6 +86,7 @@ t.test('parse() refuses what hides or lies', (t) => {
       parsed(
         edit(udpFrame({ ...ends, to: SERVER }), (b) => {
           ipv4.setFragmentField(b, ETH, 0x2000);
+          ipv4.fillChecksum(b, ETH);
           setU16(b, ETH + 20 + 4, declared);
         }),
       );

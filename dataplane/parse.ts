@@ -2,9 +2,10 @@
  * Step 1: bytes to a filled Frame, or the reason why the bytes are no frame that may pass.
  *
  * Every later step relies on what is checked here, once per layer: that the header lies inside the frame, that the IP
- * length does, and that the L4 header is whole. Nothing is trusted that the frame says about itself: a second ethertype
- * never hides behind a tag, a fragment never overlaps a port number, and what the virtio-net header asks of others is only
- * what a stack would ask.
+ * length does, that the IPv4 header has the right checksum (RFC 1812 section 5.2.2; packet sockets hand frames over before
+ * any kernel has looked), and that the L4 header is whole. Nothing is trusted that the frame says about itself: a second
+ * ethertype never hides behind a tag, a fragment never overlaps a port number, and what the virtio-net header asks of others
+ * is only what a stack would ask. L4 checksums are the receiver's business: they say nothing that policy judges.
  *
  * The frame ends where IP says that the datagram does (RFC 791, RFC 8200): `length` is cut to it here, so no later step,
  * and nobody behind a port, gets a byte that was not judged. Of a UDP datagram that is shorter than its packet
@@ -22,6 +23,7 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import {
+  DROP_CSUM_L3,
   DROP_CT_INVALID_HDR,
   DROP_CT_UNKNOWN_PROTO,
   DROP_FRAG_NOSUPPORT,
@@ -47,8 +49,8 @@ const MAX_UDP_SEGMENTS = 128;
 
 /**
  * Fills the second group of fields of `f` from its bytes, and cuts its `length` to the IP packet.
- * @returns 0, or a drop reason: 134 invalid, 135 cut L4 header, 137 unknown L4, 139 unsupported L3, 156 bad IPv6
- * extension header, 157 a fragment that hides its ports, 166 not Ethernet II, 182 VLAN tag
+ * @returns 0, or a drop reason: 134 invalid, 135 cut L4 header, 137 unknown L4, 139 unsupported L3, 153 IPv4 header checksum,
+ * 156 bad IPv6 extension header, 157 a fragment that hides its ports, 166 not Ethernet II, 182 VLAN tag
  */
 export function parse(f: Frame): number {
   if (f.length < ethernet.HEADER_BYTES) return DROP_INVALID;
@@ -111,6 +113,7 @@ function parseIpv4(f: Frame): number {
   const room = f.offset + f.length - l3Offset;
   const headerBytes = ipv4.check(bytes, l3Offset, room);
   if (headerBytes < 0) return DROP_INVALID;
+  if (!ipv4.verifyChecksum(bytes, l3Offset)) return DROP_CSUM_L3;
   if (headerBytes > ipv4.MIN_HEADER_BYTES && ipv4.hasUnsafeOptions(bytes, l3Offset)) return DROP_INVALID;
   const total = ipv4.totalLength(bytes, l3Offset);
   f.length = ethernet.HEADER_BYTES + total;

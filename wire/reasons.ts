@@ -92,7 +92,7 @@ reason(149, 'INVALID_GENEVE_OPTION', 'Invalid Geneve option', 'A Geneve option i
 export const DROP_UNKNOWN_TARGET = reason(150, 'UNKNOWN_L3_TARGET_ADDRESS', 'Unknown L3 target address', 'Nothing known here has the destination address.');
 export const DROP_UNROUTABLE = reason(151, 'STALE_OR_UNROUTABLE_IP', 'Stale or unroutable IP', 'The destination was an endpoint that is gone, or no route leads to it.');
 reason(152, 'NO_MATCHING_LOCAL_CONTAINER_FOUND', 'No matching local container found', 'No local endpoint matches the destination (no longer used).');
-reason(153, 'ERROR_WHILE_CORRECTING_L3_CHECKSUM', 'Error while correcting L3 checksum', 'The checksum of the IP header is wrong.');
+export const DROP_CSUM_L3 = reason(153, 'ERROR_WHILE_CORRECTING_L3_CHECKSUM', 'Error while correcting L3 checksum', 'The checksum of the IP header is wrong.');
 export const DROP_CSUM_L4 = reason(154, 'ERROR_WHILE_CORRECTING_L4_CHECKSUM', 'Error while correcting L4 checksum', 'The TCP, UDP, SCTP or ICMP checksum is wrong.');
 export const DROP_CT_CREATE_FAILED = reason(155, 'CT_MAP_INSERTION_FAILED', 'CT: Map insertion failed', 'The connection-tracking table is full and nothing in it could be evicted.');
 export const DROP_INVALID_EXTHDR = reason(156, 'INVALID_IPV6_EXTENSION_HEADER', 'Invalid IPv6 extension header', 'The chain of IPv6 extension headers is too long, truncated, out of order, or has a route left to go.');

@@ -39,6 +39,7 @@ export function largeFrame(family: 4 | 6, isTcp: boolean, payloadBytes: number, 
   if (family === 4) {
     bytes.set([0x45, 0, 0, 0, 0xff, 0xfe, 0x40, 0, 64, isTcp ? 6 : 17, 0, 0, 10, 77, 0, 1, 10, 77, 0, 2], l3);
     ipv4.setTotalLength(bytes, l3, end - l3);
+    ipv4.fillChecksum(bytes, l3);
   } else {
     bytes.set([0x60, 0, 0, 0, 0, 0, isTcp ? 6 : 17, 64, 0xfd], l3);
     bytes[l3 + 23] = 1;

@@ -20,6 +20,27 @@ t.test('ipv4 options and TTL', (t) => {
   t.notOk(ipv4.hasUnsafeOptions(packet('0704 0400 01010101'), 0), 'record route');
   t.notOk(ipv4.hasUnsafeOptions(packet('00 830704'), 0), 'nothing after the end counts');
   const bytes = packet('01010101');
+  for (const options of ['', '01010101', '0704 0400 01010101']) {
+    const good = packet(options);
+    t.ok(ipv4.verifyChecksum(good, 0), `the sum of "${options}"`);
+    for (let bit = 0; bit < ipv4.headerBytes(good, 0) * 8; bit++) {
+      if (bit >= 4 && bit < 8) continue; // the length of what is summed
+      const bent = good.slice();
+      bent[bit >> 3] ^= 0x80 >> (bit & 7);
+      if (ipv4.verifyChecksum(bent, 0)) t.fail(`"${options}": bit ${bit} is not in the sum`);
+    }
+  }
+  for (const [total, isRight] of [
+    [0xffff, true],
+    [0, false],
+  ] as const) {
+    const extreme = new Uint8Array(20).fill(0xff);
+    extreme[0] = 0x45;
+    extreme[1] = total === 0 ? 0 : 0xff;
+    ipv4.fillChecksum(extreme, 0);
+    if (!isRight) extreme[11] ^= 1;
+    t.equal(ipv4.verifyChecksum(extreme, 0), isRight, 'a sum that carries twice');
+  }
   for (let ttl = 63; ttl >= 0; ttl--) {
     ipv4.decrementTtl(bytes, 0);
     if (ipv4.ttl(bytes, 0) !== ttl || !ipv4.verifyChecksum(bytes, 0)) t.fail(`TTL ${ttl}`);

@@ -28,6 +28,18 @@ t.test('ipv6.walkExtensions()', (t) => {
   t.same(walked(packet(43, '06000000' + '00000000', tcpBytes)), [6, 48, false, false, 0], 'a finished route');
   t.same(walked(packet(43, '06000001' + '00000000', tcpBytes))[0], -1, 'a route with a hop left is refused');
   t.same(walked(packet(51, '0604' + '00'.repeat(22), tcpBytes)), [6, 64, false, false, 0], 'AH counts words of 4');
+  for (const [words, bytes] of [
+    [0, 8],
+    [1, 12],
+    [3, 20],
+  ]) {
+    const ah = `06${words.toString(16).padStart(2, '0')}` + '00'.repeat(bytes - 2);
+    t.same(
+      walked(packet(51, ah, tcpBytes))[0],
+      -1,
+      `AH of ${bytes} bytes is shorter than its fields, or no multiple of 8`,
+    );
+  }
   t.same(walked(packet(44, '06000001' + 'deadbeef', tcpBytes)), [6, 48, true, true, 0xdeadbeef | 0], 'first fragment');
   t.same(walked(packet(44, '06000008' + '00000001', '0102')), [6, 48, true, false, 1], 'later fragment, last');
   t.same(walked(packet(44, '3c000109' + '00000001', '01')), [60, 48, true, false, 1], 'later fragment names its chain');

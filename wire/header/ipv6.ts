@@ -6,7 +6,7 @@
  *  |ver tc flow |length|next|hop limit|src|dst| extension headers, payload
  *
  * `walkExtensions` is strict, for what a firewall skips it has not judged:
- *  1. at most MAX_EXTENSION_HEADERS headers, each wholly inside the packet;
+ *  1. at most MAX_EXTENSION_HEADERS headers, each wholly inside the packet, and an AH header no shorter than its own fields;
  *  2. hop-by-hop options only directly after the fixed header;
  *  3. a routing header only when nothing is left of its route (else the destination that policy would judge is not the
  *     one the packet ends at), type 0 included (RFC 5095);
@@ -24,6 +24,8 @@ export const PROTOCOL_HOP_BY_HOP = 0;
 const PROTOCOL_ROUTING = 43;
 const PROTOCOL_FRAGMENT = 44;
 const PROTOCOL_DESTINATION_OPTIONS = 60;
+/** 12 bytes of fields, and IPv6 wants a multiple of 8 (RFC 4302 section 2.2). */
+const MIN_AH_BYTES = 16;
 
 /**
  * Checks version and payload length against the bytes at hand. Jumbograms (payload length 0) pass as empty
@@ -116,7 +118,7 @@ export function walkExtensions(bytes: Uint8Array, offset: number, end: number, w
   for (let count = 0; isExtension(next); count++) {
     if (count === MAX_EXTENSION_HEADERS || at + 8 > end) return -1;
     const size = extensionBytes(bytes, at, next);
-    if (at + size > end) return -1;
+    if (at + size > end || (next === PROTO_AH && (size < MIN_AH_BYTES || (size & 7) !== 0))) return -1;
     if (next === PROTOCOL_HOP_BY_HOP && count > 0) return -1;
     if (next === PROTOCOL_ROUTING && bytes[at + 3] !== 0) return -1;
     if (fragmented && walk.isFragment) return -1;

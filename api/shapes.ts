@@ -41,6 +41,8 @@ export interface StatusDocument {
   readonly clusterName: string;
   /** Put before `<namespace>-<pod>` to name a pod's network namespace. */
   readonly netnsPrefix: string;
+  /** Pattern of an image -> command that a rig runs in its place. */
+  readonly standIns: Readonly<Record<string, readonly string[]>>;
   readonly attach: string;
   readonly enforcement: string;
   readonly policyRevision: number;

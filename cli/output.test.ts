@@ -249,7 +249,7 @@ const DEPLOYMENT: Manifest = {
 };
 
 t.test('planRig() expands a Deployment into pods with programs, names and addresses', (t) => {
-  const plan = planRig([{ kind: 'List', items: [DEPLOYMENT] }], 'x-');
+  const plan = planRig([{ kind: 'List', items: [DEPLOYMENT] }], { netnsPrefix: 'x-' });
   t.equal(plan.pods.length, 2);
   const [, pod] = plan.pods;
   t.strictSame(pod, {

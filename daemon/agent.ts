@@ -213,9 +213,9 @@ export class Agent {
     this.restartPending = restart;
     if (restart.length > 0)
       this.#log.warn({ options: restart }, 'these options need a restart of the agent (not of traffic)');
-    const { logLevel, eventRate, faults, aggregation, healthProbeInterval } = config;
+    const { logLevel, eventRate, faults, aggregation, healthProbeInterval, standIns } = config;
     const policy = { ...this.config.policy, 'allow-icmp-frag-needed': config.policy['allow-icmp-frag-needed'] };
-    this.config = { ...this.config, logLevel, eventRate, faults, aggregation, healthProbeInterval, policy };
+    this.config = { ...this.config, logLevel, eventRate, faults, aggregation, healthProbeInterval, standIns, policy };
     this.#ports.setFaults(faults);
     this.#log.level = logLevel;
     writeSettings(this.maps.config, this.config, this.#routerMac);

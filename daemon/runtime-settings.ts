@@ -13,6 +13,7 @@ export const LIVE_OPTIONS: readonly string[] = [
   'faults',
   'aggregation',
   'healthProbeInterval',
+  'standIns',
   'policy.allow-icmp-frag-needed',
 ];
 
@@ -37,9 +38,13 @@ export function changedOptions(before: Config, after: Config): { live: string[];
   const to = flatten(after);
   const changed = [...new Set([...from.keys(), ...to.keys()])].filter((key) => from.get(key) !== to.get(key));
   return {
-    live: changed.filter((key) => LIVE_OPTIONS.includes(key)),
-    restart: changed.filter((key) => !LIVE_OPTIONS.includes(key)),
+    live: changed.filter(isLive),
+    restart: changed.filter((key) => !isLive(key)),
   };
+}
+
+function isLive(path: string): boolean {
+  return LIVE_OPTIONS.some((live) => path === live || path.startsWith(`${live}.`));
 }
 
 function flatten(value: object, prefix = '', into = new Map<string, string>()): Map<string, string> {

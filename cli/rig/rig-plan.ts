@@ -2,12 +2,18 @@
  * From manifests to a rig: which pods, which network namespaces, and which programs run in them. Pure.
  *
  * There are no images here: a container that names a command runs it; of one that does not, a stand-in for its image
- * (image-table.ts) runs; nothing runs in one whose image is unknown, and the plan says so.
+ * (image-table.ts, and `standIns` of the configuration) runs; nothing runs in one whose image is unknown, and the plan says so.
  */
 
 import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
-import { standInCommand, useOfImage } from './image-table.ts';
+import { standInCommand, type StandIns, useOfImage } from './image-table.ts';
 import { NETNS_ANNOTATION, podsOf } from '../../policy/document/workload.ts';
+
+/** What a rig takes from the configuration of the instance. */
+export interface RigSite {
+  readonly netnsPrefix?: string | undefined;
+  readonly standIns?: StandIns | undefined;
+}
 
 export interface RigPlan {
   readonly pods: readonly RigPod[];
@@ -66,14 +72,15 @@ interface ContainerSpec {
 
 /**
  * Plans a rig.
- * @param netnsPrefix put before `<namespace>-<pod>` for pods that name no network namespace
+ * @param site.netnsPrefix put before `<namespace>-<pod>` for pods that name no network namespace
+ * @param site.standIns of the configuration
  */
-export function planRig(documents: readonly Manifest[], netnsPrefix = ''): RigPlan {
+export function planRig(documents: readonly Manifest[], site: RigSite = {}): RigPlan {
   const pods = documents.flatMap(flattenList).flatMap(podsOf);
-  return { pods: pods.map((pod) => planPod(pod, netnsPrefix)) };
+  return { pods: pods.map((pod) => planPod(pod, site)) };
 }
 
-function planPod(pod: Manifest, netnsPrefix: string): RigPod {
+function planPod(pod: Manifest, { netnsPrefix = '', standIns = {} }: RigSite): RigPod {
   const { metadata = {} } = pod;
   const { namespace = 'default', name = '' } = metadata;
   const spec = (pod.spec ?? {}) as PodSpec;
@@ -82,24 +89,30 @@ function planPod(pod: Manifest, netnsPrefix: string): RigPod {
     namespace,
     name,
     netns: metadata.annotations?.[NETNS_ANNOTATION] ?? `${netnsPrefix}${namespace}-${name}`,
-    initContainers: (spec.initContainers ?? []).flatMap((one, at) => planContainer(one, at, true)),
-    containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, mayEnd)),
-    idle: (spec.containers ?? []).flatMap(idleOf),
+    initContainers: (spec.initContainers ?? []).flatMap((one, at) =>
+      planContainer(one, at, { standIns, mayEnd: true }),
+    ),
+    containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, { standIns, mayEnd })),
+    idle: (spec.containers ?? []).flatMap((one, at) => idleOf(one, at, standIns)),
     resolvConf: resolvConf(spec),
     hosts: hosts(spec),
   };
 }
 
-function planContainer(container: ContainerSpec, at: number, mayEnd: boolean): RigContainer[] {
+function planContainer(
+  container: ContainerSpec,
+  at: number,
+  { standIns, mayEnd }: { readonly standIns: StandIns; readonly mayEnd: boolean },
+): RigContainer[] {
   const ports = (wanted: string): number[] =>
     (container.ports ?? []).flatMap(({ containerPort, protocol = 'TCP' }) =>
       protocol === wanted ? containerPort : [],
     );
   const env = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, String(value)]));
-  const use = container.command === undefined ? useOfImage(container.image ?? '') : undefined;
-  const isServer = use !== undefined && use.kind !== 'idle';
-  const served = isServer && ports('TCP').length === 0 ? [Number(env['PORT'] ?? use.port)] : ports('TCP');
-  const argv = isServer ? standInCommand(use, served) : argvOf(container);
+  const use = container.command === undefined ? useOfImage(container.image ?? '', standIns) : undefined;
+  const kind = use?.kind;
+  const served = kind !== undefined && ports('TCP').length === 0 ? [Number(env['PORT'] ?? use?.port)] : ports('TCP');
+  const argv = kind === undefined ? argvOf(container, use?.command) : standInCommand(kind, served);
   if (argv.length === 0) return [];
   return [
     {
@@ -108,16 +121,19 @@ function planContainer(container: ContainerSpec, at: number, mayEnd: boolean): R
       env,
       workingDir: container.workingDir,
       tcpPorts: served,
-      udpPorts: isServer ? [] : ports('UDP'),
+      udpPorts: kind === undefined ? ports('UDP') : [],
       mayEnd,
     },
   ];
 }
 
-/** ash is the shell of busybox and alpine; what runs as sh on this machine stands in for it. */
-function argvOf({ command = [], args = [] }: ContainerSpec): string[] {
-  const [program = '', ...rest] = [...command, ...args].map(String);
-  if (program === '') return [];
+/**
+ * ash is the shell of busybox and alpine; what runs as sh on this machine stands in for it. Arguments alone are a program
+ * where the image has none of its own; those that begin with a dash are for a program that is not here.
+ */
+function argvOf({ command, args = [] }: ContainerSpec, standIn: readonly string[] = []): string[] {
+  const [program = '', ...rest] = [...(command ?? standIn), ...args].map(String);
+  if (program === '' || program.startsWith('-')) return [];
   return [program === 'ash' || program === '/bin/ash' ? 'sh' : program, ...rest];
 }
 
@@ -125,9 +141,9 @@ function nameOf({ name }: ContainerSpec, at: number): string {
   return name ?? `container-${at}`;
 }
 
-function idleOf(container: ContainerSpec, at: number): IdleContainer[] {
+function idleOf(container: ContainerSpec, at: number, standIns: StandIns): IdleContainer[] {
   const { image = '' } = container;
-  const runs = argvOf(container).length > 0 || useOfImage(image) !== undefined;
+  const runs = argvOf(container).length > 0 || useOfImage(image, standIns) !== undefined;
   return runs ? [] : [{ name: nameOf(container, at), image }];
 }
 

@@ -70,7 +70,7 @@ export async function rigUp(settings: Settings, options: RigOptions): Promise<Ri
   const files = await readManifests(host, options.files);
   const documents = (await Promise.all(files.map(parseManifests))).flat();
   const api = new DaemonApi(settings);
-  const plan = planRig(documents, (await api.status()).netnsPrefix ?? '');
+  const plan = planRig(documents, await api.status());
   const state: RigState = {
     ...{ name, files: options.files, home: rigHomeOf(options.files[0]), netns: [], etcFiles: [], processes: [] },
     pods: plan.pods.map(({ namespace, name: pod, netns }) => ({ namespace, name: pod, netns })),

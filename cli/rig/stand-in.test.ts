@@ -18,7 +18,10 @@ async function freePort(): Promise<number> {
 const argvProgram = (argv: readonly string[]): string => argv.find((word) => word.endsWith('stand-in.cjs')) ?? 'none';
 
 t.test('images are known by name, whatever registry, tag or digest they carry', (t) => {
-  const kindOf = (image: string): string | undefined => useOfImage(image)?.kind;
+  const kindOf = (image: string): string | undefined => {
+    const use = useOfImage(image);
+    return use && (use.kind ?? 'idle');
+  };
   for (const [image, kind] of [
     ['docker.io/kennethreitz/httpbin', 'httpbin'],
     ['docker.io/mccutchen/go-httpbin:v2.15.0', 'httpbin'],
@@ -60,6 +63,50 @@ t.test('a rig plans stand-ins for servers, its own command before them, and name
     ],
   );
   t.strictSame(pod.idle, [{ name: 'db', image: 'postgres:16' }]);
+  t.end();
+});
+
+t.test('standIns of the configuration come first, and mean images by their end, with stars', (t) => {
+  const standIns = {
+    'shop/*-api': ['node', '/srv/api.mjs'],
+    nginx: ['stand-in', 'echo'],
+    'db:16': ['db', '-p'],
+    'quiet*': [],
+    odd: ['stand-in', 'nothing'],
+    far: ['stand-in', 'echo', '70000'],
+  };
+  const plan = (container: object) => {
+    const spec = { containers: [{ name: 'c', ...container }] };
+    return planRig([{ kind: 'Pod', metadata: { name: 'p' }, spec }], { standIns }).pods[0];
+  };
+  const argv = (container: object) => plan(container).containers[0]?.argv;
+  t.strictSame(argv({ image: 'reg.example:5000/shop/cart-api:7@sha256:1' }), ['node', '/srv/api.mjs']);
+  t.strictSame(argv({ image: 'shop/cart-api', args: ['--port', 8080] }), ['node', '/srv/api.mjs', '--port', '8080']);
+  t.strictSame(argv({ image: 'shop/cart-api', command: ['true'] }), ['true'], 'its own command comes before');
+  t.strictSame(argv({ image: 'nginx:1' })?.slice(-2), ['echo', '80'], 'before the table');
+  t.strictSame(argv({ image: 'x/db:16' }), ['db', '-p']);
+  t.strictSame(plan({ image: 'x/db:15' }).idle, [{ name: 'c', image: 'x/db:15' }], 'another tag');
+  t.strictSame(plan({ image: 'myshop/cart-api' }).idle.length, 1, 'the end of a word is not the end of a name');
+  t.match(
+    plan({ image: 'quietly' }),
+    { containers: [], idle: [] },
+    'an empty command: nothing runs, nothing is missing',
+  );
+  t.strictSame(argv({ image: 'alpine', args: ['sleep', '9'] }), ['sleep', '9']);
+  t.match(plan({ image: 'some/server', args: ['--listen', ':80'] }), { containers: [], idle: [{ name: 'c' }] });
+  t.throws(
+    () => plan({ image: 'odd' }),
+    /standIns.*: odd: found 'stand-in nothing', wanted stand-in KIND \[PORT\], KIND one/,
+  );
+  t.throws(() => plan({ image: 'far' }), /found 'stand-in echo 70000'/);
+  t.end();
+});
+
+t.test('every kind of the table has a server', (t) => {
+  for (const image of ['go-httpbin', 'json-mock', 'starwars', 'nginx', 'whoami', 'hello-app']) {
+    const kind = useOfImage(image)?.kind ?? '';
+    t.ok(Object.hasOwn(SERVERS, kind), `${image}: ${kind}`);
+  }
   t.end();
 });
 

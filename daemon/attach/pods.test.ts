@@ -349,10 +349,14 @@ t.test('changedOptions() tells what takes effect at once from what needs a resta
   const after = {
     ...before,
     logLevel: 'debug' as const,
+    standIns: { nginx: ['true'] },
     mtu: 9000,
     policy: { ...before.policy, 'enable-policy': 'always' as const },
   };
-  t.strictSame(changedOptions(before, after), { live: ['logLevel'], restart: ['mtu', 'policy.enable-policy'] });
+  t.strictSame(changedOptions(before, after), {
+    live: ['logLevel', 'standIns.nginx'],
+    restart: ['mtu', 'policy.enable-policy'],
+  });
 });
 
 t.test('the host has routes to pods on ports of every kind, and to nothing else', async (t) => {

@@ -58,6 +58,8 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['an event ring that is no power of two', 'maps:\n  bpf-events-map-max: 1000\n', 'maps.bpf-events-map-max', 2, 23, /power of two/],
   ['YAML that does not parse', 'name: [a\n', '', 2, 1, /read YAML: ./],
   ['the same option twice', 'mtu: 1500\nmtu: 1400\n', '', 2, 1, /found a key that is there already/],
+  ['a stand-in that is no list', 'standIns: {nginx: echo}\n', 'standIns.nginx', 1, 19, /found .*"echo", wanted a list/],
+  ['a stand-in with a number', 'standIns:\n  a: [x, 80]\n', 'standIns.a[1]', 2, 10, /found the number "?80"?, wanted a string/],
   ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
 ]; // biome-ignore format: a table
 
@@ -103,6 +105,7 @@ t.test('loadConfig() names the file it cannot read', async (t) => {
 function rows(options: Readonly<Record<string, Option>>, prefix = ''): string[] {
   return Object.entries(options).flatMap(([name, option]) => {
     const path = `${prefix}${name}`;
+    if (option.type === 'commands') return [`| \`${path}\` | {} | ${option.meaning} |`];
     if (option.type === 'map')
       return [`| **${path}** |  | ${option.meaning} |`, ...rows(option.options ?? {}, `${path}.`)];
     const fallback = Array.isArray(option.fallback) ? JSON.stringify(option.fallback) : String(option.fallback ?? '');
@@ -119,6 +122,12 @@ t.test('docs/configuration.md names the options that SIGHUP brings into force, a
     option.replace('monitor-aggregation', 'aggregation'),
   );
   t.same(named.toSorted(), [...LIVE_OPTIONS].toSorted());
+});
+
+t.test('stand-ins are commands by pattern, none unless told', async (t) => {
+  t.strictSame(loadConfig().standIns, {});
+  const text = 'standIns:\n  shop/*-api: [node, /srv/api.mjs]\n  quiet: []\n';
+  t.strictSame(parseConfig(text, 'f').standIns, { 'shop/*-api': ['node', '/srv/api.mjs'], quiet: [] });
 });
 
 t.test('docs/configuration.md has every option as the schema has it (UPDATE=1 writes it)', async (t) => {

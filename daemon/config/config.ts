@@ -22,6 +22,8 @@ export interface Config {
   readonly socketGroup: string;
   readonly netnsPrefix: string;
   readonly createNamespaces: boolean;
+  /** Pattern of an image -> command that a rig runs in its place. */
+  readonly standIns: Readonly<Record<string, readonly string[]>>;
   readonly attach: AttachMode;
   readonly mtu: number;
   readonly podCIDRs: { readonly ipv4: string; readonly ipv6: string };

@@ -4,7 +4,16 @@
  */
 import { Document as YamlDocument, LineCounter } from 'yaml';
 import { Reader } from '../../policy/document/reader.ts';
-import { boolean, integer, list, object, type ObjectShape, type Shape } from '../../policy/document/shape.ts';
+import {
+  boolean,
+  integer,
+  list,
+  map,
+  object,
+  type ObjectShape,
+  type Shape,
+  strictString,
+} from '../../policy/document/shape.ts';
 import { readYaml } from '../../policy/document/yaml.ts';
 import { type Problem, quote } from '../../policy/rule/problems.ts';
 import { type Option, OPTIONS } from './schema.ts';
@@ -62,6 +71,8 @@ function optionShape(option: Option): Shape {
       return textShape(option);
     case 'list':
       return list(textShape(option));
+    case 'commands':
+      return map(list(strictString));
     case 'map':
       return shapeOf(option.options ?? {});
   }

@@ -13,9 +13,10 @@ import { readFaults } from '../source/fault-text.ts';
 
 /** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
 export interface Option {
-  readonly type: 'string' | 'integer' | 'boolean' | 'list' | 'map';
+  /** `commands`: names of the user's own, each with a list of words. */
+  readonly type: 'string' | 'integer' | 'boolean' | 'list' | 'map' | 'commands';
   readonly meaning: string;
-  readonly fallback?: string | number | boolean | readonly string[];
+  readonly fallback?: string | number | boolean | readonly string[] | Readonly<Record<string, readonly string[]>>;
   readonly values?: readonly string[];
   readonly min?: number;
   readonly max?: number;
@@ -137,6 +138,12 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: '',
   },
   createNamespaces: flag('make network namespaces that are missing (rigs); they are removed on exit', false),
+  standIns: {
+    type: 'commands',
+    meaning:
+      'what `sluice rig up` runs in containers that name an image and no command: pattern of the image -> command, see [pods](pods.md#images)',
+    fallback: {},
+  },
   attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ATTACH_MODES },
   mtu: { type: 'integer', meaning: 'MTU of pods and host port', fallback: 1500, min: 576, max: 65521 },
   podCIDRs: {

@@ -29,6 +29,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     nodeName: config.nodeName,
     clusterName: config.clusterName,
     netnsPrefix: config.netnsPrefix,
+    standIns: config.standIns,
     attach: config.attach,
     enforcement: config.policy['enable-policy'],
     policyRevision: publisher.revision,

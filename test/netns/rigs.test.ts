@@ -21,7 +21,8 @@ t.jobs = 1;
 
 let instance: SluiceInstance;
 t.before(async () => {
-  instance = await SluiceInstance.start({ name, cleanup, netnsPrefix: `${name}-` });
+  const config = 'standIns: { "own/*": [sh, -c, "echo in place of an image; exec sleep 3600"] }';
+  instance = await SluiceInstance.start({ name, cleanup, netnsPrefix: `${name}-`, config });
 });
 t.teardown(() => instance.stop());
 
@@ -162,6 +163,13 @@ t.test('a container of a known image serves without a command, and one that does
   const answer = await run([process.execPath, CLI, 'exec', '--run-dir', instance.runDir, 'bin', '--', ...curl]);
   t.equal(answer.stdout, '418');
   t.equal((await instance.cli('rig', 'down', 'images')).code, 0);
+});
+
+t.test('a stand-in of the configuration runs in place of its image', async (t) => {
+  const manifests = file('own.yaml', podOf('own', '{ containers: [{ name: c, image: "own/thing:3" }] }'));
+  t.match(await instance.cli('rig', 'up', '-f', manifests), { code: 0, stdout: /1 pod, 1 program/, stderr: '' });
+  t.equal((await instance.cli('logs', 'own')).stdout, 'in place of an image\n');
+  t.equal((await instance.cli('rig', 'down', 'own')).code, 0);
 });
 
 t.test('commands wait for an agent that has just been started', async (t) => {

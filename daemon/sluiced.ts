@@ -1,9 +1,10 @@
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { Agent } from './agent.ts';
+import { agentLogPath, startDetached, tellReady } from './detach.ts';
 import { apiRoutes } from './serve/routes.ts';
 import { ApiServer } from './serve/server.ts';
 import { missingCapabilities } from '../linux/capabilities.ts';
@@ -31,6 +32,8 @@ forwarding included, for the next one. See docs/configuration.md for the options
   --name NAME             name of the instance (--set name=NAME)
   --fault FAULTS          faults on every port, such as drop=1%,delay=5ms (--set faults=FAULTS)
   --log-level LEVEL       debug, info, warn, error (--set logLevel=LEVEL)
+  --detach                run in the background: return once it serves and its dataplane runs, or with the reason why not;
+                          its log is <run dir>/sluiced.log
   --check                 read the configuration, say what is wrong with it, and exit
   --version
   --help
@@ -43,6 +46,7 @@ const OPTIONS = {
   name: { type: 'string' },
   'log-level': { type: 'string' },
   fault: { type: 'string' },
+  detach: { type: 'boolean' },
   check: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -58,6 +62,14 @@ async function main(): Promise<void> {
   if (values.check === true) return void process.stdout.write('configuration is valid\n');
   const missing = missingCapabilities().join(', ');
   if (missing !== '') throw new Error(`it makes interfaces and namespaces: run as root (it lacks ${missing})`);
+  if (values.detach === true) {
+    process.exit(
+      await startDetached(
+        config.runDir,
+        process.argv.slice(2).filter((word) => word !== '--detach'),
+      ),
+    );
+  }
   await serve(config, createLog(config.logLevel, config.name), () => loadConfig(file, given));
 }
 
@@ -121,12 +133,14 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     log.info({ why }, 'stopping');
     await api.stop();
     await end();
+    if (why !== 'SIGUSR2') rmSync(agentLogPath(config.runDir), { force: true });
     lock.release();
     log.info('stopped');
     process.exit(0);
   });
   await start(agent, api, log);
   log.info({ runDir: config.runDir }, 'ready');
+  tellReady();
   signals.listen((signal) => {
     if (signal === 'SIGHUP') reload(agent, log, reread);
     else void finish(signal, () => (signal === 'SIGUSR2' ? agent.leave() : agent.stop()));

@@ -12,8 +12,12 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { isAlive, type ProcessId, startTimeOf } from './process-id.ts';
 
-/** What the agent writes of itself: its pid alone, as kill, systemd and others read it; and what tells it from a later process. */
-export const AGENT_FILES = { pid: 'sluiced.pid', identity: 'sluiced.process' } as const; // `PID`, `PID START-TIME`
+/** What the agent writes of itself: its pid alone, as kill, systemd and others read it; what tells it from a later process; its log. */
+export const AGENT_FILES = {
+  pid: 'sluiced.pid', // `PID`
+  identity: 'sluiced.process', // `PID START-TIME`
+  log: 'sluiced.log', // in the background only
+} as const;
 
 /** Another agent serves the directory, or has the name. */
 export class LockedError extends Error {

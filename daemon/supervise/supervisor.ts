@@ -35,7 +35,8 @@ const BACKOFF_MAX_MS = 5000;
 const STOP_MS = 3000;
 const LAST_LINES = 10;
 const LAST_BYTES = 8192;
-const LOG_LIMIT = 4 * 1024 * 1024; // bytes of dataplane.log after which the next start begins it anew
+/** Bytes of a log after which the next start begins it anew. */
+export const LOG_LIMIT = 4 * 1024 * 1024;
 
 export interface SupervisorOptions {
   readonly runDir: string;

@@ -3,6 +3,7 @@ import { type ApiAddress, ApiClient, type Query } from './client.ts';
 import { ApiError } from './error.ts';
 import type {
   ApplyAnswer,
+  CookieDocument,
   EndpointDocument,
   IdentityDocument,
   ObjectReference,
@@ -10,6 +11,7 @@ import type {
   StatusDocument,
 } from './shapes.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
+import type { Origin } from '../policy/rule/rule.ts';
 
 export class DaemonApi {
   readonly client: ApiClient;
@@ -28,6 +30,16 @@ export class DaemonApi {
 
   identities(): Promise<readonly IdentityDocument[]> {
     return this.client.get('/v1/identities');
+  }
+
+  /** The cookies in use. */
+  cookies(): Promise<readonly CookieDocument[]> {
+    return this.client.get('/v1/cookies');
+  }
+
+  /** The rules behind one cookie; empty when it is unknown. */
+  cookie(id: number): Promise<readonly Origin[]> {
+    return this.client.get(`/v1/cookies/${id}`);
   }
 
   policies(): Promise<readonly PolicyDocument[]> {

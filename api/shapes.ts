@@ -15,6 +15,7 @@ export interface Answers {
   readonly 'GET /v1/identities': readonly IdentityDocument[];
   readonly 'GET /v1/identities/*': IdentityDocument;
   readonly 'GET /v1/policies': readonly PolicyDocument[];
+  readonly 'GET /v1/cookies': readonly CookieDocument[];
   readonly 'GET /v1/cookies/*': readonly Origin[];
   readonly 'GET /v1/objects': { readonly items: readonly Manifest[] };
   readonly 'POST /v1/apply': ApplyAnswer;
@@ -134,6 +135,12 @@ export interface AddressHealth {
 export interface IdentityDocument {
   readonly id: number;
   readonly labels: readonly string[];
+}
+
+/** A cookie that map entries carry, and the rules behind it. */
+export interface CookieDocument {
+  readonly id: number;
+  readonly origins: readonly Origin[];
 }
 
 /** An object of a policy kind, as it was written, and where. */

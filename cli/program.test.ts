@@ -43,6 +43,16 @@ t.test('identity list sorts by number; -o yaml, name and --no-headers do as they
   t.match(await sluice('identity list -o xml'), { code: 2, stderr: /wanted one of name, json, yaml/ });
 });
 
+t.test('cookie shows the rules behind it, and what they say as long as they are in force', async (t) => {
+  const place = 'CiliumNetworkPolicy/shop/allow-web spec.egressDeny[0] (a.yaml:7)\n';
+  t.match(await sluice('cookie 5'), { code: 0, stdout: `${place}    {}\n` });
+  const gone = `${place}    # it is no longer in force\nallow-localhost: what the compiler adds by itself\n`;
+  t.match(await sluice('cookie 13'), { code: 0, stdout: gone });
+  t.match(await sluice('cookie 14'), { code: 1, stderr: /no rule is behind it/ });
+  t.match(await sluice('cookie twelve'), { code: 2, stderr: /wanted a whole number/ });
+  t.equal((await sluice('cookie 5 -o name')).stdout, 'CiliumNetworkPolicy/shop/allow-web\n');
+});
+
 t.test('status prints key and value, and ends with 1 when something is wrong', async (t) => {
   t.equal(
     (await sluice('status')).stdout,
@@ -226,6 +236,7 @@ t.test('completion scripts are printed for each shell, and pods are completed fr
   for (const shell of ['bash', 'zsh', 'fish'])
     t.match((await sluice(`completion ${shell}`)).stdout, 'sluice __complete');
   t.equal((await sluice('completion csh')).code, 2);
+  t.equal((await sluice(['__complete', '--', 'cookie', ''])).stdout, '5\t\n');
   t.equal((await sluice(['__complete', '--', 'exec', ''])).stdout, 'shop/web-0\t\n');
   t.match((await sluice(['__complete', '--', 'obs'])).stdout, /^observe\tShow flows/);
 });

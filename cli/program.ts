@@ -95,6 +95,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(INSPECT, 'identity', 'List security identities', async () => (await import('./commands/identity.ts')).define),
   entry(
     INSPECT,
+    'cookie',
+    'Show the rules behind a map entry',
+    async () => (await import('./commands/cookie.ts')).define,
+  ),
+  entry(
+    INSPECT,
     'bpf',
     'Read the pinned maps, with or without the daemons',
     async () => (await import('./commands/bpf.ts')).define,

@@ -1,4 +1,5 @@
 /** Changes to policies as a person would make them in the files, and the documents that follow. */
+import { stepsOf } from '../policy/document/document-path.ts';
 import { type Document, readDocuments } from '../policy/document/document.ts';
 import type { PolicyOptions } from '../policy/rule/options.ts';
 import { hasErrors } from '../policy/rule/problems.ts';
@@ -57,7 +58,7 @@ function reread(object: object, options: PolicyOptions, from?: Document): Docume
 type Node = Record<string, unknown>;
 
 function append(object: object, path: string, item: unknown): void {
-  const keys = keysOf(path);
+  const keys = stepsOf(path);
   const last = keys.pop() as string;
   let node = object as Node;
   for (const key of keys) node = (node[key] ??= {}) as Node;
@@ -66,14 +67,9 @@ function append(object: object, path: string, item: unknown): void {
 }
 
 function put(object: object, path: string, value: unknown): void {
-  const keys = keysOf(path);
+  const keys = stepsOf(path);
   const last = keys.pop() as string;
   let node = object as Node;
   for (const key of keys) node = node[key] as Node;
   node[last] = value;
-}
-
-/** `spec.egress[0].toPorts` -> its steps. */
-function keysOf(path: string): string[] {
-  return path.split(/[.[\]]+/).filter((key) => key !== '');
 }

@@ -11,8 +11,9 @@
  */
 import { EGRESS } from '../wire/direction.ts';
 import { stringify } from 'yaml';
+import { valueAt } from '../policy/document/document-path.ts';
 import type { Document } from '../policy/document/document.ts';
-import { type Origin, policyName } from '../policy/rule/rule.ts';
+import { type Origin, originText, policyName } from '../policy/rule/rule.ts';
 import { type Change, changed } from './change.ts';
 import { rulesFor } from './proposal.ts';
 import type { FlowQuery } from './query.ts';
@@ -73,22 +74,22 @@ function tryEach(judge: FlowJudge, query: FlowQuery, proposals: readonly Change[
 function signatureOf(judge: FlowJudge, query: FlowQuery): string {
   return judge
     .denials(query)
-    .map(({ direction, answer, origins }) => `${direction} ${answer.reason} ${origins.map(place).join()}`)
+    .map(({ direction, answer, origins }) => `${direction} ${answer.reason} ${origins.map(originText).join()}`)
     .join(';');
 }
 
 /** What no document can change. */
 function obstacleOf({ answer, origins }: Denial): string | undefined {
   if (answer.reason === DROP_DENY && origins.some(({ path }) => !path.includes('Deny['))) {
-    return `take terminatingTLS and originatingTLS out of ${origins.map(place).join(', ')}: TLS is not ended yet, so that its ports are closed`;
+    return `take terminatingTLS and originatingTLS out of ${origins.map(originText).join(', ')}: TLS is not ended yet, so that its ports are closed`;
   }
   if (answer.reason === DROP_AUTH)
-    return `${origins.map(place).join(', ')} demands authentication, for which there is no backend yet`;
+    return `${origins.map(originText).join(', ')} demands authentication, for which there is no backend yet`;
   return undefined;
 }
 
 function whatDenies({ direction, origins, subject }: Denial): string {
-  const by = origins.length === 0 ? 'enable-policy' : origins.map(place).join(', ');
+  const by = origins.length === 0 ? 'enable-policy' : origins.map(originText).join(', ');
   return `${direction === EGRESS ? 'egress' : 'ingress'} of ${subject.text} is denied by ${by}`;
 }
 
@@ -143,18 +144,15 @@ interface PortRule {
 /** The port rules of the element that a rule came from. */
 function portRulesOf(documents: readonly Document[], origin: Origin): readonly PortRule[] {
   const document = documents.find(({ policy }) => policy !== undefined && policyName(policy) === policyName(origin));
-  let value: unknown = document?.object;
-  for (const key of origin.path.split(/[.[\]]+/)) {
-    if (key !== '') value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
-  }
-  return (value as { toPorts?: readonly PortRule[] } | undefined)?.toPorts ?? [];
+  const element = valueAt(document?.object, origin.path) as { toPorts?: readonly PortRule[] } | undefined;
+  return element?.toPorts ?? [];
 }
 
 /** A change in words and YAML, ending in a newline. */
 export function changeText(change: Change): string {
   switch (change.kind) {
     case 'empty':
-      return `replace the deny rule ${change.origins.map(place).join(', ')} by {}, or narrow it: a deny outranks every allow\n`;
+      return `replace the deny rule ${change.origins.map(originText).join(', ')} by {}, or narrow it: a deny outranks every allow\n`;
     case 'create':
       return `apply this policy beside ${change.beside}:\n${indent(stringify(change.object))}`;
     case 'add': {
@@ -162,11 +160,6 @@ export function changeText(change: Change): string {
       return `add to ${path} of ${policyName(origin)} (${origin.file}:${origin.line}):\n${indent(stringify([item]))}`;
     }
   }
-}
-
-/** `Kind/namespace/name spec.ingress[0] (file:line)` */
-export function place(origin: Origin): string {
-  return `${policyName(origin)} ${origin.path} (${origin.file}:${origin.line})`;
 }
 
 function escapeRegExp(text: string): string {

@@ -67,6 +67,15 @@ const CNP = {
   spec: { endpointSelector: { matchLabels: { app: 'web' } }, ingress: [{}], egressDeny: [{}] },
 };
 
+const ORIGIN = {
+  kind: 'CiliumNetworkPolicy',
+  namespace: 'shop',
+  name: 'allow-web',
+  path: 'spec.egressDeny[0]',
+  file: 'a.yaml',
+  line: 7,
+};
+
 /** Pods without an endpoint: the host's, another node's, one that got no addresses. */
 const UNATTACHED = [{ hostNetwork: true }, { nodeName: 'other' }, {}].map((spec, i) => {
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${i}`, namespace: 'unattached' }, spec };
@@ -113,6 +122,9 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
     if (url.searchParams.get('namespace') === 'unattached') return [200, { items: UNATTACHED }];
     return [200, { items: kind === null ? [POD, CNP] : kind === 'CiliumNetworkPolicy' ? [CNP] : [] }];
   },
+  'GET /v1/cookies': () => [200, [{ id: 5, origins: [ORIGIN] }]],
+  'GET /v1/cookies/13': () => [200, [ORIGIN, { ...ORIGIN, kind: 'reserved', name: 'allow-localhost' }]],
+  'GET /v1/cookies/14': () => [200, []],
   'GET /v1/policies': () => [
     200,
     [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web', file: 'a.yaml', line: 3, object: CNP }],

@@ -50,7 +50,9 @@ function defineList(
 function definePolicy(parent: Command, host: Host): void {
   const one = parent.command('get').summary('Show the policy map of an endpoint');
   one
-    .description("Shows the entries of an endpoint's policy map, with the packets and bytes that each has judged.")
+    .description(
+      "Shows the entries of an endpoint's policy map, with the packets and bytes that each has judged, and the rules behind it when the agent runs.",
+    )
     .argument('[endpoint]', 'id of the endpoint, or namespace/name of its pod')
     .option('--all', 'every endpoint')
     .option('-n, --numeric', 'identities as numbers');
@@ -64,8 +66,9 @@ function definePolicy(parent: Command, host: Host): void {
     const endpoint = text === undefined ? undefined : await pinnedEndpoint(settings, text);
     const { showPolicyMaps } = await import('../maps/bpf-policy.ts');
     const { loadIdentityNames } = await import('../maps/identity-names.ts');
-    const names = flags.numeric === true ? undefined : await loadIdentityNames(settings);
-    await showPolicyMaps(settings, endpoint, names);
+    const { loadCookieOrigins } = await import('../maps/cookie-origins.ts');
+    const identities = flags.numeric === true ? undefined : await loadIdentityNames(settings);
+    await showPolicyMaps(settings, endpoint, { identities, origins: await loadCookieOrigins(settings) });
   });
 }
 

@@ -90,6 +90,8 @@ async function wordsFor(
       return (await api.endpoints()).map(({ id }) => String(id));
     case 'identity':
       return (await api.identities()).map(({ id }) => String(id));
+    case 'cookie':
+      return (await api.cookies()).map(({ id }) => String(id));
     case 'namespace':
       return namesOf(api, 'namespaces', undefined);
     case 'names':

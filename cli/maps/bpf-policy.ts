@@ -1,5 +1,7 @@
 /** Policy maps as `sluice bpf policy get` prints them, with the counters of `policystats` folded in. */
 import { EXIT, Failure } from '../terminal/failure.ts';
+import { type Origin, originText } from '../../policy/rule/rule.ts';
+import type { CookieOrigins } from './cookie-origins.ts';
 import type { IdentityNames } from './identity-names.ts';
 import { printDocument } from '../terminal/output.ts';
 import { PROTOCOL_BITS } from '../../policy-maps/policy-half.ts';
@@ -14,18 +16,27 @@ interface PolicyRow extends PrintedEntry {
   readonly packets: number;
   readonly bytes: number;
   readonly labels: readonly string[];
+  /** The rules behind the cookie; absent when no agent told. */
+  readonly origins?: readonly Origin[];
+}
+
+/** What a running agent knows of the numbers in the maps. */
+export interface PolicyNames {
+  /** Labels of identities; undefined to print numbers. */
+  readonly identities: IdentityNames | undefined;
+  /** Undefined when no agent answers. */
+  readonly origins: CookieOrigins | undefined;
 }
 
 /**
  * Prints the policy of one endpoint, or of all.
  * @param endpoint its id; undefined for all
- * @param names labels of identities; undefined to print numbers
  * @throws Failure when the endpoint has no policy map
  */
 export async function showPolicyMaps(
   settings: Settings,
   endpoint: number | undefined,
-  names: IdentityNames | undefined,
+  names: PolicyNames,
 ): Promise<void> {
   const ids = policyMapIds(settings);
   if (endpoint !== undefined && !ids.includes(endpoint)) {
@@ -39,7 +50,7 @@ export async function showPolicyMaps(
   const counters = readCounters(settings);
   const maps = wanted.map((id) => ({ endpoint: id, entries: policyRows(settings, id, counters, names) }));
   if (settings.output !== 'table') return printDocument(settings, endpoint === undefined ? maps : maps[0].entries);
-  const columns = policyColumns(settings, names !== undefined);
+  const columns = policyColumns(settings, names);
   for (const { endpoint: id, entries } of maps) {
     if (endpoint === undefined) settings.host.stdout.write(`Endpoint ID: ${id}\n`);
     settings.host.stdout.write(renderTable(columns, entries, { headers: settings.headers }));
@@ -49,7 +60,7 @@ export async function showPolicyMaps(
 
 type Counters = ReadonlyMap<string, { readonly packets: number; readonly bytes: number }>;
 
-function policyRows(settings: Settings, id: number, counters: Counters, names: IdentityNames | undefined): PolicyRow[] {
+function policyRows(settings: Settings, id: number, counters: Counters, names: PolicyNames): PolicyRow[] {
   const rows = openPolicy(settings, id)
     .entries()
     .map((entry) => {
@@ -58,7 +69,9 @@ function policyRows(settings: Settings, id: number, counters: Counters, names: I
         packets: 0,
         bytes: 0,
       };
-      return { ...printedEntry(entry), prefixLength, packets, bytes, labels: names?.labels(entry.identity) ?? [] };
+      const labels = names.identities?.labels(entry.identity) ?? [];
+      const origins = names.origins && { origins: names.origins.get(entry.cookie) ?? [] };
+      return { ...printedEntry(entry), prefixLength, packets, bytes, labels, ...origins };
     });
   return rows.sort(
     (a, b) =>
@@ -93,7 +106,12 @@ function counterKey(key: CounterKey): string {
   return [key.endpoint, key.egress, key.prefixLength, key.identity, key.protocol, key.port].join(' ');
 }
 
-function policyColumns(settings: Settings, hasLabels: boolean): readonly Column<PolicyRow>[] {
+const ORIGINS: Column<PolicyRow> = {
+  header: 'ORIGINS',
+  cell: ({ origins = [] }) => origins.map(originText).join('\n'),
+};
+
+function policyColumns(settings: Settings, names: PolicyNames): readonly Column<PolicyRow>[] {
   const { paint } = settings;
   return [
     {
@@ -102,7 +120,7 @@ function policyColumns(settings: Settings, hasLabels: boolean): readonly Column<
       paint: (text) => (text === 'Deny' ? paint.red : paint.green),
     },
     { header: 'DIRECTION', cell: (one) => (one.egress ? 'Egress' : 'Ingress') },
-    hasLabels
+    names.identities !== undefined
       ? { header: 'LABELS (source:key[=value])', cell: (one) => one.labels.join('\n') }
       : { header: 'IDENTITY', cell: (one) => one.identity },
     { header: 'PORT/PROTO', cell: (one) => portText(one.protocol, one.port, one.portPrefix) },
@@ -112,5 +130,6 @@ function policyColumns(settings: Settings, hasLabels: boolean): readonly Column<
     { header: 'PACKETS', cell: (one) => one.packets },
     { header: 'PREFIX', cell: (one) => one.prefixLength },
     { header: 'COOKIE', cell: (one) => one.cookie },
+    ...(names.origins === undefined ? [] : [ORIGINS]),
   ];
 }

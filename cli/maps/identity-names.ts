@@ -8,7 +8,7 @@ import { reservedName } from '../../wire/identities.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 /** A daemon that is wedged must not keep a map from being read. */
-const API_TIMEOUT_MS = 1000;
+export const MAP_READER_MS = 1000;
 
 export class IdentityNames {
   readonly #labels: ReadonlyMap<number, readonly string[]>;
@@ -40,7 +40,7 @@ interface Named {
 
 async function fromDaemon(settings: Settings): Promise<readonly Named[] | undefined> {
   try {
-    const timeoutMs = Math.min(settings.timeoutMs, API_TIMEOUT_MS);
+    const timeoutMs = Math.min(settings.timeoutMs, MAP_READER_MS);
     return await new DaemonApi({ ...settings, timeoutMs }).identities();
   } catch {
     return undefined;

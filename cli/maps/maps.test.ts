@@ -56,9 +56,9 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
     t.equal(
       (await sluice('bpf policy get 7')).stdout,
       [
-        'POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE',
+        'POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO   PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE   ORIGINS',
         'Deny     Egress      ANY                           ANY          NONE         disabled    0       0         0        6',
-        'Allow    Ingress     k8s:app=web                   80/TCP       12           disabled    1500    1         24       5',
+        'Allow    Ingress     k8s:app=web                   80/TCP       12           disabled    1500    1         24       5        CiliumNetworkPolicy/shop/allow-web spec.egressDeny[0] (a.yaml:7)',
         '',
       ].join('\n'),
     );

@@ -1,13 +1,13 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
-import type { Origin } from '../../policy/rule/rule.ts';
+import { type Origin, originText } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
 import { authName, portText, printedEntry } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { FlowQuery } from '../../explain/query.ts';
-import { changeText, place, remediesFor } from '../../explain/remedy.ts';
+import { changeText, remediesFor } from '../../explain/remedy.ts';
 import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
 import { unenforcedIn } from '../../explain/unenforced.ts';
 import { UNENFORCED, type Unenforced } from '../../policy/validate/unenforced.ts';
@@ -77,7 +77,7 @@ function remediesOf(judge: FlowJudge, query: FlowQuery): string[] {
 }
 
 function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): string {
-  const by = origins.length === 0 ? '' : ` of ${[...new Set(origins.map(place))].join(', ')}`;
+  const by = origins.length === 0 ? '' : ` of ${[...new Set(origins.map(originText))].join(', ')}`;
   return `request: ${l7} by the L7 rules${by}\n\n`;
 }
 
@@ -95,7 +95,7 @@ function sideText(side: Side): string {
       { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
       { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
       { header: 'WHY', cell: ({ why }) => why },
-      { header: 'RULES', cell: ({ origins, additions }) => [...origins.map(place), ...additions].join('\n') },
+      { header: 'RULES', cell: ({ origins, additions }) => [...origins.map(originText), ...additions].join('\n') },
     ],
     candidates,
   );
@@ -111,7 +111,7 @@ function identityText(identity: number): string {
 }
 
 function closedText({ direction, origins }: Side): string {
-  return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(place).join(', ')}\n`;
+  return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(originText).join(', ')}\n`;
 }
 
 function document(

@@ -1,12 +1,11 @@
 /** `sluice policy mapstate`: the entries that a pod's policy map would hold, with the rules behind each. */
 import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entry.ts';
-import type { Origin } from '../../policy/rule/rule.ts';
+import { type Origin, originText } from '../../policy/rule/rule.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
 import { portText, type PrintedEntry, printedEntry } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
-import { place } from '../../explain/remedy.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 import { reservedName } from '../../wire/identities.ts';
 
@@ -59,7 +58,7 @@ function columnsOf({ paint }: Settings): Column<Row>[] {
     },
     { header: 'PROXYPORT', cell: (one) => one.proxyPort },
     { header: 'COOKIE', cell: (one) => one.cookie },
-    { header: 'ORIGINS', cell: (one) => [...one.origins.map(place), ...one.additions].join('\n') },
+    { header: 'ORIGINS', cell: (one) => [...one.origins.map(originText), ...one.additions].join('\n') },
   ];
 }
 

@@ -1,5 +1,5 @@
 /** Results of policy test files as TAP 14, as JUnit XML, and in words. */
-import { place } from '../../explain/remedy.ts';
+import { originText } from '../../policy/rule/rule.ts';
 import type { CaseResult, SuiteResult } from './suite.ts';
 
 /** TAP, a subtest for each file; rules that decided nothing are diagnostics. */
@@ -8,7 +8,7 @@ export function tap(suites: readonly SuiteResult[]): string {
   for (const [at, suite] of suites.entries()) {
     lines.push(`# Subtest: ${suite.name}`, `    1..${suite.cases.length}`);
     for (const [number, one] of suite.cases.entries()) lines.push(...caseLines(suite, one, number + 1));
-    for (const origin of suite.unused) lines.push(`    # rule never decided any case: ${place(origin)}`);
+    for (const origin of suite.unused) lines.push(`    # rule never decided any case: ${originText(origin)}`);
     const isPassed = suite.cases.every(({ differences }) => differences.length === 0);
     lines.push(`${isPassed ? 'ok' : 'not ok'} ${at + 1} - ${suite.name}`);
   }

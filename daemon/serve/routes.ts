@@ -8,7 +8,7 @@ import { type Answer, ApiError, type Call, type Route } from './server.ts';
 import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
-import { endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
+import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
 import type { ApplyResult } from '../source/store.ts';
 
 /** A route for each call, which answers with that call's document. */
@@ -34,6 +34,7 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
       ),
     }),
     'GET /v1/policies': () => ({ document: policyDocuments(agent) }),
+    'GET /v1/cookies': () => ({ document: cookieDocuments(agent) }),
     'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),
     'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
     'POST /v1/apply': (call) => applied(agent, put(agent, call)),

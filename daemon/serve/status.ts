@@ -2,6 +2,7 @@
 import type {
   AddressHealth,
   AuditDocument,
+  CookieDocument,
   EndpointDocument,
   Enforcement,
   IdentityDocument,
@@ -115,6 +116,11 @@ export function policyDocuments(agent: Agent): PolicyDocument[] {
   return [...agent.store.documents()]
     .filter(({ policy }) => policy !== undefined)
     .map(({ kind, namespace, name, file, line, object }) => ({ kind, namespace, name, file, line, object }));
+}
+
+/** `GET /v1/cookies`. */
+export function cookieDocuments(agent: Agent): CookieDocument[] {
+  return [...agent.compilation.cluster.compiler.cookies.inUse()].map(([id, origins]) => ({ id, origins }));
 }
 
 /** `GET /v1/identities`. */

@@ -71,6 +71,11 @@ export class CookieJar {
     return this.#byCookie.get(cookie)?.origins ?? [];
   }
 
+  /** Those in use, with their rules. */
+  *inUse(): Generator<readonly [cookie: number, origins: readonly Origin[]]> {
+    for (const { cookie, origins, uses } of this.#byCookie.values()) if (uses > 0) yield [cookie, origins];
+  }
+
   /** How many cookies are in use. */
   get size(): number {
     return this.#byCookie.size - this.#idle.size;

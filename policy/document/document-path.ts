@@ -19,6 +19,18 @@ export function pathText(steps: readonly (string | number)[]): string {
     .slice(1);
 }
 
+/** What stands at a path of plain values, e.g. `spec.ingress[0]`; undefined when nothing does. Of names with dots it knows nothing. */
+export function valueAt(object: unknown, path: string): unknown {
+  let value = object;
+  for (const key of stepsOf(path)) value = (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];
+  return value;
+}
+
+/** The steps of `spec.egress[0].toPorts`: `spec`, `egress`, `0`, `toPorts`. */
+export function stepsOf(path: string): string[] {
+  return path.split(/[.[\]]+/).filter((key) => key !== '');
+}
+
 /** The last name of a path with its indexes, e.g. `toPorts[0]`; `document` at the top. */
 export function lastName(path: string): string {
   const match = /([A-Za-z_][\w-]*)(\[[^\]]*\])*$/.exec(path);

@@ -80,3 +80,9 @@ export function policyName(policy: { kind: string; namespace: string; name: stri
     ? `${policy.kind}/${policy.name}`
     : `${policy.kind}/${policy.namespace}/${policy.name}`;
 }
+
+/** `Kind/namespace/name spec.ingress[0] (file:line)`; of what the compiler adds by itself, its name. */
+export function originText(origin: Origin): string {
+  if (origin.kind === 'reserved') return origin.name;
+  return `${policyName(origin)} ${origin.path} (${origin.file}:${origin.line})`;
+}

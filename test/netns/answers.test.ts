@@ -98,3 +98,29 @@ t.test('status tells what is only audited: pods, policies, the whole instance', 
   await again(config);
   t.match(await audit(), { instance: false });
 });
+
+t.test('bpf policy get names the rules behind each entry, and cookie shows them', async (t) => {
+  const db = (await instance.read('/v1/endpoints')).find((one: { pod: string }) => one.pod === 'db').id as number;
+  const rule = `NetworkPolicy/shop/db spec.ingress[0] (${manifests}:17)`;
+  const { stdout } = await instance.cli('bpf', 'policy', 'get', 'shop/db');
+  const [line = ''] = stdout.split('\n').filter((one) => one.includes('80/TCP'));
+  t.match(stdout, /COOKIE +ORIGINS\n/);
+  t.ok(line.endsWith(rule), line);
+  t.match(stdout, /allow-any-egress\n/, 'and what the compiler adds');
+  const entries = JSON.parse((await instance.cli('bpf', 'policy', 'get', String(db), '-o', 'json')).stdout) as {
+    cookie: number;
+    port: number;
+    origins: { line: number }[];
+  }[];
+  const entry = entries.find(({ port }) => port === 80);
+  t.match(entry, { origins: [{ name: 'db', path: 'spec.ingress[0]', file: manifests, line: 17 }] });
+  const shown = await instance.cli('cookie', String(entry?.cookie));
+  t.match(shown, { code: 0, stdout: /^NetworkPolicy\/shop\/db spec\.ingress\[0\] .*:17\)\n {4}from:\n.*app: web/s });
+  t.match(JSON.parse((await instance.cli('cookie', String(entry?.cookie), '-o', 'json')).stdout), [
+    { kind: 'NetworkPolicy', line: 17, rule: { ports: [{ port: 80 }] } },
+  ]);
+  t.match(await instance.cli('cookie', '4000000000'), {
+    code: 1,
+    stderr: /find cookie 4000000000: no rule is behind it/,
+  });
+});

@@ -53,6 +53,7 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly sender: SegmentSender;
   readonly redirect: R;
   readonly engine: Engine;
+  readonly errors: IcmpErrors;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
   readonly #router = { v4: 0, v6: new Int32Array(4) };
@@ -70,6 +71,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.redirect = makeRedirect(this);
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
+    this.errors = new IcmpErrors(ports, this.#router);
     const identifier = new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks);
     this.engine = new Engine({
       ports,
@@ -79,7 +81,7 @@ export class Dataplane<R extends Redirect = Redirect> {
       judge: new Judge({ ports, config, conntrack, identifier, recorder, stats }),
       redirect,
       deliverer,
-      errors: new IcmpErrors(ports, this.#router),
+      errors: this.errors,
       recorder,
       fragments: maps.fragments,
     });

@@ -5,7 +5,8 @@
  * written before them, and the frame is ready to go out by the port it came in by. No error is ever made about an ICMP
  * error, a later fragment, or a frame to a group address.
  *
- * Limits: 1000 errors a second, and as many in a burst.
+ * Limits: 1000 errors a second for all ports together, and 100 more for each port that finds nothing left of these (budget.ts),
+ * so that nobody's flood of expired hop counts takes "packet too big" from others. What is over is counted.
  */
 import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
@@ -17,14 +18,16 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { DROP_FRAG_NEEDED, DROP_TTL_EXCEEDED } from '../wire/reasons.ts';
+import { Budget } from './budget.ts';
 import { isIcmpError } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 
 const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)
 const QUOTE_V6_BYTES = 1232; // at most 1280 (RFC 4443 2.4 c)
 const TTL = 64;
-/** ICMP errors a second, and at most as many in a burst. */
+/** For all, and for each port that finds nothing left of that. */
 const ERRORS_PER_SEC = 1000;
+const OWN_ERRORS_PER_SEC = 100;
 
 /** Addresses of the router itself, the source of its errors: one word for IPv4, four for IPv6; 0 when it has none. */
 export interface RouterAddress {
@@ -36,8 +39,7 @@ export interface RouterAddress {
 export class IcmpErrors {
   readonly #ports: PortTable;
   readonly #router: RouterAddress;
-  #tokens = ERRORS_PER_SEC;
-  #nowMs = 0;
+  readonly #budget = new Budget(ERRORS_PER_SEC, OWN_ERRORS_PER_SEC);
 
   constructor(ports: PortTable, router: RouterAddress) {
     this.#ports = ports;
@@ -46,50 +48,54 @@ export class IcmpErrors {
 
   /** @param nowMs monotonic */
   beginBatch(nowMs: number): void {
-    this.#tokens = Math.min(ERRORS_PER_SEC, this.#tokens + ((nowMs - this.#nowMs) * ERRORS_PER_SEC) / 1000);
-    this.#nowMs = nowMs;
+    this.#budget.beginBatch(nowMs);
+  }
+
+  /** Errors that were owed and not sent: more than the budget. */
+  get limited(): number {
+    return this.#budget.refused;
   }
 
   /** Tells the sender of a frame why it was dropped, where a router owes that. The frame becomes the error. */
   answer(f: Frame, reason: number): void {
-    if ((reason !== DROP_TTL_EXCEEDED && reason !== DROP_FRAG_NEEDED) || this.#tokens < 1) return;
-    const mtu = f.outPort >= 0 ? this.#ports.mtu[f.outPort] : 0;
-    const isMade = reason === DROP_TTL_EXCEEDED ? toTimeExceeded(f, this.#router) : toTooBig(f, this.#router, mtu);
-    if (!isMade) return;
-    this.#tokens--;
+    if (reason !== DROP_TTL_EXCEEDED && reason !== DROP_FRAG_NEEDED) return;
+    if (!isOwed(f, this.#router) || !this.#budget.take(f.port)) return;
+    if (reason === DROP_TTL_EXCEEDED) {
+      toError(f, this.#router, f.family === 4 ? icmp.TIME_EXCEEDED : icmpv6.TIME_EXCEEDED, 0, 0);
+    } else {
+      toTooBig(f, this.#router, f.outPort >= 0 ? this.#ports.mtu[f.outPort] : 0);
+    }
     this.#ports.queue(f.port, f.offset, f.length);
   }
 }
 
-/** Turns `f` into "time exceeded in transit". @returns false when no error may be sent about this frame */
-function toTimeExceeded(f: Frame, router: RouterAddress): boolean {
-  return toError(f, router, f.family === 4 ? icmp.TIME_EXCEEDED : icmpv6.TIME_EXCEEDED, 0, 0);
+/** Whether an error may be sent about this frame, and there is an address to send it from. */
+function isOwed(f: Frame, router: RouterAddress): boolean {
+  if (isIcmpError(f) || (f.isFragment && !f.isFirstFragment)) return false;
+  if (ethernet.isGroup(f.bytes, f.offset)) return false;
+  return f.family === 4 ? router.v4 !== 0 : router.v6[0] !== 0;
 }
 
 /**
  * Turns `f` into "fragmentation needed" or "packet too big".
  * @param mtu of the link that the frame did not fit on, in bytes of IP packet
  */
-function toTooBig(f: Frame, router: RouterAddress, mtu: number): boolean {
-  return f.family === 4
-    ? toError(f, router, icmp.DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu)
-    : toError(f, router, icmpv6.PACKET_TOO_BIG, 0, mtu);
+function toTooBig(f: Frame, router: RouterAddress, mtu: number): void {
+  if (f.family === 4) toError(f, router, icmp.DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu);
+  else toError(f, router, icmpv6.PACKET_TOO_BIG, 0, mtu);
 }
 
-function toError(f: Frame, router: RouterAddress, type: number, code: number, word: number): boolean {
-  if (isIcmpError(f) || (f.isFragment && !f.isFirstFragment)) return false;
-  if (ethernet.isGroup(f.bytes, f.offset)) return false;
+/** Turns `f` into an error about itself, back to its sender. Preconditions: it is owed. */
+function toError(f: Frame, router: RouterAddress, type: number, code: number, word: number): void {
   const macHigh = ethernet.srcMacHigh(f.bytes, f.offset);
   const macLow = ethernet.srcMacLow(f.bytes, f.offset);
   const ownHigh = ethernet.dstMacHigh(f.bytes, f.offset);
   const ownLow = ethernet.dstMacLow(f.bytes, f.offset);
-  if (f.family === 4 ? router.v4 === 0 : router.v6[0] === 0) return false;
   if (f.family === 4) quoteV4(f, router, type, code, word);
   else quoteV6(f, router, type, code, word);
   ethernet.setDstMac(f.bytes, f.offset, macHigh, macLow);
   ethernet.setSrcMac(f.bytes, f.offset, ownHigh, ownLow);
   vnet.clear(f.bytes, f.offset);
-  return true;
 }
 
 /** Moves the quotation behind room for new headers. @returns bytes quoted */

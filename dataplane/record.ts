@@ -2,14 +2,19 @@
  * The one place that counts and tells: every way a frame can end comes through here.
  *
  * Counting is exact: each outcome adds to the metrics map. Telling is bounded: an event costs a 256-byte record, so drops
- * and the rest each have a token bucket, refilled once a batch; what finds it empty is counted in `skipped` and told to
- * nobody. Drops go to a ring of their own, so that no amount of forwarded traffic pushes them out.
+ * and the rest each have a budget (budget.ts), of which each port has some for itself: a flood hides its own events, not
+ * those of others. What is over is counted in `skipped` and told to nobody. Drops go to a ring of their own, so that no amount
+ * of forwarded traffic pushes them out.
  */
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { FORWARD } from '../wire/reasons.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
+import { Budget } from './budget.ts';
+
+/** Events a second of each kind that a port has for itself when all together take more than the rate. */
+const OWN_EVENTS_PER_SEC = 200;
 
 /** What this file needs of the pinned event ring. */
 export interface EventSink {
@@ -38,32 +43,29 @@ export class Recorder {
   readonly #metrics: MetricsSink;
   readonly #drops: EventSink;
   readonly #events: EventSink;
-  readonly #ratePerSec: number;
-  #dropTokens: number;
-  #eventTokens: number;
+  readonly #dropBudget: Budget;
+  readonly #eventBudget: Budget;
   #epochMs = 0;
-  #refilledMs = 0;
-  /** Events that were not told because they came faster than the rate allows. */
-  skipped = 0;
 
   /** @param ratePerSec events a second for drops, and as many for the rest; a burst of one second's worth may pass */
   constructor(metrics: MetricsSink, drops: EventSink, events: EventSink, ratePerSec: number) {
     this.#metrics = metrics;
     this.#drops = drops;
     this.#events = events;
-    this.#ratePerSec = ratePerSec;
-    this.#dropTokens = ratePerSec;
-    this.#eventTokens = ratePerSec;
+    this.#dropBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
+    this.#eventBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
   }
 
   /** Once a batch. @param epochMs wall clock for the events @param nowMs monotonic, for the rates */
   tick(epochMs: number, nowMs: number): void {
     this.#epochMs = epochMs;
-    const earned = ((nowMs - this.#refilledMs) * this.#ratePerSec) / 1000;
-    if (earned < 1) return;
-    this.#refilledMs = nowMs;
-    this.#dropTokens = Math.min(this.#ratePerSec, this.#dropTokens + earned);
-    this.#eventTokens = Math.min(this.#ratePerSec, this.#eventTokens + earned);
+    this.#dropBudget.beginBatch(nowMs);
+    this.#eventBudget.beginBatch(nowMs);
+  }
+
+  /** Events that were not told because they came faster than the rate allows. */
+  get skipped(): number {
+    return this.#dropBudget.refused + this.#eventBudget.refused;
   }
 
   forwarded(direction: number, bytes: number): void {
@@ -77,11 +79,7 @@ export class Recorder {
 
   drop(f: Frame, reason: number, direction: number, verdict: Verdict): void {
     this.#metrics.add(reason, direction, 1, f.length);
-    if (this.#dropTokens < 1) {
-      this.skipped++;
-      return;
-    }
-    this.#dropTokens--;
+    if (!this.#dropBudget.take(f.port)) return;
     const at = this.#drops.next();
     const { bytes } = this.#drops;
     event.begin(bytes, at, event.EVENT_DROP, reason, this.#epochMs);
@@ -96,7 +94,7 @@ export class Recorder {
   verdict(f: Frame, verdict: Verdict, flags: number): void {
     const isDrop = verdict.verdict < 0;
     const sink = isDrop && !verdict.isAudited ? this.#drops : this.#events;
-    if (!this.#take(sink === this.#drops)) return;
+    if (!(sink === this.#drops ? this.#dropBudget : this.#eventBudget).take(f.port)) return;
     const at = sink.next();
     event.begin(sink.bytes, at, event.EVENT_POLICY_VERDICT, 0, this.#epochMs);
     this.#describe(sink.bytes, at, f, flags | (verdict.isAudited ? event.FLAG_AUDITED : 0));
@@ -110,7 +108,7 @@ export class Recorder {
   }
 
   trace(f: Frame, point: number, reason: number, isReply: boolean): void {
-    if (!this.#take(false)) return;
+    if (!this.#eventBudget.take(f.port)) return;
     const { bytes } = this.#events;
     const at = this.#events.next();
     event.begin(bytes, at, event.EVENT_TRACE, point, this.#epochMs);
@@ -125,7 +123,7 @@ export class Recorder {
   accessLog(text: Uint8Array, fields: AccessLogFields): void {
     const parts = event.partsOf(text.length);
     for (let part = 0; part < parts; part++) {
-      if (part === 0 && !this.#take(false)) return;
+      if (part === 0 && !this.#eventBudget.take(fields.port)) return;
       const { bytes } = this.#events;
       const at = this.#events.next();
       event.begin(bytes, at, event.EVENT_L7, part, this.#epochMs);
@@ -142,16 +140,6 @@ export class Recorder {
     }
   }
 
-  #take(isDrop: boolean): boolean {
-    if ((isDrop ? this.#dropTokens : this.#eventTokens) < 1) {
-      this.skipped++;
-      return false;
-    }
-    if (isDrop) this.#dropTokens--;
-    else this.#eventTokens--;
-    return true;
-  }
-
   #describe(bytes: Uint8Array, at: number, f: Frame, flags: number): void {
     event.setFlags(bytes, at, flags | (f.family === 6 ? event.FLAG_IPV6 : 0));
     event.setIdentities(bytes, at, f.srcIdentity, f.dstIdentity);
@@ -166,6 +154,8 @@ export class Recorder {
 
 /** Whom an access-log record is about. */
 export interface AccessLogFields {
+  /** Index of the port whose policy judged. */
+  readonly port: number;
   readonly flags: number;
   readonly srcIdentity: number;
   readonly dstIdentity: number;

@@ -60,6 +60,12 @@ export const GATEWAY4_DROPS = counter(2, 'gateway_drops', 'frames', 'Dropped: th
 export const GATEWAY6_DROPS = counter(3, 'gateway_drops', 'frames', 'Dropped: the gateway did not answer.', {
   family: 'ipv6',
 });
+export const ICMP_ERRORS_LIMITED = counter(
+  4,
+  'icmp_errors_limited',
+  'frames',
+  'Their sender was owed an ICMP error and got none: more a second than the budget.',
+);
 
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');

@@ -19,6 +19,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 function newOwners() {
   const recorder = { skipped: 0 };
   const uplinks = { dropped: 0, gateway4Drops: 0, gateway6Drops: 0 };
+  const errors = { limited: 0 };
   const ports = new PortTable();
   const words = new Int32Array(64);
   const ruleSets = { generation: 1, get: () => undefined };
@@ -29,13 +30,14 @@ function newOwners() {
   return {
     recorder,
     uplinks,
+    errors,
     ports,
     streams,
     datagrams,
     pool,
     table,
     http,
-    parts: { dataplane: { recorder, uplinks, ports }, engine },
+    parts: { dataplane: { recorder, uplinks, ports, errors }, engine },
   };
 }
 
@@ -94,7 +96,7 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const map = CountersMap.create(join(folder, 'all'), {}, memoryMapper());
   const owners = newOwners();
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
-  owners.recorder.skipped = owners.uplinks.dropped = 1;
+  owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
   const { streams, datagrams, http, pool, table } = owners;
   for (const owner of [streams, datagrams, http, pool, pool.shares, table, table.shares]) {

@@ -28,7 +28,7 @@ interface Source {
 
 /** Who counts what. */
 export interface CountingParts {
-  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports'>;
+  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors'>;
   readonly engine: Pick<L7Engine, 'counters'>;
 }
 
@@ -78,12 +78,13 @@ export class Counting {
 }
 
 function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, () => number> {
-  const { recorder, uplinks } = dataplane;
+  const { recorder, uplinks, errors } = dataplane;
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
     [counter.GATEWAY4_DROPS, () => uplinks.gateway4Drops],
     [counter.GATEWAY6_DROPS, () => uplinks.gateway6Drops],
+    [counter.ICMP_ERRORS_LIMITED, () => errors.limited],
     ...engine.counters(),
   ]);
 }

@@ -97,6 +97,7 @@ export class L7Streams implements Redirect {
     const { srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
     const isIPv6 = log.SourceEndpoint?.IPv6 !== undefined;
     this.#recorder.accessLog(this.#encoder.encode(JSON.stringify(log)), {
+      port: this.#rows.portTowards(record.ctSlot, record.isIngress),
       flags: isIPv6 ? FLAG_IPV6 : 0,
       srcIdentity,
       dstIdentity,

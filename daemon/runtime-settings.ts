@@ -2,6 +2,7 @@
 import * as words from '../policy-maps/config-map.ts';
 import type { Config } from './config/config.ts';
 import { addressWords, macWords } from '../wire/address.ts';
+import { parsePrefix } from '../wire/prefix.ts';
 
 const MODES = { default: words.ENFORCEMENT_DEFAULT, always: words.ENFORCEMENT_ALWAYS, never: words.ENFORCEMENT_NEVER };
 const AGGREGATION = { none: 0, low: 1, medium: 3, maximum: 3 };
@@ -23,6 +24,8 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.routerMac = macWords(routerMac);
   if (router.ipv4 !== '') map.setAddress(words.CONFIG_ROUTER_IPV4, addressWords(router.ipv4));
   if (router.ipv6 !== '') map.setAddress(words.CONFIG_ROUTER_IPV6, addressWords(router.ipv6));
+  setRange(map, words.CONFIG_POD_RANGE_IPV4, config.podCIDRs.ipv4);
+  setRange(map, words.CONFIG_POD_RANGE_IPV6, config.podCIDRs.ipv6);
   map.store(words.CONFIG_ENFORCEMENT, MODES[policy['enable-policy']]);
   map.store(words.CONFIG_AUDIT_MODE, policy['policy-audit-mode'] ? 1 : 0);
   map.store(words.CONFIG_ALLOW_ICMP_FRAG_NEEDED, policy['allow-icmp-frag-needed'] ? 1 : 0);
@@ -30,6 +33,15 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.store(words.CONFIG_OUTSIDE_BY_HOST, config.outsideByHost ? 1 : 0);
   map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
   map.store(words.CONFIG_AGENT_PID, process.pid);
+}
+
+/** @param range its text; empty for none */
+function setRange(map: words.ConfigMap, word: number, range: string): void {
+  map.store(word + words.POD_RANGE_BITS, 0);
+  if (range === '') return;
+  const prefix = parsePrefix(range);
+  map.setAddress(word, prefix.words);
+  map.store(word + words.POD_RANGE_BITS, prefix.bits);
 }
 
 /** Options that differ between two configurations, split by whether they can change while the agent runs. */

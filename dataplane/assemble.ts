@@ -26,6 +26,7 @@ import { Engine } from './engine.ts';
 import { IcmpErrors } from './icmp-error.ts';
 import { Identifier } from './identify.ts';
 import { Judge } from './judge.ts';
+import { PodRanges } from './pod-ranges.ts';
 import { PortTable } from './port/table.ts';
 import { Recorder } from './record.ts';
 import type { Redirect } from './redirect.ts';
@@ -56,6 +57,7 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly errors: IcmpErrors;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
+  readonly #podRanges = new PodRanges();
   readonly #router = { v4: 0, v6: new Int32Array(4) };
 
   /** @param makeRedirect makes the L7 engine; `() => NO_REDIRECT` for none */
@@ -72,7 +74,13 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
     this.errors = new IcmpErrors(ports, this.#router);
-    const identifier = new Identifier(ports, maps.endpoints, maps.ipcache, this.uplinks);
+    const identifier = new Identifier({
+      ports,
+      endpoints: maps.endpoints,
+      ipcache: maps.ipcache,
+      uplinks: this.uplinks,
+      podRanges: this.#podRanges,
+    });
     this.engine = new Engine({
       ports,
       config,
@@ -92,6 +100,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.#router.v4 = this.#maps.config.address(CONFIG_ROUTER_IPV4)[3];
     this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
     const { config } = this.#maps;
+    this.#podRanges.refresh(config);
     const { life } = this.conntrack;
     life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
     life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;

@@ -1,12 +1,25 @@
 /** Step 3: who sends, to whom, by which port; neighbours and next hops. */
 import * as tcp from '../wire/header/tcp.ts';
 import t from 'tap';
-import { CLIENT, CLIENT6, duo, ETH, parsed, SERVER, SERVER6, ROUTER_MAC, words } from '../test/dataplane-world.ts';
+import {
+  CLIENT,
+  CLIENT6,
+  duo,
+  ETH,
+  parsed,
+  SERVER,
+  SERVER6,
+  ROUTER_MAC,
+  type WorldPod,
+  words,
+} from '../test/dataplane-world.ts';
 import { tcpFrame } from '../test/packets.ts';
 import * as arp from '../wire/header/arp.ts';
 import { setU16 } from '../wire/bytes.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
+import { LOCAL_SCOPE } from '../wire/identities.ts';
+import { CONFIG_POD_RANGE_IPV4, CONFIG_POD_RANGE_IPV6, POD_RANGE_BITS } from '../policy-maps/config-map.ts';
 import { verify } from '../wire/offload.ts';
 import { NeighborTable } from './neighbor-table.ts';
 import { parse } from './parse.ts';
@@ -202,5 +215,54 @@ t.test('an uplink learns its next hops, and frames wait for them', (t) => {
     t.same(world.drops(), [132]);
     t.end();
   });
+  t.end();
+});
+
+t.test('an address of the pod ranges that no pod has is nobody', (t) => {
+  const { world, client } = duo(t);
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  const host = world.add({ addresses: ['10.0.0.1'], identity: 1, role: 'host' });
+  const outside = { ...uplink, addresses: ['192.0.2.7', '2001:db8::7'] };
+  const { config, ipcache } = world.maps;
+  const known: [string, number, number][] = [
+    ['10.0.7.8', 128, 1044], // a pod of another node
+    ['10.0.0.0', 104, LOCAL_SCOPE + 1], // prefixes that some policy names
+    ['fd00::', 8, LOCAL_SCOPE + 2],
+  ];
+  const free = ['10.0.0.99', '10.0.255.255', 'fd00::99', 'fd00::ffff:0:0:99'];
+  const others = ['10.0.7.8', '10.1.0.0', '9.255.255.255', '192.0.2.7', 'fd00:0:0:1::99', 'fcff::1'];
+  const from = (srcAddress: string, port: WorldPod) => {
+    const to = srcAddress.includes(':') ? CLIENT6 : CLIENT;
+    world.send(port, tcpFrame({ from: outside, to, srcAddress, sport: 1, dport: 2 }));
+    return world.drops().join();
+  };
+  const towards = (to: string) => {
+    world.send(client, tcpFrame({ from: client, to, sport: 3, dport: 4 }));
+    return world.drops().join();
+  };
+  for (const address of [...free, ...others]) {
+    t.equal(from(address, uplink), '', `${address}: while no range is known, outside is outside`);
+  }
+  config.setAddress(CONFIG_POD_RANGE_IPV4, words('10.0.0.0'));
+  config.store(CONFIG_POD_RANGE_IPV4 + POD_RANGE_BITS, 96 + 16);
+  config.setAddress(CONFIG_POD_RANGE_IPV6, words('fd00::'));
+  config.store(CONFIG_POD_RANGE_IPV6 + POD_RANGE_BITS, 64);
+  world.dataplane.refreshSettings();
+  ipcache.upsert(words(known[0][0]), known[0][1], { identity: known[0][2] });
+  for (const isNamed of [false, true]) {
+    for (const [address, bits, identity] of isNamed ? known : []) ipcache.upsert(words(address), bits, { identity });
+    config.bumpWorldGeneration();
+    const when = isNamed ? 'though a policy names a prefix around it' : 'of the range';
+    for (const address of free) {
+      t.equal(from(address, uplink), '132', `from ${address}, ${when}`);
+      t.equal(from(address, host), '132', `from ${address} by the host, ${when}`);
+      t.equal(towards(address), '151', `to ${address}, ${when}`);
+    }
+    for (const address of others) {
+      t.equal(from(address, uplink), '', `from ${address}, which is another's`);
+      t.equal(towards(address), '', `to ${address}, which is another's`);
+    }
+  }
+  t.equal(towards('10.0.0.1'), '', "the router's own address is the host's");
   t.end();
 });

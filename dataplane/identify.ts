@@ -2,10 +2,11 @@
  * Step 3: who sends this frame, to whom, and by which port it would leave.
  *
  *  1. A pod speaks with its own MAC and its own addresses only; anything else is 132 (invalid source ip). An outsider may
- *     not speak with the address of a pod or of the host.
+ *     not speak with the address of a pod or of the host, nor with one of the pods' ranges that no pod has.
  *  2. ARP and neighbour discovery are answered here; group traffic ends here.
  *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
- *     prefix in the ipcache, else world. What is the host's goes to the host's port, everything else outside goes out.
+ *     prefix in the ipcache, else world. What is the host's goes to the host's port, everything else outside goes out, but
+ *     for what would be a pod's and is nobody's (151).
  */
 import { V4_MAPPED } from '../wire/address.ts';
 import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
@@ -14,7 +15,7 @@ import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
-import { IDENTITY_HOST, IDENTITY_WORLD } from '../wire/identities.ts';
+import { IDENTITY_HOST, IDENTITY_WORLD, isLocalScope } from '../wire/identities.ts';
 import { PROTO_ICMPV6 } from '../wire/protocols.ts';
 import {
   CONSUMED,
@@ -28,23 +29,34 @@ import {
 } from '../wire/reasons.ts';
 import { ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
+import type { PodRanges } from './pod-ranges.ts';
 import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
+
+export interface IdentifierParts {
+  readonly ports: PortTable;
+  readonly endpoints: EndpointMap;
+  readonly ipcache: Ipcache;
+  readonly uplinks: Uplinks;
+  readonly podRanges: PodRanges;
+}
 
 export class Identifier {
   readonly #ports: PortTable;
   readonly #endpoints: EndpointMap;
   readonly #ipcache: Ipcache;
   readonly #uplinks: Uplinks;
+  readonly #podRanges: PodRanges;
   /** Identity of an address that nobody knows: 2, or 9 and 10 in dual-stack mode. */
   worldV4 = IDENTITY_WORLD;
   worldV6 = IDENTITY_WORLD;
 
-  constructor(ports: PortTable, endpoints: EndpointMap, ipcache: Ipcache, uplinks: Uplinks) {
+  constructor({ ports, endpoints, ipcache, uplinks, podRanges }: IdentifierParts) {
     this.#ports = ports;
     this.#endpoints = endpoints;
     this.#ipcache = ipcache;
     this.#uplinks = uplinks;
+    this.#podRanges = podRanges;
   }
 
   /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 169, 176, 203 */
@@ -90,6 +102,13 @@ export class Identifier {
     if (isUnroutable(f.family, f.src0, f.src1, f.src2, f.src3)) return DROP_INVALID_SIP;
     f.srcEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
     f.srcIdentity = this.#identityOf(f.family, slot, f.src0, f.src1, f.src2, f.src3);
+    if (
+      slot < 0 &&
+      this.#isStranger(f.srcIdentity) &&
+      this.#podRanges.holds(f.family, f.src0, f.src1, f.src2, f.src3)
+    ) {
+      return DROP_INVALID_SIP; // a pod that is none
+    }
     return role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST ? DROP_INVALID_SIP : 0;
   }
 
@@ -98,6 +117,13 @@ export class Identifier {
     const slot = this.#endpoints.lookup(f.dst0, f.dst1, f.dst2, f.dst3);
     f.dstIdentity = this.#identityOf(f.family, slot, f.dst0, f.dst1, f.dst2, f.dst3);
     f.dstEndpoint = slot >= 0 ? this.#endpoints.lxcId(slot) : 0;
+    if (
+      slot < 0 &&
+      this.#isStranger(f.dstIdentity) &&
+      this.#podRanges.holds(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    ) {
+      return DROP_UNROUTABLE; // a pod that is none, or is gone
+    }
     f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#outside(f.dstIdentity);
     if (f.outPort < 0) return DROP_FIB_LOOKUP_FAILED;
     if (f.outPort === f.port || !this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
@@ -107,6 +133,11 @@ export class Identifier {
   /** A whole prefix can be the host's (`ip route add local`): it has no row among the endpoints. */
   #outside(identity: number): number {
     return identity === IDENTITY_HOST ? this.#ports.hostPort : this.#ports.defaultPort;
+  }
+
+  /** An identity that comes from no more than the address: the world, or a prefix. */
+  #isStranger(identity: number): boolean {
+    return identity === this.worldV4 || identity === this.worldV6 || isLocalScope(identity);
   }
 
   /** Identity of any address. */

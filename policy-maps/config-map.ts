@@ -42,7 +42,11 @@ export const CONFIG_CT_REPORT_SEC = 26;
 /** 1: what is no endpoint's goes to the host's port where there is no uplink. */
 export const CONFIG_OUTSIDE_BY_HOST = 27;
 /** Words from here on are free for builders to name. */
-export const CONFIG_FIRST_FREE = 32;
+export const CONFIG_FIRST_FREE = 32; // open-ports.ts has 129
+/** The ranges of podCIDRs: four address words, and then how many bits of them count (IPv4: 96 more); 0 = no range. */
+export const CONFIG_POD_RANGE_IPV4 = 176;
+export const CONFIG_POD_RANGE_IPV6 = 181;
+export const POD_RANGE_BITS = 4;
 
 export const ENFORCEMENT_DEFAULT = 0;
 export const ENFORCEMENT_ALWAYS = 1;

@@ -149,7 +149,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   podCIDRs: {
     type: 'map',
     meaning:
-      'ranges that pods without status.podIP draw from, which must be routed nowhere else; an empty string switches a family off',
+      'ranges that pods without status.podIP draw from, which must be routed nowhere else (an address of them that no pod has is dropped, from outside and to it); an empty string switches a family off',
     options: {
       ipv4: { type: 'string', meaning: 'IPv4 range', fallback: '10.244.0.0/16', check: cidrOf(4) },
       ipv6: { type: 'string', meaning: 'IPv6 range', fallback: 'fd00:10:244::/64', check: cidrOf(6) },

@@ -149,6 +149,8 @@ t.test('with outsideByHost what is outside is reached by the host, which is not 
   await instance.untilReady(['shop/web']);
   await send(NOT_THE_HOST);
   t.equal((await ping('198.51.100.1', PATIENCE_SEC)).code, 0);
+  t.not((await ping('10.97.0.77', 1)).code, 0, 'but not what would be a pod and is none');
+  t.match((await instance.cli('observe', '--ip', '10.97.0.77')).stdout, /Stale or unroutable IP DROPPED/);
   const server = await startServer();
   await must(inNetns(web, [process.execPath, '-e', SENDER, 'pod', ...OF_THE_HOST]));
   await must(inNetns(host, [process.execPath, '-e', SENDER, 'host', '203.0.113.77']));

@@ -18,6 +18,14 @@ import { MetricsMap } from './metrics-map.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
 import { PortMap } from './port-map.ts';
+import { AddressFilter } from './service/address-filter.ts';
+import { AffinityMap } from './service/affinity-map.ts';
+import { BackendMap } from './service/backend-map.ts';
+import { NatMap } from './service/nat-map.ts';
+import { ReverseNatMap } from './service/reverse-nat-map.ts';
+import { ServiceMap } from './service/service-map.ts';
+import { SlotMap } from './service/slot-map.ts';
+import { SourceRangeMap } from './service/source-range-map.ts';
 import type { CreateOptions, Mapper } from './table/map-file.ts';
 import type { MapClass, PinnedMap } from './table/pinned-map.ts';
 
@@ -87,6 +95,69 @@ export const PINNED = {
     capacityOption: 'bpf-l7-rules-map-max',
     isCounted: true,
     meaning: 'The rule sets that policy entries name.',
+  },
+  addressFilter: {
+    file: 'lb_addresses',
+    map: AddressFilter,
+    writer: 'agent',
+    isCounted: true,
+    meaning: 'Destinations that may have to be translated.',
+  },
+  services: {
+    file: 'lb_services',
+    map: ServiceMap,
+    writer: 'agent',
+    capacityOption: 'bpf-lb-service-map-max',
+    isCounted: true,
+    meaning: 'What is behind an address and port of a service.',
+  },
+  slots: {
+    file: 'lb_slots',
+    map: SlotMap,
+    writer: 'agent',
+    capacityOption: 'bpf-lb-maglev-map-max',
+    isCounted: true,
+    meaning: 'The backends of each service, as they are chosen from.',
+  },
+  backends: {
+    file: 'lb_backends',
+    map: BackendMap,
+    writer: 'agent',
+    capacityOption: 'bpf-lb-service-backend-map-max',
+    isCounted: true,
+    meaning: 'Address, port and state of each backend.',
+  },
+  reverseNat: {
+    file: 'lb_reverse_nat',
+    map: ReverseNatMap,
+    writer: 'agent',
+    capacityOption: 'bpf-lb-rev-nat-map-max',
+    isCounted: true,
+    meaning: 'Whom the clients of a service believe to talk to.',
+  },
+  sourceRanges: {
+    file: 'lb_source_range',
+    map: SourceRangeMap,
+    writer: 'agent',
+    capacityOption: 'bpf-lb-source-range-map-max',
+    isCounted: true,
+    meaning: 'Which clients a service is for.',
+  },
+  affinity: {
+    file: 'lb_affinity',
+    map: AffinityMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-lb-affinity-map-max',
+    isCounted: true,
+    meaning: 'Which backend a client had last.',
+  },
+  nat: {
+    file: 'nat',
+    map: NatMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-nat-global-max',
+    isCounted: true,
+    meaning: 'Where frames to a translated address really go.',
   },
   ctTcp: {
     file: 'ct_tcp',

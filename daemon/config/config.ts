@@ -115,8 +115,10 @@ function finish(values: Values, problem: (path: string, message: string) => void
   const router = { ipv4: routerAddress(raw, 'ipv4', problem), ipv6: routerAddress(raw, 'ipv6', problem) };
   if (raw.podCIDRs.ipv4 === '' && raw.podCIDRs.ipv6 === '')
     problem('podCIDRs', 'found no range, wanted one for at least one family');
-  const events = raw.maps['bpf-events-map-max'] ?? 0;
-  if ((events & (events - 1)) !== 0) problem('maps.bpf-events-map-max', `found ${events}, wanted a power of two`);
+  for (const option of ['bpf-events-map-max', 'bpf-lb-maglev-map-max']) {
+    const size = raw.maps[option] ?? 0;
+    if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
+  }
   if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `found ${raw.flowRing}, wanted 2^n - 1`);
   if (uplink?.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');

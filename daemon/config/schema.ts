@@ -93,6 +93,18 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-endpoints-map-max': size('addresses of local endpoints', 65535, 65535),
   'bpf-l7-rules-map-max': size('units of 64 bytes for all L7 rule sets together', 262144, 4194304, 1024),
   'bpf-l7-state-map-max': size('blocks of 224 bytes for the states of L7 parsers', 65536, 1048576, 64),
+  'bpf-lb-service-map-max': size('addresses and ports of services', 65536, 1048576),
+  'bpf-lb-maglev-map-max': size(
+    'units of 64 bytes for the backends of all services (a power of two)',
+    1048576,
+    16777216,
+    64,
+  ),
+  'bpf-lb-service-backend-map-max': size('backends of services', 262144, 4194304),
+  'bpf-lb-rev-nat-map-max': size('numbers of service frontends', 65536, 1048576),
+  'bpf-lb-source-range-map-max': size('prefixes of loadBalancerSourceRanges', 65536, 1048576),
+  'bpf-lb-affinity-map-max': size('clients of services with session affinity', 65536, 1048576),
+  'bpf-nat-global-max': size('translated connections', 524288, 1048448, 1024),
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
 };
 

@@ -55,6 +55,14 @@ export class PinnedMaps implements Maps {
   readonly policyStats: Maps['policyStats'];
   readonly l7State: Maps['l7State'];
   readonly events: Maps['events'];
+  readonly addressFilter: Maps['addressFilter'];
+  readonly services: Maps['services'];
+  readonly slots: Maps['slots'];
+  readonly backends: Maps['backends'];
+  readonly reverseNat: Maps['reverseNat'];
+  readonly sourceRanges: Maps['sourceRanges'];
+  readonly affinity: Maps['affinity'];
+  readonly nat: Maps['nat'];
   readonly dropEvents: Maps['dropEvents'];
   /** Files whose capacity is not the configured one, and stays so until the dataplane is restarted. */
   readonly mismatches: string[] = [];
@@ -74,6 +82,9 @@ export class PinnedMaps implements Maps {
     ({ config: this.config, ipcache: this.ipcache, endpoints: this.endpoints, ports: this.ports } = maps);
     ({ l7Rules: this.l7Rules, l7State: this.l7State, ctTcp: this.ctTcp, ctAny: this.ctAny } = maps);
     ({ fragments: this.fragments, policyStats: this.policyStats, events: this.events } = maps);
+    ({ addressFilter: this.addressFilter, services: this.services, slots: this.slots } = maps);
+    ({ backends: this.backends, reverseNat: this.reverseNat, sourceRanges: this.sourceRanges } = maps);
+    ({ affinity: this.affinity, nat: this.nat } = maps);
     ({
       metrics: this.metrics,
       counters: this.counters,

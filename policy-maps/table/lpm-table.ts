@@ -163,6 +163,6 @@ function hashV4(address: number, length: number, seed0: number, seed1: number): 
 }
 
 /** Mask of the `bits` high bits of a word; none below 1, all above 31. */
-function wordMask(bits: number): number {
+export function wordMask(bits: number): number {
   return bits <= 0 ? 0 : bits >= 32 ? -1 : -1 << (32 - bits);
 }

@@ -23,12 +23,14 @@ export class LruHashTable extends HashTable {
   /** The clock of `touch`: any number that does not go back, wrapping at 2^32. */
   now = 0;
   readonly #limit: number;
+  readonly #wanted: Int32Array;
   readonly #stampWord: number;
   readonly #generationWord: number;
 
   constructor(file: MapFile, byteOffset: number, shape: HashShape) {
     super(file, byteOffset, { ...shape, valueWords: shape.valueWords + OWN_WORDS });
     this.#limit = shape.capacity;
+    this.#wanted = new Int32Array(shape.keyWords);
     this.#stampWord = this.valueWord + shape.valueWords;
     this.#generationWord = this.#stampWord + 1;
     this.quarantine = 0;
@@ -45,6 +47,21 @@ export class LruHashTable extends HashTable {
     const slot = this.stage();
     this.touch(slot);
     this.publish(slot);
+    return slot;
+  }
+
+  /** As `acquire` without a throw: -1 when there is no place near the key's own (counted). */
+  offer(): number {
+    let slot = this.find();
+    if (slot < 0) {
+      if (this.count >= this.#limit) {
+        this.evict();
+        this.find();
+      }
+      slot = this.claim();
+      if (slot < 0) return -1;
+    }
+    this.touch(slot);
     return slot;
   }
 
@@ -78,10 +95,10 @@ export class LruHashTable extends HashTable {
     }
     header[W_CURSOR] = hand;
     if (oldest < 0) return;
-    const wanted = this.key.slice();
+    this.#wanted.set(this.key);
     this.loadKey(oldest);
     this.remove();
-    this.key.set(wanted);
+    this.key.set(this.#wanted);
     header[W_EVICTIONS]++;
   }
 

@@ -59,6 +59,14 @@ export const KINDS = {
   counters: 16,
   l7_state: 17,
   conditions: 18,
+  address_filter: 19,
+  nat: 20,
+  lb_services: 21,
+  lb_slots: 22,
+  lb_backends: 23,
+  lb_reverse_nat: 24,
+  lb_affinity: 25,
+  lb_source_range: 26,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

@@ -13,6 +13,7 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
+import { ANNOTATIONS } from '../policy/document/annotations.ts';
 import { isAddress } from '../policy/document/address.ts';
 import type { Document } from '../policy/document/document.ts';
 import { SERVICE_ACCOUNT } from '../policy/rule/labels.ts';
@@ -248,7 +249,7 @@ function hostAddresses(object: unknown): string[] {
 
 /** As the daemon has it: no endpoint, no identity but that of its address. */
 function isExternal({ annotations }: Document): boolean {
-  return annotations['sluice.io/external'] === 'true';
+  return annotations[ANNOTATIONS.external] === 'true';
 }
 
 /** Not the number of any pod. */

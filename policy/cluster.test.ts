@@ -309,7 +309,7 @@ t.test('rule sets keep their id while their content is the same, whatever else c
   });
   apply(policy('one', '80', { http: [{ method: 'GET' }] }));
   const [id] = cluster.flush().ruleSets.put.keys();
-  apply(policy('two', '81', {}));
+  apply(policy('two', '81', { http: [] }));
   const { ruleSets, endpoints } = cluster.flush();
   t.same([ruleSets.put.size, ruleSets.remove], [0, []]);
   t.ok(endpoints.get(1)?.entries.some(({ ruleSet }) => ruleSet === id));

@@ -1,4 +1,5 @@
 /** The columns of `sluice get`: kubectl's, with what this machine knows of each object. */
+import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { EndpointDocument } from '../../api/shapes.ts';
 import { age } from '../terminal/age.ts';
@@ -56,7 +57,7 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
     { header: 'IPv6', cell: ({ endpoint }) => endpoint?.ipv6, isWide: true },
     {
       header: 'NETNS',
-      cell: ({ endpoint, object }) => endpoint?.netns ?? object.metadata?.annotations?.['sluice.io/netns'],
+      cell: ({ endpoint, object }) => endpoint?.netns ?? object.metadata?.annotations?.[ANNOTATIONS.netns],
       isWide: true,
     },
     { header: 'INTERFACE', cell: ({ endpoint }) => endpoint?.interface, isWide: true },

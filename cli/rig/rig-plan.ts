@@ -7,7 +7,8 @@
 
 import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
 import { standInCommand, type StandIns, useOfImage } from './image-table.ts';
-import { NETNS_ANNOTATION, podsOf } from '../../policy/document/workload.ts';
+import { ANNOTATIONS } from '../../policy/document/annotations.ts';
+import { podsOf } from '../../policy/document/workload.ts';
 
 /** What a rig takes from the configuration of the instance. */
 export interface RigSite {
@@ -88,7 +89,7 @@ function planPod(pod: Manifest, { netnsPrefix = '', standIns = {} }: RigSite): R
   return {
     namespace,
     name,
-    netns: metadata.annotations?.[NETNS_ANNOTATION] ?? `${netnsPrefix}${namespace}-${name}`,
+    netns: metadata.annotations?.[ANNOTATIONS.netns] ?? `${netnsPrefix}${namespace}-${name}`,
     initContainers: (spec.initContainers ?? []).flatMap((one, at) =>
       planContainer(one, at, { standIns, mayEnd: true }),
     ),

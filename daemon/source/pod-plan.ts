@@ -5,21 +5,11 @@
 import { isIP } from 'node:net';
 import type { Faults } from '../../policy-maps/condition-map.ts';
 import { readFaults } from './fault-text.ts';
+import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import type { Document } from '../../policy/document/document.ts';
 import { listedAddresses } from '../../policy/document/address.ts';
 import { hasFinished } from '../../policy/document/pod.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
-
-/** Annotations of a Pod that the agent reads. */
-const ANNOTATIONS = {
-  netns: 'sluice.io/netns',
-  interface: 'sluice.io/interface',
-  mac: 'sluice.io/mac',
-  external: 'sluice.io/external',
-  attach: 'sluice.io/attach',
-  fault: 'sluice.io/fault',
-  trace: 'sluice.io/trace',
-} as const;
 
 export interface PodPlan {
   /** `namespace/name`. */

@@ -159,7 +159,7 @@ run('allow, deny and L7 precedence', [
   },
   {
     name: 'authentication: of all ports, for a protocol of the same peer, and of a prefix',
-    policy: `${cnp('ingress: [{fromCIDR: [198.51.100.0/24], authentication: {mode: required}}, {fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: UDP}]}], authentication: {mode: required}}]')}---${cnp('ingress: [{fromCIDR: [198.51.100.0/24], toPorts: [{ports: [{protocol: TCP}]}]}, {toPorts: [{ports: [{protocol: UDP}]}]}]', 'second')}`,
+    policy: `${cnp('ingress: [{fromCIDR: [198.51.100.0/24], authentication: {mode: required}}, {fromEntities: [all], toPorts: [{ports: [{port: "80", protocol: UDP}]}], authentication: {mode: required}}]')}---${cnp('ingress: [{fromCIDR: [198.51.100.0/24], toPorts: [{ports: [{port: "0", protocol: TCP}]}]}, {toPorts: [{ports: [{port: "0", protocol: UDP}]}]}]', 'second')}`,
     expect: {
       'ingress 198.51.100.1 TCP/80': 'auth',
       'ingress 203.0.113.1 UDP/80': 'auth',

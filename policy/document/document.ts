@@ -14,6 +14,7 @@ import {
   Scalar,
 } from 'yaml';
 import { checkAddresses, isAddress } from './address.ts';
+import { ANNOTATIONS } from './annotations.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
@@ -26,6 +27,7 @@ import { Reader } from './reader.ts';
 import type { ObjectShape } from './shape.ts';
 import { isEmpty, syntaxProblems, withoutMark } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
+import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
 
@@ -209,8 +211,13 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
   if (object === undefined) return undefined;
   checkVersion(object.apiVersion, entry, reader);
   const metadata = object.metadata ?? {};
-  const namespace = entry.namespaced ? (metadata.namespace ?? context.namespace) : '';
-  checkNames(metadata, entry, reader);
+  // An empty namespace is none, as to the API server.
+  const namespace = entry.namespaced ? metadata.namespace || context.namespace : '';
+  checkMetadata(
+    metadata,
+    { kind, isNamespaced: entry.namespaced, isWorkload: entry.shape === kubernetes.WORKLOAD },
+    reader,
+  );
   const document: Document = {
     kind,
     apiVersion: object.apiVersion ?? '',
@@ -233,7 +240,7 @@ function byPlace(a: Problem, b: Problem): number {
 /** Names as they are written, for problems. @param fallback namespace of who names none; '' for kinds that have none */
 function writtenName(node: Node, fallback: string): { namespace: string; name: string } {
   const metadata = isMap(node) ? node.get('metadata', true) : undefined;
-  const namespace = fallback === '' ? '' : (scalarField(metadata as Node, 'namespace') ?? fallback);
+  const namespace = fallback === '' ? '' : scalarField(metadata as Node, 'namespace') || fallback;
   return { namespace, name: scalarField(metadata as Node, 'name') ?? '' };
 }
 
@@ -288,34 +295,18 @@ function checkVersion(version: string | undefined, { apiVersions }: KindEntry, r
   );
 }
 
-function checkNames(metadata: { name?: string; namespace?: string }, { namespaced }: KindEntry, reader: Reader): void {
-  const name = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
-  for (const field of ['name', 'namespace'] as const) {
-    const text = metadata[field];
-    if (text === undefined || name.test(text)) continue;
-    reader.problem(
-      `metadata.${field}`,
-      'name',
-      `read ${field}: found ${quote(text)}, wanted lower-case letters, digits, '-' and '.'`,
-    );
-  }
-  if (!namespaced && metadata.namespace !== undefined) {
-    reader.warn(
-      'metadata.namespace',
-      'cluster-scoped',
-      `read namespace: found ${quote(metadata.namespace)}, wanted none: this kind has no namespace`,
-      'it is ignored',
-    );
-  }
+function templateOf(object: object): NonNullable<Header['metadata']> {
+  const { spec } = object as { spec?: { template?: Header } };
+  return spec?.template?.metadata ?? {};
 }
 
 /** Checks and converts what only some kinds have. */
 function finish(document: Document, reader: Reader, context: ReadContext): Document {
   switch (document.kind) {
     case 'NetworkPolicy': {
-      const { spec = {} } = document.object as { spec?: NetworkPolicySpec };
+      const { spec } = document.object as { spec?: NetworkPolicySpec };
       validateNetworkPolicy(spec, reader);
-      return withRules(document, reader, context, (rules) => [networkPolicyRule(spec, rules)]);
+      return withRules(document, reader, context, (rules) => [networkPolicyRule(spec ?? {}, rules)]);
     }
     case 'CiliumNetworkPolicy':
     case 'CiliumClusterwideNetworkPolicy': {
@@ -339,6 +330,7 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     }
     default:
       checkAddresses(document.kind, document.object, reader);
+      checkTemplate(templateOf(document.object), reader);
       return document;
   }
 }
@@ -362,7 +354,7 @@ function withRules(
     kind: kind as PolicyKind,
     namespace,
     name,
-    audit: document.annotations['sluice.io/audit'] === 'true',
+    audit: document.annotations[ANNOTATIONS.audit] === 'true',
     rules: convert({ options, namespace, origin }),
   };
   return { ...document, policy };

@@ -1,10 +1,11 @@
 /** Kubernetes documents other than policies and pods, as the cluster wants them. */
+import { ANNOTATIONS } from './annotations.ts';
 import { type EndpointsObject, isNodeAddress, type NodeObject, type SliceObject } from './address.ts';
 import type { Document } from './document.ts';
 import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, ServiceSpec } from '../rule/spec.ts';
 
 export function namespaceFromDocument({ name, labels, annotations }: Document): NamespaceSpec {
-  return { name, labels, audit: annotations['sluice.io/audit'] === 'true' };
+  return { name, labels, audit: annotations[ANNOTATIONS.audit] === 'true' };
 }
 
 export function nodeFromDocument({ name, labels, object }: Document): NodeSpec {

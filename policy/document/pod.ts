@@ -1,4 +1,5 @@
 /** A pod as the compiler wants it, from the object that describes it; and the labels that make its identity. */
+import { ANNOTATIONS } from './annotations.ts';
 import { listedAddresses } from './address.ts';
 import type { Document } from './document.ts';
 import type { LabelFilter } from '../rule/label-filter.ts';
@@ -54,7 +55,7 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     ...(spec.nodeName !== undefined && { nodeName: spec.nodeName }),
     endpointId,
     ips,
-    audit: document.annotations['sluice.io/audit'] === 'true',
+    audit: document.annotations[ANNOTATIONS.audit] === 'true',
     hostNetwork: spec.hostNetwork === true,
     hasFinished: hasFinished(document),
   };

@@ -41,6 +41,7 @@ t.test('docs/policy.md lists every field that is read, and no other', (t) => {
 const INCOMPLETE = [
   'icmp-type',
   'missing-field',
+  'port',
   'cidr-rule',
   'service',
   'empty-rule',

@@ -14,10 +14,22 @@ import {
   string,
 } from './shape.ts';
 
-const METADATA = openObject(
-  { name: string, namespace: string, uid: string, labels: map(string), annotations: map(string) },
-  ['name'],
-);
+/** ObjectMeta is closed: a misspelt `labels` would take a pod out of its policies. */
+const META_FIELDS: Record<string, Shape> = {
+  name: string,
+  namespace: string,
+  uid: string,
+  labels: map(string),
+  annotations: map(string),
+  ...Object.fromEntries(
+    [
+      'generateName', 'selfLink', 'resourceVersion', 'generation', 'creationTimestamp', 'deletionTimestamp',
+      'deletionGracePeriodSeconds', 'ownerReferences', 'finalizers', 'managedFields',
+      'clusterName', 'initializers', // of old clusters, in what they gave out
+    ].map((name) => [name, any]),
+  ),
+}; // biome-ignore format: one list
+const METADATA = object(META_FIELDS, ['name']);
 
 export const SELECTOR = object({
   matchLabels: map(string),
@@ -52,17 +64,14 @@ const NETWORK_POLICY_PEER = object({
   ipBlock: object({ cidr: string, except: list(string) }, ['cidr']),
 });
 
-export const NETWORK_POLICY = kind(
-  {
-    spec: object({
-      podSelector: SELECTOR,
-      policyTypes: list(oneOf('Ingress', 'Egress')),
-      ingress: list(object({ from: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
-      egress: list(object({ to: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
-    }),
-  },
-  ['spec'],
-);
+export const NETWORK_POLICY = kind({
+  spec: object({
+    podSelector: SELECTOR,
+    policyTypes: list(oneOf('Ingress', 'Egress')),
+    ingress: list(object({ from: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
+    egress: list(object({ to: list(NETWORK_POLICY_PEER), ports: list(NETWORK_POLICY_PORT) })),
+  }),
+});
 
 const CONTAINER = openObject({
   name: string,
@@ -101,7 +110,7 @@ export const WORKLOAD = openKind({
     replicas: integer(0, 100_000),
     selector: SELECTOR,
     template: openObject({
-      metadata: openObject({ labels: map(string), annotations: map(string) }),
+      metadata: object(META_FIELDS),
       spec: POD_SPEC,
     }),
   }),

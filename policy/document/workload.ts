@@ -5,6 +5,7 @@
  *
  * A new kind of workload is one row of WORKLOADS (and one of KINDS in document.ts, with its shape).
  */
+import { ANNOTATIONS } from './annotations.ts';
 import type { Document } from './document.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -28,9 +29,6 @@ const WORKLOADS: Readonly<Record<string, WorkloadKind>> = {
   DaemonSet: SINGLE,
   Job: SINGLE,
 };
-
-/** Annotation of a pod: the network namespace that it is attached in. */
-export const NETNS_ANNOTATION = 'sluice.io/netns';
 
 /** Whether objects of this kind stand for pods. */
 export function isWorkload(kind: string): boolean {
@@ -62,7 +60,7 @@ function podOf(
   { number, count }: { number: number; count: number },
 ): Manifest {
   const { name = '', namespace = 'default' } = metadata;
-  const netns = annotations[NETNS_ANNOTATION];
+  const netns = annotations[ANNOTATIONS.netns];
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -71,7 +69,9 @@ function podOf(
       namespace,
       labels,
       annotations:
-        netns === undefined || count === 1 ? annotations : { ...annotations, [NETNS_ANNOTATION]: `${netns}-${number}` },
+        netns === undefined || count === 1
+          ? annotations
+          : { ...annotations, [ANNOTATIONS.netns]: `${netns}-${number}` },
       ownerReferences: [{ apiVersion, kind, name, controller: true }],
     },
     spec,

@@ -12,8 +12,6 @@ export const ENTITIES = [
   'cluster',
   'cluster-mesh',
   'none',
-  'world-ipv4',
-  'world-ipv6',
 ] as const;
 
 export type Entity = (typeof ENTITIES)[number];

@@ -16,6 +16,8 @@ import { joinPath } from '../document/document-path.ts';
 import { POD_NAMESPACE } from '../rule/labels.ts';
 import type { Reader } from '../document/reader.ts';
 import type { Check } from './check.ts';
+import { quote } from '../rule/problems.ts';
+import { isDnsSubdomain } from './names.ts';
 import { checkCidr, checkExcept, checkFqdn, checkIcmp, checkSelector } from './peers.ts';
 import { checkPortRule } from './ports.ts';
 import { UNENFORCED, unenforcedUses } from './unenforced.ts';
@@ -108,7 +110,7 @@ function checkSubject(rule: CiliumRule, path: string, { reader, isClusterwide, n
 
 function checkLog(rule: CiliumRule, path: string, { reader }: Check): void {
   const value = rule.log?.value;
-  if (value === undefined || /^[\x20-\x7e]{0,32}$/.test(value)) return;
+  if (value === undefined || /^[^\p{Cc}\p{Cf}\p{Cs}\p{Co}]{0,32}$/u.test(value)) return;
   reader.problem(
     `${path}.log.value`,
     'log-value',
@@ -177,7 +179,8 @@ function validateElement(element: CiliumElement, list: RuleList, path: string, r
     }
     element.icmps?.forEach((icmp, i) => checkIcmp(icmp, `${path}.icmps[${i}]`, reader));
   }
-  if (Object.keys(element).length === 0) warnEmptyElement(list, path, reader);
+  const isAlone = rule[list.field]?.length === 1;
+  if (Object.keys(element).length === 0) warnEmptyElement(list, { path, isAlone }, reader);
   if (toPorts.some(isDnsFree) && toPorts.length > 0) warnEmptyPorts(toPorts, path, reader);
 }
 
@@ -197,7 +200,8 @@ function warnEmptyPorts(toPorts: readonly CiliumPortRule[], path: string, reader
   });
 }
 
-function warnEmptyElement(list: RuleList, path: string, reader: Reader): void {
+/** One empty entry alone is how to close a direction, as the hint of `empty-rule` and Cilium's documents say. */
+function warnEmptyElement(list: RuleList, { path, isAlone }: { path: string; isAlone: boolean }, reader: Reader): void {
   if (list.deny) {
     reader.warn(
       path,
@@ -207,6 +211,7 @@ function warnEmptyElement(list: RuleList, path: string, reader: Reader): void {
     );
     return;
   }
+  if (isAlone) return;
   reader.warn(
     path,
     'empty-element',
@@ -231,26 +236,12 @@ function checkMembers(element: CiliumElement, list: RuleList, path: string, chec
     const hint = 'an empty list selects nobody; leave the field out to mean anybody';
     reader.warn(`${path}.${name}`, 'empty-member', `read rule: found an empty ${name}, wanted at least one`, hint);
   }
-  for (const name of filled) refuseMember(name, element, { ...list, path }, check);
+  for (const name of filled) refuseMember(name, { ...list, path }, check);
 }
 
 /** Members that are not for everywhere. */
-function refuseMember(
-  name: string,
-  element: CiliumElement,
-  list: RuleList & { path: string },
-  { reader, options }: Check,
-): void {
+function refuseMember(name: string, list: RuleList & { path: string }, { reader, options }: Check): void {
   const place = `${list.path}.${name}`;
-  if (name === 'toServices' && lengthOf(element.toPorts) > 0) {
-    const message = 'read rule: found toPorts beside toServices, wanted toServices alone';
-    reader.warn(
-      `${list.path}.toPorts`,
-      'services-with-ports',
-      message,
-      'ports are those of the backends, not of the service',
-    );
-  }
   if (name === 'toFQDNs' && list.deny) {
     reader.problem(place, 'fqdn-deny', 'read rule: found toFQDNs in egressDeny, wanted it in egress only');
   }
@@ -300,6 +291,10 @@ function checkCidrSet(rule: CidrRule, path: string, reader: Reader): void {
     );
   }
   if (rule.cidr !== undefined) checkCidr(rule.cidr, `${path}.cidr`, reader);
+  if (rule.cidrGroupRef !== undefined && !isDnsSubdomain(rule.cidrGroupRef)) {
+    const message = `read cidrGroupRef: found ${quote(rule.cidrGroupRef)}, wanted the name of a CiliumCIDRGroup`;
+    reader.problem(`${path}.cidrGroupRef`, 'name', message);
+  }
   if (rule.cidrGroupSelector !== undefined) checkSelector(rule.cidrGroupSelector, `${path}.cidrGroupSelector`, reader);
   rule.except?.forEach((text, i) => checkExcept(text, rule.cidr, `${path}.except[${i}]`, reader));
 }

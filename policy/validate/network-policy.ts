@@ -10,7 +10,18 @@ import { quote } from '../rule/problems.ts';
 import type { Reader } from '../document/reader.ts';
 import { checkCidr, checkExcept, checkSelector } from './peers.ts';
 
-export function validateNetworkPolicy(spec: NetworkPolicySpec, reader: Reader): void {
+/** @param spec undefined when there is none, which Kubernetes takes for an empty one */
+export function validateNetworkPolicy(spec: NetworkPolicySpec | undefined, reader: Reader): void {
+  if (spec === undefined) {
+    if (!reader.isSound('spec')) return;
+    const hint = 'it selects every pod of the namespace and closes their ingress, as in Kubernetes';
+    reader.warn('spec', 'no-spec', 'read policy: found no spec, wanted one', hint);
+    return;
+  }
+  if ((spec.policyTypes ?? []).length > 2) {
+    const message = `read policyTypes: found ${spec.policyTypes?.length} entries, wanted at most two`;
+    reader.problem('spec.policyTypes', 'too-many-types', message);
+  }
   if (spec.podSelector === undefined) {
     reader.warn(
       'spec',
@@ -75,6 +86,10 @@ function checkPort({ port, endPort }: NetworkPolicyPort, path: string, reader: R
       `read port: found the string ${quote(port)}, wanted a number or a port name`,
       /^\d+$/.test(port) ? `write ${port} without quotes` : undefined,
     );
+  }
+  if (typeof port === 'string' && isServiceName(port) && port !== port.toLowerCase()) {
+    const message = `read port: found the name ${quote(port)}, wanted lower case`;
+    reader.problem(`${path}.port`, 'port', message, `write ${port.toLowerCase()}`);
   }
   if (typeof port === 'number' && (port < 1 || port > 65535)) {
     reader.problem(`${path}.port`, 'port', `read port: found ${port}, wanted 1 to 65535`);

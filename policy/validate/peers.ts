@@ -5,17 +5,15 @@ import { parseKey } from '../rule/labels.ts';
 import { nearest, quote } from '../rule/problems.ts';
 import type { SelectorDocument } from '../rule/selector.ts';
 import type { Reader } from '../document/reader.ts';
+import { isDnsName, isLabelValue, isQualifiedName } from './names.ts';
 import { contains, hasHostBits, parsePrefix, type Prefix } from '../../wire/prefix.ts';
-
-const NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 
 /** @param hasSources whether keys may carry a source (`k8s:app`), as Cilium's do and Kubernetes' do not */
 export function checkSelector(selector: SelectorDocument, path: string, reader: Reader, hasSources = true): void {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     const place = joinPath(`${path}.matchLabels`, key);
     checkLabelKey(key, place, reader, hasSources);
-    if (!LABEL_VALUE.test(value)) {
+    if (!isLabelValue(value)) {
       reader.problem(
         place,
         'label-value',
@@ -33,7 +31,7 @@ export function checkSelector(selector: SelectorDocument, path: string, reader: 
       reader.problem(`${place}.values`, 'selector-values', `read ${operator}: found values, wanted none`);
     }
     values.forEach((value, j) => {
-      if (LABEL_VALUE.test(value)) return;
+      if (isLabelValue(value)) return;
       reader.problem(
         `${place}.values[${j}]`,
         'label-value',
@@ -43,15 +41,15 @@ export function checkSelector(selector: SelectorDocument, path: string, reader: 
   });
 }
 
-/** `[source:][prefix/]name`; keys of reserved, cidr and fqdn labels have grammars of their own. */
+/**
+ * `[source:][prefix/]name`. Cilium holds `source.prefix/name` to Kubernetes' grammar, so that neither `$host` nor ` k8s:role` is a
+ * key. Those of cidr and fqdn labels have grammars of their own.
+ */
 function checkLabelKey(text: string, path: string, reader: Reader, hasSources: boolean): void {
   const { source, key } = hasSources ? parseKey(text, 'any') : { source: 'k8s', key: text };
   if (source === 'cidr' || source === 'fqdn' || source === 'cidrgroup') return;
-  const slash = key.lastIndexOf('/');
-  const name = key.slice(slash + 1);
-  // Namespace labels are written with their prefix in front: io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name
-  const prefix = slash < 0 ? 'x' : key.slice(0, slash);
-  if (NAME.test(name) && /^[a-z0-9A-Z]([-a-zA-Z0-9._/]*[a-zA-Z0-9])?$/.test(prefix) && prefix.length <= 253) return;
+  const isMarked = hasSources && (text.startsWith('$') || text.startsWith(':'));
+  if (!isMarked && isQualifiedName(key) && isQualifiedName(source)) return;
   const wanted = "up to 63 letters, digits, '-', '_' or '.', optionally behind a DNS prefix and '/'";
   reader.problem(path, 'label-key', `read label key: found ${quote(text)}, wanted ${wanted}`);
 }
@@ -95,35 +93,34 @@ const FQDN_MAX = 255;
 
 export function checkFqdn(fqdn: { matchName?: string; matchPattern?: string }, path: string, reader: Reader): void {
   const { matchName, matchPattern } = fqdn;
+  if (!reader.isSound(path)) return;
   if (matchName !== undefined && matchPattern !== undefined) {
     reader.problem(path, 'fqdn', 'read name: found matchName and matchPattern, wanted one of them');
   }
   if ((matchName ?? '') === '' && (matchPattern ?? '') === '') {
-    reader.warn(
-      path,
-      'fqdn-empty',
-      'read name: found neither matchName nor matchPattern, wanted one of them',
-      'it matches nothing',
-    );
+    reader.problem(path, 'fqdn-empty', 'read name: found neither matchName nor matchPattern, wanted one of them');
+    return;
   }
-  checkName(matchName, /^[-a-zA-Z0-9_.]*$/, `${path}.matchName`, reader);
-  checkName(matchPattern, /^[-a-zA-Z0-9_.*]*$/, `${path}.matchPattern`, reader);
+  checkName(matchName, false, `${path}.matchName`, reader);
+  checkName(matchPattern, true, `${path}.matchPattern`, reader);
 }
 
-function checkName(text: string | undefined, allowed: RegExp, path: string, reader: Reader): void {
+function checkName(text: string | undefined, hasStars: boolean, path: string, reader: Reader): void {
   if (text === undefined) return;
   if (text.length > FQDN_MAX) {
     reader.problem(path, 'fqdn-length', `read name: found ${text.length} characters, wanted at most ${FQDN_MAX}`);
+  } else if (!isDnsName(text, hasStars)) {
+    const stars = hasStars ? " and '*'" : '';
+    const wanted = `letters, digits, '-', '_'${stars} with single dots between them`;
+    reader.problem(path, 'fqdn-characters', `read name: found ${quote(text)}, wanted ${wanted}`, nameHint(text));
   }
-  if (allowed.test(text)) return;
-  const hint = text.includes('*') ? 'use matchPattern for names with *' : undefined;
-  const stars = path.endsWith('Pattern') ? " and '*'" : '';
-  reader.problem(
-    path,
-    'fqdn-characters',
-    `read name: found ${quote(text)}, wanted letters, digits, '-', '_', '.'${stars}`,
-    hint !== undefined ? hint : undefined,
-  );
+}
+
+/** What was taken for a name. */
+function nameHint(text: string): string | undefined {
+  if (/^[a-z][a-z0-9+.-]*:\/\/|\//i.test(text)) return 'write the name alone, without scheme and path';
+  if (/:\d+$/.test(text)) return 'write the name alone; the port belongs in toPorts';
+  return text.includes('*') ? 'use matchPattern for names with *' : undefined;
 }
 
 const MAX_ICMP_FIELDS = 40;

@@ -6,6 +6,7 @@ import { EXTENDED_PROTOCOLS } from '../../wire/protocols.ts';
 import type { Reader } from '../document/reader.ts';
 import type { Check } from './check.ts';
 import { checkHttp, checkKafka } from './l7.ts';
+import { isDnsName } from './names.ts';
 import { checkFqdn } from './peers.ts';
 
 interface PortCheck extends Check {
@@ -38,12 +39,18 @@ export function checkPortRule(rule: CiliumPortRule, path: string, check: PortChe
 
 function checkPort(written: CiliumPort, path: string, check: Check): void {
   const { port, endPort = 0 } = written;
-  const { reader } = check;
+  const { reader, options } = check;
+  if ((port ?? '') === '' && !options['enable-extended-ip-protocols']) {
+    if (reader.isReported(`${path}.port`)) return;
+    const hint = 'every port is "0"; every port and protocol, ICMP too, is a rule without toPorts';
+    reader.problem(`${path}.port`, 'port', 'read port: found none, wanted one', hint);
+    return;
+  }
   const isNamed = port !== undefined && isServiceName(port);
   const number = port === undefined || isNamed ? 0 : parsePort(port);
   if (number === undefined) {
     const wanted = "0 to 65535 or a service name of at most 15 letters, digits and '-'";
-    reader.problem(`${path}.port`, 'port', `read port: found ${quote(port)}, wanted ${wanted}`);
+    reader.problem(`${path}.port`, 'port', `read port: found ${quote(port)}, wanted ${wanted}`, rangeHint(port));
   } else if (port !== undefined && !isNamed && !/^(0|[1-9]\d*)$/.test(port)) {
     const message = `read port: found ${quote(port)}, wanted a decimal number`;
     reader.warn(`${path}.port`, 'port-base', message, `it is read as ${number}`);
@@ -56,6 +63,12 @@ function checkPort(written: CiliumPort, path: string, check: Check): void {
     reader.warn(`${path}.endPort`, 'end-below-port', message, `it is taken as the single port ${number}`);
   }
   checkProtocol(written, isNamed || number !== 0, path, check);
+}
+
+/** `8000-9000` and `8000:9000` are what other firewalls write. */
+function rangeHint(text = ''): string | undefined {
+  const [, from, to] = /^(\d+) ?[-:] ?(\d+)$/.exec(text) ?? [];
+  return from === undefined ? undefined : `a range is port: "${from}" and endPort: ${to}`;
 }
 
 function checkProtocol(
@@ -75,13 +88,17 @@ function checkProtocol(
 }
 
 function checkServerNames(rule: CiliumPortRule, path: string, reader: Reader): void {
+  if (rule.serverNames?.length === 0 && reader.isSound(`${path}.serverNames`)) {
+    const hint = 'an empty list would restrict nothing; leave it out to mean that';
+    reader.problem(`${path}.serverNames`, 'server-name', 'read serverNames: found none, wanted at least one', hint);
+  }
   rule.serverNames?.forEach((name, i) => {
-    if (name !== '' && /^[-a-zA-Z0-9_.*]+$/.test(name)) return;
-    reader.problem(
-      `${path}.serverNames[${i}]`,
-      'server-name',
-      `read server name: found ${quote(name)}, wanted a name or a pattern with *`,
-    );
+    const wrong = (message: string) => reader.problem(`${path}.serverNames[${i}]`, 'server-name', message);
+    if (!isDnsName(name, true)) {
+      wrong(`read server name: found ${quote(name)}, wanted a name or a pattern with *, at most 255 characters`);
+    } else if (rule.serverNames?.indexOf(name) !== i) {
+      wrong(`read server name: found ${quote(name)} twice, wanted it once`);
+    }
   });
   if ((rule.serverNames?.length ?? 0) > 0 && hasRules(rule) && rule.terminatingTLS === undefined) {
     reader.problem(
@@ -136,6 +153,10 @@ function checkL7(rule: CiliumPortRule, path: string, check: PortCheck): void {
       'generic proxylib parsers are gone from Cilium since 1.20 and were never part of Sluice',
     );
   }
+  if (Object.keys(rules).length === 0 && reader.isSound(`${path}.rules`)) {
+    const hint = 'leave rules out to have no requests read';
+    reader.problem(`${path}.rules`, 'no-parser', 'read rules: found nothing, wanted http, dns or kafka', hint);
+  }
   const given = (['http', 'dns', 'kafka'] as const).filter((name) => rules[name] !== undefined);
   if (given.length > 1) {
     reader.problem(
@@ -173,7 +194,8 @@ function checkL7Ports(rule: CiliumPortRule, path: string, { reader, isEgress }: 
   }
   rule.ports?.forEach(({ port, endPort, protocol }, i) => {
     const place = `${path}.ports[${i}]`;
-    if (port === undefined || (!isServiceName(port) && parsePort(port) === 0)) {
+    const isNone = port === undefined || (!isServiceName(port) && parsePort(port) === 0);
+    if (isNone && !reader.isReported(`${place}.port`)) {
       reader.problem(`${place}.port`, 'l7-port', 'read port: found port 0 under L7 rules, wanted one port');
     }
     if (!isDns && protocol !== 'TCP' && !reader.isReported(`${place}.protocol`)) {

@@ -1,0 +1,29 @@
+/** The annotations that mean something here: their one home. Whoever misspells one is told so (validate/metadata.ts). */
+
+const PREFIX = 'sluice.io/';
+
+export const ANNOTATIONS = {
+  /** On trial: of a policy, a Pod, or a Namespace. */
+  audit: `${PREFIX}audit`,
+  /** Of a Pod: the network namespace that it is attached in. */
+  netns: `${PREFIX}netns`,
+  /** Of a Pod: the host's end of an interface that is there already. */
+  interface: `${PREFIX}interface`,
+  mac: `${PREFIX}mac`,
+  /** Of a Pod: it plays the outside. */
+  external: `${PREFIX}external`,
+  attach: `${PREFIX}attach`,
+  fault: `${PREFIX}fault`,
+  trace: `${PREFIX}trace`,
+} as const;
+
+/** Those that are read on objects of a kind; a workload's stand on its template. */
+export function annotationsOf(kind: string): readonly string[] {
+  if (kind === 'Pod') return Object.values(ANNOTATIONS);
+  return kind === 'Namespace' || kind.endsWith('Policy') ? [ANNOTATIONS.audit] : [];
+}
+
+/** Is it one of ours, by what stands before the slash? */
+export function isOurs(annotation: string): boolean {
+  return annotation.startsWith(PREFIX);
+}

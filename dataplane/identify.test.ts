@@ -132,6 +132,7 @@ t.test('a next hop is asked for from an address of our own, and frames that wait
   ports.gateway6.set(words('2001:db8:f::1'), uplink.index * 4);
   const out = () => tcpFrame({ from: client, to: '2001:db8:9::9', sport: 5, dport: 80 });
   const source = (frame: Uint8Array) => [0, 1, 2, 3].map((word) => ipv6.src(frame, ETH, word));
+  uplinks.own6.set(uplink.index, new Int32Array(4)); // as for an interface without an address
   world.send(client, out());
   const [first] = world.received(uplink);
   t.same(source(first), words('fe80::ff:fe00:1'), 'the link-local address of its MAC 02:00:00:00:00:01');
@@ -172,6 +173,15 @@ t.test('a flood of unknown neighbours pushes out no neighbour that answers', (t)
   }
   table.forgetPort(0);
   t.notOk(table.isReachable(table.lookup(0, 0, 0, 0xffff, 1, 110), 110), 'all are forgotten with their port');
+  t.end();
+});
+
+t.test('nobody knows which next hops share a set', (t) => {
+  const slots = () => {
+    const table = new NeighborTable(() => {});
+    return Array.from({ length: 64 }, (_, n) => table.lookup(0, 0, 0, 0xffff, n, 100));
+  };
+  t.notSame(slots(), slots(), 'each table has a key of its own');
   t.end();
 });
 

@@ -37,13 +37,13 @@ export interface Flow {
   readonly proxy_port?: number;
   readonly trace_context?: { readonly parent: { readonly trace_id: string } };
   readonly Summary?: string;
+  /** The name of a drop reason of our own, which Hubble's enumeration lacks; see own-reason.ts. */
+  readonly extensions?: OwnReason;
   readonly egress_allowed_by?: readonly PolicyRef[];
   readonly ingress_allowed_by?: readonly PolicyRef[];
   readonly egress_denied_by?: readonly PolicyRef[];
   readonly ingress_denied_by?: readonly PolicyRef[];
   readonly policy_log?: readonly string[];
-  /** The name of a drop reason of our own, which Hubble's enumeration lacks; see own-reason.ts. */
-  readonly extensions?: OwnReason;
 }
 
 /** A google.protobuf.Any that every client of Hubble can read. */

@@ -2,8 +2,9 @@
  * Why a frame was dropped, or what else there is to say of it: one line a reason. A reason that the code gives has a
  * constant; the others have none, and are here because flows of Cilium carry them.
  *
- * Numbers below 240 are Cilium's (bpf/lib/common.h), names are those of Hubble's flow.proto DropReason, texts those of
- * pkg/monitor/api/drop.go, so that flows, metrics and habits carry over. Numbers below DROP_MIN are no drops. From 240 on
+ * Numbers below 240 are Cilium's (bpf/lib/common.h), names are those that Hubble's flow.proto has for the numbers (two of which
+ * the datapath has used for something else since: 136, 161), texts those of pkg/monitor/api/drop.go, so that flows, metrics and
+ * habits carry over. Numbers below DROP_MIN are no drops. From 240 on
  * they are Sluice's own; flows carry the nearest of Hubble's for clients that know no others, and the own name beside it. A number is never reused. Metrics labels, flow text
  * and the table in wire/README.md (UPDATE=1 with reasons.test.ts writes it) all come from here.
  */
@@ -26,7 +27,7 @@ export interface Reason {
   readonly text: string;
   /** For the operator who asks what that means. */
   readonly sentence: string;
-  /** Of a reason of our own: the number of Hubble's that says most of it, for clients that know no others. */
+  /** Of a reason whose name Hubble's clients lack: the number of one of theirs that says most of it. */
   readonly nearest?: number;
 }
 
@@ -41,8 +42,8 @@ function reason(number: number, name: string, text: string, sentence: string): n
   return number;
 }
 
-/** A reason of our own. */
-function own(number: number, nearest: number, name: string, text: string, sentence: string): number {
+/** A reason whose name Hubble's clients lack: one of our own. */
+function lacking(number: number, nearest: number, name: string, text: string, sentence: string): number {
   reason(number, name, text, sentence);
   table[number] = { ...table[number], nearest };
   return number;
@@ -75,7 +76,7 @@ export const DROP_INVALID_SIP = reason(132, 'INVALID_SOURCE_IP', 'Invalid source
 export const DROP_POLICY = reason(133, 'POLICY_DENIED', 'Policy denied', 'No policy allows this peer on this port, and a policy that selects the endpoint denies the rest.');
 export const DROP_INVALID = reason(134, 'INVALID_PACKET_DROPPED', 'Invalid packet', 'A header is truncated, a length is wrong, or a field has a value that no sender may use.');
 export const DROP_CT_INVALID_HDR = reason(135, 'CT_TRUNCATED_OR_INVALID_HEADER', 'CT: Truncated or invalid header', 'Connection tracking could not read the L4 header.');
-export const DROP_FRAG_NEEDED = reason(136, 'DROP_FRAG_NEEDED', 'Fragmentation needed', 'The packet is larger than the next link takes and may not be fragmented; its sender was told.');
+export const DROP_FRAG_NEEDED = reason(136, 'CT_MISSING_TCP_ACK_FLAG', 'Fragmentation needed', 'The packet is larger than the next link takes and may not be fragmented; its sender was told.');
 export const DROP_CT_UNKNOWN_PROTO = reason(137, 'CT_UNKNOWN_L4_PROTOCOL', 'CT: Unknown L4 protocol', 'Connection tracking knows TCP, UDP, SCTP and ICMP; this is another protocol.');
 reason(138, 'CT_CANNOT_CREATE_ENTRY_FROM_PACKET', "CT: Can't create entry from packet", 'No connection can begin with this packet (no longer used).');
 export const DROP_UNKNOWN_L3 = reason(139, 'UNSUPPORTED_L3_PROTOCOL', 'Unsupported L3 protocol', 'The frame is neither IPv4, IPv6 nor ARP.');
@@ -99,7 +100,7 @@ export const DROP_INVALID_EXTHDR = reason(156, 'INVALID_IPV6_EXTENSION_HEADER', 
 export const DROP_FRAG_NOSUPPORT = reason(157, 'IP_FRAGMENTATION_NOT_SUPPORTED', 'IP fragmentation not supported', 'A fragment without a known port met a policy that asks for ports.');
 reason(158, 'SERVICE_BACKEND_NOT_FOUND', 'Service backend not found', 'The service has no backend that is ready.');
 reason(160, 'NO_TUNNEL_OR_ENCAPSULATION_ENDPOINT', 'No tunnel/encapsulation endpoint (datapath BUG!)', 'The destination is on another node whose address is not known.');
-reason(161, 'DROP_NAT_46X64_DISABLED', 'L3 translation (NAT46/NAT64) is disabled', 'The packet asks for translation between IPv4 and IPv6, which is switched off.');
+reason(161, 'FAILED_TO_INSERT_INTO_PROXYMAP', 'L3 translation (NAT46/NAT64) is disabled', 'The packet asks for translation between IPv4 and IPv6, which is switched off.');
 reason(162, 'REACHED_EDT_RATE_LIMITING_DROP_HORIZON', 'Reached EDT rate-limiting drop horizon', 'The endpoint sends faster than its bandwidth limit, and its queue is full.');
 reason(163, 'UNKNOWN_CONNECTION_TRACKING_STATE', 'Unknown connection tracking state', 'Connection tracking answered a state that does not exist: report this as a bug.');
 reason(164, 'LOCAL_HOST_IS_UNREACHABLE', 'Local host is unreachable', "The host's own address cannot be reached from this endpoint.");
@@ -144,17 +145,17 @@ reason(202, 'DROP_HOST_NOT_READY', 'Host datapath not ready', "The host's port i
 export const DROP_EP_NOT_READY = reason(203, 'DROP_EP_NOT_READY', 'Endpoint policy program not available', "The endpoint's first policy is not published yet: nothing passes until it is.");
 reason(204, 'DROP_NO_EGRESS_IP', 'No Egress IP configured', 'The egress gateway has no address to send from.');
 reason(205, 'DROP_PUNT_PROXY', 'Punt to proxy', 'The packet was handed to the proxy; nothing was lost.');
-reason(206, 'DROP_NO_DEVICE', 'No device', 'The interface towards the destination is gone.');
+lacking(206, DROP_FIB_LOOKUP_FAILED, 'DROP_NO_DEVICE', 'No device', 'The interface towards the destination is gone.');
 reason(207, 'DROP_FRAG_NOT_FOUND_WORLD', 'First logical datagram fragment not found from world', 'A later fragment from outside came whose first part was not seen.');
 
 // --- Sluice's own
-export const DROP_PORT_FULL = own(240, 198, 'SLUICE_PORT_FULL', 'Transmit queue full', 'The interface did not take the frame: the receiver reads too slowly.');
-export const DROP_STREAM_INVALID = own(241, DROP_INVALID, 'SLUICE_STREAM_INVALID', 'Segment does not fit the judged stream', 'A TCP segment under an L7 rule is out of its window, overlaps other data, is urgent, or carries data on its SYN.');
-export const DROP_STREAM_LIMIT = own(242, DROP_CT_CREATE_FAILED, 'SLUICE_STREAM_LIMIT', 'L7 memory limit reached', "The L7 engine has no room to hold this connection's bytes.");
-export const DROP_STREAM_CLOSED = own(243, DROP_POLICY, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
-export const DROP_L7_DENIED = own(244, DROP_POLICY, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
-own(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
-export const DROP_FAULT = own(246, 198, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
+export const DROP_PORT_FULL = lacking(240, 198, 'SLUICE_PORT_FULL', 'Transmit queue full', 'The interface did not take the frame: the receiver reads too slowly.');
+export const DROP_STREAM_INVALID = lacking(241, DROP_INVALID, 'SLUICE_STREAM_INVALID', 'Segment does not fit the judged stream', 'A TCP segment under an L7 rule is out of its window, overlaps other data, is urgent, or carries data on its SYN.');
+export const DROP_STREAM_LIMIT = lacking(242, DROP_CT_CREATE_FAILED, 'SLUICE_STREAM_LIMIT', 'L7 memory limit reached', "The L7 engine has no room to hold this connection's bytes.");
+export const DROP_STREAM_CLOSED = lacking(243, DROP_POLICY, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
+export const DROP_L7_DENIED = lacking(244, DROP_POLICY, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
+lacking(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
+export const DROP_FAULT = lacking(246, 198, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
 
 /** "Policy denied" for 133; the number itself when it has no meaning, as Cilium prints it. */
 export function reasonText(number: number): string {

@@ -5,6 +5,7 @@ import { Arena } from '../../dataplane/port/arena.ts';
 import { Dataplane } from '../../dataplane/assemble.ts';
 import { mapFile, Poller, unmapFile } from '../../dataplane/native/index.ts';
 import { NO_REDIRECT } from '../../dataplane/redirect.ts';
+import { CONFIG_OUTSIDE_BY_HOST } from '../../policy-maps/config-map.ts';
 import { eachMap, policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { MemoryPort } from '../../test/port/memory.ts';
@@ -84,5 +85,23 @@ t.test('an uplink follows the MTU and the addresses of its interface without bei
   maps.ports.clear(1);
   ports.refresh(3);
   test.notOk(uplinks.isOwnAddress(1, ...addressWords('203.0.113.2')), 'and forgets them with the port');
+  test.end();
+});
+
+t.test('without an uplink what is outside goes nowhere, or to the host if that is wanted', (test) => {
+  const { maps, ports, table } = forwarding(test);
+  const common = { ifname: 'lo', ifindex: 1, mac: { high: 2, low: 1 }, mtu: 1500, endpointId: 0, secId: 1, flags: 0 };
+  maps.ports.set(0, { ...common, kind: 'host' });
+  ports.refresh(1);
+  test.equal(table.hostPort, 0);
+  test.equal(table.defaultPort, -1);
+  maps.config.store(CONFIG_OUTSIDE_BY_HOST, 1);
+  ports.refresh(2);
+  test.equal(table.defaultPort, 0);
+  maps.ports.set(1, { ...common, kind: 'uplink' });
+  ports.refresh(3);
+  test.equal(table.defaultPort, 1, 'an uplink is the way out, whatever else is wanted');
+  for (const port of [0, 1]) maps.ports.clear(port);
+  ports.refresh(4);
   test.end();
 });

@@ -119,12 +119,12 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     proxy_port: undefined,
     trace_context: undefined,
     Summary: undefined,
+    extensions: undefined,
     egress_allowed_by: undefined,
     ingress_allowed_by: undefined,
     egress_denied_by: undefined,
     ingress_denied_by: undefined,
     policy_log: undefined,
-    extensions: undefined,
   };
 }
 

@@ -307,6 +307,33 @@ t.test('readDocuments() says which field is missing, once, and where it should s
   t.end();
 });
 
+t.test('an expression without a key is that and nothing else, in whatever selector it stands', (t) => {
+  const policy = (kind: string, spec: string) =>
+    `apiVersion: ${kind === 'NetworkPolicy' ? 'networking.k8s.io/v1' : 'cilium.io/v2'}\nkind: ${kind}\nmetadata: {name: x}\nspec: ${spec}`;
+  for (const expression of ['{operator: Exists}', '{operator: Exists, key: null}', '{}']) {
+    const selector = `{matchExpressions: [${expression}]}`;
+    for (const [kind, spec] of [
+      ['CiliumNetworkPolicy', `{endpointSelector: ${selector}, ingress: [{}]}`],
+      ['CiliumNetworkPolicy', `{endpointSelector: {}, egress: [{toEndpoints: [${selector}]}]}`],
+      ['CiliumNetworkPolicy', `{endpointSelector: {}, ingress: [{fromCIDRSet: [{cidrGroupSelector: ${selector}}]}]}`],
+      ['CiliumClusterwideNetworkPolicy', `{nodeSelector: ${selector}, ingressDeny: [{fromEndpoints: [${selector}]}]}`],
+      ['NetworkPolicy', `{podSelector: ${selector}}`],
+      ['NetworkPolicy', `{podSelector: {}, ingress: [{from: [{namespaceSelector: ${selector}}]}]}`],
+    ]) {
+      const { documents, problems } = read(policy(kind, spec));
+      const errors = problems.filter(({ severity }) => severity === 'error');
+      const isNothing = expression === '{}';
+      t.same(documents, [], spec);
+      t.ok(
+        errors.length > 0 &&
+          errors.every(({ code, path }) => code === 'missing-field' && (isNothing || path.endsWith('.key'))),
+        `${spec}: ${JSON.stringify(errors)}`,
+      );
+    }
+  }
+  t.end();
+});
+
 t.test('readDocuments() says so when a map is merged into itself, or many times over', (t) => {
   const layers = Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} {<<: [*a${i}, *a${i}]}`).join('\n');
   for (const text of [

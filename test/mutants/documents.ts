@@ -1,0 +1,95 @@
+/** Faults in reading documents: files that cost others their policies, and texts that mean something else to kubectl. */
+import type { Mutant } from './mutant.ts';
+
+const READING = ['policy/document/kubectl-reading.test.ts'];
+
+export const DOCUMENTS: readonly Mutant[] = [
+  {
+    name: 'expressions-without-a-key',
+    fault: 'a selector expression without `key` is an exception and not an error with a place',
+    file: 'policy/document/reader.ts',
+    was: "return isWhole || shape.open || path === '' ? value : undefined;",
+    is: 'return value;',
+    killedBy: ['policy/document/documents.test.ts'],
+  },
+  {
+    name: 'exceptions-of-one-document-end-all',
+    fault: 'an exception about one document takes the others of its file along',
+    file: 'policy/document/document.ts',
+    was: "reader.problem('', 'internal', internalFault(error));\n    return undefined;",
+    is: 'throw error;',
+    killedBy: ['policy/document/documents.test.ts'],
+  },
+  {
+    name: 'documents-are-not-tried',
+    fault: 'a document that cannot be compiled stops the cluster that it is put into',
+    file: 'policy/trial.ts',
+    was: 'if (found.length === 0) return { documents, problems };',
+    is: 'if (found.length >= 0) return { documents, problems };',
+    killedBy: ['policy/trial.test.ts'],
+  },
+  {
+    name: 'addresses-are-not-checked',
+    fault: 'a Pod with an address that is none crashes the offline commands, or has a whole prefix',
+    file: 'policy/document/address.ts',
+    was: "if (text === undefined || text === '' || isAddress(text)) return;",
+    is: "if (text !== '') return;",
+    killedBy: ['policy/document/documents.test.ts'],
+  },
+  {
+    name: 'finished-pods-keep-their-address',
+    fault: 'traffic of a running pod is judged as that of a finished Job with the same address',
+    file: 'policy/document/pod.ts',
+    was: "return status.phase === 'Succeeded' || status.phase === 'Failed';",
+    is: "return status.phase === 'Finished';",
+    killedBy: ['explain/finished-pods.test.ts', 'daemon/attach/pods.test.ts'],
+  },
+  {
+    name: 'leading-zeros-are-decimal',
+    fault: '`port: 010` opens port 10 here and port 8 in a cluster',
+    file: 'policy/document/yaml-words.ts',
+    was: 'if (/^[-+]?0[0-7]+$/.test(text)) {',
+    is: 'if (/^[-+]?00[0-7]+$/.test(text)) {',
+    killedBy: READING,
+  },
+  {
+    name: 'binary-ports-are-names',
+    fault: '`port: 0b1010000` is a port name here and port 80 in a cluster',
+    file: 'policy/document/yaml-words.ts',
+    was: 'return /^[-+]?0b[01]+$/.test(text)',
+    is: 'return /^[-+]?0c[01]+$/.test(text)',
+    killedBy: READING,
+  },
+  {
+    name: 'old-booleans-are-strings',
+    fault: '`hostNetwork: yes`, which kubectl takes, is refused',
+    file: 'policy/document/yaml-words.ts',
+    was: 'return TRUE.has(text) ? true : FALSE.has(text) ? false : undefined;',
+    is: 'return FALSE.has(text) ? false : undefined;',
+    killedBy: READING,
+  },
+  {
+    name: 'typed-lists-lose-their-items',
+    fault: 'items of a NamespaceList, which say no kind, are dropped',
+    file: 'policy/document/document.ts',
+    was: "for (const item of items.items) nameItem(item, kind, scalarField(node, 'apiVersion'));",
+    is: '',
+    killedBy: READING,
+  },
+  {
+    name: 'kinds-of-others-are-errors',
+    fault: 'a bundle with a kind of another group is refused as a whole',
+    file: 'policy/document/document.ts',
+    was: 'if (!isOurGroup(group)) {',
+    is: "if (!isOurGroup(group) && group === '') {",
+    killedBy: READING,
+  },
+  {
+    name: 'policies-of-others-are-skipped',
+    fault: 'a NetworkPolicy that is not of Kubernetes is skipped with a warning, and its author takes it for enforced',
+    file: 'policy/document/document.ts',
+    was: "if (kind === 'NetworkPolicy') reader.problem(",
+    is: "if (kind === 'NetworkPolicies') reader.problem(",
+    killedBy: READING,
+  },
+];

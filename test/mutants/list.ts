@@ -1,0 +1,19 @@
+/** All mutants. Each of the files has those of one part of the tree. */
+import { DAEMON } from './daemon.ts';
+import { DOCUMENTS } from './documents.ts';
+import { FRAMES } from './frames.ts';
+import { HTTP } from './http.ts';
+import type { Mutant } from './mutant.ts';
+import { SEMANTICS } from './semantics.ts';
+import { STREAMS } from './streams.ts';
+import { TOOLS } from './tools.ts';
+
+export const MUTANTS: readonly Mutant[] = [
+  ...FRAMES,
+  ...HTTP,
+  ...STREAMS,
+  ...DAEMON,
+  ...DOCUMENTS,
+  ...SEMANTICS,
+  ...TOOLS,
+];

@@ -1,0 +1,72 @@
+/** Faults of the L7 engine as a whole: connections that never end, tables that one sender can fill, loss that costs too much. */
+import type { Mutant } from './mutant.ts';
+
+const ENDS = ['l7proxy/stream/ends.test.ts'];
+const LOSS = ['l7proxy/stream/loss.test.ts'];
+
+export const STREAMS: readonly Mutant[] = [
+  {
+    name: 'ended-by-us-for-ever',
+    fault: 'a connection that we ended keeps its row for the lifetime of one that goes on',
+    file: 'l7proxy/stream/connections.ts',
+    was: 'closeRow(this.#rows.words, slot, Math.floor(this.#editor.nowMs / 1000) + this.closeSec);',
+    is: '',
+    killedBy: ENDS,
+  },
+  {
+    name: 'dead-flows-stay',
+    fault: 'a connection that is over keeps its place in the table of flows',
+    file: 'l7proxy/stream/connections.ts',
+    was: 'if (connection.mode === DEAD) this.close(slot);',
+    is: '',
+    killedBy: ENDS,
+  },
+  {
+    name: 'no-shares',
+    fault: 'one endpoint takes all flows, or all memory, of the L7 engine',
+    file: 'l7proxy/stream/shares.ts',
+    was: 'if (this.#used[endpoint] + amount > free) {',
+    is: 'if (amount > free) {',
+    killedBy: ENDS,
+  },
+  {
+    name: 'half-open-flows-stay',
+    fault: 'SYNs that nobody follows up keep new connections from being opened',
+    file: 'l7proxy/stream/connection-table.ts',
+    was: 'if (!this.shares.take(owner, 1) && !(this.#reclaim(owner) && this.shares.take(owner, 1))) return undefined;',
+    is: 'if (!this.shares.take(owner, 1)) return undefined;',
+    killedBy: ENDS,
+  },
+  {
+    name: 'early-bytes-wait-for-ever',
+    fault: 'bytes behind a gap that is never filled hold memory without a time limit',
+    file: 'l7proxy/stream/early-queue.ts',
+    was: 'if (nowMs - this.#missingSinceMs < EARLY_MS) return false;',
+    is: 'if (nowMs >= 0) return false;',
+    killedBy: ENDS,
+  },
+  {
+    name: 'whole-requests-time-out',
+    fault: 'requests that are whole and wait for answers are reset by the time limit for heads',
+    file: 'l7proxy/stream/connection.ts',
+    was: 'if (this.request.heldBytes === 0 || this.parser.isWaiting(REQUEST)) this.heldSinceMs = 0;',
+    is: 'if (this.request.heldBytes === 0) this.heldSinceMs = 0;',
+    killedBy: ENDS,
+  },
+  {
+    name: 'no-selective-acknowledgement',
+    fault: 'our duplicate acknowledgements do not say what came, and senders wait for their timer',
+    file: 'l7proxy/stream/segment-output.ts',
+    was: 'if (!connection.hasSack || stream.early.length === 0) return;',
+    is: 'if (connection.hasSack || stream.early.length === 0) return;',
+    killedBy: LOSS,
+  },
+  {
+    name: 'sent-again-by-the-clock-only',
+    fault: 'what only we can send again waits for our timer, 8 segments each time',
+    file: 'l7proxy/stream/segment-path.ts',
+    was: 'if (other.owes && at.connection.mode === OPEN) this.#recover(at, Math.max(0, ahead), isDuplicate);',
+    is: '',
+    killedBy: LOSS,
+  },
+];

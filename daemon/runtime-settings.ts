@@ -14,6 +14,7 @@ export const LIVE_OPTIONS: readonly string[] = [
   'faults',
   'aggregation',
   'healthProbeInterval',
+  'tcpMidstream',
   'standIns',
   'policy.allow-icmp-frag-needed',
 ];
@@ -31,6 +32,7 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.store(words.CONFIG_ALLOW_ICMP_FRAG_NEEDED, policy['allow-icmp-frag-needed'] ? 1 : 0);
   map.store(words.CONFIG_TRACE_AGGREGATION, AGGREGATION[config.aggregation]);
   map.store(words.CONFIG_OUTSIDE_BY_HOST, config.outsideByHost ? 1 : 0);
+  map.store(words.CONFIG_TCP_NEEDS_SYN, config.tcpMidstream ? 0 : 1);
   map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
   map.store(words.CONFIG_AGENT_PID, process.pid);
 }

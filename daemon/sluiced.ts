@@ -10,6 +10,7 @@ import { ApiServer } from './serve/server.ts';
 import { missingCapabilities } from '../linux/capabilities.ts';
 import { type Config, loadConfig } from './config/config.ts';
 import { requireSpace } from '../linux/disk-space.ts';
+import { retireOtherLayout } from './publish/other-layout.ts';
 import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './health/log.ts';
 import { Signals } from '../linux/signals.ts';
@@ -119,6 +120,10 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   for (const stray of strayDataplanes(config.runDir, dataplaneNote(config.runDir).load(null))) {
     await kill(stray);
     log.warn({ dataplane: { pid: stray.pid } }, 'ended a dataplane that nobody had noted');
+  }
+  const retired = await retireOtherLayout(config.runDir);
+  if (retired.length > 0) {
+    log.warn({ files: retired }, 'tables of another version of Sluice: made anew, and connections begin again');
   }
   const dataplaneCommand = [process.execPath, programPath('sluice-dataplane'), '--run-dir', config.runDir];
   const agent = new Agent({ config, log, dataplaneCommand });

@@ -8,6 +8,7 @@ import {
   CONFIG_EVENT_RATE_LIMIT,
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
+  CONFIG_TCP_NEEDS_SYN,
 } from '../policy-maps/config-map.ts';
 import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { Maps } from '../policy-maps/pinned.ts';
@@ -101,6 +102,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.#router.v6.set(this.#maps.config.address(CONFIG_ROUTER_IPV6));
     const { config } = this.#maps;
     this.#podRanges.refresh(config);
+    this.conntrack.needsSyn = config.load(CONFIG_TCP_NEEDS_SYN) !== 0;
     const { life } = this.conntrack;
     life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
     life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;

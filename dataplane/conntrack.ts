@@ -11,7 +11,8 @@
  * `track` answers new, established, reply or related. An entry is made only after an allow (`commit`).
  *
  * A TCP segment in the middle of a connection that has no entry makes one, as in Linux (nf_conntrack_tcp_loose). Who began
- * such a connection nobody knows; so it may not be one that the other side would have to have judged by L7 rules.
+ * such a connection nobody knows; so it may not be one that the other side would have to have judged by L7 rules. Where
+ * `needsSyn` is set, it makes none (138).
  *
  * How long entries live, and when they are told of: connection-life.ts.
  */
@@ -20,7 +21,7 @@ import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
 import * as row from '../policy-maps/conntrack-row.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
-import { DROP_CT_CREATE_FAILED, DROP_INVALID_SIP } from '../wire/reasons.ts';
+import { DROP_CT_CREATE_FAILED, DROP_CT_NO_BEGIN, DROP_INVALID_SIP } from '../wire/reasons.ts';
 import { ROLE_POD } from '../wire/port-kinds.ts';
 import { isOpening, isReopening, Lifecycle, reopen } from './connection-life.ts';
 import { isIcmpError } from './parse.ts';
@@ -66,6 +67,8 @@ export class Conntrack {
   isQuotedReply = false;
   /** Of the last tracked frame: the row that gives way if the new connection is allowed; -1 for none. */
   #givesWay = -1;
+  /** No TCP connection is taken up in its middle. */
+  needsSyn = false;
   /** Timers and clock of all entries. */
   readonly life = new Lifecycle();
 
@@ -113,7 +116,11 @@ export class Conntrack {
     return true;
   }
 
-  /** Looks the connection up anew. @returns 0, or 132 for an ICMP error from a pod that is not about its own packets */
+  /**
+   * Looks the connection up anew.
+   * @returns 0, 132 for an ICMP error from a pod that is not about its own packets, or 138 for a segment that would take a
+   * connection up in its middle when that is not wanted
+   */
   track(f: Frame): number {
     f.ctSlot = -1;
     f.isReply = false;
@@ -122,7 +129,7 @@ export class Conntrack {
     if (isIcmpError(f)) return this.#trackError(f);
     const table = this.#tableOf(f.protocol);
     const found = table.lookup(f);
-    if (found < 0) return 0;
+    if (found < 0) return this.#begin(f);
     const base = (found >> 1) * CT_ROW_WORDS;
     const isOver =
       table.words[base + CT_LIFETIME] < this.life.nowSec || isReopening(table.words, base, f, (found & 1) !== 0);
@@ -130,12 +137,17 @@ export class Conntrack {
       // Whoever uses these addresses and ports now begins anew, and may be the other side. Until that is allowed the row
       // stays: anybody can forge a SYN, or an address, and what is refused must not end a connection.
       this.#givesWay = found >> 1;
-      return 0;
+      return this.#begin(f);
     }
     f.ctSlot = found >> 1;
     f.isReply = (found & 1) !== 0;
     f.ctStatus = f.isReply ? CT_REPLY : CT_ESTABLISHED;
     return 0;
+  }
+
+  /** Whether a connection may begin with this frame, as far as conntrack is concerned. @returns 0, or 138 */
+  #begin(f: Frame): number {
+    return this.needsSyn && f.protocol === PROTO_TCP && !isOpening(f) ? DROP_CT_NO_BEGIN : 0;
   }
 
   /** Whether it is known which end began the connection of a tracked TCP segment. */
@@ -154,7 +166,7 @@ export class Conntrack {
     if (f.ctStatus === CT_NEW) {
       if (this.#givesWay >= 0) table.remove(this.#givesWay);
       this.#givesWay = -1;
-      f.ctSlot = table.insert(f);
+      f.ctSlot = table.insert(f, f.srcEndpoint === 0 ? f.dstEndpoint : f.srcEndpoint);
       if (f.ctSlot < 0) return DROP_CT_CREATE_FAILED;
       reopen(table.words, f.ctSlot * CT_ROW_WORDS, f);
     }

@@ -41,6 +41,8 @@ export const CONFIG_CT_ANY_SEC = 25;
 export const CONFIG_CT_REPORT_SEC = 26;
 /** 1: what is no endpoint's goes to the host's port where there is no uplink. */
 export const CONFIG_OUTSIDE_BY_HOST = 27;
+/** 1: a TCP connection that conntrack does not know begins with a SYN or not at all. */
+export const CONFIG_TCP_NEEDS_SYN = 28;
 /** Words from here on are free for builders to name. */
 export const CONFIG_FIRST_FREE = 32; // open-ports.ts has 129
 /** The ranges of podCIDRs: four address words, and then how many bits of them count (IPv4: 96 more); 0 = no range. */

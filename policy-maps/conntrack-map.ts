@@ -10,11 +10,20 @@
  *   removed  -> by `remove`, `expire` or eviction: the slot may belong to another connection from then on.
  *               CT_SLOT_GENERATION tells.
  *
- * Full: the next EVICT_SAMPLE rows in turn are looked at, and the one goes that comes first of: lifetime over; closing,
- * or never answered (a SYN flood eats itself); used longest ago, which is the one that would expire first. Counted.
- * A connection whose place in the index is beyond the probe limit is refused (-1), and counted.
+ * Full: the next EVICT_SAMPLE rows in turn are looked at, and the one goes that comes first in this order. Counted by class.
+ *
+ *   0. its lifetime is over
+ *   1. closing, or never answered (a SYN flood eats itself), of an endpoint with more than its share (conntrack-shares.ts)
+ *   2. the same of another endpoint
+ *   3. in use, of an endpoint with more than its share
+ *   4. in use, of another endpoint
+ *
+ * and of one class that which was used longest ago, since it would expire first. Before one of class 4 goes, MAX_JUMPS other
+ * places of the table are looked at: whoever has most of the table is in nearly all of them, and nobody's rows go because
+ * they lie side by side. A connection whose place in the index is beyond the probe limit is refused (-1), and counted.
  */
 import * as row from './conntrack-row.ts';
+import { ConntrackShares } from './conntrack-shares.ts';
 import { ConntrackTable, isSourceHigh, type TupleFields } from './conntrack-table.ts';
 import { LIVE } from './table/hash-row.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
@@ -32,6 +41,12 @@ export const CT_FRESH_SEC = 10;
 
 // --- implementation
 const EVICT_SAMPLE = 32; // rows
+const MAX_JUMPS = 8;
+const RANK_DEAD = 0;
+const RANK_IDLE_OVER = 1;
+const RANK_IDLE = 2;
+const RANK_LIVE_OVER = 3;
+const RANK_LIVE = 4;
 // V8 folds a constant of the module's own, but loads and checks an imported one at every use (bench/policy-maps.bench.ts)
 const ROW_WORDS = row.CT_ROW_WORDS;
 const STATE = row.CT_STATE;
@@ -42,6 +57,8 @@ const PACKETS_HI = row.CT_PACKETS_HI;
 const BYTES_LO = row.CT_BYTES_LO;
 const BYTES_HI = row.CT_BYTES_HI;
 const CREATED = row.CT_CREATED;
+const OWNER = row.CT_OWNER;
+const OWNER_MASK = 0xffff;
 const SLOT_GENERATION = row.CT_SLOT_GENERATION;
 const CLOSING = row.CT_FLAG_RX_CLOSING | row.CT_FLAG_TX_CLOSING;
 const SEEN_REPLY = row.CT_FLAG_SEEN_REPLY;
@@ -50,7 +67,11 @@ const FRESH_SEC = CT_FRESH_SEC;
 const IN_USE = LIVE;
 
 const WORDS = { keyWords: row.CT_KEY_WORDS, valueWords: ROW_WORDS - row.CT_LOW_ADDRESS - row.CT_KEY_WORDS };
-const LAYOUT = tableLayout({ kind: 'conntrack', capacity: CT_TCP_CAPACITY, maxCapacity: (1 << 20) - 128 }, WORDS);
+const LAYOUT = tableLayout(
+  // 1: no owner in the row, and another meaning of the last word of the L7 engine
+  { kind: 'conntrack', version: 2, capacity: CT_TCP_CAPACITY, maxCapacity: (1 << 20) - 128 },
+  WORDS,
+);
 
 /** A row as people read it: from initiator to responder. */
 export interface ConntrackEntry {
@@ -73,10 +94,21 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   /** The owner's clock in seconds, set once a batch: for `created` and for what is evicted. */
   nowSec = 0;
   #expiryCursor = 0;
+  readonly #shares = new ConntrackShares();
+  /** State of a generator of places to look at (xorshift); never 0. */
+  #random: number;
+  /** Rows that were given up because the table was full, by class; and whose row of those in use it was last. */
+  evictedIdle = 0;
+  evictedOver = 0;
+  evictedWithin = 0;
+  evictedEndpoint = 0;
 
   constructor(file: MapFile) {
     super(file, new ConntrackTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
     this.words = this.table.rows;
+    this.#random = file.seed0 | 1;
+    if (!file.writable) return;
+    for (const slot of this.table.slots()) this.#shares.add(this.words[slot * ROW_WORDS + OWNER] & OWNER_MASK);
   }
 
   /**
@@ -90,9 +122,10 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   /**
    * Makes a connection that the packet's source begins. One that exists with this key begins anew in its slot.
    * Evicts when full.
+   * @param owner the endpoint whose share of the table it takes
    * @returns the slot, or -1 when there is no place (counted; drop reason 155)
    */
-  insert(t: TupleFields): number {
+  insert(t: TupleFields, owner = 0): number {
     const table = this.table;
     const isSrcHigh = isSourceHigh(t);
     table.setTuple(t, isSrcHigh);
@@ -109,6 +142,8 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     this.words[base + FLAGS] = isSrcHigh ? INITIATOR_HIGH : 0;
     this.words[base + LIFETIME] = this.nowSec + FRESH_SEC;
     this.words[base + CREATED] = this.nowSec;
+    this.words[base + OWNER] = owner;
+    this.#shares.add(owner);
     return slot;
   }
 
@@ -116,7 +151,10 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   remove(slot: number): boolean {
     if (this.words[slot * ROW_WORDS + STATE] !== IN_USE) return false;
     this.table.loadKey(slot);
-    return this.table.remove();
+    const owner = this.words[slot * ROW_WORDS + OWNER] & OWNER_MASK;
+    if (!this.table.remove()) return false;
+    this.#shares.drop(owner);
+    return true;
   }
 
   /** Counts `packets` of `bytes` bytes together (each 0 to 2^32 - 1); `base` is slot * CT_ROW_WORDS. */
@@ -173,31 +211,69 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
 
   #evict(): void {
     const { header } = this.file;
-    const { words } = this;
     const end = Math.min(header[W_HIGH_WATER], this.table.rowCount);
+    let victim = this.#sample(-1, end);
+    for (let jumps = 0; jumps < MAX_JUMPS && this.#shares.owners > 1 && this.#rank(victim) === RANK_LIVE; jumps++) {
+      header[W_CURSOR] = this.#randomBelow(end);
+      victim = this.#sample(victim, end);
+    }
+    if (victim < 0) return;
+    this.#countEviction(victim);
+    if (this.remove(victim)) header[W_EVICTIONS]++;
+  }
+
+  /** Looks at the next rows from the cursor on. @returns the best to give up of these and `best`, -1 for none */
+  #sample(best: number, end: number): number {
+    const { words } = this;
+    const { header } = this.file;
     let hand = header[W_CURSOR];
-    let victim = -1;
-    let victimRank = 3;
-    for (let seen = 0, steps = 0; seen < EVICT_SAMPLE && steps < end && victimRank > 0; steps++) {
+    let victim = best;
+    let victimRank = this.#rank(best);
+    for (let seen = 0, steps = 0; seen < EVICT_SAMPLE && steps < end && victimRank > RANK_DEAD; steps++) {
       hand = hand + 1 >= end || hand < 0 ? 0 : hand + 1;
       const base = hand * ROW_WORDS;
       if (words[base + STATE] !== IN_USE) continue;
       seen++;
-      const rank = this.#evictionRank(base);
+      const rank = this.#rank(hand);
       if (rank > victimRank) continue;
       if (rank === victimRank && words[base + LIFETIME] - words[victim * ROW_WORDS + LIFETIME] >= 0) continue;
       victim = hand;
       victimRank = rank;
     }
     header[W_CURSOR] = hand;
-    if (victim >= 0 && this.remove(victim)) header[W_EVICTIONS]++;
+    return victim;
   }
 
-  /** 0 dead, 1 closing or never answered, 2 in use. */
-  #evictionRank(base: number): number {
-    if (this.words[base + LIFETIME] - this.nowSec < 0) return 0;
+  /** The class of a row, as above; of no row one behind all. */
+  #rank(slot: number): number {
+    if (slot < 0) return RANK_LIVE + 1;
+    const base = slot * ROW_WORDS;
+    if (this.words[base + LIFETIME] - this.nowSec < 0) return RANK_DEAD;
     const flags = this.words[base + FLAGS];
-    return (flags & CLOSING) !== 0 || (flags & SEEN_REPLY) === 0 ? 1 : 2;
+    const isOver = this.#shares.isOver(this.words[base + OWNER] & OWNER_MASK, this.table.count);
+    if ((flags & CLOSING) !== 0 || (flags & SEEN_REPLY) === 0) return isOver ? RANK_IDLE_OVER : RANK_IDLE;
+    return isOver ? RANK_LIVE_OVER : RANK_LIVE;
+  }
+
+  #countEviction(slot: number): void {
+    const rank = this.#rank(slot);
+    if (rank === RANK_DEAD) return;
+    if (rank < RANK_LIVE_OVER) {
+      this.evictedIdle++;
+      return;
+    }
+    if (rank === RANK_LIVE_OVER) this.evictedOver++;
+    else this.evictedWithin++;
+    this.evictedEndpoint = this.words[slot * ROW_WORDS + OWNER] & OWNER_MASK;
+  }
+
+  #randomBelow(limit: number): number {
+    let x = this.#random;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.#random = x;
+    return (x >>> 0) % limit;
   }
 }
 

@@ -4,7 +4,7 @@
  * ```
  *   line 0: | hash state | key (10) | flags lifetime | packets (2) |                           for every frame
  *   line 1: | bytes (2) | generation, verdicts (3) | policystats (2) | ports (2) | identities (2) |
- *           | TCP flags (2) | reports (2) | free |
+ *           | TCP flags (2) | reports (2) | owner |
  *   line 2: | endpoints (2) | cookies (2) | NAT (2) | created | slot generation | L7 (8) |
  * ```
  *
@@ -53,6 +53,8 @@ export const CT_RX_FLAGS_SEEN = 28;
 /** Second of the last trace event, by direction. */
 export const CT_LAST_TX_REPORT = 29;
 export const CT_LAST_RX_REPORT = 30;
+/** The endpoint whose share of the table the row takes. Written by the table. */
+export const CT_OWNER = 31;
 // --- line 2
 export const CT_SOURCE_ENDPOINT = 32;
 export const CT_DEST_ENDPOINT = 33;

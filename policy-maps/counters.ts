@@ -66,6 +66,33 @@ export const ICMP_ERRORS_LIMITED = counter(
   'frames',
   'Their sender was owed an ICMP error and got none: more a second than the budget.',
 );
+export const CT_EVICTED_IDLE = counter(
+  5,
+  'ct_evictions',
+  'connections',
+  'Closing or never answered, forgotten because the table was full.',
+  { state: 'idle' },
+);
+export const CT_EVICTED_OVER = counter(
+  6,
+  'ct_evictions',
+  'connections',
+  'In use, of an endpoint with more than its share of a full table.',
+  { state: 'over-share' },
+);
+export const CT_EVICTED_WITHIN = counter(
+  7,
+  'ct_evictions',
+  'connections',
+  'In use, of an endpoint with no more than its share of a full table.',
+  { state: 'within-share' },
+);
+export const CT_FULL_ENDPOINT = gauge(
+  8,
+  'ct_full_endpoint',
+  'endpoint',
+  'Whose connection in use was forgotten last because the table was full.',
+);
 
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');

@@ -13,6 +13,9 @@ import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, READ_ATTEMPTS } from './table/map-header.ts';
 import { TableMap, tableLayout } from './table/table-map.ts';
 
+/** Endpoint ids are below this; 0 = no endpoint of this node. */
+export const ENDPOINT_IDS = 1 << 16;
+
 const ENDPOINT_CAPACITY = 65535;
 
 // --- specification: the value, as words

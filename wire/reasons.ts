@@ -78,7 +78,7 @@ export const DROP_INVALID = reason(134, 'INVALID_PACKET_DROPPED', 'Invalid packe
 export const DROP_CT_INVALID_HDR = reason(135, 'CT_TRUNCATED_OR_INVALID_HEADER', 'CT: Truncated or invalid header', 'Connection tracking could not read the L4 header.');
 export const DROP_FRAG_NEEDED = reason(136, 'CT_MISSING_TCP_ACK_FLAG', 'Fragmentation needed', 'The packet is larger than the next link takes and may not be fragmented; its sender was told.');
 export const DROP_CT_UNKNOWN_PROTO = reason(137, 'CT_UNKNOWN_L4_PROTOCOL', 'CT: Unknown L4 protocol', 'Connection tracking knows TCP, UDP, SCTP and ICMP; this is another protocol.');
-reason(138, 'CT_CANNOT_CREATE_ENTRY_FROM_PACKET', "CT: Can't create entry from packet", 'No connection can begin with this packet (no longer used).');
+export const DROP_CT_NO_BEGIN = reason(138, 'CT_CANNOT_CREATE_ENTRY_FROM_PACKET', "CT: Can't create entry from packet", 'No connection can begin with this packet: it is a TCP segment without SYN that belongs to none, and tcpMidstream is off.');
 export const DROP_UNKNOWN_L3 = reason(139, 'UNSUPPORTED_L3_PROTOCOL', 'Unsupported L3 protocol', 'The frame is neither IPv4, IPv6 nor ARP.');
 reason(140, 'MISSED_TAIL_CALL', 'Missed tail call', 'A step of the pipeline is missing: report this as a bug.');
 reason(141, 'ERROR_WRITING_TO_PACKET', 'Error writing to packet', 'The frame could not be rewritten in its buffer.');

@@ -30,6 +30,7 @@ export interface Config {
   readonly router: { readonly ipv4: string; readonly ipv6: string };
   readonly hostPort: boolean;
   readonly outsideByHost: boolean;
+  readonly tcpMidstream: boolean;
   /** Absent when no interface is named. */
   readonly uplink?: {
     readonly interface: string;

@@ -180,6 +180,10 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     'without an uplink: what pods send outside goes to the host, which routes it on as it routes anything; false: it is dropped',
     false,
   ),
+  tcpMidstream: flag(
+    'a TCP segment without SYN may take up a connection that conntrack does not know, as in Linux (nf_conntrack_tcp_loose) and Cilium; false: it is dropped (138), and a connection ends with its conntrack entry',
+    true,
+  ),
   uplink: { type: 'map', meaning: "the way out of the pods' world", options: UPLINK },
   clusterName: { type: 'string', meaning: 'value of the cluster label', fallback: 'default' },
   nodeName: {

@@ -28,7 +28,7 @@ interface Source {
 
 /** Who counts what. */
 export interface CountingParts {
-  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors'>;
+  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors' | 'conntrack'>;
   readonly engine: Pick<L7Engine, 'counters'>;
 }
 
@@ -78,13 +78,18 @@ export class Counting {
 }
 
 function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, () => number> {
-  const { recorder, uplinks, errors } = dataplane;
+  const { recorder, uplinks, errors, conntrack } = dataplane;
+  const { tcp, any } = conntrack;
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
     [counter.GATEWAY4_DROPS, () => uplinks.gateway4Drops],
     [counter.GATEWAY6_DROPS, () => uplinks.gateway6Drops],
     [counter.ICMP_ERRORS_LIMITED, () => errors.limited],
+    [counter.CT_EVICTED_IDLE, () => tcp.evictedIdle + any.evictedIdle],
+    [counter.CT_EVICTED_OVER, () => tcp.evictedOver + any.evictedOver],
+    [counter.CT_EVICTED_WITHIN, () => tcp.evictedWithin + any.evictedWithin],
+    [counter.CT_FULL_ENDPOINT, () => tcp.evictedEndpoint || any.evictedEndpoint],
     ...engine.counters(),
   ]);
 }

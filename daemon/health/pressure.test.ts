@@ -19,6 +19,20 @@ t.test('a full share is a problem that names the endpoint, until nothing was ref
   t.same(pressure.problems(70_000), []);
 });
 
+t.test('a full table of connections is a problem that names who has most of it', async (t) => {
+  const words = new Float64Array(counter.COUNTER_WORDS);
+  const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
+  words[counter.CT_EVICTED_IDLE] = 5;
+  t.match(pressure.problems(0), [/table of connections is full: 5 that were closing or never answered made room/]);
+  words[counter.CT_EVICTED_OVER] = 6;
+  words[counter.CT_FULL_ENDPOINT] = 9;
+  t.match(pressure.problems(70_000), [/is full: 6 in use forgotten; pod 9 has more than its share/]);
+  words[counter.CT_EVICTED_WITHIN] = 7;
+  t.match(pressure.problems(140_000), [
+    /is full: 7 in use .* no more than their share: raise maps.bpf-ct-global-tcp-max/,
+  ]);
+});
+
 t.test('a gateway that does not answer is a problem that names it', async (t) => {
   const words = new Float64Array(counter.COUNTER_WORDS);
   const pressure = new Pressure(words, String, { gateway4: '203.0.113.1', gateway6: '2001:db8:f::1' });

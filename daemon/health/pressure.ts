@@ -1,7 +1,8 @@
 /**
- * What runs full or silent in the dataplane, as its counters tell (policy-maps/counters.ts): connections refused and bytes
- * dropped because an endpoint had all that it may have, frames dropped because a gateway does not answer. Nobody is told at the time, so it is looked for now and then; a
- * problem stands as long as what it is about has been counted in the last minute.
+ * What runs full or silent in the dataplane, as its counters tell (policy-maps/counters.ts): connections refused or forgotten
+ * and bytes dropped because an endpoint had all that it may have, frames dropped because a gateway does not answer. Nobody is
+ * told at the time, so it is looked for now and then; a problem stands as long as what it is about has been counted in the last
+ * minute.
  */
 import type { Config } from '../config/config.ts';
 import * as counter from '../../policy-maps/counters.ts';
@@ -45,6 +46,23 @@ export class Pressure {
         counter.L7_MEMORY_SHARE_FULL,
         counter.L7_MEMORY_FULL_ENDPOINT,
         (count, who) => `${count} segments under L7 rules not kept: ${who} has its share of the memory for them`,
+      ),
+      watch(
+        counter.CT_EVICTED_IDLE,
+        undefined,
+        (count) => `the table of connections is full: ${count} that were closing or never answered made room`,
+      ),
+      watch(
+        counter.CT_EVICTED_OVER,
+        counter.CT_FULL_ENDPOINT,
+        (count, who) => `the table of connections is full: ${count} in use forgotten; ${who} has more than its share`,
+      ),
+      watch(
+        counter.CT_EVICTED_WITHIN,
+        undefined,
+        (count) =>
+          `the table of connections is full: ${count} in use forgotten of endpoints with no more than their share: ` +
+          'raise maps.bpf-ct-global-tcp-max and -any-max',
       ),
       watch(counter.GATEWAY4_DROPS, undefined, silent(`gateway4 ${uplink.gateway4}`)),
       watch(counter.GATEWAY6_DROPS, undefined, silent(`gateway6 ${uplink.gateway6}`)),

@@ -5,9 +5,7 @@
  * k at 1/(k+1), and whoever comes last still finds that much. Nobody is held to a fixed part while others want nothing.
  * (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998, with alpha = 1.)
  */
-
-/** Endpoint ids are below this; 0 = no endpoint of this node. */
-const ENDPOINTS = 1 << 16;
+import { ENDPOINT_IDS } from '../../policy-maps/endpoint-map.ts';
 
 export class Shares {
   readonly limit: number;
@@ -19,7 +17,7 @@ export class Shares {
   refusedByAll = 0;
   /** Whose request was refused last. */
   refusedEndpoint = 0;
-  readonly #used = new Int32Array(ENDPOINTS);
+  readonly #used = new Int32Array(ENDPOINT_IDS);
 
   /** @param limit at most 2^31 - 1 */
   constructor(limit: number) {

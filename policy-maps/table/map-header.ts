@@ -95,13 +95,7 @@ export function checkHeader(path: string, layout: MapLayout): number {
   const { header, size } = readHeader(path);
   if (size < HEADER_BYTES) throw formatError(path, 'file size', size, `at least ${HEADER_BYTES} bytes of header`);
   if (header[W_MAGIC] !== MAGIC) throw formatError(path, 'magic word', hex(header[W_MAGIC]), hex(MAGIC));
-  const wantedWords: [string, number, number][] = [
-    ['map kind', W_KIND, KINDS[layout.kind]],
-    ['layout version', W_VERSION, layout.version],
-    ['key bytes', W_KEY_BYTES, layout.keyBytes],
-    ['value bytes', W_VALUE_BYTES, layout.valueBytes],
-  ];
-  for (const [what, word, wanted] of wantedWords) {
+  for (const [what, word, wanted] of [['map kind', W_KIND, KINDS[layout.kind]] as const, ...shapeWords(layout)]) {
     if (header[word] !== wanted) throw formatError(path, what, header[word], wanted);
   }
   const capacity = header[W_CAPACITY];
@@ -111,6 +105,25 @@ export function checkHeader(path: string, layout: MapLayout): number {
   if (header[W_FILE_BYTES] !== bytes) throw formatError(path, 'file size in the header', header[W_FILE_BYTES], bytes);
   if (size < bytes) throw formatError(path, 'file size', size, bytes);
   return bytes;
+}
+
+/** The words of a header that say how rows are to be read, each with what it is called and what is wanted there. */
+function shapeWords(layout: MapLayout): (readonly [string, number, number])[] {
+  return [
+    ['layout version', W_VERSION, layout.version],
+    ['key bytes', W_KEY_BYTES, layout.keyBytes],
+    ['value bytes', W_VALUE_BYTES, layout.valueBytes],
+  ];
+}
+
+/**
+ * Whether a file is a map of this kind whose rows are to be read otherwise: of another version of Sluice.
+ * @throws {MapError} when it cannot be read
+ */
+export function isOfOtherLayout(path: string, layout: MapLayout): boolean {
+  const { header } = readHeader(path);
+  if (header[W_MAGIC] !== MAGIC || header[W_KIND] !== KINDS[layout.kind]) return false;
+  return shapeWords(layout).some(([, word, wanted]) => header[word] !== wanted);
 }
 
 /** What a layout wants of a capacity that it cannot have; undefined when it can. */

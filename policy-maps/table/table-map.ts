@@ -20,15 +20,15 @@ export abstract class TableMap<Table extends HashTable> extends PinnedMap {
   }
 }
 
-/** Layout of a file that is one hash table. @param tableBytes of other tables than HashTable */
+/** Layout of a file that is one hash table, version 1 unless told. @param tableBytes of other tables than HashTable */
 export function tableLayout(
-  layout: Pick<MapLayout, 'kind' | 'capacity' | 'maxCapacity'>,
+  layout: Pick<MapLayout, 'kind' | 'capacity' | 'maxCapacity'> & Partial<Pick<MapLayout, 'version'>>,
   words: Omit<HashShape, 'capacity'>,
   tableBytes: (shape: HashShape) => number = hashTableBytes,
 ): MapLayout {
   return {
-    ...layout,
     version: 1,
+    ...layout,
     keyBytes: words.keyWords * 4,
     valueBytes: words.valueWords * 4,
     fileBytes: (capacity) => HEADER_BYTES + tableBytes({ ...words, capacity }),

@@ -9,6 +9,7 @@ import type {
   ObjectReference,
   PolicyDocument,
   StatusDocument,
+  WorldLine,
 } from './shapes.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
 import type { Origin } from '../policy/rule/rule.ts';
@@ -77,6 +78,11 @@ export class DaemonApi {
     const answer = (await this.client.fetch<ApplyAnswer | { readonly error: string }>(path, call)).body;
     if ('error' in answer) throw new ApiError(`post ${path}: 400: ${answer.error}`);
     return answer;
+  }
+
+  /** @param onLine called for each line, in order */
+  world(signal: AbortSignal, onLine: (line: WorldLine) => void): Promise<void> {
+    return this.client.stream('/v1/world', {}, signal, (line) => onLine(line as WorldLine));
   }
 
   flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {

@@ -3,10 +3,13 @@
  * call has which; a route that answers something else does not compile.
  */
 import type { Manifest } from '../policy/document/manifest.ts';
+import type { PlacedObject } from '../policy/document/placed.ts';
+import type { PolicyOptions } from '../policy/rule/options.ts';
 import type { Problem } from '../policy/rule/problems.ts';
 import type { Origin } from '../policy/rule/rule.ts';
+import type { NodeSpec } from '../policy/rule/spec.ts';
 
-/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/flows answers with lines of its own. */
+/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/flows and /v1/world answer with lines of their own. */
 export interface Answers {
   readonly 'GET /v1/healthz': { readonly status: 'ok' };
   readonly 'GET /v1/status': StatusDocument;
@@ -21,6 +24,7 @@ export interface Answers {
   readonly 'POST /v1/apply': ApplyAnswer;
   readonly 'POST /v1/delete': ApplyAnswer;
   readonly 'GET /v1/flows': never;
+  readonly 'GET /v1/world': never;
   readonly 'POST /v1/shutdown': { readonly status: 'stopping' };
 }
 
@@ -150,6 +154,17 @@ export interface PolicyDocument extends ObjectReference {
   readonly line: number;
   readonly object: Manifest;
 }
+
+/** A line of GET /v1/world, all that judging needs: options of policy first, `end` last. */
+export type WorldLine =
+  | { readonly options: PolicyOptions }
+  /** The agent's own node, with the addresses of the host. */
+  | { readonly node: NodeSpec }
+  /** Workloads are told as their pods, pods with the addresses that they got. */
+  | { readonly object: PlacedObject }
+  | { readonly identity: IdentityDocument }
+  | { readonly cookie: CookieDocument }
+  | { readonly end: true };
 
 export interface ObjectReference {
   readonly kind: string;

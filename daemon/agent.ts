@@ -31,7 +31,9 @@ import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observer } from './observe/observer.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
-import { PodFeed } from './attach/pod-feed.ts';
+import type { Document } from '../policy/document/document.ts';
+import type { NodeSpec } from '../policy/rule/spec.ts';
+import { isPodSource, PodFeed } from './attach/pod-feed.ts';
 import type { LocalPod, PodReconciler, PodState } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
 import { Pressure } from './health/pressure.ts';
@@ -126,6 +128,13 @@ export class Agent {
   stateOf({ state, numbers }: LocalPod): PodState {
     const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(numbers.port);
     return state === 'ready' && !isConnected ? 'attaching' : state;
+  }
+
+  /** What the compiler was told: everything that judging needs. */
+  told(): { node: NodeSpec; documents: Document[] } {
+    const { node } = this.#feed;
+    const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === node.name);
+    return { node, documents: [...[...this.store.documents()].filter(isTold), ...this.#feed.pods()] };
   }
 
   /** What is wrong now, one sentence each. */

@@ -1,6 +1,7 @@
 /** Changes to policies as a person would make them in the files, and the documents that follow. */
 import { stepsOf } from '../policy/document/document-path.ts';
-import { type Document, readDocuments } from '../policy/document/document.ts';
+import type { Document } from '../policy/document/document.ts';
+import { placedObject, readPlaced } from '../policy/document/placed.ts';
 import type { PolicyOptions } from '../policy/rule/options.ts';
 import { hasErrors } from '../policy/rule/problems.ts';
 import { type Origin, policyName } from '../policy/rule/rule.ts';
@@ -45,13 +46,9 @@ export function changed(
 }
 
 /** The object as the reader has it, in its old place. */
-function reread(object: object, options: PolicyOptions, from?: Document): Document | undefined {
-  const { documents, problems } = readDocuments(
-    JSON.stringify(object),
-    from?.file ?? 'proposal',
-    options,
-    from?.namespace,
-  );
+function reread(object: Document['object'], options: PolicyOptions, from?: Document): Document | undefined {
+  const places = from === undefined ? { file: 'proposal', line: 1, lines: {} } : placedObject(from);
+  const { documents, problems } = readPlaced({ ...places, object }, options);
   return hasErrors(problems) ? undefined : documents[0];
 }
 

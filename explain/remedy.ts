@@ -61,7 +61,7 @@ function tryEach(judge: FlowJudge, query: FlowQuery, proposals: readonly Change[
   for (const change of proposals) {
     const documents = changed(world.given, change, world.cluster.options);
     if (documents === undefined) continue;
-    const after = new FlowJudge(new PolicyWorld(documents, world.cluster.options, world.names));
+    const after = new FlowJudge(new PolicyWorld(documents, world.cluster.options, world.surroundings));
     // A new policy is among those that close the direction, whether it helps or not.
     const hasMoved =
       change.kind === 'create' ? after.denials(query).length < denials : signatureOf(after, query) !== before;

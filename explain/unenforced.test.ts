@@ -62,7 +62,7 @@ t.test(
       const [warning, ...others] = problems.map(({ code, path, line }) => `${code} ${path} ${line}`);
       t.equal(warning, `unenforced spec.egress[0].${path} 11`, `${name}: warned about`);
       t.strictSame(others, [], `${name}: and nothing else`);
-      const judge = new FlowJudge(new PolicyWorld(documents, {}, new Map([['a.example', ['192.0.2.1']]])));
+      const judge = new FlowJudge(new PolicyWorld(documents, {}, { names: new Map([['a.example', ['192.0.2.1']]]) }));
       const query = readQuery({ from: { pod: 'shop/web' }, to: { ip: '192.0.2.1' }, ...flow });
       t.equal(judge.answer(query).verdict, 'allowed', `${name}: allowed by the rules`);
       const [subject, remote] = judge.ends(query);

@@ -193,7 +193,7 @@ const CASES: readonly Case[] = [
   {
     name: 'an unknown pod is an error',
     query: { from: { pod: 'shop/nobody' }, to: api, port: 1 },
-    want: { verdict: 'error', error: /no such pod in the manifests/ },
+    want: { verdict: 'error', error: /no such pod is known/ },
   },
   {
     name: 'an unknown field is an error',

@@ -262,7 +262,7 @@ export class FlowJudge {
     const [outside] = this.world.outsider(reference) ?? [];
     if (outside !== undefined) return { ...this.#address(outside, other), text: reference };
     const pod = this.world.pod(reference);
-    if (pod === undefined) throw new UnknownEndError(`find pod ${reference}: no such pod in the manifests`);
+    if (pod === undefined) throw new UnknownEndError(`find pod ${reference}: no such pod is known`);
     if (pod.spec.hostNetwork === true) return this.#node(reference, pod.spec.nodeName, other);
     return asEnd(reference, pod);
   }

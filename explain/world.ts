@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, type EndpointChange } from '../policy/cluster.ts';
 import { ANNOTATIONS } from '../policy/document/annotations.ts';
+import { MemoryIdentityStore, type StoredIdentity } from '../policy/identity/identity.ts';
 import { isAddress } from '../policy/document/address.ts';
 import type { Document } from '../policy/document/document.ts';
 import { SERVICE_ACCOUNT } from '../policy/rule/labels.ts';
@@ -21,7 +22,7 @@ import type { PolicyConfig } from '../policy/rule/options.ts';
 import { nodeFromDocument } from '../policy/document/objects.ts';
 import { podFromDocument, portsOfLabel } from '../policy/document/pod.ts';
 import { parseLabel } from '../policy/rule/labels.ts';
-import type { PodSpec } from '../policy/rule/spec.ts';
+import type { NodeSpec, PodSpec } from '../policy/rule/spec.ts';
 import type { Problem } from '../policy/rule/problems.ts';
 import { type Origin, policyName } from '../policy/rule/rule.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
@@ -29,7 +30,19 @@ import { memoryMapper } from '../policy-maps/table/memory-mapper.ts';
 import type { PolicyEntry } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { expandWorkload, isWorkload } from '../policy/document/workload.ts';
+import { IDENTITY_LAST_RESERVED } from '../wire/identities.ts';
 import { parsePrefix } from '../wire/prefix.ts';
+
+/** What a world has besides documents. */
+export interface Surroundings {
+  /** Addresses by DNS name, for toFQDNs. */
+  readonly names?: ReadonlyMap<string, readonly string[]>;
+  /** Nodes without a document. */
+  readonly nodes?: readonly NodeSpec[];
+  /** Numbers that identities and cookies have elsewhere, and shall have here. */
+  readonly identities?: readonly StoredIdentity[];
+  readonly cookies?: readonly { readonly id: number; readonly origins: readonly Origin[] }[];
+}
 
 /** A pod of the world, with its compiled policy. */
 export interface WorldPod {
@@ -46,7 +59,7 @@ export class PolicyWorld {
   /** As they were given, workloads not expanded. */
   readonly given: readonly Document[];
   readonly documents: readonly Document[];
-  readonly names: ReadonlyMap<string, readonly string[]>;
+  readonly surroundings: Surroundings;
   /** Rule sets by the id that entries name. */
   readonly ruleSets = new Map<number, L7RuleSet>();
   /** Conflicts between policies that showed when they were merged. */
@@ -60,20 +73,24 @@ export class PolicyWorld {
   readonly #policyNames = new Map<number, readonly string[]>();
   #lastEndpoint = 0;
 
-  /** @param names addresses by DNS name, for toFQDNs */
-  constructor(
-    documents: readonly Document[],
-    config: PolicyConfig,
-    names: ReadonlyMap<string, readonly string[]> = new Map(),
-  ) {
+  constructor(documents: readonly Document[], config: PolicyConfig, surroundings: Surroundings = {}) {
+    const { names = new Map<string, readonly string[]>(), nodes = [], identities = [], cookies = [] } = surroundings;
     this.given = documents;
-    this.names = names;
+    this.surroundings = surroundings;
     this.documents = documents.flatMap((one) => (isWorkload(one.kind) ? [one, ...expandWorkload(one)] : [one]));
-    this.cluster = new Cluster(config);
+    this.cluster = new Cluster(
+      config,
+      new MemoryIdentityStore(identities.filter(({ id }) => id > IDENTITY_LAST_RESERVED)),
+    );
+    this.cluster.compiler.cookies.restore(cookies);
+    for (const node of nodes) {
+      this.cluster.setNode(node);
+      this.#noteNode(node);
+    }
     for (const document of this.documents) {
       if (document.kind === 'Pod') this.#addPod(podFromDocument(document, ++this.#lastEndpoint), isExternal(document));
       else this.cluster.apply(document);
-      if (document.kind === 'Node') this.#noteNode(document);
+      if (document.kind === 'Node') this.#noteNode(nodeFromDocument(document));
     }
     this.#addNodesOfPods();
     if (this.cluster.options['enable-host-firewall']) this.#addHost();
@@ -190,8 +207,7 @@ export class PolicyWorld {
     this.cluster.setPod(spec);
   }
 
-  #noteNode(document: Document): void {
-    const { name, ips } = nodeFromDocument(document);
+  #noteNode({ name, ips }: NodeSpec): void {
     for (const ip of ips) this.#nodeByAddress.set(parsePrefix(ip, 'host').text, name);
   }
 

@@ -14,12 +14,12 @@ import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
 export function define(command: Command, host: Host): void {
   defineGet(command.command('get').summary('Show the policies in force'), host);
   defineValidate(command.command('validate').summary('Check manifests, offline'), host);
-  defineVerdict(command.command('verdict').summary('Judge flows, offline'), host);
-  defineExplain(command.command('explain').summary('Say why a flow is allowed or denied, offline'), host);
+  defineVerdict(command.command('verdict').summary('Judge flows'), host);
+  defineExplain(command.command('explain').summary('Say why a flow is allowed or denied'), host);
   defineTest(command.command('test').summary('Run policy test files, offline'), host);
-  defineSelectors(command.command('selectors').summary('Show what selectors mean, offline'), host);
-  defineMapState(command.command('mapstate').summary('Show the map entries of a pod, offline'), host);
-  defineMatrix(command.command('matrix').summary('Show who can reach whom, offline'), host);
+  defineSelectors(command.command('selectors').summary('Show what selectors mean'), host);
+  defineMapState(command.command('mapstate').summary('Show the map entries of a pod'), host);
+  defineMatrix(command.command('matrix').summary('Show who can reach whom'), host);
   example(command, 'sluice policy validate policies/', 'sluice policy matrix -m shop/', 'sluice policy get');
 }
 
@@ -60,9 +60,10 @@ function defineValidate(command: Command, host: Host): void {
   });
 }
 
-/** Options that name the manifests of an offline command. */
+/** Options that name the manifests that a command judges by. */
 function withManifests(command: Command): Command {
-  return command.option('-m, --manifests <path...>', 'files and folders of pods, namespaces and policies', repeatable);
+  const meaning = 'files and folders of pods, namespaces and policies; default: what the running agent has';
+  return command.option('-m, --manifests <path...>', meaning, repeatable);
 }
 
 /** Options that describe one flow. */
@@ -102,6 +103,7 @@ function defineVerdict(command: Command, host: Host): void {
     'sluice policy verdict -m shop/ --from shop/web-0 --to shop/api-0 --port 80 --http-path /admin',
     'sluice policy verdict -m shop/ --from world --to shop/db-0 --port 5432 --expect denied',
     'sluice policy verdict -m shop/ --queries flows.jsonl',
+    'sluice policy verdict --from shop/web-0 --to shop/api-0 --port 80',
   );
   command.action(async (flags: WorldFlags & FlowFlags & VerdictFlags) => {
     const settings = settingsOf(command, host);
@@ -126,7 +128,7 @@ function defineExplain(command: Command, host: Host): void {
   example(
     command,
     'sluice policy explain -m shop/ --from shop/web-0 --to shop/api-0 --port 80',
-    'sluice observe --last 1 --verdict DROPPED -o json | sluice policy explain -m shop/ --flow -',
+    'sluice observe --last 1 --verdict DROPPED -o json | sluice policy explain --flow -',
   );
   command.action(async (flags: WorldFlags & FlowFlags & { flow?: string }) => {
     const settings = settingsOf(command, host);
@@ -161,7 +163,7 @@ function defineSelectors(command: Command, host: Host): void {
   command.description('Shows each selector of the policies, with the identities and pods that it selects.');
   withPolicyConfig(withManifests(command));
   withGlobals(withOutput(command, 'wide'));
-  example(command, 'sluice policy selectors -m shop/', 'sluice policy selectors -m shop/ -o wide');
+  example(command, 'sluice policy selectors', 'sluice policy selectors -m shop/ -o wide');
   command.action(async (flags: WorldFlags) => {
     const { showSelectors } = await import('../policy/selectors.ts');
     await showSelectors(settingsOf(command, host), await worldOf(command, host, flags));
@@ -170,13 +172,11 @@ function defineSelectors(command: Command, host: Host): void {
 
 function defineMapState(command: Command, host: Host): void {
   command
-    .description(
-      'Shows the entries that the policy map of a pod holds with these manifests, and the rules behind each.',
-    )
+    .description('Shows the entries that the policy map of a pod holds, and the rules behind each.')
     .argument('<pod>', 'namespace/name');
   withPolicyConfig(withManifests(command));
   withGlobals(withOutput(command, 'wide'));
-  example(command, 'sluice policy mapstate shop/api-0 -m shop/');
+  example(command, 'sluice policy mapstate shop/api-0 -m shop/', 'sluice policy mapstate shop/api-0');
   command.action(async (pod: string, flags: WorldFlags) => {
     const { showMapState } = await import('../policy/mapstate.ts');
     await showMapState(settingsOf(command, host), await worldOf(command, host, flags), pod);
@@ -202,9 +202,14 @@ function defineMatrix(command: Command, host: Host): void {
   });
 }
 
-/** The world of a command's --manifests. */
+/** The world of a command's --manifests; without any, that of the running agent. */
 async function worldOf(command: Command, host: Host, flags: WorldFlags): Promise<PolicyWorld> {
-  if (flags.manifests === undefined) throw new Failure(`policy ${command.name()}: wanted --manifests PATH`, EXIT.USAGE);
-  const { loadWorld } = await import('../policy/verdict-command.ts');
-  return loadWorld(settingsOf(command, host), flags);
+  const settings = settingsOf(command, host);
+  if (flags.manifests !== undefined) return (await import('../policy/verdict-command.ts')).loadWorld(settings, flags);
+  for (const flag of ['config', 'semantics'] as const) {
+    if (flags[flag] === undefined) continue;
+    const why = 'a running agent has options of its own';
+    throw new Failure(`policy ${command.name()}: found --${flag}, wanted --manifests PATH with it: ${why}`, EXIT.USAGE);
+  }
+  return (await import('../policy/live-world.ts')).liveWorld(settings, command.name());
 }

@@ -9,14 +9,12 @@ import type { Column } from '../terminal/table.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 import { reservedName } from '../../wire/identities.ts';
 
-/** @throws Failure when the pod is not in the manifests */
+/** @throws Failure when the pod is not in the world */
 export async function showMapState(settings: Settings, world: PolicyWorld, reference: string): Promise<void> {
   const pod = world.pod(reference);
   if (pod?.endpoint === undefined) {
     const why =
-      pod === undefined
-        ? 'no such pod in the manifests'
-        : 'it lives in the network of its node, without a policy of its own';
+      pod === undefined ? 'no such pod is known' : 'it lives in the network of its node, without a policy of its own';
     throw new Failure(`show map state of ${reference}: ${why}`);
   }
   await printListing(settings, { rows: rowsOf(world, pod.endpoint.entries), columns: columnsOf(settings) });

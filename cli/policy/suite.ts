@@ -119,7 +119,7 @@ export async function runSuite(host: Host, file: string, config: PolicyConfig): 
     ...(await readSources(host, file, suite.world, options)),
     ...(await readSources(host, file, suite.policies, options)),
   ];
-  const world = new PolicyWorld(documents, options, new Map(Object.entries(suite.names ?? {})));
+  const world = new PolicyWorld(documents, options, { names: new Map(Object.entries(suite.names ?? {})) });
   const judge = new FlowJudge(world);
   const decided = new Set<string>();
   const cases = suite.tests.map((test, at) => {

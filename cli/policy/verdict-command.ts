@@ -13,7 +13,8 @@ import { type Answer, type DirectionAnswer, FlowJudge } from '../../explain/verd
 import { PolicyWorld } from '../../explain/world.ts';
 
 export interface WorldFlags {
-  readonly manifests: readonly string[];
+  /** Absent: the running agent is asked. */
+  readonly manifests?: readonly string[];
   readonly config?: string;
   readonly semantics?: 'cilium' | 'kubernetes';
 }
@@ -27,7 +28,7 @@ const CHUNK_CHARS = 65_536;
  */
 export async function loadWorld(settings: Settings, flags: WorldFlags): Promise<PolicyWorld> {
   const config = loadPolicyConfig(flags.config, flags.semantics);
-  const { documents, problems } = await readPolicyManifests(settings.host, flags.manifests, config);
+  const { documents, problems } = await readPolicyManifests(settings.host, flags.manifests ?? [], config);
   const world = new PolicyWorld(documents, config);
   const errors = [...problems, ...world.conflicts].filter(({ severity }) => severity === 'error');
   if (reportProblems(settings.host, errors)) settings.host.exitCode = EXIT.FAILED;

@@ -60,9 +60,14 @@ t.test('policy verdict of one flow in flags is text, or a document', async (t) =
     l7: 'denied',
   });
   t.match(await policy(['verdict', '-m', world, '--from', 'shop/web-0']), { code: 2, stderr: /found no --to/ });
-  t.match(await policy(['verdict', '--from', 'a/b', '--to', 'a/b', '--port', '1']), {
+  const alone = ['verdict', '--run-dir', '/run/slno-such-agent', '--from', 'a/b', '--to', 'a/b', '--port', '1'];
+  t.match(await policy(alone), {
+    code: 3,
+    stderr: /policy verdict: wanted --manifests PATH, or a running agent to ask: connect .*ENOENT: is sluiced running/,
+  });
+  t.match(await policy([...alone, '--semantics', 'kubernetes']), {
     code: 2,
-    stderr: /wanted --manifests/,
+    stderr: /wanted --manifests PATH with it/,
   });
   t.match(await policy(['verdict', '-m', world, '--from', 'a/b', '--to', 'a/b', '--port', '1']), { code: 1 });
   t.match(await policy(['verdict', '-m', '/nowhere', '--queries', '-']), { code: 1, stderr: /read \/nowhere: ENOENT/ });

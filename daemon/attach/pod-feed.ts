@@ -16,6 +16,7 @@ import { type Reference, referenceOf } from '../source/text.ts';
 import { pathText } from '../../policy/document/document-path.ts';
 import { type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
+import type { NodeSpec } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
 
 interface Planned {
@@ -59,6 +60,29 @@ export class PodFeed {
     this.#tellNode();
   }
 
+  /** The node of this host, as the compiler has it. */
+  get node(): NodeSpec {
+    const own = this.#node === undefined ? [] : nodeFromDocument(this.#node).ips;
+    const ips = [...new Set([...this.#hostAddresses, ...own])];
+    return { name: this.#options.plan.nodeName, labels: this.#node?.labels ?? {}, ips };
+  }
+
+  /** The pods that the compiler has, and the outsiders, each with the addresses that it got. */
+  pods(): Document[] {
+    const told = [...this.#told.values()].map(({ document, addresses }) =>
+      addresses === '' ? document : withAddresses(document, addresses.split(',')),
+    );
+    const { pods } = this.#options.reconciler;
+    const outsiders = [...this.#planned.values()].flat().filter(({ plan }) => plan.place === 'external');
+    return [
+      ...told,
+      ...outsiders.map(({ document, plan }) => {
+        const ips = pods.get(plan.key)?.numbers.addresses.map(({ text }) => text);
+        return ips === undefined ? document : withAddresses(document, ips);
+      }),
+    ];
+  }
+
   /** Passes on what has changed in the store. */
   apply({ put, removed }: StoreChanges): void {
     let hasPods = false;
@@ -97,9 +121,7 @@ export class PodFeed {
   }
 
   #tellNode(): void {
-    const own = this.#node === undefined ? [] : nodeFromDocument(this.#node).ips;
-    const ips = [...new Set([...this.#hostAddresses, ...own])];
-    this.#options.cluster.setNode({ name: this.#options.plan.nodeName, labels: this.#node?.labels ?? {}, ips });
+    this.#options.cluster.setNode(this.node);
   }
 
   #wantPods(): void {
@@ -139,7 +161,8 @@ export class PodFeed {
   }
 }
 
-function isPodSource(kind: string): boolean {
+/** Whether pods come of it. */
+export function isPodSource(kind: string): boolean {
   return kind === 'Pod' || isWorkload(kind);
 }
 

@@ -10,6 +10,7 @@ import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
 import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
 import type { ApplyResult } from '../source/store.ts';
+import { sendWorld } from './world.ts';
 
 /** A route for each call, which answers with that call's document. */
 type Routes = { readonly [Path in keyof Answers]: Route<Answers[Path]> };
@@ -40,6 +41,7 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
     'POST /v1/apply': (call) => applied(agent, put(agent, call)),
     'POST /v1/delete': (call) => applied(agent, remove(agent, call)),
     'GET /v1/flows': (call) => flows(agent, call),
+    'GET /v1/world': ({ response }) => sendWorld(agent, response),
     'POST /v1/shutdown': () => {
       setImmediate(onShutdown);
       return { status: 202, document: { status: 'stopping' } };

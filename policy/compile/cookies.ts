@@ -35,19 +35,15 @@ export class CookieJar {
   #added: Map<number, readonly Origin[]> = new Map();
   #removed: number[] = [];
 
+  /** Takes over numbers of another jar, so that equal rules have equal cookies. Call it before the first `acquire`. */
+  restore(cookies: Iterable<{ readonly id: number; readonly origins: readonly Origin[] }>): void {
+    for (const { id, origins } of cookies) this.#know(id, origins);
+  }
+
   /** The cookie of these origins; 0 for none. Every `acquire` needs a `release`. */
   acquire(origins: readonly Origin[]): number {
     if (origins.length === 0) return 0;
-    const numbered = origins.map((origin) => this.#number(origin));
-    const key = String(numbered.length === 1 ? numbered[0].number : numbered.map(({ number }) => number).sort(rising));
-    let known = this.#byKey.get(key);
-    if (known === undefined) {
-      known = { cookie: this.#freeNumber(), key, origins, numbered, uses: 0 };
-      for (const one of numbered) one.uses++;
-      this.#byKey.set(key, known);
-      this.#byCookie.set(known.cookie, known);
-      this.#added.set(known.cookie, origins);
-    }
+    const known = this.#know(undefined, origins);
     known.uses++;
     this.#idle.delete(known);
     return known.cookie;
@@ -87,6 +83,20 @@ export class CookieJar {
     this.#added = new Map();
     this.#removed = [];
     return changes;
+  }
+
+  /** @param cookie the number for origins that are not known yet; a free one unless told */
+  #know(cookie: number | undefined, origins: readonly Origin[]): KnownCookie {
+    const numbered = origins.map((origin) => this.#number(origin));
+    const key = String(numbered.length === 1 ? numbered[0].number : numbered.map(({ number }) => number).sort(rising));
+    const before = this.#byKey.get(key);
+    if (before !== undefined) return before;
+    const known = { cookie: cookie ?? this.#freeNumber(), key, origins, numbered, uses: 0 };
+    for (const one of numbered) one.uses++;
+    this.#byKey.set(key, known);
+    this.#byCookie.set(known.cookie, known);
+    this.#added.set(known.cookie, origins);
+    return known;
   }
 
   #number(origin: Origin): Numbered {

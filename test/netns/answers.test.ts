@@ -124,3 +124,44 @@ t.test('bpf policy get names the rules behind each entry, and cookie shows them'
     stderr: /find cookie 4000000000: no rule is behind it/,
   });
 });
+
+t.test(
+  'verdict, explain, mapstate, selectors and matrix ask the running agent when no manifests are given',
+  async (t) => {
+    const rule = `NetworkPolicy/shop/db spec.ingress[0] (${manifests}:17)`;
+    const flow = ['--from', 'shop/web', '--to', 'shop/db', '--port'];
+    t.match(await instance.cli('policy', 'verdict', ...flow, '80'), { code: 0, stdout: /ingress: allowed .*shop\/db/ });
+    const explained = await instance.cli('policy', 'explain', ...flow, '80');
+    t.match(explained, { code: 0, stdout: /verdict: allowed/ });
+    t.ok(explained.stdout.includes(rule), explained.stdout);
+    const denied = await instance.cli('policy', 'explain', ...flow, '81');
+    t.match(denied.stdout, 'verdict: denied');
+    t.ok(denied.stdout.includes(`closed by NetworkPolicy/shop/db spec (${manifests}:15)`), denied.stdout);
+
+    const entries = async (...line: string[]) =>
+      (JSON.parse((await instance.cli(...line, '-o', 'json')).stdout) as Record<string, unknown>[])
+        .map(({ cookie, identity, port, protocol, egress }) =>
+          JSON.stringify({ cookie, identity, port, protocol, egress }),
+        )
+        .toSorted();
+    for (const pod of ['shop/web', 'shop/db']) {
+      const live = await entries('bpf', 'policy', 'get', pod);
+      t.same(await entries('policy', 'mapstate', pod), live, 'identities and cookies are those of the maps');
+    }
+    t.match((await instance.cli('policy', 'selectors')).stdout, /app=db\S* +subject +1 +\d+ +shop\/db\n/);
+    t.match((await instance.cli('policy', 'matrix')).stdout, /^world +allow +deny$/m);
+  },
+);
+
+t.test('a live drop is explained by the flow alone', async (t) => {
+  const { ipv4 } = (await instance.read('/v1/endpoints')).find((one: { pod: string }) => one.pod === 'db');
+  await instance.inPod('shop/web', ['curl', '-s', '-m', '1', `http://${ipv4}:81/`]);
+  const drop = async () => (await instance.cli('observe', '--last', '1', '--verdict', 'DROPPED', '-o', 'json')).stdout;
+  await waitFor('the drop', async () => (await drop()) !== '');
+  const file = join(manifests, '../flow.json');
+  writeFileSync(file, await drop());
+  const { code, stdout } = await instance.cli('policy', 'explain', '--flow', file);
+  t.equal(code, 0);
+  t.match(stdout, 'verdict: denied');
+  t.ok(stdout.includes(`add to spec.ingress of NetworkPolicy/shop/db (${manifests}:15):`), stdout);
+});

@@ -70,7 +70,7 @@ function drawFlow(draw: Draw, pods: readonly string[]): FlowQuery {
 }
 
 function judgeOf(documents: readonly Document[], config: PolicyConfig): FlowJudge {
-  return new FlowJudge(new PolicyWorld(documents, config, NAMES));
+  return new FlowJudge(new PolicyWorld(documents, config, { names: NAMES }));
 }
 
 function apply(documents: readonly Document[], changes: readonly Change[], config: PolicyConfig): readonly Document[] {

@@ -1,0 +1,43 @@
+/**
+ * `GET /v1/world`: what the compiler was told and what it made numbers of, so that another program can judge as it does. Lines are made
+ * as they are read: an answer of any length neither holds the agent up nor fills its memory. What is told is what was there when
+ * the request came: objects are never changed, only replaced.
+ */
+import type { ServerResponse } from 'node:http';
+import type { WorldLine } from '../../api/shapes.ts';
+import { placedObject } from '../../policy/document/placed.ts';
+import type { Agent } from '../agent.ts';
+import { cookieDocuments, identityDocuments } from './status.ts';
+
+/** A reader that takes nothing for so long is given up. */
+const IDLE_MS = 30_000;
+
+/** Sends the world, a line of JSON each. */
+export function sendWorld(agent: Agent, response: ServerResponse): undefined {
+  const lines = worldLines(agent);
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  response.setTimeout(IDLE_MS, () => response.destroy());
+  const more = (): void => {
+    if (response.destroyed) return;
+    for (let next = lines.next(); next.done !== true; next = lines.next()) {
+      if (!response.write(`${JSON.stringify(next.value)}\n`)) return void response.once('drain', more);
+    }
+    response.end();
+  };
+  more();
+}
+
+function worldLines(agent: Agent): Iterator<WorldLine> {
+  const { options } = agent.compilation.cluster;
+  const { node, documents } = agent.told();
+  const identities = identityDocuments(agent);
+  const cookies = cookieDocuments(agent);
+  return (function* (): Generator<WorldLine> {
+    yield { options };
+    yield { node };
+    for (const document of documents) yield { object: placedObject(document) };
+    for (const identity of identities) yield { identity };
+    for (const cookie of cookies) yield { cookie };
+    yield { end: true };
+  })();
+}

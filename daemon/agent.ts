@@ -256,6 +256,7 @@ export class Agent {
       board: this.#board,
       controllers: this.controllers,
       givePort: (port, fd) => this.supervisor.givePort(port, fd),
+      giveSockets: (sockets) => this.supervisor.giveSockets(sockets),
       commit: () => this.publisher.commit(),
     });
   }

@@ -19,18 +19,21 @@ export interface PortKindFacts {
   readonly isForPods: boolean;
   /** Whether the dataplane opens an interface of the agent's network namespace; else the interface lies in the pod's. */
   readonly hasHostLink: boolean;
+  /** Whether its frames come by a packet socket, which the agent opens and hands to the dataplane. */
+  readonly hasSocket: boolean;
   /** Whether the pod must cut its segments and finish its checksums itself. */
   readonly needsPlainFrames: boolean;
 }
 
-const POD = { role: ROLE_POD, isForPods: true, hasHostLink: true, needsPlainFrames: false } as const;
-const OTHER = { isForPods: false, hasHostLink: true, needsPlainFrames: false } as const;
+const LINK = { hasHostLink: true, hasSocket: true, needsPlainFrames: false } as const;
+const POD = { ...LINK, role: ROLE_POD, isForPods: true } as const;
+const OTHER = { ...LINK, isForPods: false } as const;
 
 /** By name, in the order in which they are offered to users. */
 export const PORT_KINDS = {
   veth: { ...POD, number: 2 },
-  tap: { ...POD, number: 1, hasHostLink: false },
-  pcap: { ...POD, number: 3, needsPlainFrames: true },
+  tap: { ...POD, number: 1, hasHostLink: false, hasSocket: false },
+  pcap: { ...POD, number: 3, hasSocket: false, needsPlainFrames: true },
   host: { ...OTHER, number: 4, role: ROLE_HOST },
   uplink: { ...OTHER, number: 5, role: ROLE_UPLINK },
 } as const satisfies Readonly<Record<string, PortKindFacts>>;

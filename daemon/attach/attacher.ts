@@ -40,6 +40,7 @@ export class NamespaceMissingError extends Error {
 interface AttachNatives {
   openTap(name: string, options: { netns: string; persist: boolean }): { fd: number };
   closeFd(fd: number): void;
+  isTapThere(fd: number): boolean;
   disableOffloads(name: string, netns: string): void;
 }
 
@@ -106,7 +107,9 @@ export class Attacher {
   /** Whether the namespace or interface of an attachment has gone from under it. */
   isGone(made: Attachment): boolean {
     if (made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity) return true;
-    return hasHostLink(made) && linkIndex(made.hostInterface) !== made.ifindex;
+    if (hasHostLink(made)) return linkIndex(made.hostInterface) !== made.ifindex;
+    const held = this.#taps.get(made.port);
+    return held !== undefined && !this.#options.natives.isTapThere(held.fd);
   }
 
   /**

@@ -5,17 +5,18 @@
  *     plans -> reconciler -> attacher (namespaces, interfaces, journal)
  *                  |
  *                  +-- ready --+
- *     host port, uplink -------+-> rows in the maps -> TAP descriptors to the dataplane -> routes of the host
+ *     host port, uplink -------+-> rows in the maps -> packet sockets -> descriptors to the dataplane -> routes of the host
  *
  * Lifecycle: `raiseHost`, then `adopt` once all pods are known, then `open`: before it nothing is published, for a row
  * that an earlier agent left must stay until its port has been taken over or given up. `lower` removes everything that was
  * made; `leave` lets go of it.
  */
-import { closeFd, disableOffloads, openTap } from '../../dataplane/native/index.ts';
+import { closeFdBeside, disableOffloads, isTapThere, openTap } from '../../dataplane/native/index.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
 import { Attacher, type HeldTap } from './attacher.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
+import type { PacketSocket } from '../supervise/control.ts';
 import type { Controllers } from '../health/controllers.ts';
 import { Firewall } from './firewall.ts';
 import { FirewallGuard } from './firewall-guard.ts';
@@ -31,6 +32,8 @@ import { readFaults } from '../source/fault-text.ts';
 import type { Faults } from '../../policy-maps/condition-map.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import { PodReconciler } from './pod-reconciler.ts';
+import { PORT_KINDS } from '../../wire/port-kinds.ts';
+import { PacketSockets } from './packet-sockets.ts';
 import { addressesOfPods, podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
 import type { ProblemBoard } from '../health/problem-board.ts';
 
@@ -49,6 +52,8 @@ interface PortsOptions {
   readonly controllers: Controllers;
   /** Hands a TAP to the dataplane. @returns false when there is none to hand it to now */
   readonly givePort: (port: number, fd: number) => boolean;
+  /** The same with packet sockets. */
+  readonly giveSockets: (sockets: readonly (readonly [number, PacketSocket])[]) => boolean;
   /** Makes what was published count. */
   readonly commit: () => void;
 }
@@ -73,8 +78,9 @@ export class Ports {
   readonly #routes: HostRoutes;
   /** The host's port and the uplink's. */
   readonly #fixed: WantedPort[] = [];
-  /** TAPs that the dataplane on the other end of the link has, by port. */
-  readonly #given = new Map<number, HeldTap>();
+  readonly #sockets: PacketSockets;
+  /** What the dataplane on the other end of the link has, by port. */
+  readonly #given = new Map<number, HeldTap | PacketSocket>();
   #hostAddresses: readonly string[] = [];
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
@@ -90,7 +96,7 @@ export class Ports {
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
     const { createNamespaces } = config;
-    const natives = { openTap, closeFd, disableOffloads };
+    const natives = { openTap, closeFd: closeFdBeside, isTapThere, disableOffloads };
     this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, createNamespaces });
     this.#numbering = new Numbering(options.stateDir, config);
     this.reconciler = new PodReconciler({
@@ -103,6 +109,11 @@ export class Ports {
     });
     this.#publisher = new PortPublisher(options.maps, routerMac);
     this.#openPorts = new OpenPorts(options.maps.config);
+    this.#sockets = new PacketSockets({
+      onOpened: () => this.#publishSoon(),
+      onProblems: (problems) => options.board.set('packet sockets', problems),
+      isOpen: (port) => this.isOpen(port),
+    });
     this.#routes = new HostRoutes(config);
     const found = [this.#journal.problem, this.#numbering.problem];
     options.board.set(
@@ -182,7 +193,8 @@ export class Ports {
       if (this.#publisher.publish(wanted)) commit();
       this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
       names.refresh(this.#interfaces);
-      this.#giveTaps();
+      this.#sockets.want(interfacesOf(wanted));
+      this.#give();
       if (config.hostPort) this.#routeHost(wanted);
     });
     board.set('ports', error === '' ? [] : [error]);
@@ -195,7 +207,9 @@ export class Ports {
 
   /** Ports that the dataplane has tried to open and could not, by their interface. */
   unopened(): string[] {
-    const tried = [...this.#interfaces].filter(([index]) => this.#hasBeenSeen(index) && !this.#openPorts.isOpen(index));
+    const tried = [...this.#interfaces].filter(
+      ([index]) => this.#hasBeenSeen(index) && !this.#sockets.isMissing(index) && !this.#openPorts.isOpen(index),
+    );
     return tried.map(([index, ifname]) => (ifname === '' ? `the TAP of port ${index}` : ifname));
   }
 
@@ -208,12 +222,13 @@ export class Ports {
   async onLink(link: ControlLink, isAdopted: boolean): Promise<void> {
     this.#given.clear();
     if (isAdopted) {
-      for (const [port, fd] of await link.returnFds()) {
-        this.#given.set(port, this.#attacher.holdTap(port, fd));
-      }
+      const { taps, sockets } = await link.returnFds();
+      for (const [port, fd] of taps) this.#given.set(port, this.#attacher.holdTap(port, fd));
+      this.#sockets.keep(sockets);
+      for (const [port, socket] of sockets) this.#given.set(port, socket);
       return;
     }
-    this.#giveTaps();
+    this.#give();
     link.wake();
   }
 
@@ -227,10 +242,12 @@ export class Ports {
   close(): void {
     this.#names = undefined;
     clearTimeout(this.#soon);
+    this.#sockets.leave();
   }
 
   /** Removes everything that was made. */
   async lower(): Promise<void> {
+    this.#sockets.close();
     await this.reconciler.stop();
     await this.#attacher.detach(UPLINK_OWNER);
     await lowerHostPort(this.#options.config.name, this.#journal);
@@ -268,14 +285,17 @@ export class Ports {
   }
 
   /** Only where there is a row: the dataplane drops a descriptor whose port it finds none for. */
-  #giveTaps(): void {
-    const { taps } = this.#attacher;
-    const wanted = [...taps].filter(([port]) => this.#interfaces.has(port));
-    const ports = new Set(wanted.map(([port]) => port));
-    for (const port of this.#given.keys()) if (!ports.has(port)) this.#given.delete(port);
-    for (const [port, tap] of wanted) {
-      if (this.#given.get(port) !== tap && this.#options.givePort(port, tap.fd)) this.#given.set(port, tap);
+  #give(): void {
+    const { givePort, giveSockets } = this.#options;
+    const isNews = ([port, one]: readonly [number, HeldTap | PacketSocket]) =>
+      this.#interfaces.has(port) && this.#given.get(port) !== one;
+    const held = new Set<HeldTap | PacketSocket>([...this.#attacher.taps.values(), ...this.#sockets.held.values()]);
+    for (const [port, one] of this.#given) if (!held.has(one) || !this.#interfaces.has(port)) this.#given.delete(port);
+    for (const [port, tap] of [...this.#attacher.taps].filter(isNews)) {
+      if (givePort(port, tap.fd)) this.#given.set(port, tap);
     }
+    const sockets = [...this.#sockets.held].filter(isNews);
+    if (giveSockets(sockets)) for (const [port, socket] of sockets) this.#given.set(port, socket);
   }
 
   #routeHost(ports: readonly WantedPort[]): void {
@@ -289,4 +309,10 @@ export class Ports {
     this.#options.controllers.note('attach', problem);
     if (problem !== '') this.#options.log.warn({ pod: key }, problem);
   }
+}
+
+/** The ports that have a packet socket, and the interface of each. */
+function interfacesOf(wanted: readonly WantedPort[]): Map<number, string> {
+  const some = wanted.filter(({ port }) => PORT_KINDS[port.kind].hasSocket);
+  return new Map(some.map(({ index, port }) => [index, port.ifname]));
 }

@@ -1,9 +1,16 @@
 /**
- * The dataplane's end of the control socket (control.ts): accepts agents, takes TAP descriptors, gives them back to an
- * agent that has lost its own, and hears WAKE and STOP. Everything happens between two bursts, in the forwarding thread.
+ * The dataplane's end of the control socket (control.ts): accepts agents, takes the descriptors of ports, gives them back to
+ * an agent that has lost its own, and hears WAKE and STOP. Everything happens between two bursts, in the forwarding thread.
  */
 import { closeFd, type Poller, recvFds, sendFds, unixAccept } from '../../dataplane/native/index.ts';
-import { CONTROL, type ControlMessage, decodeControl, encodeControl, MESSAGE_BYTES } from '../supervise/control.ts';
+import {
+  CONTROL,
+  decodeControl,
+  decodeSockets,
+  encodeControl,
+  encodeSockets,
+  MESSAGE_BYTES,
+} from '../supervise/control.ts';
 import type { ForwardingPorts } from './ports.ts';
 
 /** Poller keys: ports have 0 and more, WAKE_KEY is -1. */
@@ -52,6 +59,7 @@ export class ForwardingControl {
       const key = this.#nextKey--;
       this.#connections.set(key, fd);
       this.#poller.add(fd, key);
+      this.#read(key, fd); // what opens ports is there already after a restart: once round without it costs 500 rows
     }
   }
 
@@ -67,31 +75,37 @@ export class ForwardingControl {
           this.#drop(key);
           return;
         }
-        this.#obey(fd, decodeControl(message.payload), message.fds);
+        this.#obey(fd, message.payload, message.fds);
       }
     } catch {
       this.#drop(key); // a connection that fails is closed; its agent, if it lives, connects anew
     }
   }
 
-  #obey(fd: number, message: ControlMessage, fds: number[]): void {
-    const [first, ...rest] = fds;
-    for (const stray of rest) closeFd(stray);
-    if (message.kind === CONTROL.PORT_FD && first !== undefined) {
-      this.#ports.giveTap(message.port, first);
+  #obey(fd: number, payload: Uint8Array, fds: number[]): void {
+    const { kind, port } = decodeControl(payload);
+    const strays = new Set(fds);
+    if (kind === CONTROL.PORT_FD && fds.length > 0) {
+      strays.delete(fds[0]);
+      this.#ports.giveTap(port, fds[0]);
       this.shouldRefresh = true;
-      return;
-    }
-    if (first !== undefined) closeFd(first);
-    if (message.kind === CONTROL.RETURN_FDS) this.#returnTaps(fd);
-    else if (message.kind === CONTROL.WAKE) this.shouldRefresh = true;
-    else if (message.kind === CONTROL.STOP) this.shouldStop = true;
+    } else if (kind === CONTROL.SOCKETS) {
+      for (const [index, socket] of decodeSockets(payload, fds)) {
+        strays.delete(socket.fd);
+        this.#ports.giveSocket(index, socket);
+      }
+      this.shouldRefresh = true;
+    } else if (kind === CONTROL.RETURN_FDS) this.#giveBack(fd);
+    else if (kind === CONTROL.WAKE) this.shouldRefresh = true;
+    else if (kind === CONTROL.STOP) this.shouldStop = true;
+    for (const stray of strays) closeFd(stray);
   }
 
-  #returnTaps(fd: number): void {
-    const taps = this.#ports.taps();
+  #giveBack(fd: number): void {
+    const { taps, sockets } = this.#ports;
     for (const [index, tap] of taps) sendFds(fd, [tap], encodeControl(CONTROL.PORT_FD, index), SEND_TIMEOUT_MS);
-    sendFds(fd, [], encodeControl(CONTROL.END, 0, taps.size), SEND_TIMEOUT_MS);
+    for (const { bytes, fds } of encodeSockets(sockets)) sendFds(fd, fds, bytes, SEND_TIMEOUT_MS);
+    sendFds(fd, [], encodeControl(CONTROL.END, 0, taps.size + sockets.size), SEND_TIMEOUT_MS);
   }
 
   #drop(key: number): void {

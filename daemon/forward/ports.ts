@@ -1,15 +1,15 @@
 /**
  * The dataplane process's copy of the pinned `ports` map: opens what appears, closes what goes, tries again what failed.
  *
- * A row that is unchanged keeps its open port, so that a change of one pod does not touch the others. TAP descriptors
- * come over the control socket and may arrive before or after their row; the other kinds are opened here by name. What
- * cannot be opened, or dies (its interface went down or away), is tried again every RETRY_MS; until then frames to it
- * are dropped and counted.
+ * A row that is unchanged keeps its open port, so that a change of one pod does not touch the others. Descriptors (TAPs,
+ * packet sockets) come over the control socket and may arrive before or after their row (handed-over.ts); a port whose descriptor has not come
+ * waits for it. What cannot be opened, or dies (its interface went down or away), is tried again every RETRY_MS; until
+ * then frames to it are dropped and counted.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arena } from '../../dataplane/port/arena.ts';
-import { closeFd, interfaceInfo, mapFile, type Poller, unmapFile } from '../../dataplane/native/index.ts';
+import { closeFdBeside, interfaceInfo, mapFile, type Poller, unmapFile } from '../../dataplane/native/index.ts';
 import { PORT_OPENINGS, type PortMeans } from '../../dataplane/port/kinds.ts';
 import type { Port, PortOptions } from '../../dataplane/port/port.ts';
 import type { PortTable } from '../../dataplane/port/table.ts';
@@ -19,14 +19,12 @@ import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortMap } from '../../policy-maps/port-map.ts';
 import type { Conditions } from './conditions.ts';
+import { HandedOver } from './handed-over.ts';
+import type { PacketSocket } from '../supervise/control.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
 import { PORT_KINDS, type PortKind, ROLE_HOST, ROLE_NONE, ROLE_UPLINK } from '../../wire/port-kinds.ts';
 
 const RETRY_MS = 500;
-/** All receive rings together; each port has a share of it, within these bounds. */
-const RINGS_BYTES = 20 << 20;
-const MIN_RING_BYTES = 128 << 10; // 75 frames: more than a burst
-const MAX_RING_BYTES = 512 << 10;
 
 export interface ForwardingPortsParts {
   readonly directory: string;
@@ -54,10 +52,8 @@ export class ForwardingPorts {
   readonly #parts: ForwardingPortsParts;
   readonly #open = new Map<number, OpenPort>();
   readonly #told: OpenPorts;
-  readonly #tapFds = new Map<number, number>();
+  readonly #handedOver = new HandedOver();
   readonly #problems = new Map<number, string>();
-  /** Ports in the map. */
-  #count = 0;
   #generation = -1;
   #isOutsideByHost = false;
   #retryAtMs = 0;
@@ -80,14 +76,12 @@ export class ForwardingPorts {
     this.#retryAtMs = nowMs + RETRY_MS;
     this.#hasFailures = false;
     const seen = new Set<number>();
-    const entries = [...this.#parts.portMap.entries()];
-    this.#count = entries.length;
-    for (const entry of entries) {
+    for (const entry of this.#parts.portMap.entries()) {
       seen.add(entry.index);
       this.#reconcile(entry);
     }
     for (const index of [...this.#open.keys()]) if (!seen.has(index)) this.close(index);
-    for (const index of [...this.#tapFds.keys()]) if (!seen.has(index) && generation > 0) this.#dropTap(index);
+    if (generation > 0) this.#handedOver.keepOnly(seen);
     this.#findRoutes();
     this.#told.noteSeen(generation);
   }
@@ -95,10 +89,23 @@ export class ForwardingPorts {
   /** Takes over the descriptor of a TAP port. */
   giveTap(index: number, fd: number): void {
     this.close(index);
-    const before = this.#tapFds.get(index);
-    if (before !== undefined) closeFd(before);
-    this.#tapFds.set(index, fd);
+    this.#handedOver.takeTap(index, fd);
     this.#generation = -1;
+  }
+
+  /** Takes over the packet socket of a port; the one that it has already changes nothing. */
+  giveSocket(index: number, socket: PacketSocket): void {
+    if (this.#handedOver.isSame(index, socket)) {
+      closeFdBeside(socket.fd);
+      return;
+    }
+    this.close(index);
+    this.#generation = -1;
+    try {
+      this.#handedOver.takeSocket(index, socket);
+    } catch (error) {
+      this.#problem(index, `port ${index}: ${(error as Error).message}`);
+    }
   }
 
   /** A pcap port is opened by another process, which says when. */
@@ -106,9 +113,13 @@ export class ForwardingPorts {
     if (this.#open.has(index)) this.#told.set(index, true);
   }
 
-  /** The TAP descriptors held, for an agent that has lost its own. */
-  taps(): ReadonlyMap<number, number> {
-    return this.#tapFds;
+  /** The descriptors held, for an agent that has lost its own. */
+  get taps(): ReadonlyMap<number, number> {
+    return this.#handedOver.taps;
+  }
+
+  get sockets(): ReadonlyMap<number, PacketSocket> {
+    return this.#handedOver.sockets;
   }
 
   /** A port whose interface reported an error: closed, and tried again. */
@@ -126,7 +137,7 @@ export class ForwardingPorts {
     const port = table.port[index];
     if (port !== null && port.fd >= 0) poller.remove(port.fd);
     const kind = this.#open.get(index)?.kind;
-    if (port !== null && kind !== undefined && !PORT_OPENINGS[kind].keepsDescriptor) port.close();
+    if (port !== null && kind !== undefined && !PORT_OPENINGS[kind].isHandedOver) port.close();
     this.#parts.conditions.forget(index);
     this.#parts.uplinks.forget(index);
     table.port[index] = null;
@@ -170,8 +181,7 @@ export class ForwardingPorts {
     const { index, ifname, mtu, mac, kind } = entry;
     const means: PortMeans = {
       arena: this.#parts.arena,
-      ringBytes: ringBytes(this.#count),
-      fdOf: (port) => this.#tapFds.get(port),
+      fdOf: () => this.#handedOver.fdOf(entry),
       openElsewhere: this.#parts.openPcap,
     };
     return PORT_OPENINGS[kind].open({ index, name: ifname, mtu, mac: macBytes(mac.high, mac.low) }, means);
@@ -237,12 +247,6 @@ export class ForwardingPorts {
     table.defaultPort = uplink >= 0 ? uplink : instead;
   }
 
-  #dropTap(index: number): void {
-    const fd = this.#tapFds.get(index);
-    if (fd !== undefined) closeFd(fd);
-    this.#tapFds.delete(index);
-  }
-
   /** Each problem is told once until it changes. */
   #problem(index: number, text: string): void {
     if (this.#problems.get(index) === text) return;
@@ -255,11 +259,6 @@ export class ForwardingPorts {
 function rowText(entry: PortEntry): string {
   const isFollowed = PORT_KINDS[entry.kind].role === ROLE_UPLINK;
   return JSON.stringify(isFollowed ? { ...entry, mtu: 0, address: [], address6: [] } : entry);
-}
-
-/** A port opened among few keeps its large ring when more come; what matters is that hundreds do not cost hundreds of MB. */
-function ringBytes(ports: number): number {
-  return Math.min(MAX_RING_BYTES, Math.max(MIN_RING_BYTES, Math.floor(RINGS_BYTES / ports)));
 }
 
 function macBytes(high: number, low: number): Uint8Array {

@@ -3,11 +3,25 @@
  * dataplane reads them many times a second; a link that cannot be written to is a dead link.
  */
 import { closeFd, recvFds, sendFds, unixConnect } from '../../dataplane/native/index.ts';
-import { CONTROL, decodeControl, encodeControl } from './control.ts';
+import {
+  CONTROL,
+  decodeControl,
+  decodeSockets,
+  encodeControl,
+  encodeSockets,
+  MESSAGE_BYTES,
+  type PacketSocket,
+} from './control.ts';
 
 const SEND_TIMEOUT_MS = 100;
 const RETURN_TIMEOUT_MS = 10_000; // without them every TAP is made anew, so a busy machine gets its time
 const POLL_MS = 5;
+
+/** What a running dataplane gave back, by port. */
+export interface Returned {
+  readonly taps: Map<number, number>;
+  readonly sockets: Map<number, PacketSocket>;
+}
 
 /** One connection to a dataplane. */
 export class ControlLink {
@@ -35,6 +49,12 @@ export class ControlLink {
     return this.#send(CONTROL.PORT_FD, port, 0, [fd]);
   }
 
+  /** Hands over packet sockets, as `givePort`. */
+  giveSockets(sockets: Iterable<readonly [number, PacketSocket]>): boolean {
+    for (const { bytes, fds } of encodeSockets(sockets)) if (!this.#sendBytes(bytes, fds)) return false;
+    return this.#isOpen;
+  }
+
   /** Asks the dataplane to read ports and policy now. @returns false when the link is dead */
   wake(): boolean {
     return this.#send(CONTROL.WAKE);
@@ -46,11 +66,11 @@ export class ControlLink {
   }
 
   /**
-   * Asks a running dataplane for duplicates of the TAP descriptors it holds, port index -> descriptor. What has come within
-   * ten seconds is the answer; the descriptors are the caller's.
+   * Asks a running dataplane for duplicates of the descriptors it holds. What has come within ten seconds is the answer; the
+   * descriptors are the caller's.
    */
-  async returnFds(): Promise<Map<number, number>> {
-    const found = new Map<number, number>();
+  async returnFds(): Promise<Returned> {
+    const found: Returned = { taps: new Map(), sockets: new Map() };
     if (!this.#send(CONTROL.RETURN_FDS)) return found;
     for (let waited = 0; waited < RETURN_TIMEOUT_MS && this.#isOpen; ) {
       const message = this.#receive();
@@ -59,13 +79,9 @@ export class ControlLink {
         waited += POLL_MS;
         continue;
       }
-      if (message.payload.length === 0) continue;
-      const { kind, port } = decodeControl(message.payload);
-      if (kind === CONTROL.END) break;
-      for (const fd of message.fds) {
-        if (kind === CONTROL.PORT_FD && !found.has(port)) found.set(port, fd);
-        else closeFd(fd);
-      }
+      if (message.payload.length < MESSAGE_BYTES) continue;
+      if (decodeControl(message.payload).kind === CONTROL.END) break;
+      sortReturned(message, found);
     }
     return found;
   }
@@ -76,9 +92,13 @@ export class ControlLink {
   }
 
   #send(kind: number, port = 0, value = 0, fds: readonly number[] = []): boolean {
+    return this.#sendBytes(encodeControl(kind, port, value), fds);
+  }
+
+  #sendBytes(bytes: Uint8Array, fds: readonly number[]): boolean {
     if (!this.#isOpen) return false;
     try {
-      sendFds(this.#fd, fds, encodeControl(kind, port, value), SEND_TIMEOUT_MS);
+      sendFds(this.#fd, fds, bytes, SEND_TIMEOUT_MS);
     } catch {
       this.close();
     }
@@ -95,4 +115,14 @@ export class ControlLink {
       return null;
     }
   }
+}
+
+/** Takes what a message brings; a second descriptor of a port, and what is not known here, is closed. */
+function sortReturned({ payload, fds }: { payload: Uint8Array; fds: number[] }, found: Returned): void {
+  const { kind, port } = decodeControl(payload);
+  const sockets = kind === CONTROL.SOCKETS ? decodeSockets(payload, fds) : [];
+  for (const [index, socket] of sockets) if (!found.sockets.has(index)) found.sockets.set(index, socket);
+  if (kind === CONTROL.PORT_FD && fds.length === 1 && !found.taps.has(port)) found.taps.set(port, fds[0]);
+  const kept = new Set([...found.taps.values(), ...[...found.sockets.values()].map(({ fd }) => fd)]);
+  for (const fd of fds) if (!kept.has(fd)) closeFd(fd);
 }

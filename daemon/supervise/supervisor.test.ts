@@ -161,7 +161,7 @@ t.test('the next agent adopts the dataplane and gets the TAP descriptors back', 
   await two.start();
   t.match(two.status(), { pid, isAdopted: true, restarts: 0 });
   const link = links.find(({ isAdopted }) => isAdopted)?.link as ControlLink;
-  const fds = await link.returnFds();
+  const { taps: fds } = await link.returnFds();
   t.strictSame([...fds.keys()], [5]);
   t.match(readFileSync(fds.get(5) as number, 'utf8'), /gets the TAP descriptors back/);
   closeSync(fds.get(5) as number);

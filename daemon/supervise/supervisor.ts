@@ -9,7 +9,7 @@
  *     adopt() -- finds <runDir>/state/dataplane.json -----+
  *
  * The process is detached (its own session, output to a file), so it outlives an agent that dies; the next agent finds it by pid
- * and start time, connects, and asks for the TAP descriptors. It is watched by the heartbeat word that it
+ * and start time, connects, and asks for the descriptors of ports. It is watched by the heartbeat word that it
  * moves in the runtime_config map: a word that has not moved for 5 s, counted in ticks of this process, is a hang. (Counting ticks
  * instead of comparing clocks keeps a suspended machine from looking like one.) A hung process is killed.
  *
@@ -21,6 +21,7 @@ import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 import { ControlLink } from './control-link.ts';
+import type { PacketSocket } from './control.ts';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
 import { kill } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
@@ -140,6 +141,11 @@ export class Supervisor {
   /** Hands over one more TAP. @returns false when there is nobody to hand it to now */
   givePort(port: number, fd: number): boolean {
     return this.#link?.givePort(port, fd) ?? false;
+  }
+
+  /** The same with packet sockets. */
+  giveSockets(sockets: Iterable<readonly [number, PacketSocket]>): boolean {
+    return this.#link?.giveSockets(sockets) ?? false;
   }
 
   /** Ends the dataplane: by word, after 3 s by force. */

@@ -43,7 +43,7 @@ int fail(struct failure *failure, const char *syscall, const char *subject, cons
   return -1;
 }
 
-napi_value throw_failure(napi_env env, const struct failure *failure) {
+napi_value make_error(napi_env env, const struct failure *failure) {
   const char *hint = failure->hint ? failure->hint : errno_hint(failure->error);
   char message[640];
   snprintf(message, sizeof message, "%s %s: %s: %s", failure->syscall, failure->subject, errno_name(failure->error),
@@ -55,7 +55,11 @@ napi_value throw_failure(napi_env env, const struct failure *failure) {
   napi_create_error(env, code, text, &error);
   napi_set_named_property(env, error, "syscall", call);
   set_int(env, error, "errno", -failure->error);
-  napi_throw(env, error);
+  return error;
+}
+
+napi_value throw_failure(napi_env env, const struct failure *failure) {
+  napi_throw(env, make_error(env, failure));
   return NULL;
 }
 

@@ -6,6 +6,7 @@
         "addon.c",
         "arguments.c",
         "batch.c",
+        "closing.c",
         "map-file.c",
         "netns.c",
         "packet-ring.c",
@@ -16,7 +17,8 @@
         "unix-socket.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
-      "cflags": ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-fvisibility=hidden"]
+      "cflags": ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-fvisibility=hidden"],
+      "ldflags": ["-Wl,-z,nodelete"]
     }
   ]
 }

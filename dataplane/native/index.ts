@@ -74,6 +74,16 @@ interface Addon {
     promiscuous: boolean,
     ringBytes: number,
   ) => number;
+  openSocket: (
+    name: string,
+    index: number,
+    netns: string | undefined,
+    promiscuous: boolean,
+    ringBytes: number,
+  ) => Promise<number>;
+  isTapThere: (fd: number) => boolean;
+  mapRing: (fd: number, ringBytes: number, maxAgeMs: number) => number;
+  boundIndex: (fd: number) => number;
   packetDrops: (fd: number) => number;
   interfaceInfo: (name: string, netns?: string) => InterfaceInfo;
   disableOffloads: (name: string, netns?: string) => void;
@@ -107,6 +117,7 @@ interface Addon {
   eventfdSignal: (fd: number) => void;
   eventfdDrain: (fd: number) => number;
   closeFd: (fd: number) => void;
+  closeFdBeside: (fd: number) => void;
   unixListen: (path: string, backlog: number, stream: boolean) => number;
   unixAccept: (fd: number, timeoutMs: number) => number;
   unixConnect: (path: string, timeoutMs: number, stream: boolean) => number;
@@ -161,6 +172,9 @@ export function openTap(name: string, options: { netns?: string; persist?: boole
   return addon.openTap(name, options.netns, options.persist ?? false);
 }
 
+/** Whether the device of a TAP's descriptor still exists, wherever it is now and whatever its name. */
+export const isTapThere = addon.isTapThere;
+
 /**
  * Opens a raw socket that gets every frame arriving on an interface, and none of those it sends.
  *
@@ -183,6 +197,29 @@ export function openPacket(
     options.ringBytes ?? RING_BYTES,
   );
 }
+
+/**
+ * As openPacket, in another thread, for a reader in another process: the ring is not mapped here. The socket receives from now
+ * on, until the ring is full.
+ *
+ * @param ringBytes what the reader's mapRing() must be told.
+ */
+export function openSocket(name: string, index: number, ringBytes: number): Promise<number> {
+  return addon.openSocket(name, index, undefined, false, ringBytes);
+}
+
+/**
+ * Maps the ring of a socket that another process opened, and reads on where the reader before it left off. Not while that
+ * one reads.
+ *
+ * @param ringBytes as it was opened with. @param maxAgeMs frames that have waited longer are thrown away, -1 for all.
+ * @returns how many. A machine whose clock is set meanwhile keeps or loses some more.
+ * @throws SystemError EINVAL when the socket has no such ring.
+ */
+export const mapRing = addon.mapRing;
+
+/** Index of the interface that a packet socket is bound to, 0 when that is gone for ever, or it is no packet socket. */
+export const boundIndex = addon.boundIndex;
 
 /** Frames that an AF_PACKET socket lost since the last call because its buffer was full. */
 export const packetDrops = addon.packetDrops;
@@ -230,6 +267,12 @@ export const eventfdDrain = addon.eventfdDrain;
 
 /** Closes a descriptor. @throws SystemError EBADF if it was closed already: that is a bug of the caller. */
 export const closeFd = addon.closeFd;
+
+/**
+ * Closes a descriptor in another thread: the last close of a packet socket or a TAP takes 10 to 20 ms. The number is free a
+ * little later. @throws SystemError EBADF as closeFd
+ */
+export const closeFdBeside = addon.closeFdBeside;
 
 /** Waits on descriptors and on a wake-up from elsewhere; wait() blocks the thread. */
 export class Poller {

@@ -35,6 +35,8 @@ int fail(struct failure *failure, const char *syscall, const char *subject, cons
 /* Throws `syscall subject: CODE: hint` with .code, .errno and .syscall; returns NULL. */
 napi_value throw_failure(napi_env env, const struct failure *failure);
 napi_value throw_errno(napi_env env, const char *syscall, const char *subject, int error);
+/* The Error that throw_failure() would throw. */
+napi_value make_error(napi_env env, const struct failure *failure);
 
 /* Arguments. Each returns false after throwing a TypeError or RangeError that names the argument. */
 bool read_args(napi_env env, napi_callback_info info, size_t wanted, napi_value *args);
@@ -61,12 +63,18 @@ struct packet_ring {
   uint8_t *base;
   size_t bytes;
   uint32_t slots, head;
+  uint32_t *noted_head; /* the same in the ring itself, for the reader that comes after this one */
   bool has_error; /* epoll saw an error on the socket: SO_ERROR is to be read */
   int error;      /* errno that a call on the socket ran into, not told yet */
 };
 struct tpacket2_hdr;
-int ring_create(int fd, uint32_t bytes, struct failure *failure);
-void ring_destroy(int fd);
+/* Gives the socket a ring; 0 or -1. */
+int ring_request(int fd, uint32_t bytes, struct failure *failure);
+/* Maps the ring of that size into this process; frames thrown away that had waited longer than max_age_ms, or -1. */
+int ring_map(int fd, uint32_t bytes, int32_t max_age_ms, struct failure *failure);
+/* Takes the mapping away from its descriptor, for ring_unmap(); NULL when there is none. */
+struct packet_ring *ring_take(int fd);
+void ring_unmap(struct packet_ring *ring);
 struct packet_ring *ring_of(int fd);
 struct tpacket2_hdr *ring_head(const struct packet_ring *ring);
 uint32_t ring_status(const struct tpacket2_hdr *header);
@@ -91,7 +99,11 @@ int send_frames(struct outgoing *out);
   X(mapFile, map_file)                                                                                                 \
   X(unmapFile, unmap_file)                                                                                             \
   X(openTap, open_tap)                                                                                                 \
+  X(isTapThere, is_tap_there)                                                                                          \
   X(openPacket, open_packet)                                                                                           \
+  X(openSocket, open_socket)                                                                                           \
+  X(mapRing, map_ring)                                                                                                 \
+  X(boundIndex, bound_index)                                                                                           \
   X(packetDrops, packet_drops)                                                                                         \
   X(interfaceInfo, interface_info)                                                                                     \
   X(disableOffloads, disable_offloads)                                                                                 \
@@ -106,6 +118,7 @@ int send_frames(struct outgoing *out);
   X(eventfdSignal, event_signal)                                                                                       \
   X(eventfdDrain, event_drain)                                                                                         \
   X(closeFd, close_fd)                                                                                                 \
+  X(closeFdBeside, close_fd_beside)                                                                                    \
   X(unixListen, unix_listen)                                                                                           \
   X(unixAccept, unix_accept)                                                                                           \
   X(unixConnect, unix_connect)                                                                                         \

@@ -113,14 +113,3 @@ napi_value event_drain(napi_env env, napi_callback_info info) {
   if (eventfd_read(fd, &count) < 0 && errno != EAGAIN) return throw_errno(env, "read", "eventfd", errno);
   return make_double(env, (double)count);
 }
-
-/* closeFd(fd) */
-napi_value close_fd(napi_env env, napi_callback_info info) {
-  napi_value args[1];
-  int fd;
-  char subject[32];
-  if (!read_args(env, info, 1, args) || !arg_fd(env, args[0], &fd)) return NULL;
-  snprintf(subject, sizeof subject, "descriptor %d", fd);
-  ring_destroy(fd);
-  return close(fd) < 0 && errno != EINTR ? throw_errno(env, "close", subject, errno) : NULL;
-}

@@ -13,6 +13,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -83,6 +84,16 @@ napi_value open_tap(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* isTapThere(fd): whether the device of a TAP's descriptor exists; who deletes it leaves a descriptor of nothing */
+napi_value is_tap_there(napi_env env, napi_callback_info info) {
+  napi_value args[1], result;
+  int fd;
+  struct ifreq found;
+  if (!read_args(env, info, 1, args) || !arg_fd(env, args[0], &fd)) return NULL;
+  napi_get_boolean(env, ioctl(fd, TUNGETIFF, &found) == 0, &result);
+  return result;
+}
+
 struct packet_request {
   char name[IFNAMSIZ];
   int index;
@@ -102,7 +113,7 @@ static int configure_packet(int fd, struct packet_request *request, struct failu
   if (set_option(fd, SOL_PACKET, PACKET_VNET_HDR, "PACKET_VNET_HDR", failure) < 0 ||
       set_option(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, "PACKET_IGNORE_OUTGOING", failure) < 0 ||
       set_option(fd, SOL_PACKET, PACKET_QDISC_BYPASS, "PACKET_QDISC_BYPASS", failure) < 0 ||
-      ring_create(fd, request->ring_bytes, failure) < 0)
+      ring_request(fd, request->ring_bytes, failure) < 0)
     return -1;
   int bytes = SOCKET_BUFFER_BYTES;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0)
@@ -125,27 +136,103 @@ static int create_packet(void *argument, struct failure *failure) {
   if (request->fd < 0)
     return fail(failure, "socket", "AF_PACKET", errno == EPERM ? "run as root or grant CAP_NET_RAW" : NULL);
   if (configure_packet(request->fd, request, failure) == 0) return 0;
-  ring_destroy(request->fd);
   close(request->fd);
   return -1;
+}
+
+static bool read_packet_request(napi_env env, napi_value *args, struct packet_request *request, char *netns, size_t capacity) {
+  int64_t index, ring_bytes;
+  if (!arg_string(env, args[0], "name", request->name, sizeof request->name) ||
+      !arg_int(env, args[1], "index", 0, INT32_MAX, &index) || !arg_optional_string(env, args[2], "netns", netns, capacity) ||
+      !arg_bool(env, args[3], &request->promiscuous) ||
+      !arg_int(env, args[4], "ringBytes", 65536, 1 << 28, &ring_bytes))
+    return false;
+  request->index = (int)index;
+  request->ring_bytes = (uint32_t)ring_bytes;
+  return true;
 }
 
 /* openPacket(name, index, netns, promiscuous, ringBytes): fd; index 0 = look the name up */
 napi_value open_packet(napi_env env, napi_callback_info info) {
   napi_value args[5];
   struct packet_request request = {0};
-  int64_t index, ring_bytes;
   char netns[256];
   struct failure failure;
-  if (!read_args(env, info, 5, args) || !arg_string(env, args[0], "name", request.name, sizeof request.name) ||
-      !arg_int(env, args[1], "index", 0, INT32_MAX, &index) ||
-      !arg_optional_string(env, args[2], "netns", netns, sizeof netns) || !arg_bool(env, args[3], &request.promiscuous) ||
-      !arg_int(env, args[4], "ringBytes", 65536, 1 << 28, &ring_bytes))
-    return NULL;
-  request.index = (int)index;
-  request.ring_bytes = (uint32_t)ring_bytes;
+  if (!read_args(env, info, 5, args) || !read_packet_request(env, args, &request, netns, sizeof netns)) return NULL;
   if (run_in_netns(netns, create_packet, &request, &failure) < 0) return throw_failure(env, &failure);
+  if (ring_map(request.fd, request.ring_bytes, INT32_MAX, &failure) < 0) {
+    close(request.fd);
+    return throw_failure(env, &failure);
+  }
   return make_int(env, request.fd);
+}
+
+/* A socket on its way: giving it a ring waits for a grace period of the kernel, 10 to 20 ms, on a thread of libuv's. */
+struct opening {
+  napi_async_work work;
+  napi_deferred deferred;
+  struct packet_request request;
+  char netns[256];
+  struct failure failure;
+  int result;
+};
+
+static void open_beside(napi_env env, void *data) {
+  (void)env;
+  struct opening *opening = data;
+  opening->result = run_in_netns(opening->netns, create_packet, &opening->request, &opening->failure);
+}
+
+static void opened(napi_env env, napi_status status, void *data) {
+  struct opening *opening = data;
+  if (status == napi_ok && opening->result == 0)
+    napi_resolve_deferred(env, opening->deferred, make_int(env, opening->request.fd));
+  else if (status == napi_ok)
+    napi_reject_deferred(env, opening->deferred, make_error(env, &opening->failure));
+  napi_delete_async_work(env, opening->work);
+  free(opening);
+}
+
+/* openSocket(name, index, netns, promiscuous, ringBytes): Promise of a descriptor whose ring nobody has mapped yet */
+napi_value open_socket(napi_env env, napi_callback_info info) {
+  napi_value args[5], name, promise;
+  struct opening *opening = calloc(1, sizeof *opening);
+  if (!opening) return throw_errno(env, "malloc", "packet socket", ENOMEM);
+  if (!read_args(env, info, 5, args) ||
+      !read_packet_request(env, args, &opening->request, opening->netns, sizeof opening->netns)) {
+    free(opening);
+    return NULL;
+  }
+  napi_create_promise(env, &opening->deferred, &promise);
+  napi_create_string_utf8(env, "openSocket", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, NULL, name, open_beside, opened, opening, &opening->work);
+  napi_queue_async_work(env, opening->work);
+  return promise;
+}
+
+/* mapRing(fd, ringBytes, maxAgeMs): frames thrown away that had waited longer */
+napi_value map_ring(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  int fd;
+  int64_t ring_bytes, max_age;
+  struct failure failure;
+  if (!read_args(env, info, 3, args) || !arg_fd(env, args[0], &fd) ||
+      !arg_int(env, args[1], "ringBytes", 65536, 1 << 28, &ring_bytes) ||
+      !arg_int(env, args[2], "maxAgeMs", -1, INT32_MAX, &max_age))
+    return NULL;
+  int stale = ring_map(fd, (uint32_t)ring_bytes, (int32_t)max_age, &failure);
+  return stale < 0 ? throw_failure(env, &failure) : make_int(env, stale);
+}
+
+/* boundIndex(fd): index of the interface that a packet socket is bound to; 0 when that is gone, or it is no such socket */
+napi_value bound_index(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd;
+  struct sockaddr_ll address = {0};
+  socklen_t size = sizeof address;
+  if (!read_args(env, info, 1, args) || !arg_fd(env, args[0], &fd)) return NULL;
+  bool is_bound = getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.sll_family == AF_PACKET;
+  return make_int(env, is_bound && address.sll_ifindex > 0 ? address.sll_ifindex : 0);
 }
 
 /* packetDrops(fd): frames the kernel threw away for want of receive buffer since the last call */

@@ -10,9 +10,7 @@ import { VethPort } from './veth.ts';
 /** What opening a port may need beside its options. */
 export interface PortMeans {
   readonly arena: Arena;
-  /** Memory of one receive ring. */
-  readonly ringBytes: number;
-  /** The descriptor that was handed over for a port; undefined while there is none. */
+  /** The descriptor that was handed over for a port, its ring mapped if it has one; undefined while there is none. */
   readonly fdOf: (index: number) => number | undefined;
   /** Opens a port in another process, through libpcap. */
   readonly openElsewhere: (options: PortOptions) => Port;
@@ -24,14 +22,17 @@ export interface PortOpening {
   open(options: PortOptions, means: PortMeans): Port | null;
   /** Whether frames flow as soon as `open` has returned; else its opener says when. */
   readonly isOpenAtOnce: boolean;
-  /** Whether the descriptor stays open when the port is closed: closing a TAP's last one takes the carrier from the pod. */
-  readonly keepsDescriptor: boolean;
+  /** Whether its descriptor was handed over: it stays open when the port is closed, for the next time it is opened. */
+  readonly isHandedOver: boolean;
 }
 
 const PACKET: PortOpening = {
-  open: (options, { arena, ringBytes }) => new VethPort(arena, { ...options, ringBytes }),
+  open(options, { arena, fdOf }) {
+    const fd = fdOf(options.index);
+    return fd === undefined ? null : new VethPort(arena, { ...options, fd });
+  },
   isOpenAtOnce: true,
-  keepsDescriptor: false,
+  isHandedOver: true,
 };
 
 /** By kind. */
@@ -43,9 +44,9 @@ export const PORT_OPENINGS: Readonly<Record<PortKind, PortOpening>> = {
       return fd === undefined ? null : new TapPort(arena, { ...options, fd });
     },
     isOpenAtOnce: true,
-    keepsDescriptor: true,
+    isHandedOver: true,
   },
-  pcap: { open: (options, { openElsewhere }) => openElsewhere(options), isOpenAtOnce: false, keepsDescriptor: false },
+  pcap: { open: (options, { openElsewhere }) => openElsewhere(options), isOpenAtOnce: false, isHandedOver: false },
   host: PACKET,
   uplink: PACKET,
 };

@@ -185,8 +185,21 @@ function defineMapState(command: Command, host: Host): void {
 
 function defineMatrix(command: Command, host: Host): void {
   command
-    .description('Shows who can reach whom: allow, l7 (as far as the request is allowed), or deny.')
-    .option('--port <port...>', 'ports such as 80 or 53/UDP; default: the container ports of each pod', repeatable)
+    .description(
+      'Shows who can reach whom: allow, l7 (as far as the request is allowed), deny, or mixed (pods of a group differ).',
+    )
+    .option(
+      '--from <end...>',
+      'only these rows: namespace/name of a pod or workload, labels (app=web), entity, address',
+      repeatable,
+    )
+    .option('--to <end...>', 'only these columns, named alike', repeatable)
+    .option('--by <group>', 'pod, workload or identity; default: pod, or workload when there are more than 16 pods')
+    .option(
+      '--port <port...>',
+      'ports such as 80 or 53/UDP; default: the container ports of each pod, else those that rules name',
+      repeatable,
+    )
     .option('-n, --namespace <namespace>', 'only pods of this namespace')
     .option('--entity <name...>', 'entities to add (default world)', repeatable);
   withPolicyConfig(withManifests(command));
@@ -194,6 +207,7 @@ function defineMatrix(command: Command, host: Host): void {
   example(
     command,
     'sluice policy matrix -m shop/',
+    'sluice policy matrix -m shop/ --to shop/db --by identity',
     'sluice policy matrix -m shop/ --port 80 --entity world host -o html > reach.html',
   );
   command.action(async (flags: WorldFlags & MatrixOptions) => {

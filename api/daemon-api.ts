@@ -14,6 +14,18 @@ import type {
 import type { Manifest } from '../policy/document/manifest.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 
+interface ApplyQuery extends Query {
+  readonly namespace?: string;
+  readonly create?: true;
+  readonly dryRun?: true;
+}
+
+interface DeleteQuery extends Query {
+  readonly namespace?: string;
+  readonly contents?: true;
+  readonly dryRun?: true;
+}
+
 export class DaemonApi {
   readonly client: ApiClient;
 
@@ -55,21 +67,23 @@ export class DaemonApi {
    * Applies one file's text; what is wrong with it comes back in `problems`.
    * @param options.namespace of documents that name none
    * @param options.create true: an object that is there already is a problem
+   * @param options.dryRun true: nothing changes, the answer says what would
    */
-  apply(text: string, file: string, options: { namespace?: string; create?: true } = {}): Promise<ApplyAnswer> {
+  apply(text: string, file: string, options: ApplyQuery = {}): Promise<ApplyAnswer> {
     return this.#change('/v1/apply', text, { file, ...options });
   }
 
   /**
    * Deletes the objects that a file's text names: those that are there; each of the others is a problem.
    * @param options.contents true: with a Namespace goes what was applied in it
+   * @param options.dryRun true: nothing changes, the answer says what would
    */
-  delete(text: string, file: string, options: { namespace?: string; contents?: true } = {}): Promise<ApplyAnswer> {
+  delete(text: string, file: string, options: DeleteQuery = {}): Promise<ApplyAnswer> {
     return this.#change('/v1/delete', text, { file, ...options });
   }
 
   /** As delete(), by name. */
-  deleteReferences(references: readonly ObjectReference[], options: { contents?: true } = {}): Promise<ApplyAnswer> {
+  deleteReferences(references: readonly ObjectReference[], options: DeleteQuery = {}): Promise<ApplyAnswer> {
     return this.#change('/v1/delete', references, options);
   }
 

@@ -175,6 +175,8 @@ export interface ObjectReference {
 export interface ApplyAnswer {
   readonly applied: readonly (ObjectReference & {
     readonly action: 'created' | 'configured' | 'unchanged' | 'deleted';
+    /** What would be in force; of a dry run of apply only. */
+    readonly object?: Manifest;
   })[];
   readonly problems: readonly Problem[];
 }

@@ -63,6 +63,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Create objects that are not there yet',
     async () => (await import('./commands/apply.ts')).defineCreate,
   ),
+  entry(OBJECTS, 'diff', 'Show what apply would change', async () => (await import('./commands/apply.ts')).defineDiff),
+  entry(OBJECTS, 'edit', 'Change objects in an editor', async () => (await import('./commands/edit.ts')).defineEdit),
   entry(
     OBJECTS,
     'delete',

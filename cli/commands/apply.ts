@@ -4,12 +4,13 @@ import { repeatable } from '../terminal/argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { example } from '../terminal/help.ts';
 import type { Host } from '../terminal/host.ts';
-import { type Settings, settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
+import { type DryRun, type Settings, settingsOf, withDryRun, withGlobals, withOutput } from '../terminal/settings.ts';
 
 interface ApplyFlags {
   readonly filename?: string[];
   readonly recursive?: boolean;
   readonly namespace?: string;
+  readonly dryRun?: DryRun;
 }
 
 export function defineApply(command: Command, host: Host): void {
@@ -18,6 +19,7 @@ export function defineApply(command: Command, host: Host): void {
     command,
     'sluice apply -f policy.yaml',
     'sluice apply -n shop -f pods/ -f policies/',
+    'sluice apply -f policies/ --dry-run=server',
     'kubectl get cnp -A -o yaml | sluice apply -f -',
   );
   command.action(async (flags: ApplyFlags) => {
@@ -33,11 +35,34 @@ export function defineCreate(command: Command, host: Host): void {
     .argument('[kind]', 'namespace')
     .argument('[names...]', 'names of the namespaces');
   withFiles(command);
-  example(command, 'sluice create -f policy.yaml', 'sluice create ns shop', 'sluice create -n shop -f -');
+  example(
+    command,
+    'sluice create -f policy.yaml',
+    'sluice create ns shop',
+    'sluice create ns shop --dry-run=client -o yaml',
+    'sluice create -n shop -f -',
+  );
   command.action(async (kind: string | undefined, names: string[], flags: ApplyFlags) => {
     const settings = settingsOf(command, host);
     if (kind === undefined) await sendFiles(settings, flags, 'create');
     else await createNamespaces(settings, kind, names, flags);
+  });
+}
+
+export function defineDiff(command: Command, host: Host): void {
+  command
+    .description(
+      'Shows what apply would change, as `diff -u` of each object as it is in force and as it would be. Ends with 0 when nothing ' +
+        'differs, 1 when something does, and more when it failed. $KUBECTL_EXTERNAL_DIFF names another program than diff.',
+    )
+    .requiredOption('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable)
+    .option('-R, --recursive', 'folders with what lies below them')
+    .option('-n, --namespace <namespace>', 'namespace of documents that name none (default "default")');
+  withGlobals(command);
+  example(command, 'sluice diff -f policy.yaml', 'sluice diff -n shop -R -f policies/');
+  command.action(async (flags: ApplyFlags) => {
+    const { showDiff } = await import('../objects/diff.ts');
+    host.exitCode = await showDiff(settingsOf(command, host), { ...flags, filename: flags.filename ?? [] });
   });
 }
 
@@ -46,27 +71,31 @@ function withFiles(command: Command): void {
     .option('-f, --filename <path>', 'file, folder or - (repeatable)', repeatable)
     .option('-R, --recursive', 'folders with what lies below them')
     .option('-n, --namespace <namespace>', 'namespace of documents that name none (default "default")');
+  withDryRun(command);
   withGlobals(withOutput(command, 'name'));
 }
 
 async function sendFiles(settings: Settings, flags: ApplyFlags, verb: 'apply' | 'create'): Promise<void> {
-  const { filename = [], recursive, namespace } = flags;
+  const { filename = [], recursive, namespace, dryRun = 'none' } = flags;
   if (filename.length === 0) {
     throw new Failure(`${verb}: found no -f, wanted -f FILE: see \`sluice ${verb} --help\``, EXIT.USAGE);
   }
-  const { changeByFiles, reportChange } = await import('../objects/change.ts');
+  const { changeByFiles, checkHere, reportChange } = await import('../objects/change.ts');
   const { followRigs } = await import('../rig/rig-state.ts');
   const { DaemonApi } = await import('../../api/daemon-api.ts');
   const options = {
     ...(namespace !== undefined && { namespace }),
     ...(verb === 'create' && ({ create: true } as const)),
+    ...(dryRun === 'server' && ({ dryRun: true } as const)),
   };
   const answer = await changeByFiles(settings, new DaemonApi(settings), {
     paths: filename,
     isRecursive: recursive === true,
     verb,
     send: async (api, text, file) => {
+      if (dryRun === 'client') return checkHere(text, file, namespace);
       const answer = await api.apply(text, file, options);
+      if (dryRun === 'server') return answer;
       const made = answer.applied.filter(({ action }) => action === 'created');
       followRigs(
         settings.runDir,
@@ -76,7 +105,7 @@ async function sendFiles(settings: Settings, flags: ApplyFlags, verb: 'apply' | 
       return answer;
     },
   });
-  await reportChange(settings, answer);
+  await reportChange(settings, answer, dryRun);
 }
 
 async function createNamespaces(settings: Settings, word: string, names: string[], flags: ApplyFlags): Promise<void> {
@@ -88,9 +117,15 @@ async function createNamespaces(settings: Settings, word: string, names: string[
       EXIT.USAGE,
     );
   }
-  const { reportChange } = await import('../objects/change.ts');
+  const { checkHere, reportChange } = await import('../objects/change.ts');
   const { DaemonApi } = await import('../../api/daemon-api.ts');
+  const { dryRun = 'none' } = flags;
   const items = names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
   const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-  await reportChange(settings, await new DaemonApi(settings).apply(text, 'request', { create: true }));
+  const options = { create: true, ...(dryRun === 'server' && ({ dryRun: true } as const)) } as const;
+  const answer =
+    dryRun === 'client'
+      ? await checkHere(text, 'request', undefined)
+      : await new DaemonApi(settings).apply(text, 'request', options);
+  await reportChange(settings, answer, dryRun);
 }

@@ -5,7 +5,7 @@ import { KIND_WORDS } from '../objects/kinds.ts';
 import { repeatable } from '../terminal/argument.ts';
 import { example } from '../terminal/help.ts';
 import type { Host } from '../terminal/host.ts';
-import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
+import { settingsOf, withDryRun, withGlobals, withOutput } from '../terminal/settings.ts';
 
 export function define(command: Command, host: Host): void {
   command
@@ -22,6 +22,7 @@ export function define(command: Command, host: Host): void {
     .option('-l, --selector <labels>', "only objects with these labels: app=web, 'app in (a,b)', !canary")
     .option('--all', 'all objects of the kind in the namespace')
     .option('--ignore-not-found', 'what is not there is no failure');
+  withDryRun(command);
   // Nothing here takes time to end, so these change nothing.
   for (const flags of ['--force', '--now', '--wait [bool]', '--grace-period <seconds>']) {
     command.addOption(new Option(flags).hideHelp());
@@ -32,7 +33,7 @@ export function define(command: Command, host: Host): void {
     'sluice delete -f policy.yaml',
     'sluice delete cnp -n shop allow-web',
     'sluice delete deployment/web svc/web --ignore-not-found',
-    'sluice delete netpol --all',
+    'sluice delete netpol --all --dry-run=server',
     'sluice delete ns shop',
   );
   command.action(async (kind: string | undefined, names: string[], flags: DeleteFlags) => {

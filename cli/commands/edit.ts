@@ -1,4 +1,4 @@
-/** `sluice label`, `annotate`, `scale`, `describe` and `wait`: kubectl's commands on objects that are there. */
+/** `sluice label`, `annotate`, `scale`, `edit`, `describe` and `wait`: kubectl's commands on objects that are there. */
 import type { Command } from 'commander';
 import type { DescribeFlags } from '../objects/describe.ts';
 import type { EditFlags, Marks } from '../objects/edit.ts';
@@ -64,6 +64,19 @@ export function defineScale(command: Command, host: Host): void {
   command.action(async (kind: string, names: string[], flags: EditFlags & { replicas: number }) => {
     const { scale } = await import('../objects/edit.ts');
     await scale(settingsOf(command, host), [kind, ...names], flags.replicas, flags);
+  });
+}
+
+export function defineEdit(command: Command, host: Host): void {
+  withObjects(command, 'names, or more KIND/NAME').description(
+    'Opens each object in $KUBE_EDITOR, $EDITOR or vi, and applies what was saved. What is refused is opened again, with the ' +
+      'errors above it; saved without a change, it is given up.',
+  );
+  withGlobals(command);
+  example(command, 'sluice edit netpol db -n shop', 'EDITOR=nano sluice edit deploy/web');
+  command.action(async (kind: string, names: string[], flags: EditFlags) => {
+    const { editObjects } = await import('../objects/editor.ts');
+    await editObjects(settingsOf(command, host), [kind, ...names], flags);
   });
 }
 

@@ -14,6 +14,14 @@ export function define(command: Command, host: Host): void {
   example(command, 'sluice rig up -f shop/', 'sluice rig down -f shop/');
 }
 
+interface UpFlags {
+  readonly filename: string[];
+  readonly rig?: string;
+  readonly wait?: number;
+  readonly namespace?: string;
+  readonly recursive?: boolean;
+}
+
 function defineUp(command: Command, host: Host): void {
   command
     .description(
@@ -21,19 +29,22 @@ function defineUp(command: Command, host: Host): void {
         'ready, and runs the command of each container in its namespace. What is there already is not taken: it is a failure.',
     )
     .requiredOption('-f, --filename <path>', 'manifests: file, folder or - (repeatable)', repeatable)
+    .option('-R, --recursive', 'folders with what lies below them')
+    .option('-n, --namespace <namespace>', 'namespace of documents that name none (default "default")')
     .option('--rig <name>', 'name of the rig; default: that of its folder or file')
     .option('--wait <duration>', 'how long endpoints and listeners may take (default 20s and 1s a pod)', durationMs);
   withGlobals(command);
   example(
     command,
     'sluice rig up -f examples/tour/manifests.yaml',
-    'sluice rig up -f shop/',
+    'sluice rig up -n sleep -f shop/',
     'sluice rig up -f pods.yaml -f policies.yaml --rig shop',
   );
-  command.action(async (flags: { filename: string[]; rig?: string; wait?: number }) => {
+  command.action(async (flags: UpFlags) => {
     const settings = settingsOf(command, host);
     const { rigUp } = await import('../rig/rig.ts');
-    const state = await rigUp(settings, { files: flags.filename, rig: flags.rig, waitMs: flags.wait });
+    const { filename: files, rig, wait: waitMs, namespace, recursive: isRecursive } = flags;
+    const state = await rigUp(settings, { files, rig, waitMs, namespace, isRecursive });
     const { pods, processes } = state;
     host.stdout.write(
       `rig ${state.name} is up: ${counted(pods.length, 'pod')}, ${counted(processes.length, 'program')}\n`,

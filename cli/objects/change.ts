@@ -4,7 +4,7 @@ import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { printDocument } from '../terminal/output.ts';
-import type { Settings } from '../terminal/settings.ts';
+import type { DryRun, Settings } from '../terminal/settings.ts';
 import { printable } from '../terminal/table.ts';
 import { kindNamed, notFound, withGroup } from './kinds.ts';
 import { readManifests } from './manifest-files.ts';
@@ -33,13 +33,35 @@ export async function changeByFiles(settings: Settings, api: DaemonApi, change: 
   };
 }
 
-/** Prints an answer; errors among its problems end the command with 1. */
-export async function reportChange(settings: Settings, answer: ApplyAnswer): Promise<void> {
+/** What a text holds, by the reader of the agent, without asking it. */
+export async function checkHere(text: string, file: string, namespace: string | undefined): Promise<ApplyAnswer> {
+  const { readDocuments } = await import('../../policy/document/document.ts');
+  const { documents, problems } = readDocuments(text, file, {}, namespace);
+  if (problems.some(({ severity }) => severity === 'error')) return { applied: [], problems };
+  const applied = documents.map(({ kind, namespace, name, object }) => ({
+    ...{ kind, namespace, name, object },
+    action: 'created' as const,
+  }));
+  return { applied, problems };
+}
+
+/**
+ * Prints an answer; errors among its problems end the command with 1.
+ * @param dryRun how it came about that nothing was changed
+ */
+export async function reportChange(settings: Settings, answer: ApplyAnswer, dryRun: DryRun = 'none'): Promise<void> {
   const { host, output } = settings;
-  if (output === 'json' || output === 'yaml' || output.startsWith('jsonpath')) {
+  const note = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRun];
+  const objects = answer.applied.flatMap(({ object }) => object ?? []);
+  const isDocument = output === 'json' || output === 'yaml' || output.startsWith('jsonpath');
+  if (isDocument && objects.length > 0) {
+    // What kubectl prints of a dry run can be applied.
+    const [one, ...others] = objects;
+    await printDocument(settings, others.length === 0 ? one : { apiVersion: 'v1', kind: 'List', items: objects });
+  } else if (isDocument) {
     await printDocument(settings, { objects: answer.applied, problems: answer.problems });
   } else {
-    for (const one of answer.applied) host.stdout.write(`${lineOf(one, settings)}\n`);
+    for (const one of answer.applied) host.stdout.write(`${lineOf(one, settings, note)}\n`);
   }
   for (const problem of answer.problems) {
     const sentence = serverError(problem);
@@ -49,12 +71,13 @@ export async function reportChange(settings: Settings, answer: ApplyAnswer): Pro
   }
 }
 
-function lineOf(one: ApplyAnswer['applied'][number], { output, paint }: Settings): string {
+function lineOf(one: ApplyAnswer['applied'][number], { output, paint }: Settings, note: string): string {
   if (output === 'name') return nameOf(one);
   const { action, name, namespace = '' } = one;
-  if (action !== 'deleted') return `${nameOf(one)} ${action === 'unchanged' ? paint.dim(action) : paint.green(action)}`;
+  if (action !== 'deleted')
+    return `${nameOf(one)} ${action === 'unchanged' ? paint.dim(action) : paint.green(action)}${note}`;
   const from = namespace === '' ? '' : ` from ${namespace} namespace`;
-  return `${typeOf(one)} "${name}" ${paint.red(action)}${from}`;
+  return `${typeOf(one)} "${name}" ${paint.red(action)}${note}${from}`;
 }
 
 /** `deployment.apps/web` */

@@ -2,7 +2,7 @@
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { ApplyAnswer, ObjectReference } from '../../api/shapes.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
-import type { Settings } from '../terminal/settings.ts';
+import type { DryRun, Settings } from '../terminal/settings.ts';
 import { changeByFiles, reportChange } from './change.ts';
 import { type Kind, type Named, namedObjects } from './kinds.ts';
 import { labelMatcher } from './label-match.ts';
@@ -15,6 +15,8 @@ export interface DeleteFlags {
   readonly selector?: string;
   readonly all?: boolean;
   readonly ignoreNotFound?: boolean;
+  /** `client` too asks the agent what is there. */
+  readonly dryRun?: DryRun;
 }
 
 /**
@@ -29,20 +31,24 @@ export async function deleteObjects(settings: Settings, words: readonly string[]
       : await byFile(settings, api, words, flags);
   const { applied, problems } = answer;
   const isIgnored = flags.ignoreNotFound === true;
-  await reportChange(settings, {
-    applied,
-    problems: isIgnored ? problems.filter(({ code }) => code !== 'not-found') : problems,
-  });
+  const told = isIgnored ? problems.filter(({ code }) => code !== 'not-found') : problems;
+  await reportChange(settings, { applied, problems: told }, flags.dryRun);
+}
+
+/** With a Namespace goes what is in it. */
+function queryOf({ dryRun = 'none' }: DeleteFlags): { contents: true; dryRun?: true } {
+  return { contents: true, ...(dryRun !== 'none' && { dryRun: true }) };
 }
 
 function byFile(
   settings: Settings,
   api: DaemonApi,
   words: readonly string[],
-  { filename = [], recursive, namespace }: DeleteFlags,
+  flags: DeleteFlags,
 ): Promise<ApplyAnswer> {
+  const { filename = [], recursive, namespace } = flags;
   if (words.length > 0) throw usage(`found '${words[0]}' beside -f`);
-  const options = { contents: true, ...(namespace !== undefined && { namespace }) } as const;
+  const options = { ...queryOf(flags), ...(namespace !== undefined && { namespace }) };
   return changeByFiles(settings, api, {
     paths: filename,
     isRecursive: recursive === true,
@@ -64,7 +70,7 @@ async function byName(
   if (isByLabel === hasNames) throw usage(isByLabel ? 'found names beside --all or -l' : 'found a kind alone');
   if (flags.allNamespaces === true && !isByLabel) throw usage('found -A beside names');
   const references = isByLabel ? await chosen(api, named, flags) : named.flatMap((one) => listed(one, flags));
-  if (references.length > 0) return api.deleteReferences(references, { contents: true });
+  if (references.length > 0) return api.deleteReferences(references, queryOf(flags));
   settings.host.stderr.write('No resources found\n');
   return { applied: [], problems: [] };
 }

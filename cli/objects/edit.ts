@@ -19,7 +19,7 @@ export interface EditFlags {
 export type Marks = 'labels' | 'annotations';
 
 /** The objects that a command line names, as they may be changed. @throws Failure for one that is not there, or is not ours to change */
-async function objectsToEdit(
+export async function objectsToEdit(
   api: DaemonApi,
   named: readonly Named[],
   flags: EditFlags,
@@ -142,7 +142,8 @@ export async function scale(
   }
 }
 
-function nameOf(kind: Kind, { metadata }: Manifest): string {
+/** `deployment.apps/web` */
+export function nameOf(kind: Kind, { metadata }: Manifest): string {
   return `${withGroup(kind, kind.singular)}/${metadata?.name}`;
 }
 

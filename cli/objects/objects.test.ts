@@ -1,5 +1,5 @@
 /** kubectl's habits, as whole command lines, against an API with the agent's own store of objects behind it. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -39,6 +39,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 function documentOf(path: string, query: URLSearchParams, body: string): unknown {
   const namespace = query.get('namespace') ?? undefined;
   const file = query.get('file') ?? 'request';
+  const isDryRun = query.has('dryRun');
   if (path === '/v1/status') return STATUS;
   if (path === '/v1/endpoints') return ENDPOINTS;
   if (path === '/v1/identities') return [{ id: 4711, labels: ENDPOINTS[0].labels }];
@@ -49,8 +50,9 @@ function documentOf(path: string, query: URLSearchParams, body: string): unknown
     );
     return { items: found.filter((one) => wanted('name', one.name)).map(({ object }) => object) };
   }
-  if (path === '/v1/apply') return done(store.apply(body, file, { namespace, isCreate: query.has('create') }));
-  const options = { namespace, contents: query.has('contents') };
+  if (path === '/v1/apply')
+    return done(store.apply(body, file, { namespace, isCreate: query.has('create'), isDryRun }));
+  const options = { namespace, contents: query.has('contents'), isDryRun };
   if (!body.startsWith('[')) return done(store.deleteText(body, file, options));
   const references = (JSON.parse(body) as Reference[]).map((one) => ({ ...one, namespace: one.namespace ?? '' }));
   return done(store.delete(references, file, options));
@@ -73,8 +75,8 @@ t.teardown(() => {
   rmSync(folder, { recursive: true });
 });
 
-async function sluice(line: string | readonly string[], stdin = '') {
-  const { host, stdout, stderr } = testHost(stdin, { SLUICE_RUN_DIR: folder });
+async function sluice(line: string | readonly string[], stdin = '', env: Readonly<Record<string, string>> = {}) {
+  const { host, stdout, stderr } = testHost(stdin, { SLUICE_RUN_DIR: folder, ...env });
   const code = await run(typeof line === 'string' ? line.split(' ') : line, host);
   return { code, stdout: stdout(), stderr: stderr() };
 }
@@ -288,7 +290,10 @@ t.test('describe shows an object with what is known of it', async (t) => {
 
 t.test('run is refused without a program, and where the pod is there already', async (t) => {
   await sluice('apply -n shop -f -', WEB);
-  t.match(await sluice('run curl --image=curl'), { code: 2, stderr: /there are no images here/ });
+  t.match(await sluice('run db --image=postgres'), {
+    code: 2,
+    stderr: /found no program and no image that something stands in/,
+  });
   t.match(await sluice('run web-0 -n shop -- true'), { code: 1, stderr: /pods "web-0" already exists/ });
 });
 
@@ -324,3 +329,121 @@ t.test('get -w prints what changes until Ctrl-C', async (t) => {
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await pause(10);
 }
+
+t.test('a dry run says what would become of each object, and changes nothing', async (t) => {
+  const made = {
+    code: 0,
+    stdout: 'deployment.apps/web created (server dry run)\nservice/web created (server dry run)\n',
+  };
+  t.match(await sluice('apply -n shop -f - --dry-run=server', WEB), made);
+  t.match(await sluice('create -n shop -f - --dry-run=server', WEB), made);
+  t.strictSame([...store.documents()], []);
+  await sluice('apply -n shop -f -', WEB);
+  t.match(await sluice('apply -n shop -f - --dry-run=server', WEB.replace('port: 80', 'port: 81')), {
+    stdout: 'deployment.apps/web unchanged (server dry run)\nservice/web configured (server dry run)\n',
+  });
+  t.match(await sluice('create -n shop -f - --dry-run=server', WEB), { code: 1, stderr: /"web" already exists/ });
+  for (const how of ['client', 'server'])
+    t.match(await sluice(`delete -n shop svc web nope --dry-run=${how}`), {
+      code: 1,
+      stdout: `service "web" deleted (${how === 'server' ? 'server ' : ''}dry run) from shop namespace\n`,
+      stderr: /"nope" not found/,
+    });
+  t.match(await sluice('delete ns shop --dry-run=server'), { code: 0, stdout: /deployment.apps "web" deleted/ });
+  t.equal([...store.documents()].length, 2);
+});
+
+t.test('a dry run of the client needs no agent, and prints what can be applied', async (t) => {
+  const nobody = { SLUICE_RUN_DIR: join(folder, 'nobody') };
+  t.match(await sluice('create ns shop --dry-run=client', '', nobody), {
+    code: 0,
+    stdout: 'namespace/shop created (dry run)\n',
+  });
+  t.match(await sluice('create ns shop --dry-run -o yaml', '', nobody), {
+    code: 0,
+    stdout: 'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n',
+  });
+  t.match(await sluice('run web -n shop --image=nginx --port=80 --dry-run=client -o json', '', nobody), {
+    code: 0,
+    stdout: /"containers": \[\s+{\s+"name": "web",\s+"image": "nginx",\s+"ports"/,
+  });
+  const both = await sluice('apply -n shop -f - --dry-run=client -o json', WEB, nobody);
+  t.match(JSON.parse(both.stdout), { kind: 'List', items: [{ kind: 'Deployment' }, { metadata: { name: 'web' } }] });
+  t.match(await sluice('apply -f - --dry-run=client', netpol('a').replace('podSelector', 'podSelecter'), nobody), {
+    code: 1,
+    stdout: '',
+    stderr: /^stdin:\d+:\d+: error: .*podSelecter/m,
+  });
+  t.match(await sluice('apply -f - --dry-run=maybe', WEB), {
+    code: 2,
+    stderr: /Allowed choices are none, client, server/,
+  });
+});
+
+t.test('diff shows what apply would change, and its exit code says whether anything differs', async (t) => {
+  await sluice('apply -n shop -f -', WEB);
+  t.strictSame(await sluice('diff -n shop -f -', WEB), { code: 0, stdout: '', stderr: '' });
+  const changed = await sluice('diff -n shop -f -', `${WEB.replace('port: 80', 'port: 81')}---\n${netpol('new')}`);
+  t.match(changed, { code: 1, stderr: '' });
+  t.match(changed.stdout, /LIVE\/v1\.Service\.shop\.web.*\n\+\+\+ .*MERGED\/v1\.Service\.shop\.web/);
+  t.match(changed.stdout, /^-\s+- port: 80\n\+\s+- port: 81\n/m);
+  t.match(changed.stdout, /^\+kind: NetworkPolicy$/m);
+  t.notMatch(changed.stdout, /Deployment|creationTimestamp/);
+  t.equal((await sluice('get netpol -A -o name')).stdout, '', 'nothing was applied');
+  t.match(await sluice('diff -f -', 'kind: Pod\n'), { code: 2, stderr: /error/ });
+  t.match(await sluice('diff -f /nonexistent'), { code: 2, stderr: /ENOENT/ });
+  t.match(await sluice('diff -f -', WEB, { SLUICE_RUN_DIR: join(folder, 'nobody') }), { code: 3 });
+  const external = { KUBECTL_EXTERNAL_DIFF: 'echo with these:' };
+  t.match(await sluice('diff -f -', netpol('x'), external), { code: 0, stdout: /^with these: \S+LIVE \S+MERGED\n$/ });
+  t.match(await sluice('diff -f -', netpol('x'), { KUBECTL_EXTERNAL_DIFF: '/nowhere' }), { code: 2, stderr: /ENOENT/ });
+});
+
+t.test(
+  'edit applies what the editor saved, opens again what was refused, and gives up what was not changed',
+  async (t) => {
+    await sluice('apply -n shop -f -', WEB);
+    const script = join(mkdtempSync(join(folder, 'editor-')), 'editor');
+    const edit = (commands: string, env = 'EDITOR') => {
+      writeFileSync(script, `echo opened >> ${script}.log; cp "$1" ${script}.seen\n${commands}\n`, { mode: 0o700 });
+      writeFileSync(`${script}.log`, '');
+      return sluice('edit svc/web -n shop', '', { [env]: `sh ${script}` });
+    };
+    const port = async () =>
+      (await sluice(['get', 'svc', 'web', '-n', 'shop', '-o', 'jsonpath={.spec.ports[0].port}'])).stdout;
+    const opened = () => readFileSync(`${script}.log`, 'utf8').split('\n').length - 1;
+
+    t.match(await edit('sed -i \'s/port: 80/port: 81/\' "$1"', 'KUBE_EDITOR'), {
+      code: 0,
+      stdout: 'service/web edited\n',
+    });
+    t.equal(await port(), '81\n');
+    t.match(readFileSync(`${script}.seen`, 'utf8'), /^# Edit the object below.*\napiVersion: v1\n/s);
+
+    t.match(await edit('true'), { code: 0, stdout: '', stderr: /cancelled, no changes/ });
+    t.match(await edit(': > "$1"'), { code: 0, stderr: /cancelled, no changes/ });
+
+    // Wrong, then right: the second time it is opened with the error above it.
+    const mended = await edit(
+      `if grep -q refused "$1"; then sed -i 's/port: x/port: 82/' "$1"; else sed -i 's/port: 81/port: x/' "$1"; fi`,
+    );
+    t.match(mended, { code: 0, stdout: 'service/web edited\n' });
+    t.equal(await port(), '82\n');
+    t.equal(opened(), 2);
+    t.match(readFileSync(`${script}.seen`, 'utf8'), /# It was refused:\n# .*spec\.ports.*port.*\napiVersion/s);
+
+    const lost = await edit('sed -i \'s/name: web/name: other/\' "$1"');
+    t.match(lost, {
+      code: 1,
+      stderr: /found Service\/shop\/other, wanted Service\/shop\/web.*\n.*the text is kept in \S+service-web\.yaml/s,
+    });
+    t.equal(opened(), 2);
+    const kept = /kept in (\S+)/.exec(lost.stderr)?.[1] ?? '';
+    t.match(readFileSync(kept, 'utf8'), /name: other/);
+    rmSync(join(kept, '..'), { recursive: true });
+
+    t.match(await edit('exit 3'), { code: 1, stderr: /run editor sh \S+: it ended with 3: set KUBE_EDITOR/ });
+    t.match(await sluice('edit svc/none -n shop'), { code: 1, stderr: /"none" not found/ });
+    t.match(await sluice('edit pod/web-0 -n shop'), { code: 1, stderr: /one of Deployment web: change the template/ });
+    t.equal(await port(), '82\n');
+  },
+);

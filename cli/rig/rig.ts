@@ -41,6 +41,7 @@ import {
   rigNameOf,
   saveRig,
 } from './rig-state.ts';
+import { flattenList, isClusterScoped, type Manifest } from '../../policy/document/manifest.ts';
 import { counted } from '../terminal/counted.ts';
 import { printable } from '../terminal/table.ts';
 import type { Settings } from '../terminal/settings.ts';
@@ -51,6 +52,10 @@ export interface RigOptions {
   readonly rig: string | undefined;
   /** How long endpoints and listeners may take; grows with the rig when undefined. */
   readonly waitMs: number | undefined;
+  /** Of documents that name none; `default` unless told. */
+  readonly namespace?: string | undefined;
+  /** Folders with what lies below them. */
+  readonly isRecursive?: boolean | undefined;
 }
 
 const WAIT_MS = 20_000;
@@ -67,8 +72,8 @@ const MAX_WAITING = 5;
 export async function rigUp(settings: Settings, options: RigOptions): Promise<RigState> {
   const { runDir, host } = settings;
   const name = options.rig ?? rigNameOf(options.files[0]);
-  const files = await readManifests(host, options.files);
-  const documents = (await Promise.all(files.map(parseManifests))).flat();
+  const files = await readManifests(host, options.files, options.isRecursive);
+  const documents = (await Promise.all(files.map(parseManifests))).flatMap((read) => placed(read, options.namespace));
   const api = new DaemonApi(settings);
   const plan = planRig(documents, await api.status());
   const state: RigState = {
@@ -89,7 +94,8 @@ export async function rigUp(settings: Settings, options: RigOptions): Promise<Ri
     const timeout = AbortSignal.timeout(options.waitMs ?? WAIT_MS + WAIT_MS_A_POD * plan.pods.length);
     await untilInterrupted(async (interrupt) => {
       const deadline = AbortSignal.any([timeout, interrupt]);
-      await raise({ settings, api, files, plan, state, deadline, interrupt, progress });
+      const { namespace } = options;
+      await raise({ settings, api, files, namespace, plan, state, deadline, interrupt, progress });
     });
   } catch (error) {
     progress.show(`rig ${name}: taking it down again`);
@@ -99,6 +105,15 @@ export async function rigUp(settings: Settings, options: RigOptions): Promise<Ri
     progress.end();
   }
   return state;
+}
+
+/** Documents with a namespace, lists taken apart: as the agent places them. */
+function placed(documents: readonly Manifest[], fallback = 'default'): Manifest[] {
+  return documents.flatMap(flattenList).map((document) => {
+    if (isClusterScoped(document.kind ?? '')) return document;
+    const { namespace = fallback, ...others } = document.metadata ?? {};
+    return { ...document, metadata: { ...others, namespace } };
+  });
 }
 
 /** Between any two steps of raising. @throws Failure once Ctrl-C was pressed */
@@ -114,6 +129,7 @@ interface Raising {
   readonly settings: Settings;
   readonly api: DaemonApi;
   readonly files: readonly ManifestFile[];
+  readonly namespace: string | undefined;
   readonly plan: RigPlan;
   readonly state: RigState;
   /** Time is up, or Ctrl-C was pressed. */
@@ -216,10 +232,10 @@ async function makeNetns(pod: RigPod, state: RigState, save: () => void): Promis
 }
 
 /** The files go to the daemon as they are, so that its messages name their lines; it expands workloads as we do. */
-async function applyFiles({ settings, api, files, state, progress }: Raising): Promise<void> {
+async function applyFiles({ settings, api, files, namespace, state, progress }: Raising): Promise<void> {
   progress.show(`rig ${state.name}: applying ${counted(files.length, 'file')}`);
   for (const { path, text } of files) {
-    const { problems } = await api.apply(text, path, { create: true });
+    const { problems } = await api.apply(text, path, { create: true, ...(namespace !== undefined && { namespace }) });
     const taken = problems.filter(({ code }) => code === 'already-exists');
     // Namespaces are shared; two files may name one.
     const lost = taken.filter(({ document = '' }) => !document.startsWith('Namespace/'));

@@ -59,6 +59,18 @@ export function withOutput(command: Command, ...formats: string[]): Command {
     .option('--no-headers', 'leave the header line out');
 }
 
+/** `client`: without the agent, where the command can; `server`: the agent says what it would do. */
+export type DryRun = 'none' | 'client' | 'server';
+
+/** The flag of commands that change objects. */
+export function withDryRun(command: Command): Command {
+  const meaning =
+    'change nothing: client checks the manifests without the agent, server has the agent say what it would do';
+  return command.addOption(
+    new Option('--dry-run [how]', meaning).choices(['none', 'client', 'server']).preset('client'),
+  );
+}
+
 /** Reads the shared flags of a command: its own flags win over those given before the command's name. */
 export function settingsOf(command: Command, host: Host): Settings {
   const flags: Record<string, unknown> = {};

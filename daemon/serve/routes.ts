@@ -38,8 +38,8 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
     'GET /v1/cookies': () => ({ document: cookieDocuments(agent) }),
     'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),
     'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
-    'POST /v1/apply': (call) => applied(agent, put(agent, call)),
-    'POST /v1/delete': (call) => applied(agent, remove(agent, call)),
+    'POST /v1/apply': (call) => applied(agent, call, put(agent, call)),
+    'POST /v1/delete': (call) => applied(agent, call, remove(agent, call)),
     'GET /v1/flows': (call) => flows(agent, call),
     'GET /v1/world': ({ response }) => sendWorld(agent, response),
     'POST /v1/shutdown': () => {
@@ -68,15 +68,19 @@ function withCreation(object: Manifest, createdMs: number | undefined): Manifest
 }
 
 /** What has changed is published, also when something else of the request was refused. */
-function applied(agent: Agent, result: ApplyResult): Answer<ApplyAnswer> {
+function applied(agent: Agent, call: Call, result: ApplyResult): Answer<ApplyAnswer> {
   const isRefused = result.problems.some(({ severity }) => severity === 'error');
-  const error = result.applied.length === 0 ? '' : agent.sync();
+  const error = result.applied.length === 0 || isDryRun(call) ? '' : agent.sync();
   if (error !== '') throw new ApiError(500, `publish what was applied: ${error}`);
   return { status: isRefused ? 400 : 200, document: result };
 }
 
-function put(agent: Agent, { query, body }: Call): ApplyResult {
-  const options = { namespace: namespaceIn(query), isCreate: query.get('create') === 'true' };
+const isDryRun = ({ query }: Call): boolean => query.get('dryRun') === 'true';
+
+function put(agent: Agent, call: Call): ApplyResult {
+  const { query, body } = call;
+  const isCreate = query.get('create') === 'true';
+  const options = { namespace: namespaceIn(query), isCreate, isDryRun: isDryRun(call) };
   return agent.store.apply(body, query.get('file') ?? 'request', options);
 }
 
@@ -88,9 +92,11 @@ function namespaceIn(query: URLSearchParams): string | undefined {
 }
 
 /** A body that is a JSON array names objects; anything else is manifests. */
-function remove(agent: Agent, { query, body }: Call): ApplyResult {
+function remove(agent: Agent, call: Call): ApplyResult {
+  const { query, body } = call;
   const file = query.get('file') ?? 'request';
-  const options = { namespace: namespaceIn(query), contents: query.get('contents') === 'true' };
+  const contents = query.get('contents') === 'true';
+  const options = { namespace: namespaceIn(query), contents, isDryRun: isDryRun(call) };
   if (!body.trimStart().startsWith('[')) return agent.store.deleteText(body, file, options);
   let references: unknown;
   try {

@@ -13,6 +13,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document } from '../../policy/document/document.ts';
+import type { Manifest } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './text.ts';
@@ -30,6 +31,8 @@ export interface SourcedDocument {
 /** One line of the answer to apply or delete. */
 export interface AppliedObject extends Reference {
   readonly action: 'created' | 'configured' | 'unchanged' | 'deleted';
+  /** What would be in force; of a dry run of apply only. */
+  readonly object?: Manifest;
 }
 
 export interface ApplyResult {
@@ -42,6 +45,8 @@ export interface ApplyOptions {
   readonly namespace?: string | undefined;
   /** An object that is there already is a problem, and stays as it is. */
   readonly isCreate?: boolean;
+  /** Nothing changes; the answer is what it would be. */
+  readonly isDryRun?: boolean;
 }
 
 export interface DeleteOptions {
@@ -49,6 +54,8 @@ export interface DeleteOptions {
   readonly namespace?: string | undefined;
   /** With a Namespace goes everything that was applied in it. */
   readonly contents?: boolean;
+  /** Nothing changes; the answer is what it would be. */
+  readonly isDryRun?: boolean;
 }
 
 /** What has come into force, changed or gone since the last look. */
@@ -121,11 +128,15 @@ export class ObjectStore {
    * Applies the documents of a text, all or none; of those to be created, the ones that are not there yet.
    * @param file what the text is called in problems and origins
    */
-  apply(text: string, file: string, { namespace, isCreate = false }: ApplyOptions = {}): ApplyResult {
+  apply(text: string, file: string, { namespace, isCreate, isDryRun }: ApplyOptions = {}): ApplyResult {
     const { documents: read, problems } = this.#read(text, file, namespace);
     if (hasErrors(problems)) return { applied: [], problems };
-    const taken = isCreate ? read.filter((document) => winner(this.#versions.get(referenceOf(document)))) : [];
+    const taken = isCreate === true ? read.filter((document) => winner(this.#versions.get(referenceOf(document)))) : [];
     const documents = read.filter((document) => !taken.includes(document));
+    if (isDryRun === true) {
+      const applied = documents.map((one) => ({ ...nameOf(one), action: this.#actionFor(one), object: one.object }));
+      return { applied, problems: [...problems, ...taken.map(takenProblem)] };
+    }
     const slices = sliceDocuments(text);
     const sourced = documents.map((document) => this.#sourcedNow(document));
     this.#saveAll(
@@ -146,7 +157,8 @@ export class ObjectStore {
    * Deletes applied objects. One that is not there, that only the directory holds, or that is a pod of a workload that stays,
    * is a problem, and does not keep the others.
    */
-  delete(references: readonly Reference[], file: string, { contents = false }: DeleteOptions = {}): ApplyResult {
+  delete(references: readonly Reference[], file: string, options: DeleteOptions = {}): ApplyResult {
+    const { contents = false, isDryRun = false } = options;
     const all = contents ? this.#withContents(references) : references;
     const workloads = this.#workloadsByPod(all);
     const doomed = new Set(all.map(referenceOf));
@@ -156,7 +168,8 @@ export class ObjectStore {
       const key = referenceOf(reference);
       const owner = this.#versions.get(key)?.api === undefined ? workloads.get(key) : undefined;
       const problem = owner === undefined ? this.#deleteProblem(reference, file) : ownedProblem(key, owner, file);
-      if (owner !== undefined && doomed.has(owner)) applied.push({ ...nameOf(reference), action: 'deleted' });
+      const isOwned = owner !== undefined && doomed.has(owner);
+      if (isOwned || (isDryRun && problem === undefined)) applied.push({ ...nameOf(reference), action: 'deleted' });
       else if (problem !== undefined) problems.push(problem);
       else applied.push(this.#deleteOne(reference));
     }
@@ -226,11 +239,16 @@ export class ObjectStore {
 
   #applyOne(sourced: SourcedDocument): AppliedObject {
     const { document } = sourced;
-    const reference = referenceOf(document);
-    const before = winner(this.#versions.get(reference));
-    const action = before === undefined ? 'created' : isSameObject(before, document) ? 'unchanged' : 'configured';
-    this.#set(reference, 'api', sourced);
+    const action = this.#actionFor(document);
+    this.#set(referenceOf(document), 'api', sourced);
     return { ...nameOf(document), action };
+  }
+
+  /** What applying a document does to what is there. */
+  #actionFor(document: Document): AppliedObject['action'] {
+    const before = winner(this.#versions.get(referenceOf(document)));
+    if (before === undefined) return 'created';
+    return isSameObject(before, document) ? 'unchanged' : 'configured';
   }
 
   #deleteOne(reference: Reference): AppliedObject {

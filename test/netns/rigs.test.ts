@@ -172,6 +172,28 @@ t.test('a stand-in of the configuration runs in place of its image', async (t) =
   t.equal((await instance.cli('rig', 'down', 'own')).code, 0);
 });
 
+t.test(
+  'rig up puts documents without a namespace where -n says, and finds them again; run takes an image',
+  async (t) => {
+    const bare = 'apiVersion: v1\nkind: Pod\nmetadata: { name: bare, labels: { app: bare } }\n';
+    const path = file('deep/below/bare.yaml', bare);
+    const up = await instance.cli('rig', 'up', '-n', 'east', '-R', '-f', join(path, '../..'));
+    t.match(up, { code: 0, stdout: 'rig deep is up: 1 pod, 0 programs\n' });
+    t.equal(await objects(), 'pod/bare\n');
+    t.match((await instance.cli('get', 'pods', '-n', 'east')).stdout, /^bare .*ready/m);
+    t.equal((await instance.cli('rig', 'down', 'deep')).code, 0);
+    t.equal(await objects(), '');
+
+    t.match(await instance.cli('run', 'web', '--image=nginx', '--port=8088', '-n', 'east'), {
+      code: 0,
+      stdout: /pod\/web created/,
+    });
+    const argv = ['exec', '--run-dir', instance.runDir, 'east/web', '--', 'curl', '-s', '127.0.0.1:8088'];
+    t.match((await run([process.execPath, CLI, ...argv])).stdout, /Welcome to nginx/);
+    t.equal((await instance.cli('rig', 'down', 'east-web')).code, 0);
+  },
+);
+
 t.test('commands wait for an agent that has just been started', async (t) => {
   await instance.stop();
   const waiting = instance.cli('status', '--brief', '--timeout', '60s', '--wait');

@@ -78,10 +78,16 @@ function convert(name: string, value: unknown, path: string, reader: Reader): un
     if (String(value) !== 'true' && String(value) !== 'false') refuse(value, 'true or false');
     return isTrue(value);
   }
-  const words = Array.isArray(like) ? wordsOf(value) : [String(value)];
+  const isList = Array.isArray(like);
+  const isText = (one: unknown): boolean => one !== null && typeof one !== 'object';
+  if (!(Array.isArray(value) && isList ? value.every(isText) : isText(value))) {
+    refuse(value, isList ? 'a list of texts' : 'a text');
+    return like;
+  }
+  const words = isList ? wordsOf(value) : [String(value)];
   const known = Object.hasOwn(WORDS, name) ? WORDS[name] : words;
   for (const word of words) if (!known.includes(word)) refuse(word, `one of ${known.join(', ')}`);
-  return Array.isArray(like) ? words : words[0];
+  return isList ? words : words[0];
 }
 
 /** A list, or a text that is one in a ConfigMap: `nodes pods`, `nodes,pods`. */

@@ -76,8 +76,8 @@ export async function answerQueries(
   settings.host.stdout.write(text);
 }
 
-/** The answer to one line of JSON; what cannot be read is an answer too. */
-function answerLine(judge: FlowJudge, line: string): Answer {
+/** The answer to one line of JSON; what cannot be read is an answer too. Exported for tests. */
+export function answerLine(judge: FlowJudge, line: string): Answer {
   let id: unknown = null;
   try {
     const value = JSON.parse(line) as { id?: unknown } | null;

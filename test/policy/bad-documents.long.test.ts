@@ -12,7 +12,7 @@ t.test(
     t.teardown(() => proving.remove());
     let refused = 0;
     for (let i = 0; i < MUTANTS; i++) {
-      const { text, fault, isRefused } = proving.next();
+      const { text, fault, isRefused } = await proving.next();
       if (fault !== '') t.fail(`${fault}\n${text}`);
       if (isRefused) refused++;
     }

@@ -7,7 +7,7 @@ t.test(`a bad document costs nothing but itself: 3,000 mutants (SEED=${SEED})`, 
   t.teardown(() => proving.remove());
   let refused = 0;
   for (let i = 0; i < 3000; i++) {
-    const { text, fault, isRefused } = proving.next();
+    const { text, fault, isRefused } = await proving.next();
     if (fault !== '') t.fail(`${fault}\n${text}`);
     if (isRefused) refused++;
   }

@@ -1,7 +1,7 @@
 /**
  * One bad document never costs more than itself. Documents of every kind are mutated and go where documents go: reading and
- * trying, the offline world and its verdicts, the object store behind `apply` and `delete`, the watched directory, a restart of
- * it. Wherever they go, nothing is thrown, each error has its place, and the other documents are in force.
+ * trying, the offline world, its lint and its verdicts, the object store behind `apply` and `delete`, the watched directory, a
+ * restart of it. One mutant in four is of something else that is read (bad-inputs.ts). Wherever they go, nothing is thrown, each error has its place, and the other documents are in force.
  */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,11 +10,13 @@ import { loadConfig } from '../../daemon/config/config.ts';
 import { ManifestDirectory } from '../../daemon/source/directory.ts';
 import { manifestReader } from '../../daemon/source/reader.ts';
 import { ObjectStore } from '../../daemon/source/store.ts';
+import { lint } from '../../explain/lint.ts';
 import { readQuery } from '../../explain/query.ts';
 import { FlowJudge } from '../../explain/verdict.ts';
 import { PolicyWorld } from '../../explain/world.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import { policyName } from '../../policy/rule/rule.ts';
+import { InputProving, type Outcome } from './bad-inputs.ts';
 import { type Draw, mutated, mutatedText, pick } from './mutation.ts';
 import { seedManifests } from './seed-manifests.ts';
 
@@ -35,13 +37,6 @@ const QUERY = readQuery({ from: { ip: '203.0.113.9' }, to: { pod: 'guard/guarded
 
 const READ = manifestReader({ 'enable-node-selector-labels': true, 'enable-host-firewall': true }, loadConfig());
 
-/** What one mutant showed; '' in `fault` = all is well. */
-export interface Outcome {
-  readonly text: string;
-  readonly fault: string;
-  readonly isRefused: boolean;
-}
-
 /** The places that mutants go, in a directory of their own. */
 export class Proving {
   readonly #root = mkdtempSync('/dev/shm/slmut-');
@@ -49,10 +44,12 @@ export class Proving {
   readonly #saved = join(this.#root, 'saved');
   readonly #seeds = seedManifests();
   readonly #draw: Draw;
+  readonly #inputs: InputProving;
   #round = 0;
 
   constructor(draw: Draw) {
     this.#draw = draw;
+    this.#inputs = new InputProving(this.#root, draw);
     mkdirSync(this.#manifests);
     this.#write('guard.yaml', POLICY);
   }
@@ -61,8 +58,13 @@ export class Proving {
     rmSync(this.#root, { recursive: true, force: true });
   }
 
-  /** Makes a mutant, sends it everywhere, and says what went wrong. */
-  next(): Outcome {
+  /** Makes a mutant of a manifest, or of what else is read, and says what went wrong. */
+  async next(): Promise<Outcome> {
+    return this.#draw(4) === 0 ? this.#inputs.next() : this.#manifest();
+  }
+
+  /** Sends it everywhere. */
+  #manifest(): Outcome {
     const seed = pick(this.#seeds, this.#draw);
     const isText = this.#draw(5) === 0;
     const text = isText ? mutatedText(seed, this.#draw) : stringify(mutated(seed, this.#draw));
@@ -85,7 +87,12 @@ export class Proving {
   }
 
   #verdicts(documents: ReturnType<typeof READ>['documents']): string {
-    const judge = new FlowJudge(new PolicyWorld(documents, { 'enable-node-selector-labels': true }));
+    const world = new PolicyWorld(documents, { 'enable-node-selector-labels': true });
+    const fault = lint(world)
+      .map(placeFault)
+      .find((text) => text !== '');
+    if (fault !== undefined) return fault;
+    const judge = new FlowJudge(world);
     const outside = judge.answer(QUERY);
     const isOurs = documents.some(({ policy, namespace }, i) => i > 1 && policy !== undefined && namespace === 'guard');
     return outside.verdict === 'denied' || isOurs

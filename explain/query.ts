@@ -72,7 +72,7 @@ export function readQuery(value: unknown): FlowQuery {
     ...(http !== undefined && { http: readHttp(http) }),
     ...(dns !== undefined && { dns: readDns(dns) }),
     ...(sni !== undefined && { sni: text('sni', sni) }),
-    ...(kafka !== undefined && { kafka: isFields(kafka) ? withoutNull(kafka) : wrong('kafka', kafka, KAFKA) }),
+    ...(kafka !== undefined && { kafka: readKafka(kafka) }),
   };
 }
 
@@ -80,6 +80,16 @@ export function readQuery(value: unknown): FlowQuery {
 function withoutNull(value: QueryFields): QueryFields {
   if (!Object.values(value).includes(null)) return value;
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+}
+
+function readKafka(given: unknown): KafkaRequest {
+  if (!isFields(given)) return wrong('kafka', given, KAFKA);
+  const value = withoutNull(given);
+  for (const [key, member] of Object.entries(value)) {
+    const isNumber = typeof member === 'number' && key.startsWith('api');
+    if (typeof member !== 'string' && !isNumber) wrong(`kafka.${key}`, member, 'a text');
+  }
+  return value;
 }
 
 function readDns(value: unknown): DnsRequest {
@@ -94,9 +104,10 @@ function readEnd(name: string, member: unknown): End {
   const [kind] = given;
   if (kind === 'labels') {
     const { labels, namespace } = value;
-    if (!Array.isArray(labels)) return wrong(`${name}.labels`, labels, 'a list such as ["k8s:app=web"]');
+    if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string'))
+      return wrong(`${name}.labels`, labels, 'a list such as ["k8s:app=web"]');
     return {
-      labels: labels.map(String),
+      labels,
       ...(namespace !== undefined && { namespace: text(`${name}.namespace`, namespace) }),
     };
   }
@@ -109,15 +120,15 @@ function readEnd(name: string, member: unknown): End {
 function readPort(value: QueryFields): { protocol: number; port: number | string } {
   if (value['icmp'] !== undefined) return readIcmp(value['icmp']);
   const { port, protocol: name = 'TCP' } = value;
-  const known = PROTOCOLS.find((one) => one.toLowerCase() === String(name).toLowerCase());
-  if (known === undefined) return wrong('protocol', name, PROTOCOLS.join(', '));
+  const known = typeof name === 'string' && PROTOCOLS.find((one) => one.toLowerCase() === name.toLowerCase());
+  if (typeof known !== 'string') return wrong('protocol', name, PROTOCOLS.join(', '));
   const [protocol] = protocolNumbers(known);
   if (known === 'ICMP' || known === 'ICMPv6') {
     return readIcmp({ family: known === 'ICMP' ? 'IPv4' : 'IPv6', type: port ?? 'EchoRequest' });
   }
   if (!WITH_PORTS.includes(known)) return { protocol, port: 0 };
   if (typeof port === 'string' && !/^\d+$/.test(port)) return { protocol, port: port.toLowerCase() };
-  const number = port === '' || port === undefined || port === null ? Number.NaN : Number(port);
+  const number = typeof port === 'number' || (typeof port === 'string' && port !== '') ? Number(port) : Number.NaN;
   if (!Number.isInteger(number) || number < 0 || number > 65535)
     return wrong('port', port, 'a number 0 to 65535, or a name');
   return { protocol, port: number };
@@ -127,7 +138,8 @@ function readIcmp(value: unknown): { protocol: number; port: number } {
   if (!isFields(value)) return wrong('icmp', value, '{"family":"IPv4","type":8}');
   const family = value['family'] === undefined ? 'IPv4' : value['family'];
   if (family !== 'IPv4' && family !== 'IPv6') return wrong('icmp.family', family, '"IPv4" or "IPv6"');
-  const type = icmpType(family, (value['type'] ?? 'EchoRequest') as number | string);
+  const given = value['type'] ?? 'EchoRequest';
+  const type = typeof given === 'number' || typeof given === 'string' ? icmpType(family, given) : undefined;
   if (type === undefined)
     return wrong('icmp.type', value['type'], 'a number 0 to 255, or a name such as "EchoRequest"');
   return { protocol: family === 'IPv4' ? PROTO_ICMP : PROTO_ICMPV6, port: type };
@@ -140,7 +152,8 @@ function readHttp(given: unknown): HttpRequest {
     if (value[key] !== undefined && typeof value[key] !== 'string') wrong(`http.${key}`, value[key], 'a text');
   }
   const { headers } = value;
-  if (headers !== undefined && !isFields(headers)) wrong('http.headers', headers, '{"Name":"value"}');
+  const areTexts = isFields(headers) && Object.values(headers).every((one) => typeof one === 'string');
+  if (headers !== undefined && !areTexts) wrong('http.headers', headers, '{"Name":"value"}');
   return value;
 }
 

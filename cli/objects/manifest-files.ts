@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../terminal/failure.ts';
 import { type Host, readStdin } from '../terminal/host.ts';
+import { decodeText } from '../../policy/document/encoding.ts';
 import { isManifestName, type Manifest } from '../../policy/document/manifest.ts';
 
 export interface ManifestFile {
@@ -51,7 +52,7 @@ function readText(path: string): string {
   if (stat.isCharacterDevice() || stat.isBlockDevice())
     throw new Failure(`read ${path}: it is a device, wanted a file`);
   if (stat.size > MAX_BYTES) throw new Failure(`read ${path}: found ${stat.size} bytes, wanted at most ${MAX_BYTES}`);
-  return readFileSync(path, 'utf8');
+  return decodeText(readFileSync(path));
 }
 
 /**
@@ -59,13 +60,11 @@ function readText(path: string): string {
  * @throws Failure with file, line and column when it is no YAML
  */
 export async function parseManifests(file: ManifestFile): Promise<Manifest[]> {
-  const { LineCounter, parseAllDocuments } = await import('yaml');
-  const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(file.text, { lineCounter });
-  if (!Array.isArray(documents)) return [];
+  const { parseStream } = await import('../../policy/document/stream.ts');
+  const { documents, lines } = parseStream(file.text);
   for (const { errors } of documents) {
     if (errors.length === 0) continue;
-    const { line, col } = lineCounter.linePos(errors[0].pos[0]);
+    const { line, col } = lines.linePos(errors[0].pos[0]);
     throw new Failure(`${file.path}:${line}:${col}: ${errors[0].message.split('\n')[0]}`);
   }
   return documents.map((one) => one.toJS() as Manifest | null).filter((one) => one !== null && typeof one === 'object');

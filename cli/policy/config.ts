@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import type { Reader } from '../../policy/document/reader.ts';
 import { any, map, openObject } from '../../policy/document/shape.ts';
 import { readYaml } from '../../policy/document/yaml.ts';
+import { labelPatternProblem } from '../../policy/rule/label-filter.ts';
 import { DEFAULT_OPTIONS, OPTION_WORDS, type PolicyConfig } from '../../policy/rule/options.ts';
 import { formatProblem, hasErrors, quote } from '../../policy/rule/problems.ts';
 import { Failure } from '../terminal/failure.ts';
@@ -74,19 +75,23 @@ function convert(name: string, value: unknown, path: string, reader: Reader): un
   const refuse = (found: unknown, wanted: string): void =>
     reader.problem(path, 'option', `read ${name}: found ${quote(found)}, wanted ${wanted}`);
   const like: unknown = DEFAULT_OPTIONS[name as keyof PolicyConfig];
+  const isText = (one: unknown): boolean => one !== null && typeof one !== 'object';
   if (typeof like === 'boolean') {
-    if (String(value) !== 'true' && String(value) !== 'false') refuse(value, 'true or false');
+    if (!isText(value) || (String(value) !== 'true' && String(value) !== 'false')) refuse(value, 'true or false');
     return isTrue(value);
   }
   const isList = Array.isArray(like);
-  const isText = (one: unknown): boolean => one !== null && typeof one !== 'object';
   if (!(Array.isArray(value) && isList ? value.every(isText) : isText(value))) {
     refuse(value, isList ? 'a list of texts' : 'a text');
     return like;
   }
   const words = isList ? wordsOf(value) : [String(value)];
   const known = Object.hasOwn(WORDS, name) ? WORDS[name] : words;
-  for (const word of words) if (!known.includes(word)) refuse(word, `one of ${known.join(', ')}`);
+  for (const word of words) {
+    const wanted = name === 'labels' ? labelPatternProblem(word) : undefined;
+    if (!known.includes(word)) refuse(word, `one of ${known.join(', ')}`);
+    else if (wanted !== undefined) refuse(word, wanted);
+  }
   return isList ? words : words[0];
 }
 

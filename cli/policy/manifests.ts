@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Document } from '../../policy/document/document.ts';
 import { readTried } from '../../policy/trial.ts';
+import { decodeText } from '../../policy/document/encoding.ts';
 import { isManifestName } from '../../policy/document/manifest.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
@@ -69,7 +70,7 @@ function walk(folder: string, isWanted: (name: string) => boolean): string[] {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return decodeText(readFileSync(file));
   } catch (error) {
     throw new Failure(`read ${file}: ${(error as NodeJS.ErrnoException).code}: check the path`);
   }

@@ -25,6 +25,7 @@ import type { Reader } from '../../policy/document/reader.ts';
 import { POLICY_OPTIONS } from '../../policy/document/schema-options.ts';
 import { any, list, map, object, oneOf, string } from '../../policy/document/shape.ts';
 import { readYaml } from '../../policy/document/yaml.ts';
+import { labelPatternProblem } from '../../policy/rule/label-filter.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import { formatProblem, hasErrors, quote } from '../../policy/rule/problems.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
@@ -149,7 +150,12 @@ function readSuite(file: string): { suite: Suite; lines: number[] } {
 }
 
 /** What the shape cannot say. */
-function checkSuite({ names = {}, tests = [] }: Partial<Suite>, reader: Reader): void {
+function checkSuite({ config = {}, names = {}, tests = [] }: Partial<Suite>, reader: Reader): void {
+  config.labels?.forEach((text, i) => {
+    const wanted = labelPatternProblem(text);
+    if (wanted === undefined) return;
+    reader.problem(`config.labels[${i}]`, 'option', `read labels: found ${quote(text)}, wanted ${wanted}`);
+  });
   for (const [name, addresses] of Object.entries(names)) {
     addresses.forEach((text, i) => {
       if (isIP(text) !== 0) return;

@@ -17,6 +17,9 @@ t.test('policy verdict follows --semantics and --config', async (t) => {
     { verdict: 'allowed', egress: { verdict: 'allowed', reason: 133, audited: true } },
   ]);
   for (const [text, why] of [
+    ['labels: ["("]', ':1:9: error: read labels: found "(", wanted [source:][!] and a regular expression'],
+    ['cluster-name: {a: b}', ':1:15: error: read cluster-name: found {"a":"b"}, wanted a text'],
+    ['dual-stack: [true]', ':1:13: error: read dual-stack: found [true], wanted true or false'],
     ['enable-l7-proxy: perhaps', ':1:18: error: read enable-l7-proxy: found "perhaps", wanted true or false'],
     [
       'policy: { enable-policy: maybe }',

@@ -1,3 +1,5 @@
+import { decodeText } from '../../policy/document/encoding.ts';
+
 /** What a command sees of the outside: streams, environment, and the code it will end with. Tests hand in their own. */
 export interface Host {
   readonly stdout: Sink;
@@ -39,5 +41,5 @@ export function processHost(proc: NodeJS.Process): Host {
 export async function readStdin(host: Host): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of host.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
+  return decodeText(Buffer.concat(chunks));
 }

@@ -51,6 +51,7 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['a router outside the range', 'router: {ipv4: 192.0.2.1}\n', 'router.ipv4', 1, 16, /inside 10\.244\.0\.0\/16/],
   ['a number where a text belongs', 'clusterName: 7\n', 'clusterName', 1, 14, /found the number "?7"?, wanted a string/],
   ['an item of a list', 'uplink: {prefixes: [10.0.0.0/8, x]}\n', 'uplink.prefixes[1]', 1, 33, /found "x", wanted/],
+  ['a pattern that is none', 'policy: {labels: ["k8s:.*", "("]}\n', 'policy.labels[1]', 1, 29, /found "\(", wanted .*a regular expression/],
   ['a word in a list', 'policy: {policy-cidr-match-mode: [cars]}\n', 'policy.policy-cidr-match-mode[0]', 1, 35, /wanted one of nodes, pods/],
   ['a zone', 'router: {ipv6: "fe80::1%eth0"}\n', 'router.ipv6', 1, 16, /an IPv6 address/],
   ['a list where a mapping belongs', 'policy: [a]\n', 'policy', 1, 9, /found a list, wanted a map/],

@@ -6,6 +6,7 @@
  * so that a line can be carried over as it is.
  */
 import { isIP } from 'node:net';
+import { labelPatternProblem } from '../../policy/rule/label-filter.ts';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
 import { ATTACH_MODES } from '../../wire/port-kinds.ts';
 import { rangeProblem } from '../attach/range.ts';
@@ -74,7 +75,12 @@ const POLICY: Readonly<Record<string, Option>> = {
   'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),
   'enable-host-firewall': flag('policies with a nodeSelector are enforced on the host port', false),
   'dual-stack': flag('unknown addresses are world-ipv4 or world-ipv6 instead of world', false),
-  labels: { type: 'list', meaning: 'which labels make an identity, before the built-in patterns', fallback: [] },
+  labels: {
+    type: 'list',
+    meaning: 'which labels make an identity, before the built-in patterns',
+    fallback: [],
+    check: labelPatternProblem,
+  },
   semantics: {
     type: 'string',
     meaning: 'whether ipBlock matches pods: not as Cilium has it, or as Kubernetes says',

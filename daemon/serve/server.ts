@@ -6,6 +6,7 @@
  * `{"error": "...", "problems": [...]}`.
  */
 import { chmodSync, chownSync, readFileSync, rmSync } from 'node:fs';
+import { decodeText } from '../../policy/document/encoding.ts';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 const BODY_LIMIT = 16 * 1024 * 1024;
@@ -116,7 +117,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (size > BODY_LIMIT) throw new ApiError(413, `read body: found more than ${BODY_LIMIT} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return decodeText(Buffer.concat(chunks));
 }
 
 function groupId(name: string): number {

@@ -12,6 +12,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join, relative } from 'node:path';
 import { watch as watchFiles } from 'chokidar';
 import type { Document } from '../../policy/document/document.ts';
+import { decodeText } from '../../policy/document/encoding.ts';
 import { isManifestName } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
@@ -109,7 +110,7 @@ export class ManifestDirectory {
       atMs = status.mtimeMs;
       signature = `${status.ino}:${status.size}:${atMs}`;
       if (known?.signature === signature) return known;
-      text = readFileSync(path, 'utf8');
+      text = decodeText(readFileSync(path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined; // gone between the two looks
       const good = known?.good ?? this.#lastGood(name);

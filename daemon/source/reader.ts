@@ -2,10 +2,11 @@
  * Manifests as the agent takes them: what readTried() says, and what is wrong with the annotations and addresses of
  * pods, which only the agent knows about. A problem has the place of the value that it is about.
  */
-import { isMap, isNode, isSeq, LineCounter, type Node, parseAllDocuments } from 'yaml';
+import { isMap, isNode, isSeq, type LineCounter, type Node } from 'yaml';
 import type { Document, Documents } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
+import { parseStream } from '../../policy/document/stream.ts';
 import { readTried } from '../../policy/trial.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
@@ -47,12 +48,13 @@ function problemOf(document: Document, { path, message }: PodProblem, places: Pl
 
 /** Where values lie in a text. */
 class Places {
-  readonly #lines = new LineCounter();
+  readonly #lines: LineCounter;
   readonly #objects: readonly Node[];
 
   constructor(text: string) {
-    const documents = parseAllDocuments(text, { lineCounter: this.#lines, merge: false, logLevel: 'silent' });
-    this.#objects = Array.isArray(documents) ? documents.flatMap(({ contents }) => unfold(contents)) : [];
+    const { documents, lines } = parseStream(text);
+    this.#lines = lines;
+    this.#objects = documents.flatMap(({ contents }) => unfold(contents));
   }
 
   /** Place of the value at a path, or of the nearest one above it, in the object that begins on a line. */

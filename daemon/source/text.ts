@@ -1,6 +1,7 @@
 /** Manifests as text and names: what names an object, where each YAML document of a text lies, what a text refers to. */
-import { isMap, isScalar, isSeq, type Node, parseAllDocuments, type YAMLMap } from 'yaml';
+import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import { isDocumentKind, readDocuments } from '../../policy/document/document.ts';
+import { parseStream } from '../../policy/document/stream.ts';
 import { isClusterScoped } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 
@@ -28,13 +29,12 @@ export interface Slice {
 }
 
 /** The YAML documents of a text, each with the line it begins on. */
-export function sliceDocuments(text: string): Slice[] {
-  const documents = parseAllDocuments(text, { merge: false, logLevel: 'silent' });
-  if (!Array.isArray(documents)) return [];
-  return documents.map((document) => {
-    const [from, , to] = document.range;
-    return { firstLine: text.slice(0, from).split('\n').length, text: text.slice(from, to) };
-  });
+export function sliceDocuments(given: string): Slice[] {
+  const { documents, lines, text } = parseStream(given);
+  return documents.map(({ range: [from, , to] }) => ({
+    firstLine: Math.max(1, lines.linePos(from).line),
+    text: text.slice(from, to),
+  }));
 }
 
 /**
@@ -63,10 +63,8 @@ const MATTERS = new Set(['syntax', 'no-kind', 'unknown-kind']);
 
 /** What each document of a text calls itself, as far as that can be made out. */
 function writtenReferences(text: string, namespace = 'default'): Reference[] {
-  const documents = parseAllDocuments(text, { merge: false, logLevel: 'silent' });
-  if (!Array.isArray(documents)) return [];
-  return documents
-    .filter(({ errors }) => errors.length === 0)
+  return parseStream(text)
+    .documents.filter(({ errors }) => errors.length === 0)
     .flatMap(({ contents }) => referencesIn(contents, namespace));
 }
 

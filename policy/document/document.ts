@@ -2,17 +2,7 @@
  * Text -> documents. YAML or JSON, many documents a file, lists unfolded; every problem of every document at once.
  * A document with an error is not returned, so nothing of it can be applied.
  */
-import {
-  type Document as YamlDocument,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  Pair,
-  parseAllDocuments,
-  Scalar,
-} from 'yaml';
+import { isMap, isScalar, isSeq, type Node, Pair, Scalar } from 'yaml';
 import { checkAddresses, isAddress } from './address.ts';
 import { ANNOTATIONS } from './annotations.ts';
 import type { CiliumRule } from './cilium-document.ts';
@@ -25,7 +15,8 @@ import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
 import { Reader } from './reader.ts';
 import type { ObjectShape } from './shape.ts';
-import { isEmpty, syntaxProblems, withoutMark } from './yaml.ts';
+import { parseStream } from './stream.ts';
+import { isEmpty, syntaxProblems } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
@@ -101,12 +92,11 @@ export function readDocuments(
   config: PolicyConfig = {},
   namespace = DEFAULT_NAMESPACE,
 ): Documents {
-  const lines = new LineCounter();
   const documents: Document[] = [];
   const problems: Problem[] = [];
   const options = completeOptions(config);
-  for (const yaml of parsed(text, lines)) {
-    if (!('contents' in yaml)) continue;
+  const { documents: written, lines } = parseStream(text);
+  for (const yaml of written) {
     const found = syntaxProblems(yaml, lines, file);
     problems.push(...found);
     if (hasErrors(found) || isEmpty(yaml.contents)) continue;
@@ -118,12 +108,6 @@ export function readDocuments(
     }
   }
   return { documents, problems };
-}
-
-/** @throws nothing: what the parser cannot do it says in the document */
-function parsed(text: string, lines: LineCounter): readonly YamlDocument.Parsed[] {
-  const documents = parseAllDocuments(withoutMark(text), { lineCounter: lines, merge: false, logLevel: 'silent' });
-  return Array.isArray(documents) ? documents : [];
 }
 
 /** The objects of a `List` or `XList`, or the node itself. */

@@ -1,6 +1,7 @@
 /** What kubectl takes, and how it reads it: YAML 1.1, typed lists, kinds of everybody. */
 import t from 'tap';
 import { codes, knp, read } from '../../test/policy/documents.ts';
+import { decodeText } from './encoding.ts';
 import { isManifestName } from './manifest.ts';
 
 const pod = (spec: string) => `apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: ${spec}\n`;
@@ -63,6 +64,31 @@ t.test('a byte order mark before a later document is none of its text', async (t
   const { documents, problems } = read(`\uFEFF${text}\uFEFF${text}`);
   t.same([documents.length, problems], [2, []]);
 });
+
+t.test('UTF-16 with a byte order mark is text, as PowerShell writes it', async (t) => {
+  const text = 'apiVersion: v1\nkind: Namespace\nmetadata: {name: a, annotations: {x: "ä€"}}\n';
+  const little = Buffer.from(`\uFEFF${text}`, 'utf16le');
+  const big = Buffer.from(little).swap16();
+  for (const bytes of [little, big, Buffer.from(text), Buffer.from(`\uFEFF${text}`)]) {
+    const { documents, problems } = read(decodeText(bytes));
+    t.match([documents, problems], [[{ name: 'a', line: 1, annotations: { x: 'ä€' } }], []]);
+  }
+});
+
+t.test('JSON objects one after another are documents, at their places', async (t) => {
+  const object = (name: string, rest = '') => `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${name}"${rest}}}`;
+  const places = (text: string) => {
+    const { documents, problems } = read(text);
+    return [...documents.map(({ name, line }) => `${name} ${line}`), ...problems.map(({ code, line, column }) => `${code} ${line}:${column}`)];
+  };
+  t.same(places(`${object('a')}\n${object('b')}\n\n  ${object('c', ',"x":"}{\\""')}`), ['a 1', 'b 2', 'unknown-field 4:64']);
+  t.same(places(`${object('a')}${object('b')} ${object('c')}\r\n${object('d')}`), ['a 1', 'b 1', 'c 1', 'd 2']);
+  t.same(places(`{\n"kind": "List",\n"items": [${object('a')},\n${object('b')}]\n}\n{"kind": 1}\n`), ['a 3', 'b 4', 'no-kind 6:1']);
+  t.same(places(`\uFEFF${object('a')}\n---\n${object('b')}`), ['a 1', 'b 3'], 'YAML between');
+  t.same(places(`{apiVersion: v1, kind: Namespace, metadata: {name: 'a}\n{'}}`).length, 1, 'YAML that looks like it is left alone');
+  t.same(places(`{"a": "unclosed\n{"`).every((one) => one.startsWith('syntax')), true);
+  t.same(places(`${object('a')}}\n{`).some((one) => one.startsWith('syntax')), true);
+}); // biome-ignore format: one claim a line
 
 t.test('test files and steps beside manifests are no manifests', async (t) => {
   const names = ['a.yaml', 'a.yml', 'a.json', 'a.test.yaml', 'expect.steps.yaml', 'test.yaml', 'notes.txt'];

@@ -10,6 +10,7 @@ import {
 } from 'yaml';
 import { hasErrors, type Problem } from '../rule/problems.ts';
 import { Reader } from './reader.ts';
+import { withoutMark } from './stream.ts';
 import type { Shape } from './shape.ts';
 
 /** What was read of a text; `reader` tells the place of each value, and takes further problems. */
@@ -28,11 +29,6 @@ export function readYaml(text: string, file: string, shape: Shape): Reading {
   reader.problems.push(...syntaxProblems(yaml, lines, file));
   const isReadable = !hasErrors(reader.problems) && !isEmpty(yaml.contents);
   return { value: isReadable ? reader.read(yaml.contents, shape, '') : undefined, reader };
-}
-
-/** The text without byte order marks: files that were put together have one wherever another begins. */
-export function withoutMark(text: string): string {
-  return text.replace(/^\uFEFF/gm, '');
 }
 
 /** Nothing but comments. */

@@ -81,6 +81,16 @@ export class LabelFilter {
   }
 }
 
+/** What is wrong with a pattern of the option `labels`: what is wanted instead; undefined when nothing is. */
+export function labelPatternProblem(text: string): string | undefined {
+  try {
+    parsePattern(text);
+    return undefined;
+  } catch {
+    return '[source:][!] and a regular expression';
+  }
+}
+
 function parsePattern(text: string): Pattern {
   const bang = text.startsWith('!');
   const { source, key } = parseKey(bang ? text.slice(1) : text, '');

@@ -15,7 +15,7 @@ import { PolicyWorld } from '../../explain/world.ts';
 import { readDocuments } from '../../policy/document/document.ts';
 import { hasErrors } from '../../policy/rule/problems.ts';
 import { testHost } from '../cli-host.ts';
-import { type Draw, mutated, mutatedText } from './mutation.ts';
+import { type Draw, mutated, mutatedText, pick } from './mutation.ts';
 import { seedManifests } from './seed-manifests.ts';
 
 /** What one mutant showed; '' in `fault` = all is well. */
@@ -43,17 +43,14 @@ policy: {enable-policy: default, policy-cidr-match-mode: [nodes], allow-localhos
 maps: {bpf-ct-global-tcp-max: 1024, bpf-policy-map-max: 1024}
 `) as unknown;
 
-const QUERY = parse(`
-id: 1
-from: {pod: shop/web}
-to: {labels: ["k8s:app=api"], namespace: shop}
-port: 80
-protocol: TCP
-http: {method: GET, path: /api/a, host: x, headers: {X-A: b}}
-dns: {query: a.com}
-sni: b.a.com
-kafka: {apiKey: produce, topic: t, clientID: c}
-`) as unknown;
+/** Each meets rules that judge its request. */
+const QUERIES = parse(`
+- {id: 1, from: {labels: ["k8s:app=api"], namespace: shop}, to: {pod: shop/web}, port: 80, protocol: TCP, http: {method: GET, path: /api/a, host: x, headers: {X-A: b}}}
+- {from: {pod: shop/web}, to: {labels: ["k8s:app=dns"], namespace: kube-system}, port: 53, protocol: UDP, dns: {query: a.com}}
+- {from: {pod: shop/web}, to: {ip: 192.0.2.200}, port: 9092, kafka: {apiKey: produce, topic: t, clientID: c, apiVersion: 1}}
+- {from: {pod: shop/web}, to: {entity: world}, port: https, sni: b.a.com}
+- {from: {pod: shop/web}, to: {ip: "2001:db8::1"}, icmp: {family: IPv6, type: EchoRequest}}
+`) as readonly unknown[];
 
 const SUITE = parse(`
 name: suite
@@ -89,7 +86,8 @@ export class InputProving {
     if (kind === 0) return this.#config(this.#textOf(CONFIG));
     if (kind === 1) return this.#suite(this.#textOf(SUITE));
     const isText = this.#draw(5) === 0;
-    const line = isText ? mutatedText(QUERY, this.#draw) : JSON.stringify(mutated(QUERY, this.#draw));
+    const query = pick(QUERIES, this.#draw);
+    const line = isText ? mutatedText(query, this.#draw) : JSON.stringify(mutated(query, this.#draw));
     return this.#query(line);
   }
 

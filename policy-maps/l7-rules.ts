@@ -16,6 +16,8 @@ export interface L7RuleSet {
   readonly rules: readonly L7Rule[];
   /** Path patterns of HTTP are compared with the path as it came, and with no other reading of it; absent = false. */
   readonly rawPaths?: boolean;
+  /** Underscores in header names; absent = no lookalike of a header that a rule is about, `refuse` = none, `allow` = any. */
+  readonly underscores?: 'allow' | 'refuse';
 }
 
 export interface L7Rule {

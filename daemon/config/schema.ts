@@ -70,6 +70,12 @@ const POLICY: Readonly<Record<string, Option>> = {
     'HTTP path rules must match whatever a server may take the path for; false: the path as it came, and nothing else',
     true,
   ),
+  'http-headers-with-underscores': {
+    type: 'string',
+    meaning: 'header names that some servers take for one: X_User beside a rule about X-User',
+    fallback: 'refuse-lookalikes',
+    values: OPTION_WORDS['http-headers-with-underscores'],
+  },
   'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),
   'enable-node-selector-labels': flag('accept fromNodes and toNodes', false),
   'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),

@@ -23,6 +23,9 @@ export interface HeaderEdits {
 /** Headers that frame the message or name its target: no policy may edit them, for the judgement rests on them. */
 const UNTOUCHABLE = new Set(['host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'expect', 'te']);
 
+const HYPHEN = 45;
+const UNDERSCORE = 95;
+
 const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
 
 /** Compiles both header lists of a rule. @returns undefined when one cannot be obeyed: then the rule matches nothing */
@@ -74,6 +77,43 @@ function isName(bytes: Uint8Array, head: Head, index: number, lowered: string): 
     if (folded !== lowered.charCodeAt(i)) return false;
   }
   return true;
+}
+
+/**
+ * Whether a header is there whose name differs from `lowered` in `_` and `-` only. Servers that hand headers on as variables
+ * (CGI, WSGI, FastCGI) take both for one, and which of the values counts is theirs to say.
+ */
+export function hasLookalike(bytes: Uint8Array, head: Head, lowered: string): boolean {
+  for (let i = 0; i < head.headerCount; i++) {
+    if (differsInDashes(bytes, head.nameStart[i], head.nameEnd[i], lowered)) return true;
+  }
+  return false;
+}
+
+function differsInDashes(bytes: Uint8Array, start: number, end: number, lowered: string): boolean {
+  if (end - start !== lowered.length) return false;
+  let differs = false;
+  for (let i = 0; i < lowered.length; i++) {
+    const byte = bytes[start + i];
+    const folded = byte >= 65 && byte <= 90 ? byte + 32 : byte;
+    const wanted = lowered.charCodeAt(i);
+    if (folded === wanted) continue;
+    if (!isDash(folded) || !isDash(wanted)) return false;
+    differs = true;
+  }
+  return differs;
+}
+
+function isDash(byte: number): boolean {
+  return byte === HYPHEN || byte === UNDERSCORE;
+}
+
+/** Whether any header name has an underscore. */
+export function hasUnderscore(bytes: Uint8Array, head: Head): boolean {
+  for (let i = 0; i < head.headerCount; i++) {
+    for (let p = head.nameStart[i]; p < head.nameEnd[i]; p++) if (bytes[p] === UNDERSCORE) return true;
+  }
+  return false;
 }
 
 /** Whether `value` meets the condition. The comparison takes as long for a wrong value as for the right one. */

@@ -44,6 +44,39 @@ t.test('CONNECT passes where a rule names it, and is judged by its target and by
   }
 });
 
+t.test('a header that a rule is about has no lookalike', async (t) => {
+  const about = (...conditions: string[]) => rulesOf({ headers: conditions });
+  const get = (...headers: string[]) =>
+    `GET / HTTP/1.1\r\nHost: a\r\n${headers.map((one) => `${one}\r\n`).join('')}\r\n`;
+  const passes = (rules: L7RuleSet, head: string) => new HttpWire(rules).request(head).out[REQUEST] !== '';
+  const rules = about('X-User: alice');
+  t.ok(passes(rules, get('X-User: alice')));
+  for (const other of ['X_User: bob', 'x_uSER: alice', 'X_User:'])
+    for (const head of [get('X-User: alice', other), get(other, 'X-User: alice')]) t.notOk(passes(rules, head), head);
+  t.notOk(passes(rules, get('X_User: alice')), 'in its place it is none');
+  t.ok(
+    passes(rules, get('X-User: alice', 'X_Users: bob', 'X_Use: c', 'Y_User: d', 'XUUser: e')),
+    'other names are others',
+  );
+  t.notOk(passes(about('A_B-c'), get('A_B-c: 1', 'a-b_C: 2')), 'either way round');
+  t.ok(
+    passes(rulesOf({ headers: ['X-User: alice'] }, { path: '/' }), get('X-User: alice', 'X_User: bob')),
+    'another rule allows it',
+  );
+  const matches = (mismatch: 'LOG' | 'ADD' | 'DELETE' | 'REPLACE') =>
+    rulesOf({ headerMatches: [{ name: 'X-User', value: 'alice', mismatch }] });
+  for (const mismatch of ['ADD', 'DELETE', 'REPLACE'] as const)
+    t.notOk(passes(matches(mismatch), get('X_User: bob')), `${mismatch} cannot make good for it`);
+  t.ok(passes(matches('LOG'), get('X_User: bob')), 'who only logs refuses nothing');
+  t.ok(passes({ ...rules, underscores: 'allow' }, get('X-User: alice', 'X_User: bob')));
+  const none: L7RuleSet = { ...rules, underscores: 'refuse' };
+  t.notOk(passes(none, get('X-User: alice', 'Trace_Id: 1')));
+  t.ok(passes(none, get('X-User: alice', 'Trace-Id: a_b')), 'values may have them');
+  const open: L7RuleSet = { ...rulesOf({ method: 'GET' }, null), underscores: 'refuse' };
+  t.notOk(passes(open, get('a_b: 1')), 'whatever a plain allow beside them says');
+  t.ok(passes(open, get('a-b: 1')));
+});
+
 t.test('a host rule sees the authority of an absolute target as it is written', async (t) => {
   const rules = rulesOf({ host: 'good' });
   const get = (authority: string, host: string) => `GET http://${authority}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`;

@@ -11,7 +11,9 @@
  *     they answer 200 as to any request and read the next. A pattern that merely matches it was written for requests.
  *  6. The path must be allowed in each of its readings (path.ts), not necessarily by one and the same rule; what a rule spells
  *     out is meant (path-pattern.ts). In a rule set with `rawPaths` it has one reading, itself.
- *  7. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
+ *  7. A header that a condition is about must not have a lookalike (headers.ts) in the request, unless the rule set says
+ *     `underscores: allow`, or the condition only logs. With `underscores: refuse` no header name may have an underscore.
+ *  8. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
  *     otherwise the first that matches decides.
  */
 import type { HttpRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
@@ -20,6 +22,8 @@ import {
   compileHeaders,
   type HeaderCondition,
   type HeaderEdits,
+  hasLookalike,
+  hasUnderscore,
   headerValue,
   latin1,
   meets,
@@ -68,6 +72,7 @@ export class RemoteRules {
   readonly #rules: readonly CompiledRule[];
   /** Cookie of the rule that allows everything, -1 when there is none. */
   readonly #openCookie: number;
+  readonly #underscores: L7RuleSet['underscores'];
   /** Whether verdicts depend on headers other than Host. */
   readonly readsHeaders: boolean;
   /** Whether a head may have to be edited. */
@@ -84,9 +89,10 @@ export class RemoteRules {
       else for (const http of rule.http) rules.push(...compileRule(http, ruleSet.rawPaths === true, rule.cookie));
     }
     this.#rules = rules;
+    this.#underscores = ruleSet.underscores;
     this.#openCookie = openCookie;
     this.#firstCookie = rules[0]?.cookie ?? 0;
-    this.readsHeaders = rules.some((rule) => rule.headers.length > 0);
+    this.readsHeaders = ruleSet.underscores === 'refuse' || rules.some((rule) => rule.headers.length > 0);
     this.hasActions = rules.some((rule) => rule.hasActions);
   }
 
@@ -95,6 +101,7 @@ export class RemoteRules {
    * @returns the cookie of the rule that allows the request; ~ of that of the first that might have, when it is denied
    */
   judge(view: RequestView, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
+    if (this.#underscores === 'refuse' && hasUnderscore(bytes, head)) return ~this.#firstCookie;
     let cookie = this.#openCookie;
     if (cookie >= 0 && !this.hasActions) return cookie;
     for (const path of view.path.readings) {
@@ -114,6 +121,7 @@ export class RemoteRules {
       if (rule.method !== null && !rule.method.matches(view.method)) continue;
       if (rule.path !== null && !rule.path.matches(view.path, path)) continue;
       if (rule.host !== null && !matchesAll(rule.host, view.hosts)) continue;
+      if (this.#underscores !== 'allow' && looksAmbiguous(rule, bytes, head)) continue;
       if (!headersMatch(rule, bytes, head, edits)) continue;
       if (cookie < 0) cookie = rule.cookie;
       if (!this.hasActions) break;
@@ -125,6 +133,11 @@ export class RemoteRules {
 function matchesAll(pattern: Pattern, texts: readonly string[]): boolean {
   for (const text of texts) if (!pattern.matches(text)) return false;
   return true;
+}
+
+function looksAmbiguous({ headers }: CompiledRule, bytes: Uint8Array, head: Head): boolean {
+  for (const { name, mismatch } of headers) if (mismatch !== 'LOG' && hasLookalike(bytes, head, name)) return true;
+  return false;
 }
 
 function headersMatch(rule: CompiledRule, bytes: Uint8Array, head: Head, edits: HeaderEdits): boolean {

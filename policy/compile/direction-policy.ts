@@ -62,8 +62,8 @@ export interface DirectionContext {
   readonly resolve?: ResolvePort;
   readonly cookie: (origins: readonly Origin[]) => number;
   readonly ruleSet: (ruleSet: L7RuleSet) => number;
-  /** L7RuleSet.rawPaths of HTTP rules. */
-  readonly rawPaths: boolean;
+  /** How rule sets of HTTP are read. */
+  readonly httpReading: Pick<L7RuleSet, 'rawPaths' | 'underscores'>;
   /** What port names on egress mean to each peer. */
   readonly portNames: PortNames;
   /** An extra plain allow of everything for these peers, at the last priority (local host, opted-out default deny). */
@@ -231,8 +231,8 @@ function ruleSetOf(protocol: number, port: number, parser: Parser, context: Filt
     const remotes = isWildcard(peer) ? null : identitiesOf(peer, context);
     rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
   }
-  const rawPaths = parser === 'http' && context.rawPaths ? { rawPaths: true } : {};
-  return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules, ...rawPaths };
+  const reading = parser === 'http' ? context.httpReading : {};
+  return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules, ...reading };
 }
 
 function l7Rules(policy: PeerRules, parser: Parser, remotes: number[] | null, context: FilterContext): L7Rule[] {

@@ -7,10 +7,11 @@
  */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { draftsOfDirection, type Direction, EVERYONE } from './direction-policy.ts';
+import { draftsOfDirection, type Direction, type DirectionContext, EVERYONE } from './direction-policy.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import type { Conflict } from './l4-filter.ts';
 import type { NameWatcher, PolicyParts } from './parts.ts';
+import type { PolicyOptions } from '../rule/options.ts';
 import { entityPeer, type Peer, requiring } from '../rule/peer.ts';
 import type { Element, Origin, Rule } from '../rule/rule.ts';
 import type { CachedPeer, SelectorUser } from '../identity/selector-cache.ts';
@@ -213,7 +214,7 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
       },
       portNames: this.#parts.portNames,
       lastAllows: this.#lastAllows(direction),
-      rawPaths: !this.#parts.options['http-normalize-path'],
+      httpReading: httpReading(this.#parts.options),
     };
   }
 
@@ -243,4 +244,13 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
 
 function ownOrigin(name: string): Origin {
   return { kind: 'reserved', namespace: '', name, path: '', file: '', line: 0 };
+}
+
+/** What differs from the default. */
+function httpReading(options: PolicyOptions): DirectionContext['httpReading'] {
+  const underscores = options['http-headers-with-underscores'];
+  return {
+    ...(!options['http-normalize-path'] && { rawPaths: true }),
+    ...(underscores !== 'refuse-lookalikes' && { underscores }),
+  };
 }

@@ -11,6 +11,7 @@ const OPTIONS: { readonly [Option in keyof PolicyOptions]: Shape } = {
   'allow-localhost': oneOf(...OPTION_WORDS['allow-localhost']),
   'enable-l7-proxy': boolean,
   'http-normalize-path': boolean,
+  'http-headers-with-underscores': oneOf(...OPTION_WORDS['http-headers-with-underscores']),
   'enable-icmp-rules': boolean,
   'enable-node-selector-labels': boolean,
   'enable-extended-ip-protocols': boolean,

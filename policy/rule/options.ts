@@ -5,6 +5,7 @@ export const OPTION_WORDS = {
   'enable-policy': ['default', 'always', 'never'],
   'policy-cidr-match-mode': ['nodes', 'pods'],
   'allow-localhost': ['auto', 'always', 'policy'],
+  'http-headers-with-underscores': ['refuse-lookalikes', 'refuse', 'allow'],
   semantics: ['cilium', 'kubernetes'],
 } as const;
 
@@ -25,6 +26,11 @@ export interface PolicyOptions {
   readonly 'enable-l7-proxy': boolean;
   /** Path patterns of HTTP rules must match whatever a server may take the path for; else only the path as it came. */
   readonly 'http-normalize-path': boolean;
+  /**
+   * Ours (Envoy: headers_with_underscores_action). A rule about a header allows no request that has, beside or instead of it, one
+   * whose name differs in `_` and `-` only; `refuse`: HTTP rules allow no request that has any `_` in a header name.
+   */
+  readonly 'http-headers-with-underscores': Word<'http-headers-with-underscores'>;
   readonly 'enable-icmp-rules': boolean;
   readonly 'enable-node-selector-labels': boolean;
   readonly 'enable-extended-ip-protocols': boolean;
@@ -49,6 +55,7 @@ export const DEFAULT_OPTIONS: PolicyOptions = {
   'allow-localhost': 'auto',
   'enable-l7-proxy': true,
   'http-normalize-path': true,
+  'http-headers-with-underscores': 'refuse-lookalikes',
   'enable-icmp-rules': true,
   'enable-node-selector-labels': false,
   'enable-extended-ip-protocols': false,

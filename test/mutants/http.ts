@@ -210,4 +210,12 @@ export const HTTP: readonly Mutant[] = [
     is: '',
     killedBy: PATHS,
   },
+  {
+    name: 'lookalikes-of-judged-headers',
+    fault: 'a request passes by its X-User, and the server reads its X_User',
+    file: 'l7proxy/http/rules.ts',
+    was: "if (this.#underscores !== 'allow' && looksAmbiguous(rule, bytes, head)) continue;",
+    is: '',
+    killedBy: RULES,
+  },
 ];

@@ -31,6 +31,8 @@ export const RESET = 5;
 
 /** Operations of one onData call; more than this never arise, since a full list ends the call. */
 const MAX_OPERATIONS = 128;
+/** Enough for one call: what it lets pile up is not asked about again before. */
+const FULL_OPERATIONS = 16;
 
 const NOTHING = new Uint8Array(0);
 
@@ -49,7 +51,7 @@ export class Operations {
 
   /** True when the parser must return before it reads another message, which may set free as many replies as wait. */
   get isFull(): boolean {
-    return this.count > MAX_OPERATIONS / 2;
+    return this.count > FULL_OPERATIONS;
   }
 
   pass(bytes: number): void {

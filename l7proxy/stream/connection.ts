@@ -92,6 +92,8 @@ class TcpConnection implements StreamOwner {
   wantsReset = false;
   /** Since when request bytes have been held that the parser wants more of, 0 = none are. */
   heldSinceMs = 0;
+  /** Requests are held that are not read yet, because one of the ends is behind. */
+  isHeldBack = false;
   /** When a CLOSING connection is given up. */
   closeAtMs = 0;
   /** Is in the list of those that tick() looks at. */
@@ -110,6 +112,11 @@ class TcpConnection implements StreamOwner {
     this.protocol = nobody;
     this.judge = nobody.judgeOf(this);
     this.parser = nobody.makeParser();
+  }
+
+  /** Whether one of the ends is so far behind that no more requests should be read, which may be answered or edited. */
+  get isCrowded(): boolean {
+    return this.request.isCrowded || this.response.isCrowded;
   }
 
   other(stream: TcpStream): TcpStream {
@@ -216,12 +223,17 @@ class TcpConnection implements StreamOwner {
     this.wantsClose = false;
     this.wantsReset = false;
     this.heldSinceMs = 0;
+    this.isHeldBack = false;
     this.mode = OPEN;
   }
 
   /** A side has acknowledged selectively: both said that they understand it. */
   noteSack(): void {
     this.hasSack = true;
+  }
+
+  holdBack(isHeldBack: boolean): void {
+    this.isHeldBack = isHeldBack;
   }
 
   wantClose(): void {
@@ -260,7 +272,8 @@ class TcpConnection implements StreamOwner {
 
   /** Notes since when request bytes have been held that lack others. @param nowMs > 0 */
   noteHeld(nowMs: number): void {
-    if (this.request.heldBytes === 0 || this.parser.isWaiting(REQUEST)) this.heldSinceMs = 0;
+    const waitsForOthers = this.isHeldBack || this.parser.isWaiting(REQUEST);
+    if (this.request.heldBytes === 0 || waitsForOthers) this.heldSinceMs = 0;
     else if (this.heldSinceMs === 0) this.heldSinceMs = nowMs;
   }
 

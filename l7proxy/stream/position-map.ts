@@ -14,6 +14,8 @@
 
 /** Edits in flight at one time; a connection that needs more is reset. */
 const MAX_SPANS = 64;
+/** From here on no more should be made than those that are decided already. */
+const MANY_SPANS = MAX_SPANS / 4;
 
 export class PositionMap {
   #spans = 1;
@@ -26,6 +28,11 @@ export class PositionMap {
     this.#spans = 1;
     this.#spanIn[0] = first;
     this.#spanOut[0] = firstOut;
+  }
+
+  /** Whether many edits are in flight: what is decided already may still be carried out, more may not. */
+  get isCrowded(): boolean {
+    return this.#spans >= MANY_SPANS;
   }
 
   /** Whether in and out numbers differ anywhere that still matters. */

@@ -54,6 +54,8 @@ export class SegmentPath {
     if (connection.mode === CLOSING) return this.#ends.closing(at);
     if (!this.#isBelievable(at)) return this.#invalid();
     this.#acknowledge(at);
+    const outcome = connection.isHeldBack && !connection.isCrowded ? this.#goOn(at) : -1;
+    if (outcome >= 0) return outcome;
     return at.end === at.seq ? this.#pureAck(at) : this.#data(at);
   }
 
@@ -138,6 +140,18 @@ export class SegmentPath {
     this.#counters.resent++;
     this.#transmitter.data(connection, other, from, to);
     other.recover(to);
+  }
+
+  /** Its acknowledgement made room: what was held back goes on. @returns -1 when its own bytes are yet to be looked at */
+  #goOn(at: SegmentAtHand): number {
+    const { connection, stream, other } = at;
+    const isPure = at.end === at.seq;
+    at.noteBefore(stream.nxt, stream.ackIn);
+    this.#editor.run(at);
+    if (isPure || connection.wantsReset || connection.mode !== OPEN) return this.#send(at, isPure ? 0 : -1);
+    this.#editor.flush(connection, other);
+    this.#editor.flush(connection, stream);
+    return -1;
   }
 
   /** Puts the sequence number, and the acknowledgement in the terms of the stream it is about, on a frame. */

@@ -7,6 +7,9 @@
  *   held       anything else: the bytes move behind those already held, operations are applied there, and what they set
  *              free leaves in segments of our own.
  *
+ * A client that sends requests faster than their answers are taken is held back: while an end is behind (`isCrowded`), its
+ * requests are not read but held, so that the window it is told closes. They go on with the acknowledgement that makes room.
+ *
  * The invariant of the whole folder stands on three facts. A byte gets its out-position when it is passed, once, at `nxt`,
  * and from then on lies in `kept` (the only copy that repeats are made from or compared with). Only [from, to) below `nxt`
  * is ever handed to the transmitter. A frame goes on unbuilt only for bytes that were passed straight just now, or that
@@ -43,7 +46,7 @@ export class StreamEditor {
         p += stream.passStraight(bytes, p, end);
         if (stream.passAhead > 0 || stream.hasDeferred) return p;
       }
-      if (p === end || stream.dropAhead > 0) return p;
+      if (p === end || stream.dropAhead > 0 || mustWait(connection, stream)) return p;
       operations.clear();
       at.wasAsked = true;
       connection.parser.onData(stream.way, bytes, p, end, isEnd, operations);
@@ -60,7 +63,7 @@ export class StreamEditor {
     const { connection, stream, other } = at;
     const { response } = connection;
     this.#advance(at, stream);
-    for (let held = -1; other.heldBytes !== held && connection.parser.isReady(other.way); ) {
+    for (let held = -1; other.heldBytes !== held && this.#mayGoOn(connection, other); ) {
       held = other.heldBytes;
       if (held > 0) this.#advance(at, other); // a parser that is ready but takes nothing is not asked for ever
     }
@@ -68,6 +71,10 @@ export class StreamEditor {
     other.passFin();
     if (connection.wantsReset) this.reset(connection);
     else if (connection.wantsClose && response.passAhead === 0 && !response.hasDeferred) this.close(connection);
+  }
+
+  #mayGoOn(connection: Connection, stream: TcpStream): boolean {
+    return connection.parser.isReady(stream.way) || (connection.isHeldBack && !mustWait(connection, stream));
   }
 
   /** Sends what was passed and has not left yet. @returns true when something was sent */
@@ -90,6 +97,9 @@ export class StreamEditor {
       const hasHeld = kept.held < kept.end;
       if (!hasHeld && (!stream.finIn || stream.finOut || wasAskedAtEnd)) break;
       wasAskedAtEnd = !hasHeld;
+      const isHeldBack = hasHeld && mustWait(connection, stream);
+      if (stream.way === REQUEST) connection.holdBack(isHeldBack);
+      if (isHeldBack) break;
       operations.clear();
       at.wasAsked = true;
       connection.parser.onData(stream.way, kept.bytes, kept.held, kept.end, stream.finIn, operations);
@@ -133,4 +143,9 @@ export class StreamEditor {
     if (mode === OPEN || mode === CLOSING) this.#transmitter.reset(connection, response);
     connection.die();
   }
+}
+
+/** Requests wait while more answers or edits would only pile up. */
+function mustWait(connection: Connection, stream: TcpStream): boolean {
+  return stream.way === REQUEST && connection.isCrowded;
 }

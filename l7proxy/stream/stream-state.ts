@@ -97,6 +97,11 @@ export class StreamState {
     return this.deferred.length > 0;
   }
 
+  /** Whether the receiver is behind: its window is full, or many edits are in flight. No more should be put in then. */
+  get isCrowded(): boolean {
+    return this.positions.isCrowded || ((this.nxt - this.rightEdge) | 0) > 0;
+  }
+
   /** True when this way needs nothing but to be read: the fast path may be taken. */
   get isPlain(): boolean {
     return (

@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 const ENDS = ['l7proxy/stream/ends.test.ts'];
+const BURSTS = ['l7proxy/stream/bursts.test.ts'];
 const LOSS = ['l7proxy/stream/loss.test.ts'];
 
 export const STREAMS: readonly Mutant[] = [
@@ -68,5 +69,22 @@ export const STREAMS: readonly Mutant[] = [
     was: 'if (other.owes && at.connection.mode === OPEN) this.#recover(at, Math.max(0, ahead), isDuplicate);',
     is: '',
     killedBy: LOSS,
+  },
+  {
+    name: 'no-back-pressure',
+    fault:
+      'a client that sends faster than it takes answers piles them up here, and is reset when there is no more room',
+    file: 'l7proxy/stream/stream-editor.ts',
+    was: 'return stream.way === REQUEST && connection.isCrowded;',
+    is: 'return stream.way === REQUEST && connection.isCrowded && connection.slot < -1;',
+    killedBy: BURSTS,
+  },
+  {
+    name: 'held-back-for-ever',
+    fault: 'requests that were held back wait although there is room again',
+    file: 'l7proxy/stream/segment-path.ts',
+    was: 'connection.isHeldBack && !connection.isCrowded ? this.#goOn(at) : -1;',
+    is: 'connection.isHeldBack && connection.slot < -1 ? this.#goOn(at) : -1;',
+    killedBy: BURSTS,
   },
 ];

@@ -4,6 +4,21 @@ import { join } from 'node:path';
 import t from 'tap';
 import { folder, world, policy, verdicts, web } from '../../test/policy/offline.ts';
 
+/** A request that a policy refuses, in flags. */
+const FLOW = [
+  'verdict',
+  '-m',
+  world,
+  '--from',
+  'shop/web-0',
+  '--to',
+  'shop/api-0',
+  '--port',
+  '8080',
+  '--http-path',
+  '/x',
+];
+
 t.test('policy verdict follows --semantics and --config', async (t) => {
   const query = { from: web, to: { pod: 'batch/job-0' }, port: 80 };
   const config = join(folder, 'sluice.yaml');
@@ -35,21 +50,8 @@ t.test('policy verdict follows --semantics and --config', async (t) => {
 });
 
 t.test('policy verdict of one flow in flags is text, or a document', async (t) => {
-  const flow = [
-    'verdict',
-    '-m',
-    world,
-    '--from',
-    'shop/web-0',
-    '--to',
-    'shop/api-0',
-    '--port',
-    '8080',
-    '--http-path',
-    '/x',
-  ];
   t.equal(
-    (await policy(flow)).stdout,
+    (await policy(FLOW)).stdout,
     [
       'verdict: denied',
       'egress:  allowed L3-L4 by NetworkPolicy/shop/web',
@@ -58,7 +60,7 @@ t.test('policy verdict of one flow in flags is text, or a document', async (t) =
       '',
     ].join('\n'),
   );
-  t.match(JSON.parse((await policy([...flow, '-o', 'json', '--header', 'A=b'])).stdout), {
+  t.match(JSON.parse((await policy([...FLOW, '-o', 'json', '--header', 'A=b'])).stdout), {
     verdict: 'denied',
     l7: 'denied',
   });
@@ -78,25 +80,12 @@ t.test('policy verdict of one flow in flags is text, or a document', async (t) =
 });
 
 t.test('policy verdict --expect ends with 1 when the verdict is another', async (t) => {
-  const flow = [
-    'verdict',
-    '-m',
-    world,
-    '--from',
-    'shop/web-0',
-    '--to',
-    'shop/api-0',
-    '--port',
-    '8080',
-    '--http-path',
-    '/x',
-  ];
-  t.match(await policy([...flow, '--expect', 'denied']), { code: 0, stderr: '' });
-  t.match(await policy([...flow, '--expect', 'allowed']), {
+  t.match(await policy([...FLOW, '--expect', 'denied']), { code: 0, stderr: '' });
+  t.match(await policy([...FLOW, '--expect', 'allowed']), {
     code: 1,
     stderr: 'error: verdict: found denied, wanted allowed\n',
   });
-  t.match(await policy([...flow, '--expect', 'maybe']), { code: 2, stderr: /see `sluice policy verdict --help`/ });
+  t.match(await policy([...FLOW, '--expect', 'maybe']), { code: 2, stderr: /see `sluice policy verdict --help`/ });
   const queries = join(folder, 'expect.jsonl');
   writeFileSync(queries, `{"id":5,"from":{"pod":"shop/web-0"},"to":{"pod":"shop/api-0"},"port":1}\n{\n`);
   const many = await policy(['verdict', '-m', world, '--queries', queries, '--expect', 'allowed']);

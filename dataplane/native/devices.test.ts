@@ -29,6 +29,16 @@ function makePair(name: string): void {
   for (const netns of Object.values(spaces)) ip('-n', netns, 'link', 'set', name, 'up');
 }
 
+/** The namespaces joined by a pair, and an open port at each end: what leaves by `out` comes in at `port`. */
+function joinedPorts(test: Test): { out: number; port: number } {
+  makeNamespaces(test);
+  makePair('eth0');
+  const out = native.openPacket('eth0', { netns: spaces.a });
+  const port = native.openPacket('eth0', { netns: spaces.b });
+  for (const fd of [out, port]) test.teardown(() => native.closeFd(fd));
+  return { out, port };
+}
+
 /** TCP over IPv4, checksum undone, with any number of payload bytes. */
 function tcpFrame(payload: number): Uint8Array {
   const frame = new Uint8Array(54 + payload);
@@ -123,10 +133,7 @@ t.test('openTap() keeps a persistent device (needs root)', needsRoot, (test) => 
 });
 
 t.test('an AF_PACKET port carries frames of every size in their order (needs root)', needsRoot, (test) => {
-  makeNamespaces(test);
-  makePair('eth0');
-  const out = native.openPacket('eth0', { netns: spaces.a });
-  const port = native.openPacket('eth0', { netns: spaces.b });
+  const { out, port } = joinedPorts(test);
   const frames = new Frames();
   const got = new Frames();
   const sizes = [60, 64, 1514, 1600, 1700, 9000, 60, 65_549, 14, 18, 30_000, 1514];
@@ -148,16 +155,11 @@ t.test('an AF_PACKET port carries frames of every size in their order (needs roo
     test.ok(Buffer.compare(got.frame(i - 1), frames.frame(i)) === 0, `frame ${i} of ${sizes[i]} bytes is whole`);
   }
   test.equal(got.receive(out, native.KIND_PACKET), 0, 'what a port sends it does not receive');
-  native.closeFd(out);
-  native.closeFd(port);
   test.end();
 });
 
 t.test('an AF_PACKET port shows VLAN tags where they were (needs root)', needsRoot, (test) => {
-  makeNamespaces(test);
-  makePair('eth0');
-  const out = native.openPacket('eth0', { netns: spaces.a });
-  const port = native.openPacket('eth0', { netns: spaces.b });
+  const { out, port } = joinedPorts(test);
   const frames = new Frames();
   const got = new Frames();
   const tagged = (type: number, length: number) => {
@@ -179,8 +181,6 @@ t.test('an AF_PACKET port shows VLAN tags where they were (needs root)', needsRo
   test.equal(got.receiveAll(port, native.KIND_PACKET, 4), 4);
   for (let i = 0; i < 4; i++) test.same(got.frame(i), frames.frame(i), `frame ${i}`);
   test.equal(got.header(3).getUint16(6, true), 38, 'the checksum starts four bytes later');
-  native.closeFd(out);
-  native.closeFd(port);
   test.end();
 });
 
@@ -217,10 +217,7 @@ t.test('an AF_PACKET port counts what it cannot take whole or has no room for (n
 });
 
 t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs root)', needsRoot, (test) => {
-  makeNamespaces(test);
-  makePair('eth0');
-  const out = native.openPacket('eth0', { netns: spaces.a });
-  const port = native.openPacket('eth0', { netns: spaces.b });
+  const { out, port } = joinedPorts(test);
   for (const family of [4, 6] as const) {
     const frames = new Frames();
     const got = new Frames();
@@ -245,16 +242,11 @@ t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs roo
     test.same([...got.frame(0).subarray(l4 + 8)], payload);
     test.same(got.frame(1), frames.frame(5));
   }
-  native.closeFd(out);
-  native.closeFd(port);
   test.end();
 });
 
 t.test('what an interface cannot cut up goes by its queue, whole (needs root)', needsRoot, (test) => {
-  makeNamespaces(test);
-  makePair('eth0');
-  const out = native.openPacket('eth0', { netns: spaces.a });
-  const port = native.openPacket('eth0', { netns: spaces.b });
+  const { out, port } = joinedPorts(test);
   const setOffloads = (value: string) => {
     const features = ['tso', value, 'gso', value, 'tx-udp-segmentation', value];
     execFileSync('ip', ['netns', 'exec', spaces.a, 'ethtool', '-K', 'eth0', ...features]);
@@ -278,16 +270,11 @@ t.test('what an interface cannot cut up goes by its queue, whole (needs root)', 
     const wanted = round === 1 ? 1 : 10;
     test.equal(got.receiveAll(port, native.KIND_PACKET, wanted), wanted, `round ${round}: every segment arrives`);
   }
-  native.closeFd(out);
-  native.closeFd(port);
   test.end();
 });
 
 t.test('sendBatch() joins only what belongs together (needs root)', needsRoot, (test) => {
-  makeNamespaces(test);
-  makePair('eth0');
-  const out = native.openPacket('eth0', { netns: spaces.a });
-  const port = native.openPacket('eth0', { netns: spaces.b });
+  const { out, port } = joinedPorts(test);
   const changes: Record<string, (frame: Uint8Array, header: Uint8Array) => void> = {
     'another port': (frame) => frame[35]++,
     'another address': (frame) => frame[33]++,
@@ -310,8 +297,6 @@ t.test('sendBatch() joins only what belongs together (needs root)', needsRoot, (
     frames.send(out, native.KIND_PACKET, 6);
     test.equal(got.receiveAll(port, native.KIND_PACKET, 6), 6, name);
   }
-  native.closeFd(out);
-  native.closeFd(port);
   test.end();
 });
 
@@ -319,10 +304,7 @@ t.test(
   'a port whose interface goes down tells so once, and works when it is up again (needs root)',
   needsRoot,
   (test) => {
-    makeNamespaces(test);
-    makePair('eth0');
-    const out = native.openPacket('eth0', { netns: spaces.a });
-    const port = native.openPacket('eth0', { netns: spaces.b });
+    const { out, port } = joinedPorts(test);
     const poller = new native.Poller();
     const keys = new Int32Array(4);
     const frames = new Frames();
@@ -343,8 +325,6 @@ t.test(
     test.equal(frames.receive(port, native.KIND_PACKET), -100);
     test.equal(poller.wait(0, keys), 0);
     poller.remove(port);
-    native.closeFd(out);
-    native.closeFd(port);
     poller.close();
     test.end();
   },

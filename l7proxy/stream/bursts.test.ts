@@ -1,17 +1,10 @@
 /** A client that sends far more requests than are answered, and takes the answers slowly, is held back; it loses nothing. */
 import t from 'tap';
 import type { L7EngineOptions } from '../engine.ts';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
-import { Rig } from '../../test/stream/tcp-rig.ts';
+import { okOnly, Rig } from '../../test/stream/tcp-rig.ts';
 import { World } from '../../test/stream/tcp-world.ts';
 
-const RULES: L7RuleSet = {
-  parser: 'http',
-  endpoint: 1,
-  ingress: true,
-  port: 80,
-  rules: [{ remotes: [100], cookie: 7, http: [{ method: 'GET', path: '/ok.*' }] }],
-};
+const RULES = okOnly('GET');
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi';
 const SERVER_WINDOW = 1_000_000;
 const LIMIT_MS = 60_000; // of simulated time

@@ -3,9 +3,8 @@
  * bad weather; then single cases. One seed feeds every draw: SEED=n repeats a run, ROUNDS=n lengthens it.
  */
 import t from 'tap';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import * as tcp from '../../wire/header/tcp.ts';
-import { draws, Rig, segment } from '../../test/stream/tcp-rig.ts';
+import { draws, okOnly, Rig, segment } from '../../test/stream/tcp-rig.ts';
 import { World } from '../../test/stream/tcp-world.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20240301);
@@ -13,13 +12,7 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 150);
 t.setTimeout(600_000);
 t.comment(`seed ${SEED}, ${ROUNDS} rounds`);
 
-const RULES: L7RuleSet = {
-  parser: 'http',
-  endpoint: 1,
-  ingress: true,
-  port: 80,
-  rules: [{ remotes: [100], cookie: 7, http: [{ method: 'GET|POST', path: '/ok.*' }] }],
-};
+const RULES = okOnly('GET|POST');
 
 const ok = (n: number | string, extra = '') => `GET /ok${n} HTTP/1.1\r\nHost: a\r\n${extra}\r\n`;
 const no = (n: number | string, extra = '') => `GET /no${n} HTTP/1.1\r\nHost: a\r\n${extra}\r\n`;

@@ -9,23 +9,16 @@ import {
   CT_ROW_WORDS,
   CT_TX_FLAGS_SEEN,
 } from '../../policy-maps/conntrack-row.ts';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { DROP_STREAM_CLOSED, DROP_STREAM_LIMIT, FORWARD } from '../../wire/reasons.ts';
-import { Rig, type Segment, segment } from '../../test/stream/tcp-rig.ts';
+import { okOnly, Rig, type Segment, segment } from '../../test/stream/tcp-rig.ts';
 import type { L7EngineOptions } from '../engine.ts';
 import { EARLY_MS } from './early-queue.ts';
 import { BytePool } from './kept-bytes.ts';
 import { Shares } from './shares.ts';
 
-const RULES: L7RuleSet = {
-  parser: 'http',
-  endpoint: 1,
-  ingress: true,
-  port: 80,
-  rules: [{ remotes: [100], cookie: 7, http: [{ method: 'GET', path: '/ok.*' }] }],
-};
+const RULES = okOnly('GET');
 const CLOSED = CT_FLAG_RX_CLOSING | CT_FLAG_TX_CLOSING;
 const NOW_SEC = 1000;
 

@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 const EVASION = ['dataplane/evasion.test.ts'];
+const ODD_FRAMES = ['dataplane/evasion-frames.test.ts'];
 
 export const FRAMES: readonly Mutant[] = [
   {
@@ -10,7 +11,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: 'const total = ipv4.totalLength(bytes, l3Offset);\n  f.length = ethernet.HEADER_BYTES + total;',
     is: 'const total = ipv4.totalLength(bytes, l3Offset);',
-    killedBy: ['dataplane/evasion.test.ts', 'dataplane/parse.test.ts'],
+    killedBy: [...ODD_FRAMES, 'dataplane/parse.test.ts'],
   },
   {
     name: 'frame-longer-than-ipv6',
@@ -18,7 +19,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: 'ipv6.payloadLength(bytes, l3Offset);\n  f.length = ethernet.HEADER_BYTES + total;',
     is: 'ipv6.payloadLength(bytes, l3Offset);',
-    killedBy: EVASION,
+    killedBy: ODD_FRAMES,
   },
   {
     name: 'segments-from-behind-the-packet',
@@ -34,7 +35,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: 'if (f.payloadOffset + f.payloadLength !== offset + f.length) return DROP_INVALID;',
     is: '',
-    killedBy: EVASION,
+    killedBy: ODD_FRAMES,
   },
   {
     name: 'offload-of-a-foreign-field',
@@ -42,7 +43,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: 'return isItsChecksum && !f.isFragment ? 0 : DROP_INVALID;',
     is: 'return isItsChecksum || !f.isFragment ? 0 : DROP_INVALID;',
-    killedBy: EVASION,
+    killedBy: ODD_FRAMES,
   },
   {
     name: 'segmentation-by-ecn-alone',
@@ -50,7 +51,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: '(gsoType & ~vnet.GSO_ECN) === own;',
     is: '((gsoType & ~vnet.GSO_ECN) === own || gsoType === vnet.GSO_ECN);',
-    killedBy: EVASION,
+    killedBy: ODD_FRAMES,
   },
   {
     name: 'segments-of-one-byte',
@@ -58,7 +59,7 @@ export const FRAMES: readonly Mutant[] = [
     file: 'dataplane/parse.ts',
     was: 'segmentBytes === 0 || f.payloadLength > segmentBytes * most',
     is: 'segmentBytes === 0 || most === 0',
-    killedBy: EVASION,
+    killedBy: ODD_FRAMES,
   },
   {
     name: 'refused-syn-ends-a-connection',
@@ -121,6 +122,62 @@ export const FRAMES: readonly Mutant[] = [
     fault: 'a frame that waits in vain for its next hop is no drop to anybody',
     file: 'dataplane/uplink.ts',
     was: 'this.#recorder.drop(f, DROP_FIB_LOOKUP_FAILED, EGRESS, NO_VERDICT);',
+    is: '',
+    killedBy: ['dataplane/identify.test.ts'],
+  },
+  {
+    name: 'headers-that-were-changed-on-the-way',
+    fault: 'an IPv4 packet whose header checksum is wrong is forwarded, which no router does',
+    file: 'dataplane/parse.ts',
+    was: 'if (!ipv4.verifyChecksum(bytes, l3Offset)) return DROP_CSUM_L3;',
+    is: '',
+    killedBy: ODD_FRAMES,
+  },
+  {
+    name: 'authentication-headers-of-no-length',
+    fault: 'an AH header that is shorter than its fields is stepped over, and what is read behind it is its own rest',
+    file: 'wire/header/ipv6.ts',
+    was: 'if (at + size > end || (next === PROTO_AH && (size < MIN_AH_BYTES || (size & 7) !== 0))) return -1;',
+    is: 'if (at + size > end) return -1;',
+    killedBy: ['wire/header/ipv6.test.ts'],
+  },
+  {
+    name: 'full-table-takes-from-anybody',
+    fault: 'two who fill the table of connections end the connections of others',
+    file: 'policy-maps/conntrack-map.ts',
+    was: 'const isOver = this.#shares.isOver(this.words[base + OWNER] & OWNER_MASK, this.table.count);',
+    is: 'const isOver = this.#shares.isOver(-1, this.table.count);',
+    killedBy: ['policy-maps/conntrack-shares.test.ts', 'dataplane/conntrack.test.ts'],
+  },
+  {
+    name: 'connections-without-a-begin',
+    fault: 'where a SYN is demanded, one segment of a revoked connection brings it back',
+    file: 'dataplane/conntrack.ts',
+    was: 'return this.needsSyn && f.protocol === PROTO_TCP && !isOpening(f) ? DROP_CT_NO_BEGIN : 0;',
+    is: 'return this.needsSyn && f.protocol === PROTO_TCP && !isOpening(f) ? 0 : 0;',
+    killedBy: ['dataplane/conntrack.test.ts'],
+  },
+  {
+    name: 'one-budget-for-all',
+    fault: 'a flood of one pod takes the ICMP errors, and the events, that others are owed',
+    file: 'dataplane/budget.ts',
+    was: 'if (left >= 1) return true;',
+    is: '',
+    killedBy: ['dataplane/budget.test.ts'],
+  },
+  {
+    name: 'pods-that-are-none-speak',
+    fault: 'an address of the pod ranges that no pod has comes in by the uplink as world',
+    file: 'dataplane/identify.ts',
+    was: 'return DROP_INVALID_SIP; // a pod that is none',
+    is: 'return 0;',
+    killedBy: ['dataplane/identify.test.ts'],
+  },
+  {
+    name: 'pods-that-are-none-are-outside',
+    fault: 'what is sent to a pod that is gone goes out by the uplink',
+    file: 'dataplane/identify.ts',
+    was: 'return DROP_UNROUTABLE; // a pod that is none, or is gone',
     is: '',
     killedBy: ['dataplane/identify.test.ts'],
   },

@@ -50,8 +50,8 @@ export const STREAMS: readonly Mutant[] = [
     name: 'whole-requests-time-out',
     fault: 'requests that are whole and wait for answers are reset by the time limit for heads',
     file: 'l7proxy/stream/connection.ts',
-    was: 'if (this.request.heldBytes === 0 || this.parser.isWaiting(REQUEST)) this.heldSinceMs = 0;',
-    is: 'if (this.request.heldBytes === 0) this.heldSinceMs = 0;',
+    was: 'const waitsForOthers = this.isHeldBack || this.parser.isWaiting(REQUEST);',
+    is: 'const waitsForOthers = this.isHeldBack;',
     killedBy: ENDS,
   },
   {

@@ -40,6 +40,12 @@ export function segment(fields: Partial<Segment>): Segment {
   return { seq: 0, ack: 0, flags: tcp.ACK, window: 0xffff, data: Buffer.alloc(0), ...fields };
 }
 
+/** Rules that let these methods reach the paths that begin with /ok, and nothing else. */
+export function okOnly(method: string): L7RuleSet {
+  const rules = [{ remotes: [100], cookie: 7, http: [{ method, path: '/ok.*' }] }];
+  return { parser: 'http', endpoint: 1, ingress: true, port: 80, rules };
+}
+
 /** mulberry32: 0 <= answer < below. */
 export function draws(seed: number): (below: number) => number {
   let state = seed | 0;

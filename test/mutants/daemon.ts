@@ -101,4 +101,20 @@ export const DAEMON: readonly Mutant[] = [
     is: 'const all = [...given, ...interfaceAddresses(), ...own.flatMap(() => [])];',
     killedBy: ['linux/addresses.test.ts'],
   },
+  {
+    name: 'a-deleted-tap-is-there',
+    fault: 'a pod with a TAP that loses its eth0 is never attached again',
+    file: 'dataplane/native/ports.c',
+    was: 'napi_get_boolean(env, ioctl(fd, TUNGETIFF, &found) == 0, &result);',
+    is: 'napi_get_boolean(env, ioctl(fd, TUNGETIFF, &found) != -2, &result);',
+    killedBy: ['dataplane/native/kept-socket.test.ts'],
+  },
+  {
+    name: 'kept-sockets-hand-on-what-is-old',
+    fault: 'a dataplane that comes back forwards what waited in the sockets of the one before it',
+    file: 'dataplane/native/packet-ring.c',
+    was: 'return age_ms > max_age_ms;',
+    is: 'return age_ms > max_age_ms + 100000;',
+    killedBy: ['dataplane/native/kept-socket.test.ts'],
+  },
 ];

@@ -1,5 +1,5 @@
 /** Tables, templates, flags and completion: everything that is only text in and text out. */
-import { mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -403,10 +403,24 @@ t.test('the names of other programs mean what they mean there, and no more', (t)
   t.strictSame(argv('hubble', 'observe --server x:1 -P -f --pod=a'), { argv: ['observe', '-f', '--pod=a'] });
   t.strictSame(argv('hubble', '--server=x:1 status'), { argv: ['status'] });
   t.strictSame(argv('hubble', 'list nodes -o json'), { argv: ['get', 'nodes', '-o', 'json'] });
-  t.strictSame(argv('cilium', 'status --wait'), { argv: ['status'] });
+  t.strictSame(argv('cilium', 'status --wait'), { argv: ['status', '--wait'] });
   t.strictSame(argv('cilium', 'endpoint list'), { argv: ['endpoint', 'list'] });
   t.match(argv('cilium', 'hubble port-forward'), { say: /nothing to do/ });
   t.match(argv('cilium', 'connectivity test'), { refuse: /^cilium connectivity test: found no such command/ });
+  for (const where of [
+    'cilium-k6cb4 -n kube-system',
+    '-n kube-system ds/cilium',
+    '--namespace=kube-system pod/cilium-x1',
+  ]) {
+    const inside = argv('kubectl', `exec -it ${where} -- hubble observe --last 3`);
+    t.strictSame(inside, { argv: ['observe', '--last', '3'] }, where);
+  }
+  t.strictSame(argv('kubectl-sluice', 'exec -n kube-system ds/cilium -- cilium bpf ct list global'), {
+    argv: ['bpf', 'ct', 'list', 'global'],
+  });
+  t.equal(argv('kubectl', 'exec -n shop cilium-k6cb4 -- hubble observe'), undefined, 'a pod of that name elsewhere');
+  t.equal(argv('kubectl', 'exec -n kube-system kube-dns-1 -- hubble observe'), undefined);
+  t.equal(argv('sluice', 'exec -n kube-system ds/cilium -- hubble observe'), undefined);
   t.match(argv('hubble', 'record'), { refuse: /wanted one of observe, status/ });
   t.end();
 });
@@ -418,11 +432,13 @@ t.test('shims install makes links that are ours, and leaves what is there', asyn
   const program = join(PACKAGE_ROOT, 'package.json');
   for (const round of ['first', 'again']) {
     const { host, stdout, stderr } = testHost();
-    installShims(host, folder, program);
+    installShims(host, folder, { program, kubectl: round === 'again' });
     t.equal(host.exitCode, EXIT.FAILED, round);
     t.match(stdout(), /hubble -> .*package.json\n.*cilium-dbg -> .*\n.*kubectl-sluice -> /);
+    t.equal(existsSync(join(folder, 'kubectl')), round === 'again', 'kubectl only where asked for');
     t.match(stderr(), /^error: link .*\/cilium: found a file, wanted no such file/);
   }
+  t.equal(readlinkSync(join(folder, 'kubectl')), realpathSync(program));
   t.equal(readlinkSync(join(folder, 'hubble')), realpathSync(program));
   t.equal(readFileSync(join(folder, 'cilium'), 'utf8'), 'another');
 });

@@ -5,10 +5,10 @@ import { EXIT, Failure } from './terminal/failure.ts';
 import type { Host } from './terminal/host.ts';
 import { SHIMS } from './shim.ts';
 
-/** @throws Failure when the folder cannot be written to */
-export function installShims(host: Host, folder: string, program = process.argv[1]): void {
+/** @param options.kubectl also that name, which hides a real one further on the PATH @throws Failure when the folder cannot be written to */
+export function installShims(host: Host, folder: string, { program = process.argv[1], kubectl = false } = {}): void {
   const target = realpathSync(program);
-  for (const name of [...Object.keys(SHIMS), 'kubectl-sluice']) {
+  for (const name of [...Object.keys(SHIMS), 'kubectl-sluice', ...(kubectl ? ['kubectl'] : [])]) {
     const path = join(folder, name);
     try {
       mkdirSync(folder, { recursive: true });

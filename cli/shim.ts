@@ -1,7 +1,9 @@
 /**
  * Other programs' names: `hubble` and `cilium` as links to this program (`sluice shims install DIR`), so that the commands of a
- * tutorial run as they are written. What a name means here is a row below; what is not there is an error that says so.
+ * tutorial run as they are written. What a name means here is a row below; what is not there is an error that says so. As
+ * `kubectl` it is itself.
  */
+import { basename } from 'node:path';
 
 /** What a command line of another program amounts to. */
 export type Shimmed = { readonly argv: readonly string[] } | { readonly say: string } | { readonly refuse: string };
@@ -39,14 +41,13 @@ const CILIUM: Rows = [
 
 export const SHIMS: Readonly<Record<string, Rows>> = { hubble: HUBBLE, cilium: CILIUM, 'cilium-dbg': CILIUM };
 
-/** Flags of the stock programs that say where their server is or how long to wait; with a value each, or none. */
+/** Flags of the stock programs that say where their server is; with a value each, or none. */
 const LEFT_OUT: ReadonlyMap<string, boolean> = new Map([
   ['--server', true],
   ['--tls', false],
   ['--tls-allow-insecure', false],
   ['-P', false],
   ['--port-forward', false],
-  ['--wait', false],
   ['--interactive', false],
   ['--context', true],
 ]);
@@ -56,7 +57,7 @@ const LEFT_OUT: ReadonlyMap<string, boolean> = new Map([
  * @returns undefined for a name of our own (`sluice`, `kubectl-sluice`)
  */
 export function shimmed(name: string, argv: readonly string[]): Shimmed | undefined {
-  if (!Object.hasOwn(SHIMS, name)) return undefined;
+  if (!Object.hasOwn(SHIMS, name)) return name === 'sluice' ? undefined : inAgentPod(argv);
   const words = withoutServer(argv);
   const row = SHIMS[name].find(([begin]) => begin.split(' ').every((word, at) => words[at] === word));
   if (row === undefined) {
@@ -67,6 +68,20 @@ export function shimmed(name: string, argv: readonly string[]): Shimmed | undefi
   }
   const [begin, means] = row;
   return 'say' in means ? means : { argv: [...means, ...words.slice(begin.split(' ').length)] };
+}
+
+/**
+ * `kubectl exec -n kube-system cilium-k6cb4 -- hubble observe`: tutorials enter the pod of the agent, which here is this machine.
+ * @returns undefined for any other command
+ */
+function inAgentPod(argv: readonly string[]): Shimmed | undefined {
+  const dashes = argv.indexOf('--');
+  if (argv[0] !== 'exec' || dashes < 0) return undefined;
+  const before = argv.slice(1, dashes);
+  if (!before.some((word) => /^(pods?\/|ds\/|daemonset\/)?cilium(-[a-z0-9]+)?$/.test(word))) return undefined;
+  if (!before.some((word) => /^(-n=?|--namespace=)?kube-system$/.test(word))) return undefined;
+  const [program = '', ...words] = argv.slice(dashes + 1);
+  return shimmed(basename(program), words);
 }
 
 function withoutServer(argv: readonly string[]): string[] {

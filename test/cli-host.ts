@@ -9,15 +9,15 @@ export interface TestHost {
   stderr(): string;
 }
 
-/** @param stdin what the command can read */
-export function testHost(stdin = '', env: Host['env'] = {}): TestHost {
+/** @param stdin what the command can read @param columns width of the terminal; none unless told */
+export function testHost(stdin = '', env: Host['env'] = {}, columns?: number): TestHost {
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const sink = (parts: Buffer[]) => ({
     write: (text: string | Uint8Array) => parts.push(Buffer.from(text as Uint8Array)),
   });
   const host: Host = {
-    stdout: sink(out),
+    stdout: { ...sink(out), ...(columns !== undefined && { columns }) },
     stderr: sink(err),
     stdin: Readable.from([Buffer.from(stdin)]),
     env,

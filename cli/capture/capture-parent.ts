@@ -6,16 +6,18 @@ import { spawn } from 'node:child_process';
 import { programPath } from '../../linux/programs.ts';
 import type { CaptureOptions, CaptureResult } from './capture.ts';
 import type { CaptureTarget } from './capture-targets.ts';
-import type { WorkerMessage } from './capture-worker.ts';
+import type { WorkerMessage, WorkerResult } from './capture-worker.ts';
 import { Failure } from '../terminal/failure.ts';
 
 /**
  * Records until the count, the duration or a signal.
+ * @param onBegun every interface is listened on
  * @throws Failure when it cannot begin, or an interface went away
  */
 export async function captureInWorker(
   targets: readonly CaptureTarget[],
   options: CaptureOptions,
+  onBegun: () => void,
 ): Promise<CaptureResult> {
   const argv = [...process.execArgv, programPath('capture-worker'), JSON.stringify({ targets, options })];
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
@@ -23,9 +25,11 @@ export async function captureInWorker(
   child.stderr?.on('data', (chunk: Buffer) => {
     noise += chunk.toString();
   });
-  let message: WorkerMessage | undefined;
+  let message: WorkerResult | undefined;
   child.on('message', (value) => {
-    message = value as WorkerMessage;
+    const said = value as WorkerMessage;
+    if ('hasBegun' in said) onBegun();
+    else message = said;
   });
   // Ctrl-C reaches the worker as well; a signal to us alone is handed on. Either way it finishes the file.
   const forward = (signal: NodeJS.Signals): void => {

@@ -45,12 +45,13 @@ interface Cap {
 
 /**
  * Records until the count, the duration or the signal.
+ * @param onBegun every interface is listened on: no frame is missed from here on
  * @throws Failure when an interface cannot be opened or the file not be written
  */
 export async function capture(
   targets: readonly CaptureTarget[],
   options: CaptureOptions,
-  signal: AbortSignal,
+  { signal, onBegun }: { readonly signal: AbortSignal; readonly onBegun: () => void },
 ): Promise<CaptureResult> {
   const native = targets.some(({ netns }) => netns !== undefined)
     ? await import('../../dataplane/native/index.ts')
@@ -75,6 +76,7 @@ export async function capture(
       };
       taps.push(new Tap({ target, filter: options.filter ?? '', native, onFrame }));
     }
+    onBegun();
     await ended;
     return { frames: file.frames, gaps: taps.reduce((sum, tap) => sum + tap.gaps, 0) };
   } finally {

@@ -39,9 +39,11 @@ export function define(command: Command, host: Host): void {
     const { captureTargets } = await import('../capture/capture-targets.ts');
     const { captureInWorker } = await import('../capture/capture-parent.ts');
     const targets = captureTargets(settings, pods, flags.namespace, flags.interface ?? []);
-    const { frames, gaps } = await captureInWorker(targets, flags);
-    const note = gaps === 0 ? '' : `, ${counted(gaps, 'gap')}: frames came faster than they could be written`;
     const where = counted(targets.length, 'interface');
+    const { frames, gaps } = await captureInWorker(targets, flags, () => {
+      host.stderr.write(`recording ${where} into ${flags.write}, Ctrl-C ends it\n`);
+    });
+    const note = gaps === 0 ? '' : `, ${counted(gaps, 'gap')}: frames came faster than they could be written`;
     host.stderr.write(`${counted(frames, 'frame')} from ${where} written to ${flags.write}${note}\n`);
   });
 }

@@ -117,3 +117,22 @@ spec:
   const denied = await policy([...args.slice(0, -1), 'b.example']);
   t.notMatch(denied.stdout, 'not so live');
 });
+
+t.test('policy explain keeps to the width of a terminal, and loses no word by it', async (t) => {
+  const flow = ['explain', '-m', world, '--from', '203.0.113.200', '--to', 'shop/api-0', '--port', '8080'];
+  const wide = (await policy(flow)).stdout;
+  const narrow = (await policy(flow, '', 80)).stdout;
+  t.ok(wide.split('\n').some((line) => line.length > 80));
+  const table = narrow.split('\n').filter((line) => /^ {2}/.test(line) && !line.includes(folder));
+  t.strictSame(
+    table.filter((line) => line.length > 80),
+    [],
+  );
+  t.match(narrow, /\n {2}\* {3}Deny [^\n]*\n {8}the only entry that matches/);
+  const words = (text: string) =>
+    text
+      .split(/\s+/)
+      .filter((word) => word !== 'WHY' && word !== 'RULES')
+      .toSorted();
+  t.strictSame(words(narrow), words(wide));
+});

@@ -4,7 +4,7 @@ import { type Origin, originText } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
 import { authName, portText, printedEntry } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
-import { renderTable } from '../terminal/table.ts';
+import { type Column, printable, renderTable } from '../terminal/table.ts';
 import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { FlowQuery } from '../../explain/query.ts';
 import { changeText, remediesFor } from '../../explain/remedy.ts';
@@ -33,7 +33,7 @@ export async function explain(settings: Settings, judge: FlowJudge, query: FlowQ
   const unenforced = answer.verdict === 'allowed' ? unenforcedIn(judge.world, sides) : [];
   if (settings.output !== 'table') return printDocument(settings, document(answer, sides, { remedies, unenforced }));
   const { host, paint } = settings;
-  for (const side of sides) host.stdout.write(sideText(side));
+  for (const side of sides) host.stdout.write(sideText(side, host.stdout.columns ?? Number.POSITIVE_INFINITY));
   if (answer.l7 !== 'none') host.stdout.write(requestText(answer, judge.requestOrigins(query)));
   const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
   host.stdout.write(`verdict: ${verdict}\n`);
@@ -81,25 +81,57 @@ function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): strin
   return `request: ${l7} by the L7 rules${by}\n\n`;
 }
 
-function sideText(side: Side): string {
+const INDENT = '  ';
+/** Before what stands below a row. */
+const BELOW = '      ';
+
+const ENTRY: readonly Column<Candidate>[] = [
+  { header: '', cell: ({ isWinner }) => (isWinner ? '*' : ' ') },
+  { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.ruleSet > 0 ? 'Redirect' : 'Allow') },
+  { header: 'IDENTITY', cell: ({ entry }) => identityText(entry.identity) },
+  { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
+  { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
+];
+
+const rulesOf = ({ origins, additions }: Candidate): string[] => [...origins.map(originText), ...additions];
+
+/** A table; where that is too wide, why an entry counts and its rules stand below it, in lines of words. */
+function candidateText(candidates: readonly Candidate[], columns: number): string {
+  const table = renderTable(
+    [...ENTRY, { header: 'WHY', cell: ({ why }) => why }, { header: 'RULES', cell: (one) => rulesOf(one).join('\n') }],
+    candidates,
+  );
+  if (table.split('\n').every((line) => line.length <= columns)) return table;
+  const [header, ...rows] = renderTable(ENTRY, candidates).trimEnd().split('\n');
+  const lines = rows.flatMap((row, at) => {
+    const below = [candidates[at].why, ...rulesOf(candidates[at])];
+    return [
+      row,
+      ...below.flatMap((text) => wrapped(printable(text), columns - BELOW.length).map((line) => BELOW + line)),
+    ];
+  });
+  return `${[header, ...lines].join('\n')}\n`;
+}
+
+/** Lines of whole words. */
+function wrapped(text: string, columns: number): string[] {
+  const lines: string[] = [''];
+  for (const word of text.split(/\s+/)) {
+    const last = lines[lines.length - 1];
+    if (last !== '' && last.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
+}
+
+function sideText(side: Side, columns: number): string {
   const { direction, subject, remote, outcome, candidates } = side;
   const { answer } = outcome;
   const [from, to] = direction === 'egress' ? [subject, remote] : [remote, subject];
   const title = `${direction} of ${subject.text}: ${from.text} (identity ${from.identity}) -> ${to.text} (identity ${to.identity})\n`;
   if (subject.endpoint === undefined) return `${title}  not judged: no policy is kept for it here\n\n`;
-  const table = renderTable(
-    [
-      { header: '', cell: ({ isWinner }) => (isWinner ? '*' : ' ') },
-      { header: 'POLICY', cell: ({ entry }) => (entry.deny ? 'Deny' : entry.ruleSet > 0 ? 'Redirect' : 'Allow') },
-      { header: 'IDENTITY', cell: ({ entry }) => identityText(entry.identity) },
-      { header: 'PORT/PROTO', cell: ({ entry }) => portText(entry.protocol, entry.port, entry.portPrefix) },
-      { header: 'AUTH', cell: ({ entry }) => authName(entry.authType) },
-      { header: 'WHY', cell: ({ why }) => why },
-      { header: 'RULES', cell: ({ origins, additions }) => [...origins.map(originText), ...additions].join('\n') },
-    ],
-    candidates,
-  );
-  const shown = candidates.length === 0 ? '  no entry matches\n' : table.replace(/^(?=.)/gm, '  ');
+  const table = candidates.length === 0 ? 'no entry matches\n' : candidateText(candidates, columns - INDENT.length);
+  const shown = table.replace(/^(?=.)/gm, INDENT);
   const closed = answer.match === 'none' && answer.verdict === 'denied' ? closedText(side) : '';
   return `${title}${shown}${closed}  => ${answer.verdict}\n\n`;
 }

@@ -197,7 +197,7 @@ t.test('capture records both directions of a pod, and ends at the count', async 
     isDone = true;
   });
   while (!isDone) await get('-o /dev/null');
-  t.match(await capture, { code: 0, stderr: /12 frames from 1 interface/ });
+  t.match(await capture, { code: 0, stderr: /^recording 1 interface into .*\n12 frames from 1 interface/ });
   const { interfaces, packets, problem } = readPcapng(readFileSync(file));
   t.equal(problem, null);
   t.match(interfaces, [{ name: 'shop/server' }]);

@@ -104,8 +104,8 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export async function policy(argv: readonly string[], stdin = ''): Promise<Outcome> {
-  const { host, stdout, stderr } = testHost(stdin);
+export async function policy(argv: readonly string[], stdin = '', columns?: number): Promise<Outcome> {
+  const { host, stdout, stderr } = testHost(stdin, {}, columns);
   const code = await run(['policy', ...argv], host);
   return { code, stdout: stdout(), stderr: stderr() };
 }

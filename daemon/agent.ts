@@ -27,6 +27,7 @@ import type { Log } from './health/log.ts';
 import { ManifestDirectory } from './source/directory.ts';
 import { manifestReader } from './source/reader.ts';
 import { journalPath } from '../linux/journal.ts';
+import { interfaceAddresses } from '../linux/addresses.ts';
 import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observer } from './observe/observer.ts';
@@ -41,6 +42,7 @@ import { Prober } from './health/probe.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
+import { Services } from './services/services.ts';
 import { ObjectStore } from './source/store.ts';
 import { Supervisor } from './supervise/supervisor.ts';
 
@@ -62,6 +64,7 @@ export class Agent {
   readonly observer: Observer;
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
+  readonly services: Services;
   readonly prober: Prober;
   readonly controllers = new Controllers();
   readonly startedMs = Date.now();
@@ -92,13 +95,16 @@ export class Agent {
     this.#board = new ProblemBoard(log);
     this.#routerMac = macOf(config.name, 'router');
     const policy = { ...config.policy, 'cluster-name': config.clusterName, 'node-name': config.nodeName };
-    const read = manifestReader(policy, config);
-    this.store = new ObjectStore(join(stateDir, 'objects'), read);
+    const read = manifestReader(policy, config, (service) => this.services.faultsOf(service));
+    const readApplied = manifestReader(policy, config, (service) => this.services.clashesOf(service));
+    this.store = new ObjectStore(join(stateDir, 'objects'), readApplied);
     this.#manifests =
       config.manifests === '' ? undefined : new ManifestDirectory(config.manifests, read, join(stateDir, 'manifests'));
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);
+    const { cluster } = this.compilation;
+    this.services = new Services({ config, stateDir, table: cluster.services, maps: this.maps });
     this.#pressure = new Pressure(
       this.maps.counters.words,
       (endpoint) => this.#nameOfEndpoint(endpoint),
@@ -107,7 +113,7 @@ export class Agent {
     this.supervisor = this.#newSupervisor(dataplaneCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
-    this.#feed = new PodFeed({ cluster: this.compilation.cluster, reconciler: this.reconciler, plan: config });
+    this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
     this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods);
     this.observer = this.#newObserver();
     this.prober = new Prober({
@@ -166,6 +172,9 @@ export class Agent {
     await this.#ports.adopt();
     this.#isRunning = true;
     this.#ports.open(this.directory);
+    this.#feed.tellServices();
+    this.services.open();
+    this.#board.set('services', this.services.problems());
     this.publisher.retire(new Set(this.directory.published.keys()), this.compilation.prefixes);
     this.publisher.commit();
     this.compilation.dropUnclaimed();
@@ -257,6 +266,7 @@ export class Agent {
       controllers: this.controllers,
       givePort: (port, fd) => this.supervisor.givePort(port, fd),
       giveSockets: (sockets) => this.supervisor.giveSockets(sockets),
+      onPods: () => this.#onPods(),
       commit: () => this.publisher.commit(),
     });
   }
@@ -286,14 +296,28 @@ export class Agent {
     this.directory.learn(changes);
     this.#board.setDocuments('policy', this.compilation.conflicts);
     this.publisher.publish(changes);
+    this.#publishServices();
     this.#board.set('publish', this.publisher.sentences());
     this.publisher.commit();
     this.#ports.publish();
   }
 
+  /** @returns whether the maps are others than before */
+  #publishServices(): boolean {
+    const hasChanged = this.services.sync();
+    this.#board.set('services', this.services.problems());
+    return hasChanged;
+  }
+
+  #onPods(): void {
+    this.#feed.tellServices();
+    if (this.#publishServices()) this.publisher.commit();
+  }
+
   /** The host as a node of the cluster: its addresses have identity host. */
   #knowHost(): void {
     this.#feed.setHost(this.#ports.hostAddresses);
+    this.services.setNodeAddresses(interfaceAddresses());
     if (this.config.policy['enable-host-firewall']) this.compilation.cluster.setHostEndpoint(HOST_ENDPOINT, {});
   }
 

@@ -1,6 +1,7 @@
 /** Configuration that the dataplane reads from the `runtime_config` map, and may therefore change while it runs. */
 import * as words from '../policy-maps/config-map.ts';
-import type { Config } from './config/config.ts';
+import { TranslationSettings } from '../policy-maps/service/translation-settings.ts';
+import { type Config, loopbackAddresses } from './config/config.ts';
 import { addressWords, macWords } from '../wire/address.ts';
 import { parsePrefix } from '../wire/prefix.ts';
 
@@ -34,6 +35,9 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.store(words.CONFIG_OUTSIDE_BY_HOST, config.outsideByHost ? 1 : 0);
   map.store(words.CONFIG_TCP_NEEDS_SYN, config.tcpMidstream ? 0 : 1);
   map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
+  const translation = new TranslationSettings(map);
+  translation.isRejecting = config.services['service-no-backend-response'] === 'reject';
+  for (const address of loopbackAddresses(config)) translation.setLoopback(addressWords(address));
   map.store(words.CONFIG_AGENT_PID, process.pid);
 }
 

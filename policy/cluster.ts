@@ -29,11 +29,13 @@ import * as objects from './document/objects.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from './rule/options.ts';
 import { prefixesOf } from './rule/peer.ts';
 import { podFromDocument } from './document/pod.ts';
+import { endpointSliceFromDocument, serviceFromDocument } from './document/service.ts';
 import { PodTable } from './pod-table.ts';
 import { PolicyTable } from './policy-table.ts';
 import type { Problem } from './rule/problems.ts';
 import type { Origin, Policy } from './rule/rule.ts';
-import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, PodSpec, ServiceSpec } from './rule/spec.ts';
+import type { EndpointSliceSpec, ServiceSpec } from './rule/service-spec.ts';
+import type { CidrGroupSpec, NamespaceSpec, NodeSpec, PodSpec } from './rule/spec.ts';
 import { ServiceTable } from './service-table.ts';
 
 export type { EndpointChange } from './endpoint-table.ts';
@@ -110,12 +112,12 @@ export class Cluster {
         return;
       }
       case 'Service': {
-        this.setService(objects.serviceFromDocument(document));
+        this.setService(serviceFromDocument(document));
         return;
       }
       case 'EndpointSlice':
       case 'Endpoints': {
-        this.setEndpointSlice(objects.endpointSliceFromDocument(document));
+        this.setEndpointSlice(endpointSliceFromDocument(document));
         return;
       }
       default:

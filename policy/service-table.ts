@@ -1,10 +1,13 @@
-/** Services and their backends, as far as toServices needs them: peers made of selectors or of addresses. */
+/**
+ * Services and the endpoints that are listed for them: the one place where both are kept. Policies ask it who is behind a
+ * `toServices`; `services/` makes frontends and backends of it, and is told by name what has changed.
+ */
 import { CLUSTER, LabelSet, POD_NAMESPACE, formatLabel } from './rule/labels.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import type { PolicyOptions } from './rule/options.ts';
-import type { EndpointSliceSpec, ServiceSpec } from './rule/spec.ts';
 import { cidrPeer, endpointsPeer, type Peer, type ServicePeer } from './rule/peer.ts';
 import { equals, selectorFrom, selects } from './rule/selector.ts';
+import { type EndpointSliceSpec, serviceKey, type ServiceSpec } from './rule/service-spec.ts';
 import { parsePrefix } from '../wire/prefix.ts';
 
 /** A service with its labels as selectors want them. */
@@ -18,8 +21,9 @@ export class ServiceTable {
   /** Keys by name alone: a few, one a namespace. */
   readonly #keysByName = new MultiMap<string, string>();
   readonly #slices = new Map<string, EndpointSliceSpec>();
-  /** Keys of slices by the service they belong to. */
-  readonly #slicesOf = new MultiMap<string, string>();
+  /** Slices by the service they belong to. */
+  readonly #slicesOf = new MultiMap<string, EndpointSliceSpec>();
+  readonly #touched = new Set<string>();
 
   readonly #options: PolicyOptions;
 
@@ -27,34 +31,62 @@ export class ServiceTable {
     this.#options = options;
   }
 
+  get size(): number {
+    return this.#services.size;
+  }
+
   set(service: ServiceSpec): void {
-    const key = keyOf(service);
+    const key = serviceKey(service);
     const labels = Object.entries(service.labels).map(([name, value]) => formatLabel('k8s', name, value));
     this.#services.set(key, { service, labels: new LabelSet(labels) });
     this.#keysByName.add(service.name, key);
+    this.#touched.add(key);
   }
 
   remove(namespace: string, name: string): void {
-    const key = keyOf({ namespace, name });
+    const key = serviceKey({ namespace, name });
     this.#services.delete(key);
     this.#keysByName.remove(name, key);
+    this.#touched.add(key);
   }
 
   setSlice(slice: EndpointSliceSpec): void {
     this.removeSlice(slice.namespace, slice.name);
-    const key = keyOf(slice);
-    this.#slices.set(key, slice);
-    this.#slicesOf.add(serviceOf(slice), key);
+    this.#slices.set(serviceKey(slice), slice);
+    this.#slicesOf.add(serviceOf(slice), slice);
+    this.#touched.add(serviceOf(slice));
   }
 
-  /** @returns the service it belonged to */
+  /** @returns the name of the service it belonged to */
   removeSlice(namespace: string, name: string): string | undefined {
-    const key = keyOf({ namespace, name });
+    const key = serviceKey({ namespace, name });
     const slice = this.#slices.get(key);
     if (slice === undefined) return undefined;
     this.#slices.delete(key);
-    this.#slicesOf.remove(serviceOf(slice), key);
+    this.#slicesOf.remove(serviceOf(slice), slice);
+    this.#touched.add(serviceOf(slice));
     return slice.service;
+  }
+
+  /** @param key `namespace/name` */
+  get(key: string): ServiceSpec | undefined {
+    return this.#services.get(key)?.service;
+  }
+
+  /** Keys of all services. */
+  keys(): Iterable<string> {
+    return this.#services.keys();
+  }
+
+  slicesOf(key: string): ReadonlySet<EndpointSliceSpec> {
+    return this.#slicesOf.get(key);
+  }
+
+  /** Keys of services that came, went or changed since the last call, or whose slices did. */
+  takeTouched(): string[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
   }
 
   /** Every peer that the services named by `wanted` stand for: pods by selector, or addresses for those without one. */
@@ -80,9 +112,14 @@ export class ServiceTable {
     return [endpointsPeer(selector)];
   }
 
-  backends({ namespace, name }: { namespace: string; name: string }): string[] {
-    const keys = this.#slicesOf.get(keyOf({ namespace, name }));
-    return [...new Set([...keys].flatMap((key) => this.#slices.get(key)?.addresses ?? []))];
+  /** Addresses listed for a service that answer, or may be asked all the same. An ExternalName has none. */
+  backends(service: { readonly namespace: string; readonly name: string }): string[] {
+    const key = serviceKey(service);
+    const spec = this.get(key);
+    if (spec?.type === 'ExternalName') return [];
+    const endpoints = [...this.slicesOf(key)].flatMap(({ subsets }) => subsets.flatMap((subset) => subset.endpoints));
+    const asked = endpoints.filter((one) => one.isReady || one.isServing || spec?.publishesNotReady === true);
+    return [...new Set(asked.flatMap(({ addresses }) => addresses))];
   }
 }
 
@@ -91,10 +128,6 @@ function isWanted({ service, labels }: LabelledService, wanted: ServicePeer): bo
   return wanted.name !== undefined || selects(wanted.selector ?? [], labels);
 }
 
-function keyOf({ namespace, name }: { namespace: string; name: string }): string {
-  return `${namespace}/${name}`;
-}
-
 function serviceOf({ namespace, service }: EndpointSliceSpec): string {
-  return keyOf({ namespace, name: service });
+  return serviceKey({ namespace, name: service });
 }

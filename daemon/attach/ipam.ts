@@ -85,6 +85,11 @@ export class Ipam {
     return address;
   }
 
+  /** Draws begin behind this address, as long as nobody holds any of its family: what is below is left to those who claim. */
+  beginBehind({ family, value }: Address): void {
+    if (!this.#cursor.has(family)) this.#cursor.set(family, value);
+  }
+
   /** Gives up all addresses of `owner`. */
   release(owner: string): void {
     this.#giveUp(owner, 4);

@@ -8,6 +8,7 @@
  * Only what changed is read again, and a change that concerns no pod does not touch pods at all: a policy change costs what
  * the policy costs. A Pod document wins over a pod of the same name that a workload stands for.
  */
+import { isIP } from 'node:net';
 import type { Cluster } from '../../policy/cluster.ts';
 import type { Document } from '../../policy/document/document.ts';
 import { nodeFromDocument } from '../../policy/document/objects.ts';
@@ -15,6 +16,8 @@ import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { type Reference, referenceOf } from '../source/text.ts';
 import { pathText } from '../../policy/document/document-path.ts';
 import { type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
+import { servicePod } from '../../services/service-pod.ts';
+import type { ServicePod } from '../../services/pod-index.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
 import type { NodeSpec } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
@@ -30,12 +33,20 @@ interface Planned {
 /** What the compiler was last told of a pod. */
 interface Told {
   readonly document: Document;
+  readonly plan: PodPlan;
   readonly endpointId: number;
   readonly addresses: string;
 }
 
+/** Who is told of pods besides: what stands behind services. */
+interface PodListener {
+  setPod(pod: ServicePod): void;
+  removePod(pod: { readonly namespace: string; readonly name: string }): void;
+}
+
 interface FeedOptions {
   readonly cluster: Cluster;
+  readonly services: PodListener;
   readonly reconciler: PodReconciler;
   readonly plan: PlanOptions;
 }
@@ -45,6 +56,8 @@ export class PodFeed {
   /** Pods by the document they come from. */
   readonly #planned = new Map<string, readonly Planned[]>();
   readonly #told = new Map<string, Told>();
+  /** Pods as services were last told of them. */
+  readonly #behindServices = new Map<string, { document: Document; how: string }>();
   #hostAddresses: readonly string[] = [];
   #node: Document | undefined;
   /** What is wrong with pods' documents, one sentence each. */
@@ -89,6 +102,39 @@ export class PodFeed {
     for (const reference of removed) hasPods = this.#remove(reference) || hasPods;
     for (const document of put) hasPods = this.#put(document) || hasPods;
     if (hasPods) this.#wantPods();
+  }
+
+  /** Tells services of pods that are others than before: after a change of pods, and when one became ready or ceased to be. */
+  tellServices(): void {
+    const { reconciler, services } = this.#options;
+    for (const [key, { document, plan, addresses }] of this.#told) {
+      const isAttached = plan.place !== 'local' || reconciler.pods.get(key)?.state === 'ready';
+      const how = [plan.place, isAttached, addresses, plan.place === 'host' ? this.#nodeAddresses : ''].join(' ');
+      const before = this.#behindServices.get(key);
+      if (before?.document === document && before.how === how) continue;
+      this.#behindServices.set(key, { document, how });
+      services.setPod(this.#servicePod(document, plan, isAttached));
+    }
+    for (const key of this.#behindServices.keys()) {
+      if (this.#told.has(key)) continue;
+      this.#behindServices.delete(key);
+      const [namespace, name] = key.split('/');
+      services.removePod({ namespace, name });
+    }
+  }
+
+  #servicePod(document: Document, { key, place }: PodPlan, isAttached: boolean): ServicePod {
+    const { reconciler, plan } = this.#options;
+    const ips = reconciler.pods.get(key)?.numbers.addresses.map(({ text }) => text);
+    const nodeAddresses = this.#nodeAddresses;
+    const where = { isLocal: place !== 'remote', isAttached, nodeName: plan.nodeName, nodeAddresses };
+    return servicePod(document, ips === undefined ? where : { ...where, ips });
+  }
+
+  /** One a family: those that the host has towards pods come first. */
+  get #nodeAddresses(): string[] {
+    const found = [4, 6].map((family) => this.#hostAddresses.find((text) => isIP(text) === family));
+    return found.filter((text) => text !== undefined);
   }
 
   /** @returns whether it concerns pods */
@@ -148,7 +194,7 @@ export class PodFeed {
       present.add(plan.key);
       const numbers = reconciler.pods.get(plan.key)?.numbers;
       const ips = numbers?.addresses.map(({ text }) => text);
-      const now = { document, endpointId: numbers?.endpointId ?? 0, addresses: ips?.join() ?? '' };
+      const now = { document, plan, endpointId: numbers?.endpointId ?? 0, addresses: ips?.join() ?? '' };
       if (isSame(this.#told.get(plan.key), now)) continue;
       this.#told.set(plan.key, now);
       cluster.apply(ips === undefined ? document : withAddresses(document, ips), now.endpointId);
@@ -158,6 +204,7 @@ export class PodFeed {
       this.#told.delete(key);
       cluster.removePod(document.namespace, document.name);
     }
+    this.tellServices();
   }
 }
 

@@ -54,6 +54,8 @@ interface PortsOptions {
   readonly givePort: (port: number, fd: number) => boolean;
   /** The same with packet sockets. */
   readonly giveSockets: (sockets: readonly (readonly [number, PacketSocket])[]) => boolean;
+  /** Pods became ready, or ceased to be; what was published for it counts with the next `commit`. */
+  readonly onPods: () => void;
   /** Makes what was published count. */
   readonly commit: () => void;
 }
@@ -264,6 +266,7 @@ export class Ports {
   #publishSoon(): void {
     this.#soon ??= setTimeout(() => {
       this.#soon = undefined;
+      this.#options.onPods();
       this.publish();
     }, PUBLISH_DELAY_MS);
   }

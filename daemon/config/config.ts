@@ -9,6 +9,8 @@ import type { PolicyOptions } from '../../policy/rule/options.ts';
 import type { AttachMode } from '../../wire/port-kinds.ts';
 import { formatProblem, hasErrors, type Problem, quote } from '../../policy/rule/problems.ts';
 import { addressFrom, isInside, parseAddress, parseRange } from '../attach/range.ts';
+import { MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
+import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
@@ -27,6 +29,10 @@ export interface Config {
   readonly attach: AttachMode;
   readonly mtu: number;
   readonly podCIDRs: { readonly ipv4: string; readonly ipv6: string };
+  /** Ranges of services' own addresses; '' = services have none of this family. */
+  readonly serviceCIDRs: { readonly ipv4: string; readonly ipv6: string };
+  /** Ranges that addresses of load balancers are drawn from; '' = only those that documents give. */
+  readonly loadBalancerCIDRs: { readonly ipv4: string; readonly ipv6: string };
   readonly router: { readonly ipv4: string; readonly ipv6: string };
   readonly hostPort: boolean;
   readonly outsideByHost: boolean;
@@ -47,6 +53,14 @@ export interface Config {
   /** Text of readFaults; '' for none. */
   readonly faults: string;
   readonly aggregation: 'none' | 'low' | 'medium' | 'maximum';
+  /** Options of Services by Cilium's names. */
+  readonly services: {
+    readonly 'bpf-lb-algorithm': 'random' | 'maglev';
+    readonly 'bpf-lb-maglev-table-size': number;
+    readonly 'ipv4-service-loopback-address': string;
+    readonly 'ipv6-service-loopback-address': string;
+    readonly 'service-no-backend-response': 'reject' | 'drop';
+  };
   /** Policy options by Cilium's names, all present. */
   readonly policy: PolicySettings;
   /** Table capacities by Cilium's names, all present. */
@@ -56,6 +70,12 @@ export interface Config {
 /** The router's addresses, at most one a family. */
 export function routerAddresses({ router }: Pick<Config, 'router'>): string[] {
   return [router.ipv4, router.ipv6].filter((address) => address !== '');
+}
+
+/** Addresses that stand for a pod which reaches itself through a Service, at most one a family. */
+export function loopbackAddresses({ services }: Pick<Config, 'services'>): string[] {
+  const both = [services['ipv4-service-loopback-address'], services['ipv6-service-loopback-address']];
+  return both.filter((address) => address !== '');
 }
 
 /** The ranges that pods draw their addresses from, at most one a family. */
@@ -116,6 +136,11 @@ function finish(values: Values, problem: (path: string, message: string) => void
   const router = { ipv4: routerAddress(raw, 'ipv4', problem), ipv6: routerAddress(raw, 'ipv6', problem) };
   if (raw.podCIDRs.ipv4 === '' && raw.podCIDRs.ipv6 === '')
     problem('podCIDRs', 'found no range, wanted one for at least one family');
+  checkApart(raw, problem);
+  const places = raw.services['bpf-lb-maglev-table-size'];
+  if (!MAGLEV_TABLE_SIZES.includes(places)) {
+    problem('services.bpf-lb-maglev-table-size', `found ${places}, wanted one of ${MAGLEV_TABLE_SIZES.join(', ')}`);
+  }
   for (const option of ['bpf-events-map-max', 'bpf-lb-maglev-map-max']) {
     const size = raw.maps[option] ?? 0;
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
@@ -135,6 +160,24 @@ function finish(values: Values, problem: (path: string, message: string) => void
     nodeName: raw.nodeName === '' ? hostname() : raw.nodeName,
     ...(uplink !== undefined && uplink.interface !== '' ? { uplink } : {}),
   };
+}
+
+/** Ranges of pods, services and load balancers: an address belongs to one of them. */
+function checkApart(config: Config, problem: (path: string, message: string) => void): void {
+  const options = ['podCIDRs', 'serviceCIDRs', 'loadBalancerCIDRs'] as const;
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    const ranges = options
+      .filter((option) => config[option][family] !== '')
+      .map((option) => ({ option, range: parseRange(config[option][family]) }));
+    for (const [i, { option, range }] of ranges.entries()) {
+      const other = ranges.slice(0, i).find((one) => contains(one.range, range) || contains(range, one.range));
+      if (other === undefined) continue;
+      problem(
+        `${option}.${family}`,
+        `found ${quote(range.text)}, which overlaps ${other.option}.${family}, wanted them apart`,
+      );
+    }
+  }
 }
 
 function routerAddress(

@@ -9,6 +9,7 @@ import { isIP } from 'node:net';
 import { labelPatternProblem } from '../../policy/rule/label-filter.ts';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
 import { ATTACH_MODES } from '../../wire/port-kinds.ts';
+import { MAGLEV_TABLE_SIZE, MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { rangeProblem } from '../attach/range.ts';
 import { readFaults } from '../source/fault-text.ts';
 
@@ -92,6 +93,42 @@ const POLICY: Readonly<Record<string, Option>> = {
     meaning: 'whether ipBlock matches pods: not as Cilium has it, or as Kubernetes says',
     fallback: 'cilium',
     values: OPTION_WORDS.semantics,
+  },
+};
+
+const SERVICES: Readonly<Record<string, Option>> = {
+  'bpf-lb-algorithm': {
+    type: 'string',
+    meaning:
+      'how a backend is chosen, unless a Service says otherwise: by chance, or by a table that the client finds its place in',
+    fallback: 'random',
+    values: ['random', 'maglev'],
+  },
+  'bpf-lb-maglev-table-size': {
+    type: 'integer',
+    meaning: `places of a Maglev table, one of ${MAGLEV_TABLE_SIZES.join(', ')}`,
+    fallback: MAGLEV_TABLE_SIZE,
+    min: 251,
+    max: 131071,
+  },
+  'ipv4-service-loopback-address': {
+    type: 'string',
+    meaning:
+      'who a pod believes to talk to when a Service leads back to itself; an empty string: such connections are dropped',
+    fallback: '169.254.42.1',
+    check: addressOf(4),
+  },
+  'ipv6-service-loopback-address': {
+    type: 'string',
+    meaning: 'the same for IPv6',
+    fallback: 'fd00:10:96:ffff::1',
+    check: addressOf(6),
+  },
+  'service-no-backend-response': {
+    type: 'string',
+    meaning: 'what a client of a Service without backends gets: a reset or an ICMP error, or nothing',
+    fallback: 'reject',
+    values: ['reject', 'drop'],
   },
 };
 
@@ -179,6 +216,23 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
       ipv6: { type: 'string', meaning: 'IPv6 range', fallback: 'fd00:10:244::/64', check: cidrOf(6) },
     },
   },
+  serviceCIDRs: {
+    type: 'map',
+    meaning: "ranges of the Services' own addresses; an empty string switches a family off",
+    options: {
+      ipv4: { type: 'string', meaning: 'IPv4 range', fallback: '10.96.0.0/16', check: cidrOf(4) },
+      ipv6: { type: 'string', meaning: 'IPv6 range', fallback: 'fd00:10:96::/112', check: cidrOf(6) },
+    },
+  },
+  loadBalancerCIDRs: {
+    type: 'map',
+    meaning:
+      'ranges that Services of type LoadBalancer draw an address from, when their documents give none; default: none',
+    options: {
+      ipv4: { type: 'string', meaning: 'IPv4 range', fallback: '', check: cidrOf(4) },
+      ipv6: { type: 'string', meaning: 'IPv6 range', fallback: '', check: cidrOf(6) },
+    },
+  },
   router: {
     type: 'map',
     meaning: "the gateway address of pods, which is also the host's; default: the first address of each range",
@@ -232,6 +286,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: 'medium',
     values: ['none', 'low', 'medium', 'maximum'],
   },
+  services: { type: 'map', meaning: "options of Services, with Cilium's names", options: SERVICES },
   policy: { type: 'map', meaning: "policy options, with Cilium's names", options: POLICY },
   maps: { type: 'map', meaning: "table capacities, with Cilium's names", options: MAPS },
 };

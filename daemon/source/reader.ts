@@ -20,11 +20,20 @@ import { type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
  */
 export type ReadManifests = (text: string, file: string, namespace?: string) => Documents;
 
-/** @param plan what pods are planned with */
-export function manifestReader(policy: PolicyConfig, plan: PlanOptions): ReadManifests {
+/** What is wrong with a Service in the light of what this node has to give. */
+export type CheckService = (service: Document) => readonly PodProblem[];
+
+/** @param plan what pods are planned with @param checkService of which no more is asked unless told */
+export function manifestReader(
+  policy: PolicyConfig,
+  plan: PlanOptions,
+  checkService: CheckService = () => [],
+): ReadManifests {
   return (text, file, namespace) => {
     const { documents, problems } = readTried(text, file, policy, namespace);
-    const wrong = documents.map((document) => podProblems(document, plan));
+    const wrong = documents.map((document) =>
+      document.kind === 'Service' ? checkService(document) : podProblems(document, plan),
+    );
     if (wrong.every((found) => found.length === 0)) return { documents, problems };
     const places = new Places(text);
     const found = documents.flatMap((document, i) => wrong[i].map((one) => problemOf(document, one, places)));
@@ -42,8 +51,9 @@ function podProblems(document: Document, plan: PlanOptions): readonly PodProblem
 
 function problemOf(document: Document, { path, message }: PodProblem, places: Places): Problem {
   const place = places.of(document.line, path);
-  const what = { file: document.file, ...place, path: pathText(path), message: `read pod: ${message}` };
-  return { ...what, severity: 'error', code: 'pod', document: referenceOf(document) };
+  const kind = document.kind === 'Service' ? 'service' : 'pod';
+  const what = { file: document.file, ...place, path: pathText(path), message: `read ${kind}: ${message}` };
+  return { ...what, severity: 'error', code: kind, document: referenceOf(document) };
 }
 
 /** Where values lie in a text. */

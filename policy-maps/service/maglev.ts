@@ -11,7 +11,7 @@
 import { murmur3 } from './murmur3.ts';
 
 /** Sizes that a Maglev table may have: primes (bpf-lb-maglev-table-size). */
-const MAGLEV_TABLE_SIZES: readonly number[] = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
+export const MAGLEV_TABLE_SIZES: readonly number[] = [251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071];
 export const MAGLEV_TABLE_SIZE = 16381;
 
 /** The first four bytes of Cilium's default bpf-lb-maglev-hash-seed, JLfvgnHc2kaSUFaI. */

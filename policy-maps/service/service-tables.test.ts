@@ -8,7 +8,7 @@ import { addressWords } from '../../wire/address.ts';
 import type { AddressWords } from '../ipcache.ts';
 import { eachMap, type Maps } from '../pinned.ts';
 import { MapFullError } from '../table/map-error.ts';
-import { W_OWNER } from '../table/map-header.ts';
+import { W_GENERATION, W_OWNER } from '../table/map-header.ts';
 import { memoryMapper } from '../table/memory-mapper.ts';
 import { BACKEND_ACTIVE, BACKEND_MAINTENANCE, BACKEND_QUARANTINED, BACKEND_TERMINATING } from './backend-map.ts';
 import { BlockAllocator } from './block-allocator.ts';
@@ -282,6 +282,30 @@ t.test('a new writer goes on with what is in force, and settle() takes out what 
   t.ok(second.remove(KEY));
   for (const map of [after.services, after.slots, after.backends, after.reverseNat, after.addressFilter])
     t.equal(map.file.counters.count, 0, `${map.file.path} is empty`);
+  t.end();
+});
+
+t.test('a new writer that is told the same writes nothing', (t) => {
+  const { maps, reopen } = make();
+  const first = new ServiceWriter(maps);
+  const web = service([backend('10.0.0.1'), backend('10.0.0.2', { weight: 50 })], { affinitySec: 60 });
+  const id = first.set(KEY, web);
+  const others = reopen(true);
+  const files = [others.services, others.slots, others.backends, others.reverseNat].map(({ file }) => file);
+  const bytes = () => files.map(({ header }) => header[W_GENERATION]);
+  const before = bytes();
+  const second = new ServiceWriter(others);
+  t.equal(second.set(KEY, web), id);
+  t.equal(second.settle(), 0);
+  t.same(bytes(), before, 'no table has changed');
+  second.set(KEY, service([backend('10.0.0.2')]));
+  t.same(
+    [...others.backends.entries()].map(({ id }) => id),
+    [2],
+  );
+  t.not(bytes()[1], before[1]);
+  second.remove(KEY);
+  t.equal(others.slots.file.counters.count, 0, 'every unit is free again');
   t.end();
 });
 

@@ -16,7 +16,13 @@ import { MapFullError } from '../table/map-error.ts';
 import { BACKEND_ACTIVE, BACKEND_TERMINATING, type BackendRow } from './backend-map.ts';
 import { BlockAllocator } from './block-allocator.ts';
 import { type Choice, MAGLEV_TABLE_SIZE, maglevTable, randomTable } from './maglev.ts';
-import { type FrontendKey, SERVICE_MAGLEV, SERVICE_SOURCE_RANGE, type ServiceEntry } from './service-map.ts';
+import {
+  type FrontendKey,
+  SERVICE_MAGLEV,
+  SERVICE_SOURCE_RANGE,
+  type ServiceEntry,
+  type ServiceRow,
+} from './service-map.ts';
 import { type Block, SlotMap } from './slot-map.ts';
 import type { SourceRange } from './source-range-map.ts';
 
@@ -58,6 +64,14 @@ interface KnownBackend {
   uses: number;
 }
 
+/** What a block is made from. */
+interface NewBlock {
+  readonly frontend: number;
+  readonly members: readonly number[];
+  readonly choices: readonly Choice[];
+  readonly service: Service;
+}
+
 const NOTHING = { frontend: 0, block: 0, units: 0, members: [], ranges: new Map<string, SourceRange>() };
 
 /** For tests until the agent publishes services. */
@@ -96,21 +110,22 @@ export class ServiceWriter {
     let next: Published = { frontend, block: 0, units: 0, members, ranges, key, isOwn: true };
     try {
       const choices = this.#use(service.backends, members);
-      if (!isWildcard) next = { ...next, ...this.#writeBlock(frontend, members, choices, service) };
+      if (!isWildcard) next = { ...next, ...this.#writeBlock(before, { frontend, members, choices, service }) };
       if (!isWildcard) this.#maps.reverseNat.set(frontend, key);
       for (const [text, range] of ranges) if (!before.ranges.has(text)) this.#maps.sourceRanges.add(frontend, range);
       const flags = service.flags | (ranges.size > 0 ? SERVICE_SOURCE_RANGE : 0);
-      this.#maps.services.upsert(key, { frontend, block: next.block, flags, affinitySec: service.affinitySec });
+      const row = { frontend, block: next.block, flags, affinitySec: service.affinitySec };
+      if (!this.#isThere(key, row)) this.#maps.services.upsert(key, row);
     } catch (error) {
       for (const [text, range] of ranges) if (!before.ranges.has(text)) this.#maps.sourceRanges.remove(frontend, range);
-      this.#free({ ...next, members });
+      this.#free({ ...next, members, block: next.block === before.block ? 0 : next.block });
       if (before.frontend === 0 && frontend !== 0) this.#freeFrontend(frontend);
       throw error;
     }
     if (!before.isOwn) this.#maps.addressFilter.add(key.address);
     this.#published.set(name, next);
     for (const [text, range] of before.ranges) if (!ranges.has(text)) this.#maps.sourceRanges.remove(frontend, range);
-    this.#free(before);
+    this.#free(next.block === before.block ? { ...before, block: 0 } : before);
     return frontend;
   }
 
@@ -189,21 +204,31 @@ export class ServiceWriter {
     return active.length > 0 ? active : open.filter(({ state }) => state === BACKEND_TERMINATING);
   }
 
+  /** The block that is there already when it says the same: a writer that takes over leaves what it finds as it is. */
   #writeBlock(
-    frontend: number,
-    members: number[],
-    choices: Choice[],
-    service: Service,
+    before: Pick<Published, 'frontend' | 'block' | 'units'>,
+    { frontend, members, choices, service }: NewBlock,
   ): Pick<Published, 'block' | 'units'> {
     const isMaglev = (service.flags & SERVICE_MAGLEV) !== 0;
     const table = isMaglev ? maglevTable(choices, service.maglevTableSize ?? MAGLEV_TABLE_SIZE) : randomTable(choices);
     const block: Block = { frontend, members, table };
+    const there = before.block === 0 ? undefined : this.#maps.slots.read(before.block, frontend);
+    if (there !== undefined && isSame(there.members, members) && isSame(there.table, table))
+      return { block: before.block, units: before.units };
     const units = SlotMap.unitsOf(members.length, table.length);
     const unit = this.#blocks.take(units);
     if (unit < 0) throw this.#full('slots', `a block of ${units} units`);
     this.#maps.slots.write(unit + 1, block);
     this.#maps.slots.unitsInUse = this.#blocks.unitsInUse;
     return { block: unit + 1, units };
+  }
+
+  #isThere({ address, port, protocol, scope }: FrontendKey, row: ServiceRow): boolean {
+    const { services } = this.#maps;
+    services.setAddress(...address);
+    if (!services.find(port, protocol, scope)) return false;
+    const { frontend, block, flags, affinitySec } = services.found;
+    return frontend === row.frontend && block === row.block && flags === row.flags && affinitySec === row.affinitySec;
   }
 
   /** Gives back what a publication held: its block, and its use of backends. */
@@ -244,6 +269,10 @@ export class ServiceWriter {
   #full(map: 'slots' | 'reverseNat' | 'backends', wanted: string): MapFullError {
     return new MapFullError('publish service', this.#maps[map].file.path, { what: 'room', found: 'none', wanted });
   }
+}
+
+function isSame(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
 /** The next id behind `last` that is not taken, going round; 0 when all are. */

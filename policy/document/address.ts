@@ -1,4 +1,4 @@
-/** Addresses of pods, nodes and backends: whoever compiles them may trust that they are some. */
+/** Addresses of pods and nodes: whoever compiles them may trust that they are some. */
 import { isIP } from 'node:net';
 import { pathText } from './document-path.ts';
 import { quote } from '../rule/problems.ts';
@@ -40,7 +40,7 @@ export function isNodeAddress({
   return address !== '' && (type === 'InternalIP' || type === 'ExternalIP' || type === 'CiliumInternalIP');
 }
 
-/** Checks the addresses of a Pod, Node, EndpointSlice or Endpoints object. */
+/** Checks the addresses of a Pod or Node. */
 export function checkAddresses(kind: string, object: object, reader: Reader): void {
   if (kind === 'Pod') {
     for (const { path, address } of listedAddresses(object)) checkAddress(address, pathText(path), reader);
@@ -50,28 +50,9 @@ export function checkAddresses(kind: string, object: object, reader: Reader): vo
     status?.addresses?.forEach((one, i) => {
       if (isNodeAddress(one)) checkAddress(one.address, `status.addresses[${i}].address`, reader);
     });
-  } else if (kind === 'EndpointSlice' && (object as SliceObject).addressType !== 'FQDN') {
-    const { endpoints = [] } = object as SliceObject;
-    endpoints.forEach(({ addresses = [] }, i) => {
-      addresses.forEach((text, j) => checkAddress(text, `endpoints[${i}].addresses[${j}]`, reader));
-    });
-  } else if (kind === 'Endpoints') {
-    const { subsets = [] } = object as EndpointsObject;
-    subsets.forEach(({ addresses = [] }, i) => {
-      addresses.forEach(({ ip }, j) => checkAddress(ip, `subsets[${i}].addresses[${j}].ip`, reader));
-    });
   }
 }
 
 export interface NodeObject {
   readonly status?: { readonly addresses?: readonly { readonly type?: string; readonly address?: string }[] };
-}
-
-export interface SliceObject {
-  readonly addressType?: string;
-  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
-}
-
-export interface EndpointsObject {
-  readonly subsets?: readonly { readonly addresses?: readonly { readonly ip?: string }[] }[];
 }

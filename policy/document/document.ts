@@ -13,14 +13,17 @@ import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/
 import { type Policy, type PolicyKind, policyName, type Rule } from '../rule/rule.ts';
 import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
+import * as services from './schema-service.ts';
 import { Reader } from './reader.ts';
 import type { ObjectShape } from './shape.ts';
 import { parseStream } from './stream.ts';
 import { isEmpty, syntaxProblems } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
+import { validateEndpoints } from '../validate/endpoints.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
+import { validateService } from '../validate/service.ts';
 
 const DEFAULT_NAMESPACE = 'default';
 
@@ -40,9 +43,9 @@ const KINDS = {
   ReplicaSet: workload,
   StatefulSet: workload,
   DaemonSet: workload,
-  Service: { shape: kubernetes.SERVICE, apiVersions: ['v1'], namespaced: true },
-  EndpointSlice: { shape: kubernetes.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
-  Endpoints: { shape: kubernetes.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
+  Service: { shape: services.SERVICE, apiVersions: ['v1'], namespaced: true },
+  EndpointSlice: { shape: services.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
+  Endpoints: { shape: services.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
   Node: { shape: kubernetes.NODE, apiVersions: ['v1'], namespaced: false },
   NetworkPolicy: { shape: kubernetes.NETWORK_POLICY, apiVersions: ['networking.k8s.io/v1'], namespaced: true },
   CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
@@ -310,6 +313,15 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     case 'CiliumCIDRGroup': {
       const { spec } = document.object as { spec?: { externalCIDRs?: string[] } };
       spec?.externalCIDRs?.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
+      return document;
+    }
+    case 'Service': {
+      validateService(document, reader);
+      return document;
+    }
+    case 'EndpointSlice':
+    case 'Endpoints': {
+      validateEndpoints(document, reader);
       return document;
     }
     default:

@@ -266,7 +266,7 @@ t.test('readDocuments() refuses an address that is none, where somebody would lo
     'apiVersion: v1\nkind: Node\nmetadata: {name: x}\nstatus: {addresses: [{type: InternalIP, address: a.b}, {type: Hostname, address: a.b}]}';
   t.match(read(node).problems, [{ path: 'status.addresses[0].address' }]);
   const slice = (type: string): string =>
-    `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\naddressType: ${type}\nendpoints: [{addresses: [a.b]}]`;
+    `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x, labels: {kubernetes.io/service-name: x}}\naddressType: ${type}\nendpoints: [{addresses: [a.b]}]`;
   t.match(read(slice('IPv4')).problems, [{ path: 'endpoints[0].addresses[0]' }]);
   t.same(read(slice('FQDN')).problems, []);
   t.match(read('apiVersion: v1\nkind: Endpoints\nmetadata: {name: x}\nsubsets: [{addresses: [{ip: a.b}]}]').problems, [

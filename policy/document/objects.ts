@@ -1,8 +1,8 @@
-/** Kubernetes documents other than policies and pods, as the cluster wants them. */
+/** Kubernetes documents other than policies, pods and services, as the cluster wants them. */
 import { ANNOTATIONS } from './annotations.ts';
-import { type EndpointsObject, isNodeAddress, type NodeObject, type SliceObject } from './address.ts';
+import { isNodeAddress, type NodeObject } from './address.ts';
 import type { Document } from './document.ts';
-import type { CidrGroupSpec, EndpointSliceSpec, NamespaceSpec, NodeSpec, ServiceSpec } from '../rule/spec.ts';
+import type { CidrGroupSpec, NamespaceSpec, NodeSpec } from '../rule/spec.ts';
 
 export function namespaceFromDocument({ name, labels, annotations }: Document): NamespaceSpec {
   return { name, labels, audit: annotations[ANNOTATIONS.audit] === 'true' };
@@ -17,27 +17,4 @@ export function nodeFromDocument({ name, labels, object }: Document): NodeSpec {
 export function cidrGroupFromDocument({ name, labels, object }: Document): CidrGroupSpec {
   const { spec } = object as { spec?: { externalCIDRs?: string[] } };
   return { name, labels, cidrs: spec?.externalCIDRs ?? [] };
-}
-
-export function serviceFromDocument({ namespace, name, labels, object }: Document): ServiceSpec {
-  const { spec } = object as { spec?: { selector?: Record<string, string> } };
-  return { namespace, name, labels, selector: spec?.selector ?? {} };
-}
-
-/** EndpointSlice, or the older Endpoints. */
-export function endpointSliceFromDocument(document: Document): EndpointSliceSpec {
-  const { namespace, name, labels, object } = document;
-  if (document.kind === 'Endpoints') {
-    const { subsets = [] } = object as EndpointsObject;
-    const addresses = subsets.flatMap((subset) => (subset.addresses ?? []).map(({ ip = '' }) => ip)).filter(isSaid);
-    return { namespace, name: `endpoints/${name}`, service: name, addresses };
-  }
-  const { endpoints = [] } = object as SliceObject;
-  const isNamed = (object as SliceObject).addressType === 'FQDN';
-  const addresses = isNamed ? [] : endpoints.flatMap((endpoint) => endpoint.addresses ?? []).filter(isSaid);
-  return { namespace, name, service: labels['kubernetes.io/service-name'] ?? name, addresses };
-}
-
-function isSaid(address: string): boolean {
-  return address !== '';
 }

@@ -29,7 +29,7 @@ const META_FIELDS: Record<string, Shape> = {
     ].map((name) => [name, any]),
   ),
 }; // biome-ignore format: one list
-const METADATA = object(META_FIELDS, ['name']);
+export const METADATA = object(META_FIELDS, ['name']);
 
 export const SELECTOR = object({
   matchLabels: map(string),
@@ -120,23 +120,4 @@ export const NAMESPACE = openKind({});
 
 export const NODE = openKind({
   status: openObject({ addresses: list(openObject({ type: string, address: string })) }),
-});
-
-export const SERVICE = openKind({
-  spec: openObject({
-    selector: map(string),
-    clusterIP: string,
-    type: string,
-    ports: list(openObject({ name: string, protocol: string, port: integer(1, 65535), targetPort: integerOrString })),
-  }),
-});
-
-export const ENDPOINT_SLICE = openKind({
-  addressType: string,
-  endpoints: list(openObject({ addresses: list(string) })),
-  ports: list(openObject({ name: string, port: integer(0, 65535), protocol: string })),
-});
-
-export const ENDPOINTS = openKind({
-  subsets: list(openObject({ addresses: list(openObject({ ip: string })) })),
 });

@@ -43,18 +43,3 @@ export interface CidrGroupSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly cidrs: readonly string[];
 }
-
-export interface ServiceSpec {
-  readonly namespace: string;
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Empty = the backends are listed by hand, in endpoint slices. */
-  readonly selector: Readonly<Record<string, string>>;
-}
-
-export interface EndpointSliceSpec {
-  readonly namespace: string;
-  readonly name: string;
-  readonly service: string;
-  readonly addresses: readonly string[];
-}

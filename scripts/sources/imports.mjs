@@ -5,6 +5,7 @@ const GROUND = ['wire', 'policy-maps'];
 const EVERY_LIBRARY = [
   ...GROUND,
   'policy',
+  'services',
   'dataplane',
   'dataplane/native',
   'l7proxy',
@@ -18,6 +19,7 @@ const allowed = {
   wire: [],
   'policy-maps': ['wire'],
   policy: GROUND,
+  services: [...GROUND, 'policy'],
   'dataplane/native': [],
   dataplane: [...GROUND, 'dataplane/native'],
   l7proxy: GROUND,

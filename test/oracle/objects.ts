@@ -90,24 +90,33 @@ export class ObjectMaker {
     };
   }
 
-  /** The object, and the slice with its addresses when it has no selector. */
+  /** The object, and the slices with its addresses, one a family, when it has no selector. */
   service(name: string): Document[] {
     const dice = this.#dice;
     const namespace = NAMESPACES[SERVICES.indexOf(name) % NAMESPACES.length];
     const isOuter = name === 'legacy' || name === 'mirror';
     const selector = { app: dice.pick(APPS), ...(dice.chance(30) && { tier: dice.pick(TIERS) }) };
     const metadata = { name, namespace, labels: { kind: dice.chance(80) === isOuter ? 'outer' : 'inner' } };
-    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: isOuter ? {} : { selector } };
-    return isOuter ? [service, this.#slice(name, namespace, dice.some(OUTSIDE, 2))] : [service];
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { ports: [{ port: 80 }], ...(!isOuter && { selector }) },
+    };
+    if (!isOuter) return [service];
+    const ips = dice.some(OUTSIDE, 2);
+    const slices = (['IPv4', 'IPv6'] as const).map((family) => this.#slice(metadata, ips, family));
+    return [service, ...slices];
   }
 
-  #slice(service: string, namespace: string, ips: string[]): Document {
+  #slice({ name, namespace }: { name: string; namespace: string }, ips: string[], family: 'IPv4' | 'IPv6'): Document {
+    const ofFamily = ips.filter((ip) => ip.includes(':') === (family === 'IPv6'));
     return {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
-      metadata: { name: `${service}-1`, namespace, labels: { 'kubernetes.io/service-name': service } },
-      addressType: 'IPv4',
-      endpoints: ips.map((ip) => ({ addresses: [ip] })),
+      metadata: { name: `${name}-${family.slice(-1)}`, namespace, labels: { 'kubernetes.io/service-name': name } },
+      addressType: family,
+      endpoints: ofFamily.map((ip) => ({ addresses: [ip] })),
     };
   }
 

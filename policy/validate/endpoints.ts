@@ -1,0 +1,130 @@
+/** What the Kubernetes API refuses in an EndpointSlice or Endpoints object although its shape is right. */
+import { isIP } from 'node:net';
+import type { Reader } from '../document/reader.ts';
+import {
+  type EndpointPortDocument,
+  type EndpointsObject,
+  SERVICE_ANNOTATIONS,
+  SERVICE_NAME,
+  type SliceEndpointDocument,
+  type SliceObject,
+  type Written,
+} from '../document/service-document.ts';
+import { quote } from '../rule/problems.ts';
+import { contains, parsePrefix } from '../../wire/prefix.ts';
+
+const MAX_ENDPOINTS = 1_000;
+const MAX_ADDRESSES = 100;
+const MAX_PORTS = 100;
+const MAX_WEIGHT = 65_535;
+
+export function validateEndpoints(document: Written, reader: Reader): void {
+  if (document.kind === 'Endpoints') validateOld(document.object, reader);
+  else validateSlice(document, reader);
+  const { [SERVICE_ANNOTATIONS.weight]: weight }: Record<string, string | undefined> = document.annotations;
+  if (weight === undefined || (/^\d{1,5}$/.test(weight) && Number(weight) <= MAX_WEIGHT)) return;
+  const path = `metadata.annotations["${SERVICE_ANNOTATIONS.weight}"]`;
+  reader.problem(path, 'out-of-range', `read weight: found ${quote(weight)}, wanted 0 to ${MAX_WEIGHT}`);
+}
+
+function validateSlice({ labels, object }: Written, reader: Reader): void {
+  const { addressType, endpoints = [], ports = [] } = object as SliceObject;
+  if (addressType === undefined && !reader.isReported('addressType')) {
+    reader.problem(
+      'addressType',
+      'missing-field',
+      'read endpoint slice: found no addressType, wanted IPv4, IPv6 or FQDN',
+    );
+  }
+  if (labels[SERVICE_NAME] === undefined) {
+    const message = `read endpoint slice: found no label ${SERVICE_NAME}, wanted the name of its service`;
+    reader.warn('metadata.labels', 'no-service', message, 'without it these are endpoints of no service');
+  }
+  if (endpoints.length > MAX_ENDPOINTS) tooMany('endpoints', endpoints.length, MAX_ENDPOINTS, reader);
+  endpoints.forEach((endpoint, i) => checkEndpoint(endpoint, `endpoints[${i}]`, { addressType, reader }));
+  checkPorts(ports, 'ports', reader);
+}
+
+function checkEndpoint(
+  { addresses = [] }: SliceEndpointDocument,
+  path: string,
+  { addressType, reader }: { addressType: SliceObject['addressType']; reader: Reader },
+): void {
+  if (addresses.length === 0 && !reader.isReported(`${path}.addresses`)) {
+    reader.problem(`${path}.addresses`, 'missing-field', 'read endpoint: found no addresses, wanted one at least');
+  }
+  if (addresses.length > MAX_ADDRESSES) tooMany(`${path}.addresses`, addresses.length, MAX_ADDRESSES, reader);
+  addresses.forEach((text, i) => {
+    if (addressType === 'FQDN') return;
+    const place = `${path}.addresses[${i}]`;
+    const isSound = checkBackendAddress(text, place, reader);
+    if (!isSound || addressType === undefined || `IPv${isIP(text)}` === addressType) return;
+    reader.problem(
+      place,
+      'address',
+      `read address: found ${quote(text)}, wanted one of ${addressType}, as addressType says`,
+    );
+  });
+}
+
+function validateOld({ subsets = [] }: EndpointsObject, reader: Reader): void {
+  subsets.forEach(({ addresses = [], notReadyAddresses = [], ports = [] }, i) => {
+    const path = `subsets[${i}]`;
+    addresses.forEach(({ ip = '' }, j) => checkBackendAddress(ip, `${path}.addresses[${j}].ip`, reader));
+    notReadyAddresses.forEach(({ ip = '' }, j) =>
+      checkBackendAddress(ip, `${path}.notReadyAddresses[${j}].ip`, reader),
+    );
+    checkPorts(ports, `${path}.ports`, reader);
+  });
+}
+
+function checkPorts(ports: readonly EndpointPortDocument[], path: string, reader: Reader): void {
+  if (ports.length > MAX_PORTS) tooMany(path, ports.length, MAX_PORTS, reader);
+  const names = new Set<string>();
+  ports.forEach(({ name = '' }, i) => {
+    const place = `${path}[${i}].name`;
+    if (name !== '' && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
+      const wanted = "lower-case letters, digits and '-', at most 63";
+      reader.problem(place, 'port-name', `read port: found ${quote(name)}, wanted ${wanted}`);
+    }
+    if (names.has(name))
+      reader.problem(place, 'twice', `read port: found the name ${quote(name)} again, wanted each once`);
+    names.add(name);
+  });
+}
+
+function tooMany(path: string, found: number, most: number, reader: Reader): void {
+  reader.problem(path, 'too-many', `read ${path}: found ${found}, wanted at most ${most}`);
+}
+
+/** No machine can have these, or only itself: who sent frames there would reach the node. */
+const IMPOSSIBLE = [
+  { prefix: '0.0.0.0/8', what: 'an unspecified' },
+  { prefix: '127.0.0.0/8', what: 'a loopback' },
+  { prefix: '169.254.0.0/16', what: 'a link-local' },
+  { prefix: '224.0.0.0/4', what: 'a multicast' },
+  { prefix: '255.255.255.255/32', what: 'the broadcast' },
+  { prefix: '::/127', what: 'an unspecified or loopback' },
+  { prefix: 'fe80::/10', what: 'a link-local' },
+  { prefix: 'ff00::/8', what: 'a multicast' },
+].map(({ prefix, what }) => ({ prefix: parsePrefix(prefix), what }));
+
+/** Checks an address. @returns whether it is one; an IPv4 address in IPv6 clothes is none, since nobody could tell the two apart */
+export function checkAddress(text: string, path: string, reader: Reader): boolean {
+  const family = text.includes('%') ? 0 : isIP(text);
+  if (family !== 0 && parsePrefix(text, 'host').family === family) return true;
+  reader.problem(path, 'address', `read address: found ${quote(text)}, wanted an IPv4 or IPv6 address`);
+  return false;
+}
+
+/** Checks an address that traffic may be sent to. @returns whether it is one */
+export function checkBackendAddress(text: string, path: string, reader: Reader): boolean {
+  // An empty address is one that is not known yet, as the API server writes it.
+  if (text === '') return false;
+  if (!checkAddress(text, path, reader)) return false;
+  const address = parsePrefix(text, 'host');
+  const use = IMPOSSIBLE.find(({ prefix }) => contains(prefix, address));
+  if (use !== undefined)
+    reader.problem(path, 'address', `read address: found ${use.what} address, ${text}, wanted one of a machine`);
+  return use === undefined;
+}

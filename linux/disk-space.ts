@@ -1,15 +1,15 @@
 /**
- * Room for the pinned maps. Their files are sparse and grow as tables fill; a process that writes to a page for which there
- * is no room is killed by SIGBUS, the dataplane first of all. So the agent does not start where there is hardly any room,
- * and says so when it gets scarce.
+ * Room for the pinned maps. Their files are sparse and grow as tables fill; a table that finds no room to grow takes nothing
+ * new, and goes on with what it has. So the agent does not start where there is hardly any room, and says so when it gets
+ * scarce.
  */
 import { readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const MIB = 2 ** 20;
 const SECTOR = 512; // bytes, the unit of `blocks`
-/** Without so much the dataplane cannot even begin. */
-const LEAST_FREE = 16 * MIB;
+/** Without so much the dataplane cannot even begin: the indexes of all tables, and some rows. */
+const LEAST_FREE = 48 * MIB;
 /** From here on it is scarce. */
 const SCARCE = 32 * MIB;
 
@@ -37,6 +37,6 @@ export function spaceProblem(maps: string, free = freeBytes(maps), unfilled = un
   if (free >= SCARCE || free >= unfilled) return undefined;
   return (
     `${maps}: ${Math.floor(free / MIB)} MiB left on its file system, and the tables may grow by ` +
-    `${Math.ceil(unfilled / MIB)} MiB: free some, or the dataplane is killed when it finds none`
+    `${Math.ceil(unfilled / MIB)} MiB: free some, or they take nothing new when there is none`
   );
 }

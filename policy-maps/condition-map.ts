@@ -46,6 +46,7 @@ const FLAG_TRACED = 2;
 const LAYOUT: MapLayout = {
   kind: 'conditions',
   version: 1,
+  isDense: true,
   keyBytes: 4,
   valueBytes: ROW_WORDS * 4,
   capacity: PORT_CAPACITY,

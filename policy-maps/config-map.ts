@@ -59,6 +59,7 @@ const WORDS = 256;
 const LAYOUT: MapLayout = {
   kind: 'runtime_config',
   version: 1,
+  isDense: true,
   keyBytes: 4,
   valueBytes: 4,
   capacity: WORDS,

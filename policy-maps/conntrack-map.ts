@@ -130,7 +130,7 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     const isSrcHigh = isSourceHigh(t);
     table.setTuple(t, isSrcHigh);
     const existing = table.find();
-    if (existing >= 0 || table.count >= this.capacity) {
+    if (existing >= 0 || table.count >= this.capacity || !table.hasRow()) {
       if (existing >= 0) this.remove(existing);
       else this.#evict();
       table.setTuple(t, isSrcHigh);

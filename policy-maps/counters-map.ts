@@ -33,6 +33,7 @@ const WORDS = COUNTER_WORDS + PORT_CAPACITY * PORT_WORDS;
 const LAYOUT: MapLayout = {
   kind: 'counters',
   version: 1,
+  isDense: true,
   keyBytes: 4,
   valueBytes: WORD_BYTES,
   capacity: WORDS,

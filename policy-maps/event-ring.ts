@@ -27,6 +27,7 @@ const W_COMMITTED = 49;
 const LAYOUT: MapLayout = {
   kind: 'events',
   version: 1,
+  isDense: true,
   keyBytes: 0,
   valueBytes: EVENT_BYTES,
   capacity: EVENT_CAPACITY,

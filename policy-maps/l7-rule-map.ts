@@ -81,7 +81,9 @@ export class L7RuleMap extends PinnedMap {
     this.#directory = file.words(HEADER_BYTES, IDS);
     this.#words = file.words(HEADER_BYTES + IDS * 4, file.capacity * UNIT_WORDS);
     this.#bytes = new Uint8Array(file.buffer, HEADER_BYTES + IDS * 4, file.capacity * UNIT_BYTES);
-    if (file.writable && file.header[W_COUNT] > 0) this.#learnExtents();
+    if (!file.writable) return;
+    file.require(this.#directory.byteOffset, this.#directory.byteLength);
+    if (file.header[W_COUNT] > 0) this.#learnExtents();
   }
 
   /** Moves with every change of any rule set. */
@@ -96,7 +98,7 @@ export class L7RuleMap extends PinnedMap {
   /**
    * Adds or replaces a rule set.
    * @param id 1 to 65535
-   * @throws {MapFullError} when the slab has no room for it beside the old one, which stays in force
+   * @throws {MapFullError} when slab or memory has no room for it beside the old one, which stays in force
    * @throws {RangeError} when the id is out of range
    */
   put(id: number, ruleSet: L7RuleSet): void {
@@ -109,6 +111,7 @@ export class L7RuleMap extends PinnedMap {
       const mismatch = { what: `units for rule set ${id}`, found: 'no gap that long', wanted: units };
       throw new MapFullError('put into map', this.file.path, mismatch);
     }
+    this.file.require(this.#bytes.byteOffset + unit * UNIT_BYTES, units * UNIT_BYTES);
     const generation = (this.file.header[W_GENERATION] + 1) | 0;
     const at = unit * UNIT_WORDS;
     this.#words[at + B_ID] = id;

@@ -40,6 +40,7 @@ import {
   W_UPDATES,
 } from './table/map-header.ts';
 import { PinnedMap } from './table/pinned-map.ts';
+import { Reservation } from './table/reservation.ts';
 
 /** Default number of blocks: 16 MiB. */
 const L7_STATE_CAPACITY = 65536;
@@ -77,13 +78,18 @@ export class L7StateMap extends PinnedMap {
   readonly #header: Int32Array;
   readonly #directory: Int32Array;
   readonly #blocks: Int32Array;
+  /** Memory for new blocks; a writer's. */
+  readonly #memory: Reservation | undefined;
 
   constructor(file: MapFile) {
     super(file);
     this.#header = file.header;
     this.#directory = file.words(HEADER_BYTES, SLOTS);
     this.#blocks = file.words(HEADER_BYTES + SLOTS * 4, file.capacity * BLOCK_WORDS);
-    if (file.writable) this.#recover();
+    if (!file.writable) return;
+    file.require(this.#directory.byteOffset, this.#directory.byteLength);
+    this.#memory = new Reservation(file, this.#blocks, BLOCK_WORDS);
+    this.#recover();
   }
 
   /** Blocks in use. */
@@ -208,7 +214,8 @@ export class L7StateMap extends PinnedMap {
     const blocks = this.#blocks;
     let block = header[W_FREE_HEAD] - 1;
     if (this.#holds(block)) header[W_FREE_HEAD] = -blocks[block * BLOCK_WORDS + B_STATE] - 1;
-    else if (header[W_HIGH_WATER] < this.capacity) block = header[W_HIGH_WATER]++;
+    else if (header[W_HIGH_WATER] < this.capacity && this.#hasRoom(header[W_HIGH_WATER]))
+      block = header[W_HIGH_WATER]++;
     else return -1;
     const at = block * BLOCK_WORDS;
     blocks[at + B_STATE] = state;
@@ -217,6 +224,10 @@ export class L7StateMap extends PinnedMap {
     blocks[at + B_COUNT] = 0;
     header[W_COUNT]++;
     return block;
+  }
+
+  #hasRoom(block: number): boolean {
+    return this.#memory?.hasRoom(block) !== false;
   }
 
   #freeChain(first: number): void {

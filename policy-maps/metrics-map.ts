@@ -14,6 +14,7 @@ const CELL_WORDS = 4; // packets low, high, bytes low, high
 const LAYOUT: MapLayout = {
   kind: 'metrics',
   version: 1,
+  isDense: true,
   keyBytes: 4,
   valueBytes: CELL_WORDS * 4,
   capacity: REASONS * DIRECTIONS,

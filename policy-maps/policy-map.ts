@@ -19,6 +19,7 @@ import {
 import type { PolicyEntry } from './policy-entry.ts';
 import { halfWords, readRow, ROW_WORDS, sortEntries, writeHalf } from './policy-half.ts';
 import { PolicyReader } from './policy-reader.ts';
+import type { MapFile } from './table/map-file.ts';
 
 const POLICY_MAP_CAPACITY = 16384;
 
@@ -34,6 +35,13 @@ const LAYOUT: MapLayout = {
 
 export class PolicyMap extends PolicyReader {
   static readonly layout = LAYOUT;
+
+  constructor(file: MapFile) {
+    super(file);
+    if (!file.writable) return;
+    for (const half of [0, 1]) this.#require(half, 0); // an empty policy, which closes the endpoint, never wants for memory
+  }
+
   /** Moves with every publication; 0 before the first. */
   get generation(): number {
     return Atomics.load(this.header, W_GENERATION) >>> 0;
@@ -46,7 +54,7 @@ export class PolicyMap extends PolicyReader {
 
   /**
    * Replaces the whole policy at once. Entries with the same key: the one of higher precedence stays.
-   * @throws {MapFullError} when there are more than `capacity`; the old policy stays in force
+   * @throws {MapFullError} when there are more than `capacity`, or no memory for them; the old policy stays in force
    * @throws {RangeError} when an entry cannot be; the old policy stays in force
    */
   publish(entries: readonly PolicyEntry[]): void {
@@ -58,11 +66,17 @@ export class PolicyMap extends PolicyReader {
     }
     let next = (this.header[W_GENERATION] + 1) | 0;
     if (next === 0) next = 2; // 0 means "never published"; 2 is the same half
+    this.#require(next & 1, sorted.length);
     const start = (next & 1) * this.halfWords;
     writeHalf(this.words.subarray(start, start + this.halfWords), sorted, this.seed);
     this.header[W_COUNT] = sorted.length;
     this.header[W_UPDATES]++;
     Atomics.store(this.header, W_GENERATION, next);
+  }
+
+  /** Makes room for a policy in a half. @throws {MapFullError} when there is no memory for it */
+  #require(half: number, entries: number): void {
+    this.file.require(this.words.byteOffset + half * this.halfWords * 4, halfWords(entries) * 4);
   }
 
   /** The entries in force, in table order. @throws {MapError} when publications never let it finish */

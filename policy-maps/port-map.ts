@@ -41,6 +41,7 @@ const V_GATEWAY_MAC_LOW = 29;
 const LAYOUT: MapLayout = {
   kind: 'ports',
   version: 1,
+  isDense: true,
   keyBytes: 4,
   valueBytes: ROW_WORDS * 4,
   capacity: PORT_CAPACITY,

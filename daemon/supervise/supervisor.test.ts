@@ -97,6 +97,23 @@ t.test('start() brings a dataplane up, stop() ends it by word and removes the so
   t.match(supervisor.status(), { state: 'stopped', pid: 0 });
 });
 
+t.test('a dataplane that cannot be noted runs all the same, and is noted when it can be', async (t) => {
+  const { make, until, dir, events } = await rig(t as Tap);
+  const note = join(dir, 'state/dataplane.json');
+  writeFileSync(join(dir, 'state'), 'in the way');
+  const supervisor = make();
+  await supervisor.start();
+  await until('running', () => supervisor.status().state === 'running');
+  const { pid } = supervisor.status();
+  t.match(events[0], { event: 'dataplane not noted', details: { pid, reason: /dataplane\.json/ } });
+  rmSync(join(dir, 'state'));
+  await until('the note', () => existsSync(note));
+  t.match(readFileSync(note, 'utf8'), `"pid":${pid},`);
+  t.equal(supervisor.status().restarts, 0);
+  t.equal(events.filter(({ event }) => event === 'dataplane not noted').length, 1, 'told once');
+  await supervisor.stop();
+});
+
 t.test('a dataplane that is killed is replaced at once and linked again', async (t) => {
   const { make, until, links } = await rig(t as Tap);
   const supervisor = make();

@@ -75,6 +75,8 @@ export class Supervisor {
   #isAdopted = false;
   #restarts = 0;
   #lastExit = '';
+  /** Why the process could not be noted; '' when it is. */
+  #noteProblem = '';
   #lastWord = -1;
   #startedMs = 0;
   #unmovedMs = 0;
@@ -198,16 +200,24 @@ export class Supervisor {
     this.#begin('starting');
     if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) };
-    try {
-      this.#note.save(this.#process);
-    } catch (error) {
-      await kill(this.#process); // one that the next agent would not know of
-      throw error;
-    }
+    this.#noteProcess(this.#process);
     child.once('exit', (code, signal) => this.#died(signal === null ? `exit code ${code}` : signal));
     this.#options.onEvent('dataplane started', { pid: child.pid });
     this.#link = new ControlLink(this.socketPath);
     await this.#options.onLink(this.#link, false);
+  }
+
+  /** Without a note the next agent ends the process as one that nobody knows of; so that is tried again with each beat. */
+  #noteProcess(process: ProcessId): void {
+    try {
+      this.#note.save(process);
+      this.#noteProblem = '';
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== this.#noteProblem)
+        this.#options.onEvent('dataplane not noted', { pid: process.pid, reason: message });
+      this.#noteProblem = message;
+    }
   }
 
   #begin(state: DataplaneState['state']): void {
@@ -239,6 +249,7 @@ export class Supervisor {
   }
 
   #beat(word: number, now: number): void {
+    if (this.#noteProblem !== '' && this.#process !== undefined) this.#noteProcess(this.#process);
     this.#lastWord = word;
     this.#unmovedMs = 0;
     this.#state = 'running';

@@ -65,6 +65,7 @@ export interface FdMessage {
 
 interface Addon {
   mapFile: (path: string, bytes: number, writable: boolean) => ArrayBuffer;
+  reserveFile: (buffer: ArrayBuffer, offset: number, bytes: number) => boolean;
   unmapFile: (buffer: ArrayBuffer) => void;
   openTap: (name: string, netns: string | undefined, persist: boolean) => Tap;
   openPacket: (
@@ -151,7 +152,13 @@ const addon = loadAddon();
  * @param bytes 1 .. 2^33, at most the file's size.
  * @throws SystemError if it cannot be opened or is shorter than `bytes` (EINVAL).
  */
-export const mapFile = addon.mapFile;
+export const mapFile = Object.assign(addon.mapFile, {
+  /**
+   * Makes room for `bytes` bytes of a writable mapping, so that a store there cannot kill the process (SIGBUS) for want of it.
+   * @returns false when the file system has none. Before Linux 5.14 always true, and nothing is promised
+   */
+  reserve: addon.reserveFile,
+});
 
 /**
  * Takes a mapping away at once: the buffer is detached and its views get length 0. Without it the collector does so, but only

@@ -97,6 +97,34 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   return throw_errno(env, "mmap", path, ENOMEM);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+/*
+ * reserveFile(buffer, offset, bytes): makes room for a part of a writable mapping, so that a store there cannot raise SIGBUS for
+ * want of it. False when the file system has none. A kernel that cannot say (before 5.14) promises nothing: true.
+ */
+napi_value reserve_file(napi_env env, napi_callback_info info) {
+  napi_value args[3], result;
+  void *address = NULL;
+  size_t size = 0;
+  int64_t offset, bytes;
+  if (!read_args(env, info, 3, args)) return NULL;
+  if (napi_get_arraybuffer_info(env, args[0], &address, &size) != napi_ok) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "buffer: wanted an ArrayBuffer of mapFile()");
+    return NULL;
+  }
+  if (!arg_int(env, args[1], "offset", 0, (int64_t)size, &offset) ||
+      !arg_int(env, args[2], "bytes", 0, (int64_t)size - offset, &bytes))
+    return NULL;
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), from = (size_t)offset & ~(page - 1);
+  size_t length = (size_t)offset + (size_t)bytes - from;
+  bool has_room = bytes == 0 || madvise((char *)address + from, length, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
+  napi_get_boolean(env, has_room, &result);
+  return result;
+}
+
 /* unmapFile(buffer): takes the mapping away now, and detaches the buffer, so that every view has length 0. */
 napi_value unmap_file(napi_env env, napi_callback_info info) {
   napi_value args[1];

@@ -97,6 +97,7 @@ int send_frames(struct outgoing *out);
 /* Every exported function. */
 #define EXPORTS(X)                                                                                                     \
   X(mapFile, map_file)                                                                                                 \
+  X(reserveFile, reserve_file)                                                                                         \
   X(unmapFile, unmap_file)                                                                                             \
   X(openTap, open_tap)                                                                                                 \
   X(isTapThere, is_tap_there)                                                                                          \

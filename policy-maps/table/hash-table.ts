@@ -19,12 +19,16 @@
  *
  * Reader in another process: hash-reader.ts.
  *
+ * Memory: the index has room from the start, rows get it as they are used for the first time
+ * (reservation.ts). Where the file system is full there are no new rows, and freed ones go round.
+ *
  * Bounds: an entry that has no place within the probe limit is refused. What a writer reads from the file is checked
  * before it is used as a position to write to.
  */
 import { HashReader } from './hash-reader.ts';
 import { LIVE, ROW_HASH, ROW_KEY, ROW_STATE, STAGED } from './hash-row.ts';
 import { MapFullError } from './map-error.ts';
+import { Reservation } from './reservation.ts';
 import {
   W_COUNT,
   W_FREE_COUNT,
@@ -50,6 +54,8 @@ const GENERATION = W_GENERATION;
 export class HashTable extends HashReader {
   /** Freed rows kept back before reuse, oldest first; 0 = none, and the row freed last is used first (it is in cache). */
   protected quarantine = QUARANTINE;
+  /** Memory for new rows; a writer's. */
+  #memory: Reservation | undefined;
 
   /**
    * Takes a row for `key` and zeroes its value; nobody finds it before `publish`.
@@ -122,7 +128,9 @@ export class HashTable extends HashReader {
 
   /** What a writer does first: repairs the table if the writer before it died, or if its header cannot be. */
   prepare(): void {
-    const { header, rowCount } = this;
+    const { header, rowCount, index, rows } = this;
+    this.file.require(index.byteOffset, index.byteLength);
+    this.#memory = new Reservation(this.file, rows, this.rowWords);
     const isSound =
       inRange(header[W_COUNT], this.file.capacity) &&
       inRange(header[W_HIGH_WATER], rowCount) &&
@@ -163,14 +171,20 @@ export class HashTable extends HashReader {
     Atomics.store(this.header, GENERATION, ((this.header[GENERATION] | 1) + 1) | 0);
   }
 
+  /** Whether a new key finds a row, or one must be given up first: the file system may be full before the table is. */
+  hasRow(): boolean {
+    return this.header[W_FREE_COUNT] > this.quarantine || this.#hasFreshRow();
+  }
+
+  #hasFreshRow(): boolean {
+    const fresh = this.header[W_HIGH_WATER];
+    return fresh < this.rowCount && this.#memory?.hasRoom(fresh) !== false;
+  }
+
   /** A row nobody uses: a fresh one while few are free (freed rows rest), then the one freed longest ago; -1 if none. */
   protected takeRow(): number {
     const { header } = this;
-    const fresh = header[W_HIGH_WATER];
-    if (header[W_FREE_COUNT] <= this.quarantine && fresh < this.rowCount) {
-      header[W_HIGH_WATER] = fresh + 1;
-      return fresh;
-    }
+    if (header[W_FREE_COUNT] <= this.quarantine && this.#hasFreshRow()) return header[W_HIGH_WATER]++;
     const slot = header[W_FREE_HEAD] - 1;
     const state = slot < 0 || slot >= this.rowCount ? 0 : this.rows[slot * this.rowWords + STATE];
     if (state >= 0) {

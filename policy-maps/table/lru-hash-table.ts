@@ -43,7 +43,7 @@ export class LruHashTable extends HashTable {
       this.touch(found);
       return found;
     }
-    if (this.count >= this.#limit) this.evict();
+    if (this.count >= this.#limit || !this.hasRow()) this.evict();
     const slot = this.stage();
     this.touch(slot);
     this.publish(slot);
@@ -54,7 +54,7 @@ export class LruHashTable extends HashTable {
   offer(): number {
     let slot = this.find();
     if (slot < 0) {
-      if (this.count >= this.#limit) {
+      if (this.count >= this.#limit || !this.hasRow()) {
         this.evict();
         this.find();
       }

@@ -9,7 +9,8 @@
  *
  * Everything is 32-bit words in the byte order of the machine (the magic word shows a foreign order). Files are
  * sparse: creation writes the header and nothing else, and 0 means "empty" in every table, so a page costs memory only
- * once it is used. Never scan a mapped region that may be a hole: on tmpfs even a read through the mapping allocates.
+ * once it is used. A store into a page for which the file system has no room kills the process (SIGBUS): a writer makes room
+ * first (`reserve`), for the whole of a small file, else for what it is about to use, and refuses what finds none. Never scan a mapped region that may be a hole: on tmpfs even a read through the mapping allocates.
  *
  * Creation is atomic: a temporary file in the same folder is filled and renamed. Whoever has the old file mapped keeps
  * the old one.
@@ -24,7 +25,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { MapError } from './map-error.ts';
+import { MapError, MapFullError } from './map-error.ts';
 import {
   checkHeader,
   formatError,
@@ -57,7 +58,11 @@ import {
 import { isAlive, ownerPid, ownerWord } from './map-owner.ts';
 
 /** Maps `bytes` bytes of an existing file, shared between processes; `writable` false maps it read-only. */
-export type Mapper = (path: string, bytes: number, writable: boolean) => ArrayBufferLike;
+export interface Mapper {
+  (path: string, bytes: number, writable: boolean): ArrayBufferLike;
+  /** Makes room for a part of a writable mapping; false when there is none. Without it there is always room. */
+  readonly reserve?: (buffer: ArrayBuffer, offset: number, bytes: number) => boolean;
+}
 
 /** Takes such a mapping away at once. */
 export type Unmapper = (buffer: ArrayBuffer) => void;
@@ -91,20 +96,22 @@ export class MapFile {
   readonly writable: boolean;
   /** The last writer died with the pen in its hand: the table must look after itself before it writes. */
   readonly recovered: boolean;
+  readonly #mapper: Mapper;
   #ownerWord: number;
 
   private constructor(
     path: string,
-    buffer: ArrayBufferLike,
-    writable: boolean,
+    mapping: { buffer: ArrayBufferLike; writable: boolean; mapper: Mapper },
     pen: { owner: number; recovered: boolean },
   ) {
+    const { buffer, writable, mapper } = mapping;
     this.path = path;
     this.buffer = buffer;
     this.header = new Int32Array(buffer, 0, HEADER_WORDS);
     this.capacity = this.header[W_CAPACITY];
     this.writable = writable;
     this.recovered = pen.recovered;
+    this.#mapper = mapper;
     this.#ownerWord = pen.owner;
   }
 
@@ -136,7 +143,7 @@ export class MapFile {
     header[W_OWNER] = owner;
     header[W_PARAMETER] = options.parameter ?? 0;
     writeNewFile(path, header, bytes);
-    return new MapFile(path, mapChecked(path, bytes, true, mapper), true, { owner, recovered: false });
+    return new MapFile(path, mapped(path, bytes, true, mapper), { owner, recovered: false });
   }
 
   /**
@@ -145,10 +152,25 @@ export class MapFile {
    */
   static open(path: string, layout: MapLayout, mapper: Mapper, writable: boolean): MapFile {
     const bytes = checkHeader(path, layout);
-    const buffer = mapChecked(path, bytes, writable, mapper);
+    const mapping = mapped(path, bytes, writable, mapper);
     const pen =
-      writable && layout.exclusive !== false ? takePen(path, new Int32Array(buffer, 0, HEADER_WORDS)) : NO_PEN;
-    return new MapFile(path, buffer, writable, pen);
+      writable && layout.exclusive !== false ? takePen(path, new Int32Array(mapping.buffer, 0, HEADER_WORDS)) : NO_PEN;
+    return new MapFile(path, mapping, pen);
+  }
+
+  /** Makes room for `bytes` bytes from `byteOffset` on, before they are written. @returns false when there is none */
+  reserve(byteOffset: number, bytes: number): boolean {
+    if (!(this.buffer instanceof ArrayBuffer)) return true;
+    return (
+      this.#mapper.reserve?.(this.buffer, byteOffset, Math.min(bytes, this.buffer.byteLength - byteOffset)) ?? true
+    );
+  }
+
+  /** As `reserve`. @throws {MapFullError} when there is no room */
+  require(byteOffset: number, bytes: number): void {
+    if (this.reserve(byteOffset, bytes)) return;
+    const mismatch = { what: 'memory', found: 'a full file system', wanted: `${bytes} bytes` };
+    throw new MapFullError('make room in map', this.path, mismatch);
   }
 
   /** `count` words from `byteOffset` on. */
@@ -219,10 +241,10 @@ function writeNewFile(path: string, header: Int32Array, bytes: number): void {
   }
 }
 
-function mapChecked(path: string, bytes: number, writable: boolean, mapper: Mapper): ArrayBufferLike {
+function mapped(path: string, bytes: number, writable: boolean, mapper: Mapper) {
   const buffer = mapper(path, bytes, writable);
   if (buffer.byteLength < bytes) throw formatError(path, 'mapped bytes', buffer.byteLength, bytes);
-  return buffer;
+  return { buffer, writable, mapper };
 }
 
 /** Takes the owner word, from nobody or from a process that is dead. */

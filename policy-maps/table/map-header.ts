@@ -86,6 +86,8 @@ export interface MapLayout {
   readonly isPowerOfTwo?: boolean;
   /** Size of the file, header included, for a capacity. */
   readonly fileBytes: (capacity: number) => number;
+  /** All of it is in use sooner or later: its memory is taken when the file is opened by its writer. Default false. */
+  readonly isDense?: boolean;
   /** False when several processes write, each its own words. Default true. */
   readonly exclusive?: boolean;
 }

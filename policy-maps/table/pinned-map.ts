@@ -1,4 +1,5 @@
 /** What every pinned map has: a file that is made, or opened, under the layout of the map's class. */
+import { rmSync } from 'node:fs';
 import { type CreateOptions, MapFile, type Mapper, type Unmapper } from './map-file.ts';
 import type { MapLayout } from './map-header.ts';
 
@@ -6,6 +7,17 @@ import type { MapLayout } from './map-header.ts';
 export interface MapClass<M> {
   readonly layout: MapLayout;
   new (file: MapFile): M;
+}
+
+/** @throws {MapFullError} when there is no memory for what a writer has from the start; the pen is laid down then */
+function begin<M>(map: MapClass<M>, file: MapFile): M {
+  try {
+    if (file.writable && map.layout.isDense === true) file.require(0, file.buffer.byteLength);
+    return new map(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 export abstract class PinnedMap {
@@ -18,10 +30,17 @@ export abstract class PinnedMap {
   /**
    * Makes the file (replacing one that nobody writes) and holds its pen.
    * @throws {MapError} ERR_MAP_BUSY when a live process writes the file that is there
+   * @throws {MapFullError} when there is no memory for what it has from the start; there is no file then
    * @throws {RangeError} when the capacity is not one that the layout allows
    */
   static create<M>(this: MapClass<M>, path: string, options: CreateOptions, mapper: Mapper): M {
-    return new this(MapFile.create(path, this.layout, options, mapper));
+    const file = MapFile.create(path, this.layout, options, mapper);
+    try {
+      return begin(this, file);
+    } catch (error) {
+      rmSync(path, { force: true }); // or nobody could make it again while this process lives
+      throw error;
+    }
   }
 
   /**
@@ -29,7 +48,7 @@ export abstract class PinnedMap {
    * @throws {MapError} ERR_MAP_MISSING, ERR_MAP_FORMAT, or ERR_MAP_BUSY when somebody else has the pen
    */
   static open<M>(this: MapClass<M>, path: string, mapper: Mapper, options: { writable?: boolean } = {}): M {
-    return new this(MapFile.open(path, this.layout, mapper, options.writable ?? false));
+    return begin(this, MapFile.open(path, this.layout, mapper, options.writable ?? false));
   }
 
   get capacity(): number {

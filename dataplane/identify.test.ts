@@ -121,6 +121,9 @@ t.test('ARP and neighbour discovery are answered for everything but the asker', 
   t.same(world.received(client), [], 'duplicate address detection is not disturbed');
   world.send(client, solicit(SERVER6, CLIENT6, 64));
   t.same(world.drops(), [176], 'a solicitation that crossed a router is refused');
+  world.send(client, solicit('ff02::1'));
+  t.same(world.drops(), [176], 'nobody is the neighbour with a multicast address');
+  t.same(world.received(client), []);
   t.end();
 });
 

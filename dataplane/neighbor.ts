@@ -36,8 +36,9 @@ export function toArpReply(f: Frame, macHigh: number, macLow: number): void {
   vnet.clear(bytes, f.offset);
 }
 
-/** Whether `f` is a well-formed neighbour solicitation or advertisement from the same link. */
+/** Whether `f` is a well-formed neighbour solicitation or advertisement from the same link, about one neighbour (RFC 4861 7.1). */
 export function isValidNeighborMessage(f: Frame): boolean {
+  if (icmpv6.target(f.bytes, f.l4Offset, 0) >>> 24 === 0xff) return false;
   return f.ttl === ND_HOP_LIMIT && icmpv6.checkNeighbor(f.bytes, f.l4Offset, f.payloadLength + icmpv6.HEADER_BYTES) > 0;
 }
 

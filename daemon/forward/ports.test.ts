@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Arena } from '../../dataplane/port/arena.ts';
 import { Dataplane } from '../../dataplane/assemble.ts';
-import { mapFile, Poller, unmapFile } from '../../dataplane/native/index.ts';
+import { mapFile, openSocket, Poller, unmapFile } from '../../dataplane/native/index.ts';
 import { NO_REDIRECT } from '../../dataplane/redirect.ts';
 import { CONFIG_OUTSIDE_BY_HOST } from '../../policy-maps/config-map.ts';
 import { eachMap, policyFile } from '../../policy-maps/pinned.ts';
@@ -11,13 +11,21 @@ import { PolicyMap } from '../../policy-maps/policy-map.ts';
 import { MemoryPort } from '../../test/port/memory.ts';
 import { addressWords } from '../../wire/address.ts';
 import { Conditions } from './conditions.ts';
+import type { PacketSocket } from '../supervise/control.ts';
 import { ForwardingPorts } from './ports.ts';
+
+const RING_BYTES = 256 * 1024;
 
 /** Mappings of policy files that this process has. */
 function policyMappings(): number {
   return readFileSync('/proc/self/maps', 'utf8')
     .split('\n')
     .filter((line) => line.includes('/policy_')).length;
+}
+
+/** As the agent would hand it over. */
+async function loopbackSocket(): Promise<PacketSocket> {
+  return { fd: await openSocket('lo', 1, RING_BYTES), ringBytes: RING_BYTES };
 }
 
 /** Forwarding ports over maps of the test's own. */
@@ -61,7 +69,7 @@ t.test('pods that come and go leave no mapping behind, though the event loop nev
   test.end();
 });
 
-t.test('an uplink follows the MTU and the addresses of its interface without being opened anew', (test) => {
+t.test('an uplink follows the MTU and the addresses of its interface without being opened anew', async (test) => {
   const { maps, ports, table, uplinks } = forwarding(test);
   const row = {
     kind: 'uplink' as const,
@@ -73,6 +81,7 @@ t.test('an uplink follows the MTU and the addresses of its interface without bei
     flags: 0,
   };
   maps.ports.set(1, { ...row, mtu: 1500 });
+  ports.giveSocket(1, await loopbackSocket());
   ports.refresh(1);
   const port = table.port[1];
   test.not(port, null);
@@ -85,12 +94,12 @@ t.test('an uplink follows the MTU and the addresses of its interface without bei
   maps.ports.clear(1);
   ports.refresh(3);
   test.notOk(uplinks.isOwnAddress(1, ...addressWords('203.0.113.2')), 'and forgets them with the port');
-  test.end();
 });
 
-t.test('without an uplink what is outside goes nowhere, or to the host if that is wanted', (test) => {
+t.test('without an uplink what is outside goes nowhere, or to the host if that is wanted', async (test) => {
   const { maps, ports, table } = forwarding(test);
   const common = { ifname: 'lo', ifindex: 1, mac: { high: 2, low: 1 }, mtu: 1500, endpointId: 0, secId: 1, flags: 0 };
+  ports.giveSocket(0, await loopbackSocket());
   maps.ports.set(0, { ...common, kind: 'host' });
   ports.refresh(1);
   test.equal(table.hostPort, 0);
@@ -98,10 +107,10 @@ t.test('without an uplink what is outside goes nowhere, or to the host if that i
   maps.config.store(CONFIG_OUTSIDE_BY_HOST, 1);
   ports.refresh(2);
   test.equal(table.defaultPort, 0);
+  ports.giveSocket(1, await loopbackSocket());
   maps.ports.set(1, { ...common, kind: 'uplink' });
   ports.refresh(3);
   test.equal(table.defaultPort, 1, 'an uplink is the way out, whatever else is wanted');
   for (const port of [0, 1]) maps.ports.clear(port);
   ports.refresh(4);
-  test.end();
 });

@@ -17,6 +17,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from '../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT } from '../policy-maps/config-map.ts';
+import type { EndpointDocument } from '../api/shapes.ts';
 import { AgentDirectory } from './observe/agent-directory.ts';
 import { macOf } from '../linux/attachment.ts';
 import { Compilation } from './compilation.ts';
@@ -35,10 +36,12 @@ import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
 import type { NodeSpec } from '../policy/rule/spec.ts';
 import { isPodSource, PodFeed } from './attach/pod-feed.ts';
-import type { LocalPod, PodReconciler, PodState } from './attach/pod-reconciler.ts';
+import { PodLinks } from './attach/pod-links.ts';
+import type { LocalPod, PodReconciler } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
 import { Pressure } from './health/pressure.ts';
 import { Prober } from './health/probe.ts';
+import { silence } from './health/silence.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
@@ -76,6 +79,7 @@ export class Agent {
   readonly #manifests: ManifestDirectory | undefined;
   readonly #ports: Ports;
   readonly #feed: PodFeed;
+  readonly #links: PodLinks;
   readonly #runState: string;
   readonly #routerMac: string;
   readonly #endWatches: (() => unknown)[] = [];
@@ -114,6 +118,7 @@ export class Agent {
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
     this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
+    this.#links = new PodLinks(this.reconciler, log);
     this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods);
     this.observer = this.#newObserver();
     this.prober = new Prober({
@@ -131,9 +136,19 @@ export class Agent {
    * How far a pod is: ready while a dataplane forwards its frames, not as soon as its interface is there. One that is just
    * starting does not yet: which ports are open is what its predecessor said.
    */
-  stateOf({ state, numbers }: LocalPod): PodState {
-    const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(numbers.port);
-    return state === 'ready' && !isConnected ? 'attaching' : state;
+  stateOf(pod: LocalPod): EndpointDocument['state'] {
+    if (pod.state !== 'ready') return pod.state;
+    if (this.#links.problem(pod.plan.key) !== '') return 'unreachable';
+    const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(pod.numbers.port);
+    if (!isConnected) return 'attaching';
+    return this.problemOf(pod) === '' ? 'ready' : 'unreachable';
+  }
+
+  /** Why a pod is not ready, or not reached; '' when it is. */
+  problemOf({ plan: { key }, problem, numbers }: LocalPod): string {
+    if (problem !== '') return problem;
+    const link = this.#links.problem(key);
+    return link === '' ? silence(numbers, this.prober, (id) => this.maps.policy(id)) : link;
   }
 
   /** What the compiler was told: everything that judging needs. */
@@ -145,7 +160,7 @@ export class Agent {
 
   /** What is wrong now, one sentence each. */
   problems(): string[] {
-    const pods = [...this.reconciler.pods.values()].filter(({ problem }) => problem !== '');
+    const pods = [...this.reconciler.pods.values()].map((pod) => ({ pod, problem: this.problemOf(pod) }));
     const dataplane = this.supervisor.status();
     const isUp = dataplane.state === 'running' || (dataplane.state === 'starting' && dataplane.lastExit === '');
     const { logPath } = this.supervisor;
@@ -154,7 +169,7 @@ export class Agent {
       ...(isUp ? [] : [`dataplane is ${dataplane.state}: it ended by ${dataplane.lastExit}: see ${logPath}`]),
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
-      ...pods.map(({ plan, problem }) => `pod ${plan.key}: ${problem}`),
+      ...pods.flatMap(({ pod, problem }) => (problem === '' ? [] : `pod ${pod.plan.key}: ${problem}`)),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
   }
@@ -351,6 +366,7 @@ export class Agent {
   /** What nobody tells: addresses of the host that came or went, interfaces that vanished, a file system that fills. */
   #keepHouse(): void {
     this.reconciler.kick();
+    this.#links.look();
     this.#lookForSpace();
     this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
     this.#ports.lookForUplink();

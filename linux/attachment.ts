@@ -94,10 +94,11 @@ export function podScript(spec: AttachmentSpec): string {
   const device = POD_INTERFACE;
   const lines = ['link set lo up', `link set ${device} mtu ${spec.mtu} address ${spec.mac}`, `link set ${device} up`];
   for (const address of spec.addresses) lines.push(...addressLines(address, spec.gateways));
-  return `${sysctlLines(POD_SYSCTLS)}ip -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
+  return `${POD_SYSCTL_LINES}ip -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
 }
 
-function addressLines(address: string, gateways: readonly string[]): string[] {
+/** `ip` commands: the address itself, then the ways out by it. */
+export function addressLines(address: string, gateways: readonly string[]): string[] {
   const family = isIP(address);
   const gateway = gateways.find((candidate) => isIP(candidate) === family);
   const everything = family === 4 ? '0.0.0.0/0' : '::/0';
@@ -126,6 +127,9 @@ function sysctlLines(settings: readonly (readonly [string, string])[]): string {
   const path = (name: string) => `/proc/sys/net/${name}`;
   return settings.map(([name, value]) => `[ ! -e ${path(name)} ] || echo ${value} > ${path(name)}\n`).join('');
 }
+
+/** Sets the sysctls of a pod's namespace, where there are such. */
+export const POD_SYSCTL_LINES = sysctlLines(POD_SYSCTLS);
 
 /**
  * What keeps the host's stack off the dataplane's side of a pair, beside the firewall and whatever becomes of it. No IPv6:

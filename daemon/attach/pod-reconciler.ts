@@ -123,6 +123,19 @@ export class PodReconciler {
     this.#wind();
   }
 
+  /** Makes an attachment anew. */
+  remake(key: string): void {
+    const pod = this.pods.get(key);
+    if (pod === undefined) return;
+    this.#lose(pod);
+    this.kick();
+  }
+
+  /** Does something about a pod when nothing else is done about it; else nothing is done, and it may be asked for again. */
+  workOn(key: string, work: () => Promise<void>): void {
+    if (!this.#isStopped) this.#start(key, work);
+  }
+
   /** Waits until nothing is under way; what is to be tried later does not count. */
   async idle(): Promise<void> {
     while (this.#working.size > 0) await Promise.all(this.#working.values());

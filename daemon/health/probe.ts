@@ -2,7 +2,7 @@
  * AddressHealth of endpoints: an ICMP or ICMPv6 echo from the host to each address of each pod, by package raw-socket.
  *
  * Rounds begin every `intervalSec`; within a round at most PER_SECOND requests go out a second, and an answer counts
- * that comes within TIMEOUT_MS. The probe goes the way of all traffic (host port, dataplane, pod), so it says that an
+ * that comes within TIMEOUT_MS; an address is unreachable when TRIES requests had none. The probe goes the way of all traffic (host port, dataplane, pod), so it says that an
  * endpoint is reached, not merely that it is configured; a policy that denies the host makes it unreachable. What comes
  * in on the raw sockets beside our answers is ignored. raw-socket works on the main thread only, and is loaded when the
  * first round begins: without it there is no health, and everything else works.
@@ -14,6 +14,8 @@ import { monotonicMs } from '../../dataplane/native/index.ts';
 const RAW_SOCKET: string = 'raw-socket'; // it has no types of its own
 const PER_SECOND = 20;
 const TIMEOUT_MS = 2000;
+/** Requests without an answer until an address counts as unreachable: one may be lost. */
+const TRIES = 3;
 const PAYLOAD_BYTES = 24;
 
 /** What is used of a raw socket. */
@@ -50,8 +52,8 @@ export interface ProberOptions {
 export class Prober {
   readonly #options: ProberOptions;
   readonly #health = new Map<string, AddressHealth>();
-  readonly #waiting = new Map<number, { address: string; sentMs: number }>();
-  readonly #queue: string[] = [];
+  readonly #waiting = new Map<number, { address: string; sentMs: number; tries: number }>();
+  readonly #queue: { address: string; tries: number }[] = [];
   readonly #sockets = new Map<4 | 6, RawSocket>();
   readonly #id = process.pid & 0xffff;
   #raw: RawSocketModule | undefined;
@@ -85,7 +87,7 @@ export class Prober {
     const known = new Set(targets);
     for (const address of this.#health.keys()) if (!known.has(address)) this.#health.delete(address);
     if (!(await this.#load()) || this.#pace !== undefined) return;
-    this.#queue.push(...targets);
+    this.#queue.push(...targets.map((address) => ({ address, tries: 1 })));
     this.#pace = setInterval(() => this.#step(), 1000 / PER_SECOND);
   }
 
@@ -105,9 +107,7 @@ export class Prober {
   /** One request a step; requests that were not answered in time end on the way. */
   #step(): void {
     const now = monotonicMs();
-    for (const [sequence, { sentMs }] of this.#waiting) {
-      if (now - sentMs > TIMEOUT_MS) this.#conclude(sequence, { isReachable: false, probedAt: moment() });
-    }
+    for (const [sequence, { sentMs }] of this.#waiting) if (now - sentMs > TIMEOUT_MS) this.#fail(sequence);
     const next = this.#queue.shift();
     if (next !== undefined) this.#send(next, now);
     if (next === undefined && this.#waiting.size === 0) this.#endRound();
@@ -122,17 +122,17 @@ export class Prober {
     this.#sockets.clear();
   }
 
-  #send(address: string, now: number): void {
+  #send({ address, tries }: { address: string; tries: number }, now: number): void {
     const raw = this.#raw as RawSocketModule;
     const family = isIP(address) as 4 | 6;
     this.#sequence = (this.#sequence + 1) & 0xffff;
     const sequence = this.#sequence;
-    this.#waiting.set(sequence, { address, sentMs: now });
+    this.#waiting.set(sequence, { address, sentMs: now, tries });
     const request = echoRequest(family, this.#id, sequence);
     // The kernel fills in the checksum of ICMPv6 (RFC 3542 3.1), not that of ICMP.
     if (family === 4) raw.writeChecksum(request, 2, raw.createChecksum(request));
     this.#socket(family).send(request, 0, request.length, address, (error) => {
-      if (error !== null) this.#conclude(sequence, { isReachable: false, probedAt: moment() });
+      if (error !== null) this.#fail(sequence);
     });
   }
 
@@ -156,6 +156,17 @@ export class Prober {
     const now = monotonicMs();
     const rttMs = Math.round((now - asked.sentMs) * 100) / 100;
     this.#conclude(sequence, { isReachable: true, rttMs, probedAt: moment() });
+  }
+
+  /** Asked once more, or found unreachable. */
+  #fail(sequence: number): void {
+    const asked = this.#waiting.get(sequence);
+    if (asked === undefined) return;
+    if (asked.tries >= TRIES) this.#conclude(sequence, { isReachable: false, probedAt: moment() });
+    else {
+      this.#waiting.delete(sequence);
+      this.#queue.push({ address: asked.address, tries: asked.tries + 1 });
+    }
   }
 
   #conclude(sequence: number, health: AddressHealth): void {

@@ -72,7 +72,8 @@ export function endpointDocuments(agent: Agent): EndpointDocument[] {
 }
 
 function endpointDocument(agent: Agent, pod: LocalPod): EndpointDocument {
-  const { plan, numbers, spec, problem } = pod;
+  const { plan, numbers, spec } = pod;
+  const problem = agent.problemOf(pod);
   const change = agent.directory.published.get(numbers.endpointId);
   const publishProblem = agent.publisher.problems.get(numbers.endpointId);
   const addressOf = (family: 4 | 6) => numbers.addresses.find((address) => address.family === family)?.text;

@@ -47,6 +47,8 @@ export interface InterfaceInfo {
   /** Bytes of L3 packet. */
   mtu: number;
   isUp: boolean;
+  /** Its other end is up too. */
+  hasCarrier: boolean;
 }
 
 export interface ResourceUsage {
@@ -88,6 +90,7 @@ interface Addon {
   packetDrops: (fd: number) => number;
   interfaceInfo: (name: string, netns?: string) => InterfaceInfo;
   disableOffloads: (name: string, netns?: string) => void;
+  netTable: (name: string, netns?: string) => string | undefined;
   receiveBatch: (
     fd: number,
     kind: number,
@@ -233,6 +236,12 @@ export const packetDrops = addon.packetDrops;
 
 /** Index, MAC, MTU and state of an interface. @throws SystemError ENODEV if there is none of that name. */
 export const interfaceInfo = addon.interfaceInfo;
+
+/**
+ * The text of `/proc/net/NAME` as it is in a network namespace; undefined when it is longer than 64 KiB.
+ * @param netns name or path; default the caller's @throws SystemError ENOENT without such a namespace or table
+ */
+export const netTable = addon.netTable;
 
 /**
  * Has an interface send finished checksums and packets no longer than its MTU, as a port without a virtio-net header wants

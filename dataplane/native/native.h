@@ -126,6 +126,7 @@ int send_frames(struct outgoing *out);
   X(sendFds, send_fds)                                                                                                 \
   X(recvFds, recv_fds)                                                                                                 \
   X(waitReadable, wait_readable)                                                                                       \
+  X(netTable, net_table)                                                                                               \
   X(setNetns, set_netns)                                                                                               \
   X(monotonicMs, monotonic_ms)                                                                                         \
   X(monotonicSec, monotonic_sec)                                                                                       \

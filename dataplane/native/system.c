@@ -82,9 +82,9 @@ static int query_interface(void *argument, struct failure *failure) {
   return result;
 }
 
-/* interfaceInfo(name, netns): {index, mtu, isUp, mac} */
+/* interfaceInfo(name, netns): {index, mtu, isUp, hasCarrier, mac} */
 napi_value interface_info(napi_env env, napi_callback_info info) {
-  napi_value args[2], result, is_up;
+  napi_value args[2], result, is_up, has_carrier;
   struct interface_query query = {0};
   char netns[256];
   struct failure failure;
@@ -97,6 +97,8 @@ napi_value interface_info(napi_env env, napi_callback_info info) {
   set_int(env, result, "mtu", query.mtu);
   napi_get_boolean(env, (query.flags & IFF_UP) != 0, &is_up);
   napi_set_named_property(env, result, "isUp", is_up);
+  napi_get_boolean(env, (query.flags & IFF_RUNNING) != 0, &has_carrier);
+  napi_set_named_property(env, result, "hasCarrier", has_carrier);
   napi_set_named_property(env, result, "mac", make_bytes(env, query.mac, sizeof query.mac));
   return result;
 }

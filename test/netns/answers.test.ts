@@ -8,8 +8,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, must, waitFor } from '../command.ts';
-import { SluiceInstance } from '../rig.ts';
+import { Cleanup, must, mustAll, waitFor } from '../command.ts';
+import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
 const name = `sla${process.pid.toString(36)}`;
 const host = `${name}-host`;
@@ -22,6 +22,7 @@ const instance = await SluiceInstance.start({
   netns: host,
   netnsPrefix: `${name}-`,
   createNamespaces: true,
+  config: 'healthProbeInterval: 1',
 });
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
@@ -164,4 +165,121 @@ t.test('a live drop is explained by the flow alone', async (t) => {
   t.equal(code, 0);
   t.match(stdout, 'verdict: denied');
   t.ok(stdout.includes(`add to spec.ingress of NetworkPolicy/shop/db (${manifests}:15):`), stdout);
+});
+
+const netnsOf = (podName: string) => instance.netnsOf(`shop/${podName}`);
+const inWeb = (line: string) => must(['ip', '-n', netnsOf('web'), ...line.split(' ')]);
+const endpoint = async (podName: string) =>
+  (await instance.read('/v1/endpoints')).find((one: { pod: string }) => one.pod === podName);
+/** Both families, both ways: what the pods need their interfaces, addresses and routes for. */
+async function untilTheyTalk(): Promise<void> {
+  const [web, db] = [await endpoint('web'), await endpoint('db')];
+  for (const [from, to] of [
+    ['web', db],
+    ['db', web],
+  ] as const) {
+    for (const address of [to.ipv4, to.ipv6]) {
+      const answers = async () => (await instance.inPod(`shop/${from}`, ['ping', '-c1', '-W1', address])).code === 0;
+      await waitFor(`${from} to reach ${address}`, answers);
+    }
+  }
+}
+/** The log tells each fault and its end. */
+async function untilPutBack(fault: string): Promise<void> {
+  const told = () => instance.agent.output().includes(`\"put back: ${fault}`);
+  await waitFor(`"${fault}" to be put back`, told).catch((error: unknown) => {
+    throw new Error(`${String(error)}\n${instance.agent.output()}`);
+  });
+  await instance.untilReady(['shop/web', 'shop/db']);
+  await untilTheyTalk();
+}
+
+t.test('what a pod lost of its interface is put back', async () => {
+  await instance.call(
+    'POST',
+    '/v1/delete?file=x',
+    JSON.stringify([{ kind: 'NetworkPolicy', namespace: 'shop', name: 'db' }]),
+  );
+  await untilTheyTalk();
+  const both = await Promise.all(['web', 'db'].map(async (podName) => ({ podName, ...(await endpoint(podName)) })));
+  const inBoth = async (line: string) => {
+    for (const { podName } of both) await must(['ip', '-n', netnsOf(podName), ...line.split(' ')]);
+  };
+  await inBoth('link set eth0 down');
+  for (const { ipv6 } of both) await untilPutBack(`eth0 is down, lacks ${ipv6}`);
+  await inBoth('addr flush dev eth0');
+  for (const { ipv4, ipv6 } of both) await untilPutBack(`eth0 lacks ${ipv4}, ${ipv6}`);
+  await inWeb('link set eth0 address 02:00:00:00:00:99');
+  await must(['ip', '-n', netnsOf('db'), 'link', 'del', 'eth0']);
+  await untilPutBack('eth0 has another MAC');
+  const { interface: pair } = await endpoint('web');
+  await must(['ip', '-n', host, 'link', 'set', pair, 'down']);
+  await untilPutBack(`${pair} is down`);
+});
+
+t.test('what the owner of a namespace made there stays: other routes, addresses, interfaces', async (t) => {
+  await mustAll(`ip -n ${netnsOf('web')} link add other0 type veth peer name other1
+ip -n ${netnsOf('web')} link set other0 up
+ip -n ${netnsOf('web')} route replace default dev other0
+ip -n ${netnsOf('web')} addr add 192.0.2.77/32 dev eth0
+ip -n ${netnsOf('web')} link set eth0 mtu 1400`);
+  const { ipv6 } = await endpoint('web');
+  await inWeb(`addr del ${ipv6}/128 dev eth0`);
+  await waitFor('the address to be back', async () => (await inWeb('addr show dev eth0')).includes(`${ipv6}/128`));
+  t.match(await inWeb('route show default'), /^default dev other0/);
+  t.match(await inWeb('addr show dev eth0'), /mtu 1400.*192\.0\.2\.77\/32/s);
+  await mustAll(`ip -n ${netnsOf('web')} link del other0
+ip -n ${netnsOf('web')} addr del 192.0.2.77/32 dev eth0`);
+  await untilPutBack('eth0 has no default route of IPv4');
+});
+
+t.test('an interface of others that is down is told and left alone', async (t) => {
+  const own = `${name}own`;
+  await mustAll(`ip netns add ${netnsOf('own')}
+ip -n ${host} link add ${own} type veth peer name eth0 netns ${netnsOf('own')}
+ip -n ${host} link set ${own} up
+ip -n ${netnsOf('own')} link set eth0 up`);
+  cleanup.command('ip', 'netns', 'del', netnsOf('own'));
+  const file = join(manifests, '../own.yaml');
+  const status = `status: { podIPs: [{ ip: ${OWN_RANGE.ipv4}.99 }] }\n---\n`;
+  writeFileSync(file, pod('own', `{ sluice.io/interface: ${own} }`).replace('---\n', status));
+  await instance.apply(file);
+  const told = (what: RegExp) => async () => what.test((await endpoint('own')).problem ?? '');
+  await must(['ip', '-n', netnsOf('own'), 'link', 'set', 'eth0', 'down']);
+  await waitFor('its peer to be missed', told(/has no carrier: its other end is down/));
+  await must(['ip', '-n', host, 'link', 'set', own, 'down']);
+  await waitFor('it to be told', told(/which others made, is down: ip link set/));
+  t.match((await instance.cli('get', 'pods', '-n', 'shop')).stdout, /^own +0\/1 +unreachable/m);
+  t.match(
+    (await instance.cli('status')).stdout,
+    new RegExp(`pod shop/own: interface ${own}, which others made, is down`),
+  );
+  t.match(await must(['ip', '-n', host, 'link', 'show', own]), /state DOWN/);
+  await instance.delete(file);
+});
+
+t.test('a pod that answers nobody is unreachable, though all is as it was made', async (t) => {
+  const ignore = (value: number) =>
+    must([
+      'ip',
+      'netns',
+      'exec',
+      netnsOf('web'),
+      'sysctl',
+      '-qw',
+      `net.ipv4.icmp_echo_ignore_all=${value}`,
+      `net.ipv6.icmp.echo_ignore_all=${value}`,
+    ]);
+  await ignore(1);
+  await waitFor('it to be missed', async () => (await endpoint('web')).state === 'unreachable');
+  t.match(
+    (await instance.cli('endpoint', 'list', '-o', 'wide')).stdout,
+    /unreachable .*answers no echo request of the host/,
+  );
+  t.match(
+    (await instance.cli('status')).stdout,
+    /Problems:\n {2}pod shop\/web: answers no echo request of the host at /,
+  );
+  await ignore(0);
+  await instance.untilReady(['shop/web']);
 });

@@ -77,6 +77,14 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
     /Audit: +passes: all that is for or from shop\/web-1, .*, shop\/web-5 and 2 more\n/,
   );
   STATUS.audit.endpoints.length = 0;
+  STATUS.unenforced.push({
+    field: 'toFQDNs',
+    instead: 'it allows nobody',
+    places: ['CiliumNetworkPolicy/a/b spec.egress[0].toFQDNs'],
+  });
+  const unenforced = 'toFQDNs of CiliumNetworkPolicy/a/b spec.egress[0].toFQDNs: it allows nobody';
+  t.match((await sluice('status')).stdout, `\nUnenforced:     ${unenforced}\n`);
+  STATUS.unenforced.length = 0;
   STATUS.problems.push('pod shop/web-1: namespace missing: ip netns add shop-web-1');
   t.match(await sluice('status --brief'), { code: 1, stdout: /^pod shop\/web-1: namespace missing/ });
   t.match((await sluice('status')).stdout, /degraded.*Problems:\n {2}pod shop\/web-1/s);

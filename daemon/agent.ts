@@ -292,6 +292,7 @@ export class Agent {
       dropEvents: this.maps.dropEvents,
       directory: this.directory,
       defaultDeny: (endpoint, direction) => this.directory.defaultDeny(endpoint, direction),
+      isOwn: (record) => this.prober.flows.has(record),
       nodeName: this.config.nodeName,
       capacity: this.config.flowRing,
     });

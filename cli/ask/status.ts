@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { AuditDocument, StatusDocument } from '../../api/shapes.ts';
+import type { AuditDocument, StatusDocument, UnenforcedDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
@@ -60,6 +60,7 @@ function lines({ paint }: Settings, status: StatusDocument, problems: readonly s
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
+    ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
     ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
     ['Identities', String(status.identities)],
     ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
@@ -81,6 +82,10 @@ function auditText({ instance, endpoints, policies }: AuditDocument): string[] {
     ...(policies.length === 0 ? [] : [`what only ${names(policies)} would drop`]),
   ];
   return parts.length === 0 ? [] : [`passes: ${parts.join('; ')}`];
+}
+
+function unenforcedText({ field, instead, places }: UnenforcedDocument): string {
+  return `${field} of ${names(places)}: ${instead}`;
 }
 
 function restartText(pending: readonly string[]): string[] {

@@ -9,6 +9,7 @@
  */
 import type { AddressHealth } from '../../api/shapes.ts';
 import { isIP } from 'node:net';
+import { ProbeFlows } from './probe-flows.ts';
 import { monotonicMs } from '../../dataplane/native/index.ts';
 
 const RAW_SOCKET: string = 'raw-socket'; // it has no types of its own
@@ -56,6 +57,8 @@ export class Prober {
   readonly #queue: { address: string; tries: number }[] = [];
   readonly #sockets = new Map<4 | 6, RawSocket>();
   readonly #id = process.pid & 0xffff;
+  /** What it has sent lately, for who wants to leave that out. */
+  readonly flows = new ProbeFlows(this.#id);
   #raw: RawSocketModule | undefined;
   #sequence = 0;
   #round: NodeJS.Timeout | undefined;
@@ -128,6 +131,7 @@ export class Prober {
     this.#sequence = (this.#sequence + 1) & 0xffff;
     const sequence = this.#sequence;
     this.#waiting.set(sequence, { address, sentMs: now, tries });
+    this.flows.note(sequence, address);
     const request = echoRequest(family, this.#id, sequence);
     // The kernel fills in the checksum of ICMPv6 (RFC 3542 3.1), not that of ICMP.
     if (family === 4) raw.writeChecksum(request, 2, raw.createChecksum(request));

@@ -38,6 +38,8 @@ export interface ObserverOptions {
   readonly dropEvents: EventRing;
   readonly directory: Directory;
   readonly defaultDeny: DefaultDeny;
+  /** What is not kept: events of the agent's own making. */
+  readonly isOwn: (record: EventRecord) => boolean;
   readonly nodeName: string;
   readonly capacity: number;
 }
@@ -76,10 +78,12 @@ export class Observer {
   readonly #nodeName: string;
   readonly #sources: readonly { readonly reader: EventReader; readonly decoder: Decoder }[];
   readonly #defaultDeny: DefaultDeny;
+  readonly #isOwn: ObserverOptions['isOwn'];
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
 
-  constructor({ events, dropEvents, directory, defaultDeny, nodeName, capacity }: ObserverOptions) {
+  constructor({ events, dropEvents, directory, defaultDeny, isOwn, nodeName, capacity }: ObserverOptions) {
+    this.#isOwn = isOwn;
     this.#defaultDeny = defaultDeny;
     this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
     this.#nodeName = nodeName;
@@ -124,7 +128,7 @@ export class Observer {
   }
 
   #keep(record: EventRecord, decoder: Decoder): LazyEnvelope | undefined {
-    if (!KNOWN_TYPES.has(record.type)) return undefined;
+    if (!KNOWN_TYPES.has(record.type) || this.#isOwn(record)) return undefined;
     if (record.type !== EVENT_L7) {
       return new LazyEnvelope(this.#nodeName, record.timeMs, () => decoder.decode(this.#attribute(record)));
     }

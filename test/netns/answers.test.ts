@@ -100,6 +100,37 @@ t.test('status tells what is only audited: pods, policies, the whole instance', 
   t.match(await audit(), { instance: false });
 });
 
+t.test('status tells which rules in force are not enforced yet', async (t) => {
+  const file = join(manifests, '../names.yaml');
+  writeFileSync(
+    file,
+    `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: names, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: nobody } }
+  egress:
+    - toFQDNs: [{ matchName: example.org }]
+    - toPorts: [{ ports: [{ port: "53", protocol: UDP }], rules: { dns: [{ matchPattern: "*" }] } }]
+`,
+  );
+  await instance.apply(file);
+  const { unenforced } = await instance.read('/v1/status');
+  t.match(
+    unenforced.map(({ field, places }: { field: string; places: string[] }) => [field, ...places].join(' ')).toSorted(),
+    [
+      'rules.dns CiliumNetworkPolicy/shop/names spec.egress[1].toPorts[0].rules.dns',
+      'toFQDNs CiliumNetworkPolicy/shop/names spec.egress[0].toFQDNs',
+    ],
+  );
+  t.match(
+    (await instance.cli('status')).stdout,
+    /^Unenforced: +toFQDNs of CiliumNetworkPolicy\/shop\/names spec\.egress\[0\]/m,
+  );
+  await instance.delete(file);
+  t.same((await instance.read('/v1/status')).unenforced, []);
+});
+
 t.test('bpf policy get names the rules behind each entry, and cookie shows them', async (t) => {
   const db = (await instance.read('/v1/endpoints')).find((one: { pod: string }) => one.pod === 'db').id as number;
   const rule = `NetworkPolicy/shop/db spec.ingress[0] (${manifests}:17)`;
@@ -270,6 +301,7 @@ t.test('a pod that answers nobody is unreachable, though all is as it was made',
       `net.ipv4.icmp_echo_ignore_all=${value}`,
       `net.ipv6.icmp.echo_ignore_all=${value}`,
     ]);
+  const since = new Date().toISOString();
   await ignore(1);
   await waitFor('it to be missed', async () => (await endpoint('web')).state === 'unreachable');
   t.match(
@@ -282,4 +314,14 @@ t.test('a pod that answers nobody is unreachable, though all is as it was made',
   );
   await ignore(0);
   await instance.untilReady(['shop/web']);
+  // Those of the agents before are not known to this one, and what is dropped is told: of a pod that has just gone.
+  const echoes = (await instance.flows()).filter(
+    ({ l4, IP, time, verdict }) =>
+      time > since && verdict === 'FORWARDED' && IP?.source === `${OWN_RANGE.ipv4}.1` && (l4?.ICMPv4 ?? l4?.ICMPv6),
+  );
+  t.same(echoes, [], 'probes are no flows to observe');
+  const { ipv4 } = await endpoint('web');
+  await must(['ip', 'netns', 'exec', host, 'ping', '-c1', '-W5', ipv4]);
+  const isTold = async () => (await instance.flows()).some(({ l4, IP }) => IP?.destination === ipv4 && l4?.ICMPv4);
+  await waitFor('the ping of a user to be told', isTold);
 });

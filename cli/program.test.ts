@@ -1,5 +1,5 @@
 /** Whole command lines against a small fake of the daemon's API, and against real pinned maps without any daemon. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { ENDPOINTS, STATUS, asked, flow, runDir, sluice } from '../test/fake-daemon.ts';
@@ -264,8 +264,27 @@ t.test('capture names what is missing', async (t) => {
   t.equal((await sluice('capture')).code, 2);
 });
 
+t.test('rig list and status name the programs of a rig that have ended', async (t) => {
+  const process = { namespace: 'lab', pod: 'web', container: 'c', argv: ['true'], log: '/log', pid: 1, startTime: '1' };
+  const rig = {
+    name: 'lab',
+    files: ['lab.yaml'],
+    netns: [],
+    etcFiles: [],
+    objects: [],
+    pods: [{}],
+    processes: [process],
+  };
+  mkdirSync(join(runDir, 'rig'));
+  writeFileSync(join(runDir, 'rig/lab.json'), JSON.stringify(rig));
+  t.teardown(() => rmSync(join(runDir, 'rig'), { recursive: true }));
+  t.match((await sluice('rig list')).stdout, /^lab +1 +0\/1 +lab\/web c +lab\.yaml$/m);
+  t.match((await sluice('status')).stdout, /^Rig: +lab, 0\/1 programs run; ended: lab\/web c: see `sluice logs`$/m);
+  t.match(JSON.parse((await sluice('status -o json')).stdout), { rigs: [{ name: 'lab', ended: ['lab/web c'] }] });
+});
+
 t.test('rig list, rig down and logs without a rig', async (t) => {
-  t.match(await sluice('rig list'), { code: 0, stdout: 'RIG   PODS   PROGRAMS   FILES\n' });
+  t.match(await sluice('rig list'), { code: 0, stdout: 'RIG   PODS   PROGRAMS   ENDED   FILES\n' });
   t.match(await sluice('rig down shop'), { code: 1, stderr: /no rig 'shop' is up here/ });
   t.equal((await sluice('rig down')).code, 2);
   t.match(await sluice('logs shop/web-0'), { code: 1, stderr: /no rig runs a container there/ });

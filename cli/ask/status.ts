@@ -4,6 +4,8 @@ import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { AuditDocument, StatusDocument, UnenforcedDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
+import { listRigs } from '../rig/rig-state.ts';
+import { type RigSummary, rigSummary } from '../rig/rig-summary.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
 
@@ -36,16 +38,24 @@ export async function printStatus(settings: Settings, options: StatusOptions): P
   const problems = isTold ? status.problems : [`dataplane is ${state}`, ...status.problems];
   const isWell = problems.length === 0;
   const { host } = settings;
-  if (settings.output !== 'table') await printDocument(settings, status);
+  const rigs = rigsOf(settings.runDir);
+  if (settings.output !== 'table') await printDocument(settings, { ...status, rigs });
   else if (options.brief === true) {
     const notes = [...auditText(status.audit), ...restartText(status.restartPending)].map((text) => ` (${text})`);
     host.stdout.write(`${isWell ? 'OK' : problems.map(printable).join('; ')}${notes.join('')}\n`);
   } else
-    host.stdout.write(lines(settings, status, problems) + (options.verbose === true ? details(settings, status) : ''));
+    host.stdout.write(
+      lines(settings, status, problems, rigs) + (options.verbose === true ? details(settings, status) : ''),
+    );
   return isWell;
 }
 
-function lines({ paint }: Settings, status: StatusDocument, problems: readonly string[]): string {
+function lines(
+  { paint }: Settings,
+  status: StatusDocument,
+  problems: readonly string[],
+  rigs: readonly RigSummary[],
+): string {
   const { agent, dataplane, endpoints, flows } = status;
   const well = problems.length === 0 ? paint.green('ok') : paint.red('degraded');
   const isRunning = dataplane.state === 'running';
@@ -62,6 +72,7 @@ function lines({ paint }: Settings, status: StatusDocument, problems: readonly s
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
     ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
     ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
+    ...rigs.map((rig): [string, string] => ['Rig', rig.ended.length > 0 ? paint.yellow(rigText(rig)) : rigText(rig)]),
     ['Identities', String(status.identities)],
     ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
@@ -69,6 +80,20 @@ function lines({ paint }: Settings, status: StatusDocument, problems: readonly s
   ];
   const text = pairs.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value}`.trimEnd());
   return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
+}
+
+/** None when they may not be read: the status is also for the group of the socket, the rigs are root's. */
+function rigsOf(runDir: string): readonly RigSummary[] {
+  try {
+    return listRigs(runDir).map(rigSummary);
+  } catch {
+    return [];
+  }
+}
+
+function rigText({ name, programs, ended }: RigSummary): string {
+  const running = `${name}, ${programs - ended.length}/${programs} programs run`;
+  return ended.length === 0 ? running : `${running}; ended: ${names(ended)}: see \`sluice logs\``;
 }
 
 /** How many names a line may hold. */

@@ -87,7 +87,7 @@ function defineList(command: Command, host: Host): void {
   command.action(async () => {
     const settings = settingsOf(command, host);
     const { listRigs } = await import('../rig/rig-state.ts');
-    const { isAlive } = await import('../../linux/process-id.ts');
+    const { rigSummary } = await import('../rig/rig-summary.ts');
     const { printListing } = await import('../terminal/output.ts');
     const rigs = listRigs(settings.runDir);
     await printListing(settings, {
@@ -95,7 +95,11 @@ function defineList(command: Command, host: Host): void {
       columns: [
         { header: 'RIG', cell: (one) => one.name },
         { header: 'PODS', cell: (one) => one.pods.length },
-        { header: 'PROGRAMS', cell: (one) => `${one.processes.filter(isAlive).length}/${one.processes.length}` },
+        {
+          header: 'PROGRAMS',
+          cell: (one) => `${one.processes.length - rigSummary(one).ended.length}/${one.processes.length}`,
+        },
+        { header: 'ENDED', cell: (one) => rigSummary(one).ended.join('\n') },
         { header: 'FILES', cell: (one) => one.files.join(' ') },
       ],
       nameOf: (one) => `rig/${one.name}`,

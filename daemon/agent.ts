@@ -34,14 +34,13 @@ import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observer } from './observe/observer.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
-import type { NodeSpec } from '../policy/rule/spec.ts';
 import { isPodSource, PodFeed } from './attach/pod-feed.ts';
 import { PodLinks } from './attach/pod-links.ts';
 import type { LocalPod, PodReconciler } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
 import { Pressure } from './health/pressure.ts';
 import { Prober } from './health/probe.ts';
-import { silence } from './health/silence.ts';
+import { podSentence, silence } from './health/silence.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
@@ -133,8 +132,7 @@ export class Agent {
   }
 
   /**
-   * How far a pod is: ready while a dataplane forwards its frames, not as soon as its interface is there. One that is just
-   * starting does not yet: which ports are open is what its predecessor said.
+   * How far a pod is: ready while a dataplane forwards its frames. One that is just starting does not yet.
    */
   stateOf(pod: LocalPod): EndpointDocument['state'] {
     if (pod.state !== 'ready') return pod.state;
@@ -152,15 +150,14 @@ export class Agent {
   }
 
   /** What the compiler was told: everything that judging needs. */
-  told(): { node: NodeSpec; documents: Document[] } {
-    const { node } = this.#feed;
-    const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === node.name);
-    return { node, documents: [...[...this.store.documents()].filter(isTold), ...this.#feed.pods()] };
+  told(): { node: PodFeed['node']; documents: Document[] } {
+    const { nodeName } = this.config;
+    const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === nodeName);
+    return { node: this.#feed.node, documents: [...[...this.store.documents()].filter(isTold), ...this.#feed.pods()] };
   }
 
   /** What is wrong now, one sentence each. */
   problems(): string[] {
-    const pods = [...this.reconciler.pods.values()].map((pod) => ({ pod, problem: this.problemOf(pod) }));
     const dataplane = this.supervisor.status();
     const isUp = dataplane.state === 'running' || (dataplane.state === 'starting' && dataplane.lastExit === '');
     const { logPath } = this.supervisor;
@@ -169,7 +166,7 @@ export class Agent {
       ...(isUp ? [] : [`dataplane is ${dataplane.state}: it ended by ${dataplane.lastExit}: see ${logPath}`]),
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
-      ...pods.flatMap(({ pod, problem }) => (problem === '' ? [] : `pod ${pod.plan.key}: ${problem}`)),
+      ...[...this.reconciler.pods.values()].flatMap((pod) => podSentence(pod.plan.key, this.problemOf(pod))),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
   }

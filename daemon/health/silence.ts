@@ -26,3 +26,8 @@ export function silence(
   const texts = mayAnswer.map(({ text }) => text).join(', ');
   return `answers no echo request of the host at ${texts}: look at its interface and its own firewall, and \`sluice observe\``;
 }
+
+/** The line of status about a pod; none when nothing is wrong. */
+export function podSentence(key: string, problem: string): string[] {
+  return problem === '' ? [] : [`pod ${key}: ${problem}`];
+}

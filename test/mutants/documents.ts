@@ -92,4 +92,12 @@ export const DOCUMENTS: readonly Mutant[] = [
     is: "if (kind === 'NetworkPolicies') reader.problem(",
     killedBy: READING,
   },
+  {
+    name: 'one-missing-object-keeps-the-rest',
+    fault: 'of a text with one object that is gone already nothing is deleted',
+    file: 'daemon/source/store.ts',
+    was: "if (problems.some(({ code }) => code === 'syntax')) return { applied: [], problems };\n    const { applied, problems: missing } = this.delete(references, file, options);",
+    is: 'const { applied, problems: missing } = this.delete(references, file, options);\n    if (missing.length > 0) return { applied: [], problems: missing };',
+    killedBy: ['daemon/source/objects.test.ts'],
+  },
 ];

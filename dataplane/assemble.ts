@@ -10,6 +10,7 @@ import {
   CONFIG_ROUTER_IPV6,
   CONFIG_TCP_NEEDS_SYN,
 } from '../policy-maps/config-map.ts';
+import { TranslationSettings } from '../policy-maps/service/translation-settings.ts';
 import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { Maps } from '../policy-maps/pinned.ts';
 import { Frame } from '../wire/frame.ts';
@@ -27,6 +28,10 @@ import { Engine } from './engine.ts';
 import { IcmpErrors } from './icmp-error.ts';
 import { Identifier } from './identify.ts';
 import { Judge } from './judge.ts';
+import { Chooser } from './nat/chooser.ts';
+import { Masquerade } from './nat/masquerade.ts';
+import { OutwardSource } from './nat/outward.ts';
+import { Translator } from './nat/translator.ts';
 import { PodRanges } from './pod-ranges.ts';
 import { PortTable } from './port/table.ts';
 import { Recorder } from './record.ts';
@@ -56,6 +61,8 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly redirect: R;
   readonly engine: Engine;
   readonly errors: IcmpErrors;
+  readonly masquerade: Masquerade;
+  readonly #translator: Translator;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
   readonly #podRanges = new PodRanges();
@@ -70,7 +77,9 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.recorder = new Recorder(maps.metrics, maps.dropEvents, maps.events, rate);
     this.uplinks = new Uplinks(this.ports, arena, this.recorder);
     const deliverer = new Deliverer(this.ports, this.uplinks, arena);
-    this.sender = new SegmentSender(arena, this.ports, new ConnectionRows(maps.ctTcp.words), deliverer);
+    const outward = new OutwardSource(maps.nat, maps.reverseNat);
+    const rows = new ConnectionRows(maps.ctTcp.words);
+    this.sender = new SegmentSender(arena, { ports: this.ports, rows, deliverer, outward });
     this.redirect = makeRedirect(this);
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
@@ -81,6 +90,19 @@ export class Dataplane<R extends Redirect = Redirect> {
       ipcache: maps.ipcache,
       uplinks: this.uplinks,
       podRanges: this.#podRanges,
+      addressFilter: maps.addressFilter,
+      services: maps.services,
+    });
+    maps.nat.watch(maps.ctTcp, maps.ctAny);
+    this.masquerade = new Masquerade(maps.nat, conntrack, ports);
+    this.#translator = new Translator({
+      addressFilter: maps.addressFilter,
+      nat: maps.nat,
+      chooser: new Chooser(maps, { conntrack, identifier, ports }),
+      outward,
+      masquerade: this.masquerade,
+      conntrack,
+      ports,
     });
     this.engine = new Engine({
       ports,
@@ -88,6 +110,7 @@ export class Dataplane<R extends Redirect = Redirect> {
       identifier,
       conntrack,
       judge: new Judge({ ports, config, conntrack, identifier, recorder, stats }),
+      translator: this.#translator,
       redirect,
       deliverer,
       errors: this.errors,
@@ -103,6 +126,9 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { config } = this.#maps;
     this.#podRanges.refresh(config);
     this.conntrack.needsSyn = config.load(CONFIG_TCP_NEEDS_SYN) !== 0;
+    const settings = new TranslationSettings(config);
+    this.#translator.refresh(settings);
+    this.errors.isRejecting = settings.isRejecting;
     const { life } = this.conntrack;
     life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
     life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;

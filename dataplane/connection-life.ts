@@ -41,6 +41,11 @@ function isAlive(words: Int32Array, base: number): boolean {
   return (words[base + CT_FLAGS] & CLOSING) !== CLOSING;
 }
 
+/** Whether both sides have closed, so that a SYN on the same ports begins anew. */
+export function isClosing(words: Int32Array, base: number): boolean {
+  return !isAlive(words, base);
+}
+
 /** A segment that begins a connection. */
 export function isOpening(f: Frame): boolean {
   return f.protocol === PROTO_TCP && (f.tcpFlags & (tcp.SYN | tcp.ACK)) === tcp.SYN;
@@ -93,6 +98,12 @@ export class Lifecycle {
     words[seenAt] = seen;
     words[reportAt] = this.nowSec;
     return true;
+  }
+
+  /** Both sides are told that the connection is over: what still comes is of the old one, and a SYN begins a new one. */
+  close(words: Int32Array, base: number): void {
+    words[base + CT_FLAGS] |= CLOSING;
+    words[base + CT_LIFETIME] = this.nowSec + this.closeSec;
   }
 
   #tcpLifetime(words: Int32Array, base: number, flags: number): number {

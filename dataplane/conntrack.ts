@@ -17,13 +17,19 @@
  * How long entries live, and when they are told of: connection-life.ts.
  */
 import { PROTO_TCP } from '../wire/protocols.ts';
-import type { ConntrackMap } from '../policy-maps/conntrack-map.ts';
+import type { ConntrackMap, TupleFields } from '../policy-maps/conntrack-map.ts';
 import * as row from '../policy-maps/conntrack-row.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
-import type { Frame } from '../wire/frame.ts';
-import { DROP_CT_CREATE_FAILED, DROP_CT_NO_BEGIN, DROP_INVALID_SIP } from '../wire/reasons.ts';
+import { type Frame, TRANSLATED_LOOPBACK } from '../wire/frame.ts';
+import {
+  DROP_CT_CREATE_FAILED,
+  DROP_CT_NO_BEGIN,
+  DROP_INVALID_SIP,
+  DROP_NOT_TRANSLATED,
+  DROP_TUPLE_TAKEN,
+} from '../wire/reasons.ts';
 import { ROLE_POD } from '../wire/port-kinds.ts';
-import { isOpening, isReopening, Lifecycle, reopen } from './connection-life.ts';
+import { isClosing, isOpening, isReopening, Lifecycle, reopen } from './connection-life.ts';
 import { isIcmpError } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 import { QuotedTuple } from './related.ts';
@@ -39,6 +45,7 @@ const {
   CT_FLAG_BEGAN_WITH_SYN,
   CT_FLAG_PROXY_REDIRECT,
   CT_FLAG_SEEN_REPLY,
+  CT_FLAG_TRANSLATED,
   CT_FLAGS,
   CT_INGRESS_COOKIE,
   CT_INGRESS_STATS,
@@ -47,6 +54,7 @@ const {
   CT_INITIATOR_PORT,
   CT_LIFETIME,
   CT_RESPONDER_PORT,
+  CT_REV_NAT,
   CT_SOURCE_ENDPOINT,
   CT_SRC_SEC_ID,
   CT_WORLD_GENERATION,
@@ -65,6 +73,8 @@ export class Conntrack {
   /** Of the last related frame: the packet that the error quotes, and whether that packet was a reply. */
   readonly quoted = new QuotedTuple();
   isQuotedReply = false;
+  /** Slot of the connection that the packet is of, in the table of its protocol. */
+  quotedSlot = -1;
   /** Of the last tracked frame: the row that gives way if the new connection is allowed; -1 for none. */
   #givesWay = -1;
   /** No TCP connection is taken up in its middle. */
@@ -105,6 +115,9 @@ export class Conntrack {
     if (words[base + CT_WORLD_GENERATION] !== world || words[base + CT_LIFETIME] < this.life.nowSec) return false;
     if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
     if (!this.#isFromItsEnd(f) || isReopening(words, base, f, isReply)) return false;
+    const frontend = words[base + CT_REV_NAT];
+    if ((isReply ? 0 : frontend) !== f.frontend) return false;
+    f.frontend = frontend;
     f.ctSlot = found >> 1;
     f.isReply = isReply;
     f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
@@ -118,8 +131,9 @@ export class Conntrack {
 
   /**
    * Looks the connection up anew.
-   * @returns 0, 132 for an ICMP error from a pod that is not about its own packets, or 138 for a segment that would take a
-   * connection up in its middle when that is not wanted
+   * @returns 0, 132 for an ICMP error from a pod that is not about its own packets, 138 for a segment that would take a
+   * connection up in its middle when that is not wanted, 249 when the same two ends are connected by another address, 250 for
+   * an answer over a loopback address to nothing
    */
   track(f: Frame): number {
     f.ctSlot = -1;
@@ -139,15 +153,60 @@ export class Conntrack {
       this.#givesWay = found >> 1;
       return this.#begin(f);
     }
+    const isReply = (found & 1) !== 0;
+    if (!isReply && isOrphan(f)) return DROP_NOT_TRANSLATED;
+    // Replies could not be told apart: the tuple of the backend is one, what its client knows it by are two.
+    if ((isReply ? 0 : table.words[base + CT_REV_NAT]) !== f.frontend) return DROP_TUPLE_TAKEN;
+    f.frontend = table.words[base + CT_REV_NAT];
     f.ctSlot = found >> 1;
-    f.isReply = (found & 1) !== 0;
-    f.ctStatus = f.isReply ? CT_REPLY : CT_ESTABLISHED;
+    f.isReply = isReply;
+    f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
     return 0;
   }
 
-  /** Whether a connection may begin with this frame, as far as conntrack is concerned. @returns 0, or 138 */
+  /** Whether a connection may begin with this frame, as far as conntrack is concerned. @returns 0, 138, or 250 */
   #begin(f: Frame): number {
+    if (isOrphan(f)) return DROP_NOT_TRANSLATED;
     return this.needsSyn && f.protocol === PROTO_TCP && !isOpening(f) ? DROP_CT_NO_BEGIN : 0;
+  }
+
+  /** Whether a connection with these two ends is alive that was opened to another address than `f.frontend`. */
+  isTaken(f: TupleFields, frontend: number): boolean {
+    const table = this.#tableOf(f.protocol);
+    const found = table.lookup(f);
+    if (found < 0) return false;
+    if (!this.isLive(f.protocol, found >> 1)) return false;
+    return (found & 1) !== 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_REV_NAT] !== frontend;
+  }
+
+  /** Whether a connection is neither over nor closing. @param slot in the table of the protocol */
+  isLive(protocol: number, slot: number): boolean {
+    const { words } = this.#tableOf(protocol);
+    const base = slot * CT_ROW_WORDS;
+    return words[base + CT_LIFETIME] >= this.life.nowSec && !isClosing(words, base);
+  }
+
+  /** Ends a connection whose initiator has come by `port` and is told so. Somebody else's is left alone. */
+  end(protocol: number, slot: number, port: number): void {
+    const { words } = this.#tableOf(protocol);
+    const base = slot * CT_ROW_WORDS;
+    if (words[base + CT_INITIATOR_PORT] === port && !isClosing(words, base)) this.life.close(words, base);
+  }
+
+  /** Forgets the connection of a frame that was just committed, which cannot go on. */
+  abandon(f: Frame): void {
+    this.#tableOf(f.protocol).remove(f.ctSlot);
+    f.ctSlot = -1;
+  }
+
+  /** The rows that the frame's connection is among. */
+  rowsOf(protocol: number): ConntrackMap {
+    return this.#tableOf(protocol);
+  }
+
+  /** Whether frames of the connection leave with another source. Preconditions: ctSlot is set */
+  isTranslated(f: Frame): boolean {
+    return (this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & CT_FLAG_TRANSLATED) !== 0;
   }
 
   /** Whether it is known which end began the connection of a tracked TCP segment. */
@@ -241,6 +300,8 @@ export class Conntrack {
     if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
     if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
     this.isQuotedReply = (found & 1) !== 0;
+    this.quotedSlot = found >> 1;
+    f.frontend = table.words[(found >> 1) * CT_ROW_WORDS + CT_REV_NAT];
     f.ctStatus = CT_RELATED;
     return 0;
   }
@@ -254,6 +315,11 @@ export class Conntrack {
     words[base + (f.isReply ? CT_DST_SEC_ID : CT_SRC_SEC_ID)] = f.srcIdentity;
     words[base + (f.isReply ? CT_SRC_SEC_ID : CT_DST_SEC_ID)] = f.dstIdentity;
   }
+}
+
+/** An answer to a loopback address that was not asked for. */
+function isOrphan(f: Frame): boolean {
+  return (f.translation & TRANSLATED_LOOPBACK) !== 0 && f.frontend === 0;
 }
 
 /** Whether the ends of an entry are still the same endpoints: an address may have gone to another pod. */

@@ -1,9 +1,9 @@
 /**
  * The way of a frame.
  *
- *   1 parse -> 2 recall ------------------------------------------------> 7 redirect -> 8 deliver
- *                 | no good decision in conntrack                           ^
- *                 3 identify -> 4 track -> 5 judge -> 6 commit -------------'
+ *   1 parse, translate in -> 2 recall -----------------------------------> 7 redirect -> 8 translate out, deliver
+ *                               | no good decision in conntrack              ^
+ *                               3 identify -> 4 track -> 5 judge -> 6 commit '
  *
  * One call a step; 0 goes on, HELD and CONSUMED end a frame well, anything else is a drop reason. A frame leaves by `#forward`,
  * or ends in `#end`; in both it is counted and told. The functions stand in the order of the steps. Nothing here allocates
@@ -15,7 +15,7 @@ import { PROTO_TCP } from '../wire/protocols.ts';
 import { CONFIG_WORLD_IDENTITY, type ConfigMap } from '../policy-maps/config-map.ts';
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
 import * as event from '../wire/event.ts';
-import type { Frame } from '../wire/frame.ts';
+import { type Frame, TRANSLATED_DESTINATION } from '../wire/frame.ts';
 import { ROLE_HOST, ROLE_POD } from '../wire/port-kinds.ts';
 import { CONSUMED, DROP_FRAG_NOSUPPORT, DROP_MIN, DROP_MULTICAST_HANDLED, HELD } from '../wire/reasons.ts';
 import { type Conntrack, CT_RELATED } from './conntrack.ts';
@@ -24,6 +24,7 @@ import { notePorts, restorePorts } from './fragments.ts';
 import type { IcmpErrors } from './icmp-error.ts';
 import { type Identifier } from './identify.ts';
 import type { Judge } from './judge.ts';
+import type { Translator } from './nat/translator.ts';
 import { parse } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 import type { Recorder } from './record.ts';
@@ -35,6 +36,7 @@ export interface EngineParts {
   readonly identifier: Identifier;
   readonly conntrack: Conntrack;
   readonly judge: Judge;
+  readonly translator: Translator;
   readonly redirect: Redirect;
   readonly deliverer: Deliverer;
   readonly errors: IcmpErrors;
@@ -48,6 +50,7 @@ export class Engine {
   readonly #identifier: Identifier;
   readonly #conntrack: Conntrack;
   readonly #judge: Judge;
+  readonly #translator: Translator;
   readonly #redirect: Redirect;
   readonly #deliverer: Deliverer;
   readonly #errors: IcmpErrors;
@@ -61,6 +64,7 @@ export class Engine {
     this.#identifier = parts.identifier;
     this.#conntrack = parts.conntrack;
     this.#judge = parts.judge;
+    this.#translator = parts.translator;
     this.#redirect = parts.redirect;
     this.#deliverer = parts.deliverer;
     this.#errors = parts.errors;
@@ -77,6 +81,7 @@ export class Engine {
     this.#judge.beginBatch(nowSec);
     this.#errors.beginBatch(nowMs);
     this.#world = this.#config.worldGeneration | 0;
+    this.#translator.beginBatch(this.#world, nowSec);
     const world = this.#config.words[CONFIG_WORLD_IDENTITY] || IDENTITY_WORLD;
     this.#identifier.worldV4 = world;
     this.#identifier.worldV6 = world;
@@ -85,16 +90,23 @@ export class Engine {
   /** One frame from a port, to its end. */
   runFrame(f: Frame): void {
     this.#judge.beginFrame();
-    const outcome = parse(f) || this.#know(f) || this.#judgeContent(f) || this.#forward(f);
+    const outcome = parse(f) || this.#translate(f) || this.#know(f) || this.#judgeContent(f) || this.#forward(f);
     if (outcome !== 0) this.#end(f, outcome);
+  }
+
+  /** Where the frame really goes. */
+  #translate(f: Frame): number {
+    if (f.isFragment) restorePorts(f, this.#fragments, this.#conntrack.life.nowSec);
+    return this.#translator.translateIn(f);
   }
 
   /** Steps 2 to 6: takes over what was decided for the frame's connection, or decides. */
   #know(f: Frame): number {
-    if (f.isFragment) restorePorts(f, this.#fragments, this.#conntrack.life.nowSec);
     const refusal = this.#conntrack.recall(f, this.#world) ? 0 : this.#decide(f);
-    if (refusal === 0 && f.isFragment) notePorts(f, this.#fragments, this.#conntrack.life.nowSec);
-    return refusal;
+    if (refusal !== 0 || !f.isFragment) return refusal;
+    const was = (f.translation & TRANSLATED_DESTINATION) === 0 ? f : this.#translator.original;
+    notePorts(f, was, this.#fragments, this.#conntrack.life.nowSec);
+    return 0;
   }
 
   #decide(f: Frame): number {
@@ -103,7 +115,7 @@ export class Engine {
 
   #commit(f: Frame): number {
     const { egress, ingress } = this.#judge;
-    const refusal = this.#conntrack.commit(f, egress, ingress, this.#world);
+    const refusal = this.#conntrack.commit(f, egress, ingress, this.#world) || this.#translator.commit(f);
     if (refusal !== 0 || f.ctSlot < 0 || f.isReply || f.ctStatus === CT_RELATED) return refusal;
     const isRedirected = egress.verdict > 0 || ingress.verdict > 0 || this.#conntrack.isRedirected(f);
     return isRedirected ? this.#redirect.admit(f, egress.verdict, ingress.verdict) : 0;
@@ -123,8 +135,11 @@ export class Engine {
     const isDue = this.#conntrack.note(f);
     const { srcEndpoint, dstEndpoint, length } = f;
     if (isDue) this.#recorder.trace(f, this.#observationPoint(f), traceReason(f), f.isReply);
-    const refusal = this.#deliverer.deliver(f);
-    if (refusal !== 0) return refusal;
+    const refusal = this.#translator.translateOut(f) || this.#deliverer.deliver(f);
+    if (refusal !== 0) {
+      this.#translator.undoSource(f);
+      return refusal;
+    }
     if (srcEndpoint !== 0) this.#recorder.forwarded(EGRESS, length);
     if (dstEndpoint !== 0) this.#recorder.forwarded(INGRESS, length);
     if (f.ctSlot >= 0 && !f.isReply) this.#judge.count(f, length);
@@ -138,6 +153,7 @@ export class Engine {
     if (outcome === CONSUMED) this.#recorder.counted(DROP_MULTICAST_HANDLED, direction, f.length);
     if (outcome < DROP_MIN) return;
     this.#recorder.drop(f, outcome, direction, this.#judge.culprit);
+    if (f.translation !== 0) this.#translator.undo(f);
     this.#errors.answer(f, outcome);
   }
 

@@ -3,7 +3,8 @@
  * with its ports; later ones, which arrive after it as a rule, take them from there and then belong to the same
  * connection. One that comes before its first fragment keeps port 0, and only entries for all ports can match it.
  */
-import type { FragmentMap } from '../policy-maps/fragment-map.ts';
+import type { TupleFields } from '../policy-maps/conntrack-map.ts';
+import type { FragmentFields, FragmentMap } from '../policy-maps/fragment-map.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { icmpTypeOf } from './icmp-tuple.ts';
@@ -11,10 +12,11 @@ import { icmpTypeOf } from './icmp-tuple.ts';
 /**
  * Notes the ports of a first fragment that may pass. Not before: a sender that is not who he says he is must not name the
  * ports of other people's fragments.
+ * @param was the frame as it came in: so come the others of its datagram
  * @param nowSec monotonic seconds
  */
-export function notePorts(f: Frame, fragments: FragmentMap, nowSec: number): void {
-  if (f.isFirstFragment) fragments.insert(f, f.srcPort, f.dstPort, nowSec);
+export function notePorts(f: Frame, was: FragmentFields & TupleFields, fragments: FragmentMap, nowSec: number): void {
+  if (f.isFirstFragment) fragments.insert(was, was.srcPort, was.dstPort, nowSec);
 }
 
 /** Fills in the ports of a later fragment. @param nowSec monotonic seconds */

@@ -1,5 +1,7 @@
 /**
- * ICMP errors that a router owes the sender (RFC 792, RFC 1812 section 4.3, RFC 4443): time exceeded and packet too big.
+ * ICMP errors that a router owes the sender (RFC 792, RFC 1812 section 4.3, RFC 4443): time exceeded and packet too big. And
+ * what the sender to a service is told that has no backend, if so configured, or whose backend has gone: port unreachable, or
+ * by TCP a reset, as if nobody listened there.
  *
  * The offending frame is turned into the error in place: its headers move back to become the quotation, new headers are
  * written before them, and the frame is ready to go out by the port it came in by. No error is ever made about an ICMP
@@ -16,11 +18,12 @@ import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
-import { DROP_FRAG_NEEDED, DROP_TTL_EXCEEDED } from '../wire/reasons.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../wire/protocols.ts';
+import { DROP_BACKEND_GONE, DROP_FRAG_NEEDED, DROP_NO_SERVICE_BACKEND, DROP_TTL_EXCEEDED } from '../wire/reasons.ts';
 import { Budget } from './budget.ts';
 import { isIcmpError } from './parse.ts';
 import type { PortTable } from './port/table.ts';
+import { isResetOwed, toReset } from './reset.ts';
 
 const QUOTE_V4_BYTES = 548; // an error of at most 576 bytes with its own headers (RFC 1812 4.3.2.3)
 const QUOTE_V6_BYTES = 1232; // at most 1280 (RFC 4443 2.4 c)
@@ -40,6 +43,8 @@ export class IcmpErrors {
   readonly #ports: PortTable;
   readonly #router: RouterAddress;
   readonly #budget = new Budget(ERRORS_PER_SEC, OWN_ERRORS_PER_SEC);
+  /** Who asks a service without backends is answered (service-no-backend-response). */
+  isRejecting = false;
 
   constructor(ports: PortTable, router: RouterAddress) {
     this.#ports = ports;
@@ -58,6 +63,7 @@ export class IcmpErrors {
 
   /** Tells the sender of a frame why it was dropped, where a router owes that. The frame becomes the error. */
   answer(f: Frame, reason: number): void {
+    if (reason === DROP_BACKEND_GONE || (reason === DROP_NO_SERVICE_BACKEND && this.isRejecting)) this.#reject(f);
     if (reason !== DROP_TTL_EXCEEDED && reason !== DROP_FRAG_NEEDED) return;
     if (!isOwed(f, this.#router) || !this.#budget.take(f.port)) return;
     if (reason === DROP_TTL_EXCEEDED) {
@@ -65,6 +71,15 @@ export class IcmpErrors {
     } else {
       toTooBig(f, this.#router, f.outPort >= 0 ? this.#ports.mtu[f.outPort] : 0);
     }
+    this.#ports.queue(f.port, f.offset, f.length);
+  }
+
+  #reject(f: Frame): void {
+    const isOwn = f.protocol === PROTO_TCP ? isResetOwed(f) : isOwed(f, this.#router);
+    if (!isOwn || !this.#budget.take(f.port)) return;
+    if (f.protocol === PROTO_TCP) toReset(f);
+    else if (f.family === 4) toError(f, this.#router, icmp.DESTINATION_UNREACHABLE, icmp.CODE_PORT_UNREACHABLE, 0);
+    else toError(f, this.#router, icmpv6.DESTINATION_UNREACHABLE, icmpv6.CODE_PORT_UNREACHABLE, 0);
     this.#ports.queue(f.port, f.offset, f.length);
   }
 }

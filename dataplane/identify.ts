@@ -2,7 +2,7 @@
  * Step 3: who sends this frame, to whom, and by which port it would leave.
  *
  *  1. A pod speaks with its own MAC and its own addresses only; anything else is 132 (invalid source ip). An outsider may
- *     not speak with the address of a pod or of the host, nor with one of the pods' ranges that no pod has.
+ *     not speak with the address of a pod or of the host, nor with one of the pods' ranges that no pod has, nor with a service's.
  *  2. ARP and neighbour discovery are answered here; group traffic ends here.
  *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
  *     prefix in the ipcache, else world. What is the host's goes to the host's port, everything else outside goes out, but
@@ -13,7 +13,7 @@ import type { EndpointMap } from '../policy-maps/endpoint-map.ts';
 import type { Ipcache } from '../policy-maps/ipcache.ts';
 import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
-import type { Frame } from '../wire/frame.ts';
+import { type Frame, TRANSLATED_LOOPBACK } from '../wire/frame.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import { IDENTITY_HOST, IDENTITY_WORLD, isLocalScope } from '../wire/identities.ts';
 import { PROTO_ICMPV6 } from '../wire/protocols.ts';
@@ -29,6 +29,8 @@ import {
 } from '../wire/reasons.ts';
 import { ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
+import type { AddressFilter } from '../policy-maps/service/address-filter.ts';
+import { SCOPE_EXTERNAL, type ServiceMap } from '../policy-maps/service/service-map.ts';
 import type { PodRanges } from './pod-ranges.ts';
 import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
@@ -39,6 +41,8 @@ export interface IdentifierParts {
   readonly ipcache: Ipcache;
   readonly uplinks: Uplinks;
   readonly podRanges: PodRanges;
+  readonly addressFilter: AddressFilter;
+  readonly services: ServiceMap;
 }
 
 export class Identifier {
@@ -47,16 +51,20 @@ export class Identifier {
   readonly #ipcache: Ipcache;
   readonly #uplinks: Uplinks;
   readonly #podRanges: PodRanges;
+  readonly #addressFilter: AddressFilter;
+  readonly #services: ServiceMap;
   /** Identity of an address that nobody knows: 2, or 9 and 10 in dual-stack mode. */
   worldV4 = IDENTITY_WORLD;
   worldV6 = IDENTITY_WORLD;
 
-  constructor({ ports, endpoints, ipcache, uplinks, podRanges }: IdentifierParts) {
+  constructor({ ports, endpoints, ipcache, uplinks, podRanges, addressFilter, services }: IdentifierParts) {
     this.#ports = ports;
     this.#endpoints = endpoints;
     this.#ipcache = ipcache;
     this.#uplinks = uplinks;
     this.#podRanges = podRanges;
+    this.#addressFilter = addressFilter;
+    this.#services = services;
   }
 
   /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 169, 176, 203 */
@@ -67,9 +75,21 @@ export class Identifier {
     if (role === ROLE_POD && !this.#hasOwnSourceMac(f)) return DROP_INVALID_SIP;
     if (f.family === 0) return this.#arp(f);
     if (f.protocol === PROTO_ICMPV6 && isNeighborDiscovery(f.icmpType)) return this.#neighborDiscovery(f);
+    return this.#sender(f, role) || this.#destination(f);
+  }
+
+  /** Who sends this frame of IP, before it is known where it goes. @returns 0, CONSUMED, or a drop reason: 131, 132, 203 */
+  identifySender(f: Frame): number {
+    const role = this.#ports.role[f.port];
+    if (role === ROLE_NONE) return DROP_EP_NOT_READY;
+    if (role === ROLE_POD && !this.#hasOwnSourceMac(f)) return DROP_INVALID_SIP;
+    return this.#sender(f, role);
+  }
+
+  #sender(f: Frame, role: number): number {
     if (ethernet.isGroup(f.bytes, f.offset)) return CONSUMED;
     if (!this.#isForUs(f)) return role === ROLE_UPLINK ? CONSUMED : DROP_INVALID_DMAC;
-    return this.#source(f, role) || this.#destination(f);
+    return this.#source(f, role);
   }
 
   /** True when the frame's destination MAC is the dataplane's on this port. */
@@ -109,7 +129,16 @@ export class Identifier {
     ) {
       return DROP_INVALID_SIP; // a pod that is none
     }
-    return role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST ? DROP_INVALID_SIP : 0;
+    const isForged =
+      (role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST) || (slot < 0 && this.#isVirtualSource(f));
+    return isForged ? DROP_INVALID_SIP : 0;
+  }
+
+  /** Nobody speaks with the address of a service but those who answer for it, and they do that here. */
+  #isVirtualSource(f: Frame): boolean {
+    if (!this.#addressFilter.mayConcern(f.src0, f.src1, f.src2, f.src3)) return false;
+    this.#services.setAddress(f.src0, f.src1, f.src2, f.src3);
+    return this.#services.find(0, 0, SCOPE_EXTERNAL);
   }
 
   #destination(f: Frame): number {
@@ -126,7 +155,8 @@ export class Identifier {
     }
     f.outPort = slot >= 0 ? this.#endpoints.portIndex(slot) : this.#outside(f.dstIdentity);
     if (f.outPort < 0) return DROP_FIB_LOOKUP_FAILED;
-    if (f.outPort === f.port || !this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
+    if (f.outPort === f.port && (f.translation & TRANSLATED_LOOPBACK) === 0) return DROP_UNKNOWN_TARGET;
+    if (!this.#ports.isUp(f.outPort)) return DROP_UNKNOWN_TARGET;
     return 0;
   }
 

@@ -14,6 +14,7 @@
  *  6. A denial of an endpoint under audit passes, and is told as AUDIT; so does what a policy on trial would have denied.
  *  7. Who began a TCP connection that was found in its middle is not known. If L7 rules would apply the other way round, its
  *     place in the stream is lost, and it cannot go on.
+ *  8. A pod that reaches itself through a service is not judged, as it is not when it talks to itself at home.
  */
 import { type Direction, EGRESS, INGRESS } from '../wire/direction.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP } from '../wire/protocols.ts';
@@ -21,7 +22,7 @@ import { CONFIG_ALLOW_ICMP_FRAG_NEEDED, CONFIG_AUDIT_MODE, type ConfigMap } from
 import type { PolicyMap } from '../policy-maps/policy-map.ts';
 import type { PolicyStatsMap } from '../policy-maps/policy-stats-map.ts';
 import { FLAG_REPLY_KNOWN } from '../wire/event.ts';
-import type { Frame } from '../wire/frame.ts';
+import { type Frame, TRANSLATED_LOOPBACK } from '../wire/frame.ts';
 import { ROLE_POD } from '../wire/port-kinds.ts';
 import { DROP_EP_NOT_READY, DROP_STREAM_CLOSED } from '../wire/reasons.ts';
 import { type Conntrack, CT_NEW, CT_RELATED, CT_REPLY } from './conntrack.ts';
@@ -124,6 +125,7 @@ export class Judge {
     const { decision: ingress } = this.#responder;
     egress.clear();
     ingress.clear();
+    if ((f.translation & TRANSLATED_LOOPBACK) !== 0) return this.#ports.policy[f.port] === null ? DROP_EP_NOT_READY : 0; // 8
     if (this.#allowsFragNeeded && isForeignFragNeeded(f)) return 0; // 1
     if (f.ctStatus === CT_RELATED) {
       this.#faceQuoted(f);

@@ -68,6 +68,8 @@ export function parse(f: Frame): number {
   f.srcEndpoint = 0;
   f.dstEndpoint = 0;
   f.ctStatus = 0;
+  f.frontend = 0;
+  f.translation = 0;
   if (etherType === ethernet.ETHERTYPE_IPV4) return parseIpv4(f) || checkOffload(f);
   if (etherType === ethernet.ETHERTYPE_IPV6) return parseIpv6(f) || checkOffload(f);
   if (vnet.flags(f.bytes, f.offset) & vnet.FLAG_NEEDS_CSUM || vnet.gsoType(f.bytes, f.offset) !== vnet.GSO_NONE) {

@@ -10,6 +10,7 @@ import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { FORWARD } from '../wire/reasons.ts';
+import { ReverseNatMap } from '../policy-maps/service/reverse-nat-map.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
 import { Budget } from './budget.ts';
 
@@ -149,6 +150,7 @@ export class Recorder {
     event.setDstPort(bytes, at, isIcmp ? 0 : f.dstPort);
     event.setProtocol(bytes, at, f.protocol);
     event.setIfindex(bytes, at, f.port);
+    event.setFrontend(bytes, at, ReverseNatMap.frontendOf(f.frontend));
   }
 }
 

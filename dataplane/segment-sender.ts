@@ -1,9 +1,11 @@
 /**
  * Segments that the L7 engine makes itself (a 403, a reset, data it had held): given their TCP fields and payload, this
- * builds the frame around them for the connection in a conntrack row and queues it on the right port.
+ * builds the frame around them for the connection in a conntrack row and queues it on the right port. Its source is the one that
+ * frames of that connection leave with.
  */
 import { isV4Mapped } from '../wire/address.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
+import { CT_ROW_WORDS } from '../policy-maps/conntrack-row.ts';
 import type { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import { setI32 } from '../wire/bytes.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
@@ -15,6 +17,7 @@ import * as tcp from '../wire/header/tcp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
+import { type OutwardSource, UNCHANGED } from './nat/outward.ts';
 import type { PortTable } from './port/table.ts';
 
 const SACK_BYTES = 4; // NOP NOP kind length, and the blocks
@@ -39,20 +42,29 @@ export interface BuiltSegment {
   readonly end: number;
 }
 
+export interface SegmentSenderParts {
+  readonly ports: PortTable;
+  readonly rows: ConnectionRows;
+  readonly deliverer: Deliverer;
+  readonly outward: OutwardSource;
+}
+
 export class SegmentSender {
   readonly #arena: Arena;
   readonly #ports: PortTable;
   readonly #rows: ConnectionRows;
   readonly #deliverer: Deliverer;
+  readonly #outward: OutwardSource;
   readonly #frame: Frame;
   readonly #src = new Int32Array(4);
   readonly #dst = new Int32Array(4);
 
-  constructor(arena: Arena, ports: PortTable, rows: ConnectionRows, deliverer: Deliverer) {
+  constructor(arena: Arena, { ports, rows, deliverer, outward }: SegmentSenderParts) {
     this.#arena = arena;
     this.#ports = ports;
     this.#rows = rows;
     this.#deliverer = deliverer;
+    this.#outward = outward;
     this.#frame = new Frame(arena.bytes);
   }
 
@@ -69,7 +81,7 @@ export class SegmentSender {
     const f = this.#frame;
     f.offset = offset;
     f.outPort = out;
-    this.#loadEnds(ctSlot, toResponder);
+    if (!this.#loadEnds(ctSlot, toResponder)) return false;
     this.#buildHeaders(f, segment, payloadBytes);
     f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
     this.#offload(f);
@@ -77,8 +89,8 @@ export class SegmentSender {
     return true;
   }
 
-  /** Who sends to whom: the row's two ends, in the direction of this segment. */
-  #loadEnds(ctSlot: number, toResponder: boolean): void {
+  /** Who sends to whom: the row's two ends, in the direction of this segment. @returns false when it has lost its source */
+  #loadEnds(ctSlot: number, toResponder: boolean): boolean {
     const rows = this.#rows;
     const source = rows.addressAt(ctSlot, toResponder);
     const destination = rows.addressAt(ctSlot, !toResponder);
@@ -88,6 +100,12 @@ export class SegmentSender {
     }
     this.#frame.srcPort = rows.l4Port(ctSlot, toResponder);
     this.#frame.dstPort = rows.l4Port(ctSlot, !toResponder);
+    const outward = this.#outward;
+    const found = outward.find(rows.words, ctSlot * CT_ROW_WORDS, !toResponder);
+    if (found !== 0) return found === UNCHANGED;
+    for (let i = 0; i < 4; i++) this.#src[i] = outward.words[outward.at + i];
+    if (outward.port >= 0) this.#frame.srcPort = outward.port;
+    return true;
   }
 
   #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {

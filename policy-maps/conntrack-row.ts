@@ -5,7 +5,7 @@
  *   line 0: | hash state | key (10) | flags lifetime | packets (2) |                           for every frame
  *   line 1: | bytes (2) | generation, verdicts (3) | policystats (2) | ports (2) | identities (2) |
  *           | TCP flags (2) | reports (2) | owner |
- *   line 2: | endpoints (2) | cookies (2) | NAT (2) | created | slot generation | L7 (8) |
+ *   line 2: | endpoints (2) | cookies (2) | translation (2) | created | slot generation | L7 (8) |
  * ```
  *
  * The key is canonical: of the two ends (address, port) the smaller comes first, so that both directions lead to one
@@ -60,9 +60,10 @@ export const CT_SOURCE_ENDPOINT = 32;
 export const CT_DEST_ENDPOINT = 33;
 export const CT_EGRESS_COOKIE = 34;
 export const CT_INGRESS_COOKIE = 35;
-/** rev_nat_index in the low half, nat_port in the high half. */
+/** Handle (ReverseNatMap) of the service frontend that the connection was opened to; 0 for none. */
 export const CT_REV_NAT = 36;
-export const CT_BACKEND_ID = 37;
+/** Handle of the row in NatMap whose destination is what those outside know the initiator by; 0 for none. */
+export const CT_MASQUERADE = 37;
 /** Second in which the entry was made. */
 export const CT_CREATED = 38;
 /** Changes whenever the slot is given to another connection; odd while that is going on. */
@@ -87,3 +88,5 @@ export const CT_FLAG_INITIATOR_HIGH = 1 << 16;
 export const CT_FLAG_SEEN_REPLY = 1 << 17;
 /** The entry was made by a SYN, so it is known which end began the connection. */
 export const CT_FLAG_BEGAN_WITH_SYN = 1 << 20;
+/** Frames of one direction or both leave with another source: CT_REV_NAT, CT_FLAG_LB_LOOPBACK or CT_MASQUERADE says which. */
+export const CT_FLAG_TRANSLATED = 1 << 21;

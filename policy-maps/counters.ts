@@ -94,6 +94,13 @@ export const CT_FULL_ENDPOINT = gauge(
   'Whose connection in use was forgotten last because the table was full.',
 );
 
+export const MASQUERADE_EXHAUSTED = counter(
+  9,
+  'masquerade_exhausted',
+  'connections',
+  'Refused: no port of the masquerade range was free towards their destination.',
+);
+
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');
 export const L7_REFUSED = counter(65, 'l7_refused', 'connections', 'Refused: their rules cannot be read.');

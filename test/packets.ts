@@ -7,8 +7,9 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { complete } from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
+import * as sctp from '../wire/header/sctp.ts';
 import * as udp from '../wire/header/udp.ts';
-import { PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
+import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { ROUTER_MAC, words, type WorldPod } from './dataplane-world.ts';
 
 export interface Ends {
@@ -60,6 +61,16 @@ export function udpFrame(options: UdpOptions): Uint8Array {
     udp.emit(bytes, at, { srcPort: options.sport, dstPort: options.dport }, payload.length);
     bytes.set(payload, at + udp.HEADER_BYTES);
     return at + udp.HEADER_BYTES;
+  });
+}
+
+/** One chunk of `payload`. */
+export function sctpFrame(options: UdpOptions): Uint8Array {
+  const payload = options.payload ?? new Uint8Array(16);
+  return build(options, PROTO_SCTP, sctp.HEADER_BYTES + payload.length, (bytes, at) => {
+    sctp.emit(bytes, at, { srcPort: options.sport, dstPort: options.dport, verificationTag: 77 });
+    bytes.set(payload, at + sctp.HEADER_BYTES);
+    return at + sctp.HEADER_BYTES;
   });
 }
 

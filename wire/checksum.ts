@@ -113,10 +113,30 @@ export function update16(checksum: number, before: number, after: number): numbe
 
 /** As `update16` for a 32-bit word at an even position. */
 export function update32(checksum: number, before: number, after: number): number {
-  return complement((~checksum & 0xffff) + halves(~before) + halves(after));
+  return updateBy(checksum, change32(before, after));
 }
 
 /** As `update32` for a field that holds a sum not yet complemented: that of a frame with NEEDS_CSUM. */
 export function updateUndone32(field: number, before: number, after: number): number {
-  return fold((field & 0xffff) + halves(~before) + halves(after));
+  return updateUndoneBy(field, change32(before, after));
+}
+
+/** What a changed 16-bit word changes in a sum. Changes may be added before they are applied. */
+export function change16(before: number, after: number): number {
+  return (~before & 0xffff) + (after & 0xffff);
+}
+
+/** The same of a 32-bit word at an even position. */
+export function change32(before: number, after: number): number {
+  return halves(~before) + halves(after);
+}
+
+/** The checksum after changes. @param change of change16 and change32, added up */
+export function updateBy(checksum: number, change: number): number {
+  return complement((~checksum & 0xffff) + change);
+}
+
+/** The same for a field that holds a sum not yet complemented. */
+export function updateUndoneBy(field: number, change: number): number {
+  return fold((field & 0xffff) + change);
 }

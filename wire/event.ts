@@ -8,7 +8,7 @@
  *  16 u32 src identity 20 u32 dst identity   24 u16 dst endpoint    26 u16 dst port
  *  28 i32 verdict      32 u8  protocol       33 u8 direction        34 u8 match type  35 u8 auth type
  *  36 u32 cookie       40 u32 ifindex        44 u8 trace reason     48 f64 milliseconds since the epoch
- *  56 u32 cookie of the other direction      64 .. 255 captured bytes, from the Ethernet header on
+ *  56 u32 cookie of the other direction      60 u32 service frontend   64 .. 255 captured bytes, from the Ethernet header on
  *
  * subtype: the reason of a drop, the observation point of a trace; of an access-log record the number of the part. The
  * JSON of an access-log record (access-log.ts) lies where the frame lies in the others; when it is longer than a
@@ -123,6 +123,11 @@ export function setCookies(bytes: Uint8Array, at: number, cookie: number, other:
   setI32le(bytes, at + 56, other);
 }
 
+/** @param frontend id of the service frontend that the connection was opened to, 0 for none */
+export function setFrontend(bytes: Uint8Array, at: number, frontend: number): void {
+  setI32le(bytes, at + 60, frontend);
+}
+
 export function setIfindex(bytes: Uint8Array, at: number, ifindex: number): void {
   setI32le(bytes, at + 40, ifindex);
 }
@@ -189,6 +194,8 @@ export interface EventRecord {
   readonly authType: number;
   readonly cookie: number;
   readonly otherCookie: number;
+  /** Id of the service frontend that the connection was opened to, 0 for none. */
+  readonly frontend: number;
   readonly ifindex: number;
   readonly traceReason: number;
   readonly timeMs: number;
@@ -218,6 +225,7 @@ export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
     authType: bytes[at + 35] ?? 0,
     cookie: i32le(bytes, at + 36) >>> 0,
     otherCookie: i32le(bytes, at + 56) >>> 0,
+    frontend: i32le(bytes, at + 60) >>> 0,
     ifindex: i32le(bytes, at + 40) >>> 0,
     traceReason: bytes[at + 44] ?? 0,
     timeMs: readTimeMs(bytes, at),

@@ -64,8 +64,19 @@ export class Frame {
   isReply = false;
   /** Index of the port the frame leaves by, -1 while unknown. */
   outPort = -1;
+  /** The service that the frame's connection was opened to (a handle of ReverseNatMap), 0 for none. */
+  frontend = 0;
+  /** TRANSLATED_* bits: what dataplane/nat has made of the frame. */
+  translation = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
   }
 }
+
+/** `Frame.translation`: its destination is not the one it came in with. */
+export const TRANSLATED_DESTINATION = 1;
+/** Its source is not the one it came in with. */
+export const TRANSLATED_SOURCE = 2;
+/** Both ends of its connection are one pod, which knows the other end as a loopback address. */
+export const TRANSLATED_LOOPBACK = 4;

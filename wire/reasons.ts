@@ -98,7 +98,7 @@ export const DROP_CSUM_L4 = reason(154, 'ERROR_WHILE_CORRECTING_L4_CHECKSUM', 'E
 export const DROP_CT_CREATE_FAILED = reason(155, 'CT_MAP_INSERTION_FAILED', 'CT: Map insertion failed', 'The connection-tracking table is full and nothing in it could be evicted.');
 export const DROP_INVALID_EXTHDR = reason(156, 'INVALID_IPV6_EXTENSION_HEADER', 'Invalid IPv6 extension header', 'The chain of IPv6 extension headers is too long, truncated, out of order, or has a route left to go.');
 export const DROP_FRAG_NOSUPPORT = reason(157, 'IP_FRAGMENTATION_NOT_SUPPORTED', 'IP fragmentation not supported', 'A fragment without a known port met a policy that asks for ports.');
-reason(158, 'SERVICE_BACKEND_NOT_FOUND', 'Service backend not found', 'The service has no backend that is ready.');
+export const DROP_NO_SERVICE_BACKEND = reason(158, 'SERVICE_BACKEND_NOT_FOUND', 'Service backend not found', 'The service has no backend that is ready.');
 reason(160, 'NO_TUNNEL_OR_ENCAPSULATION_ENDPOINT', 'No tunnel/encapsulation endpoint (datapath BUG!)', 'The destination is on another node whose address is not known.');
 reason(161, 'FAILED_TO_INSERT_INTO_PROXYMAP', 'L3 translation (NAT46/NAT64) is disabled', 'The packet asks for translation between IPv4 and IPv6, which is switched off.');
 reason(162, 'REACHED_EDT_RATE_LIMITING_DROP_HORIZON', 'Reached EDT rate-limiting drop horizon', 'The endpoint sends faster than its bandwidth limit, and its queue is full.');
@@ -106,17 +106,17 @@ reason(163, 'UNKNOWN_CONNECTION_TRACKING_STATE', 'Unknown connection tracking st
 reason(164, 'LOCAL_HOST_IS_UNREACHABLE', 'Local host is unreachable', "The host's own address cannot be reached from this endpoint.");
 reason(165, 'NO_CONFIGURATION_AVAILABLE_TO_PERFORM_POLICY_DECISION', 'No configuration available to perform policy decision', 'The endpoint has no configuration (no longer used).');
 export const DROP_UNSUPPORTED_L2 = reason(166, 'UNSUPPORTED_L2_PROTOCOL', 'Unsupported L2 protocol', 'The frame is not plain Ethernet II: a VLAN tag, an 802.3 length with LLC or SNAP, or too short.');
-reason(167, 'NO_MAPPING_FOR_NAT_MASQUERADE', 'No mapping for NAT masquerade', 'No free port was found to masquerade the connection.');
-reason(168, 'UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE', 'Unsupported protocol for NAT masquerade', 'This protocol cannot be masqueraded.');
+export const DROP_NAT_NO_MAPPING = reason(167, 'NO_MAPPING_FOR_NAT_MASQUERADE', 'No mapping for NAT masquerade', 'No free port was found to masquerade the connection.');
+export const DROP_NAT_UNSUPPORTED_PROTOCOL = reason(168, 'UNSUPPORTED_PROTOCOL_FOR_NAT_MASQUERADE', 'Unsupported protocol for NAT masquerade', 'This protocol cannot be masqueraded.');
 export const DROP_FIB_LOOKUP_FAILED = reason(169, 'FIB_LOOKUP_FAILED', 'FIB lookup failed', 'Nothing leads to the destination (no pod has it, and there is no uplink), or: The next hop on the uplink (the gateway, or the destination itself) did not answer.');
 reason(170, 'ENCAPSULATION_TRAFFIC_IS_PROHIBITED', 'Encapsulation traffic is prohibited', 'An endpoint sent to the tunnel port, where it could have claimed any identity.');
 reason(171, 'INVALID_IDENTITY', 'Invalid identity', 'The sender claims an identity that it cannot have.');
 reason(172, 'UNKNOWN_SENDER', 'Unknown sender', 'The identity of the sender is not known here.');
 reason(173, 'NAT_NOT_NEEDED', 'NAT not needed', 'The packet needs no translation.');
-reason(174, 'IS_A_CLUSTERIP', 'Is a ClusterIP', 'A ClusterIP was reached from outside.');
-reason(175, 'FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND', 'First logical datagram fragment not found', 'A later fragment came whose first part, with the ports, was not seen.');
+export const DROP_IS_CLUSTER_IP = reason(174, 'IS_A_CLUSTERIP', 'Is a ClusterIP', 'A ClusterIP was reached from outside.');
+export const DROP_FIRST_FRAGMENT_MISSING = reason(175, 'FIRST_LOGICAL_DATAGRAM_FRAGMENT_NOT_FOUND', 'First logical datagram fragment not found', 'A later fragment came whose first part, with the ports, was not seen.');
 export const DROP_FORBIDDEN_ICMP6 = reason(176, 'FORBIDDEN_ICMPV6_MESSAGE', 'Forbidden ICMPv6 message', 'An endpoint may not send this ICMPv6 message (such as a router advertisement).');
-reason(177, 'DENIED_BY_LB_SRC_RANGE_CHECK', 'Denied by LB src range check', 'The client is not in the loadBalancerSourceRanges of the service.');
+export const DROP_SOURCE_RANGE = reason(177, 'DENIED_BY_LB_SRC_RANGE_CHECK', 'Denied by LB src range check', 'The client is not in the loadBalancerSourceRanges of the service.');
 reason(178, 'SOCKET_LOOKUP_FAILED', 'Socket lookup failed', 'The socket of the proxy was not found.');
 reason(179, 'SOCKET_ASSIGN_FAILED', 'Socket assign failed', 'The packet could not be given to the socket of the proxy.');
 export const DROP_PROXY_UNKNOWN_PROTO = reason(180, 'PROXY_REDIRECTION_NOT_SUPPORTED_FOR_PROTOCOL', 'Proxy redirection not supported for protocol', 'An L7 rule applies to a protocol that the L7 engine does not read.');
@@ -156,6 +156,10 @@ export const DROP_STREAM_CLOSED = lacking(243, DROP_POLICY, 'SLUICE_STREAM_CLOSE
 export const DROP_L7_DENIED = lacking(244, DROP_POLICY, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
 lacking(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
 export const DROP_FAULT = lacking(246, 198, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
+export const DROP_SERVICE_PORT = lacking(247, DROP_NO_SERVICE_BACKEND, 'SLUICE_SERVICE_PORT', 'No such port of the service', "The address is a service's, and it has no such port or protocol; ICMP echo is none either.");
+export const DROP_BACKEND_GONE = lacking(248, DROP_NO_SERVICE_BACKEND, 'SLUICE_BACKEND_GONE', 'Service backend gone', 'The backend that the connection went to, or its service, is no more: a TCP client is told by a reset.');
+export const DROP_TUPLE_TAKEN = lacking(249, DROP_CT_CREATE_FAILED, 'SLUICE_TUPLE_TAKEN', 'Connection exists under another address', 'The same two ports are connected already by another address of the same backend: the client must take another port.');
+export const DROP_NOT_TRANSLATED = lacking(250, DROP_NAT_NO_MAPPING, 'SLUICE_NOT_TRANSLATED', 'No connection to translate for', 'The frame is to or from an address that stands for others in known connections only, and belongs to none.');
 
 /** "Policy denied" for 133; the number itself when it has no meaning, as Cilium prints it. */
 export function reasonText(number: number): string {

@@ -2,7 +2,6 @@
 import { monotonicSec } from '../../dataplane/native/index.ts';
 import type { ConntrackEntry } from '../../policy-maps/conntrack-map.ts';
 import {
-  CT_BACKEND_ID,
   CT_DEST_ENDPOINT,
   CT_DST_SEC_ID,
   CT_EGRESS_VERDICT,
@@ -27,6 +26,7 @@ import {
   CT_SRC_SEC_ID,
   CT_TX_FLAGS_SEEN,
 } from '../../policy-maps/conntrack-row.ts';
+import { ReverseNatMap } from '../../policy-maps/service/reverse-nat-map.ts';
 import { formatIp } from '../../wire/address.ts';
 import { protocolName } from '../../wire/protocols.ts';
 import { printDocument } from '../terminal/output.ts';
@@ -112,14 +112,13 @@ function conntrackRow(entry: ConntrackEntry, nowSec: number) {
     lastTxReport: words[CT_LAST_TX_REPORT],
     flags: words[CT_FLAGS] & CILIUM_FLAGS,
     flagNames: flagNames(words[CT_FLAGS], FLAG_NAMES),
-    revNat: words[CT_REV_NAT] & 0xffff,
+    revNat: ReverseNatMap.frontendOf(words[CT_REV_NAT]),
     sourceIdentity: words[CT_SRC_SEC_ID] >>> 0,
     destinationIdentity: words[CT_DST_SEC_ID] >>> 0,
     sourceEndpoint: words[CT_SOURCE_ENDPOINT],
     destinationEndpoint: words[CT_DEST_ENDPOINT],
     egressVerdict: words[CT_EGRESS_VERDICT],
     ingressVerdict: words[CT_INGRESS_VERDICT],
-    backendId: words[CT_BACKEND_ID] >>> 0,
   };
 }
 
@@ -133,7 +132,7 @@ function conntrackLine(row: ConntrackRow): string {
     `Bytes=${row.bytes} RxFlagsSeen=0x${hex2(row.rxFlagsSeen)} LastRxReport=${row.lastRxReport} ` +
     `TxFlagsSeen=0x${hex2(row.txFlagsSeen)} LastTxReport=${row.lastTxReport} Flags=0x${flags} ` +
     `[ ${row.flagNames.map((name) => `${name} `).join('')}] RevNAT=${row.revNat} ` +
-    `SourceSecurityID=${row.sourceIdentity} BackendID=${row.backendId}`
+    `SourceSecurityID=${row.sourceIdentity}`
   );
 }
 

@@ -92,7 +92,7 @@ t.test('bpf reads the pinned maps by itself', async (t) => {
     const { stdout } = await sluice('bpf ct list tcp');
     t.match(
       stdout,
-      /^TCP OUT 10\.0\.0\.1:4000 -> 10\.0\.0\.2:80 expires=\d+ Packets=3 Bytes=180 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x00 LastTxReport=0 Flags=0x0010 \[ SeenNonSyn \] RevNAT=0 SourceSecurityID=4711 BackendID=0\n$/,
+      /^TCP OUT 10\.0\.0\.1:4000 -> 10\.0\.0\.2:80 expires=\d+ Packets=3 Bytes=180 RxFlagsSeen=0x00 LastRxReport=0 TxFlagsSeen=0x00 LastTxReport=0 Flags=0x0010 \[ SeenNonSyn \] RevNAT=0 SourceSecurityID=4711\n$/,
     );
     t.match((await sluice('bpf ct list tcp -d')).stdout, /\(remaining: (100|99) sec\(s\)\)/);
     t.match(JSON.parse((await sluice('bpf ct list tcp -o json')).stdout), [{ source: '10.0.0.1', packets: 3 }]);

@@ -20,6 +20,7 @@ function newOwners() {
   const recorder = { skipped: 0 };
   const uplinks = { dropped: 0, gateway4Drops: 0, gateway6Drops: 0 };
   const errors = { limited: 0 };
+  const masquerade = { exhausted: 0 };
   const conntrack = {
     tcp: { evictedIdle: 0, evictedOver: 0, evictedWithin: 0, evictedEndpoint: 0 },
     any: { evictedIdle: 0, evictedOver: 0, evictedWithin: 0, evictedEndpoint: 0 },
@@ -36,13 +37,14 @@ function newOwners() {
     uplinks,
     errors,
     conntrack,
+    masquerade,
     ports,
     streams,
     datagrams,
     pool,
     table,
     http,
-    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack }, engine },
+    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack, masquerade }, engine },
   };
 }
 
@@ -103,8 +105,8 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
-  const { streams, datagrams, http, pool, table, conntrack } = owners;
-  for (const owner of [conntrack.tcp, streams, datagrams, http, pool, pool.shares, table, table.shares]) {
+  const { streams, datagrams, http, pool, table, conntrack, masquerade } = owners;
+  for (const owner of [conntrack.tcp, masquerade, streams, datagrams, http, pool, pool.shares, table, table.shares]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }

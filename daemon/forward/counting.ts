@@ -28,7 +28,7 @@ interface Source {
 
 /** Who counts what. */
 export interface CountingParts {
-  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors' | 'conntrack'>;
+  readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors' | 'conntrack' | 'masquerade'>;
   readonly engine: Pick<L7Engine, 'counters'>;
 }
 
@@ -78,7 +78,7 @@ export class Counting {
 }
 
 function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, () => number> {
-  const { recorder, uplinks, errors, conntrack } = dataplane;
+  const { recorder, uplinks, errors, conntrack, masquerade } = dataplane;
   const { tcp, any } = conntrack;
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
@@ -90,6 +90,7 @@ function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, ()
     [counter.CT_EVICTED_OVER, () => tcp.evictedOver + any.evictedOver],
     [counter.CT_EVICTED_WITHIN, () => tcp.evictedWithin + any.evictedWithin],
     [counter.CT_FULL_ENDPOINT, () => tcp.evictedEndpoint || any.evictedEndpoint],
+    [counter.MASQUERADE_EXHAUSTED, () => masquerade.exhausted],
     ...engine.counters(),
   ]);
 }

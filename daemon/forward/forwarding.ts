@@ -134,6 +134,7 @@ class Forwarding {
     this.#maps.config.store(CONFIG_DATAPLANE_HEARTBEAT, nowMs); // the first means that the ports have been seen to
     this.#maps.ctTcp.expire(nowSec, EXPIRE_ROWS, this.#l7.onExpire);
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
+    this.#maps.nat.expire(EXPIRE_ROWS);
     this.#maps.l7State.expire(this.#maps.ctTcp, EXPIRE_ROWS);
     this.#counting.tick();
     this.#dataplane.uplinks.tick(nowSec);

@@ -12,12 +12,11 @@ import { TableMap, tableLayout } from '../table/table-map.ts';
 const AFFINITY_CAPACITY = 65536;
 
 const KEY_WORDS = 5; // client, frontend handle
-const VALUE_WORDS = 3; // backend, its generation, second last used
+const AFFINITY_WORDS = 2; // backend, second last used
 const V_BACKEND = 0;
-const V_GENERATION = 1;
-const V_USED = 2;
+const V_USED = 1;
 
-const WORDS = { keyWords: KEY_WORDS, valueWords: VALUE_WORDS };
+const WORDS = { keyWords: KEY_WORDS, valueWords: AFFINITY_WORDS };
 const LAYOUT = tableLayout(
   { kind: 'lb_affinity', capacity: AFFINITY_CAPACITY, maxCapacity: 1 << 20 },
   WORDS,
@@ -48,7 +47,7 @@ export class AffinityMap extends TableMap<LruHashTable> {
   }
 
   /**
-   * Row of a client that was heard of within `timeoutSec`; -1 for none. Then `backend(row)`, `generation(row)`.
+   * Row of a client that was heard of within `timeoutSec`; -1 for none. Then `backend(row)`.
    * @param nowSec monotonic seconds
    */
   lookup(f: AffinityFields, frontendHandle: number, timeoutSec: number, nowSec: number): number {
@@ -64,26 +63,15 @@ export class AffinityMap extends TableMap<LruHashTable> {
     return this.table.rows[row * this.table.rowWords + this.table.valueWord + V_BACKEND];
   }
 
-  /** Generation of that backend when it was chosen. */
-  generation(row: number): number {
-    return this.table.rows[row * this.table.rowWords + this.table.valueWord + V_GENERATION];
-  }
-
   /** Remembers what a client got. @param nowSec monotonic seconds */
-  note(
-    f: AffinityFields,
-    frontendHandle: number,
-    chosen: { backend: number; generation: number },
-    nowSec: number,
-  ): void {
+  note(f: AffinityFields, frontendHandle: number, backend: number, nowSec: number): void {
     const { table } = this;
     this.#setKey(f, frontendHandle);
     table.now = nowSec;
     const row = table.offer();
     if (row < 0) return;
     const at = row * table.rowWords + table.valueWord;
-    table.rows[at + V_BACKEND] = chosen.backend;
-    table.rows[at + V_GENERATION] = chosen.generation;
+    table.rows[at + V_BACKEND] = backend;
     table.rows[at + V_USED] = nowSec;
   }
 

@@ -4,7 +4,8 @@
  * row, of a masqueraded one the frames of the other side.
  *
  * A row is made when its connection is allowed, and belongs to one conntrack row (slot, and the slot's generation): it is
- * dead when that row is another connection's or nobody's. `expire` takes dead rows out. Full: the row used longest ago goes.
+ * dead when that row is another connection's or nobody's. `expire` takes dead rows out. Full: of the next few rows a dead one
+ * goes, else the one used longest ago. Conntrack is the table that gives everybody a share, so who floods it loses his rows here too.
  * Rows found last are remembered by a cheap mix of the key, as in conntrack (conntrack-table.ts).
  */
 import * as address from '../../wire/address.ts';
@@ -25,9 +26,9 @@ const NAT_CAPACITY = 524288;
 const NAT_ROW_WORDS = 32; // 2 cache lines
 /** Four words, source and destination, as frames come in. */
 const NAT_SRC = 2;
-const NAT_DST = 6;
+export const NAT_DST = 6;
 /** Source port << 16 | destination port. */
-const NAT_PORTS = 10;
+export const NAT_PORTS = 10;
 const NAT_PROTOCOL = 11;
 /** Four words: the destination that takes the place of the one in the key. */
 export const NAT_TO = 12;
@@ -37,7 +38,8 @@ export const NAT_KIND = 17;
 /** Handle of ReverseNatMap, of a service. */
 export const NAT_FRONTEND = 18;
 export const NAT_BACKEND = 19;
-// 20: the backend's generation; 21: the world generation under which the service was last asked
+/** World generation under which the service was last asked. */
+export const NAT_WORLD = 21;
 /** The connection: slot in ct_tcp or ct_any, and the slot's generation. */
 export const NAT_CT_SLOT = 22;
 export const NAT_CT_GENERATION = 23;
@@ -53,6 +55,7 @@ const FRONT_BITS = 13;
 const SLOT_BITS = 20;
 const SLOT_MASK = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK = 0x7ff;
+const OLDEST = 2 ** 32;
 const V4_MAPPED = address.V4_MAPPED;
 const IN_USE = LIVE;
 const STATE = ROW_STATE;
@@ -87,6 +90,9 @@ export interface NatEntry {
 }
 
 class NatTable extends LruHashTable {
+  /** The tables of the connections, once they are known. */
+  tcp: ConntrackMap | null = null;
+  any: ConntrackMap | null = null;
   readonly #front = new Int32Array(1 << FRONT_BITS);
 
   /** First word of the tuple's row, or -1. */
@@ -115,6 +121,20 @@ class NatTable extends LruHashTable {
     if (slot < 0) return -1;
     this.#front[place] = slot * ROW_WORDS;
     return slot * ROW_WORDS;
+  }
+
+  /** Whether the connection of a row is still there, alive or dying; true while nobody can know. */
+  isOwned(base: number): boolean {
+    const { rows } = this;
+    const table = rows[base + PROTOCOL] === PROTO_TCP ? this.tcp : this.any;
+    if (table === null) return true;
+    const at = rows[base + NAT_CT_SLOT] * ct.CT_ROW_WORDS;
+    const { words } = table;
+    return words[at + ct.CT_STATE] === IN_USE && words[at + ct.CT_SLOT_GENERATION] === rows[base + NAT_CT_GENERATION];
+  }
+
+  protected override age(slot: number): number {
+    return this.isOwned(slot * ROW_WORDS) ? super.age(slot) : OLDEST;
   }
 
   setTuple(t: TupleFields): void {
@@ -149,6 +169,12 @@ export class NatMap extends TableMap<NatTable> {
   constructor(file: MapFile) {
     super(file, new NatTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
     this.words = this.table.rows;
+  }
+
+  /** Says where the connections are, for the writer: what belongs to none goes first. */
+  watch(tcp: ConntrackMap, any: ConntrackMap): void {
+    this.table.tcp = tcp;
+    this.table.any = any;
   }
 
   /** The clock for "used longest ago": monotonic seconds, set once a batch. */
@@ -197,23 +223,19 @@ export class NatMap extends TableMap<NatTable> {
     return isSame && this.words[slot * ROW_WORDS + STATE] === IN_USE ? slot * ROW_WORDS : -1;
   }
 
-  /** Whether the connection of a row is still there, alive or dying. */
-  isOwned(base: number, tcp: ConntrackMap, any: ConntrackMap): boolean {
-    const { words: rows } = this.words[base + PROTOCOL] === PROTO_TCP ? tcp : any;
-    const at = this.words[base + NAT_CT_SLOT] * ct.CT_ROW_WORDS;
-    return (
-      rows[at + ct.CT_STATE] === IN_USE && rows[at + ct.CT_SLOT_GENERATION] === this.words[base + NAT_CT_GENERATION]
-    );
+  /** Whether the connection of a row is still there, alive or dying. Preconditions: `watch` */
+  isOwned(base: number): boolean {
+    return this.table.isOwned(base);
   }
 
   /** Looks at the next `budget` rows and removes those whose connection has gone. @returns how many went */
-  expire(tcp: ConntrackMap, any: ConntrackMap, budget: number): number {
+  expire(budget: number): number {
     const end = Math.min(this.file.header[W_HIGH_WATER], this.table.rowCount);
     let expired = 0;
     for (let left = Math.min(budget, end); left > 0; left--) {
       if (this.#expiryCursor >= end) this.#expiryCursor = 0;
       const base = this.#expiryCursor++ * ROW_WORDS;
-      if (this.words[base + STATE] !== IN_USE || this.isOwned(base, tcp, any)) continue;
+      if (this.words[base + STATE] !== IN_USE || this.table.isOwned(base)) continue;
       this.remove(base);
       expired++;
     }

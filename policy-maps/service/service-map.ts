@@ -49,9 +49,9 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [SERVICE_MAGLEV, 'maglev'],
 ];
 
-/** `FrontendKey.scope`. For tests until the agent publishes services. */
+/** `FrontendKey.scope`. */
 export const SCOPE_EXTERNAL = 0;
-/** The same for clients inside. For tests until then. */
+/** The same for clients inside. */
 export const SCOPE_INTERNAL = 1;
 
 const KEY_WORDS = 5; // address; port, protocol << 16, scope << 24

@@ -25,7 +25,7 @@ export interface PortRange {
   readonly last: number;
 }
 
-/** Both sides' view of the words. For tests until both use it. */
+/** Both sides' view of the words. */
 export class TranslationSettings {
   readonly #config: ConfigMap;
 

@@ -91,7 +91,7 @@ export class LruHashTable extends HashTable {
       hand = hand + 1 >= end || hand < 0 ? 0 : hand + 1;
       if (rows[hand * rowWords + ROW_STATE] !== LIVE) continue;
       seen++;
-      if (oldest < 0 || this.#age(hand) > this.#age(oldest)) oldest = hand;
+      if (oldest < 0 || this.age(hand) > this.age(oldest)) oldest = hand;
     }
     header[W_CURSOR] = hand;
     if (oldest < 0) return;
@@ -102,7 +102,8 @@ export class LruHashTable extends HashTable {
     header[W_EVICTIONS]++;
   }
 
-  #age(slot: number): number {
+  /** How long ago a row was used; the greatest goes first. */
+  protected age(slot: number): number {
     return (this.now - this.rows[slot * this.rowWords + this.#stampWord]) >>> 0;
   }
 }

@@ -22,6 +22,7 @@ export const TIMESTAMP_REPLY = 14;
 export const INFORMATION_REPLY = 16;
 export const ADDRESS_MASK_REPLY = 18;
 
+export const CODE_PORT_UNREACHABLE = 3; // type 3
 export const CODE_FRAGMENTATION_NEEDED = 4; // type 3
 
 /** @param available bytes of L4 from `offset` on @returns HEADER_BYTES, or -1 when it does not fit */

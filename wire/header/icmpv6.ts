@@ -15,7 +15,8 @@ export const NEIGHBOR_BYTES = 24;
 /** Where the checksum lies in the header. */
 export const CHECKSUM_OFFSET = 2;
 
-const DESTINATION_UNREACHABLE = 1;
+export const DESTINATION_UNREACHABLE = 1;
+export const CODE_PORT_UNREACHABLE = 4; // type 1
 export const PACKET_TOO_BIG = 2;
 export const TIME_EXCEEDED = 3;
 const PARAMETER_PROBLEM = 4;

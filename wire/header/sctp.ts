@@ -79,6 +79,20 @@ const CRC32C_TABLE = new Int32Array(256).map((_, byte) => {
   return value;
 });
 
+/**
+ * What a packet's CRC32c changes by, exclusive or, when its first word becomes another: the CRC is linear, so that takes no
+ * look at the packet, and a checksum that was wrong stays wrong. @param length bytes of the packet
+ */
+export function crc32cChange(before: number, after: number, length: number): number {
+  const word = before ^ after;
+  let crc = 0;
+  for (let at = 0; at < length; at++) {
+    const byte = at < 4 ? word >>> (24 - 8 * at) : 0;
+    crc = CRC32C_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
+  }
+  return crc;
+}
+
 /** CRC32c of an SCTP packet of `length` bytes, its checksum field taken as 0. Signed. */
 export function crc32c(bytes: Uint8Array, offset: number, length: number): number {
   let crc = -1;

@@ -1,0 +1,169 @@
+/**
+ * Who pods are to those outside: one address of the node, and a port out of a range (cilium bpf/lib/nat.h).
+ *
+ *  1. A new connection is masqueraded when it goes to nobody here: no endpoint, not the host, not a prefix that routes
+ *     pods' addresses natively; and comes from a pod, or from outside through a service.
+ *  2. The port is the connection's own, if it is in the range and free; else the next free one from a random place on.
+ *     A port is taken only towards the same address, port and protocol outside, by a connection that is still alive. At
+ *     most ATTEMPTS ports are tried: then the connection is refused (167), and counted.
+ *  3. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
+ *     connection (a fragment before its first, an ICMP error about nothing) does not leave with a pod's address.
+ */
+import * as row from '../../policy-maps/conntrack-row.ts';
+import * as nat from '../../policy-maps/service/nat-map.ts';
+import type { TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
+import type { Frame } from '../../wire/frame.ts';
+import * as icmp from '../../wire/header/icmp.ts';
+import * as icmpv6 from '../../wire/header/icmpv6.ts';
+import { IDENTITY_HOST } from '../../wire/identities.ts';
+import { ROLE_POD } from '../../wire/port-kinds.ts';
+import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
+import { DROP_FIRST_FRAGMENT_MISSING, DROP_NAT_NO_MAPPING, DROP_NAT_UNSUPPORTED_PROTOCOL } from '../../wire/reasons.ts';
+import type { Conntrack } from '../conntrack.ts';
+import type { PortTable } from '../port/table.ts';
+import { Tuple } from './tuple.ts';
+
+const { CT_FLAGS, CT_FLAG_TRANSLATED, CT_LIFETIME, CT_MASQUERADE, CT_ROW_WORDS, CT_SLOT_GENERATION } = row;
+
+/** Ports that are looked at for one connection. */
+const ATTEMPTS = 128;
+/** Above the ports that Linux gives to its own connections (32768 to 60999), so that the host's are not disturbed. */
+const DEFAULT_FIRST_PORT = 61000;
+const DEFAULT_LAST_PORT = 65535;
+const ENTRY_WORDS = 5; // address, length
+const MAX_PREFIXES = 8;
+
+export class Masquerade {
+  /** Connections refused: every port that was tried is taken. */
+  exhausted = 0;
+  readonly #nat: nat.NatMap;
+  readonly #conntrack: Conntrack;
+  readonly #ports: PortTable;
+  readonly #tuple = new Tuple();
+  readonly #address4 = new Int32Array(4);
+  readonly #address6 = new Int32Array(4);
+  readonly #native = new Int32Array(ENTRY_WORDS * MAX_PREFIXES);
+  #nativeCount = 0;
+  #first = DEFAULT_FIRST_PORT;
+  #last = DEFAULT_LAST_PORT;
+  #random: number;
+
+  constructor(natMap: nat.NatMap, conntrack: Conntrack, ports: PortTable) {
+    this.#nat = natMap;
+    this.#conntrack = conntrack;
+    this.#ports = ports;
+    this.#random = natMap.file.seed0 | 1;
+  }
+
+  refresh(settings: TranslationSettings): void {
+    this.#address4.set(settings.masquerade(4));
+    this.#address6.set(settings.masquerade(6));
+    const { first, last } = settings.masqueradePorts;
+    this.#first = first || DEFAULT_FIRST_PORT;
+    this.#last = last || DEFAULT_LAST_PORT;
+    const prefixes = settings.nativePrefixes();
+    this.#nativeCount = prefixes.length;
+    for (const [i, { address, prefixLength }] of prefixes.entries())
+      this.#native.set([...address, prefixLength], i * ENTRY_WORDS);
+  }
+
+  /** Whether the connection of a forward frame is to be masqueraded. Preconditions: both ends are identified */
+  concerns(f: Frame): boolean {
+    const address = f.family === 4 ? this.#address4 : this.#address6;
+    if (address[3] === 0 && address[0] === 0) return false;
+    if (f.dstEndpoint !== 0 || f.dstIdentity === IDENTITY_HOST) return false; // 1
+    const isPod = this.#ports.role[f.port] === ROLE_POD;
+    return (isPod || f.frontend !== 0) && !this.#isNative(f);
+  }
+
+  /**
+   * Gives a connection that was just committed its port.
+   * @returns 0, or a drop reason: 167, 168
+   */
+  assign(f: Frame): number {
+    if (!hasPort(f)) return DROP_NAT_UNSUPPORTED_PROTOCOL; // 3
+    const tuple = this.#tuple;
+    const address = f.family === 4 ? this.#address4 : this.#address6;
+    const span = this.#last - this.#first + 1;
+    const isOwnInRange = f.srcPort >= this.#first && f.srcPort <= this.#last;
+    const start = isOwnInRange ? f.srcPort - this.#first : (this.#next() >>> 0) % span;
+    tuple.copyTurned(f);
+    for (let i = 0; i < ATTEMPTS && i < span; i++) {
+      const port = this.#first + ((start + i) % span);
+      tuple.setDestination(address, 0, port);
+      if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) tuple.srcPort = (port + 1) & 0xffff; // icmp-tuple.ts
+      if (this.#isFree()) return this.#take(f);
+    }
+    this.exhausted++;
+    return DROP_NAT_NO_MAPPING;
+  }
+
+  /** A frame that belongs to no connection. @returns 0 when it may leave as it is, or a drop reason */
+  refuseStray(f: Frame): number {
+    if (f.family === 0 || !this.concerns(f)) return 0;
+    return f.isFragment ? DROP_FIRST_FRAGMENT_MISSING : DROP_NAT_UNSUPPORTED_PROTOCOL;
+  }
+
+  #isFree(): boolean {
+    const base = this.#nat.lookup(this.#tuple);
+    if (base < 0) return true;
+    if (!this.#nat.isOwned(base)) return true;
+    const at = this.#nat.words[base + nat.NAT_CT_SLOT] * CT_ROW_WORDS;
+    return this.#conntrack.rowsOf(this.#tuple.protocol).words[at + CT_LIFETIME] < this.#conntrack.life.nowSec;
+  }
+
+  /** Makes the row by which answers come back, and tells the connection of it. */
+  #take(f: Frame): number {
+    const base = this.#nat.insert(this.#tuple);
+    if (base < 0) return DROP_NAT_NO_MAPPING;
+    const { words } = this.#nat;
+    const rows = this.#conntrack.rowsOf(f.protocol).words;
+    const row = f.ctSlot * CT_ROW_WORDS;
+    words[base + nat.NAT_TO] = f.src0;
+    words[base + nat.NAT_TO + 1] = f.src1;
+    words[base + nat.NAT_TO + 2] = f.src2;
+    words[base + nat.NAT_TO + 3] = f.src3;
+    words[base + nat.NAT_TO_PORT] = f.srcPort;
+    words[base + nat.NAT_KIND] = nat.NAT_MASQUERADE;
+    words[base + nat.NAT_FRONTEND] = 0;
+    words[base + nat.NAT_WORLD] = 0;
+    words[base + nat.NAT_BACKEND] = 0;
+    words[base + nat.NAT_CT_SLOT] = f.ctSlot;
+    words[base + nat.NAT_CT_GENERATION] = rows[row + CT_SLOT_GENERATION];
+    rows[row + CT_MASQUERADE] = this.#nat.handleOf(base);
+    rows[row + CT_FLAGS] |= CT_FLAG_TRANSLATED;
+    return 0;
+  }
+
+  #isNative(f: Frame): boolean {
+    const words = this.#native;
+    for (let at = 0; at < this.#nativeCount * ENTRY_WORDS; at += ENTRY_WORDS) {
+      const length = words[at + 4];
+      const isInside =
+        sameBits(f.dst0, words[at], length) &&
+        sameBits(f.dst1, words[at + 1], length - 32) &&
+        sameBits(f.dst2, words[at + 2], length - 64) &&
+        sameBits(f.dst3, words[at + 3], length - 96);
+      if (isInside) return true;
+    }
+    return false;
+  }
+
+  #next(): number {
+    let random = this.#random;
+    random ^= random << 13;
+    random ^= random >>> 17;
+    return (this.#random = random ^= random << 5);
+  }
+}
+
+function hasPort(f: Frame): boolean {
+  if (f.protocol === PROTO_ICMP) return f.icmpType === icmp.ECHO_REQUEST;
+  return f.protocol !== PROTO_ICMPV6 || f.icmpType === icmpv6.ECHO_REQUEST;
+}
+
+/** Whether the first `bits` bits of two words are the same; all 32 when there are more. */
+function sameBits(word: number, other: number, bits: number): boolean {
+  if (bits <= 0) return true;
+  return bits >= 32 ? word === other : (word ^ other) >>> (32 - bits) === 0;
+}

@@ -8,6 +8,7 @@ import type {
   IdentityDocument,
   ObjectReference,
   PolicyDocument,
+  ServiceDocument,
   StatusDocument,
   WorldLine,
 } from './shapes.ts';
@@ -53,6 +54,10 @@ export class DaemonApi {
   /** The rules behind one cookie; empty when it is unknown. */
   cookie(id: number): Promise<readonly Origin[]> {
     return this.client.get(`/v1/cookies/${id}`);
+  }
+
+  services(): Promise<readonly ServiceDocument[]> {
+    return this.client.get('/v1/services');
   }
 
   policies(): Promise<readonly PolicyDocument[]> {

@@ -17,6 +17,7 @@ export interface Answers {
   readonly 'GET /v1/endpoints/*': EndpointDocument;
   readonly 'GET /v1/identities': readonly IdentityDocument[];
   readonly 'GET /v1/identities/*': IdentityDocument;
+  readonly 'GET /v1/services': readonly ServiceDocument[];
   readonly 'GET /v1/policies': readonly PolicyDocument[];
   readonly 'GET /v1/cookies': readonly CookieDocument[];
   readonly 'GET /v1/cookies/*': readonly Origin[];
@@ -59,6 +60,7 @@ export interface StatusDocument {
   readonly endpoints: { readonly total: number; readonly ready: number };
   readonly identities: number;
   readonly policies: number;
+  readonly services: { readonly total: number; readonly frontends: number; readonly backends: number };
   readonly flows: {
     readonly seen: number;
     readonly lost: number;
@@ -146,6 +148,47 @@ export interface AddressHealth {
   readonly rttMs?: number;
   /** RFC 3339. */
   readonly probedAt: string;
+}
+
+/** A Service with what it was given, and who is behind it. */
+export interface ServiceDocument {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName';
+  readonly clusterIPs: readonly string[];
+  readonly loadBalancerIPs: readonly string[];
+  /** In the order of its document. */
+  readonly ports: readonly {
+    readonly name: string;
+    readonly protocol: string;
+    readonly port: number;
+    /** 0 = none. */
+    readonly nodePort: number;
+  }[];
+  readonly endpoints: readonly ServiceEndpointDocument[];
+  /** Frontends that are published, each with how many backends take new connections. */
+  readonly frontends: readonly {
+    readonly kind: string;
+    readonly address: string;
+    readonly port: number;
+    readonly protocol: string;
+    readonly scope: 'external' | 'internal';
+    readonly backends: number;
+  }[];
+  /** What it could not be given, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface ServiceEndpointDocument {
+  readonly address: string;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  /** '' = not known. */
+  readonly nodeName: string;
+  /** '' = only listed. */
+  readonly pod: string;
+  readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
 }
 
 export interface IdentityDocument {

@@ -341,7 +341,7 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
   [['cap'], ['capture']],
   [
     ['bpf', ''],
-    ['policy', 'ct', 'ipcache', 'endpoint', 'metrics', 'frag', 'help'],
+    ['policy', 'ct', 'ipcache', 'endpoint', 'metrics', 'frag', 'lb', 'nat', 'help'],
   ],
   [['bpf', 'ct', 'list', 'g'], ['global']],
   [

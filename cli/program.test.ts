@@ -61,6 +61,7 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
       'Agent:          running, pid 7, up 1h1m',
       'Dataplane:      running, pid 8, 0 restarts',
       'Endpoints:      1/2 ready',
+      'Services:       1, 2 frontends, 3 backends',
       'Policies:       1, revision 5, enforcement default',
       'Identities:     12',
       'Hubble:         9/4095 flows kept, 9 seen, 0 lost',

@@ -78,6 +78,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Show an object with what is known of it here',
     async () => (await import('./commands/edit.ts')).defineDescribe,
   ),
+  entry(
+    OBJECTS,
+    'expose',
+    'Make a Service for pods that are there',
+    async () => (await import('./commands/expose.ts')).define,
+  ),
   entry(OBJECTS, 'label', 'Change labels', async () => (await import('./commands/edit.ts')).defineLabel),
   entry(OBJECTS, 'annotate', 'Change annotations', async () => (await import('./commands/edit.ts')).defineAnnotate),
   entry(
@@ -94,6 +100,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/policy.ts')).define,
   ),
   entry(INSPECT, 'endpoint', 'List endpoints', async () => (await import('./commands/endpoint.ts')).define),
+  entry(INSPECT, 'service', 'List what services lead to', async () => (await import('./commands/service.ts')).define),
   entry(INSPECT, 'identity', 'List security identities', async () => (await import('./commands/identity.ts')).define),
   entry(
     INSPECT,

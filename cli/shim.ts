@@ -32,6 +32,7 @@ const CILIUM: Rows = [
   // Those of cilium-dbg, which was called cilium before, and which tutorials run in the agent's pod.
   ['endpoint', ['endpoint']],
   ['identity', ['identity']],
+  ['service', ['service']],
   ['bpf', ['bpf']],
   ['map', ['map']],
   ['monitor', ['monitor']],

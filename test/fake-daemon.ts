@@ -102,6 +102,7 @@ export const STATUS = {
   endpoints: { total: 2, ready: 1 },
   identities: 12,
   policies: 1,
+  services: { total: 1, frontends: 2, backends: 3 },
   flows: { seen: 9, lost: 0, kept: 9, capacity: 4095 },
   maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],
   memory: { agentRssBytes: 83886080 },
@@ -123,6 +124,7 @@ const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unkn
     if (url.searchParams.get('namespace') === 'unattached') return [200, { items: UNATTACHED }];
     return [200, { items: kind === null ? [POD, CNP] : kind === 'CiliumNetworkPolicy' ? [CNP] : [] }];
   },
+  'GET /v1/services': () => [200, []],
   'GET /v1/cookies': () => [200, [{ id: 5, origins: [ORIGIN] }]],
   'GET /v1/cookies/13': () => [200, [ORIGIN, { ...ORIGIN, kind: 'reserved', name: 'allow-localhost' }]],
   'GET /v1/cookies/14': () => [200, []],

@@ -68,6 +68,7 @@ function lines(
         `${counted(dataplane.restarts, 'restart')}${dataplane.isAdopted ? ', taken over from an earlier agent' : ''}`,
     ],
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
+    ['Services', servicesText(status.services)],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
     ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
@@ -94,6 +95,10 @@ function rigsOf(runDir: string): readonly RigSummary[] {
 function rigText({ name, programs, ended }: RigSummary): string {
   const running = `${name}, ${programs - ended.length}/${programs} programs run`;
   return ended.length === 0 ? running : `${running}; ended: ${names(ended)}: see \`sluice logs\``;
+}
+
+function servicesText({ total, frontends, backends }: StatusDocument['services']): string {
+  return `${total}, ${counted(frontends, 'frontend')}, ${counted(backends, 'backend')}`;
 }
 
 /** How many names a line may hold. */

@@ -1,6 +1,7 @@
 /** `sluice apply` and `sluice create` */
 import type { Command } from 'commander';
-import { repeatable } from '../terminal/argument.ts';
+import type { CreateServiceFlags } from '../objects/make-service.ts';
+import { integerBetween, repeatable } from '../terminal/argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { example } from '../terminal/help.ts';
 import type { Host } from '../terminal/host.ts';
@@ -12,6 +13,8 @@ interface ApplyFlags {
   readonly namespace?: string;
   readonly dryRun?: DryRun;
 }
+
+type ServiceFlags = Omit<CreateServiceFlags, 'namespace' | 'dryRun'>;
 
 export function defineApply(command: Command, host: Host): void {
   withFiles(command);
@@ -30,22 +33,34 @@ export function defineApply(command: Command, host: Host): void {
 export function defineCreate(command: Command, host: Host): void {
   command
     .description(
-      'Creates objects from manifests, or a namespace by name. One that exists stays as it is, and is a failure.',
+      'Creates objects from manifests, a namespace by name, or a service by type and name. One that exists stays as it is, and is ' +
+        'a failure.',
     )
-    .argument('[kind]', 'namespace')
-    .argument('[names...]', 'names of the namespaces');
+    .argument('[kind]', 'namespace, or service')
+    .argument(
+      '[names...]',
+      'names of the namespaces; clusterip, nodeport, loadbalancer or externalname, and the name of the service',
+    )
+    .option('--tcp <port>', 'of a service: PORT or PORT:TARGETPORT (repeatable)', repeatable)
+    .option('--node-port <number>', 'of a nodeport service', integerBetween(30_000, 32_767))
+    .option('--clusterip <address>', 'of a service: its address, or None')
+    .option('--external-name <name>', 'of an externalname service');
   withFiles(command);
   example(
     command,
     'sluice create -f policy.yaml',
     'sluice create ns shop',
     'sluice create ns shop --dry-run=client -o yaml',
+    'sluice create service clusterip web --tcp 80:8080',
     'sluice create -n shop -f -',
   );
-  command.action(async (kind: string | undefined, names: string[], flags: ApplyFlags) => {
+  command.action(async (kind: string | undefined, names: string[], flags: ApplyFlags & ServiceFlags) => {
     const settings = settingsOf(command, host);
     if (kind === undefined) await sendFiles(settings, flags, 'create');
-    else await createNamespaces(settings, kind, names, flags);
+    else if (kind === 'service' || kind === 'svc') {
+      const { createService } = await import('../objects/make-service.ts');
+      await createService(settings, names, { ...flags, namespace: flags.namespace ?? 'default' });
+    } else await createNamespaces(settings, kind, names, flags);
   });
 }
 

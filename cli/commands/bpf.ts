@@ -1,5 +1,6 @@
 /** `sluice bpf ...`: the pinned maps, read without asking the daemons. */
 import { Argument, type Command } from 'commander';
+import type { BalancerFlags } from '../maps/bpf-service.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
 import { example } from '../terminal/help.ts';
@@ -18,6 +19,8 @@ export function define(command: Command, host: Host): void {
     'listMetrics',
   );
   defineList(group(command, 'frag', 'Datagrams whose fragments are under way'), host, 'the datagrams', 'listFragments');
+  defineBalancer(group(command, 'lb', 'Services: frontends, backends, reverse NAT'), host);
+  defineNat(group(command, 'nat', 'Translated connections'), host);
   example(command, 'sluice bpf policy get 7', 'sluice bpf ct list', 'sluice bpf ipcache get 10.244.0.5');
 }
 
@@ -104,6 +107,34 @@ function defineConntrack(parent: Command, host: Host): void {
       });
     },
   );
+}
+
+function defineBalancer(parent: Command, host: Host): void {
+  const list = parent.command('list').summary('List services as the dataplane has them');
+  list
+    .description('Lists frontends (slot 0) and the backends of each.')
+    .option('--frontends', 'only frontends')
+    .option('--backends', 'all backends by their ids')
+    .option('--revnat', 'what clients of each frontend believe to talk to')
+    .option('--source-ranges', 'which clients each frontend is for');
+  withGlobals(withOutput(list));
+  example(list, 'sluice bpf lb list', 'sluice bpf lb list --backends', 'sluice bpf lb list -o json');
+  list.action(async (flags: BalancerFlags) => {
+    const { listBalancer } = await import('../maps/bpf-service.ts');
+    const { frontends, backends, revnat, sourceRanges } = flags;
+    await listBalancer(settingsOf(list, host), { frontends, backends, revnat, sourceRanges });
+  });
+}
+
+function defineNat(parent: Command, host: Host): void {
+  const list = parent.command('list').summary('List translated connections');
+  list.description('Lists the tuples that are translated as they come in, one a line, and where they go.');
+  withGlobals(withOutput(list));
+  example(list, 'sluice bpf nat list', 'sluice bpf nat list -o json');
+  list.action(async () => {
+    const { listNat } = await import('../maps/bpf-service.ts');
+    await listNat(settingsOf(list, host));
+  });
 }
 
 function defineIpcache(parent: Command, host: Host): void {

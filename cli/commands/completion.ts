@@ -5,7 +5,7 @@ import { DaemonApi } from '../../api/daemon-api.ts';
 import type { Host } from '../terminal/host.ts';
 import { KIND_WORDS, kindsOf } from '../objects/kinds.ts';
 import { example } from '../terminal/help.ts';
-import { settingsOf } from '../terminal/settings.ts';
+import { type Settings, settingsOf } from '../terminal/settings.ts';
 
 /** A shell that waits for a Tab should not wait for a hung daemon. */
 const LIVE_TIMEOUT_MS = 400;
@@ -59,17 +59,17 @@ export function defineComplete(command: Command, host: Host, build: Build): void
     const program = await build(typed);
     const settings = settingsOf(command, host);
     const api = new DaemonApi({ ...settings, timeoutMs: LIVE_TIMEOUT_MS });
-    const live = (asked: Asked): Promise<readonly string[]> => liveWords(api, settings.runDir, asked);
+    const live = (asked: Asked): Promise<readonly string[]> => liveWords(api, settings, asked);
     const found = await candidates(program, typed.length === 0 ? [''] : typed, live);
     host.stdout.write(found.map(({ word, description }) => `${word}\t${description}\n`).join(''));
   });
 }
 
-async function liveWords(api: DaemonApi, runDir: string, asked: Asked): Promise<readonly string[]> {
+async function liveWords(api: DaemonApi, settings: Settings, asked: Asked): Promise<readonly string[]> {
   if (asked.name === 'kind') return KIND_WORDS;
   try {
     // No daemon, no words: completion says nothing rather than an error on the prompt.
-    return await wordsFor(api, runDir, asked);
+    return await wordsFor(api, settings, asked);
   } catch {
     return [];
   }
@@ -77,7 +77,7 @@ async function liveWords(api: DaemonApi, runDir: string, asked: Asked): Promise<
 
 async function wordsFor(
   api: DaemonApi,
-  runDir: string,
+  settings: Settings,
   { name, operands, namespace }: Asked,
 ): Promise<readonly string[]> {
   const ofPods = ({ namespace: place, pod }: { namespace: string; pod: string }): string => `${place}/${pod}`;
@@ -92,12 +92,14 @@ async function wordsFor(
       return (await api.identities()).map(({ id }) => String(id));
     case 'cookie':
       return (await api.cookies()).map(({ id }) => String(id));
+    case 'frontend':
+      return (await import('../maps/service-rows.ts')).serviceRows(settings).map(({ id }) => String(id));
     case 'namespace':
       return namesOf(api, 'namespaces', undefined);
     case 'names':
       return namesOf(api, operands[0], namespace ?? 'default');
     case 'rig':
-      return (await import('../rig/rig-state.ts')).listRigs(runDir).map((rig) => rig.name);
+      return (await import('../rig/rig-state.ts')).listRigs(settings.runDir).map((rig) => rig.name);
     default:
       return [];
   }

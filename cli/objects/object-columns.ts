@@ -6,6 +6,7 @@ import { age } from '../terminal/age.ts';
 import type { Palette } from '../terminal/color.ts';
 import type { Column } from '../terminal/table.ts';
 import { type Kind, withGroup } from './kinds.ts';
+import { endpointsText, externalText, servicePorts, sliceEndpoints, slicePorts } from './service-objects.ts';
 
 /** An object, and what is known of it. */
 export interface Row {
@@ -93,7 +94,19 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
   Service: () => [
     { header: 'TYPE', cell: ({ object }) => (object.spec?.['type'] as string | undefined) ?? 'ClusterIP' },
     { header: 'CLUSTER-IP', cell: ({ object }) => (object.spec?.['clusterIP'] as string | undefined) ?? '<none>' },
+    { header: 'EXTERNAL-IP', cell: ({ object }) => externalText(object) },
     { header: 'PORT(S)', cell: ({ object }) => servicePorts(object) },
+    {
+      header: 'SELECTOR',
+      cell: ({ object }) => labelText(object.spec?.['selector'] as Record<string, string> | undefined),
+      isWide: true,
+    },
+  ],
+  Endpoints: () => [{ header: 'ENDPOINTS', cell: ({ object }) => endpointsText(object) }],
+  EndpointSlice: () => [
+    { header: 'ADDRESSTYPE', cell: ({ object }) => object['addressType'] as string | undefined },
+    { header: 'PORTS', cell: ({ object }) => slicePorts(object) },
+    { header: 'ENDPOINTS', cell: ({ object }) => sliceEndpoints(object) },
   ],
   CiliumCIDRGroup: () => [
     {
@@ -228,11 +241,6 @@ function policyTypes({ spec = {} }: Manifest): string {
   const given = spec['policyTypes'] as string[] | undefined;
   const inferred = spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
   return (given ?? inferred).join(',');
-}
-
-function servicePorts({ spec = {} }: Manifest): string {
-  const ports = (spec['ports'] as { port: number; protocol?: string }[] | undefined) ?? [];
-  return ports.map(({ port, protocol = 'TCP' }) => `${port}/${protocol}`).join(',');
 }
 
 function labelText(labels: Readonly<Record<string, string>> = {}): string {

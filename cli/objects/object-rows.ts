@@ -3,11 +3,12 @@
  * namespaces that only their objects name, endpoints and identities.
  */
 import type { DaemonApi } from '../../api/daemon-api.ts';
-import type { EndpointDocument } from '../../api/shapes.ts';
+import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
 import { type Manifest, referenceOf } from '../../policy/document/manifest.ts';
 import { isWorkload, podsOf } from '../../policy/document/workload.ts';
 import type { Kind } from './kinds.ts';
 import type { Row } from './object-columns.ts';
+import { endpointsOf, slicesOf, withAssignment } from './service-objects.ts';
 
 export interface RowQuery {
   /** undefined: all. */
@@ -30,10 +31,33 @@ async function unsorted(api: DaemonApi, kind: Kind, { namespace, appliedOnly }: 
   if (kind.kind === 'Pod') return podRows(await api.objects(scope), await api.endpoints());
   const objects = await api.objects({ kind: kind.kind, ...scope });
   if (isWorkload(kind.kind)) return workloadRows(objects, await api.endpoints());
+  if (kind.kind === 'Service' && objects.length > 0) return serviceRows(objects, await api.services());
   if (appliedOnly) return objects.map(asRow);
+  if (kind.kind === 'Endpoints' || kind.kind === 'EndpointSlice') {
+    const here = (await api.services()).filter((one) => namespace === undefined || one.namespace === namespace);
+    return withMade(
+      objects,
+      kind.kind === 'Endpoints' ? here.filter(hasEndpoints).map(endpointsOf) : here.flatMap(slicesOf),
+    );
+  }
   if (kind.kind === 'Namespace') return [...objects, ...(await impliedNamespaces(api, objects))].map(asRow);
   if (kind.kind === 'Node') return (await withThisNode(api, objects)).map(asRow);
   return objects.map(asRow);
+}
+
+function serviceRows(objects: readonly Manifest[], services: readonly ServiceDocument[]): Row[] {
+  const known = new Map(services.map((one) => [`Service/${one.namespace}/${one.name}`, one]));
+  return objects.map((object) => asRow(withAssignment(object, known.get(referenceOf(object)))));
+}
+
+/** Who stands behind services whose endpoints nobody wrote; what was written stands as it is. */
+function withMade(objects: readonly Manifest[], made: readonly Manifest[]): Row[] {
+  const written = new Set(objects.map(referenceOf));
+  return [...objects, ...made.filter((object) => !written.has(referenceOf(object)))].map(asRow);
+}
+
+function hasEndpoints({ type, endpoints }: ServiceDocument): boolean {
+  return type !== 'ExternalName' && endpoints.some(({ pod }) => pod !== '');
 }
 
 function asRow(object: Manifest): Row {

@@ -42,6 +42,7 @@ function documentOf(path: string, query: URLSearchParams, body: string): unknown
   const isDryRun = query.has('dryRun');
   if (path === '/v1/status') return STATUS;
   if (path === '/v1/endpoints') return ENDPOINTS;
+  if (path === '/v1/services') return [];
   if (path === '/v1/identities') return [{ id: 4711, labels: ENDPOINTS[0].labels }];
   if (path === '/v1/objects') {
     const wanted = (field: string, value: string) => (query.get(field) ?? value) === value;
@@ -176,7 +177,7 @@ t.test('get takes several kinds, KIND/NAME, workloads and what the agent makes',
   t.equal(
     (await sluice('get deploy,svc -n shop')).stdout,
     'NAME                  READY   UP-TO-DATE   AVAILABLE   AGE\ndeployment.apps/web   1/1     1            1           <unknown>\n\n' +
-      'NAME          TYPE        CLUSTER-IP   PORT(S)   AGE\nservice/web   ClusterIP   <none>       80/TCP    <unknown>\n',
+      'NAME          TYPE        CLUSTER-IP   EXTERNAL-IP   PORT(S)   AGE\nservice/web   ClusterIP   <none>       <none>        80/TCP    <unknown>\n',
   );
   t.match((await sluice('get pod/web-0 -n shop')).stdout, /^NAME .*\nweb-0 +1\/1 +ready/);
   t.match(await sluice('get pod/web-0 svc/nope -n shop'), {

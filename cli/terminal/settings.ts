@@ -29,12 +29,14 @@ export interface Settings {
   readonly paint: Palette;
 }
 
-/** Adds the flags that every command takes. */
+/** Adds the flags that every command takes; one that has a --name of its own has the instance's before the command. */
 export function withGlobals(command: Command): Command {
-  return command
+  command
     .optionsGroup('Global options:')
-    .addOption(new Option('--run-dir <dir>', 'run directory of the instance (env SLUICE_RUN_DIR; default /run/NAME)'))
-    .addOption(new Option('--name <name>', 'instance name (env SLUICE_NAME; default sluice)'))
+    .addOption(new Option('--run-dir <dir>', 'run directory of the instance (env SLUICE_RUN_DIR; default /run/NAME)'));
+  if (!command.options.some(({ long }) => long === '--name'))
+    command.addOption(new Option('--name <name>', 'instance name (env SLUICE_NAME; default sluice)'));
+  return command
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']))
     .addOption(new Option('--timeout <duration>', 'how long the daemon may take (default 5s)').argParser(durationMs));
 }

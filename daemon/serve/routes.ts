@@ -9,6 +9,7 @@ import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
 import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
+import { serviceDocuments } from './services.ts';
 import type { ApplyResult } from '../source/store.ts';
 import { sendWorld } from './world.ts';
 
@@ -34,6 +35,7 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
         `identity ${argument}`,
       ),
     }),
+    'GET /v1/services': () => ({ document: serviceDocuments(agent) }),
     'GET /v1/policies': () => ({ document: policyDocuments(agent) }),
     'GET /v1/cookies': () => ({ document: cookieDocuments(agent) }),
     'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),

@@ -42,6 +42,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     endpoints: { total: pods.length, ready: pods.filter((pod) => agent.stateOf(pod) === 'ready').length },
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
+    services: agent.services.counts(),
     flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;

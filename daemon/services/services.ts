@@ -87,6 +87,11 @@ export class Services {
     return [...general, ...[...this.#sentences.values()].flat()];
   }
 
+  /** What is wrong with one service. */
+  problemsOf(key: string): readonly string[] {
+    return this.#sentences.get(key) ?? [];
+  }
+
   #judge(key: string): void {
     const state = this.book.get(key);
     const given = (this.numbering.problems.get(key) ?? []).map(({ message }) => message);
@@ -100,9 +105,9 @@ export class Services {
   }
 
   /** How many services there are, and what they have. */
-  counts(): { services: number; frontends: number; backends: number } {
+  counts(): { total: number; frontends: number; backends: number } {
     const backends = this.#maps.backends.file.counters.count;
-    return { services: this.#table.size, frontends: this.#publisher.frontends, backends };
+    return { total: this.#table.size, frontends: this.#publisher.frontends, backends };
   }
 
   /** What a Service cannot have here, whoever else there is. */

@@ -1,0 +1,149 @@
+/**
+ * Services with what they were given, and the Endpoints and EndpointSlices that nobody wrote: those that Kubernetes would make
+ * for a Service with a selector. For `sluice get`.
+ */
+import type { ServiceDocument, ServiceEndpointDocument } from '../../api/shapes.ts';
+import type { Manifest } from '../../policy/document/manifest.ts';
+
+/** The object with its addresses and node ports filled in, where Kubernetes has them. */
+export function withAssignment(object: Manifest, service: ServiceDocument | undefined): Manifest {
+  if (service === undefined) return object;
+  const spec = object.spec ?? {};
+  const { clusterIPs, loadBalancerIPs } = service;
+  const ports = ((spec['ports'] as object[] | undefined) ?? []).map((port, i) => {
+    const nodePort = service.ports[i]?.nodePort ?? 0;
+    return nodePort === 0 ? port : { ...port, nodePort };
+  });
+  const addresses = clusterIPs.length === 0 ? {} : { clusterIP: clusterIPs[0], clusterIPs };
+  const ingress = loadBalancerIPs.map((ip) => ({ ip }));
+  const status = ingress.length === 0 ? {} : { status: { ...(object['status'] as object), loadBalancer: { ingress } } };
+  return { ...object, spec: { ...spec, ...addresses, ...(ports.length > 0 && { ports }) }, ...status };
+}
+
+/** The EndpointSlices of what was not listed by hand: one for each family and set of ports. */
+export function slicesOf({ namespace, name, type, endpoints }: ServiceDocument): Manifest[] {
+  if (type === 'ExternalName') return [];
+  const groups = new Map<string, ServiceEndpointDocument[]>();
+  for (const endpoint of endpoints) {
+    if (endpoint.pod === '') continue;
+    const key = `${endpoint.address.includes(':') ? 'IPv6' : 'IPv4'} ${JSON.stringify(endpoint.ports)}`;
+    groups.set(key, [...(groups.get(key) ?? []), endpoint]);
+  }
+  return [...groups].map(([key, members], i) => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: `${name}-sluice-${i + 1}`,
+      namespace,
+      labels: { 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'sluiced' },
+    },
+    addressType: key.slice(0, 4),
+    ports: members[0].ports,
+    endpoints: members.map(({ address, pod, nodeName, ready, serving, terminating }) => ({
+      addresses: [address],
+      conditions: { ready, serving, terminating },
+      ...(nodeName !== '' && { nodeName }),
+      targetRef: { kind: 'Pod', namespace, name: pod },
+    })),
+  }));
+}
+
+/** The Endpoints of a Service, as the endpoints controller would write it. */
+export function endpointsOf({ namespace, name, endpoints }: ServiceDocument): Manifest {
+  const groups = new Map<string, ServiceEndpointDocument[]>();
+  for (const endpoint of endpoints) {
+    const key = JSON.stringify(endpoint.ports);
+    groups.set(key, [...(groups.get(key) ?? []), endpoint]);
+  }
+  const subsets = [...groups.values()].map((members) => {
+    const addressOf = ({ address, pod, nodeName }: ServiceEndpointDocument) => ({
+      ip: address,
+      ...(nodeName !== '' && { nodeName }),
+      ...(pod !== '' && { targetRef: { kind: 'Pod', namespace, name: pod } }),
+    });
+    const ready = members.filter((one) => one.ready).map(addressOf);
+    const others = members.filter((one) => !one.ready).map(addressOf);
+    const lists = {
+      ...(ready.length > 0 && { addresses: ready }),
+      ...(others.length > 0 && { notReadyAddresses: others }),
+    };
+    return { ...lists, ports: members[0].ports };
+  });
+  return { apiVersion: 'v1', kind: 'Endpoints', metadata: { name, namespace }, subsets };
+}
+
+interface EndpointsSubset {
+  readonly addresses?: readonly { readonly ip?: string }[];
+  readonly ports?: readonly { readonly port?: number }[];
+}
+
+const MOST_SHOWN = 3;
+
+/** `10.0.0.1:80,10.0.0.2:80 + 3 more...`, as kubectl has it. */
+export function endpointsText(object: Manifest): string {
+  const subsets = (object['subsets'] as EndpointsSubset[] | undefined) ?? [];
+  const all = subsets.flatMap(({ addresses = [], ports = [] }) =>
+    (ports.length > 0 ? ports : [{}]).flatMap(({ port }: { port?: number }) =>
+      addresses.map(({ ip = '' }) => (port === undefined ? ip : `${ip.includes(':') ? `[${ip}]` : ip}:${port}`)),
+    ),
+  );
+  if (all.length === 0) return '<none>';
+  const more = all.length > MOST_SHOWN ? ` + ${all.length - MOST_SHOWN} more...` : '';
+  return all.slice(0, MOST_SHOWN).join(',') + more;
+}
+
+interface Slice {
+  readonly endpoints?: readonly { readonly addresses?: readonly string[] }[];
+  readonly ports?: readonly { readonly port?: number }[];
+}
+
+/** The ports of a slice, as kubectl has them. */
+export function slicePorts(object: Manifest): string {
+  const { ports = [] } = object as Slice;
+  return listText(
+    ports.map(({ port }) => (port === undefined ? '*' : String(port))),
+    '<unset>',
+  );
+}
+
+export function sliceEndpoints(object: Manifest): string {
+  const { endpoints = [] } = object as Slice;
+  return listText(
+    endpoints.flatMap(({ addresses = [] }) => addresses),
+    '<unset>',
+  );
+}
+
+function listText(all: readonly string[], none: string): string {
+  if (all.length === 0) return none;
+  const more = all.length > MOST_SHOWN ? ` + ${all.length - MOST_SHOWN} more...` : '';
+  return all.slice(0, MOST_SHOWN).join(',') + more;
+}
+
+interface ServiceFields {
+  readonly type?: string;
+  readonly clusterIP?: string;
+  readonly externalIPs?: readonly string[];
+  readonly externalName?: string;
+  readonly ports?: readonly { readonly port?: number; readonly protocol?: string; readonly nodePort?: number }[];
+}
+
+/** EXTERNAL-IP, as kubectl has it. */
+export function externalText(object: Manifest): string {
+  const { type, externalIPs = [], externalName } = (object.spec ?? {}) as ServiceFields;
+  if (type === 'ExternalName') return externalName ?? '<none>';
+  const status = object['status'] as { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } } | undefined;
+  const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []);
+  const all = [...(type === 'LoadBalancer' ? ingress : []), ...externalIPs];
+  if (all.length > 0) return all.join(',');
+  return type === 'LoadBalancer' ? '<pending>' : '<none>';
+}
+
+/** PORT(S): `80:30080/TCP,53/UDP`. */
+export function servicePorts(object: Manifest): string {
+  const { ports = [] } = (object.spec ?? {}) as ServiceFields;
+  const all = ports.map(({ port, protocol = 'TCP', nodePort }) =>
+    nodePort === undefined || nodePort === 0 ? `${port}/${protocol}` : `${port}:${nodePort}/${protocol}`,
+  );
+  return all.length === 0 ? '<none>' : all.join(',');
+}

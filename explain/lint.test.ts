@@ -79,3 +79,12 @@ t.test('lint names the reason', (t) => {
   }
   t.end();
 });
+
+t.test('a finding about an entry has the line of the entry', (t) => {
+  const text = networkPolicy(`\n  ${DB},\n  ingress: [\n    {from: [{podSelector: {matchLabels: {app: wbe}}}]}]`);
+  const { documents } = readDocuments(PODS + text, 'f.yaml');
+  const lines = (PODS + text).split('\n');
+  const [finding] = lint(new PolicyWorld(documents, {}));
+  t.match(lines[(finding?.line ?? 0) - 1], 'wbe');
+  t.end();
+});

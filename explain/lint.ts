@@ -81,7 +81,13 @@ function lintRule(policy: Policy, rule: Rule, context: Context): Problem[] {
     }
   }
   if (subjects.length > 0) findings.push(...withoutEffect(rule, context, subjects));
-  return findings.map((finding) => problemOf(policy, rule.origin, finding));
+  return findings.map((finding) => problemOf(policy, placeOf(rule, finding), finding));
+}
+
+/** The element that is meant stands on a line of its own. */
+function placeOf(rule: Rule, { path }: Finding): Origin {
+  const element = [...rule.ingress, ...rule.egress].find(({ origin }) => origin.path === path);
+  return element?.origin ?? rule.origin;
 }
 
 /** Selectors of endpoints that hold no identity of the manifests. */

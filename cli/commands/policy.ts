@@ -63,7 +63,9 @@ function defineValidate(command: Command, host: Host): void {
 /** Options that name the manifests that a command judges by. */
 function withManifests(command: Command): Command {
   const meaning = 'files and folders of pods, namespaces and policies; default: what the running agent has';
-  return command.option('-m, --manifests <path...>', meaning, repeatable);
+  return command
+    .option('-m, --manifests <path...>', meaning, repeatable)
+    .option('--skip-invalid', 'judge without the documents that are invalid; end with 1');
 }
 
 /** Options that describe one flow. */

@@ -125,6 +125,9 @@ function changed(
   return Object.fromEntries(after);
 }
 
+/** Workloads that say themselves how many pods they have. */
+const UNSCALED = new Set(['DaemonSet', 'Job', 'CronJob']);
+
 /** Sets how many pods workloads stand for. */
 export async function scale(
   settings: Settings,
@@ -134,8 +137,9 @@ export async function scale(
 ): Promise<void> {
   const api = new DaemonApi(settings);
   for (const { kind, object } of await objectsToEdit(api, namedObjects(words), flags)) {
-    if (!isWorkload(kind.kind) || kind.kind === 'DaemonSet') {
-      throw new Failure(`scale ${kind.singular}: wanted a deployment, replicaset or statefulset`, EXIT.USAGE);
+    if (!isWorkload(kind.kind) || UNSCALED.has(kind.kind)) {
+      const wanted = 'a deployment, replicaset, replicationcontroller or statefulset';
+      throw new Failure(`scale ${kind.singular}: wanted ${wanted}`, EXIT.USAGE);
     }
     await put(settings, api, { ...object, spec: { ...object.spec, replicas } }, 'scale');
     settings.host.stdout.write(`${nameOf(kind, object)} scaled\n`);

@@ -23,6 +23,9 @@ export const KINDS: readonly Kind[] = [
   kind('ReplicaSet', 'apps/v1', 'replicaset', 'replicasets', ['rs'], true),
   kind('StatefulSet', 'apps/v1', 'statefulset', 'statefulsets', ['sts'], true),
   kind('DaemonSet', 'apps/v1', 'daemonset', 'daemonsets', ['ds'], true),
+  kind('ReplicationController', 'v1', 'replicationcontroller', 'replicationcontrollers', ['rc'], true),
+  kind('Job', 'batch/v1', 'job', 'jobs', [], true),
+  kind('CronJob', 'batch/v1', 'cronjob', 'cronjobs', ['cj'], true),
   kind('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicy', 'networkpolicies', ['netpol'], true),
   kind(
     'CiliumNetworkPolicy',

@@ -79,6 +79,9 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
   ReplicaSet: () => [{ header: 'READY', cell: replicasText }],
   StatefulSet: () => [{ header: 'READY', cell: replicasText }],
   DaemonSet: () => [{ header: 'READY', cell: replicasText }],
+  ReplicationController: () => [{ header: 'READY', cell: replicasText }],
+  Job: () => [{ header: 'READY', cell: replicasText }],
+  CronJob: () => [{ header: 'READY', cell: replicasText }],
   CiliumEndpoint: () => [
     { header: 'SECURITY IDENTITY', cell: ({ object }) => statusField(object, ['identity', 'id']) },
     { header: 'ENDPOINT STATE', cell: ({ object }) => statusField(object, ['state']) },

@@ -79,14 +79,22 @@ spec:
   t.match((await policy(['validate', '--alone', world, odd])).stdout, /: 0 errors, 3 warnings/);
 });
 
-t.test('invalid manifests are reported, the rest is judged, and the exit code is 1', async (t) => {
+t.test('nothing is judged while a document is invalid, but with --skip-invalid, and the exit code is 1', async (t) => {
   const bad = join(folder, 'half.yaml');
   writeFileSync(
     bad,
     `${PODS}\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: { name: x, namespace: shop }\n`,
   );
   const flow = ['--from', 'shop/web-0', '--to', 'shop/api-0', '--port', '80'];
-  const { code, stdout, stderr } = await policy(['verdict', '-m', bad, ...flow]);
+  const closed = await policy(['verdict', '-m', bad, ...flow, '-o', 'json']);
+  t.match(closed, {
+    code: 1,
+    stdout: /^$/,
+    stderr: /half\.yaml:\d+:\d+: error: [^]*judge: found 1 error in the manifests/,
+  });
+  const queries = await policy(['verdict', '-m', bad, '--queries', '-'], '{"from":{"pod":"shop/web-0"}}');
+  t.match(queries, { code: 1, stdout: /^$/ });
+  const { code, stdout, stderr } = await policy(['verdict', '-m', bad, '--skip-invalid', ...flow]);
   t.equal(code, 1);
   t.match(stdout, 'verdict: allowed');
   t.match(stderr, /half\.yaml:\d+:\d+: error: /);

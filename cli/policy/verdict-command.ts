@@ -4,6 +4,7 @@ import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
 import { printDocument } from '../terminal/output.ts';
 import { reportProblems } from '../objects/problems.ts';
+import { counted } from '../terminal/counted.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { endFrom } from '../../explain/end.ts';
@@ -17,18 +18,28 @@ export interface WorldFlags {
   readonly manifests?: readonly string[];
   readonly config?: string;
   readonly semantics?: 'cilium' | 'kubernetes';
+  /** Documents that are invalid are left out; otherwise nothing is judged while there are any. */
+  readonly skipInvalid?: boolean;
 }
 
 /** Output is handed over in pieces of about this size. */
 const CHUNK_CHARS = 65_536;
 
 /**
- * Loads a world; what is wrong with the manifests is reported, and the rest taken, as a cluster would have it. The exit
- * code is then 1.
+ * Loads a world. A policy that is left out may be the one that denies, so while a document is invalid nothing is judged: who
+ * reads standard output alone must not find "allowed" there. With `skipInvalid` the rest is taken, as a cluster would have it, and
+ * the exit code is 1. Conflicts between policies leave both in force as far as they go, live too, and are told.
+ * @throws Failure when a document is invalid
  */
 export async function loadWorld(settings: Settings, flags: WorldFlags): Promise<PolicyWorld> {
   const config = loadPolicyConfig(flags.config, flags.semantics);
   const { documents, problems } = await readPolicyManifests(settings.host, flags.manifests ?? [], config);
+  const invalid = problems.filter(({ severity }) => severity === 'error');
+  if (invalid.length > 0 && flags.skipInvalid !== true) {
+    reportProblems(settings.host, invalid);
+    const what = 'mend them, or leave them out with --skip-invalid';
+    throw new Failure(`judge: found ${counted(invalid.length, 'error')} in the manifests, wanted none: ${what}`);
+  }
   const world = new PolicyWorld(documents, config);
   const errors = [...problems, ...world.conflicts].filter(({ severity }) => severity === 'error');
   if (reportProblems(settings.host, errors)) settings.host.exitCode = EXIT.FAILED;

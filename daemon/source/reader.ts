@@ -8,7 +8,7 @@ import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { parseStream } from '../../policy/document/stream.ts';
 import { readTried } from '../../policy/trial.ts';
-import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
+import { expandWorkload, isWorkload, templatePath } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
 import { pathText } from '../../policy/document/document-path.ts';
 import { type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
@@ -46,7 +46,10 @@ function podProblems(document: Document, plan: PlanOptions): readonly PodProblem
   if (!isWorkload(document.kind)) return [];
   const [first] = expandWorkload(document);
   if (first === undefined) return [];
-  return planPod(first, plan).problems.map(({ path, message }) => ({ path: ['spec', 'template', ...path], message }));
+  return planPod(first, plan).problems.map(({ path, message }) => ({
+    path: [...templatePath(document.kind), ...path],
+    message,
+  }));
 }
 
 function problemOf(document: Document, { path, message }: PodProblem, places: Places): Problem {

@@ -32,9 +32,16 @@ interface KindEntry {
   /** `group/version`s that are read; the first is the one to write. */
   readonly apiVersions: readonly string[];
   readonly namespaced: boolean;
+  /** Of a workload: where its pods are described. */
+  readonly template?: string;
 }
 
-const workload: KindEntry = { shape: kubernetes.WORKLOAD, apiVersions: ['apps/v1'], namespaced: true };
+const workload: KindEntry = {
+  shape: kubernetes.WORKLOAD,
+  apiVersions: ['apps/v1'],
+  namespaced: true,
+  template: 'spec.template',
+};
 
 const KINDS = {
   Namespace: { shape: kubernetes.NAMESPACE, apiVersions: ['v1'], namespaced: false },
@@ -43,6 +50,14 @@ const KINDS = {
   ReplicaSet: workload,
   StatefulSet: workload,
   DaemonSet: workload,
+  ReplicationController: { ...workload, shape: kubernetes.REPLICATION_CONTROLLER, apiVersions: ['v1'] },
+  Job: { ...workload, shape: kubernetes.JOB, apiVersions: ['batch/v1'] },
+  CronJob: {
+    ...workload,
+    shape: kubernetes.CRON_JOB,
+    apiVersions: ['batch/v1'],
+    template: 'spec.jobTemplate.spec.template',
+  },
   Service: { shape: services.SERVICE, apiVersions: ['v1'], namespaced: true },
   EndpointSlice: { shape: services.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
   Endpoints: { shape: services.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
@@ -200,11 +215,7 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
   const metadata = object.metadata ?? {};
   // An empty namespace is none, as to the API server.
   const namespace = entry.namespaced ? metadata.namespace || context.namespace : '';
-  checkMetadata(
-    metadata,
-    { kind, isNamespaced: entry.namespaced, isWorkload: entry.shape === kubernetes.WORKLOAD },
-    reader,
-  );
+  checkMetadata(metadata, { kind, isNamespaced: entry.namespaced, template: entry.template }, reader);
   const document: Document = {
     kind,
     apiVersion: object.apiVersion ?? '',
@@ -282,11 +293,6 @@ function checkVersion(version: string | undefined, { apiVersions }: KindEntry, r
   );
 }
 
-function templateOf(object: object): NonNullable<Header['metadata']> {
-  const { spec } = object as { spec?: { template?: Header } };
-  return spec?.template?.metadata ?? {};
-}
-
 /** Checks and converts what only some kinds have. */
 function finish(document: Document, reader: Reader, context: ReadContext): Document {
   switch (document.kind) {
@@ -326,7 +332,7 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     }
     default:
       checkAddresses(document.kind, document.object, reader);
-      checkTemplate(templateOf(document.object), reader);
+      checkTemplate(document.object, KINDS[document.kind] as KindEntry, reader);
       return document;
   }
 }

@@ -131,9 +131,11 @@ export class Reader {
   #readString(node: Node, shape: StringShape, path: string): string | undefined {
     const text = this.#stringOf(node, shape, path);
     if (text === undefined || shape.oneOf === undefined || shape.oneOf.includes(text)) return text;
-    const near = shape.oneOf.find((value) => value.toLowerCase() === text.toLowerCase()) ?? nearest(text, shape.oneOf);
-    const message = `read ${lastName(path)}: found ${quote(text)}, wanted one of ${shape.oneOf.join(', ')}`;
-    this.problem(path, 'unknown-value', message, near && `did you mean ${quote(near)}?`);
+    const { oneOf, told = oneOf, hints = {} } = shape;
+    const near = oneOf.find((value) => value.toLowerCase() === text.toLowerCase()) ?? nearest(text, told);
+    const message = `read ${lastName(path)}: found ${quote(text)}, wanted one of ${told.join(', ')}`;
+    const known = Object.hasOwn(hints, text) ? hints[text] : undefined;
+    this.problem(path, 'unknown-value', message, known ?? (near && `did you mean ${quote(near)}?`));
     return undefined;
   }
 
@@ -271,7 +273,8 @@ export class Reader {
 
   #unknownField(shape: ObjectShape, key: string, path: string): void {
     const known = Object.keys(shape.fields);
-    const near = nearest(key, known);
+    const namesake = NAMESAKES[key];
+    const near = namesake !== undefined && known.includes(namesake) ? namesake : nearest(key, known);
     const hint =
       near !== undefined
         ? `did you mean ${quote(near)}?`
@@ -345,6 +348,12 @@ export class Reader {
     return this.problems.some((problem) => problem.path === path || problem.path.startsWith(`${path}.`));
   }
 }
+
+/** Fields of a NetworkPolicy and of a Cilium policy that mean the same. */
+const NAMESAKES: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null) as object, {
+  podSelector: 'endpointSelector',
+  endpointSelector: 'podSelector',
+});
 
 const NAMES = {
   string: 'a string',

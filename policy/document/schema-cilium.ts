@@ -42,7 +42,14 @@ const SERVICE = object({
 
 const FQDN_SELECTOR = object({ matchName: string, matchPattern: string });
 
-const PORT = object({ port: string, endPort: integer(0, 65535), protocol: oneOf(...PROTOCOLS) });
+const PING = 'ICMP has no ports: write icmps: [{fields: [{type: EchoRequest}]}] beside the peers, without toPorts';
+const PROTOCOL: Shape = {
+  kind: 'string',
+  oneOf: PROTOCOLS,
+  told: ['TCP', 'UDP', 'SCTP', 'ANY'],
+  hints: { ICMP: PING, ICMPv4: PING, ICMPv6: PING.replace('type: ', 'family: IPv6, type: ') },
+};
+const PORT = object({ port: string, endPort: integer(0, 65535), protocol: PROTOCOL });
 
 const SECRET = object({ namespace: string, name: string });
 

@@ -105,16 +105,23 @@ export const POD = openKind({
   }),
 });
 
+const TEMPLATE = openObject({ metadata: object(META_FIELDS), spec: POD_SPEC });
+const COUNT = integer(0, 100_000);
+
 export const WORKLOAD = openKind({
-  spec: openObject({
-    replicas: integer(0, 100_000),
-    selector: SELECTOR,
-    template: openObject({
-      metadata: object(META_FIELDS),
-      spec: POD_SPEC,
-    }),
-  }),
+  spec: openObject({ replicas: COUNT, selector: SELECTOR, template: TEMPLATE }),
 });
+
+/** Its selector is a plain map. */
+export const REPLICATION_CONTROLLER = openKind({
+  spec: openObject({ replicas: COUNT, selector: map(string), template: TEMPLATE }),
+});
+
+const JOB_SPEC = openObject({ parallelism: COUNT, selector: SELECTOR, template: TEMPLATE });
+
+export const JOB = openKind({ spec: JOB_SPEC });
+
+export const CRON_JOB = openKind({ spec: openObject({ jobTemplate: openObject({ spec: JOB_SPEC }) }) });
 
 export const NAMESPACE = openKind({});
 

@@ -12,6 +12,10 @@ export type Shape =
 export interface StringShape {
   readonly kind: 'string';
   readonly oneOf?: readonly string[];
+  /** Those of `oneOf` that a message names; all unless told. */
+  readonly told?: readonly string[];
+  /** What to say of values that people write and that are none of `oneOf`. */
+  readonly hints?: Readonly<Record<string, string>>;
   /** May be written as a map of one pair: `- "Name": "value"` reads as `Name: value`. */
   readonly pair?: boolean;
   /** A number or boolean is refused, where otherwise it is taken as text, with a warning. */

@@ -1,6 +1,7 @@
 /**
- * Workloads -> pods. There is no controller here: a Deployment, ReplicaSet or StatefulSet stands for pods named `NAME-0` to
- * `NAME-(replicas-1)`, a DaemonSet or Job for one pod on this node. Each has the labels and annotations of the template and an
+ * Workloads -> pods. There is no controller here: a Deployment, ReplicaSet, ReplicationController or StatefulSet stands for pods
+ * named `NAME-0` to `NAME-(replicas-1)`, a DaemonSet for one pod on this node, a Job for as many as may run at once, a CronJob for
+ * those of one of its jobs. Each has the labels and annotations of the template and an
  * owner reference. A template that names a network namespace gets the number appended when there are several pods.
  *
  * A new kind of workload is one row of WORKLOADS (and one of KINDS in document.ts, with its shape).
@@ -12,6 +13,8 @@ import type { Manifest } from './manifest.ts';
 type Spec = NonNullable<Manifest['spec']>;
 
 interface WorkloadKind {
+  /** Where the template lies. */
+  readonly path: readonly string[];
   /** How many pods it stands for. */
   readonly count: (spec: Spec) => number;
   /** What they are made from. */
@@ -19,16 +22,32 @@ interface WorkloadKind {
 }
 
 const template = (spec: Spec): Manifest => (spec['template'] ?? {}) as Manifest;
-const REPLICATED: WorkloadKind = { count: (spec) => (spec['replicas'] as number | undefined) ?? 1, template };
-const SINGLE: WorkloadKind = { count: () => 1, template };
+const path = ['spec', 'template'];
+const REPLICATED: WorkloadKind = { path, count: (spec) => (spec['replicas'] as number | undefined) ?? 1, template };
+const SINGLE: WorkloadKind = { path, count: () => 1, template };
+const jobCount = (spec: Spec): number =>
+  spec['suspend'] === true ? 0 : ((spec['parallelism'] as number | undefined) ?? 1);
+const JOB: WorkloadKind = { path, count: jobCount, template };
+const jobOf = (spec: Spec): Spec => (spec['jobTemplate'] as { spec?: Spec } | undefined)?.spec ?? {};
 
 const WORKLOADS: Readonly<Record<string, WorkloadKind>> = {
   Deployment: REPLICATED,
   ReplicaSet: REPLICATED,
   StatefulSet: REPLICATED,
+  ReplicationController: REPLICATED,
   DaemonSet: SINGLE,
-  Job: SINGLE,
+  Job: JOB,
+  CronJob: {
+    path: ['spec', 'jobTemplate', 'spec', 'template'],
+    count: (spec) => (spec['suspend'] === true ? 0 : jobCount(jobOf(spec))),
+    template: (spec) => template(jobOf(spec)),
+  },
 };
+
+/** Where in a workload its pods are described: `spec`, `template`. */
+export function templatePath(kind: string): readonly string[] {
+  return isWorkload(kind) ? WORKLOADS[kind].path : [];
+}
 
 /** Whether objects of this kind stand for pods. */
 export function isWorkload(kind: string): boolean {

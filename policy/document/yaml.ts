@@ -52,11 +52,26 @@ export function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: str
       const message = `read YAML: ${syntaxSentence(error)}`;
       return { ...place, severity, message, code: 'syntax', ...(error.code === 'DUPLICATE_KEY' && hint) };
     };
+  const template = templateProblem(yaml, lines, file);
+  if (template !== undefined) return [template];
   const errors = leadingErrors(yaml.errors);
   const told = errors.slice(0, SYNTAX_PROBLEMS_MAX).map(toProblem('error'));
   const more = errors.length - told.length;
   if (more > 0) told.push({ ...told[told.length - 1], message: `read YAML: ${more} more errors follow` });
   return [...told, ...yaml.warnings.map(toProblem('warning'))];
+}
+
+/** A document with `{{ }}` in it that is no YAML is a template that nobody has filled in: one line instead of twenty. */
+function templateProblem(yaml: YamlDocument, lines: LineCounter, file: string): Problem | undefined {
+  for (const { message: shown, pos } of yaml.errors) {
+    const [marks] = /\{\{[^{}]{0,200}\}\}/.exec(shown) ?? [];
+    if (marks === undefined) continue;
+    const { line, col } = lines.linePos(pos[0]);
+    const place = { file, line: Math.max(1, line), column: Math.max(1, col), path: '' };
+    const message = `read YAML: found the template ${marks}, wanted what it stands for`;
+    return { ...place, severity: 'error', code: 'syntax', message, hint: 'render it first (helm template)' };
+  }
+  return undefined;
 }
 
 /** The first error of each place; of a document that is too deep the place alone: it has one error for each level. */

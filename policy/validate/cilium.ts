@@ -190,7 +190,7 @@ function isDnsFree(rule: CiliumPortRule): boolean {
 
 function warnEmptyPorts(toPorts: readonly CiliumPortRule[], path: string, reader: Reader): void {
   toPorts.forEach((rule, i) => {
-    if (!isDnsFree(rule)) return;
+    if (!isDnsFree(rule) || !reader.isSound(`${path}.toPorts[${i}]`)) return;
     reader.warn(
       `${path}.toPorts[${i}]`,
       'no-ports',
@@ -211,7 +211,7 @@ function warnEmptyElement(list: RuleList, { path, isAlone }: { path: string; isA
     );
     return;
   }
-  if (isAlone) return;
+  if (isAlone || !reader.isSound(path)) return;
   reader.warn(
     path,
     'empty-element',
@@ -232,7 +232,7 @@ function checkMembers(element: CiliumElement, list: RuleList, path: string, chec
     reader.problem(`${path}.${filled[1]}`, 'two-members', message, hint);
   }
   for (const name of names) {
-    if (element[name] === undefined || lengthOf(element[name]) > 0) continue;
+    if (element[name] === undefined || lengthOf(element[name]) > 0 || !reader.isSound(`${path}.${name}`)) continue;
     const hint = 'an empty list selects nobody; leave the field out to mean anybody';
     reader.warn(`${path}.${name}`, 'empty-member', `read rule: found an empty ${name}, wanted at least one`, hint);
   }

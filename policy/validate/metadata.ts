@@ -26,8 +26,8 @@ interface KindTraits {
   readonly kind: string;
   /** Its objects lie in a namespace. */
   readonly isNamespaced: boolean;
-  /** Its annotations are not those of its pods. */
-  readonly isWorkload: boolean;
+  /** Of a workload: where its pods are described, with annotations of their own. */
+  readonly template?: string | undefined;
 }
 
 export function checkMetadata(metadata: Metadata, traits: KindTraits, reader: Reader): void {
@@ -45,11 +45,15 @@ export function checkMetadata(metadata: Metadata, traits: KindTraits, reader: Re
   checkLabels(traits, metadata, 'metadata', reader);
 }
 
-const POD: KindTraits = { kind: 'Pod', isNamespaced: true, isWorkload: false };
+const POD: KindTraits = { kind: 'Pod', isNamespaced: true };
 
 /** The labels and annotations that a workload gives its pods. */
-export function checkTemplate(metadata: Metadata, reader: Reader): void {
-  checkLabels(POD, metadata, 'spec.template.metadata', reader);
+export function checkTemplate(object: object, { template }: Pick<KindTraits, 'template'>, reader: Reader): void {
+  if (template === undefined) return;
+  let value: unknown = object;
+  for (const name of [...template.split('.'), 'metadata'])
+    value = (value as Record<string, unknown> | undefined)?.[name];
+  checkLabels(POD, (value ?? {}) as Metadata, `${template}.metadata`, reader);
 }
 
 function wrongName(path: string, found: string, wanted: string, reader: Reader): void {
@@ -78,7 +82,7 @@ function checkLabels(
 }
 
 function checkOurs(
-  { kind, isWorkload }: KindTraits,
+  { kind, template }: KindTraits,
   at: { key: string; value: string; place: string },
   reader: Reader,
 ): void {
@@ -90,7 +94,8 @@ function checkOurs(
   }
   if (known.includes(key)) return;
   const near = nearest(key, known);
-  const elsewhere = isWorkload ? 'write it in spec.template.metadata, for the pods' : 'it means nothing there';
+  const elsewhere =
+    template === undefined ? 'it means nothing there' : `write it in ${template}.metadata, for the pods`;
   const hint = near === undefined ? elsewhere : `did you mean ${quote(near)}?`;
   const wanted = known.length === 0 ? `none of ours on a ${kind}` : `one of ${known.join(', ')}`;
   reader.warn(place, 'unknown-annotation', `read annotation: found ${quote(key)}, wanted ${wanted}`, hint);

@@ -178,3 +178,34 @@ t.test('hints say what was meant', async (t) => {
     'write the name alone; the port belongs in toPorts',
   );
 });
+
+t.test('what people mean by fields and protocols of others is told once', async (t) => {
+  const told = (text: string) => read(text).problems.map(({ code, hint }) => `${code}: ${hint}`);
+  t.match(told(web('ingress: [{fromEntities: [host]}]').replace('endpointSelector', 'podSelector')), [
+    /unknown-field: did you mean "endpointSelector"\?/,
+    /no-subject/,
+  ]);
+  const ping = told(ports('ports: [{port: "0", protocol: ICMP}]'));
+  t.match(ping, [/unknown-value: ICMP has no ports: write icmps: /]);
+  t.same(ping.length, 1);
+  const [{ message }] = read(ports('ports: [{port: "1", protocol: TPC}]')).problems;
+  t.match(message, /wanted one of TCP, UDP, SCTP, ANY$/);
+  const one = (text: string) => t.equal(told(text).length, 1, told(text).join('\n'));
+  one(web('egress: [{toEntities: [wrld]}]'));
+  one(web('ingress: [{fromEndpoint: [{}]}, {fromEntities: [host]}]'));
+  one(knp('podselector: {}'));
+  t.match(told('metadata:\n  name: {{ .Release.Name }}-x\n  namespace: {{ .Values.ns }}\n'), [
+    /^syntax: render it first/,
+  ]);
+});
+
+t.test('every namespace beside certain pods is not what was meant', async (t) => {
+  const peers = (text: string) =>
+    read(knp(`podSelector: {}\ningress: [{from: ${text}}]`)).problems.map(({ code, path }) => `${code} ${path}`);
+  t.same(peers('[{namespaceSelector: {}}, {podSelector: {matchLabels: {a: b}}}]'), ['apart spec.ingress[0].from[0]']);
+  for (const good of [
+    '[{namespaceSelector: {}, podSelector: {}}]',
+    '[{namespaceSelector: {matchLabels: {a: b}}}, {podSelector: {}}]',
+  ])
+    t.same(peers(good), [], good);
+});

@@ -5,6 +5,7 @@ import type {
   NetworkPolicyPort,
   NetworkPolicySpec,
 } from '../document/network-policy.ts';
+import type { SelectorDocument } from '../rule/selector.ts';
 import { isServiceName } from '../rule/port.ts';
 import { quote } from '../rule/problems.ts';
 import type { Reader } from '../document/reader.ts';
@@ -22,14 +23,14 @@ export function validateNetworkPolicy(spec: NetworkPolicySpec | undefined, reade
     const message = `read policyTypes: found ${spec.policyTypes?.length} entries, wanted at most two`;
     reader.problem('spec.policyTypes', 'too-many-types', message);
   }
-  if (spec.podSelector === undefined) {
+  if (spec.podSelector === undefined && reader.isSound('spec')) {
     reader.warn(
       'spec',
       'no-subject',
       'read policy: found no podSelector, wanted one',
       'podSelector: {} selects every pod of the namespace, and so does leaving it out',
     );
-  } else {
+  } else if (spec.podSelector !== undefined) {
     checkSelector(spec.podSelector, 'spec.podSelector', reader, false);
   }
   for (const direction of ['ingress', 'egress'] as const) {
@@ -50,7 +51,26 @@ export function validateNetworkPolicy(spec: NetworkPolicySpec | undefined, reade
 function checkElement(element: NetworkPolicyElement, path: string, reader: Reader): void {
   const side = element.from !== undefined ? 'from' : 'to';
   element[side]?.forEach((peer, i) => checkPeer(peer, `${path}.${side}[${i}]`, reader));
+  warnApart(element[side] ?? [], `${path}.${side}`, reader);
   element.ports?.forEach((port, i) => checkPort(port, `${path}.ports[${i}]`, reader));
+}
+
+/** Two elements are alternatives: pods of every namespace beside certain pods are pods of every namespace. */
+function warnApart(peers: readonly NetworkPolicyPeer[], path: string, reader: Reader): void {
+  const everyone = peers.findIndex(
+    ({ namespaceSelector, podSelector }) =>
+      podSelector === undefined && namespaceSelector !== undefined && isEmpty(namespaceSelector),
+  );
+  const some = peers.find(({ namespaceSelector, podSelector }) => podSelector !== undefined && !namespaceSelector);
+  if (everyone < 0 || some === undefined) return;
+  const message = 'read peers: found every pod of every namespace beside a podSelector, wanted both in one entry';
+  const hint =
+    'entries are alternatives; for pods of these labels in any namespace write both selectors behind one dash';
+  reader.warn(`${path}[${everyone}]`, 'apart', message, hint);
+}
+
+function isEmpty({ matchLabels = {}, matchExpressions = [] }: SelectorDocument): boolean {
+  return Object.keys(matchLabels).length + matchExpressions.length === 0;
 }
 
 function checkPeer(peer: NetworkPolicyPeer, path: string, reader: Reader): void {

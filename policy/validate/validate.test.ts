@@ -478,6 +478,7 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'error server-name',
     'error too-many-types',
     'warning no-spec',
+    'warning apart',
     'warning unknown-annotation',
   ];
   const listed = (header: string, severity: string): string[] =>

@@ -104,7 +104,7 @@ function mutatedOnce(document: unknown, draw: Draw): unknown {
         holder,
         key,
         Array.isArray(value)
-          ? value[0]
+          ? (value[0] ?? null)
           : typeof value === 'string'
             ? misspelt(value, draw)
             : typeof value === 'object'

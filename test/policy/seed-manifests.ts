@@ -42,6 +42,21 @@ metadata: {name: old, namespace: shop}
 spec: {replicas: 0, template: {metadata: {labels: {app: old}}, spec: {containers: []}}}
 ---
 apiVersion: v1
+kind: ReplicationController
+metadata: {name: rc, namespace: shop}
+spec: {replicas: 1, selector: {app: rc}, template: {metadata: {labels: {app: rc}}, spec: {containers: []}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: shop}
+spec: {parallelism: 2, template: {metadata: {labels: {app: once}}, spec: {restartPolicy: Never, containers: []}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec: {schedule: "0 0 * * *", suspend: false, jobTemplate: {spec: {template: {metadata: {labels: {app: nightly}, annotations: {sluice.io/trace: "true"}}, spec: {containers: []}}}}}
+---
+apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop, labels: {app: web}}
 spec: {selector: {app: web}, clusterIP: 10.96.0.1, type: ClusterIP, ports: [{name: http, protocol: TCP, port: 80, targetPort: http}]}

@@ -12,6 +12,8 @@
 import { EGRESS } from '../wire/direction.ts';
 import { stringify } from 'yaml';
 import { valueAt } from '../policy/document/document-path.ts';
+import { LabelSet } from '../policy/rule/labels.ts';
+import { selects } from '../policy/rule/selector.ts';
 import type { Document } from '../policy/document/document.ts';
 import { type Origin, originText, policyName } from '../policy/rule/rule.ts';
 import { type Change, changed } from './change.ts';
@@ -43,11 +45,11 @@ export function remediesFor(judge: FlowJudge, query: FlowQuery): Remedies {
     const obstacle = obstacleOf(denial);
     if (obstacle !== undefined) return { changes: [], reason: obstacle };
     const next = tryEach(current, query, proposalsFor(current.world, denial), before.length);
-    if (next === undefined)
-      return {
-        changes: [],
-        reason: `look at more than one rule: none that was tried lets it pass (${whatDenies(denial)})`,
-      };
+    if (next === undefined) {
+      const demand = demandOf(current.world, denial);
+      const several = `look at more than one rule: none that was tried lets it pass (${whatDenies(denial)})`;
+      return { changes: [], reason: demand ?? several };
+    }
     changes.push(next.change);
     current = next.judge;
   }
@@ -86,6 +88,21 @@ function obstacleOf({ answer, origins }: Denial): string | undefined {
   if (answer.reason === DROP_AUTH)
     return `${origins.map(originText).join(', ')} demands authentication, for which there is no backend yet`;
   return undefined;
+}
+
+/** `fromRequires` and `toRequires` bind every rule by labels, in whichever policy: no rule that is added gets past them. */
+function demandOf(world: PolicyWorld, { direction, subject, remote }: Denial): string | undefined {
+  const [own, other] = [subject, remote].map(({ endpoint }) => new LabelSet(endpoint?.labels ?? []));
+  const rules = world.documents
+    .flatMap(({ policy }) => policy?.rules ?? [])
+    .filter((rule) => selects(rule.subject, own));
+  const demands = rules
+    .flatMap((rule) => (direction === EGRESS ? rule.egress : rule.ingress))
+    .filter(({ requires }) => requires.length > 0 && !selects(requires, other));
+  if (demands.length === 0 || remote.endpoint === undefined) return undefined;
+  const field = direction === EGRESS ? 'toRequires' : 'fromRequires';
+  const at = demands.map(({ origin }) => originText(origin)).join(', ');
+  return `take ${field} out of ${at}, or give ${remote.text} the labels that it wants: it binds every rule by labels`;
 }
 
 function whatDenies({ direction, origins, subject }: Denial): string {

@@ -53,7 +53,7 @@ export function checkTemplate(object: object, { template }: Pick<KindTraits, 'te
   let value: unknown = object;
   for (const name of [...template.split('.'), 'metadata'])
     value = (value as Record<string, unknown> | undefined)?.[name];
-  checkLabels(POD, (value ?? {}) as Metadata, `${template}.metadata`, reader);
+  checkLabels(POD, value ?? {}, `${template}.metadata`, reader);
 }
 
 function wrongName(path: string, found: string, wanted: string, reader: Reader): void {

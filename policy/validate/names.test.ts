@@ -71,6 +71,12 @@ ${egressPorts(`ports: [{port: "443", protocol: TCP}]\nserverNames: [a.b, a..b, .
     text: ports('ports: [{protocol: TCP}, {protocol: GRE}]'),
     config: { 'enable-extended-ip-protocols': true },
   },
+  { name: 'ingress: [{}], as the hint of empty-rule says', text: web('ingress: [{}]\negress: [{}]'), warnings: [] },
+  {
+    name: 'an empty entry beside others',
+    text: web('ingress: [{fromEntities: [host]}, {}]'),
+    warnings: ['empty-element spec.ingress[1]'],
+  },
   {
     name: 'a port range as other firewalls write it',
     text: ports('ports: [{port: "8000-9000", protocol: TCP}]'),
@@ -87,7 +93,7 @@ table('metadata of any object', [
       named('Pod', `name: a..b, namespace: ${'n'.repeat(64)}`),
       named('Pod', 'name: A, namespace: a.b'),
       named('Namespace', 'name: a.b'),
-      named('Service', `name: ${'s'.repeat(64)}`),
+      `${named('Service', `name: ${'s'.repeat(64)}`)}spec: {ports: [{port: 80}]}\n`,
       named('Pod', `name: ${'p'.repeat(254)}`),
     ].join('---\n'),
     errors: [

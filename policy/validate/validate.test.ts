@@ -363,12 +363,6 @@ table('NetworkPolicy: what Kubernetes refuses', [
 ]);
 
 table('warnings: legal, and surely not meant', [
-  { name: 'ingress: [{}], as the hint of empty-rule says', text: web('ingress: [{}]\negress: [{}]'), warnings: [] },
-  {
-    name: 'an empty entry beside others',
-    text: web('ingress: [{fromEntities: [host]}, {}]'),
-    warnings: ['empty-element spec.ingress[1]'],
-  },
   {
     name: 'a deny entry without peers or ports',
     text: web('ingress: [{fromEntities: [all]}]\ningressDeny: [{}]'),
@@ -463,6 +457,11 @@ rules:
   },
 ]);
 
+const SERVICE_CODES = 'cluster-ip external-name families node-port only-with port-name too-many twice'
+  .split(' ')
+  .map((code) => `error ${code}`)
+  .concat('warning no-service', 'warning undone');
+
 t.test('docs/policy.md lists every code, and every code has its test', (t) => {
   /** Of documents seen together; tested where they are: policies as they are merged, manifests as they are checked. */
   const elsewhere = [
@@ -471,7 +470,9 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'warning no-effect',
     'warning no-dns-rule',
     'warning replaced',
-    // names.test.ts, network-policy.test.ts
+    ...SERVICE_CODES,
+    'warning empty-element',
+    // service.test.ts, names.test.ts, network-policy.test.ts
     'error annotation',
     'error fqdn-empty',
     'error no-parser',

@@ -35,7 +35,7 @@ export interface Example {
   dir: string;
   manifests: string;
   steps: Step[];
-  /** `namespace/pod` -> its addresses, IPv4 first. */
+  /** `namespace/pod`, or `service namespace/name` -> its addresses, IPv4 first. */
   addresses: Map<string, string[]>;
 }
 
@@ -48,8 +48,12 @@ export function loadExample(dir: string): Example {
   const addresses = new Map<string, string[]>();
   for (const document of parseAllDocuments(readFileSync(manifests, 'utf8'))) {
     const object = document.toJS();
-    if (object.kind !== 'Pod') continue;
+    if (object.kind !== 'Pod' && object.kind !== 'Service') continue;
     const { namespace, name } = object.metadata;
+    if (object.kind === 'Service') {
+      addresses.set(`service ${namespace}/${name}`, object.spec.clusterIPs);
+      continue;
+    }
     addresses.set(
       `${namespace}/${name}`,
       object.status.podIPs.map(({ ip }: { ip: string }) => ip),
@@ -103,7 +107,7 @@ async function probe(step: Step, family: Family, example: Example, instance: Slu
   const from = step.from ?? '';
   const at = FAMILIES.indexOf(family);
   const source = from === 'host' ? host.addresses[at] : example.addresses.get(from)?.[at];
-  const target = example.addresses.get(step.to ?? '')?.[at];
+  const target = step.to === 'host' ? host.addresses[at] : example.addresses.get(step.to ?? '')?.[at];
   if (source === undefined || target === undefined) throw new Error(`${describeStep(step)}: unknown pod`);
   const netns = from === 'host' ? host.netns : instance.netnsOf(from);
   const known = new Set(step.flow ? (await instance.flows()).map(({ uuid }) => uuid) : []);

@@ -118,7 +118,7 @@ export interface EndpointDocument {
   /** `external`: outside of the cluster. */
   readonly place: 'local' | 'external';
   readonly node: string;
-  readonly state: 'waiting' | 'attaching' | 'ready' | 'failed' | 'unreachable';
+  readonly state: 'waiting' | 'attaching' | 'ready' | 'closed' | 'failed' | 'unreachable';
   readonly identity: number;
   readonly labels: readonly string[];
   readonly ipv4: string | undefined;

@@ -131,11 +131,10 @@ export class Agent {
     return this.#ports.reconciler;
   }
 
-  /**
-   * How far a pod is: ready while a dataplane forwards its frames. One that is just starting does not yet.
-   */
+  /** How far a pod is: ready while a dataplane forwards its frames. One that is just starting does not yet. */
   stateOf(pod: LocalPod): EndpointDocument['state'] {
     if (pod.state !== 'ready') return pod.state;
+    if (this.publisher.isClosed(pod.numbers.endpointId)) return 'closed';
     if (this.#links.problem(pod.plan.key) !== '') return 'unreachable';
     const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(pod.numbers.port);
     if (!isConnected) return 'attaching';

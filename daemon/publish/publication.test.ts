@@ -143,6 +143,10 @@ t.test('a policy that does not fit closes its endpoint, is told, and heals with 
   publisher.publish(changes({ endpoints: new Map([[7, endpoint(entries)]]) }));
   t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), -133);
   t.match(publisher.sentences(), [/endpoint 7 is closed: .*policy_7/]);
+  t.ok(publisher.isClosed(7));
+  publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], entries)]]) }));
+  t.match(publisher.sentences(), [/endpoint 7 has no policy on trial: .*policy_7_trial/]);
+  t.notOk(publisher.isClosed(7), 'a policy on trial that does not fit closes nothing');
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
   t.equal(maps.policy(7).lookup(1, INGRESS, 6, 1), 0);
   t.strictSame(publisher.sentences(), []);
@@ -193,7 +197,7 @@ t.test('a prefix without room closes the endpoints that it would open, and no ot
   publisher.publish(changes({ endpoints, ipcache: { upsert, remove: [] } }));
   for (const [name, [id, isClosed, entries]] of Object.entries(policies)) {
     t.equal(maps.policy(id).count, isClosed ? 0 : entries.length, name);
-    t.equal(publisher.problems.has(id), isClosed, name);
+    t.strictSame([publisher.problems.has(id), publisher.isClosed(id)], [isClosed, isClosed], name);
   }
   t.match(publisher.problems.get(7), /203\.0\.30\.0\/24 .* ipcache is full/);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint(policies['denies a prefix of the world'][2])]]) }));

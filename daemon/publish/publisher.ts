@@ -36,6 +36,8 @@ export class Publisher {
   readonly #unplacedPrefixes = new Map<string, number>();
   /** Endpoints that have been published. */
   readonly #endpoints = new Set<number>();
+  /** Those that are closed because their policy did not fit. */
+  readonly #unfit = new Set<number>();
   /** Entries of those that are closed because a prefix is missing. */
   readonly #withheld = new Map<number, readonly PolicyEntry[]>();
   /** Publications so far: the policy revision that people see. */
@@ -52,7 +54,15 @@ export class Publisher {
 
   /** What could not be published, one sentence each. */
   sentences(): string[] {
-    return [...this.problems].map(([id, text]) => (id < 0 ? text : `endpoint ${id} is closed: ${text}`));
+    return [...this.problems].map(([id, text]) => {
+      if (id < 0) return text;
+      return this.isClosed(id) ? `endpoint ${id} is closed: ${text}` : `endpoint ${id} has no policy on trial: ${text}`;
+    });
+  }
+
+  /** Whether nothing passes an endpoint, because what its policy says could not be published. */
+  isClosed(endpoint: number): boolean {
+    return this.#unfit.has(endpoint) || this.#withheld.has(endpoint);
   }
 
   /** Publishes all but endpoints' addresses and ports; call `commit` when those are in place too. */
@@ -85,6 +95,7 @@ export class Publisher {
     this.#maps.removePolicy(id, true);
     this.problems.delete(id);
     this.#endpoints.delete(id);
+    this.#unfit.delete(id);
     this.#withheld.delete(id);
   }
 
@@ -149,9 +160,15 @@ export class Publisher {
     this.#endpoints.add(id);
     this.#withheld.delete(id);
     const policy = this.#maps.policy(id);
-    if (!this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) policy.publish([]);
+    if (this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) this.#unfit.delete(id);
+    else this.#close(id);
     if (change.shadow === undefined) this.#maps.removePolicy(id, true);
     else this.#try(id, () => this.#maps.policy(id, true).publish(this.#ruleSets.translate(change.shadow ?? [])));
+  }
+
+  #close(id: number): void {
+    this.#unfit.add(id);
+    this.#maps.policy(id).publish([]);
   }
 
   #try(endpoint: number, write: () => void): boolean {

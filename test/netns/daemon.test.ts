@@ -320,7 +320,7 @@ t.test('a policy that does not fit closes its endpoint and is reported', async (
   const { ipv4, id } = await endpoint('veth');
   await send('apply', big);
   t.match((await status()).problems, [new RegExp(`endpoint ${id} is closed: .*policy_${id}`)]);
-  t.ok(await isSilent(netns('tap'), ipv4));
+  t.same([(await endpoint('veth')).state, await isSilent(netns('tap'), ipv4)], ['closed', true]);
   await send('delete', big);
   await untilWell();
   t.ok(await reaches(netns('tap'), ipv4));

@@ -440,7 +440,7 @@ t.test('a pod range that another device holds is refused, naming both', async (t
 t.test('an interface of others is left alone, even if it has the name of one of ours', async (t) => {
   const other = `${name}y`;
   await must(['ip', '-n', host, 'link', 'add', `${other}_net`, 'type', 'veth', 'peer', 'name', `${other}peer`]);
-  const ranges = ['--set', 'podCIDRs.ipv4=10.96.0.0/24', '--set', 'podCIDRs.ipv6='];
+  const ranges = ['--set', 'podCIDRs.ipv4=10.98.0.0/24', '--set', 'podCIDRs.ipv6='];
   const { code, stderr } = await agentHere('--name', other, ...ranges);
   t.equal(code, 1);
   t.match(stderr, `make ${other}_net: there is an interface of this name that this instance did not make: remove it`);

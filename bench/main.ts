@@ -21,11 +21,11 @@ import { Results, ratioTable, summaryTable } from './series.ts';
 import { sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
 
-const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--subjects A,B] [--json FILE]
+const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--subjects A,B] [--json FILE]
 parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
             pipeline, policy and any other NAME with a file NAME*.bench.ts
             default: tcp udp crr ping http mem restart pipeline
-rounds:     turns of each subject, default 3; seconds: length of each load, default 3
+rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart
 subjects:   bridge,ovs,nginx,haproxy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two`;
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
@@ -45,6 +45,8 @@ interface Options {
   parts: string[];
   rounds: number;
   seconds: number;
+  /** Silent pods beside the two of the part `restart`. */
+  pods: number;
   subjects: Subject[];
   json?: string | undefined;
 }
@@ -55,6 +57,7 @@ function readOptions(): Options {
     options: {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '3' },
+      pods: { type: 'string', default: '0' },
       subjects: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -71,6 +74,7 @@ function readOptions(): Options {
     parts: positionals.length > 0 ? positionals : DEFAULT_PARTS,
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
+    pods: Number(values.pods),
     subjects: names.map((name) => SUBJECTS[name]),
     json: values.json,
   };
@@ -150,7 +154,7 @@ async function main(): Promise<void> {
   await measureLoads(options, 'l4', L4_LOADS, results);
   await measureLoads(options, 'http', HTTP_LOADS, results);
   if (options.parts.includes('mem')) await measureMemory(results);
-  if (options.parts.includes('restart')) await measureRestart(options.rounds, results);
+  if (options.parts.includes('restart')) await measureRestart(options.rounds, options.pods, results);
   const known = new Set([...Object.keys(L4_LOADS), ...Object.keys(HTTP_LOADS), 'mem', 'restart']);
   await runProgramBenches(
     options.parts.filter((part) => !known.has(part)),

@@ -28,9 +28,9 @@ function longestGapSec(lines: string): number {
   return Math.max(...times.slice(1).map((time, index) => time - times[index]));
 }
 
-async function killOnce(cleanup: Cleanup, results: Results): Promise<void> {
+async function killOnce(cleanup: Cleanup, bystanders: number, results: Results): Promise<void> {
   await makeNamespaces(cleanup, CLIENT, SERVER);
-  const subject = sluice('default');
+  const subject = sluice('default', bystanders);
   const raised = await subject.up('l4', cleanup);
   await startServers(cleanup);
   const timeoutMs = (LOAD_SEC + 30) * 1000;
@@ -43,19 +43,24 @@ async function killOnce(cleanup: Cleanup, results: Results): Promise<void> {
   await waitFor('the connections', isUnderWay);
   const [agent, dataplane] = raised.pids();
   if (dataplane === undefined) throw new Error(`no dataplane beside agent ${agent}`);
+  await waitFor(
+    'another that stands by',
+    async () => (await run(['pgrep', '-P', String(agent)])).stdout.split('\n').length > 2,
+  );
   process.kill(dataplane, 'SIGKILL');
   const [tcp, ping] = await Promise.all(loads);
-  results.add(subject.name, 'killed dataplane: TCP stands still', longestPauseSec(tcp.stdout), 's');
-  results.add(subject.name, 'killed dataplane: no ping passes', longestGapSec(ping.stdout), 's');
+  const metric = `killed dataplane, ${bystanders + 2} pods`;
+  results.add(subject.name, `${metric}: TCP stands still`, longestPauseSec(tcp.stdout), 's');
+  results.add(subject.name, `${metric}: no ping passes`, longestGapSec(ping.stdout), 's');
 }
 
 /** Kills it once a round, each time in a rig of its own. */
-export async function measureRestart(rounds: number, results: Results): Promise<void> {
+export async function measureRestart(rounds: number, bystanders: number, results: Results): Promise<void> {
   for (let round = 1; round <= rounds; round++) {
     console.error(`killed dataplane, round ${round} of ${rounds}`);
     const cleanup = new Cleanup();
     try {
-      await killOnce(cleanup, results);
+      await killOnce(cleanup, bystanders, results);
     } finally {
       cleanup.finish();
     }

@@ -2,9 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cleanup } from '../test/command.ts';
+import { crowdManifests } from '../test/crowd.ts';
 import { SluiceInstance } from '../test/rig.ts';
 import { CLIENT, IPERF_PORT, type Raised, type RuleSet, SERVER, type Subject, WEB_PORT } from './subject.ts';
 
+const CROWD_PATIENCE_MS = 2000; // for each pod of a crowd
 const ADDRESS = '10.98.0.3';
 const CLIENT_ADDRESS = '10.98.0.2';
 
@@ -63,20 +65,33 @@ kind: Namespace
 metadata: { name: bench }
 ${pod('client', CLIENT, CLIENT_ADDRESS, attach)}${pod('server', SERVER, ADDRESS, attach)}${policies(rules)}`;
 
-async function up(attach: string, rules: RuleSet, cleanup: Cleanup): Promise<Raised> {
+async function up(attach: string, rules: RuleSet, cleanup: Cleanup, bystanders: number): Promise<Raised> {
   const dir = mkdtempSync('/tmp/slb-sluice-');
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, 'rig.yaml');
   writeFileSync(file, manifests(rules, attach));
-  const instance = await SluiceInstance.start({ name: 'slb', podCIDR4: '10.98.0.0/24', cleanup });
+  const instance = await SluiceInstance.start({
+    ...{ name: 'slb', podCIDR4: '10.98.0.0/16', cleanup },
+    ...{ netnsPrefix: 'slb-', createNamespaces: true },
+  });
   await instance.apply(file);
   await instance.untilReady(['bench/client', 'bench/server']);
+  if (bystanders > 0) {
+    const crowd = join(dir, 'crowd.yaml');
+    writeFileSync(crowd, crowdManifests('crowd', new Array<string>(bystanders).fill('veth')));
+    await instance.apply(crowd);
+    const pods = Array.from({ length: bystanders }, (_, index) => `crowd/p${index}`);
+    await instance.untilReady(pods, bystanders * CROWD_PATIENCE_MS);
+  }
   return { address: ADDRESS, pids: () => instance.pids() };
 }
 
-/** Attached by veth pairs (AF_PACKET) or by TAP devices. */
-export const sluice = (attach: 'veth' | 'tap' | 'default'): Subject => ({
+/**
+ * Attached by veth pairs (AF_PACKET) or by TAP devices.
+ * @param bystanders pods that are there and silent
+ */
+export const sluice = (attach: 'veth' | 'tap' | 'default', bystanders = 0): Subject => ({
   name: attach === 'default' ? 'sluice' : `sluice ${attach}`,
   ruleSets: ['l4', 'http'],
-  up: (rules, cleanup) => up(attach, rules, cleanup),
+  up: (rules, cleanup) => up(attach, rules, cleanup, bystanders),
 });

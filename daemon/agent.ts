@@ -55,6 +55,8 @@ export interface AgentOptions {
   readonly log: Log;
   /** Program and arguments that start the dataplane. */
   readonly dataplaneCommand: readonly string[];
+  /** The same for one that stands by. */
+  readonly standbyCommand: readonly string[];
 }
 
 export class Agent {
@@ -88,7 +90,7 @@ export class Agent {
   restartPending: readonly string[] = [];
 
   /** @throws MapError naming a map file that cannot be used */
-  constructor({ config, log, dataplaneCommand }: AgentOptions) {
+  constructor({ config, log, dataplaneCommand, standbyCommand }: AgentOptions) {
     this.#runState = join(config.runDir, 'state');
     const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
     for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -113,7 +115,7 @@ export class Agent {
       (endpoint) => this.#nameOfEndpoint(endpoint),
       this.config.uplink,
     );
-    this.supervisor = this.#newSupervisor(dataplaneCommand);
+    this.supervisor = this.#newSupervisor(dataplaneCommand, standbyCommand);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
     this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
@@ -255,10 +257,11 @@ export class Agent {
     this.sync();
   }
 
-  #newSupervisor(command: readonly string[]): Supervisor {
+  #newSupervisor(command: readonly string[], standbyCommand: readonly string[]): Supervisor {
     return new Supervisor({
       runDir: this.config.runDir,
       command,
+      standbyCommand,
       heartbeat: () => this.maps.config.load(CONFIG_DATAPLANE_HEARTBEAT),
       nowMs: monotonicMs,
       onLink: (link, isAdopted) => this.#ports.onLink(link, isAdopted),

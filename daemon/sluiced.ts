@@ -126,7 +126,8 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     log.warn({ files: retired }, 'tables of another version of Sluice: made anew, and connections begin again');
   }
   const dataplaneCommand = [process.execPath, programPath('sluice-dataplane'), '--run-dir', config.runDir];
-  const agent = new Agent({ config, log, dataplaneCommand });
+  const standbyCommand = [process.execPath, programPath('sluice-standby'), '--standby', '--run-dir', config.runDir];
+  const agent = new Agent({ config, log, dataplaneCommand, standbyCommand });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
   const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {

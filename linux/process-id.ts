@@ -37,7 +37,9 @@ export function findProcesses(isWanted: (argv: readonly string[]) => boolean): P
 
 function argumentsOf(pid: string): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    // A program that has given itself another title has one argument, and zeros.
+    return argv.slice(1).every((word) => word === '') ? argv[0].split(' ') : argv;
   } catch {
     return [];
   }

@@ -7,6 +7,7 @@ export type Program =
   | 'sluice'
   | 'sluiced'
   | 'sluice-dataplane'
+  | 'sluice-standby'
   | 'forwarding'
   | 'pcap-child'
   | 'capture-worker'

@@ -32,6 +32,8 @@ export interface ForwardingData {
   readonly pcap: MessagePort;
   /** Shared word: not 0 when the process is to stop. */
   readonly stop: Int32Array;
+  /** Shared word: 0 while the process stands by, for another that forwards. */
+  readonly go: Int32Array;
 }
 
 const TICK_MS = 50;
@@ -178,4 +180,8 @@ class Forwarding {
   }
 }
 
-if (!isMainThread) new Forwarding(workerData as ForwardingData).run();
+if (!isMainThread) {
+  const data = workerData as ForwardingData;
+  Atomics.wait(data.go, 0, 0);
+  new Forwarding(data).run();
+}

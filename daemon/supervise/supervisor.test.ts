@@ -50,7 +50,6 @@ interface Rig {
 }
 
 async function rig(t: Tap): Promise<Rig> {
-  const { existsSync, readFileSync } = await import('node:fs');
   const dir = mkdtempSync('/tmp/sldae-');
   const fake = join(dir, 'fake.mjs');
   writeFileSync(fake, FAKE);
@@ -89,7 +88,6 @@ t.test('start() brings a dataplane up, stop() ends it by word and removes the so
   await until('running', () => supervisor.status().state === 'running');
   const { pid } = supervisor.status();
   supervisor.wake();
-  const { existsSync } = await import('node:fs');
   await until('woken', () => existsSync(join(dir, 'woken')));
   await supervisor.stop();
   t.equal(startTimeOf(pid), '');
@@ -162,9 +160,40 @@ t.test('a dataplane whose word stands still is killed and replaced', async (t) =
   await supervisor.stop();
 });
 
+t.test('a process that stands by takes the place of one that was killed, and ends with its agent', async (t) => {
+  const { make, until, dir, links } = await rig(t as Tap);
+  const waiting = join(dir, 'waiting.mjs');
+  writeFileSync(
+    waiting,
+    `import { writeFileSync } from 'node:fs';
+    process.stdin.once('data', () => import('./fake.mjs'));
+    writeFileSync(process.argv[2] + '/standby', String(process.pid));`,
+  );
+  let step = 0;
+  let now = 0;
+  const nowMs = () => (now += step);
+  const supervisor = make({ standbyCommand: [process.execPath, waiting, dir], nowMs, tickMs: 10 });
+  await supervisor.start();
+  await until('running', () => supervisor.status().state === 'running');
+  const standby = () => (existsSync(join(dir, 'standby')) ? Number(readFileSync(join(dir, 'standby'), 'utf8')) : 0);
+  step = 20;
+  await until('a standby', () => standby() !== 0);
+  step = 0;
+  const [first, second] = [supervisor.status().pid, standby()];
+  process.kill(first, 'SIGKILL');
+  await until('another', () => supervisor.status().state === 'running' && supervisor.status().pid !== first);
+  t.equal(supervisor.status().pid, second, 'the one that stood by');
+  t.equal(links.length, 2, 'it answers where clients look');
+  step = 20;
+  await until('one more standby', () => standby() !== second);
+  const third = standby();
+  await supervisor.stop();
+  await until('its end', () => startTimeOf(third) === '');
+});
+
 t.test('the next agent adopts the dataplane and gets the TAP descriptors back', async (t) => {
   const { make, until, links } = await rig(t as Tap);
-  const { openSync, closeSync, readFileSync } = await import('node:fs');
+  const { openSync, closeSync } = await import('node:fs');
   const one = make();
   await one.start();
   await until('running', () => one.status().state === 'running');

@@ -13,8 +13,9 @@
  * moves in the runtime_config map: a word that has not moved for 5 s, counted in ticks of this process, is a hang. (Counting ticks
  * instead of comparing clocks keeps a suspended machine from looking like one.) A hung process is killed.
  *
+ * While one runs another stands by (standby.ts), which takes its place after a death; without one a new process is started.
  * After a death the next one starts at once; dying again within 30 s waits 100 ms, then twice as long each time, up to
- * 5 s. The listening socket is made here and given to each child, so the path exists as long as either lives.
+ * 5 s. The listening socket is made here and given to each child.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -22,6 +23,7 @@ import { join } from 'node:path';
 import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 import { ControlLink } from './control-link.ts';
 import type { PacketSocket } from './control.ts';
+import { Standby } from './standby.ts';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
 import { kill } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
@@ -34,6 +36,7 @@ const STABLE_MS = 30_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 5000;
 const STOP_MS = 3000;
+const STANDBY_AFTER_MS = 1000; // not while pods are being attached at start
 const LAST_LINES = 10;
 const LAST_BYTES = 8192;
 /** Bytes of a log after which the next start begins it anew. */
@@ -43,6 +46,8 @@ export interface SupervisorOptions {
   readonly runDir: string;
   /** Program and arguments of the dataplane; it finds the listening socket as descriptor 3. */
   readonly command: readonly string[];
+  /** The same for a process that stands by; without it none does. */
+  readonly standbyCommand?: readonly string[];
   /** The heartbeat word, any number that moves while the dataplane lives. */
   readonly heartbeat: () => number;
   /** CLOCK_MONOTONIC, ms. */
@@ -67,7 +72,7 @@ export interface DataplaneState {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #note: StateFile<ProcessId | null>;
-  #listenFd = -1;
+  readonly #standby: Standby | undefined;
   #process: ProcessId | undefined;
   #child: ChildProcess | undefined;
   #link: ControlLink | undefined;
@@ -88,6 +93,9 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#note = dataplaneNote(options.runDir);
+    const { standbyCommand: command } = options;
+    const { socketPath, logPath } = this;
+    if (command !== undefined) this.#standby = new Standby({ command, socketPath, logPath });
   }
 
   get socketPath(): string {
@@ -160,7 +168,7 @@ export class Supervisor {
       while (isAlive(process) && this.#options.nowMs() < deadline) await pause(10);
       if (isAlive(process)) await kill(process);
     }
-    this.#closeListener();
+    rmSync(this.socketPath, { force: true });
     this.#note.remove();
     this.#process = undefined;
     this.#state = 'stopped';
@@ -170,11 +178,10 @@ export class Supervisor {
   release(): void {
     this.#halt();
     this.#child?.unref();
-    if (this.#listenFd >= 0) closeFd(this.#listenFd);
-    this.#listenFd = -1;
   }
 
   #halt(): void {
+    this.#standby?.end();
     clearInterval(this.#timer);
     clearTimeout(this.#respawn);
     this.#child?.removeAllListeners('exit');
@@ -190,17 +197,15 @@ export class Supervisor {
   }
 
   async #spawnOnce(): Promise<void> {
-    this.#listen();
-    const [program, ...args] = this.#options.command;
-    const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', log, log, this.#listenFd] });
-    closeSync(log);
+    const standby = this.#standby?.take();
+    const child = standby ?? this.#startChild();
     this.#child = child;
     this.#isAdopted = false;
     this.#begin('starting');
     if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) };
     this.#noteProcess(this.#process);
+    standby?.stdin?.end('.'); // only now that it is noted
     child.once('exit', (code, signal) => this.#died(signal === null ? `exit code ${code}` : signal));
     this.#options.onEvent('dataplane started', { pid: child.pid });
     this.#link = new ControlLink(this.socketPath);
@@ -217,6 +222,19 @@ export class Supervisor {
       if (message !== this.#noteProblem)
         this.#options.onEvent('dataplane not noted', { pid: process.pid, reason: message });
       this.#noteProblem = message;
+    }
+  }
+
+  #startChild(): ChildProcess {
+    rmSync(this.socketPath, { force: true });
+    const listenFd = unixListen(this.socketPath);
+    const [program, ...args] = this.#options.command;
+    const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
+    try {
+      return spawn(program, args, { detached: true, stdio: ['ignore', log, log, listenFd] });
+    } finally {
+      closeSync(log);
+      closeFd(listenFd); // the child's from now on
     }
   }
 
@@ -241,6 +259,7 @@ export class Supervisor {
     const word = this.#options.heartbeat();
     if (word === this.#lastWord) this.#unmovedMs += elapsed;
     else this.#beat(word, now);
+    if (this.#state === 'running' && now - this.#startedMs > STANDBY_AFTER_MS) this.#standby?.begin(now);
     const limit = this.#state === 'starting' ? START_GRACE_MS : HUNG_MS;
     if (this.#unmovedMs <= limit) return;
     this.#options.onEvent('dataplane hangs, killing it', { pid: process.pid, unmovedMs: Math.round(this.#unmovedMs) });
@@ -283,18 +302,6 @@ export class Supervisor {
     this.#restarts++;
     this.#respawn = setTimeout(() => void this.#spawn(), this.#backoffMs);
     this.#backoffMs = this.#backoffMs === 0 ? BACKOFF_FIRST_MS : Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
-  }
-
-  #listen(): void {
-    if (this.#listenFd >= 0) return;
-    rmSync(this.socketPath, { force: true });
-    this.#listenFd = unixListen(this.socketPath);
-  }
-
-  #closeListener(): void {
-    if (this.#listenFd >= 0) closeFd(this.#listenFd);
-    this.#listenFd = -1;
-    rmSync(this.socketPath, { force: true });
   }
 }
 

@@ -54,6 +54,11 @@ export class SegmentPath {
     if (connection.mode === CLOSING) return this.#ends.closing(at);
     if (!this.#isBelievable(at)) return this.#invalid();
     this.#acknowledge(at);
+    if (at.other.early.length > 0) {
+      this.#takeEarly(at, at.other); // after a restart `ack` may have shown that these are next: nobody sends them again
+      if (connection.wantsReset || connection.mode !== OPEN) return this.#send(at, -1);
+      this.#editor.flush(connection, at.other);
+    }
     const outcome = connection.isHeldBack && !connection.isCrowded ? this.#goOn(at) : -1;
     if (outcome >= 0) return outcome;
     return at.end === at.seq ? this.#pureAck(at) : this.#data(at);
@@ -310,7 +315,7 @@ export class SegmentPath {
     if (p < end) stream.hold(frame.bytes, p, end);
     if (hasFin) stream.endIn();
     if (p < end || hasFin || stream.hasDeferred || other.heldBytes > 0) this.#editor.run(at);
-    this.#takeEarly(at);
+    this.#takeEarly(at, stream);
     return this.#send(at, straight);
   }
 
@@ -319,7 +324,7 @@ export class SegmentPath {
     const { connection, stream } = at;
     at.noteBefore(stream.sent, stream.ackIn);
     if (!stream.dropStraight(count)) return this.#giveUp(connection);
-    this.#takeEarly(at);
+    this.#takeEarly(at, stream);
     return this.#send(at, -1);
   }
 
@@ -332,8 +337,8 @@ export class SegmentPath {
     if (((stream.sent - from) | 0) > 0) this.#transmitter.data(connection, stream, from, stream.sent);
   }
 
-  #takeEarly(at: SegmentAtHand): void {
-    const { connection, stream } = at;
+  #takeEarly(at: SegmentAtHand, stream: TcpStream): void {
+    const { connection } = at;
     for (;;) {
       const segment = connection.mode === OPEN ? stream.early.take(stream.nextIn) : undefined;
       if (segment === undefined) return;
@@ -342,7 +347,7 @@ export class SegmentPath {
       if (isNew && stream.kept.reserve(segment.length - behind)) {
         stream.hold(segment.bytes, behind, segment.length);
         if (segment.hasFin) stream.endIn();
-        this.#editor.run(at);
+        this.#editor.run(at, stream);
       }
       stream.early.give(segment);
     }

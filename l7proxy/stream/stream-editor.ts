@@ -58,10 +58,14 @@ export class StreamEditor {
     }
   }
 
-  /** Carries out operations, and asks for more, until neither way can move; then passes FINs and closes. */
-  run(at: SegmentAtHand): void {
-    const { connection, stream, other } = at;
+  /**
+   * Carries out operations, and asks for more, until neither way can move; then passes FINs and closes.
+   * @param stream the way in which bytes have come
+   */
+  run(at: SegmentAtHand, stream: TcpStream = at.stream): void {
+    const { connection } = at;
     const { response } = connection;
+    const other = connection.other(stream);
     this.#advance(at, stream);
     for (let held = -1; other.heldBytes !== held && this.#mayGoOn(connection, other); ) {
       held = other.heldBytes;

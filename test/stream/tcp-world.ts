@@ -33,6 +33,8 @@ export class World {
   frames = 0;
   /** Frames cross without the engine: what L4 would do. */
   isPlain = false;
+  /** Until then the process is dead: what comes to it is lost. */
+  deadUntilMs = 0;
   /** Called every millisecond. */
   onTick: () => void = () => {};
   /** What left the engine, by way and sequence number: a position never has two values. */
@@ -75,6 +77,7 @@ export class World {
   }
 
   #cross(sent: Segment, isReply: boolean): void {
+    if (this.nowMs < this.deadUntilMs) return;
     this.frames++;
     if (this.isPlain) {
       this.#fly(() => (isReply ? this.client : this.server).receive(sent));
@@ -119,7 +122,7 @@ export class World {
       if (this.nowMs >= untilMs) return false;
       this.nowMs++;
       this.onTick();
-      this.rig.engine.tick(this.nowMs);
+      if (this.nowMs >= this.deadUntilMs) this.rig.engine.tick(this.nowMs);
       this.deliver();
       this.#flights.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
       while (this.#flights.length > 0 && this.#flights[0].atMs <= this.nowMs) this.#flights.shift()?.run();

@@ -46,17 +46,15 @@ import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
 import { Services } from './services/services.ts';
 import { ObjectStore } from './source/store.ts';
-import { Supervisor } from './supervise/supervisor.ts';
+import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
 
 const HOUSEKEEPING_MS = 5000;
 
 export interface AgentOptions {
   readonly config: Config;
   readonly log: Log;
-  /** Program and arguments that start the dataplane. */
-  readonly dataplaneCommand: readonly string[];
-  /** The same for one that stands by. */
-  readonly standbyCommand: readonly string[];
+  /** Program and arguments that start the dataplane, and one that stands by. */
+  readonly programs: Pick<SupervisorOptions, 'command' | 'standbyCommand'>;
 }
 
 export class Agent {
@@ -90,7 +88,7 @@ export class Agent {
   restartPending: readonly string[] = [];
 
   /** @throws MapError naming a map file that cannot be used */
-  constructor({ config, log, dataplaneCommand, standbyCommand }: AgentOptions) {
+  constructor({ config, log, programs }: AgentOptions) {
     this.#runState = join(config.runDir, 'state');
     const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
     for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -115,7 +113,7 @@ export class Agent {
       (endpoint) => this.#nameOfEndpoint(endpoint),
       this.config.uplink,
     );
-    this.supervisor = this.#newSupervisor(dataplaneCommand, standbyCommand);
+    this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
     this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
@@ -257,11 +255,10 @@ export class Agent {
     this.sync();
   }
 
-  #newSupervisor(command: readonly string[], standbyCommand: readonly string[]): Supervisor {
+  #newSupervisor(programs: AgentOptions['programs']): Supervisor {
     return new Supervisor({
       runDir: this.config.runDir,
-      command,
-      standbyCommand,
+      ...programs,
       heartbeat: () => this.maps.config.load(CONFIG_DATAPLANE_HEARTBEAT),
       nowMs: monotonicMs,
       onLink: (link, isAdopted) => this.#ports.onLink(link, isAdopted),

@@ -127,7 +127,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   }
   const dataplaneCommand = [process.execPath, programPath('sluice-dataplane'), '--run-dir', config.runDir];
   const standbyCommand = [process.execPath, programPath('sluice-standby'), '--standby', '--run-dir', config.runDir];
-  const agent = new Agent({ config, log, dataplaneCommand, standbyCommand });
+  const agent = new Agent({ config, log, programs: { command: dataplaneCommand, standbyCommand } });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
   const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {

@@ -19,7 +19,15 @@ import { listRigs } from './rig-state.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 /** What an instance keeps in its run directory. */
-const FILES = ['maps', 'state', 'sluice.sock', 'dataplane.sock', 'dataplane.log', ...Object.values(AGENT_FILES)];
+const FILES = [
+  'maps',
+  'state',
+  'sluice.sock',
+  'dataplane.sock',
+  'dataplane.sock.standby',
+  'dataplane.log',
+  ...Object.values(AGENT_FILES),
+];
 
 /**
  * Cleans up after an instance whose agent is dead.

@@ -118,7 +118,7 @@ export class Agent {
     this.#ports = this.#newPorts(stateDir);
     this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
     this.#links = new PodLinks(this.reconciler, log);
-    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods);
+    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services);
     this.observer = this.#newObserver();
     this.prober = new Prober({
       targets: () => this.#probeTargets(),

@@ -15,11 +15,14 @@
  * Pure: no clock, no I/O. Who has which address and node port is asked of `assign`.
  */
 import { MultiMap } from '../policy/rule/multi-map.ts';
+import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import type { ServiceTable } from '../policy/service-table.ts';
 import type { ServiceSpec } from '../policy/rule/service-spec.ts';
 import { endpointsOf, type ServiceEndpoint } from './endpoints.ts';
 import { type Assignment, type Frontend, frontendsOf } from './frontends.ts';
 import { PodIndex, type ServicePod } from './pod-index.ts';
+
+const PROTOCOLS = [PROTO_TCP, PROTO_UDP, PROTO_SCTP];
 
 /** A service as it is served. */
 export interface ServiceState {
@@ -89,6 +92,15 @@ export class ServiceBook {
   /** The service as it was at the last flush. */
   get(key: string): ServiceState | undefined {
     return this.#states.get(key);
+  }
+
+  /** Who has an address and port, of the protocol that comes first. */
+  ownerOf(address: string, port: number): ServiceState | undefined {
+    for (const protocol of PROTOCOLS) {
+      const owner = this.#owners.get(claimOf({ address, port, protocol }));
+      if (owner !== undefined) return this.#states.get(owner);
+    }
+    return undefined;
   }
 
   entries(): IterableIterator<[key: string, state: ServiceState]> {
@@ -177,6 +189,6 @@ export class ServiceBook {
 }
 
 /** What one service alone may have. */
-function claimOf({ address, port, protocol }: Frontend): string {
+function claimOf({ address, port, protocol }: Pick<Frontend, 'address' | 'port' | 'protocol'>): string {
   return `${address} port ${port} (protocol ${protocol})`;
 }

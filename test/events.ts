@@ -38,6 +38,7 @@ export const directory: Directory = {
   names: (ip) => (ip === '192.0.2.9' ? ['cdn.example', 'www.example'] : []),
   service: (ip, port) =>
     ip === '10.96.0.10' && port === 53 ? { name: 'kube-dns', namespace: 'kube-system' } : undefined,
+  frontend: (id) => (id === 7 ? { name: 'web', namespace: 'shop' } : undefined),
   interface: (ifindex) => (ifindex === 4 ? { index: 4, name: 'lxcabc' } : undefined),
   policies: (cookie) =>
     cookie === 7
@@ -95,6 +96,7 @@ export interface Event {
   readonly match?: number;
   readonly auth?: number;
   readonly cookies?: readonly [number, number];
+  readonly frontend?: number;
   readonly ifindex?: number;
   readonly traceReason?: number;
   readonly hash?: number;
@@ -114,6 +116,7 @@ export function recordOf(e: Event): event.EventRecord {
   event.setMatchType(bytes, 0, e.match ?? 0);
   event.setAuthType(bytes, 0, e.auth ?? 0);
   event.setCookies(bytes, 0, e.cookies?.[0] ?? 0, e.cookies?.[1] ?? 0);
+  event.setFrontend(bytes, 0, e.frontend ?? 0);
   event.setIfindex(bytes, 0, e.ifindex ?? 0);
   event.setTraceReason(bytes, 0, e.traceReason ?? 0);
   event.setHash(bytes, 0, e.hash ?? 0);

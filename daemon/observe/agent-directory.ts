@@ -20,9 +20,18 @@ interface Present {
   readonly addresses: ReadonlyMap<string, PodEntry>;
 }
 
+/** Services by what stands in frames and records. */
+interface ServiceNames {
+  /** The service of an address and port. */
+  at(ip: string, port: number): Service | undefined;
+  /** The service of a frontend's id. */
+  ofFrontend(id: number): Service | undefined;
+}
+
 export class AgentDirectory implements Directory {
   readonly #cluster: Cluster;
   readonly #pods: ReadonlyMap<string, LocalPod>;
+  readonly #services: ServiceNames;
   #present: Present = { endpoints: new Map(), addresses: new Map() };
   #byPort: ReadonlyMap<number, string> = new Map();
   readonly #labels = new Map(RESERVED_IDENTITIES.map(({ id, labels }) => [id, labels]));
@@ -32,7 +41,8 @@ export class AgentDirectory implements Directory {
   /** What was last published, by endpoint id. */
   readonly published = new Map<number, EndpointChange>();
 
-  constructor(cluster: Cluster, pods: ReadonlyMap<string, LocalPod>) {
+  constructor(cluster: Cluster, pods: ReadonlyMap<string, LocalPod>, services: ServiceNames) {
+    this.#services = services;
     this.#cluster = cluster;
     this.#pods = pods;
   }
@@ -94,8 +104,12 @@ export class AgentDirectory implements Directory {
     return [];
   }
 
-  service(): Service | undefined {
-    return undefined;
+  service(ip: string, port: number): Service | undefined {
+    return this.#services.at(ip, port);
+  }
+
+  frontend(id: number): Service | undefined {
+    return this.#services.ofFrontend(id);
   }
 
   interface(port: number): NetworkInterface | undefined {

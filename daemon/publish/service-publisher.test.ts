@@ -87,7 +87,7 @@ const TERMINATING = 'conditions: {ready: false, serving: true, terminating: true
 
 t.test('publish() writes frontends, backends with their states, and a wildcard for the address', (t) => {
   const { maps } = world(t as Tap);
-  const { apply, remove } = agent(maps);
+  const { apply, remove, publisher } = agent(maps);
   t.ok(
     apply(
       service('sessionAffinity: ClientIP') + slice(`{addresses: [10.1.0.1]}, {addresses: [10.1.0.2], ${TERMINATING}}`),
@@ -99,12 +99,15 @@ t.test('publish() writes frontends, backends with their states, and a wildcard f
   ]);
   maps.services.setAddress(...addressWords('10.96.0.1'));
   t.ok(maps.services.find(80, 6, row.SCOPE_EXTERNAL));
+  const id = maps.services.found.frontend;
+  t.equal(publisher.ownerOf(id), 'default/web');
   t.equal(maps.services.found.affinitySec, 10_800);
   t.ok(maps.addressFilter.mayConcern(...addressWords('10.96.0.1')));
   t.ok(apply(slice('{addresses: [10.1.0.2]}')));
   t.same(published(maps)[1], '10.96.0.1:80/6/0 [sessionAffinity] -> 10.1.0.2:8080 active');
   t.notOk(apply(service('sessionAffinity: ClientIP', 'web', '10.96.0.1', 'note: other')), 'nothing that matters');
   t.ok(remove('web'));
+  t.equal(publisher.ownerOf(id), undefined);
   t.same(published(maps), []);
   t.same([...maps.backends.entries()], []);
   t.notOk(maps.addressFilter.mayConcern(...addressWords('10.96.0.1')));

@@ -15,7 +15,7 @@ import {
 } from '../../policy-maps/service/service-writer.ts';
 import type { SourceRange } from '../../policy-maps/service/source-range-map.ts';
 import type { MapFullError } from '../../policy-maps/table/map-error.ts';
-import type { Algorithm } from '../../policy/rule/service-spec.ts';
+import { type Algorithm, serviceKey } from '../../policy/rule/service-spec.ts';
 import { type Frontend, type FrontendKind, frontendKey } from '../../services/frontends.ts';
 import type { ServiceChange, ServiceState } from '../../services/service-book.ts';
 import { addressWords } from '../../wire/address.ts';
@@ -31,6 +31,8 @@ interface Row {
   readonly key: tables.FrontendKey;
   readonly service: Service;
   readonly text: string;
+  /** `namespace/name`. */
+  readonly owner: string;
 }
 
 const KIND_FLAGS: Readonly<Record<FrontendKind, number>> = {
@@ -53,6 +55,9 @@ export class ServicePublisher {
   readonly #writer: ServiceWriter;
   readonly #options: ServiceOptions;
   readonly #published = new Map<string, Published>();
+  /** Services by the ids of their frontends. */
+  readonly #byFrontend = new Map<number, string>();
+  readonly #idOf = new Map<string, number>();
   /** How many services want the wildcard of an address. */
   readonly #wildcards = new Map<string, number>();
   /** Found no room. */
@@ -86,13 +91,17 @@ export class ServicePublisher {
     // A frontend may have gone from one service to another. The row of the outer scope names that of the inner one.
     for (const [name, { key }] of [...gone].sort(outerFirst)) {
       if (fresh.has(name)) continue;
-      this.#unplaced.delete(name);
-      this.#writer.remove(key);
+      this.#forget(name, key);
     }
     const wanted = new Map([...this.#unplaced, ...fresh]);
     for (const [name, row] of [...wanted].sort(outerFirst).reverse()) this.#place(name, row);
     if (this.#unplaced.size === 0) this.problem = '';
     return gone.size + fresh.size > 0;
+  }
+
+  /** `namespace/name` of the service that a frontend is of. */
+  ownerOf(frontend: number): string | undefined {
+    return this.#byFrontend.get(frontend);
   }
 
   /** Rows of services that are published, without wildcards. */
@@ -120,16 +129,25 @@ export class ServicePublisher {
     const name = `${address} wildcard`;
     if (count > 0) this.#wildcards.set(address, count);
     else this.#wildcards.delete(address);
-    if (count === 1 && more === 1) this.#place(name, { key, service: NO_SERVICE, text: '' });
+    if (count === 1 && more === 1) this.#place(name, { key, service: NO_SERVICE, text: '', owner: '' });
     if (count > 0) return;
+    this.#forget(name, key);
+  }
+
+  #forget(name: string, key: tables.FrontendKey): void {
     this.#unplaced.delete(name);
     this.#writer.remove(key);
+    this.#byFrontend.delete(this.#idOf.get(name) ?? 0);
+    this.#idOf.delete(name);
   }
 
   #place(name: string, row: Row): void {
     try {
-      this.#writer.set(row.key, row.service);
+      const id = this.#writer.set(row.key, row.service);
       this.#unplaced.delete(name);
+      if (id === 0) return;
+      this.#idOf.set(name, id);
+      this.#byFrontend.set(id, row.owner);
     } catch (error) {
       if ((error as MapFullError).code !== 'ERR_MAP_FULL') throw error;
       this.problem = (error as Error).message;
@@ -161,7 +179,8 @@ export class ServicePublisher {
     };
     const number = scope === 'internal' ? tables.SCOPE_INTERNAL : tables.SCOPE_EXTERNAL;
     const key = { address: addressWords(address), port, protocol, scope: number };
-    return { key, service, text: JSON.stringify(service) };
+    const owner = serviceKey(spec);
+    return { key, service, text: JSON.stringify([owner, service]), owner };
   }
 }
 

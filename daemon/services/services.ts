@@ -80,6 +80,18 @@ export class Services {
     this.#publisher.retire();
   }
 
+  /** The service of a frontend's id, as flows name it. */
+  ofFrontend(id: number): { name: string; namespace: string } | undefined {
+    const [namespace, name] = this.#publisher.ownerOf(id)?.split('/') ?? [];
+    return name === undefined ? undefined : { name, namespace };
+  }
+
+  /** The service of an address and port. */
+  at(ip: string, port: number): { name: string; namespace: string } | undefined {
+    const spec = this.book.ownerOf(ip, port)?.spec;
+    return spec === undefined ? undefined : { name: spec.name, namespace: spec.namespace };
+  }
+
   /** What is wrong with services, one sentence each. */
   problems(): string[] {
     const { problem } = this.#publisher;

@@ -130,6 +130,9 @@ export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOpt
   fields.destination_names = directory.names(to.ip, fields.source.ID ?? 0);
   fields.source_service = directory.service(from.ip, from.port);
   fields.destination_service = directory.service(to.ip, to.port);
+  const asked = record.frontend === 0 ? undefined : directory.frontend(record.frontend);
+  if (isResponse) fields.source_service ??= asked;
+  else fields.destination_service ??= asked;
   fields.l7 = layer7(log);
   fields.is_reply = isResponse;
   fields.reply = isResponse ? true : undefined;

@@ -125,6 +125,16 @@ t.test('json: what differs by event', (t) => {
   t.end();
 });
 
+t.test('json: of a translated connection the service that the client asked for', (t) => {
+  const flowOf = (frontend: number, flags: number) => decode(recordOf({ type: event.EVENT_TRACE, frontend, flags }));
+  const reply = event.FLAG_REPLY_KNOWN | event.FLAG_REPLY;
+  const web = { name: 'web', namespace: 'shop' };
+  t.match(flowOf(7, 0), { source_service: undefined, destination_service: web });
+  t.match(flowOf(7, reply), { source_service: web, destination_service: undefined, is_reply: true });
+  t.equal(flowOf(8, 0).destination_service, undefined, 'one that has gone');
+  t.end();
+});
+
 t.test('json: L7', (t) => {
   t.same(flows.request.l7, {
     type: 'REQUEST',

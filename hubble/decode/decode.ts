@@ -176,6 +176,11 @@ function fillParties(fields: FlowFields, record: EventRecord, directory: Directo
   fields.destination_names = directory.names(to, record.sourceEndpoint);
   fields.source_service = directory.service(from, seen.srcPort);
   fields.destination_service = directory.service(to, seen.dstPort);
+  // The record has the backend's address: which service the client asked for, its frontend says.
+  if (record.frontend === 0) return;
+  const asked = directory.frontend(record.frontend);
+  if ((record.flags & FLAG_REPLY) !== 0) fields.source_service ??= asked;
+  else fields.destination_service ??= asked;
 }
 
 /**

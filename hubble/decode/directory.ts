@@ -16,6 +16,8 @@ export interface Directory {
   names(ip: string, endpointId: number): readonly string[];
   /** The service whose frontend the address and port are. */
   service(ip: string, port: number): Service | undefined;
+  /** The service of a frontend by its id, as records have it of connections that were translated. */
+  frontend(id: number): Service | undefined;
   /** The interface behind the number in the record's `ifindex` field. */
   interface(ifindex: number): NetworkInterface | undefined;
   /** The policies behind a cookie, default deny included. */
@@ -42,6 +44,7 @@ export const EMPTY_DIRECTORY: Directory = {
   pod: () => undefined,
   names: () => [],
   service: () => undefined,
+  frontend: () => undefined,
   interface: () => undefined,
   policies: () => [],
   policyLog: () => [],

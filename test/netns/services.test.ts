@@ -136,6 +136,8 @@ t.test('TCP and UDP of both families lead to either pod, and the client is who i
   t.same(await answerers('client', `http://[${VIP6}]/x`), new Set(['web-a', 'web-b']));
   const [address] = (await must(inNetns(netnsOf('client'), ['hostname', '-I']))).split(' ');
   t.match(await get('client', `http://${VIP}/path`), new RegExp(`^web-[ab] ${address} GET /path`));
+  const flows = (await instance.cli('observe', '--to-service', 'shop/web', '--last', '1', '-o', 'json')).stdout;
+  t.match(JSON.parse(flows), { flow: { destination: { namespace: 'shop' }, destination_service: { name: 'web' } } });
   t.match(await echo('client', VIP, 7), new RegExp(`^web-[ab] ${address} hello$`));
   t.match(await echo('client', VIP6, 7), /^web-[ab] \S+ hello$/);
 });

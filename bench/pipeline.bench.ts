@@ -4,6 +4,7 @@
  */
 import { entry, forAnyPeer, World, words } from '../test/dataplane-world.ts';
 import { pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
+import { ServiceWorld, VIP, VIP6 } from '../test/service-world.ts';
 import * as tcp from '../wire/header/tcp.ts';
 
 const ROUNDS = 9;
@@ -68,6 +69,18 @@ function twoPods(identities: number, entries: number): World {
   return world;
 }
 
+/** The same two behind a service, among `others` that nobody uses. */
+function served(others: number): ServiceWorld {
+  const world = new ServiceWorld({ ctCapacity: 65536 });
+  world.add({ addresses: ['10.0.0.2', 'fd00::2'], identity: 1001 });
+  world.add({ addresses: ['10.0.0.3', 'fd00::3'], identity: 1002 });
+  world.serve(['10.0.0.3:80']);
+  world.serve(['[fd00::3]:80'], { vip: VIP6 });
+  const backends = Array.from({ length: 10 }, (_, i) => `10.9.0.${i}:80`);
+  for (let i = 0; i < others; i++) world.serve(backends, { vip: `10.97.${i >> 8}.${i & 255}` });
+  return world;
+}
+
 function established(world: World, to: string): Uint8Array[] {
   const [client] = world.pods;
   world.send(client, tcpFrame({ from: client, to, sport: 40000, dport: 80 }));
@@ -110,6 +123,18 @@ world = twoPods(10_000, 10_000);
 run('tcp v4, whole path each batch, 10k entries', world, established(world, '10.0.0.3'), true);
 world = twoPods(10, 10);
 run('ping', world, [pingFrame({ from: world.pods[0], to: '10.0.0.3', id: 7 })]);
+
+for (const [name, others] of [
+  ['1 service', 0],
+  ['10k services of 10 backends', 10_000],
+] as const) {
+  world = served(others);
+  run(`tcp v4 established by ${name}`, world, established(world, VIP));
+}
+world = served(0);
+run('tcp v6 established by a service', world, established(world, VIP6));
+world = served(0);
+run('tcp v4 by a service, whole path each batch', world, established(world, VIP), true);
 
 for (const row of rows) {
   if (process.argv.includes('--json')) {

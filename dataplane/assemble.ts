@@ -96,7 +96,6 @@ export class Dataplane<R extends Redirect = Redirect> {
     maps.nat.watch(maps.ctTcp, maps.ctAny);
     this.masquerade = new Masquerade(maps.nat, conntrack, ports);
     this.#translator = new Translator({
-      addressFilter: maps.addressFilter,
       nat: maps.nat,
       chooser: new Chooser(maps, { conntrack, identifier, ports }),
       outward,
@@ -111,6 +110,7 @@ export class Dataplane<R extends Redirect = Redirect> {
       conntrack,
       judge: new Judge({ ports, config, conntrack, identifier, recorder, stats }),
       translator: this.#translator,
+      addressFilter: maps.addressFilter,
       redirect,
       deliverer,
       errors: this.errors,

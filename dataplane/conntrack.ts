@@ -60,6 +60,8 @@ const {
   CT_WORLD_GENERATION,
 } = row;
 
+const SPECIAL = CT_FLAG_PROXY_REDIRECT | CT_FLAG_TRANSLATED;
+
 /** `Frame.ctStatus`: what a frame is to its connection. */
 export const CT_NEW = 0;
 const CT_ESTABLISHED = 1;
@@ -116,8 +118,8 @@ export class Conntrack {
     if (words[base + (isReply ? CT_RESPONDER_PORT : CT_INITIATOR_PORT)] !== f.port) return false;
     if (!this.#isFromItsEnd(f) || isReopening(words, base, f, isReply)) return false;
     const frontend = words[base + CT_REV_NAT];
-    if ((isReply ? 0 : frontend) !== f.frontend) return false;
-    f.frontend = frontend;
+    if (isReply ? f.frontend !== 0 : f.frontend !== frontend) return false;
+    if (isReply) f.frontend = frontend;
     f.ctSlot = found >> 1;
     f.isReply = isReply;
     f.ctStatus = isReply ? CT_REPLY : CT_ESTABLISHED;
@@ -202,6 +204,11 @@ export class Conntrack {
   /** The rows that the frame's connection is among. */
   rowsOf(protocol: number): ConntrackMap {
     return this.#tableOf(protocol);
+  }
+
+  /** Whether frames of the connection are neither judged by L7 rules nor leave with another source. Preconditions: ctSlot is set */
+  isPlain(f: Frame): boolean {
+    return (this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & SPECIAL) === 0;
   }
 
   /** Whether frames of the connection leave with another source. Preconditions: ctSlot is set */

@@ -14,6 +14,7 @@ import { IDENTITY_WORLD } from '../wire/identities.ts';
 import { PROTO_TCP } from '../wire/protocols.ts';
 import { CONFIG_WORLD_IDENTITY, type ConfigMap } from '../policy-maps/config-map.ts';
 import type { FragmentMap } from '../policy-maps/fragment-map.ts';
+import type { AddressFilter } from '../policy-maps/service/address-filter.ts';
 import * as event from '../wire/event.ts';
 import { type Frame, TRANSLATED_DESTINATION } from '../wire/frame.ts';
 import { ROLE_HOST, ROLE_POD } from '../wire/port-kinds.ts';
@@ -37,6 +38,7 @@ export interface EngineParts {
   readonly conntrack: Conntrack;
   readonly judge: Judge;
   readonly translator: Translator;
+  readonly addressFilter: AddressFilter;
   readonly redirect: Redirect;
   readonly deliverer: Deliverer;
   readonly errors: IcmpErrors;
@@ -51,6 +53,7 @@ export class Engine {
   readonly #conntrack: Conntrack;
   readonly #judge: Judge;
   readonly #translator: Translator;
+  readonly #filter: AddressFilter;
   readonly #redirect: Redirect;
   readonly #deliverer: Deliverer;
   readonly #errors: IcmpErrors;
@@ -65,6 +68,7 @@ export class Engine {
     this.#conntrack = parts.conntrack;
     this.#judge = parts.judge;
     this.#translator = parts.translator;
+    this.#filter = parts.addressFilter;
     this.#redirect = parts.redirect;
     this.#deliverer = parts.deliverer;
     this.#errors = parts.errors;
@@ -90,14 +94,15 @@ export class Engine {
   /** One frame from a port, to its end. */
   runFrame(f: Frame): void {
     this.#judge.beginFrame();
-    const outcome = parse(f) || this.#translate(f) || this.#know(f) || this.#judgeContent(f) || this.#forward(f);
+    const outcome = parse(f) || this.#translate(f) || this.#know(f) || this.#pass(f);
     if (outcome !== 0) this.#end(f, outcome);
   }
 
   /** Where the frame really goes. */
   #translate(f: Frame): number {
     if (f.isFragment) restorePorts(f, this.#fragments, this.#conntrack.life.nowSec);
-    return this.#translator.translateIn(f);
+    const mayConcern = this.#filter.mayConcern(f.dst0, f.dst1, f.dst2, f.dst3);
+    return mayConcern && f.family !== 0 ? this.#translator.translateIn(f) : 0;
   }
 
   /** Steps 2 to 6: takes over what was decided for the frame's connection, or decides. */
@@ -121,6 +126,12 @@ export class Engine {
     return isRedirected ? this.#redirect.admit(f, egress.verdict, ingress.verdict) : 0;
   }
 
+  /** Steps 7 and 8. Most frames belong to a connection that has neither L7 rules nor another source outside. */
+  #pass(f: Frame): number {
+    if (f.ctSlot >= 0 && this.#conntrack.isPlain(f)) return this.#forward(f, true);
+    return this.#judgeContent(f) || this.#forward(f, false);
+  }
+
   /** Step 7: hands the frames of a connection with L7 rules to the L7 engine. @returns 0 to forward, HELD, or a drop reason */
   #judgeContent(f: Frame): number {
     if (f.ctSlot < 0 || !this.#conntrack.isRedirected(f)) return 0;
@@ -131,19 +142,22 @@ export class Engine {
   }
 
   /** Step 8: delivers a frame that may pass, counts and tells it. @returns 0, or a drop reason of the deliverer */
-  #forward(f: Frame): number {
+  #forward(f: Frame, isPlain: boolean): number {
     const isDue = this.#conntrack.note(f);
     const { srcEndpoint, dstEndpoint, length } = f;
     if (isDue) this.#recorder.trace(f, this.#observationPoint(f), traceReason(f), f.isReply);
-    const refusal = this.#translator.translateOut(f) || this.#deliverer.deliver(f);
-    if (refusal !== 0) {
-      this.#translator.undoSource(f);
-      return refusal;
-    }
+    const refusal = isPlain ? this.#deliverer.deliver(f) : this.#leave(f);
+    if (refusal !== 0) return refusal;
     if (srcEndpoint !== 0) this.#recorder.forwarded(EGRESS, length);
     if (dstEndpoint !== 0) this.#recorder.forwarded(INGRESS, length);
     if (f.ctSlot >= 0 && !f.isReply) this.#judge.count(f, length);
     return 0;
+  }
+
+  #leave(f: Frame): number {
+    const refusal = this.#translator.translateOut(f) || this.#deliverer.deliver(f);
+    if (refusal !== 0) this.#translator.undoSource(f);
+    return refusal;
   }
 
   /** The end of a frame that does not go on: counted, told, and answered where a router owes an answer. */

@@ -13,9 +13,11 @@ import { mapFile } from '../dataplane/native/index.ts';
 import { MemoryPort } from './port/memory.ts';
 import { NO_REDIRECT, type Redirect } from '../dataplane/redirect.ts';
 import { EventReader } from '../policy-maps/event-ring.ts';
-import { eachMap } from '../policy-maps/pinned.ts';
+import { eachMap, openPinnedMaps, PINNED, type PinnedFile } from '../policy-maps/pinned.ts';
 import { type PolicyEntry, PRECEDENCE_ALLOW, PRECEDENCE_DENY, precedence } from '../policy-maps/policy-entry.ts';
 import { PolicyMap } from '../policy-maps/policy-map.ts';
+import { W_OWNER } from '../policy-maps/table/map-header.ts';
+import type { PinnedMap } from '../policy-maps/table/pinned-map.ts';
 import { parseIp } from '../wire/address.ts';
 import { decodeEvent, type EventRecord } from '../wire/event.ts';
 import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
@@ -73,16 +75,20 @@ export class World {
   readonly arena = new Arena();
   readonly batch = new Batch(this.arena);
   readonly maps: EngineMaps;
-  readonly dataplane: Dataplane;
+  dataplane: Dataplane;
   readonly pods: WorldPod[] = [];
   /** Monotonic milliseconds; only the test moves it. */
   nowMs = 1_000_000;
+  readonly #options: PodOptions[] = [];
   readonly #drops: EventReader;
   readonly #events: EventReader;
 
-  constructor(options: { makeRedirect?: (means: RedirectMeans) => Redirect; ctCapacity?: number } = {}) {
+  constructor(
+    options: { makeRedirect?: (means: RedirectMeans) => Redirect; ctCapacity?: number; natCapacity?: number } = {},
+  ) {
     const { ctCapacity: ct = 4096 } = options;
     const sizes: Partial<Record<string, number>> = { endpoints: 1024, ipcache: 65536, ct_tcp: ct, ct_any: ct };
+    if (options.natCapacity !== undefined) sizes['nat'] = options.natCapacity;
     Object.assign(sizes, { policystats: 4096, events: 1024, events_drop: 1024 });
     this.maps = eachMap(({ file, map }) =>
       map.create(`${this.folder}/${file}`, { capacity: sizes[file] ?? map.layout.capacity }, mapFile),
@@ -106,6 +112,31 @@ export class World {
     const mac = [0x02, 0, 0, 0, 1, index];
     const port = new MemoryPort(this.arena, { index, name: `pod${index}`, mtu: options.mtu ?? 1500 });
     const policy = this.#policy(endpoint, options);
+    const pod = { index, endpoint, identity: options.identity, addresses: options.addresses, mac, port, policy };
+    this.#plug(pod, options);
+    this.pods.push(pod);
+    this.#options.push(options);
+    for (const address of options.addresses) this.#publishAddress(pod, address, options);
+    this.maps.config.bumpWorldGeneration();
+    return pod;
+  }
+
+  /** The dataplane dies where it stands, and another takes its maps over; the agent's are as they were. */
+  restart(): void {
+    const dead = 4_194_303; // a process that is not there
+    for (const { file, writer } of Object.values<PinnedFile<PinnedMap>>(PINNED)) {
+      const map = Object.values<PinnedMap>(this.maps as unknown as Record<string, PinnedMap>).find(
+        ({ file: { path } }) => path === `${this.folder}/${file}`,
+      );
+      if (writer === 'dataplane' && map !== undefined) map.file.header[W_OWNER] = dead;
+    }
+    const maps = openPinnedMaps(this.folder, mapFile, 'dataplane');
+    this.dataplane = new Dataplane(maps, this.arena, () => NO_REDIRECT);
+    this.dataplane.refreshSettings();
+    for (const pod of this.pods) this.#plug(pod, this.#options[pod.index]);
+  }
+
+  #plug({ index, port, policy, endpoint }: WorldPod, options: PodOptions): void {
     const { ports } = this.dataplane;
     const role = PORT_ROLES[options.role ?? 'pod'];
     ports.port[index] = port;
@@ -120,11 +151,6 @@ export class World {
     ports.mtu[index] = options.mtu ?? 1500;
     if (options.role === 'uplink') ports.defaultPort = index;
     if (options.role === 'host') ports.hostPort = index;
-    const pod = { index, endpoint, identity: options.identity, addresses: options.addresses, mac, port, policy };
-    this.pods.push(pod);
-    for (const address of options.addresses) this.#publishAddress(pod, address, options);
-    this.maps.config.bumpWorldGeneration();
-    return pod;
   }
 
   /** Publishes a policy, as the agent would. */

@@ -12,7 +12,7 @@ import { parse } from '../dataplane/parse.ts';
 import { ETH, parsed, type PodOptions, World, type WorldPod, words } from './dataplane-world.ts';
 
 export const VIP = '10.96.0.1';
-const VIP6 = 'fd00:10:96::1';
+export const VIP6 = 'fd00:10:96::1';
 export const LOOPBACK = '169.254.42.1';
 export const LOOPBACK6 = 'fd00:42::1';
 
@@ -66,6 +66,12 @@ export class ServiceWorld extends World {
     this.dataplane.refreshSettings();
   }
 
+  /** What came out at a pod, its checksums done. */
+  arrived(to: WorldPod): string {
+    for (const whole of to.port.sent) finish(whole, 10, whole.length - 10);
+    return this.received(to).map(endsOf).join();
+  }
+
   /** Sends a frame, and says what came out at `to`: its ends, and what is wrong with it; or the reason of the drop. */
   pass(from: WorldPod, to: WorldPod, frame: Uint8Array, header?: Uint8Array): string {
     this.received(to);
@@ -99,7 +105,7 @@ export function quartet(t: Test, server: Partial<PodOptions> = {}, client: Parti
 }
 
 /** `10.0.0.2:4000>10.0.0.3:8080`, and behind it what is wrong with its checksums. */
-function endsOf(bytes: Uint8Array): string {
+export function endsOf(bytes: Uint8Array): string {
   const f = parsed(bytes);
   const fault = parse(f) === 0 ? checksumFault(f) : 'not a frame';
   const src = formatIp(f.src0, f.src1, f.src2, f.src3);
@@ -108,7 +114,6 @@ function endsOf(bytes: Uint8Array): string {
 }
 
 function checksumFault(f: Frame): string {
-  finish(f.bytes, f.offset, f.length);
   const isHeaderRight = f.family === 6 || ipv4.verifyChecksum(f.bytes, f.l3Offset);
   return isHeaderRight && verify(f) ? '' : ' with a wrong checksum';
 }

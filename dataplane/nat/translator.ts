@@ -26,7 +26,6 @@ import {
   CT_ROW_WORDS,
   CT_SLOT_GENERATION,
 } from '../../policy-maps/conntrack-row.ts';
-import type { AddressFilter } from '../../policy-maps/service/address-filter.ts';
 import * as nat from '../../policy-maps/service/nat-map.ts';
 import type { TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
 import { type Frame, TRANSLATED_DESTINATION, TRANSLATED_LOOPBACK, TRANSLATED_SOURCE } from '../../wire/frame.ts';
@@ -68,7 +67,6 @@ const LOOPBACK = TRANSLATED_LOOPBACK;
 const ROW_WORDS = CT_ROW_WORDS;
 
 export interface TranslatorParts {
-  readonly addressFilter: AddressFilter;
   readonly nat: nat.NatMap;
   readonly chooser: Chooser;
   readonly outward: OutwardSource;
@@ -80,7 +78,6 @@ export interface TranslatorParts {
 export class Translator {
   /** The frame at hand as it came in, if its destination has been translated. */
   readonly original = new Tuple();
-  readonly #filter: AddressFilter;
   readonly #nat: nat.NatMap;
   readonly #chooser: Chooser;
   readonly #outward: OutwardSource;
@@ -99,7 +96,6 @@ export class Translator {
   #world = 0;
 
   constructor(parts: TranslatorParts) {
-    this.#filter = parts.addressFilter;
     this.#nat = parts.nat;
     this.#chooser = parts.chooser;
     this.#outward = parts.outward;
@@ -120,9 +116,11 @@ export class Translator {
     this.#nat.nowSec = nowSec;
   }
 
-  /** The destination. @returns 0, CONSUMED, or a drop reason. Preconditions: fragments have their ports */
+  /**
+   * The destination, if it may have to be another. @returns 0, CONSUMED, or a drop reason
+   * Preconditions: it is a frame of IP, the address filter knows its destination, fragments have their ports
+   */
   translateIn(f: Frame): number {
-    if (f.family === 0 || !this.#filter.mayConcern(f.dst0, f.dst1, f.dst2, f.dst3)) return 0;
     return isIcmpError(f) ? this.#errorIn(f) : this.#frameIn(f);
   }
 

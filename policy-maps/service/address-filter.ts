@@ -75,5 +75,5 @@ export class AddressFilter extends PinnedMap {
 }
 
 function placeOf(a0: number, a1: number, a2: number, a3: number): number {
-  return (Math.imul(a3, 0x9e3779b1) ^ Math.imul(a2 ^ (a1 << 1) ^ (a0 << 2), 0x85ebca77)) >>> 16;
+  return Math.imul(a3 ^ (a2 << 7) ^ (a1 << 13) ^ a0, 0x9e3779b1) >>> 16;
 }

@@ -34,7 +34,7 @@ import { PodTable } from './pod-table.ts';
 import { PolicyTable } from './policy-table.ts';
 import type { Problem } from './rule/problems.ts';
 import type { Origin, Policy } from './rule/rule.ts';
-import type { EndpointSliceSpec, ServiceSpec } from './rule/service-spec.ts';
+import { type EndpointSliceSpec, serviceKey, type ServiceSpec } from './rule/service-spec.ts';
 import type { CidrGroupSpec, NamespaceSpec, NodeSpec, PodSpec } from './rule/spec.ts';
 import { ServiceTable } from './service-table.ts';
 
@@ -70,7 +70,7 @@ export class Cluster {
   readonly #initAddresses = new Map<number, readonly Prefix[]>();
   #apiServers: readonly string[] = [];
   /** Services changed since the last flush. */
-  #hasNewServices = false;
+  readonly #newServices = new Set<string>();
 
   constructor(config: PolicyConfig = {}, store: IdentityStore = new MemoryIdentityStore()) {
     this.options = completeOptions(config);
@@ -234,17 +234,23 @@ export class Cluster {
   }
 
   setEndpointSlice(slice: EndpointSliceSpec): void {
+    this.removeEndpointSlice(slice.namespace, slice.name);
     this.services.setSlice(slice);
-    this.#servicesChanged(slice.namespace, slice.service);
+    this.#slicesChanged(slice.namespace, slice.service);
   }
 
   removeEndpointSlice(namespace: string, name: string): void {
     const service = this.services.removeSlice(namespace, name);
-    if (service !== undefined) this.#servicesChanged(namespace, service);
+    if (service !== undefined) this.#slicesChanged(namespace, service);
+  }
+
+  /** Policies take the pods of a Service with a selector, whatever slices list for it. */
+  #slicesChanged(namespace: string, name: string): void {
+    if (this.services.isListed(serviceKey({ namespace, name }))) this.#servicesChanged(namespace, name);
   }
 
   #servicesChanged(namespace: string, name: string): void {
-    this.#hasNewServices = true;
+    this.#newServices.add(serviceKey({ namespace, name }));
     // The API server is whoever stands behind the service `kubernetes`.
     if (namespace === 'default' && name === 'kubernetes')
       this.setApiServers(this.services.backends({ namespace, name }));
@@ -317,8 +323,8 @@ export class Cluster {
    * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
    */
   flush(): Changes {
-    if (this.#hasNewServices) this.policies.servicesChanged();
-    this.#hasNewServices = false;
+    if (this.#newServices.size > 0) this.policies.servicesChanged(this.#newServices);
+    this.#newServices.clear();
     this.addresses.refresh();
     this.pods.refresh();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);

@@ -73,9 +73,15 @@ export class PolicyTable implements SelectorUser {
     return true;
   }
 
-  /** Rules about services are made anew; those that come out the same stay. */
-  servicesChanged(): void {
-    for (const { policy } of [...this.#policies.values()]) if (mentionsServices(policy)) this.set(policy);
+  /** Rules about these services are made anew; those that come out the same stay. @param keys `namespace/name` */
+  servicesChanged(keys: ReadonlySet<string>): void {
+    for (const { policy } of [...this.#policies.values()]) if (this.#mentions(policy, keys)) this.set(policy);
+  }
+
+  #mentions({ rules }: Policy, keys: ReadonlySet<string>): boolean {
+    const concerns = ({ service }: Peer): boolean => service !== undefined && this.#services.concerns(service, keys);
+    const mentions = ({ peers }: Element): boolean => peers.some(concerns);
+    return rules.some(({ ingress, egress }) => ingress.some(mentions) || egress.some(mentions));
   }
 
   #add(rule: Rule, policy: Policy): NumberedRule {
@@ -138,11 +144,6 @@ export class PolicyTable implements SelectorUser {
     };
     return { ...rule, ingress: rule.ingress.map(resolve), egress: rule.egress.map(resolve) };
   }
-}
-
-function mentionsServices(policy: Policy): boolean {
-  const mentions = (element: Element): boolean => element.peers.some(({ service }) => service !== undefined);
-  return policy.rules.some(({ ingress, egress }) => ingress.some(mentions) || egress.some(mentions));
 }
 
 /** Equal for policies that mean the same and stand in the same place. */

@@ -82,6 +82,18 @@ export class ServiceTable {
     return this.#slicesOf.get(key);
   }
 
+  /** Is it one whose addresses are listed by hand, or not known? */
+  isListed(key: string): boolean {
+    return Object.keys(this.get(key)?.selector ?? {}).length === 0;
+  }
+
+  /** May one of these services be among those that a peer names? */
+  concerns({ namespace, name }: ServicePeer, keys: ReadonlySet<string>): boolean {
+    if (name !== undefined && namespace !== '') return keys.has(serviceKey({ namespace, name }));
+    const [begin, end] = [namespace === '' ? '' : `${namespace}/`, name === undefined ? '' : `/${name}`];
+    return [...keys].some((key) => key.startsWith(begin) && key.endsWith(end));
+  }
+
   /** Keys of services that came, went or changed since the last call, or whose slices did. */
   takeTouched(): string[] {
     const touched = [...this.#touched];
@@ -99,7 +111,7 @@ export class ServiceTable {
   }
 
   #peersOfService(service: ServiceSpec): Peer[] {
-    if (Object.keys(service.selector).length === 0) {
+    if (this.isListed(serviceKey(service))) {
       return this.backends(service).map((address) =>
         cidrPeer(parsePrefix(address, 'host'), [], { nodes: false, pods: false }),
       );

@@ -116,7 +116,7 @@ export class ServiceMap extends TableMap<HashTable> {
   find(port: number, protocol: number, scope: number): boolean {
     const { table, found } = this;
     table.key[4] = pointOf(port, protocol, scope);
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const before = table.readGeneration;
       const slot = table.find();
       const at = slot * table.rowWords + table.valueWord;
@@ -126,9 +126,9 @@ export class ServiceMap extends TableMap<HashTable> {
         found.flags = table.rows[at + V_FLAG_BITS];
         found.affinitySec = table.rows[at + V_AFFINITY];
       }
-      if (table.isUnchanged(before)) return slot >= 0;
+      // A writer that died in the middle of a change leaves a table in which all that was there is found.
+      if (table.isUnchanged(before) || attempt >= READ_ATTEMPTS) return slot >= 0;
     }
-    return false; // the writer died in the middle of a change; the next one repairs it
   }
 
   /** Adds or replaces. @throws {MapFullError} when it is new and there is no room */

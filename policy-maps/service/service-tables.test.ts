@@ -248,6 +248,9 @@ t.test('a table without room refuses the new service, and leaves the old one as 
       t.throws(() => writer.set(KEY, service(big, { sourceRanges: many })), MapFullError, file);
     }
     t.equal(namesOf(maps, KEY), '3', `${file}: still the old backend`);
+    const refused = { ...KEY, address: addressWords('10.96.0.77') };
+    if (file !== 'lb_services') t.throws(() => writer.set(refused, service(big, { sourceRanges: many })), MapFullError);
+    t.notOk(maps.addressFilter.mayConcern(...refused.address), `${file}: frames to a refused address are left alone`);
     const after = [maps.services, maps.slots, maps.backends, maps.sourceRanges].map((map) => map.file.counters.count);
     t.strictSame(after, before, `${file}: nothing is left behind`);
   }
@@ -401,5 +404,20 @@ t.test('settings of translation are read as they were written', (t) => {
   settings.setNativePrefixes([prefix(3)]);
   t.strictSame(settings.nativePrefixes(), [prefix(3)]);
   t.throws(() => settings.setNativePrefixes(Array.from({ length: 9 }, (_, i) => prefix(i))), RangeError);
+  t.end();
+});
+
+t.test('an agent that dies in the middle of a change takes no service with it', (t) => {
+  const { maps, reopen } = make();
+  const writer = new ServiceWriter(maps);
+  const sourceRanges = [{ address: addressWords('192.0.2.0'), prefixLength: 120 }];
+  const id = writer.set(KEY, service([backend('10.0.0.3')], { sourceRanges }));
+  const reader = reopen(false);
+  for (const map of [maps.services, maps.sourceRanges]) map.file.header[W_GENERATION] |= 1;
+  t.equal(namesOf(reader, KEY), '3');
+  t.ok(reader.sourceRanges.holds(id, ...addressWords('192.0.2.7')));
+  t.notOk(reader.sourceRanges.holds(id, ...addressWords('192.0.3.7')));
+  t.equal(new ServiceWriter(reopen(true)).set(KEY, service([backend('10.0.0.4')])), id, 'and the next one goes on');
+  t.equal(namesOf(reader, KEY), '4');
   t.end();
 });

@@ -108,6 +108,7 @@ export class ServiceWriter {
     const ranges = new Map(service.sourceRanges.map((range) => [rangeName(range), range]));
     const members: number[] = [];
     let next: Published = { frontend, block: 0, units: 0, members, ranges, key, isOwn: true };
+    if (!before.isOwn) this.#maps.addressFilter.add(key.address); // first: a row that the filter hides is none
     try {
       const choices = this.#use(service.backends, members);
       if (!isWildcard) next = { ...next, ...this.#writeBlock(before, { frontend, members, choices, service }) };
@@ -120,9 +121,9 @@ export class ServiceWriter {
       for (const [text, range] of ranges) if (!before.ranges.has(text)) this.#maps.sourceRanges.remove(frontend, range);
       this.#free({ ...next, members, block: next.block === before.block ? 0 : next.block });
       if (before.frontend === 0 && frontend !== 0) this.#freeFrontend(frontend);
+      if (!before.isOwn) this.#maps.addressFilter.remove(key.address);
       throw error;
     }
-    if (!before.isOwn) this.#maps.addressFilter.add(key.address);
     this.#published.set(name, next);
     for (const [text, range] of before.ranges) if (!ranges.has(text)) this.#maps.sourceRanges.remove(frontend, range);
     this.#free(next.block === before.block ? { ...before, block: 0 } : before);

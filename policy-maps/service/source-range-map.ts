@@ -42,16 +42,15 @@ export class SourceRangeMap extends TableMap<HashTable> {
   holds(frontend: number, a0: number, a1: number, a2: number, a3: number): boolean {
     const { table } = this;
     const shortest = a0 === 0 && a1 === 0 && a2 === V4_MAPPED ? V4_SHORTEST : 0;
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const before = table.readGeneration;
       let isHeld = false;
       for (let length = 128; length >= shortest && !isHeld; length--) {
         this.#setKey(frontend, length, a0, a1, a2, a3);
         isHeld = table.find() >= 0;
       }
-      if (table.isUnchanged(before)) return isHeld;
+      if (table.isUnchanged(before) || attempt >= READ_ATTEMPTS) return isHeld;
     }
-    return false;
   }
 
   /** @throws {MapFullError} when it is new and there is no room */

@@ -47,6 +47,8 @@ const DEFAULT_EVENTS_PER_SEC = 20_000;
 /** What an L7 engine is made from. */
 export interface RedirectMeans {
   readonly sender: SegmentSender;
+  /** The same over the rows of what is not TCP. */
+  readonly datagramSender: SegmentSender;
   readonly recorder: Recorder;
   readonly conntrack: Conntrack;
 }
@@ -58,6 +60,7 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly conntrack: Conntrack;
   readonly recorder: Recorder;
   readonly sender: SegmentSender;
+  readonly datagramSender: SegmentSender;
   readonly redirect: R;
   readonly engine: Engine;
   readonly errors: IcmpErrors;
@@ -80,6 +83,8 @@ export class Dataplane<R extends Redirect = Redirect> {
     const outward = new OutwardSource(maps.nat, maps.reverseNat);
     const rows = new ConnectionRows(maps.ctTcp.words);
     this.sender = new SegmentSender(arena, { ports: this.ports, rows, deliverer, outward });
+    const anyRows = new ConnectionRows(maps.ctAny.words);
+    this.datagramSender = new SegmentSender(arena, { ports: this.ports, rows: anyRows, deliverer, outward });
     this.redirect = makeRedirect(this);
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;

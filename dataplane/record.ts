@@ -135,7 +135,7 @@ export class Recorder {
       event.setDirection(bytes, at, fields.direction);
       event.setVerdict(bytes, at, fields.verdict);
       event.setCookies(bytes, at, fields.cookie, 0);
-      event.setProtocol(bytes, at, 6);
+      event.setProtocol(bytes, at, fields.protocol);
       event.capturePart(bytes, at, text, part);
       this.#events.commit();
     }
@@ -156,6 +156,8 @@ export class Recorder {
 
 /** Whom an access-log record is about. */
 export interface AccessLogFields {
+  /** Of the connection that the message is of. */
+  readonly protocol: number;
   /** Index of the port whose policy judged. */
   readonly port: number;
   readonly flags: number;

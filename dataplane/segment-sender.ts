@@ -1,10 +1,10 @@
 /**
- * Segments that the L7 engine makes itself (a 403, a reset, data it had held): given their TCP fields and payload, this
+ * What the L7 engine sends itself: segments (a 403, a reset, data it had held), and answers to datagrams. Given TCP fields and payload, this
  * builds the frame around them for the connection in a conntrack row and queues it on the right port. Its source is the one that
  * frames of that connection leave with.
  */
 import { isV4Mapped } from '../wire/address.ts';
-import { PROTO_TCP } from '../wire/protocols.ts';
+import { PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { CT_ROW_WORDS } from '../policy-maps/conntrack-row.ts';
 import type { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import { setI32 } from '../wire/bytes.ts';
@@ -14,6 +14,7 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as offload from '../wire/offload.ts';
 import * as tcp from '../wire/header/tcp.ts';
+import * as udp from '../wire/header/udp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
@@ -76,17 +77,39 @@ export class SegmentSender {
     const out = this.#rows.portTowards(ctSlot, toResponder);
     const payloadBytes = segment.end - segment.start;
     if (!this.#ports.isUp(out) || payloadBytes > MAX_FRAME_BYTES - 200) return false;
-    const offset = this.#arena.scratch();
-    if (offset < 0) return false;
+    if (!this.#begin(ctSlot, toResponder, out)) return false;
     const f = this.#frame;
-    f.offset = offset;
-    f.outPort = out;
-    if (!this.#loadEnds(ctSlot, toResponder)) return false;
-    this.#buildHeaders(f, segment, payloadBytes);
+    this.#buildTcp(f, segment, payloadBytes);
     f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
     this.#offload(f);
     this.#deliverer.sendBuilt(f, f.offset, f.length);
     return true;
+  }
+
+  /**
+   * Builds and queues one UDP datagram, payload[start, end), of the conversation in `ctSlot`.
+   * @returns as `send`; false also for one that is longer than the port's MTU
+   */
+  sendDatagram(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): boolean {
+    const out = this.#rows.portTowards(ctSlot, toResponder);
+    if (!this.#ports.isUp(out) || !this.#begin(ctSlot, toResponder, out)) return false;
+    const f = this.#frame;
+    this.#buildIp(f, PROTO_UDP, udp.HEADER_BYTES, end - start);
+    if (f.offset + f.length - f.l3Offset > this.#ports.mtu[out]) return false;
+    udp.emit(f.bytes, f.l4Offset, f, end - start);
+    for (let i = start; i < end; i++) f.bytes[f.payloadOffset + i - start] = payload[i];
+    offload.leaveUndone(f);
+    this.#deliverer.sendBuilt(f, f.offset, f.length);
+    return true;
+  }
+
+  /** Takes room for a frame between the two ends of a row. @returns false when there is none, or its sender has lost its address */
+  #begin(ctSlot: number, toResponder: boolean, out: number): boolean {
+    const offset = this.#arena.scratch();
+    if (offset < 0) return false;
+    this.#frame.offset = offset;
+    this.#frame.outPort = out;
+    return this.#loadEnds(ctSlot, toResponder);
   }
 
   /** Who sends to whom: the row's two ends, in the direction of this segment. @returns false when it has lost its source */
@@ -108,33 +131,38 @@ export class SegmentSender {
     return true;
   }
 
-  #buildHeaders(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
+  #buildTcp(f: Frame, segment: BuiltSegment, payloadBytes: number): void {
     const timestampBytes = segment.hasTimestamps ? tcp.TIMESTAMP_BYTES : 0;
     const sackBytes = segment.sackCount > 0 ? SACK_BYTES + segment.sackCount * SACK_BLOCK_BYTES : 0;
     const tcpBytes = tcp.MIN_HEADER_BYTES + timestampBytes + sackBytes;
-    const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
-    f.family = isV4 ? 4 : 6;
-    f.protocol = PROTO_TCP;
-    f.isFragment = false;
-    [f.src0, f.src1, f.src2, f.src3] = this.#src;
-    [f.dst0, f.dst1, f.dst2, f.dst3] = this.#dst;
-    f.l3Offset = f.offset + ethernet.HEADER_BYTES;
-    f.l4Offset = f.l3Offset + (isV4 ? ipv4.MIN_HEADER_BYTES : ipv6.HEADER_BYTES);
-    f.payloadOffset = f.l4Offset + tcpBytes;
-    f.payloadLength = payloadBytes;
-    f.length = f.payloadOffset + payloadBytes - f.offset;
-    const payloadLength = tcpBytes + payloadBytes;
-    ethernet.setEtherType(f.bytes, f.offset, isV4 ? ethernet.ETHERTYPE_IPV4 : ethernet.ETHERTYPE_IPV6);
-    if (isV4) {
-      ipv4.emit(f.bytes, f.l3Offset, { src: f.src3, dst: f.dst3, protocol: PROTO_TCP, payloadLength });
-    } else {
-      ipv6.emit(f.bytes, f.l3Offset, { src: this.#src, dst: this.#dst, nextHeader: PROTO_TCP, payloadLength });
-    }
+    this.#buildIp(f, PROTO_TCP, tcpBytes, payloadBytes);
     const { srcPort, dstPort } = f;
     const { seq, ack, flags, window } = segment;
     tcp.emit(f.bytes, f.l4Offset, { srcPort, dstPort, seq, ack, flags, window, headerBytes: tcpBytes });
     if (segment.hasTimestamps) writeTimestamps(f, segment);
     if (sackBytes > 0) writeSack(f, segment, f.l4Offset + tcp.MIN_HEADER_BYTES + timestampBytes);
+  }
+
+  /** Places the headers of the frame, and writes those below L4. */
+  #buildIp(f: Frame, protocol: number, l4Bytes: number, payloadBytes: number): void {
+    const isV4 = isV4Mapped(this.#src[0], this.#src[1], this.#src[2]);
+    f.family = isV4 ? 4 : 6;
+    f.protocol = protocol;
+    f.isFragment = false;
+    [f.src0, f.src1, f.src2, f.src3] = this.#src;
+    [f.dst0, f.dst1, f.dst2, f.dst3] = this.#dst;
+    f.l3Offset = f.offset + ethernet.HEADER_BYTES;
+    f.l4Offset = f.l3Offset + (isV4 ? ipv4.MIN_HEADER_BYTES : ipv6.HEADER_BYTES);
+    f.payloadOffset = f.l4Offset + l4Bytes;
+    f.payloadLength = payloadBytes;
+    f.length = f.payloadOffset + payloadBytes - f.offset;
+    const payloadLength = l4Bytes + payloadBytes;
+    ethernet.setEtherType(f.bytes, f.offset, isV4 ? ethernet.ETHERTYPE_IPV4 : ethernet.ETHERTYPE_IPV6);
+    if (isV4) {
+      ipv4.emit(f.bytes, f.l3Offset, { src: f.src3, dst: f.dst3, protocol, payloadLength });
+    } else {
+      ipv6.emit(f.bytes, f.l3Offset, { src: this.#src, dst: this.#dst, nextHeader: protocol, payloadLength });
+    }
   }
 
   /** The checksum is left to the receiver; a segment beyond the MTU is left to the kernel to cut. */

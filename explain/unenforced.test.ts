@@ -25,13 +25,6 @@ spec:
 `;
 const CASES = [
   {
-    name: 'DNS rules',
-    egress: 'toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: a.example}]}}]',
-    flow: { port: 53, protocol: 'UDP', dns: { query: 'a.example' } },
-    feature: 'dns',
-    path: 'toPorts[0].rules.dns',
-  },
-  {
     name: 'Kafka rules',
     egress: 'toPorts: [{ports: [{port: "9092", protocol: TCP}], rules: {kafka: [{topic: t}]}}]',
     flow: { port: 9092, kafka: { topic: 't' } },

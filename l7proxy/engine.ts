@@ -12,7 +12,7 @@
 import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { AccessLog } from '../wire/access-log.ts';
 import type { Frame } from '../wire/frame.ts';
-import { PROTO_TCP } from '../wire/protocols.ts';
+import { PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { type DatagramOutput, Datagrams } from './datagram/datagrams.ts';
 import { NO_STATE, type ParserState, type StreamOwner } from './parser.ts';
 import type { CounterReader, MessageLog, MessageRecord, RuleSetSource } from './protocol.ts';
@@ -61,7 +61,8 @@ class Log implements MessageLog {
 
   tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
     const { slot, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint } = owner;
-    this.#sink({ ctSlot: slot, isIngress, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie, log });
+    const protocol = owner.isDatagram === true ? PROTO_UDP : PROTO_TCP;
+    this.#sink({ protocol, ctSlot: slot, isIngress, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie, log });
   }
 }
 
@@ -86,7 +87,7 @@ export class L7Engine {
       streamBytes: options.streamBytes ?? 1 << 20,
       headTimeoutMs: options.headTimeoutMs ?? 60_000,
     });
-    this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? { send: () => {} });
+    this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? { sendDatagram: () => {} });
   }
 
   /** Whether messages are told to `onRecord`. */

@@ -104,6 +104,8 @@ export interface StreamOwner extends JudgeKey {
   readonly slotGeneration: number;
   readonly srcEndpoint: number;
   readonly dstEndpoint: number;
+  /** Its messages are UDP datagrams, its row one of the table of what is not TCP; absent = TCP. */
+  readonly isDatagram?: boolean;
 }
 
 /** The owner of a parser between two connections. */

@@ -22,6 +22,8 @@ export interface RuleSetSource {
 
 /** A record of a message, and what the event that carries it tells beside it. */
 export interface MessageRecord {
+  /** PROTO_TCP or PROTO_UDP: in which table the row is. */
+  readonly protocol: number;
   readonly ctSlot: number;
   readonly isIngress: boolean;
   /** Of the client and of the server, whichever way the message goes. */

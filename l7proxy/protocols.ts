@@ -3,7 +3,9 @@
  * entry without parser, judge, telling and offline judge. What is not read yet says so (UNREAD): the engine refuses
  * connections under its rules and counts them; offline they are judged all the same.
  */
+import { DnsOverUdp } from './dns/datagrams.ts';
 import { type DnsRequest, dnsOffline } from './dns/rules.ts';
+import { DnsOverTcp } from './dns/stream.ts';
 import { type HttpRequest, httpOffline } from './http/offline.ts';
 import { HttpProtocol } from './http/protocol.ts';
 import { type KafkaRequest, kafkaOffline } from './kafka/rules.ts';
@@ -32,7 +34,11 @@ export type ProtocolTable = { readonly [Name in ProtocolName]: Protocol<L7Reques
 
 export const PROTOCOLS: ProtocolTable = {
   http: { stream: (services) => new HttpProtocol(services), datagram: UNREAD, offline: httpOffline },
-  dns: { stream: UNREAD, datagram: UNREAD, offline: dnsOffline },
+  dns: {
+    stream: (services) => new DnsOverTcp(services),
+    datagram: (services) => new DnsOverUdp(services),
+    offline: dnsOffline,
+  },
   kafka: { stream: UNREAD, datagram: UNREAD, offline: kafkaOffline },
   tls: { stream: UNREAD, datagram: UNREAD, offline: tlsOffline },
 };

@@ -11,6 +11,7 @@
  * (`readers` in l7proxy, else daemon/forward/counting.ts). Tests say what is missing, and UPDATE=1 writes it into the README.
  * Numbers are places in the pinned file: never moved, never used again.
  */
+import { DNS_ERROR_KINDS } from '../wire/dns/message.ts';
 
 /** Numbers are below this. */
 export const COUNTER_WORDS = 1024;
@@ -245,6 +246,36 @@ export const HTTP_ERROR = 140;
 for (const [error, kind] of HTTP_ERROR_KINDS.entries()) {
   if (error > 0) counter(HTTP_ERROR + error, 'http_errors', 'messages', 'Refused.', { kind });
 }
+
+// --- 192 to 255: DNS, over UDP and over TCP; numbers of one transport are these plus its base
+export const DNS_UDP = 192;
+export const DNS_TCP = 224;
+export const DNS_FORWARDED = 0;
+export const DNS_DENIED = 1;
+export const DNS_RESPONSES = 2;
+/** Error n (wire/dns/message.ts) is base + DNS_ERROR + n; number 0 is no error. */
+export const DNS_ERROR = 4;
+for (const [base, transport] of [
+  [DNS_UDP, 'udp'],
+  [DNS_TCP, 'tcp'],
+] as const) {
+  counter(base + DNS_FORWARDED, 'dns_queries', 'messages', 'Allowed.', { transport, verdict: 'forwarded' });
+  counter(base + DNS_DENIED, 'dns_queries', 'messages', 'Answered with a refusal.', { transport, verdict: 'denied' });
+  counter(base + DNS_RESPONSES, 'dns_responses', 'messages', 'Passed.', { transport });
+  for (const [error, kind] of DNS_ERROR_KINDS.entries()) {
+    if (error > 0)
+      counter(base + DNS_ERROR + error, 'dns_errors', 'messages', 'Dropped, or their connection reset.', {
+        transport,
+        kind,
+      });
+  }
+}
+export const DNS_DISPLACED = counter(
+  223,
+  'dns_displaced',
+  'messages',
+  'Queries over UDP forgotten for others of the same endpoint: their answers are dropped.',
+);
 
 /** All counters, by number. */
 export const COUNTERS: readonly Counter[] = [...table.values()].sort((a, b) => a.number - b.number);

@@ -18,6 +18,8 @@ export interface L7RuleSet {
   readonly rawPaths?: boolean;
   /** Underscores in header names; absent = no lookalike of a header that a rule is about, `refuse` = none, `allow` = any. */
   readonly underscores?: 'allow' | 'refuse';
+  /** DNS: a refused query is told that its name does not exist (NXDOMAIN); absent = that it is refused (REFUSED). */
+  readonly nameError?: boolean;
 }
 
 export interface L7Rule {

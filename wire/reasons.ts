@@ -160,6 +160,8 @@ export const DROP_SERVICE_PORT = lacking(247, DROP_NO_SERVICE_BACKEND, 'SLUICE_S
 export const DROP_BACKEND_GONE = lacking(248, DROP_NO_SERVICE_BACKEND, 'SLUICE_BACKEND_GONE', 'Service backend gone', 'The backend that the connection went to, or its service, is no more: a TCP client is told by a reset.');
 export const DROP_TUPLE_TAKEN = lacking(249, DROP_CT_CREATE_FAILED, 'SLUICE_TUPLE_TAKEN', 'Connection exists under another address', 'The same two ports are connected already by another address of the same backend: the client must take another port.');
 export const DROP_NOT_TRANSLATED = lacking(250, DROP_NAT_NO_MAPPING, 'SLUICE_NOT_TRANSLATED', 'No connection to translate for', 'The frame is to or from an address that stands for others in known connections only, and belongs to none.');
+export const DROP_DNS_INVALID = lacking(251, DROP_INVALID, 'SLUICE_DNS_INVALID', 'Invalid DNS message', 'A datagram under DNS rules is not one plain query, or not one whole answer; the counter dns_errors says why.');
+export const DROP_DNS_UNASKED = lacking(252, DROP_CT_NO_BEGIN, 'SLUICE_DNS_UNASKED', 'DNS answer to no question', 'A DNS answer came late, twice, or to a question that was not asked under its id.');
 
 /** "Policy denied" for 133; the number itself when it has no meaning, as Cilium prints it. */
 export function reasonText(number: number): string {

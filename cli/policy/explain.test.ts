@@ -97,21 +97,24 @@ t.test('policy explain takes a recorded flow', async (t) => {
 });
 
 t.test('policy explain says when this dataplane does not let pass what the rules allow', async (t) => {
-  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '53', '--protocol', 'UDP'];
-  const file = join(folder, 'dns.yaml');
+  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '443'];
+  const file = join(folder, 'names.yaml');
   writeFileSync(
     file,
     `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
-metadata: {name: dns, namespace: shop}
+metadata: {name: names, namespace: shop}
 spec:
   endpointSelector: {matchLabels: {app: web}}
-  egress: [{toEntities: [world], toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: a.example}]}}]}]
+  egress: [{toEntities: [world], toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}]}]
 `,
   );
-  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--dns-query', 'a.example'];
+  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--sni', 'a.example'];
   const { stdout } = await policy(args);
-  t.match(stdout, /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read DNS \(rules\.dns\)/);
+  t.match(
+    stdout,
+    /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read TLS \(serverNames\)/,
+  );
   const { unenforced } = JSON.parse((await policy([...args, '-o', 'json'])).stdout);
   t.match(unenforced, [/refuses the stream/]);
   const denied = await policy([...args.slice(0, -1), 'b.example']);

@@ -77,6 +77,12 @@ const POLICY: Readonly<Record<string, Option>> = {
     fallback: 'refuse-lookalikes',
     values: OPTION_WORDS['http-headers-with-underscores'],
   },
+  'tofqdns-dns-reject-response-code': {
+    type: 'string',
+    meaning: 'what a DNS query that rules refuse is answered: REFUSED, or NXDOMAIN (nameError)',
+    fallback: 'refused',
+    values: OPTION_WORDS['tofqdns-dns-reject-response-code'],
+  },
   'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),
   'enable-node-selector-labels': flag('accept fromNodes and toNodes', false),
   'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),

@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import t from 'tap';
 import { PortCounters } from '../../dataplane/port/port.ts';
 import { PortTable } from '../../dataplane/port/table.ts';
+import type { DnsOverUdp } from '../../l7proxy/dns/datagrams.ts';
+import type { DnsOverTcp } from '../../l7proxy/dns/stream.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
 import type { HttpProtocol } from '../../l7proxy/http/protocol.ts';
+import { NOBODY } from '../../l7proxy/parser.ts';
+import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
-import { COUNTERS, counterText, HTTP_ERROR, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
+import { COUNTERS, counterText, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
 import { CountersMap } from '../../policy-maps/counters-map.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import { Counting, type CountingParts } from './counting.ts';
@@ -27,12 +31,17 @@ function newOwners() {
   };
   const ports = new PortTable();
   const words = new Int32Array(64);
-  const ruleSets = { generation: 1, get: () => undefined };
+  const ruleSet: L7RuleSet = { parser: 'dns', endpoint: 1, ingress: false, port: 53, rules: [] };
+  const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
   const engine = new L7Engine({ words, anyWords: words, ruleSets, output: { send: () => {} } });
   const { counters: streams, pool, table } = engine.streams;
   const { counters: datagrams } = engine.datagrams;
   const http = (engine.protocols.streamNumbered(1) as HttpProtocol).shared;
+  const dnsTcp = (engine.protocols.streamNumbered(2) as DnsOverTcp).shared.counters;
+  const dnsUdp = (engine.protocols.datagramOf({ ...NOBODY, egressRuleSet: 1 }) as DnsOverUdp).parser;
   return {
+    dns: [dnsTcp, dnsUdp.counters],
+    underWay: dnsUdp.underWay,
     recorder,
     uplinks,
     errors,
@@ -105,20 +114,21 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
-  const { streams, datagrams, http, pool, table, conntrack, masquerade } = owners;
-  for (const owner of [conntrack.tcp, masquerade, streams, datagrams, http, pool, pool.shares, table, table.shares]) {
+  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, underWay } = owners;
+  const l7 = [streams, datagrams, http, ...dns, underWay, pool, pool.shares, table, table.shares];
+  for (const owner of [conntrack.tcp, masquerade, ...l7]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }
   }
-  owners.http.errors.fill(1);
+  for (const { errors } of [owners.http, ...dns]) errors.fill(1);
   counting.tick();
   t.strictSame(
     [...map.entries()].filter(({ value }) => value !== 1).map(counterText),
     [],
     'all of them, each from a field of its own kind',
   );
-  t.equal(COUNTERS.filter(({ number }) => number > HTTP_ERROR).length, HTTP_ERRORS.length - 1);
+  t.equal(COUNTERS.filter(({ name }) => name === 'http_errors').length, HTTP_ERRORS.length - 1);
   t.strictSame(
     HTTP_ERRORS.map(({ name }) => name),
     [...HTTP_ERROR_KINDS],

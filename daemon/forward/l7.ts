@@ -19,6 +19,7 @@ import { formatIp, isV4Mapped } from '../../wire/address.ts';
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { FLAG_IPV6 } from '../../wire/event.ts';
 import type { Frame } from '../../wire/frame.ts';
+import { PROTO_TCP } from '../../wire/protocols.ts';
 import { DROP_L7_DENIED } from '../../wire/reasons.ts';
 
 const RECORDS_PER_SEC = 500;
@@ -30,20 +31,23 @@ export class L7Streams implements Redirect {
   readonly #recorder: Recorder;
   readonly #conntrack: Conntrack;
   readonly #rows: ConnectionRows;
+  readonly #datagramRows: ConnectionRows;
   readonly #encoder = new TextEncoder();
   #tokens = RECORDS_BURST;
   #filledMs = 0;
 
-  constructor({ sender, recorder, conntrack }: RedirectMeans, maps: Maps) {
+  constructor({ sender, datagramSender, recorder, conntrack }: RedirectMeans, maps: Maps) {
     this.#conntrack = conntrack;
     this.#recorder = recorder;
     this.#rows = new ConnectionRows(maps.ctTcp.words);
+    this.#datagramRows = new ConnectionRows(maps.ctAny.words);
     this.engine = new L7Engine({
       words: maps.ctTcp.words,
       anyWords: maps.ctAny.words,
       ruleSets: maps.l7Rules,
       parserState: maps.l7State,
       output: sender,
+      datagramOutput: datagramSender,
       onRecord: (record) => this.#tell(record),
     });
     this.engine.recording = true;
@@ -89,15 +93,17 @@ export class L7Streams implements Redirect {
 
   #tell(record: MessageRecord): void {
     if (--this.#tokens < 1) this.engine.recording = false;
+    const rows = record.protocol === PROTO_TCP ? this.#rows : this.#datagramRows;
     const log: AccessLog = {
       ...record.log,
-      SourceEndpoint: this.#end(record.ctSlot, true),
-      DestinationEndpoint: this.#end(record.ctSlot, false),
+      SourceEndpoint: endOf(rows, record.ctSlot, true),
+      DestinationEndpoint: endOf(rows, record.ctSlot, false),
     };
-    const { srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
+    const { protocol, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie } = record;
     const isIPv6 = log.SourceEndpoint?.IPv6 !== undefined;
     this.#recorder.accessLog(this.#encoder.encode(JSON.stringify(log)), {
-      port: this.#rows.portTowards(record.ctSlot, record.isIngress),
+      protocol,
+      port: rows.portTowards(record.ctSlot, record.isIngress),
       flags: isIPv6 ? FLAG_IPV6 : 0,
       srcIdentity,
       dstIdentity,
@@ -108,12 +114,12 @@ export class L7Streams implements Redirect {
       cookie,
     });
   }
+}
 
-  #end(ctSlot: number, ofInitiator: boolean): AccessLogEndpoint {
-    const at = this.#rows.addressAt(ctSlot, ofInitiator);
-    const Port = this.#rows.l4Port(ctSlot, ofInitiator);
-    const [w0, w1, w2, w3] = this.#rows.words.subarray(at, at + 4);
-    const address = formatIp(w0, w1, w2, w3);
-    return isV4Mapped(w0, w1, w2) ? { IPv4: address, Port } : { IPv6: address, Port };
-  }
+function endOf(rows: ConnectionRows, ctSlot: number, ofInitiator: boolean): AccessLogEndpoint {
+  const at = rows.addressAt(ctSlot, ofInitiator);
+  const Port = rows.l4Port(ctSlot, ofInitiator);
+  const [w0, w1, w2, w3] = rows.words.subarray(at, at + 4);
+  const address = formatIp(w0, w1, w2, w3);
+  return isV4Mapped(w0, w1, w2) ? { IPv4: address, Port } : { IPv6: address, Port };
 }

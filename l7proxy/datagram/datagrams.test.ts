@@ -78,7 +78,7 @@ function engineWith(dns: DatagramProtocol | undefined) {
     ruleSets: { generation: 1, get: (id) => (id === 9 ? { generation: 1, ruleSet: RULE_SET } : undefined) },
     output: { send: () => {} },
     datagramOutput: {
-      send: (slot, toResponder, payload, start, end) =>
+      sendDatagram: (slot, toResponder, payload, start, end) =>
         sent.push([slot, toResponder, Buffer.from(payload.subarray(start, end)).toString()]),
     },
     protocols,

@@ -15,7 +15,7 @@ import { type CounterReader, DATAGRAM_ANSWER, DATAGRAM_PASS, type DatagramProtoc
 /** Sends datagrams of our own. */
 export interface DatagramOutput {
   /** Sends payload[start, end) in the conversation of `ctSlot`; one that cannot be sent is lost, as on any wire. */
-  send(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): unknown;
+  sendDatagram(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): unknown;
 }
 
 /** The protocols of an engine (protocols.ts). */
@@ -50,7 +50,7 @@ export class Datagrams {
   readonly #protocols: DatagramProtocols;
   readonly #output: DatagramOutput;
   /** Of the datagram at hand: used again. */
-  readonly #owner: Owner = { ...NOBODY };
+  readonly #owner: Owner = { ...NOBODY, isDatagram: true };
 
   /** @param words rows of the conntrack map of what is not TCP */
   constructor(words: Int32Array, protocols: DatagramProtocols, output: DatagramOutput) {
@@ -84,7 +84,7 @@ export class Datagrams {
     if (outcome === DATAGRAM_PASS) this.counters.passed++;
     else this.counters.denied++;
     if (outcome !== DATAGRAM_ANSWER) return outcome;
-    this.#output.send(ctSlot, isReply, parser.answer, 0, parser.answerBytes);
+    this.#output.sendDatagram(ctSlot, isReply, parser.answer, 0, parser.answerBytes);
     return HELD;
   }
 

@@ -53,6 +53,12 @@ export interface NamedDraft {
   readonly draft: Draft;
 }
 
+/** How the rule sets of a protocol are to be read, where it is not the default. */
+export interface Readings {
+  readonly http: Pick<L7RuleSet, 'rawPaths' | 'underscores'>;
+  readonly dns: Pick<L7RuleSet, 'nameError'>;
+}
+
 /** What a direction needs from the policy it belongs to. */
 export interface DirectionContext {
   readonly direction: Direction;
@@ -62,8 +68,7 @@ export interface DirectionContext {
   readonly resolve?: ResolvePort;
   readonly cookie: (origins: readonly Origin[]) => number;
   readonly ruleSet: (ruleSet: L7RuleSet) => number;
-  /** How rule sets of HTTP are read. */
-  readonly httpReading: Pick<L7RuleSet, 'rawPaths' | 'underscores'>;
+  readonly readings: Readings;
   /** What port names on egress mean to each peer. */
   readonly portNames: PortNames;
   /** An extra plain allow of everything for these peers, at the last priority (local host, opted-out default deny). */
@@ -231,7 +236,7 @@ function ruleSetOf(protocol: number, port: number, parser: Parser, context: Filt
     const remotes = isWildcard(peer) ? null : identitiesOf(peer, context);
     rules.push({ remotes, ...everything(parser), cookie: context.cookie([origin]) });
   }
-  const reading = parser === 'http' ? context.httpReading : {};
+  const reading = context.readings[parser as keyof Readings] ?? {};
   return { parser, endpoint: 0, ingress: context.direction === 'ingress', port, rules, ...reading };
 }
 

@@ -7,7 +7,7 @@
  */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import { draftsOfDirection, type Direction, type DirectionContext, EVERYONE } from './direction-policy.ts';
+import { draftsOfDirection, type Direction, EVERYONE, type Readings } from './direction-policy.ts';
 import { EntryBuilder } from './entry-builder.ts';
 import type { Conflict } from './l4-filter.ts';
 import type { NameWatcher, PolicyParts } from './parts.ts';
@@ -214,7 +214,7 @@ export class EndpointPolicy implements SelectorUser, NameWatcher {
       },
       portNames: this.#parts.portNames,
       lastAllows: this.#lastAllows(direction),
-      httpReading: httpReading(this.#parts.options),
+      readings: { http: httpReading(this.#parts.options), dns: dnsReading(this.#parts.options) },
     };
   }
 
@@ -247,7 +247,12 @@ function ownOrigin(name: string): Origin {
 }
 
 /** What differs from the default. */
-function httpReading(options: PolicyOptions): DirectionContext['httpReading'] {
+function dnsReading(options: PolicyOptions): Readings['dns'] {
+  return options['tofqdns-dns-reject-response-code'] === 'nameError' ? { nameError: true } : {};
+}
+
+/** The same of HTTP. */
+function httpReading(options: PolicyOptions): Readings['http'] {
   const underscores = options['http-headers-with-underscores'];
   return {
     ...(!options['http-normalize-path'] && { rawPaths: true }),

@@ -12,6 +12,7 @@ const OPTIONS: { readonly [Option in keyof PolicyOptions]: Shape } = {
   'enable-l7-proxy': boolean,
   'http-normalize-path': boolean,
   'http-headers-with-underscores': oneOf(...OPTION_WORDS['http-headers-with-underscores']),
+  'tofqdns-dns-reject-response-code': oneOf(...OPTION_WORDS['tofqdns-dns-reject-response-code']),
   'enable-icmp-rules': boolean,
   'enable-node-selector-labels': boolean,
   'enable-extended-ip-protocols': boolean,

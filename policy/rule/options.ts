@@ -6,6 +6,7 @@ export const OPTION_WORDS = {
   'policy-cidr-match-mode': ['nodes', 'pods'],
   'allow-localhost': ['auto', 'always', 'policy'],
   'http-headers-with-underscores': ['refuse-lookalikes', 'refuse', 'allow'],
+  'tofqdns-dns-reject-response-code': ['refused', 'nameError'],
   semantics: ['cilium', 'kubernetes'],
 } as const;
 
@@ -31,6 +32,8 @@ export interface PolicyOptions {
    * whose name differs in `_` and `-` only; `refuse`: HTTP rules allow no request that has any `_` in a header name.
    */
   readonly 'http-headers-with-underscores': Word<'http-headers-with-underscores'>;
+  /** What a query that DNS rules refuse is answered: REFUSED, or NXDOMAIN. */
+  readonly 'tofqdns-dns-reject-response-code': Word<'tofqdns-dns-reject-response-code'>;
   readonly 'enable-icmp-rules': boolean;
   readonly 'enable-node-selector-labels': boolean;
   readonly 'enable-extended-ip-protocols': boolean;
@@ -56,6 +59,7 @@ export const DEFAULT_OPTIONS: PolicyOptions = {
   'enable-l7-proxy': true,
   'http-normalize-path': true,
   'http-headers-with-underscores': 'refuse-lookalikes',
+  'tofqdns-dns-reject-response-code': 'refused',
   'enable-icmp-rules': true,
   'enable-node-selector-labels': false,
   'enable-extended-ip-protocols': false,

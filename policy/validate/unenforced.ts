@@ -18,7 +18,6 @@ interface Row {
 const REFUSED = 'this dataplane refuses the stream: TCP is reset, UDP dropped (180)';
 
 export const UNENFORCED = {
-  dns: { field: 'rules.dns', lacking: 'the dataplane does not read DNS', instead: REFUSED },
   kafka: { field: 'rules.kafka', lacking: 'the dataplane does not read Kafka', instead: REFUSED },
   tls: { field: 'serverNames', lacking: 'the dataplane does not read TLS', instead: REFUSED },
   names: {
@@ -60,7 +59,6 @@ function usesOfPorts(rule: CiliumPortRule, path: string): UnenforcedUse[] {
   // These close the port, offline too, and are warned about by themselves.
   if (terminatingTLS !== undefined || originatingTLS !== undefined) return [];
   const uses: UnenforcedUse[] = [];
-  if ((rules.dns ?? []).length > 0) uses.push({ feature: 'dns', path: `${path}.rules.dns` });
   if ((rules.kafka ?? []).length > 0) uses.push({ feature: 'kafka', path: `${path}.rules.kafka` });
   if (serverNames.length > 0) uses.push({ feature: 'tls', path: `${path}.serverNames` });
   return uses;

@@ -261,7 +261,6 @@ table('sanitiser: what Cilium refuses', [
     text: web(
       'ingress: [{fromCIDR: [10.0.0.0/8, 10.0.0.0/8, 10.1.0.0/16]}, {fromCIDRSet: [{cidrGroupRef: absent}]}]\negress: [{toPorts: [{ports: [{port: "53", protocol: TCP}], rules: {dns: [{matchName: a.b}]}}]}]',
     ),
-    warnings: ['unenforced spec.egress[0].toPorts[0].rules.dns'],
   },
   {
     name: 'groups need a cloud provider',

@@ -1,0 +1,225 @@
+/**
+ * DNS over TCP (RFC 7766): messages behind two bytes of length, many at a time on one connection, answers in any order.
+ *
+ * A message passes when it is whole and was judged. A query that is not allowed is taken out of the stream, and its refusal
+ * put between two answers, at once: answers are told apart by their ids, so it need not wait for slower ones. An answer passes
+ * when its question waits for one. A transfer (AXFR, IXFR) has as many answers as its server likes, the later ones without
+ * a question. What is no message, and an answer to no question, ends the connection.
+ *
+ * Bounds: MAX_WAITING questions; further queries wait for answers. A connection with questions that wait is reset after the
+ * death of the process; resolvers ask again.
+ */
+import * as counter from '../../policy-maps/counters.ts';
+import { u16, setU16 } from '../../wire/bytes.ts';
+import { DnsMessage, ERROR_DIRECTION, ERROR_TRUNCATED, ERROR_UNASKED } from '../../wire/dns/message.ts';
+import { DomainName } from '../../wire/dns/name.ts';
+import { emitRefusal, MAX_REFUSAL_BYTES } from '../../wire/dns/refusal.ts';
+import { TYPE_AXFR, TYPE_IXFR } from '../../wire/dns/types.ts';
+import { Judges } from '../judge.ts';
+import {
+  type JudgeKey,
+  NOBODY,
+  type Operations,
+  type Parser,
+  REQUEST,
+  RESPONSE,
+  type StreamOwner,
+  type Way,
+} from '../parser.ts';
+import type { CounterReader, ProtocolServices, StreamProtocol } from '../protocol.ts';
+import { DnsCounters, dnsReaders } from './counters.ts';
+import { questionHash } from './question.ts';
+import { DnsRecords } from './record.ts';
+import { DnsJudge } from './rules.ts';
+
+const LENGTH_BYTES = 2;
+const MAX_WAITING = 64;
+/** With the id of a question: it is a transfer. */
+const IS_TRANSFER = 1 << 16;
+
+/** What all connections share. */
+class Shared {
+  readonly counters = new DnsCounters();
+  readonly records: DnsRecords;
+  readonly message = new DnsMessage();
+  readonly name = new DomainName();
+  readonly seed: number;
+
+  constructor({ log, seed }: ProtocolServices) {
+    this.records = new DnsRecords(log);
+    this.seed = seed;
+  }
+
+  error(owner: StreamOwner, isResponse: boolean, error: number): void {
+    this.counters.errors[error]++;
+    if (this.records.isOn) this.records.error(owner, isResponse, error);
+  }
+}
+
+class DnsStreamParser implements Parser<DnsJudge> {
+  readonly #shared: Shared;
+  #judge: DnsJudge;
+  #owner: StreamOwner = NOBODY;
+  /** Questions without an answer: id (with IS_TRANSFER) and hash of each. */
+  readonly #waiting = new Int32Array(2 * MAX_WAITING);
+  #count = 0;
+  #isBlocked = false;
+
+  constructor(shared: Shared, judge: DnsJudge) {
+    this.#shared = shared;
+    this.#judge = judge;
+  }
+
+  begin(judge: DnsJudge, owner: StreamOwner): void {
+    this.#judge = judge;
+    this.#owner = owner;
+    this.end();
+  }
+
+  setJudge(judge: DnsJudge): void {
+    this.#judge = judge;
+  }
+
+  end(): void {
+    this.#count = 0;
+    this.#isBlocked = false;
+  }
+
+  onData(way: Way, bytes: Uint8Array, start: number, end: number, isEnd: boolean, operations: Operations): void {
+    const { message } = this.#shared;
+    for (let at = start; at < end && !operations.isFull; ) {
+      const from = at + LENGTH_BYTES;
+      const to = from <= end ? from + u16(bytes, at) : end + 1;
+      if (to > end) {
+        if (isEnd) this.#fail(way, ERROR_TRUNCATED, operations);
+        return; // MORE
+      }
+      if (way === REQUEST && this.#mustWait()) return;
+      const error = message.parse(bytes, from, to, way === RESPONSE) || this.#directionError(way);
+      if (error !== 0) {
+        this.#fail(way, error, operations);
+        return;
+      }
+      if (message.nameBytes > 0) this.#shared.name.load(bytes, from, to, message.questionAt);
+      if (way === REQUEST) this.#readQuery(bytes, to - at, operations);
+      else if (!this.#readAnswer(bytes, from, to, operations)) return;
+      at = to;
+    }
+  }
+
+  #mustWait(): boolean {
+    this.#isBlocked = this.#count === MAX_WAITING;
+    return this.#isBlocked;
+  }
+
+  #directionError(way: Way): number {
+    return this.#shared.message.isResponse === (way === RESPONSE) ? 0 : ERROR_DIRECTION;
+  }
+
+  #readQuery(bytes: Uint8Array, length: number, operations: Operations): void {
+    const { message, name, counters, records } = this.#shared;
+    const isAllowed = this.#judge.judge(name);
+    if (records.isOn) records.request(this.#owner, this.#judge, message, name);
+    if (isAllowed) {
+      counters.forwarded++;
+      this.#await();
+      operations.pass(length);
+      return;
+    }
+    counters.denied++;
+    operations.drop(length);
+    // Kept by the operations until they are applied, so each refusal has bytes of its own.
+    const refusal = new Uint8Array(LENGTH_BYTES + MAX_REFUSAL_BYTES);
+    const refusalBytes = emitRefusal(refusal, LENGTH_BYTES, message, bytes, this.#judge.refusalCode);
+    setU16(refusal, 0, refusalBytes);
+    operations.inject(RESPONSE, refusal.subarray(0, LENGTH_BYTES + refusalBytes));
+  }
+
+  #readAnswer(bytes: Uint8Array, from: number, to: number, operations: Operations): boolean {
+    const { message, name, counters, records } = this.#shared;
+    if (!this.#isAwaited()) {
+      this.#fail(RESPONSE, ERROR_UNASKED, operations);
+      return false;
+    }
+    counters.responses++;
+    if (records.isOn && message.nameBytes > 0) records.response(this.#owner, message, name, bytes, from, to);
+    operations.pass(LENGTH_BYTES + to - from);
+    return true;
+  }
+
+  #await(): void {
+    const { message, name, seed } = this.#shared;
+    const isTransfer = message.type === TYPE_AXFR || message.type === TYPE_IXFR;
+    this.#waiting[2 * this.#count] = message.id | (isTransfer ? IS_TRANSFER : 0);
+    this.#waiting[2 * this.#count + 1] = questionHash(message, name, seed);
+    this.#count++;
+  }
+
+  /** Whether the message at hand answers a question that waits; it waits no longer then, unless it is a transfer. */
+  #isAwaited(): boolean {
+    const { message, name, seed } = this.#shared;
+    const question = message.nameBytes > 0 ? questionHash(message, name, seed) : 0;
+    for (let i = 0; i < this.#count; i++) {
+      const word = this.#waiting[2 * i];
+      if ((word & 0xffff) !== message.id) continue;
+      const isTransfer = (word & IS_TRANSFER) !== 0;
+      if (message.nameBytes === 0 ? !isTransfer : this.#waiting[2 * i + 1] !== question) continue;
+      if (!isTransfer) this.#remove(i);
+      return true;
+    }
+    return false;
+  }
+
+  #remove(index: number): void {
+    const last = --this.#count;
+    this.#waiting[2 * index] = this.#waiting[2 * last];
+    this.#waiting[2 * index + 1] = this.#waiting[2 * last + 1];
+  }
+
+  #fail(way: Way, error: number, operations: Operations): void {
+    this.#shared.error(this.#owner, way === RESPONSE, error);
+    operations.reset();
+  }
+
+  isReady(way: Way): boolean {
+    return way === REQUEST && this.#isBlocked && this.#count < MAX_WAITING;
+  }
+
+  isWaiting(way: Way): boolean {
+    return way === REQUEST && this.#isBlocked;
+  }
+
+  saveState(words: Int32Array, at: number): boolean {
+    words[at] = 0;
+    return this.#count === 0;
+  }
+
+  loadState(words: Int32Array, at: number): boolean {
+    return (words[at] & 0x7fffffff) === 0;
+  }
+}
+
+export class DnsOverTcp implements StreamProtocol<DnsJudge> {
+  readonly number = 2;
+  readonly counters: readonly CounterReader[];
+  readonly shared: Shared;
+  readonly #judges: Judges<DnsJudge>;
+
+  constructor(services: ProtocolServices) {
+    this.shared = new Shared(services);
+    this.counters = dnsReaders(this.shared.counters, counter.DNS_TCP);
+    this.#judges = new Judges((key, nextId) => new DnsJudge(services, key, nextId));
+  }
+
+  judgeOf(key: JudgeKey): DnsJudge {
+    return this.#judges.judgeOf(key);
+  }
+
+  makeParser(): Parser<DnsJudge> {
+    return new DnsStreamParser(this.shared, this.judgeOf(NOBODY));
+  }
+
+  tellError(owner: StreamOwner, error: number): void {
+    this.shared.error(owner, false, error);
+  }
+}

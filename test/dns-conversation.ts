@@ -1,0 +1,37 @@
+/** What a protocol of DNS is started with in tests: one rule set (1) that the test can change, a clock, and what was told. */
+import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { AccessLog } from '../wire/access-log.ts';
+import type { ProtocolServices } from '../l7proxy/protocol.ts';
+
+/** Identity 5 may ask identity 6 for names that end in `.ok`, and for `Exact.Example`. */
+export const DNS_RULES: L7RuleSet = {
+  parser: 'dns',
+  endpoint: 7,
+  ingress: true,
+  port: 53,
+  rules: [{ remotes: [5], dns: [{ matchPattern: '**.ok' }, { matchName: 'Exact.Example' }], cookie: 9 }],
+};
+
+export function dnsServices(ruleSet: L7RuleSet = DNS_RULES) {
+  const told: { isIngress: boolean; cookie: number; log: AccessLog }[] = [];
+  const log = {
+    isOn: true,
+    nowMs: 1000,
+    tell: (_owner: unknown, isIngress: boolean, cookie: number, record: AccessLog) => {
+      told.push({ isIngress, cookie, log: record });
+    },
+  };
+  const rules: { generation: number; ruleSet: L7RuleSet } = { generation: 1, ruleSet };
+  const ruleSets = {
+    get generation() {
+      return rules.generation;
+    },
+    get: (id: number) => (id === 1 ? { generation: rules.generation, ruleSet: rules.ruleSet } : undefined),
+  };
+  const services: ProtocolServices = { name: 'dns', ruleSets, log, seed: 42 };
+  const change = (next: L7RuleSet) => {
+    rules.generation++;
+    rules.ruleSet = next;
+  };
+  return { services, log, told, change };
+}

@@ -1,0 +1,57 @@
+/**
+ * A query turned into the answer that refuses it: same id and question, to the letter (resolvers compare the case too), REFUSED or
+ * NXDOMAIN, no records. Who sent an OPT record gets one (RFC 6891 6.1.1), which says in an extended error (RFC 8914) that it is a
+ * policy that refuses.
+ */
+import { setU16 } from '../bytes.ts';
+import {
+  type DnsMessage,
+  FLAG_CHECKING_DISABLED,
+  FLAG_RECURSION_DESIRED,
+  FLAG_RESPONSE,
+  RCODE_REFUSED,
+} from './message.ts';
+import { DNS_HEADER_BYTES, MAX_NAME_BYTES } from './name.ts';
+import { TYPE_OPT } from './types.ts';
+
+const FLAG_RECURSION_AVAILABLE = 0x0080;
+const FLAG_DNSSEC_OK = 0x8000; // of OPT
+const UDP_BYTES = 1232; // what we would take: dnsflagday.net/2020
+const OPTION_EXTENDED_ERROR = 15;
+const EXTENDED_ERROR_PROHIBITED = 18;
+const EXTENDED_ERROR_FILTERED = 17;
+const OPT_BYTES = 11 + 6;
+/** Longest refusal. */
+export const MAX_REFUSAL_BYTES = DNS_HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES;
+
+/**
+ * Writes the refusal of a query that was parsed, at `to[at]`.
+ * @param bytes the query's @param rcode RCODE_REFUSED or RCODE_NAME_ERROR
+ * @returns its length, at most MAX_REFUSAL_BYTES
+ */
+export function emitRefusal(to: Uint8Array, at: number, query: DnsMessage, bytes: Uint8Array, rcode: number): number {
+  const kept = query.flags & (FLAG_RECURSION_DESIRED | FLAG_CHECKING_DISABLED);
+  setU16(to, at, query.id);
+  setU16(to, at + 2, FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | rcode);
+  setU16(to, at + 4, 1);
+  setU16(to, at + 6, 0);
+  setU16(to, at + 8, 0);
+  setU16(to, at + 10, query.hasOpt ? 1 : 0);
+  const questionBytes = query.nameBytes + 4;
+  for (let i = 0; i < questionBytes; i++) to[at + DNS_HEADER_BYTES + i] = bytes[query.questionAt + i];
+  const length = DNS_HEADER_BYTES + questionBytes;
+  return query.hasOpt ? length + emitOpt(to, at + length, query.optFlags, rcode) : length;
+}
+
+function emitOpt(to: Uint8Array, at: number, flags: number, rcode: number): number {
+  to[at] = 0; // the root
+  setU16(to, at + 1, TYPE_OPT);
+  setU16(to, at + 3, UDP_BYTES);
+  setU16(to, at + 5, 0); // upper bits of the rcode, version
+  setU16(to, at + 7, flags & FLAG_DNSSEC_OK);
+  setU16(to, at + 9, 6);
+  setU16(to, at + 11, OPTION_EXTENDED_ERROR);
+  setU16(to, at + 13, 2);
+  setU16(to, at + 15, rcode === RCODE_REFUSED ? EXTENDED_ERROR_PROHIBITED : EXTENDED_ERROR_FILTERED);
+  return OPT_BYTES;
+}

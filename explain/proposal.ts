@@ -6,9 +6,11 @@
  *   address   the prefix of the address alone; a node, to which CIDR rules are blind, by its entity
  *   entity    the entity
  *
- * A NetworkPolicy can say neither entities nor ICMP types. Then a CiliumNetworkPolicy for the same pods says it, beside it.
+ * A NetworkPolicy can say neither entities nor ICMP types. Then a CiliumNetworkPolicy for the same pods says it, beside it. So it
+ * does for the world where ipBlock matches pods and nodes too, as Kubernetes has it: `0.0.0.0/0` would open to all of them.
  */
 import { EGRESS } from '../wire/direction.ts';
+import type { PolicyOptions } from '../policy/rule/options.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import { isPlace, POD_NAMESPACE, parseLabel } from '../policy/rule/labels.ts';
 import {
@@ -26,12 +28,12 @@ import type { Denial, ResolvedEnd } from './verdict.ts';
 type Part = Record<string, unknown>;
 
 /** Changes that may open what the denial closes. */
-export function rulesFor(denial: Denial): Change[] {
+export function rulesFor(denial: Denial, { semantics }: PolicyOptions): Change[] {
   const { origins } = denial;
   const direction = denial.direction === EGRESS ? 'egress' : 'ingress';
   const proposals = origins.flatMap((origin): Change[] => {
     const isKubernetes = origin.kind === 'NetworkPolicy';
-    const rules = isKubernetes ? kubernetesRules(denial) : ciliumRules(denial, origin.namespace);
+    const rules = isKubernetes ? kubernetesRules(denial, semantics) : ciliumRules(denial, origin.namespace);
     const spec = origin.path.replace(/\.(in|e)gress.*$/, '');
     return rules.map((item) => ({ kind: 'add', origin, path: `${spec}.${direction}`, item }));
   });
@@ -102,11 +104,12 @@ function entityOf(identity: number): string | undefined {
   return reservedName(identity);
 }
 
-function kubernetesRules(denial: Denial): Part[] {
+function kubernetesRules(denial: Denial, semantics: PolicyOptions['semantics']): Part[] {
   const { direction, remote, subject, query, port } = denial;
   const { spec } = remote;
   const isTransport = ['TCP', 'UDP', 'SCTP'].includes(protocolName(query.protocol));
   if (!isTransport || port === 0) return [];
+  if (spec === undefined && remote.address === undefined && semantics === 'kubernetes') return [];
   return kubernetesPeers(remote, spec?.namespace === subject.spec?.namespace).map((peer) => ({
     [direction === EGRESS ? 'to' : 'from']: [peer],
     ports: [{ port, protocol: protocolName(query.protocol) }],

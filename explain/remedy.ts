@@ -114,7 +114,7 @@ function proposalsFor(world: PolicyWorld, denial: Denial): Change[] {
   const { answer, origins } = denial;
   if (denial.isRequest) return requestProposals(world, denial);
   if (answer.reason === DROP_DENY) return [{ kind: 'empty', origins }];
-  return rulesFor(denial);
+  return rulesFor(denial, world.cluster.options);
 }
 
 /** The request, added to each list of requests of the rules that redirect the flow. */

@@ -84,4 +84,12 @@ export const SEMANTICS: readonly Mutant[] = [
     is: 'return { changes, reason: undefined };',
     killedBy: ['explain/remedy.test.ts'],
   },
+  {
+    name: 'advice-on-the-world-opens-pods',
+    fault: 'advice about the world adds an ipBlock that opens every pod too',
+    file: 'explain/proposal.ts',
+    was: "remote.address === undefined && semantics === 'kubernetes'",
+    is: "remote.address === undefined && semantics === 'none'",
+    killedBy: ['explain/remedy.test.ts'],
+  },
 ];

@@ -37,10 +37,10 @@ function withDetails(object: Json, draw: Draw): Json {
 }
 
 /** An object of one name comes once, as in a cluster. */
-function drawDocuments(draw: Draw): Document[] {
+function drawDocuments(draw: Draw, config: PolicyConfig): Document[] {
   const documents = new Map<string, Document>();
   for (let i = 0; i < 30; i++) {
-    const document = documentOf(withDetails(randomObject(draw), draw));
+    const document = documentOf(withDetails(randomObject(draw), draw), config);
     if (document !== undefined) documents.set(`${document.kind}/${document.namespace}/${document.name}`, document);
   }
   return [...documents.values()];
@@ -144,7 +144,7 @@ export function testAdvice({ seed, worlds }: { seed: number; worlds: number }): 
 
 function tryWorld(t: Test, draw: Draw, number: number, tally: Tally): void {
   const config = CONFIGS[number % CONFIGS.length];
-  const documents = drawDocuments(draw);
+  const documents = drawDocuments(draw, config);
   const judge = judgeOf(documents, config);
   const pods = [...judge.world.pods()].map(([reference]) => reference);
   const probes = Array.from({ length: 60 }, () => drawFlow(draw, pods));

@@ -28,6 +28,7 @@ export class Draw {
 }
 
 export const NAMESPACES = ['a', 'b', 'c'];
+const WITH_NODE_LABELS: PolicyConfig = { 'enable-node-selector-labels': true };
 const APPS = ['web', 'db', 'ui'];
 const CIDRS = [
   '0.0.0.0/0',
@@ -240,10 +241,9 @@ export function randomObject(draw: Draw): Json {
   }
 }
 
-export function documentOf(object: Json): Document | undefined {
-  const { documents, problems } = readDocuments(JSON.stringify(object), 'random.json', {
-    'enable-node-selector-labels': true,
-  });
+/** @param config with which the world that gets the document is made: what a rule means is settled when it is read */
+export function documentOf(object: Json, config: PolicyConfig = WITH_NODE_LABELS): Document | undefined {
+  const { documents, problems } = readDocuments(JSON.stringify(object), 'random.json', config);
   return hasErrors(problems) ? undefined : documents[0];
 }
 

@@ -65,11 +65,17 @@ function describe({ path, result }) {
   return lines.join('\n');
 }
 
+/** What this machine cannot try is named, since the last line counts only what was tried. */
+function reportSkipped(name, result, count) {
+  count.skipped++;
+  console.log(`skipped ${name}: ${result.name} (${result.skip || result.todo})`);
+}
+
 function reportFile(file) {
   const name = file.name.replace(/^dist\//, '').replace(/\.js$/, '.ts');
   const count = { passed: 0, failed: 0, skipped: 0 };
   for (const result of file.tests) {
-    if (result.skip || result.todo) count.skipped++;
+    if (result.skip || result.todo) reportSkipped(name, result, count);
     else if (result.ok) count.passed++;
     else count.failed++;
   }
@@ -135,8 +141,8 @@ root.on('complete', (results) => {
   if (nothingRan) console.log(red('no test ran'));
   if (process.argv[2]) reportLeaks(process.argv[2]);
   if (process.argv[3]) reportChecks(process.argv[3]);
-  const skipped = totals.skipped ? `, ${totals.skipped} skipped` : '';
-  console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`);
+  console.log(totals.skipped ? `\n${totals.skipped} skipped\n` : '');
+  console.log(`${totals.passed} passed, ${totals.failed} failed`);
   process.exitCode = totals.failed === 0 ? 0 : 1;
 });
 process.stdin.pipe(root);

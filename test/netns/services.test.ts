@@ -120,8 +120,8 @@ async function echo(from: string, address: string, port: number): Promise<string
 }
 
 /** A connection that talks until the test ends. */
-function talk(from: string, address: string, port: number, kind = 'tcp'): Background {
-  const talker = start(inNetns(netnsOf(from), ['node', CLIENT, address, String(port), kind]));
+function talk(from: string, address: string, port: number, kind = 'tcp', count = 1): Background {
+  const talker = start(inNetns(netnsOf(from), ['node', CLIENT, address, String(port), kind, String(count)]));
   cleanup.add(() => talker.child.kill('SIGKILL'));
   return talker;
 }
@@ -248,6 +248,21 @@ t.test(
   },
 );
 
+const MANY = 100;
+
+/** The last line that each of many connections had answered. */
+function progressOf(talker: Background): number[] {
+  const last = new Array<number>(MANY).fill(-1);
+  for (const [, id, number] of talker.output().matchAll(/^(\d+): \S+ \S+ (\d+)$/gm)) last[Number(id)] = Number(number);
+  return last;
+}
+
+async function untilAllAnswered(talker: Background, more = 5): Promise<void> {
+  const before = progressOf(talker);
+  const isPast = () => progressOf(talker).every((number, i) => number >= before[i] + more);
+  await waitFor(`${more} more answers on ${MANY} connections`, isPast);
+}
+
 t.test('connections live through kill -9 of the agent and of the dataplane', async (t) => {
   const talkers = [
     talk('client', VIP, 80),
@@ -255,7 +270,9 @@ t.test('connections live through kill -9 of the agent and of the dataplane', asy
     talk('other', VIP, 80),
     talk('client', VIP, 7, 'udp'),
   ];
+  const many = talk('client', VIP, 80, 'tcp', MANY);
   for (const one of talkers) await untilAnswered(one);
+  await untilAllAnswered(many);
   const before = await rows();
   instance.agent.child.kill('SIGKILL');
   await instance.untilAgentEnded();
@@ -265,12 +282,14 @@ t.test('connections live through kill -9 of the agent and of the dataplane', asy
   await instance.restartAgent();
   await instance.untilReady(PODS.map((one) => `shop/${one}`));
   for (const one of talkers) await untilAnswered(one);
+  await untilAllAnswered(many);
   t.same(await rows(), before, 'the same ids and backends');
   const pid = Number(/"pid":(\d+)/.exec((await instance.cli('status', '-o', 'jsonpath={.dataplane}')).stdout)?.[1]);
   process.kill(pid, 'SIGKILL');
   for (const one of talkers) await untilAnswered(one);
-  t.notOk(talkers.some((one) => /closed|error/.test(one.output())));
-  for (const one of talkers) await one.stop();
+  await untilAllAnswered(many);
+  t.notOk([many, ...talkers].some((one) => /closed|error/.test(one.output())));
+  for (const one of [many, ...talkers]) await one.stop();
 });
 
 t.test('a pod is reached through an EndpointSlice, and a Service keeps its address over a restart', async (t) => {

@@ -1,6 +1,7 @@
 /** All mutants. Each of the files has those of one part of the tree. */
 import { DAEMON } from './daemon.ts';
 import { DOCUMENTS } from './documents.ts';
+import { DNS } from './dns.ts';
 import { FRAMES } from './frames.ts';
 import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
@@ -9,6 +10,7 @@ import { STREAMS } from './streams.ts';
 import { TOOLS } from './tools.ts';
 
 export const MUTANTS: readonly Mutant[] = [
+  ...DNS,
   ...FRAMES,
   ...HTTP,
   ...STREAMS,

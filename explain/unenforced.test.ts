@@ -32,13 +32,6 @@ const CASES = [
     path: 'toPorts[0].rules.kafka',
   },
   {
-    name: 'server names',
-    egress: 'toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}]',
-    flow: { port: 443, sni: 'a.example' },
-    feature: 'tls',
-    path: 'toPorts[0].serverNames',
-  },
-  {
     name: 'names of peers',
     egress: 'toFQDNs: [{matchName: a.example}]',
     flow: { port: 443 },
@@ -67,11 +60,12 @@ t.test(
   },
 );
 
-t.test('HTTP rules, denials of them, and rules that are wrong by themselves are no such thing', (t) => {
+t.test('HTTP rules, server names, denials of them, and rules that are wrong by themselves are no such thing', (t) => {
   const http = 'toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{path: /a}]}}]';
   const wrong = 'toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchName: "a b"}]}}]';
   const empty = 'toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: []}}], toFQDNs: []';
-  for (const egress of [http, wrong, empty]) {
+  const names = 'toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}]';
+  for (const egress of [http, wrong, empty, names]) {
     const { problems } = readDocuments(policy(`{${egress}}`), 'f.yaml');
     t.notOk(
       problems.some(({ code }) => code === 'unenforced'),

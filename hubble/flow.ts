@@ -153,6 +153,8 @@ export interface Layer7 {
   readonly dns?: Dns;
   readonly http?: Http;
   readonly kafka?: Kafka;
+  /** Not of flow.proto: the server name of a TLS hello; '' = it has none. */
+  readonly tlsSNI?: string;
 }
 
 export interface Dns {

@@ -20,6 +20,7 @@ import {
   type StreamProtocol,
   UNREAD,
 } from './protocol.ts';
+import { TlsProtocol } from './tls/protocol.ts';
 import { type TlsRequest, tlsOffline } from './tls/rules.ts';
 
 /** What can be asked offline of the rules of each protocol. */
@@ -40,7 +41,7 @@ export const PROTOCOLS: ProtocolTable = {
     offline: dnsOffline,
   },
   kafka: { stream: UNREAD, datagram: UNREAD, offline: kafkaOffline },
-  tls: { stream: UNREAD, datagram: UNREAD, offline: tlsOffline },
+  tls: { stream: (services) => new TlsProtocol(services), datagram: UNREAD, offline: tlsOffline },
 };
 
 /** The protocols of one engine. */

@@ -277,6 +277,32 @@ export const DNS_DISPLACED = counter(
   'Queries over UDP forgotten for others of the same endpoint: their answers are dropped.',
 );
 
+// --- 320 to 351: TLS
+export const TLS_FORWARDED = counter(320, 'tls_hellos', 'messages', 'Allowed.', { verdict: 'forwarded' });
+export const TLS_DENIED = counter(321, 'tls_hellos', 'messages', 'Denied.', { verdict: 'denied' });
+
+/** Why a stream under rules of server names is refused, by error number (l7proxy/tls/errors.ts); number 0 is no error. */
+export const TLS_ERROR_KINDS = [
+  'none',
+  'not-tls',
+  'ssl2-hello',
+  'bad-record',
+  'hello-too-large',
+  'bad-hello',
+  'duplicate-extension',
+  'bad-name',
+  'several-names',
+  'server-first',
+  'truncated',
+  'bad-answer',
+] as const;
+
+/** Error n is counter TLS_ERROR + n. */
+export const TLS_ERROR = 328;
+for (const [error, kind] of TLS_ERROR_KINDS.entries()) {
+  if (error > 0) counter(TLS_ERROR + error, 'tls_errors', 'connections', 'Refused.', { kind });
+}
+
 /** All counters, by number. */
 export const COUNTERS: readonly Counter[] = [...table.values()].sort((a, b) => a.number - b.number);
 

@@ -22,6 +22,7 @@ export interface AccessLog {
   readonly HTTP?: AccessLogHttp;
   readonly DNS?: AccessLogDns;
   readonly Kafka?: AccessLogKafka;
+  readonly TLS?: AccessLogTls;
   readonly L7?: { readonly Proto: string; readonly Fields?: Readonly<Record<string, string>> };
 }
 
@@ -53,6 +54,12 @@ export interface AccessLogDns {
   readonly RCode?: number;
   readonly QTypes?: readonly string[];
   readonly AnswerTypes?: readonly string[];
+}
+
+/** Not of Cilium: a TLS ClientHello that was judged by its server name. */
+export interface AccessLogTls {
+  /** As it came; '' = it has none. */
+  readonly SNI: string;
 }
 
 export interface AccessLogKafka {

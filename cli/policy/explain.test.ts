@@ -97,7 +97,7 @@ t.test('policy explain takes a recorded flow', async (t) => {
 });
 
 t.test('policy explain says when this dataplane does not let pass what the rules allow', async (t) => {
-  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '443'];
+  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '9092'];
   const file = join(folder, 'names.yaml');
   writeFileSync(
     file,
@@ -106,18 +106,18 @@ kind: CiliumNetworkPolicy
 metadata: {name: names, namespace: shop}
 spec:
   endpointSelector: {matchLabels: {app: web}}
-  egress: [{toEntities: [world], toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.example]}]}]
+  egress: [{toEntities: [world], toPorts: [{ports: [{port: "9092", protocol: TCP}], rules: {kafka: [{topic: a}]}}]}]
 `,
   );
-  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--sni', 'a.example'];
+  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--kafka-topic', 'a'];
   const { stdout } = await policy(args);
   t.match(
     stdout,
-    /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read TLS \(serverNames\)/,
+    /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read Kafka \(rules\.kafka\)/,
   );
   const { unenforced } = JSON.parse((await policy([...args, '-o', 'json'])).stdout);
   t.match(unenforced, [/refuses the stream/]);
-  const denied = await policy([...args.slice(0, -1), 'b.example']);
+  const denied = await policy([...args.slice(0, -1), 'b']);
   t.notMatch(denied.stdout, 'not so live');
 });
 

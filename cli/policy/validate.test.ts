@@ -26,7 +26,7 @@ t.test('policy validate reports every problem with its place, in every form', as
   t.match(sarif, { version: '2.1.0', runs: [{ results: [{ ruleId: 'unknown-field', level: 'error' }, {}] }] });
   t.match(await policy(['validate', world]), {
     code: 0,
-    stdout: /: found serverNames, wanted none yet: .*\nvalid: 10 documents in 2 files: 0 errors, 1 warnings?\n$/,
+    stdout: /^valid: 10 documents in 2 files: 0 errors, 0 warnings\n$/,
   });
 });
 
@@ -75,7 +75,7 @@ spec:
   );
   t.equal((await policy(['validate', world, odd])).code, 0);
   t.equal((await policy(['validate', '--strict', world, odd])).code, 1);
-  t.match((await policy(['validate', '--alone', world, odd])).stdout, /: 0 errors, 2 warnings/);
+  t.match((await policy(['validate', '--alone', world, odd])).stdout, /: 0 errors, 1 warning/);
 });
 
 t.test('nothing is judged while a document is invalid, but with --skip-invalid, and the exit code is 1', async (t) => {

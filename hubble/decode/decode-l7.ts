@@ -96,7 +96,13 @@ function isAccessLog(value: unknown): value is AccessLog {
       isFields(fields) && ['IPs', 'CNAMEs', 'QTypes', 'AnswerTypes'].every((key) => isAbsentOr(isTexts)(fields[key])),
   );
   const isMember = (key: string) => isAbsentOr(isFields)(value[key]);
-  return isHttp(http) && isDns(dns) && ['Kafka', 'L7', 'SourceEndpoint', 'DestinationEndpoint'].every(isMember);
+  const isTls = isAbsentOr((fields) => isFields(fields) && typeof fields['SNI'] === 'string');
+  return (
+    isHttp(http) &&
+    isDns(dns) &&
+    isTls(value['TLS']) &&
+    ['Kafka', 'L7', 'SourceEndpoint', 'DestinationEndpoint'].every(isMember)
+  );
 }
 
 const VERDICTS: Readonly<Record<string, Verdict>> = {
@@ -158,6 +164,7 @@ function layer7(log: AccessLog): Layer7 {
     dns: log.DNS && layer7Dns(log.DNS, isRequest),
     http: log.HTTP && layer7Http(log.HTTP, isRequest),
     kafka: log.Kafka && layer7Kafka(log.Kafka),
+    tlsSNI: log.TLS?.SNI,
   });
 }
 
@@ -223,6 +230,7 @@ function summaryOf(log: AccessLog): string {
     const what = `Kafka ${isResponse ? 'response' : 'request'} ${key} correlation id ${id} topic '${topic}'`;
     return isResponse ? `${what} return code ${error}` : what;
   }
+  if (log.TLS) return `TLS ClientHello ${log.TLS.SNI === '' ? 'without a server name' : log.TLS.SNI}`;
   return log.L7 ? `${log.L7.Proto} Fields: ${JSON.stringify(log.L7.Fields ?? {})}` : '';
 }
 

@@ -52,7 +52,7 @@ const FLOW: Kind = {
   node_labels: ['s'],
   source_names: ['s'],
   destination_names: ['s'],
-  l7: { type: 's', latency_ns: 's', http: HTTP, dns: DNS, kafka: { topic: 's', api_key: 's' } },
+  l7: { type: 's', latency_ns: 's', http: HTTP, dns: DNS, kafka: { topic: 's', api_key: 's' }, tlsSNI: 's' },
   event_type: { type: 'n', sub_type: 'n' },
   source_service: SERVICE,
   destination_service: SERVICE,

@@ -292,6 +292,7 @@ const PROTOCOLS: Readonly<Record<string, FlowPredicate>> = {
   http: ({ l7 }) => l7?.http !== undefined,
   dns: ({ l7 }) => l7?.dns !== undefined,
   kafka: ({ l7 }) => l7?.kafka !== undefined,
+  tls: ({ l7 }) => l7?.tlsSNI !== undefined,
 };
 
 function protocol(name: string): FlowPredicate {

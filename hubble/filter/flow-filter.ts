@@ -44,7 +44,7 @@ export interface FlowFilter {
   readonly http_path?: readonly string[];
   readonly http_url?: readonly string[];
   readonly http_header?: readonly HttpHeader[];
-  /** tcp, udp, sctp, icmp, icmpv4, icmpv6, http, dns, kafka. */
+  /** tcp, udp, sctp, icmp, icmpv4, icmpv6, http, dns, kafka, tls. */
   readonly protocol?: readonly string[];
   readonly reply?: readonly boolean[];
   /** RE2 patterns that match anywhere in the name. */

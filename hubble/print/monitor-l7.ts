@@ -9,6 +9,7 @@ import { escapeControls } from './terminal.ts';
 function l7Protocol(log: AccessLog): string {
   if (log.HTTP) return 'http';
   if (log.Kafka) return 'kafka';
+  if (log.TLS) return 'tls';
   return log.DNS ? 'dns' : (log.L7?.Proto ?? 'unknown-l7');
 }
 
@@ -33,6 +34,7 @@ export function l7Line(record: EventRecord, log: AccessLog, options: MonitorOpti
 function l7Detail(log: AccessLog): string {
   if (log.HTTP) return ` ${log.HTTP.Method} ${log.HTTP.URL} => ${log.HTTP.Code ?? 0}`;
   if (log.Kafka) return ` ${log.Kafka.APIKey ?? ''} topic ${log.Kafka.Topic ?? ''} => ${log.Kafka.ErrorCode ?? 0}`;
+  if (log.TLS) return ` SNI ${log.TLS.SNI}`;
   if (!log.DNS) return '';
   const { DNS: dns } = log;
   const question = ` DNS ${dns.ObservationSource ?? ''}: ${dns.Query} ${(dns.QTypes ?? []).join(',')}`;
@@ -58,6 +60,7 @@ export function l7Json(record: EventRecord, log: AccessLog, { directory }: Monit
     http: log.HTTP,
     kafka: log.Kafka,
     dns: log.DNS,
+    tls: log.TLS,
     l7: log.L7,
   });
 }

@@ -207,6 +207,7 @@ function typeOf(flow: Flow): string {
     const kind = flow.l7.type.toLowerCase();
     if (flow.l7.http) return `http-${kind}`;
     if (flow.l7.dns) return `dns-${kind} ${flow.l7.dns.observation_source ?? ''}`;
+    if (flow.l7.tlsSNI !== undefined) return `tls-${kind}`;
     return flow.l7.kafka ? `kafka-${kind}` : `l7-${kind}`;
   }
   if (type === 4) return OBSERVATION_POINTS[subType] ?? String(subType);

@@ -10,8 +10,7 @@
  */
 import type { DnsRule } from '../../policy-maps/l7-rules.ts';
 import { DomainName } from '../../wire/dns/name.ts';
-
-const STAR = 42;
+import { matchesLabel } from '../../wire/label-pattern.ts';
 
 export class NameRules {
   readonly #names: NameSet;
@@ -98,31 +97,8 @@ function matchesPattern({ isAll, isLeading, labels }: NamePattern, name: DomainN
   const before = name.labels - labels.length;
   if (isLeading ? before < 1 : before !== 0) return false;
   for (let i = 0; i < labels.length; i++) {
-    if (!matchesLabel(labels[i], name.bytes, name.labelAt[before + i])) return false;
+    const at = name.labelAt[before + i];
+    if (!matchesLabel(labels[i], name.bytes, at + 1, at + 1 + name.bytes[at])) return false;
   }
   return true;
-}
-
-/** One label against a pattern with stars: on a mismatch the last star takes one byte more. */
-function matchesLabel(pattern: Uint8Array, bytes: Uint8Array, labelAt: number): boolean {
-  const end = labelAt + 1 + bytes[labelAt];
-  let at = labelAt + 1;
-  let p = 0;
-  let star = -1;
-  let starAt = 0;
-  while (at < end) {
-    if (p < pattern.length && pattern[p] === STAR) {
-      star = p++;
-      starAt = at;
-    } else if (p < pattern.length && pattern[p] === bytes[at]) {
-      p++;
-      at++;
-    } else {
-      if (star < 0) return false;
-      p = star + 1;
-      at = ++starAt;
-    }
-  }
-  while (p < pattern.length && pattern[p] === STAR) p++;
-  return p === pattern.length;
 }

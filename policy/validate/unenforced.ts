@@ -19,7 +19,6 @@ const REFUSED = 'this dataplane refuses the stream: TCP is reset, UDP dropped (1
 
 export const UNENFORCED = {
   kafka: { field: 'rules.kafka', lacking: 'the dataplane does not read Kafka', instead: REFUSED },
-  tls: { field: 'serverNames', lacking: 'the dataplane does not read TLS', instead: REFUSED },
   names: {
     field: 'toFQDNs',
     lacking: 'the agent does not learn addresses from DNS answers',
@@ -55,11 +54,10 @@ function usesOfElement({ toPorts = [], toFQDNs = [] }: CiliumElement, path: stri
 }
 
 function usesOfPorts(rule: CiliumPortRule, path: string): UnenforcedUse[] {
-  const { rules = {}, serverNames = [], terminatingTLS, originatingTLS } = rule;
+  const { rules = {}, terminatingTLS, originatingTLS } = rule;
   // These close the port, offline too, and are warned about by themselves.
   if (terminatingTLS !== undefined || originatingTLS !== undefined) return [];
   const uses: UnenforcedUse[] = [];
   if ((rules.kafka ?? []).length > 0) uses.push({ feature: 'kafka', path: `${path}.rules.kafka` });
-  if (serverNames.length > 0) uses.push({ feature: 'tls', path: `${path}.serverNames` });
   return uses;
 }

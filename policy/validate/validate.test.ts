@@ -157,10 +157,10 @@ table('sanitiser: what Cilium refuses', [
   {
     name: '14 host policy with L7 on ingress, or other than DNS on egress',
     text: ccnp(
-      'nodeSelector: {}\ningress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}]}]\negress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}, {ports: [{port: "53"}], rules: {dns: [{matchName: a.b}]}}]}, {toPorts: [{ports: [{port: "443", protocol: TCP}], serverNames: [a.b]}]}]',
+      'nodeSelector: {}\ningress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}]}]\negress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}, {ports: [{port: "53"}], rules: {dns: [{matchName: a.b}]}}]}, {toFQDNs: [{matchName: a.b}]}]',
     ),
-    warnings: ['unenforced spec.egress[1].toPorts[0].serverNames'],
     errors: ['host-l7 spec.ingress[0].toPorts[0].rules', 'host-l7 spec.egress[0].toPorts[0].rules'],
+    warnings: ['unenforced spec.egress[1].toFQDNs'],
   },
   {
     name: '15 serverNames with L7 rules and without terminatingTLS',

@@ -111,7 +111,7 @@ spec:
   endpointSelector: { matchLabels: { app: nobody } }
   egress:
     - toFQDNs: [{ matchName: example.org }]
-    - toPorts: [{ ports: [{ port: "53", protocol: UDP }], rules: { dns: [{ matchPattern: "*" }] } }]
+    - toPorts: [{ ports: [{ port: "9092", protocol: TCP }], rules: { kafka: [{ topic: t }] } }]
 `,
   );
   await instance.apply(file);
@@ -119,7 +119,7 @@ spec:
   t.match(
     unenforced.map(({ field, places }: { field: string; places: string[] }) => [field, ...places].join(' ')).toSorted(),
     [
-      'rules.dns CiliumNetworkPolicy/shop/names spec.egress[1].toPorts[0].rules.dns',
+      'rules.kafka CiliumNetworkPolicy/shop/names spec.egress[1].toPorts[0].rules.kafka',
       'toFQDNs CiliumNetworkPolicy/shop/names spec.egress[0].toFQDNs',
     ],
   );

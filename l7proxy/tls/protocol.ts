@@ -1,0 +1,65 @@
+/** TLS in TCP connections, as far as the names of its hellos. */
+import * as counter from '../../policy-maps/counters.ts';
+import type { AccessLog } from '../../wire/access-log.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
+import { Judges } from '../judge.ts';
+import { type JudgeKey, NOBODY, type Parser, type StreamOwner } from '../parser.ts';
+import type { CounterReader, ProtocolServices, StreamProtocol } from '../protocol.ts';
+import { HelloScratch } from './hello-reader.ts';
+import { TlsParser, type TlsRecords } from './parser.ts';
+import { TlsJudge } from './rules.ts';
+
+export class TlsProtocol implements StreamProtocol<TlsJudge>, TlsRecords {
+  readonly number = 3;
+  readonly scratch: HelloScratch = new HelloScratch();
+  readonly counters: readonly CounterReader[];
+  readonly #services: ProtocolServices;
+  readonly #judges: Judges<TlsJudge>;
+  readonly #errors = new Float64Array(counter.TLS_ERROR_KINDS.length);
+  #forwarded = 0;
+  #denied = 0;
+
+  constructor(services: ProtocolServices) {
+    this.#services = services;
+    this.#judges = new Judges((key, nextId) => new TlsJudge(services, key, nextId));
+    const errorReader = (error: number): CounterReader => [counter.TLS_ERROR + error, () => this.#errors[error]];
+    this.counters = [
+      [counter.TLS_FORWARDED, () => this.#forwarded],
+      [counter.TLS_DENIED, () => this.#denied],
+      ...[...this.#errors.keys()].slice(1).map(errorReader),
+    ];
+  }
+
+  judgeOf(key: JudgeKey): TlsJudge {
+    return this.#judges.judgeOf(key);
+  }
+
+  makeParser(): Parser<TlsJudge> {
+    return new TlsParser(this, this.judgeOf(NOBODY));
+  }
+
+  /** One record for each rule set that judged, egress first; none behind a denial. */
+  tellHello(owner: StreamOwner, judge: TlsJudge, bytes: Uint8Array, start: number, end: number): void {
+    const { deniedBy, egressCookie, ingressCookie } = judge;
+    if (deniedBy === 0) this.#forwarded++;
+    else this.#denied++;
+    if (!this.#services.log.isOn) return;
+    const TLS = { SNI: Buffer.from(bytes.subarray(start, end)).toString('latin1') };
+    const tell = (isIngress: boolean, isDenied: boolean, cookie: number) => {
+      this.#tell(owner, isIngress, cookie, { Type: 'Request', Verdict: isDenied ? 'Denied' : 'Forwarded', TLS });
+    };
+    if (owner.egressRuleSet !== 0) tell(false, deniedBy === EGRESS, egressCookie);
+    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) tell(true, deniedBy === INGRESS, ingressCookie);
+  }
+
+  tellError(owner: StreamOwner, error: number): void {
+    this.#errors[error]++;
+    if (!this.#services.log.isOn) return;
+    const Info = counter.TLS_ERROR_KINDS[error];
+    this.#tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Request', Verdict: 'Error', Info, TLS: { SNI: '' } });
+  }
+
+  #tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
+    this.#services.log.tell(owner, isIngress, cookie, log);
+  }
+}

@@ -36,9 +36,23 @@ export async function readPolicyManifests(
       files.push(file);
       documents.push(...found.documents);
       problems.push(...found.problems);
+      if (found.documents.length === 0 && found.problems.length === 0) problems.push(emptyFile(file));
     }
   }
   return { files, documents, problems };
+}
+
+/** A pipeline that wrote nothing would pass for one whose documents are good. */
+function emptyFile(file: string): Problem {
+  return {
+    file: file === '-' ? 'stdin' : file,
+    line: 1,
+    column: 1,
+    severity: 'warning',
+    path: '',
+    code: 'empty',
+    message: 'read manifest: found no document, wanted at least one',
+  };
 }
 
 /**

@@ -30,6 +30,17 @@ t.test('policy validate reports every problem with its place, in every form', as
   });
 });
 
+t.test('policy validate warns of a file without a document', async (t) => {
+  const empty = join(folder, 'empty.yaml');
+  for (const text of ['', '\n', '# nothing yet\n---\n']) {
+    writeFileSync(empty, text);
+    const { code, stdout } = await policy(['validate', empty]);
+    t.equal(code, 0);
+    t.match(stdout, /empty\.yaml:1:1: warning: read manifest: found no document, wanted at least one/);
+    t.match(await policy(['validate', '--strict', empty]), { code: 1 });
+  }
+});
+
 t.test('policy validate warns of what only shows when documents are seen together', async (t) => {
   const odd = join(folder, 'odd.yaml');
   writeFileSync(

@@ -25,13 +25,13 @@ t.test('and are warned about where a string is wanted, which is taken as it is w
 }); // biome-ignore format: one claim a line
 
 t.test('a number that kubectl reads in another base is refused', async (t) => {
-  for (const [text, value] of [['010', 8], ['0100', 64], ['0b1010000', 80]] as const) {
+  for (const [text, value] of [['010', 8], ['0100', 64], ['0b1010000', 80], ['0X50', 80], ['1_000', 1000], ['0B1_0', 2], ['0x5_0', 80]] as const) {
     const { documents, problems } = read(knp(`podSelector: {}\ningress: [{ports: [{port: ${text}}]}]`));
     t.same(documents, []);
     t.match(problems, [{ code: 'octal', path: 'spec.ingress[0].ports[0].port', hint: `kubectl reads it as ${value}` }], text);
     t.match(read(pod(`{containers: [{ports: [{containerPort: ${text}}]}]}`)).problems, [{ code: 'octal' }], text);
   }
-  for (const same of ['80', '0', '0x50', '0o120', '08'])
+  for (const same of ['80', '0', '0x50', '0o120', '08', '+80'])
     t.same(codes(read(knp(`podSelector: {}\negress: [{ports: [{port: 8080, endPort: 9090}, {port: ${same === '0' ? 1 : same}}]}]`)).problems, 'error'), [], same);
 }); // biome-ignore format: a table
 

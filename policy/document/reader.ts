@@ -24,7 +24,7 @@ import {
 } from 'yaml';
 import { joinPath, lastName, parentPath } from './document-path.ts';
 import { nearest, type Problem, quote, type Severity } from '../rule/problems.ts';
-import { booleanOfWord, numberOfOldOctal } from './yaml-words.ts';
+import { booleanOfWord, numberToKubectl } from './yaml-words.ts';
 import { any, type IntegerShape, type ObjectShape, type Shape, type StringShape, wayTo } from './shape.ts';
 
 const MAX_NODES = 500_000;
@@ -169,7 +169,7 @@ export class Reader {
 
   #readInteger(node: Node, shape: IntegerShape, path: string): number | string | undefined {
     const value = isScalar(node) ? node.value : undefined;
-    const octal = numberOfOldOctal(node);
+    const octal = numberToKubectl(node);
     if (octal !== undefined) {
       const source = (node as { source?: string }).source ?? '';
       const message = `read ${lastName(path)}: found ${source}, wanted a decimal number`;

@@ -14,14 +14,21 @@ export function booleanOfWord(node: Node): boolean | undefined {
   return TRUE.has(text) ? true : FALSE.has(text) ? false : undefined;
 }
 
-/** The number that kubectl makes of `010` or `0b101`, which we would read as ten, or as a string; undefined when we agree. */
-export function numberOfOldOctal(node: Node): number | undefined {
+/** The number that kubectl makes of `010`, `0b101`, `0X50` or `1_000`, which we would read as ten, or as a string; undefined when we agree. */
+export function numberToKubectl(node: Node): number | undefined {
   const text = plainText(node) ?? '';
-  if (/^[-+]?0[0-7]+$/.test(text)) {
-    const value = Number.parseInt(text, 8);
-    return value === (node as Scalar).value ? undefined : value;
-  }
-  return /^[-+]?0b[01]+$/.test(text) ? Number.parseInt(text.replace('0b', ''), 2) : undefined;
+  if (!/^[-+]?\d/.test(text)) return undefined;
+  const value = integerOf(text.replaceAll('_', '').toLowerCase());
+  return value === (node as Scalar).value ? undefined : value;
+}
+
+/** As Go's strconv.ParseInt with base 0 has it. */
+function integerOf(text: string): number | undefined {
+  const sign = text.startsWith('-') ? -1 : 1;
+  const digits = text.replace(/^[-+]/, '');
+  if (/^0[0-7]+$/.test(digits)) return sign * Number.parseInt(digits, 8);
+  if (/^(0x[\da-f]+|0o[0-7]+|0b[01]+|0|[1-9]\d*)$/.test(digits)) return sign * Number(digits);
+  return undefined;
 }
 
 function plainText(node: Node): string | undefined {

@@ -181,4 +181,20 @@ export const FRAMES: readonly Mutant[] = [
     is: '',
     killedBy: ['dataplane/identify.test.ts'],
   },
+  {
+    name: 'rows-side-by-side-go',
+    fault: 'rows of one endpoint that lie side by side go, though another has nearly all of the table',
+    file: 'policy-maps/conntrack-map.ts',
+    was: 'const MAX_JUMPS = 8;',
+    is: 'const MAX_JUMPS = 0;',
+    killedBy: ['policy-maps/conntrack-shares.test.ts'],
+  },
+  {
+    name: 'connections-without-shares',
+    fault: 'a pod and its accomplice fill the table of connections, and others lose theirs',
+    file: 'policy-maps/conntrack-shares.ts',
+    was: 'return this.#rows[endpoint] * this.owners > rows;',
+    is: 'return this.#rows[endpoint] > rows;',
+    killedBy: ['policy-maps/conntrack-shares.test.ts'],
+  },
 ];

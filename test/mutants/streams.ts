@@ -87,4 +87,12 @@ export const STREAMS: readonly Mutant[] = [
     is: 'connection.isHeldBack && connection.slot < -1 ? this.#goOn(at) : -1;',
     killedBy: BURSTS,
   },
+  {
+    name: 'early-segments-stay-behind',
+    fault: 'after a death of the dataplane a transfer stands still, though what is next came long ago',
+    file: 'l7proxy/stream/segment-path.ts',
+    was: 'if (at.other.early.length > 0) {',
+    is: 'if (at.other.early.length < 0) {',
+    killedBy: ['l7proxy/stream/death.test.ts'],
+  },
 ];

@@ -1,9 +1,11 @@
-/** Frames around segments that the L7 engine makes. */
+/** Frames around segments and datagrams that the L7 engine makes. */
 import t from 'tap';
 import { ALLOW_ALL, World } from '../test/dataplane-world.ts';
-import { tcpFrame } from '../test/packets.ts';
+import { tcpFrame, udpFrame } from '../test/packets.ts';
+import { endsOf, FAMILIES, quartet } from '../test/service-world.ts';
 import { Frame } from '../wire/frame.ts';
 import * as tcp from '../wire/header/tcp.ts';
+import { PROTO_UDP } from '../wire/protocols.ts';
 import { parse } from './parse.ts';
 
 for (const [v, client, server] of [
@@ -49,3 +51,26 @@ for (const [v, client, server] of [
     });
   }
 }
+
+t.test('an answer to a datagram comes from the address that was asked, a service too', async (t) => {
+  for (const { client: source, one: target, vip, at } of FAMILIES) {
+    for (const [to, port, answered] of [
+      [target, 53, at(target, 53)],
+      [vip, 80, at(vip, 80)],
+    ] as const) {
+      const { world, client, one } = quartet(t);
+      world.serve([at(target, 53)], { vip, protocol: PROTO_UDP });
+      world.send(client, udpFrame({ from: client, to, sport: 4000, dport: port }));
+      t.equal(world.received(one).length, 1);
+      const [slot] = world.maps.ctAny.slots();
+      const payload = Buffer.from('..REFUSED..');
+      t.equal(world.dataplane.datagramSender.sendDatagram(slot, false, payload, 2, 9), true);
+      world.dataplane.ports.flush();
+      const [frame] = world.received(client);
+      t.equal(endsOf(frame), `${answered}>${at(source, 4000)}`, 'with a right checksum');
+      t.equal(Buffer.from(frame.subarray(-7)).toString(), 'REFUSED');
+      const tooLong = new Uint8Array(1500);
+      t.equal(world.dataplane.datagramSender.sendDatagram(slot, false, tooLong, 0, 1500), false);
+    }
+  }
+});

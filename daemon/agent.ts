@@ -185,7 +185,7 @@ export class Agent {
     this.#ports.open(this.directory);
     this.#feed.tellServices();
     this.services.open();
-    this.#board.set('services', this.services.problems());
+    this.#publishServices();
     this.publisher.retire(new Set(this.directory.published.keys()), this.compilation.prefixes);
     this.publisher.commit();
     this.compilation.dropUnclaimed();
@@ -317,6 +317,7 @@ export class Agent {
   /** @returns whether the maps are others than before */
   #publishServices(): boolean {
     const hasChanged = this.services.sync();
+    this.#ports.setServices(this.services.outerPlaces);
     this.#board.set('services', this.services.problems());
     return hasChanged;
   }

@@ -1,7 +1,7 @@
 /** Configuration that the dataplane reads from the `runtime_config` map, and may therefore change while it runs. */
 import * as words from '../policy-maps/config-map.ts';
 import { TranslationSettings } from '../policy-maps/service/translation-settings.ts';
-import { type Config, loopbackAddresses } from './config/config.ts';
+import { type Config, isMasquerading, loopbackAddresses, masqueradePorts } from './config/config.ts';
 import { addressWords, macWords } from '../wire/address.ts';
 import { parsePrefix } from '../wire/prefix.ts';
 
@@ -32,11 +32,20 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.store(words.CONFIG_AUDIT_MODE, policy['policy-audit-mode'] ? 1 : 0);
   map.store(words.CONFIG_ALLOW_ICMP_FRAG_NEEDED, policy['allow-icmp-frag-needed'] ? 1 : 0);
   map.store(words.CONFIG_TRACE_AGGREGATION, AGGREGATION[config.aggregation]);
-  map.store(words.CONFIG_OUTSIDE_BY_HOST, config.outsideByHost ? 1 : 0);
+  map.store(words.CONFIG_OUTSIDE_BY_HOST, config.uplinkMode === 'host' ? 1 : 0);
   map.store(words.CONFIG_TCP_NEEDS_SYN, config.tcpMidstream ? 0 : 1);
   map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
   const translation = new TranslationSettings(map);
   translation.isRejecting = config.services['service-no-backend-response'] === 'reject';
+  translation.mustMasquerade = isMasquerading(config);
+  translation.masqueradePorts = masqueradePorts(config);
+  const native = [config.masquerade['ipv4-native-routing-cidr'], config.masquerade['ipv6-native-routing-cidr']];
+  translation.setNativePrefixes(
+    native
+      .filter((text) => text !== '')
+      .map((text) => parsePrefix(text))
+      .map(({ words: address, bits }) => ({ address, prefixLength: bits })),
+  );
   for (const address of loopbackAddresses(config)) translation.setLoopback(addressWords(address));
   map.store(words.CONFIG_AGENT_PID, process.pid);
 }

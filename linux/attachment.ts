@@ -145,3 +145,8 @@ export function quietSysctls(device: string): readonly (readonly [string, string
     [`ipv4/conf/${device}/log_martians`, '0'],
   ];
 }
+
+/** The nft table by which what is for pods is taken from the interfaces of the host. */
+export function returnTableName(instance: string): string {
+  return `${instance}_out`;
+}

@@ -58,6 +58,9 @@ export interface InstanceOptions {
   config?: string;
 }
 
+/** A test touches no interface of the machine that it runs on: the way out is what a test asks for. */
+const NO_UPLINK = 'uplink: { mode: none }\n';
+
 /** An answer of the agent's API. */
 export interface Answer {
   status: number;
@@ -96,7 +99,7 @@ createNamespaces: ${options.createNamespaces ?? false}
 podCIDRs:
   ipv4: '${options.podCIDR4 ?? `${OWN_RANGE.ipv4}.0/24`}'
   ipv6: '${options.podCIDR6 ?? `${OWN_RANGE.ipv6}::/64`}'
-${options.config ?? ''}
+${/^uplink:/m.test(options.config ?? '') ? '' : NO_UPLINK}${options.config ?? ''}
 `,
     );
     const instance = new SluiceInstance(

@@ -4,7 +4,7 @@
  * since (another interface index, another namespace of the same name) is left to them.
  */
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { type Attachment, hasHostLink, POD_INTERFACE } from '../../linux/attachment.ts';
+import { type Attachment, hasHostLink, POD_INTERFACE, returnTableName } from '../../linux/attachment.ts';
 import { run } from '../../linux/command.ts';
 import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
@@ -86,7 +86,8 @@ async function undo(journal: JournalView, attempt: Attempt): Promise<void> {
   if (journal.hostPort !== null) await attempt(`host port ${instance}_host`, () => removeLink(`${instance}_net`));
   if (journal.hasFirewall) {
     await attempt(`nft table netdev ${instance}`, async () => {
-      await run('nft', [`add table netdev ${instance}; delete table netdev ${instance}`]);
+      for (const table of [instance, returnTableName(instance)])
+        await run('nft', [`add table netdev ${table}; delete table netdev ${table}`]);
       return true;
     });
   }

@@ -22,6 +22,8 @@ import { Firewall } from './firewall.ts';
 import { FirewallGuard } from './firewall-guard.ts';
 import { type FixedPortParts, hostPort, linkFacts, UPLINK_OWNER, uplinkPort } from './fixed-ports.ts';
 import { lowerHostPort } from './host-port.ts';
+import type { ServicePlace } from './return-table.ts';
+import { WayOut } from './way-out.ts';
 import { HostRoutes } from './host-routes.ts';
 import { hostAddresses } from '../../linux/addresses.ts';
 import { type Journal, openJournal } from '../../linux/journal.ts';
@@ -78,6 +80,7 @@ export class Ports {
   readonly #publisher: PortPublisher;
   readonly #openPorts: OpenPorts;
   readonly #routes: HostRoutes;
+  readonly #wayOut: WayOut;
   /** The host's port and the uplink's. */
   readonly #fixed: WantedPort[] = [];
   readonly #sockets: PacketSockets;
@@ -117,6 +120,8 @@ export class Ports {
       isOpen: (port) => this.isOpen(port),
     });
     this.#routes = new HostRoutes(config);
+    const { maps, board } = options;
+    this.#wayOut = new WayOut({ config, routerMac, maps, tell: (problems) => board.set('uplink', problems) });
     const found = [this.#journal.problem, this.#numbering.problem];
     options.board.set(
       'state files of ports',
@@ -140,10 +145,16 @@ export class Ports {
    * @throws CommandError when they cannot be had
    */
   async lookForHostAddresses(): Promise<boolean> {
+    await this.#wayOut.look();
     const now = await hostAddresses(routerAddresses(this.#options.config));
     const hasChanged = now.join() !== this.#hostAddresses.join();
     this.#hostAddresses = now;
     return hasChanged;
+  }
+
+  /** What clients outside address of services; nothing happens while it is not known. */
+  setServices(places: readonly ServicePlace[] | undefined): void {
+    if (places !== undefined) this.#wayOut.setServices(places);
   }
 
   /** Follows the uplink's MTU and addresses. */
@@ -164,6 +175,7 @@ export class Ports {
   async raiseHost(): Promise<void> {
     if (!this.#options.config.hostPort) return;
     this.#fixed.push(await hostPort(this.#parts, this.#numbering.portOf(HOST_PORT)));
+    if (this.#options.config.uplinkMode !== 'host') await this.#wayOut.remove(); // of an earlier agent
   }
 
   /**
@@ -237,7 +249,9 @@ export class Ports {
   /** Looks after the firewall. @returns a function that ends it */
   guard(): () => Promise<void> {
     const { board } = this.#options;
-    return new FirewallGuard(this.#parts.firewall, (problems) => board.set('firewall', problems)).start();
+    const { firewall } = this.#parts;
+    const restore = async () => [...(await firewall.restore()), ...(await this.#wayOut.restore())];
+    return new FirewallGuard({ restore }, (problems) => board.set('firewall', problems)).start();
   }
 
   /** Publishes no more. */
@@ -254,6 +268,7 @@ export class Ports {
     await this.#attacher.detach(UPLINK_OWNER);
     await lowerHostPort(this.#options.config.name, this.#journal);
     if (this.#journal.hasFirewall) await this.#parts.firewall.remove();
+    if (this.#options.config.uplinkMode === 'host') await this.#wayOut.remove();
     this.#journal.remove();
   }
 

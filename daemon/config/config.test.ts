@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { type ConfigError, loadConfig, parseConfig } from './config.ts';
+import { type ConfigError, isMasquerading, loadConfig, parseConfig } from './config.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { type Option, OPTIONS } from './schema.ts';
 import { LIVE_OPTIONS } from '../runtime-settings.ts';
@@ -23,6 +23,7 @@ t.test('loadConfig() without a file gives defaults that work', async (t) => {
   t.equal(config.policy['enable-policy'], 'default');
   t.equal(config.maps['bpf-ct-global-tcp-max'], 524288);
   t.equal(config.uplink, undefined);
+  t.equal(config.uplinkMode, 'host');
 });
 
 t.test('parseConfig() reads what the file says and keeps the other defaults', async (t) => {
@@ -37,6 +38,8 @@ t.test('parseConfig() reads what the file says and keeps the other defaults', as
     gateway6: '',
     prefixes: [],
   });
+  t.equal(config.uplinkMode, 'interface');
+  t.equal(isMasquerading(config), false, 'pods keep their addresses there, unless told');
   t.equal(config.policy['enable-policy'], 'always');
 });
 
@@ -61,6 +64,9 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['the same option twice', 'mtu: 1500\nmtu: 1400\n', '', 2, 1, /found a key that is there already/],
   ['a stand-in that is no list', 'standIns: {nginx: echo}\n', 'standIns.nginx', 1, 19, /found .*"echo", wanted a list/],
   ['a stand-in with a number', 'standIns:\n  a: [x, 80]\n', 'standIns.a[1]', 2, 10, /found the number "?80"?, wanted a string/],
+  ['two ways out', 'uplink: {mode: host, interface: eth1}\n', 'uplink.mode', 1, 16, /beside uplink\.interface, wanted one way out/],
+  ['the host without its port', 'hostPort: false\nuplink: {mode: host}\n', 'uplink.mode', 2, 16, /wanted the host to have a port/],
+  ['a range that is none', 'masquerade: {ports: 65000-61000}\n', 'masquerade.ports', 1, 21, /FIRST-LAST/],
   ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
 ]; // biome-ignore format: a table
 

@@ -12,6 +12,7 @@ import { addressFrom, isInside, parseAddress, parseRange } from '../attach/range
 import { MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
+import { DEFAULT_MASQUERADE_PORTS, readPortRange } from './schema.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
 export interface Config {
@@ -35,8 +36,18 @@ export interface Config {
   readonly loadBalancerCIDRs: { readonly ipv4: string; readonly ipv6: string };
   readonly router: { readonly ipv4: string; readonly ipv6: string };
   readonly hostPort: boolean;
-  readonly outsideByHost: boolean;
   readonly tcpMidstream: boolean;
+  /** How pods reach what is outside. */
+  readonly uplinkMode: 'host' | 'interface' | 'none';
+  readonly masquerade: {
+    readonly mode: 'auto' | 'always' | 'never';
+    readonly 'ipv4-native-routing-cidr': string;
+    readonly 'ipv6-native-routing-cidr': string;
+    readonly ipv4: string;
+    readonly ipv6: string;
+    /** Text of readPortRange. */
+    readonly ports: string;
+  };
   /** Absent when no interface is named. */
   readonly uplink?: {
     readonly interface: string;
@@ -70,6 +81,21 @@ export interface Config {
 /** The router's addresses, at most one a family. */
 export function routerAddresses({ router }: Pick<Config, 'router'>): string[] {
   return [router.ipv4, router.ipv6].filter((address) => address !== '');
+}
+
+/** Whether pods have an address of the host outside. */
+export function isMasquerading({
+  uplinkMode,
+  masquerade: { mode },
+}: Pick<Config, 'uplinkMode' | 'masquerade'>): boolean {
+  return uplinkMode !== 'none' && (mode === 'always' || (mode === 'auto' && uplinkMode === 'host'));
+}
+
+/** Ports and echo ids of masqueraded connections. */
+export function masqueradePorts({ masquerade }: Pick<Config, 'masquerade'>): { first: number; last: number } {
+  const range = readPortRange(masquerade.ports === '' ? DEFAULT_MASQUERADE_PORTS : masquerade.ports);
+  if (range === undefined) throw new RangeError(`read masquerade.ports: found ${masquerade.ports}, wanted FIRST-LAST`);
+  return range;
 }
 
 /** Addresses that stand for a pod which reaches itself through a Service, at most one a family. */
@@ -131,7 +157,9 @@ export function parseConfig(text: string, file: string, overrides: Readonly<Reco
 
 /** Derived defaults, and the rules that span several options. */
 function finish(values: Values, problem: (path: string, message: string) => void): Config {
-  const { 'monitor-aggregation': aggregation, uplink, ...rest } = values as Values & { uplink: Config['uplink'] };
+  const { 'monitor-aggregation': aggregation, uplink: given, ...rest } = values as Values & { uplink: Uplink };
+  const { interface: ifname, gateway4, gateway6, prefixes } = given;
+  const uplink = { interface: ifname, gateway4, gateway6, prefixes };
   const raw = { ...rest, aggregation } as unknown as Config;
   const router = { ipv4: routerAddress(raw, 'ipv4', problem), ipv6: routerAddress(raw, 'ipv6', problem) };
   if (raw.podCIDRs.ipv4 === '' && raw.podCIDRs.ipv6 === '')
@@ -146,20 +174,38 @@ function finish(values: Values, problem: (path: string, message: string) => void
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
   }
   if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `found ${raw.flowRing}, wanted 2^n - 1`);
-  if (uplink?.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
+  if (uplink.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');
   }
-  if (raw.outsideByHost && (!raw.hostPort || (uplink?.interface ?? '') !== '')) {
-    const found = raw.hostPort ? 'true beside uplink.interface' : 'true and hostPort: false';
-    problem('outsideByHost', `found ${found}, wanted one way out: the uplink, or the host by its port`);
-  }
+  const uplinkMode = modeOf(raw.hostPort, given, problem);
   return {
     ...raw,
     router,
+    uplinkMode,
     runDir: raw.runDir === '' ? `/run/${raw.name}` : raw.runDir,
     nodeName: raw.nodeName === '' ? hostname() : raw.nodeName,
-    ...(uplink !== undefined && uplink.interface !== '' ? { uplink } : {}),
+    ...(uplink.interface === '' ? {} : { uplink }),
   };
+}
+
+type Uplink = NonNullable<Config['uplink']> & { readonly mode: Config['uplinkMode'] | '' };
+
+function modeOf(
+  hasHostPort: boolean,
+  uplink: Uplink,
+  problem: (path: string, message: string) => void,
+): Config['uplinkMode'] {
+  const hasInterface = uplink.interface !== '';
+  const unless = hasHostPort ? 'host' : 'none';
+  const mode = uplink.mode === '' ? (hasInterface ? 'interface' : unless) : uplink.mode;
+  if ((mode === 'interface') !== hasInterface)
+    problem(
+      'uplink.mode',
+      `found ${mode} ${hasInterface ? 'beside' : 'without'} uplink.interface, wanted one way out: an interface, or the host`,
+    );
+  if (mode === 'host' && !hasHostPort)
+    problem('uplink.mode', 'found host and hostPort: false, wanted the host to have a port');
+  return mode;
 }
 
 /** Ranges of pods, services and load balancers: an address belongs to one of them. */

@@ -163,7 +163,17 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
 };
 
+/** Above the ports that Linux gives to its own connections (32768 to 60999). */
+export const DEFAULT_MASQUERADE_PORTS = '61000-65535';
+
 const UPLINK: Readonly<Record<string, Option>> = {
+  mode: {
+    type: 'string',
+    meaning:
+      'host: what is outside is reached as the host reaches it, which keeps its interfaces; interface: by uplink.interface; none: it is dropped (169). Default: interface if one is named, else host if there is a hostPort, else none',
+    fallback: '',
+    values: ['', 'host', 'interface', 'none'],
+  },
   interface: { type: 'string', meaning: 'existing interface that becomes the way out; the host stack loses it' },
   gateway4: { type: 'string', meaning: 'next hop for IPv4', check: addressOf(4) },
   gateway6: { type: 'string', meaning: 'next hop for IPv6', check: addressOf(6) },
@@ -174,6 +184,41 @@ const UPLINK: Readonly<Record<string, Option>> = {
     check: cidr,
   },
 };
+
+const MASQUERADE: Readonly<Record<string, Option>> = {
+  mode: {
+    type: 'string',
+    meaning: 'whether pods are seen outside with an address of the host: with uplink.mode host only, always, or never',
+    fallback: 'auto',
+    values: ['auto', 'always', 'never'],
+  },
+  'ipv4-native-routing-cidr': {
+    type: 'string',
+    meaning: "destinations that see pods' own addresses",
+    fallback: '',
+    check: cidrOf(4),
+  },
+  'ipv6-native-routing-cidr': { type: 'string', meaning: 'the same for IPv6', fallback: '', check: cidrOf(6) },
+  ipv4: {
+    type: 'string',
+    meaning: "the address that pods have outside; default: that of the host's default route, or of the uplink",
+    fallback: '',
+    check: addressOf(4),
+  },
+  ipv6: { type: 'string', meaning: 'the same for IPv6', fallback: '', check: addressOf(6) },
+  ports: {
+    type: 'string',
+    meaning: 'ports and echo ids of masqueraded connections, FIRST-LAST: the host must not use them itself',
+    fallback: DEFAULT_MASQUERADE_PORTS,
+    check: (value) => (readPortRange(value) === undefined ? 'FIRST-LAST, within 1024 to 65535' : undefined),
+  },
+};
+
+/** @returns undefined for what is no range of ports */
+export function readPortRange(text: string): { first: number; last: number } | undefined {
+  const [, first = 0, last = 0] = (/^(\d{4,5})-(\d{4,5})$/.exec(text) ?? []).map(Number);
+  return first >= 1024 && first <= last && last <= 65535 ? { first, last } : undefined;
+}
 
 /** The whole of `sluice.yaml`. */
 export const OPTIONS: Readonly<Record<string, Option>> = {
@@ -248,15 +293,16 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     },
   },
   hostPort: flag('give the host a port of its own (<name>_host), identity host', true),
-  outsideByHost: flag(
-    'without an uplink: what pods send outside goes to the host, which routes it on as it routes anything; false: it is dropped',
-    false,
-  ),
   tcpMidstream: flag(
     'a TCP segment without SYN may take up a connection that conntrack does not know, as in Linux (nf_conntrack_tcp_loose) and Cilium; false: it is dropped (138), and a connection ends with its conntrack entry',
     true,
   ),
-  uplink: { type: 'map', meaning: "the way out of the pods' world", options: UPLINK },
+  uplink: { type: 'map', meaning: "the way out of the pods' world, see [outside](outside.md)", options: UPLINK },
+  masquerade: {
+    type: 'map',
+    meaning: 'with which address and port pods are seen outside, see [outside](outside.md)',
+    options: MASQUERADE,
+  },
   clusterName: { type: 'string', meaning: 'value of the cluster label', fallback: 'default' },
   nodeName: {
     type: 'string',

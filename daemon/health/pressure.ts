@@ -64,6 +64,12 @@ export class Pressure {
           `the table of connections is full: ${count} in use forgotten of endpoints with no more than their share: ` +
           'raise maps.bpf-ct-global-tcp-max and -any-max',
       ),
+      watch(
+        counter.MASQUERADE_EXHAUSTED,
+        undefined,
+        (count) =>
+          `masquerading: ${count} connections refused, no port was free towards where they go: widen masquerade.ports`,
+      ),
       watch(counter.GATEWAY4_DROPS, undefined, silent(`gateway4 ${uplink.gateway4}`)),
       watch(counter.GATEWAY6_DROPS, undefined, silent(`gateway6 ${uplink.gateway6}`)),
     ];

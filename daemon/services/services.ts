@@ -18,6 +18,7 @@ import { ServiceBook } from '../../services/service-book.ts';
 import { addressWords } from '../../wire/address.ts';
 import { type Config, loopbackAddresses } from '../config/config.ts';
 import { ServicePublisher } from '../publish/service-publisher.ts';
+import { OuterPlaces } from './outer-places.ts';
 import { ServiceNumbering, type ServiceProblem } from './service-numbering.ts';
 
 interface ServicesOptions {
@@ -34,6 +35,7 @@ export class Services {
   readonly #maps: ServiceMaps;
   readonly #publisher: ServicePublisher;
   readonly #loopback: readonly string[];
+  readonly #outer = new OuterPlaces();
   #nodeAddresses: ReadonlySet<string> = new Set();
   /** What is wrong with each service. */
   readonly #sentences = new Map<string, readonly string[]>();
@@ -68,6 +70,7 @@ export class Services {
     if (touched.length > 0) this.numbering.assign(new Map(touched.map((key) => [key, this.#table.get(key)])));
     const changes = this.book.flush((spec) => this.numbering.assignmentOf(serviceKey(spec)));
     for (const { key } of changes) this.#judge(key);
+    this.#outer.note(changes);
     return this.#publisher.publish(changes, this.#nodeAddresses);
   }
 
@@ -78,6 +81,11 @@ export class Services {
     for (const address of this.#loopback) this.#maps.addressFilter.add(addressWords(address));
     this.sync();
     this.#publisher.retire();
+  }
+
+  /** What clients outside address, the same array while that does not change; undefined before `open`. */
+  get outerPlaces(): OuterPlaces['all'] | undefined {
+    return this.#isOpen ? this.#outer.all : undefined;
   }
 
   /** The service of a frontend's id, as flows name it. */

@@ -8,6 +8,7 @@
  *     most ATTEMPTS ports are tried: then the connection is refused (167), and counted.
  *  3. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
  *     connection (a fragment before its first, an ICMP error about nothing) does not leave with a pod's address.
+ *  4. Where masquerading is required and there is no address of the family to do it with, nothing leaves (169).
  */
 import * as row from '../../policy-maps/conntrack-row.ts';
 import * as nat from '../../policy-maps/service/nat-map.ts';
@@ -18,7 +19,12 @@ import * as icmpv6 from '../../wire/header/icmpv6.ts';
 import { IDENTITY_HOST } from '../../wire/identities.ts';
 import { ROLE_POD } from '../../wire/port-kinds.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
-import { DROP_FIRST_FRAGMENT_MISSING, DROP_NAT_NO_MAPPING, DROP_NAT_UNSUPPORTED_PROTOCOL } from '../../wire/reasons.ts';
+import {
+  DROP_FIB_LOOKUP_FAILED,
+  DROP_FIRST_FRAGMENT_MISSING,
+  DROP_NAT_NO_MAPPING,
+  DROP_NAT_UNSUPPORTED_PROTOCOL,
+} from '../../wire/reasons.ts';
 import type { Conntrack } from '../conntrack.ts';
 import type { PortTable } from '../port/table.ts';
 import { Tuple } from './tuple.ts';
@@ -44,6 +50,8 @@ export class Masquerade {
   readonly #address6 = new Int32Array(4);
   readonly #native = new Int32Array(ENTRY_WORDS * MAX_PREFIXES);
   #nativeCount = 0;
+  /** Who has no address here may not leave with its own. */
+  #isRequired = false;
   #first = DEFAULT_FIRST_PORT;
   #last = DEFAULT_LAST_PORT;
   #random: number;
@@ -58,6 +66,7 @@ export class Masquerade {
   refresh(settings: TranslationSettings): void {
     this.#address4.set(settings.masquerade(4));
     this.#address6.set(settings.masquerade(6));
+    this.#isRequired = settings.mustMasquerade;
     const { first, last } = settings.masqueradePorts;
     this.#first = first || DEFAULT_FIRST_PORT;
     this.#last = last || DEFAULT_LAST_PORT;
@@ -70,7 +79,7 @@ export class Masquerade {
   /** Whether the connection of a forward frame is to be masqueraded. Preconditions: both ends are identified */
   concerns(f: Frame): boolean {
     const address = f.family === 4 ? this.#address4 : this.#address6;
-    if (address[3] === 0 && address[0] === 0) return false;
+    if (isNone(address) && !this.#isRequired) return false;
     if (f.dstEndpoint !== 0 || f.dstIdentity === IDENTITY_HOST) return false; // 1
     const isPod = this.#ports.role[f.port] === ROLE_POD;
     return (isPod || f.frontend !== 0) && !this.#isNative(f);
@@ -78,12 +87,13 @@ export class Masquerade {
 
   /**
    * Gives a connection that was just committed its port.
-   * @returns 0, or a drop reason: 167, 168
+   * @returns 0, or a drop reason: 167, 168, 169
    */
   assign(f: Frame): number {
     if (!hasPort(f)) return DROP_NAT_UNSUPPORTED_PROTOCOL; // 3
     const tuple = this.#tuple;
     const address = f.family === 4 ? this.#address4 : this.#address6;
+    if (isNone(address)) return DROP_FIB_LOOKUP_FAILED;
     const span = this.#last - this.#first + 1;
     const isOwnInRange = f.srcPort >= this.#first && f.srcPort <= this.#last;
     const start = isOwnInRange ? f.srcPort - this.#first : (this.#next() >>> 0) % span;
@@ -155,6 +165,10 @@ export class Masquerade {
     random ^= random >>> 17;
     return (this.#random = random ^= random << 5);
   }
+}
+
+function isNone(address: Int32Array): boolean {
+  return address[3] === 0 && address[0] === 0;
 }
 
 function hasPort(f: Frame): boolean {

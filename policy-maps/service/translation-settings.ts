@@ -9,6 +9,7 @@ import type { SourceRange } from './source-range-map.ts';
 
 // --- specification: words of the config map
 const NO_BACKEND_RESPONSE = 192;
+const MUST_MASQUERADE = 193;
 const LOOPBACK_V4 = 196;
 const LOOPBACK_V6 = 200;
 const MASQUERADE_V4 = 204;
@@ -60,6 +61,15 @@ export class TranslationSettings {
   /** The same of one family, all 0 for none. Tell the address filter of it too. */
   setMasquerade(family: 4 | 6, address: AddressWords): void {
     this.#config.setAddress(family === 4 ? MASQUERADE_V4 : MASQUERADE_V6, address);
+  }
+
+  /** Whether pods may not be seen outside with their own addresses: without another one they reach nobody there. */
+  get mustMasquerade(): boolean {
+    return this.#config.load(MUST_MASQUERADE) !== 0;
+  }
+
+  set mustMasquerade(must: boolean) {
+    this.#config.store(MUST_MASQUERADE, must ? 1 : 0);
   }
 
   /** The ports that masqueraded connections get. */

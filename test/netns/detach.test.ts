@@ -8,7 +8,10 @@ import { OWN_RANGE } from '../rig.ts';
 const CLI = programPath('sluice');
 const name = `sld${process.pid.toString(36)}`;
 const runDir = `/run/${name}`;
-const RANGES = ['--set', `podCIDRs.ipv4=${OWN_RANGE.ipv4}.0/24`, '--set', `podCIDRs.ipv6=${OWN_RANGE.ipv6}::/64`];
+const RANGES = [
+  ...['--set', `podCIDRs.ipv4=${OWN_RANGE.ipv4}.0/24`, '--set', `podCIDRs.ipv6=${OWN_RANGE.ipv6}::/64`],
+  ...['--set', 'uplink.mode=none'],
+];
 const cleanup = new Cleanup();
 t.teardown(() => cleanup.finish());
 t.jobs = 1;
@@ -41,7 +44,7 @@ t.test('what is ready serves, its dataplane runs, and its log is in the run dire
 });
 
 t.test('what does not come up is told with the last lines of its log, and leaves nothing', async (t) => {
-  const down = await detach('--set', 'uplink.interface=sld-nothing');
+  const down = await detach('--set', 'uplink.interface=sld-nothing', '--set', 'uplink.mode=interface');
   t.match(down, {
     code: 1,
     stdout: '',

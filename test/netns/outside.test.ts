@@ -3,9 +3,9 @@
  *
  *   <name>-shop-web ── dataplane ── <name>-host (ip_forward=1) ── <name>-outside 198.51.100.1
  *
- * A flushed rule set opens no way past the dataplane. By default nothing outside is reached; with `outsideByHost` what policies allow, and then whatever the kernel takes for its own is the host.
+ * A flushed rule set opens no way past the dataplane. Without a way out nothing outside is reached; by the host what policies allow, and then whatever the kernel takes for its own is the host.
  */
-import { appendFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
 import { type Background, Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
@@ -142,8 +142,12 @@ t.test('without an uplink nothing leaves, and the drop says why', async (t) => {
   t.match(stdout, /FIB lookup failed DROPPED/);
 });
 
-t.test('with outsideByHost what is outside is reached by the host, which is not the world', async (t) => {
-  appendFileSync(instance.configFile, 'outsideByHost: true\n');
+t.test('by the host, and with their own addresses, pods reach what is outside, which the host is not', async (t) => {
+  const text = readFileSync(instance.configFile, 'utf8');
+  writeFileSync(
+    instance.configFile,
+    text.replace('uplink: { mode: none }', 'uplink: { mode: host }\nmasquerade: { mode: never }'),
+  );
   instance.agent.child.kill('SIGUSR2');
   await instance.restartAgent();
   await instance.untilReady(['shop/web']);

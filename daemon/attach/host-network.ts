@@ -1,0 +1,62 @@
+/** What of the host's network the way out depends on: its interfaces with addresses, and which address it has to those outside. */
+import { isIP } from 'node:net';
+import { ipJson } from '../../linux/netns.ts';
+
+/** As `ip -json addr show` has it. */
+export interface Link {
+  readonly ifindex: number;
+  readonly ifname: string;
+  readonly link_type: string;
+  readonly addr_info: readonly {
+    readonly local?: string;
+    readonly scope: string;
+    readonly temporary?: boolean;
+    readonly deprecated?: boolean;
+    readonly tentative?: boolean;
+  }[];
+}
+
+/** As `ip -json route show default` has it. */
+export interface DefaultRoute {
+  readonly dev?: string;
+  readonly prefsrc?: string;
+  readonly nexthops?: readonly { readonly dev: string }[];
+}
+
+export interface HostNetwork {
+  readonly links: readonly Link[];
+  readonly routes: { readonly 4: readonly DefaultRoute[]; readonly 6: readonly DefaultRoute[] };
+}
+
+/** @throws CommandError of `ip` */
+export async function readHostNetwork(): Promise<HostNetwork> {
+  const show = (family: string) => ipJson<DefaultRoute>('', [family, 'route', 'show', 'default']);
+  const links = await ipJson<Link>('', ['addr', 'show']);
+  return { links, routes: { 4: await show('-4'), 6: await show('-6').catch(() => []) } };
+}
+
+/** Interfaces by which outsiders reach the host: with an address, lo and the instance's own left out. */
+export function outerLinks(links: readonly Link[], instance: string): Link[] {
+  return links.filter(
+    ({ ifname, addr_info }) =>
+      ifname !== 'lo' && !ifname.startsWith(`${instance}_`) && addr_info.some(({ scope }) => scope === 'global'),
+  );
+}
+
+/**
+ * The address that the host has to those outside: the source of its default route, else the first address of that
+ * route's interface, else the first of any. Temporary ones are passed over: connections outlive these.
+ * @returns '' when it has none
+ */
+export function outerAddress({ links, routes }: HostNetwork, instance: string, family: 4 | 6): string {
+  const [route] = routes[family];
+  const outer = outerLinks(links, instance);
+  const addresses = (link: Link) =>
+    link.addr_info
+      .filter((one) => one.scope === 'global' && !one.temporary && !one.deprecated && !one.tentative)
+      .map(({ local = '' }) => local)
+      .filter((local) => isIP(local) === family);
+  const device = route?.dev ?? route?.nexthops?.[0]?.dev;
+  const near = outer.find(({ ifname }) => ifname === device);
+  return route?.prefsrc ?? [...(near === undefined ? [] : addresses(near)), ...outer.flatMap(addresses)][0] ?? '';
+}

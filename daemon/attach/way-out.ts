@@ -1,0 +1,185 @@
+/**
+ * The way out by the host: what pods send outside leaves by `<name>_host` with an address of the host and a port of the
+ * masquerade range, and is routed on as the host routes; answers are taken from its interfaces (return-table.ts).
+ *
+ *     pod -- dataplane (masquerades) -- <name>_net == <name>_host -- [forwarding of this one interface] -- eth0 -- outside
+ *
+ * Of the host's settings only those of `<name>_host` change: it forwards, and takes frames whose source is the host's own. IPv6 needs
+ * `force_forwarding` for that (Linux 6.17); an older kernel forwards by all interfaces or none, which is left to its owner.
+ *
+ * Followed every few seconds: interfaces, addresses and default routes of the host. Without an address of a family nothing
+ * of that family leaves (169). An answer to an address that was given up is nobody's.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import type { AddressFilter } from '../../policy-maps/service/address-filter.ts';
+import type { ConfigMap } from '../../policy-maps/config-map.ts';
+import { TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
+import { addressWords } from '../../wire/address.ts';
+import { addressesOf } from '../../linux/addresses.ts';
+import { setSysctls } from '../../linux/links.ts';
+import { ipBatch } from '../../linux/netns.ts';
+import { type Config, isMasquerading, masqueradePorts } from '../config/config.ts';
+import { type HostNetwork, outerAddress, outerLinks, readHostNetwork } from './host-network.ts';
+import { hostSideName } from './host-port.ts';
+import { NEXT_HOP, ReturnTable, type ServicePlace } from './return-table.ts';
+
+export interface WayOutOptions {
+  readonly config: Config;
+  readonly routerMac: string;
+  readonly maps: { readonly config: ConfigMap; readonly addressFilter: AddressFilter };
+  /** Takes what is wrong now. */
+  readonly tell: (problems: readonly string[]) => void;
+}
+
+const FAMILIES = [4, 6] as const;
+const NO_WORDS = [0, 0, 0, 0] as const;
+
+export class WayOut {
+  readonly #options: WayOutOptions;
+  readonly #table: ReturnTable;
+  readonly #device: string;
+  readonly #addresses = new Map<4 | 6, string>();
+  #network: HostNetwork | undefined;
+  /** Undefined until they are known: the table that an earlier agent left stays as it is meanwhile. */
+  #services: readonly ServicePlace[] | undefined;
+
+  constructor(options: WayOutOptions) {
+    this.#options = options;
+    this.#table = new ReturnTable(options.config.name);
+    this.#device = hostSideName(options.config.name);
+  }
+
+  /** Follows the host's network. Preconditions: the host's port is there, if there is to be one */
+  async look(): Promise<void> {
+    const { config, tell } = this.#options;
+    if (config.uplinkMode === 'interface') this.#lookAtUplink();
+    if (config.uplinkMode !== 'host') return;
+    try {
+      this.#network = await readHostNetwork();
+      setSysctls(forwardingOf(this.#device));
+      await ipBatch(this.#neighbors());
+      const chosen = FAMILIES.map((family) => [family, this.#chosen(family)] as const);
+      // Answers are taken before the first frame asks for one; those to the address before, until the next look.
+      const now = chosen.map(([, address]) => address).filter((address) => address !== '');
+      await this.#apply([...new Set([...this.#addresses.values(), ...now])]);
+      for (const [family, address] of chosen) this.#masquerade(family, address);
+      tell(this.#problems());
+    } catch (error) {
+      tell([`uplink: ${(error as Error).message}`]);
+    }
+  }
+
+  /** What is to be taken from the host's interfaces for services. */
+  setServices(services: readonly ServicePlace[]): void {
+    if (services === this.#services) return;
+    this.#services = services;
+    if (this.#options.config.uplinkMode !== 'host') return;
+    this.#apply([...this.#addresses.values()]).catch((error: unknown) =>
+      this.#options.tell([`uplink: ${(error as Error).message}`]),
+    );
+  }
+
+  /** Puts back what others removed. @returns what was lost */
+  async restore(): Promise<string[]> {
+    return (await this.#table.restore()) ? ['answers to pods'] : [];
+  }
+
+  /** Takes the table away. */
+  remove(): Promise<void> {
+    return this.#table.remove();
+  }
+
+  async #apply(addresses: readonly string[]): Promise<void> {
+    const { config, routerMac } = this.#options;
+    if (this.#network === undefined || this.#services === undefined) return;
+    await this.#table.set({
+      device: this.#device,
+      mac: routerMac,
+      interfaces: outerLinks(this.#network.links, config.name).map(({ ifname, ifindex, link_type }) => ({
+        name: ifname,
+        index: ifindex,
+        isEthernet: link_type === 'ether',
+      })),
+      addresses,
+      ports: masqueradePorts(config),
+      services: this.#services,
+    });
+  }
+
+  #chosen(family: 4 | 6): string {
+    const { config } = this.#options;
+    if (!isMasquerading(config) || this.#network === undefined) return '';
+    return this.#given(family) || outerAddress(this.#network, config.name, family);
+  }
+
+  #given(family: 4 | 6): string {
+    const { ipv4, ipv6 } = this.#options.config.masquerade;
+    return family === 4 ? ipv4 : ipv6;
+  }
+
+  /** The interface that was taken has the addresses itself. */
+  #lookAtUplink(): void {
+    const { config } = this.#options;
+    if (!isMasquerading(config)) return;
+    const own = addressesOf(config.uplink?.interface ?? '').map(({ address }) => address);
+    for (const family of FAMILIES)
+      this.#masquerade(family, this.#given(family) || (own.find((text) => isIP(text) === family) ?? ''));
+  }
+
+  /** Takes an address up, and gives up the one before. */
+  #masquerade(family: 4 | 6, address: string): void {
+    const { config, addressFilter } = this.#options.maps;
+    const before = this.#addresses.get(family) ?? '';
+    if (before === address) return;
+    if (address !== '') addressFilter.add(addressWords(address));
+    new TranslationSettings(config).setMasquerade(family, address === '' ? NO_WORDS : addressWords(address));
+    if (before !== '') addressFilter.remove(addressWords(before));
+    if (address === '') this.#addresses.delete(family);
+    else this.#addresses.set(family, address);
+  }
+
+  /** Lines of `ip -batch`: a link that was down has forgotten them. */
+  #neighbors(): string[] {
+    const { config, routerMac } = this.#options;
+    const families = [config.router.ipv4, config.router.ipv6].filter((text) => text !== '').map((text) => isIP(text));
+    return families.map(
+      (family) => `neigh replace ${NEXT_HOP[family as 4 | 6]} lladdr ${routerMac} dev ${this.#device} nud permanent`,
+    );
+  }
+
+  #problems(): string[] {
+    const { config } = this.#options;
+    const lines: string[] = [];
+    if (setting('ipv4/conf/all/rp_filter') === '1')
+      lines.push('uplink: net.ipv4.conf.all.rp_filter is 1: the host drops what pods send outside; set it to 0 or 2');
+    const cannotForward = !existsSync(`/proc/sys/net/${FORCE_FORWARDING(this.#device)}`);
+    if (config.podCIDRs.ipv6 !== '' && cannotForward && setting('ipv6/conf/all/forwarding') === '0')
+      lines.push(
+        'uplink: this kernel forwards IPv6 only with net.ipv6.conf.all.forwarding=1: without, pods have IPv4 outside',
+      );
+    const { first, last } = masqueradePorts(config);
+    const [low, high] = setting('ipv4/ip_local_port_range').split(/\s+/).map(Number);
+    if (isMasquerading(config) && low <= last && high >= first)
+      lines.push(
+        `uplink: the host gives its own connections ports of masquerade.ports (net.ipv4.ip_local_port_range is ${low} ${high}): part them`,
+      );
+    return lines;
+  }
+}
+
+const FORCE_FORWARDING = (device: string) => `ipv6/conf/${device}/force_forwarding`;
+
+function forwardingOf(device: string): readonly (readonly [string, string])[] {
+  return [
+    [`ipv4/conf/${device}/accept_local`, '1'],
+    [`ipv4/conf/${device}/forwarding`, '1'],
+    [FORCE_FORWARDING(device), '1'],
+  ];
+}
+
+/** A setting under /proc/sys/net; '' when there is none. */
+function setting(name: string): string {
+  const path = `/proc/sys/net/${name}`;
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+}

@@ -1,0 +1,193 @@
+/**
+ * The way out by the host, with clients and servers that know nothing of it:
+ *
+ *   shop/web -- dataplane == <host> (ip_forward=0) 203.0.113.10 -- <outside> 203.0.113.1, 198.51.100.1 on lo, no route to pods
+ *
+ * and the way in: node ports, from outside with the client's own address, and from the host itself.
+ */
+import t from 'tap';
+import { type Background, Cleanup, inNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { SluiceInstance } from '../rig.ts';
+
+const name = `slq${process.pid.toString(36)}`;
+const [host, outside, web] = [`${name}-host`, `${name}-outside`, `${name}-shop-web`];
+const cleanup = new Cleanup();
+t.teardown(() => cleanup.finish());
+t.jobs = 1;
+
+const OBJECTS = `apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop, labels: { app: web } }
+spec: { containers: [{ name: c, image: none }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec:
+  type: NodePort
+  externalTrafficPolicy: Local
+  ipFamilyPolicy: RequireDualStack
+  selector: { app: web }
+  ports: [{ port: 80, targetPort: 8000, nodePort: 30080 }]
+`;
+/** Answers each request with the address and port that it came from, and each datagram likewise; 'stream' goes on for ever. */
+const SERVER = `const http = require('node:http'), dgram = require('node:dgram'), net = require('node:net');
+  const from = (a, p) => a.replace('::ffff:', '') + ' ' + p;
+  http.createServer((q, r) => r.end(from(q.socket.remoteAddress, q.socket.remotePort))).listen(8000, '::');
+  net.createServer((s) => { s.on('error', () => {}); s.pipe(s); }).listen(9000, '::');
+  const d = dgram.createSocket('udp6');
+  d.on('message', (m, a) => d.send(m.length > 2000 ? m : from(a.address, a.port), a.port, a.address));
+  d.bind(8000, () => console.log('listens'));`;
+const DATAGRAM = `const [, to, size] = process.argv;
+  const s = require('node:dgram').createSocket(to.includes(':') ? 'udp6' : 'udp4');
+  s.on('message', (m) => { console.log(m.length > 2000 ? m.length : String(m)); process.exit(); });
+  s.send(Buffer.alloc(Number(size), 1), 8000, to); setTimeout(() => process.exit(1), 3000);`;
+/** Sends a numbered line each 20 ms and says how many came back. */
+const LONG = `const s = require('node:net').connect(9000, process.argv[1]); let n = 0;
+  setInterval(() => s.write('x'), 20); s.on('data', (d) => console.log('back ' + (n += d.length)));
+  s.on('error', (e) => console.log('broken ' + e.code)); s.on('close', () => console.log('broken: closed'));`;
+
+let instance: SluiceInstance;
+
+t.before(async () => {
+  for (const one of [host, outside, web]) cleanup.command('ip', 'netns', 'del', one);
+  await mustAll([host, outside, web].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
+  await mustAll(`
+    ip -n ${host} link add lan0 type veth peer name eth0 netns ${outside}
+    ip -n ${host} addr add 203.0.113.10/24 dev lan0
+    ip -n ${host} addr add fd00:98:1::10/64 dev lan0 nodad
+    ip -n ${host} link set lan0 up
+    ip -n ${outside} addr add 203.0.113.1/24 dev eth0
+    ip -n ${outside} addr add fd00:98:1::1/64 dev eth0 nodad
+    ip -n ${outside} link set eth0 up
+    ip -n ${outside} addr add 198.51.100.1/32 dev lo
+    ip -n ${outside} addr add fd00:98:2::1/128 dev lo nodad
+    ip -n ${host} route add default via 203.0.113.1
+    ip -n ${host} -6 route add default via fd00:98:1::1`);
+  for (const one of [outside, web]) {
+    const server = start(inNetns(one, [process.execPath, '-e', SERVER]));
+    cleanup.add(() => server.child.kill('SIGKILL'));
+    await waitFor(`the server of ${one}`, () => server.output().includes('listens'));
+  }
+  instance = await SluiceInstance.start({
+    name,
+    cleanup,
+    netns: host,
+    netnsPrefix: `${name}-`,
+    podCIDR4: '10.98.0.0/24',
+    podCIDR6: 'fd00:98:9::/64',
+    config: 'uplink: { mode: host }',
+  });
+  await send(OBJECTS);
+  await instance.untilReady(['shop/web']);
+});
+t.teardown(() => instance.stop());
+
+async function send(text: string, verb: 'apply' | 'delete' = 'apply'): Promise<void> {
+  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
+  if (answer.status !== 200) throw new Error(answer.text);
+}
+
+const curl = (netns: string, url: string) => run(inNetns(netns, ['curl', '-gsS', '-m', String(PATIENCE_SEC), url]));
+
+t.test('curl, datagrams and ping reach what the host reaches, with its address and a port of the range', async (t) => {
+  for (const [to, near, seen] of [
+    ['198.51.100.1', '203.0.113.1', '203.0.113.10'],
+    ['fd00:98:2::1', 'fd00:98:1::1', 'fd00:98:1::10'],
+  ]) {
+    const url = `http://${to.includes(':') ? `[${to}]` : to}:8000/`;
+    const { stdout, stderr } = await curl(web, url);
+    const [address, port] = stdout.split(' ');
+    t.equal(address, seen, stderr);
+    t.ok(Number(port) >= 61000, `port ${port}`);
+    const datagram = await run(inNetns(web, [process.execPath, '-e', DATAGRAM, near, '10']));
+    t.match(datagram.stdout, new RegExp(`^${seen} 6[1-5]\\d\\d\\d$`, 'm'), datagram.stderr);
+    const big = await run(inNetns(web, [process.execPath, '-e', DATAGRAM, near, '4000']));
+    t.match(big.stdout, /^4000$/m, 'in fragments, there and back');
+    t.equal((await run(inNetns(web, ['ping', '-c2', '-i0.2', `-w${PATIENCE_SEC}`, to]))).code, 0);
+  }
+  const refused = await curl(web, 'http://198.51.100.1:7/');
+  t.match(refused.stderr, /connect to server/i, 'a reset comes back');
+  const { stdout } = await instance.cli('bpf', 'nat', 'list');
+  t.match(stdout, /masquerade/);
+  t.match(stdout, '198.51.100.1');
+  t.strictSame(((await instance.read('/v1/status')) as { problems: string[] }).problems, []);
+});
+
+t.test('errors of the host and of routers on the way reach the pod', async (t) => {
+  const first = await run(inNetns(web, ['ping', '-c1', '-t2', '-w3', '198.51.100.1']));
+  t.match(first.stdout, /203\.0\.113\.10.*Time to live exceeded|From 203\.0\.113\.10/i, first.stdout);
+  await mustAll(`ip -n ${host} route add unreachable 192.0.2.0/24`);
+  const unreachable = await run(inNetns(web, ['ping', '-c1', '-w3', '192.0.2.9']));
+  t.match(unreachable.stdout, /unreachable/i);
+});
+
+t.test('policy says who of outside is reached, and the host is not outside', async (t) => {
+  const policy = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: one, namespace: shop }
+spec:
+  endpointSelector: { matchLabels: { app: web } }
+  egress: [{ toCIDR: [203.0.113.1/32] }]
+`;
+  await send(policy);
+  t.equal((await curl(web, 'http://203.0.113.1:8000/')).code, 0);
+  t.not((await run(inNetns(web, ['ping', '-c1', '-w1', '198.51.100.1']))).code, 0);
+  t.not((await run(inNetns(web, ['ping', '-c1', '-w1', '203.0.113.10']))).code, 0, 'the host');
+  await send(policy, 'delete');
+});
+
+t.test('long connections outlive each process, and a flushed rule set is put back', async (t) => {
+  const clients: Background[] = ['198.51.100.1', 'fd00:98:2::1'].map((to) =>
+    start(inNetns(web, [process.execPath, '-e', LONG, to])),
+  );
+  cleanup.add(() => clients.forEach(({ child }) => child.kill('SIGKILL')));
+  const count = (one: Background) => Number(/back (\d+)\s*$/.exec(one.output())?.[1] ?? 0);
+  const more = async (what: string) => {
+    const from = clients.map(count);
+    await waitFor(`more to come back ${what}`, () => clients.every((one, i) => count(one) > from[i] + 20));
+  };
+  await more('at first');
+  const table = async () => (await run(inNetns(host, ['nft', 'list', 'table', 'netdev', `${name}_out`]))).stdout;
+  const before = await table();
+  instance.agent.child.kill('SIGKILL');
+  await instance.restartAgent();
+  await instance.untilReady(['shop/web']);
+  await more('after the death of the agent');
+  const { dataplane } = (await instance.read('/v1/status')) as { dataplane: { pid: number } };
+  process.kill(dataplane.pid, 'SIGKILL');
+  await more('after the death of the dataplane');
+  for (const one of clients) t.notMatch(one.output(), 'broken');
+  for (const { child } of clients) child.kill('SIGKILL');
+  await mustAll(`ip netns exec ${host} nft flush ruleset`);
+  await waitFor('the table', async () => (await table()) === before);
+  t.not(before, '');
+  t.match((await curl(web, 'http://198.51.100.1:8000/')).stdout, '203.0.113.10');
+});
+
+t.test("a node port is reached from outside with the client's own address, and from the host", async (t) => {
+  t.match((await curl(outside, 'http://203.0.113.10:30080/')).stdout, /^203\.0\.113\.1 /);
+  t.match((await curl(outside, 'http://[fd00:98:1::10]:30080/')).stdout, /^fd00:98:1::1 /);
+  t.match((await curl(host, 'http://203.0.113.10:30080/')).stdout, /^203\.0\.113\.10 /);
+  t.match((await curl(host, 'http://[fd00:98:1::10]:30080/')).stdout, /^fd00:98:1::10 /);
+});
+
+t.test('another address of the host counts within seconds; without one nothing leaves', async (t) => {
+  await mustAll(`
+    ip -n ${host} addr add 203.0.113.20/24 dev lan0
+    ip -n ${host} route replace default via 203.0.113.1 src 203.0.113.20`);
+  let seen = '';
+  await waitFor('the other address', async () => {
+    seen = (await curl(web, 'http://198.51.100.1:8000/')).stdout;
+    return seen.startsWith('203.0.113.20 ');
+  });
+  t.match(seen, /^203\.0\.113\.20 6\d{4}$/);
+  await mustAll(`ip -n ${host} addr flush dev lan0\nip -n ${host} link set lan0 down`);
+  let flows = '';
+  await waitFor('a frame that goes nowhere', async () => {
+    await run(inNetns(web, ['ping', '-c1', '-w1', '198.51.100.1']));
+    flows = (await instance.cli('observe', '--verdict', 'DROPPED', '--ip', '198.51.100.1')).stdout;
+    return flows.includes('FIB lookup failed');
+  });
+  t.match(flows, /shop\/web.*198\.51\.100\.1.*FIB lookup failed DROPPED/);
+});

@@ -158,14 +158,15 @@ function layer4(protocol: number, source: number, destination: number): Layer4 |
 
 function layer7(log: AccessLog): Layer7 {
   const isRequest = log.Type === 'Request';
-  return compact<Layer7>({
+  const layer = compact<Layer7>({
     type: TYPES[log.Type] ?? 'SAMPLE',
     latency_ns: log.LatencyNs ? String(Math.round(log.LatencyNs)) : '',
     dns: log.DNS && layer7Dns(log.DNS, isRequest),
     http: log.HTTP && layer7Http(log.HTTP, isRequest),
     kafka: log.Kafka && layer7Kafka(log.Kafka),
-    tlsSNI: log.TLS?.SNI,
   });
+  // An empty name is told: the hello had none.
+  return log.TLS === undefined ? layer : { ...layer, tlsSNI: log.TLS.SNI };
 }
 
 /** A request has no answer yet: the fields of one are left out. */

@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts';
 
 const ENDS = ['l7proxy/stream/ends.test.ts'];
 const BURSTS = ['l7proxy/stream/bursts.test.ts'];
+const TLS = ['l7proxy/tls/tls.test.ts'];
 const LOSS = ['l7proxy/stream/loss.test.ts'];
 
 export const STREAMS: readonly Mutant[] = [
@@ -94,5 +95,13 @@ export const STREAMS: readonly Mutant[] = [
     was: 'if (at.other.early.length > 0) {',
     is: 'if (at.other.early.length < 0) {',
     killedBy: ['l7proxy/stream/death.test.ts'],
+  },
+  {
+    name: 'second-hello-unjudged',
+    fault: 'behind a HelloRetryRequest a client names any server, and the server takes that name',
+    file: 'l7proxy/tls/parser.ts',
+    was: 'isHandshake && isRetry(bytes, start + BEFORE_RANDOM) ? SECOND : PASSING',
+    is: 'PASSING',
+    killedBy: TLS,
   },
 ];

@@ -232,6 +232,22 @@ t.test('masqueraded connections whose row made room leave as the node still', (t
   t.end();
 });
 
+t.test('where pods must not be seen outside, nothing of them leaves while there is no address to leave with', (t) => {
+  const world = new ServiceWorld();
+  t.teardown(() => world.close());
+  const client = world.add({ addresses: ['10.0.0.2', 'fd00::2'], identity: 1001 });
+  const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
+  world.dataplane.ports.macHigh[uplink.index] = 0x0200;
+  world.settings.mustMasquerade = true;
+  world.masquerade('192.0.2.1', 40000, 40999);
+  const to = (address: string) =>
+    world.pass(client, uplink, tcpFrame({ from: client, to: address, sport: 100, dport: 80, flags: tcp.SYN }));
+  t.match(to('198.51.100.7'), /^192\.0\.2\.1:40/);
+  t.match(to('2001:db8::7'), '169');
+  t.equal(world.maps.nat.count, 1);
+  t.end();
+});
+
 t.test('a dataplane that was killed goes on with the connections there are', (t) => {
   const { world, client, one, two } = quartet(t);
   const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });

@@ -16,6 +16,8 @@ export interface ApiAddress {
   readonly isStarting?: () => boolean;
 }
 
+/** Patience beside `timeoutMs` for each KiB that is sent: a large apply takes the agent longer than a question. */
+const WAIT_MS_A_KIB = 50;
 /** Between two looks for a daemon that is starting. */
 const RETRY_MS = 100;
 /** Nobody listens. */
@@ -59,7 +61,8 @@ export class ApiClient {
    * @throws ApiError, unreachable when there is no daemon or no answer in time; else the request was refused
    */
   async fetch<T>(path: string, call: Call = {}): Promise<Reply<T>> {
-    const response = await this.#send(path, call, AbortSignal.timeout(this.timeoutMs));
+    const patienceMs = this.timeoutMs + waitFor(call.body);
+    const response = await this.#send(path, call, AbortSignal.timeout(patienceMs));
     const text = await readAll(response).catch((cause: unknown) => {
       throw unreachable(this, cause as Error);
     });
@@ -203,4 +206,9 @@ function unreachable(client: ApiClient, cause: Error): ApiError {
     isUnreachable: true,
     cause,
   });
+}
+
+/** Patience for what is sent, in ms. */
+function waitFor(body: unknown): number {
+  return typeof body === 'string' ? Math.ceil((body.length / 1024) * WAIT_MS_A_KIB) : 0;
 }

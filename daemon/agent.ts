@@ -158,11 +158,11 @@ export class Agent {
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const dataplane = this.supervisor.status();
-    const isUp = dataplane.state === 'running' || (dataplane.state === 'starting' && dataplane.lastExit === '');
+    const problem = this.supervisor.problem();
     const { logPath } = this.supervisor;
     const unopened = dataplane.state === 'running' ? this.#ports.unopened() : [];
     return [
-      ...(isUp ? [] : [`dataplane is ${dataplane.state}: it ended by ${dataplane.lastExit}: see ${logPath}`]),
+      ...(problem === '' ? [] : [problem]),
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
       ...[...this.reconciler.pods.values()].flatMap((pod) => podSentence(pod.plan.key, this.problemOf(pod))),

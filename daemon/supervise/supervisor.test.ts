@@ -151,11 +151,14 @@ t.test('a dataplane whose word stands still is killed and replaced', async (t) =
   await until('running', () => supervisor.status().state === 'running');
   const first = supervisor.status().pid;
   writeFileSync(join(dir, 'mute'), '');
+  t.equal(supervisor.problem(), '');
   step = 100; // each look at the clock is 100 ms later
+  await until('silence told', () => supervisor.problem().includes('no sign of life for 2 s'));
   await until('hang noticed', () => events.some(({ event }) => event === 'dataplane hangs, killing it'));
   step = 0;
   rmSync(join(dir, 'mute'));
   await until('another', () => supervisor.status().state === 'running' && supervisor.status().pid !== first);
+  t.equal(supervisor.problem(), '');
   step = 100;
   await supervisor.stop();
 });

@@ -30,6 +30,8 @@ import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts'
 import type { StateFile } from '../../linux/state-file.ts';
 
 const TICK_MS = 100;
+/** Its word moves every second. */
+const SILENT_MS = 2000;
 const HUNG_MS = 5000;
 const START_GRACE_MS = 15_000; // mapping and touching default tables on a slow disk-backed machine
 const STABLE_MS = 30_000;
@@ -109,6 +111,15 @@ export class Supervisor {
   status(): DataplaneState {
     const pid = this.#process?.pid ?? 0;
     return { pid, state: this.#state, isAdopted: this.#isAdopted, restarts: this.#restarts, lastExit: this.#lastExit };
+  }
+
+  /** What is wrong with the process, a sentence; '' when nothing is. */
+  problem(): string {
+    const isUp = this.#state === 'running' || (this.#state === 'starting' && this.#lastExit === '');
+    if (!isUp) return `dataplane is ${this.#state}: it ended by ${this.#lastExit}: see ${this.logPath}`;
+    if (this.#state !== 'running' || this.#unmovedMs < SILENT_MS) return '';
+    const seconds = Math.floor(this.#unmovedMs / 1000);
+    return `dataplane has given no sign of life for ${seconds} s: after ${HUNG_MS / 1000} s another takes its place`;
   }
 
   /**

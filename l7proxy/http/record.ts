@@ -71,9 +71,10 @@ export class HttpRecords implements HttpRecorder {
   }
 }
 
-/** As Cilium writes it: `http://host/path`. */
+/** As Cilium writes it: `http://host/path`; of CONNECT, whose target is the host itself (RFC 9110 9.3.6), `http://host`. */
 function urlOf(bytes: Uint8Array, head: Head): string {
   const path = latin1(bytes, head.pathStart, head.pathEnd);
+  if (latin1(bytes, head.methodStart, head.methodEnd) === 'CONNECT') return `http://${path}`;
   const host = head.host < 0 ? '' : latin1(bytes, head.valueStart[head.host], head.valueEnd[head.host]);
   return `http://${host}${path.startsWith('/') ? path : `/${path}`}`;
 }

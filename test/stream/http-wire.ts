@@ -39,9 +39,9 @@ export function rulesOf(...http: (HttpRule | null)[]): L7RuleSet {
 export class HttpWire extends ParserWire<HttpJudge, Http1Parser> {
   readonly shared: Http1Shared;
 
-  /** @param used a wire whose parser is to begin anew */
-  constructor(ruleSet: L7RuleSet = RULES, used?: HttpWire) {
-    const shared = used?.shared ?? new Http1Shared(1, SILENT);
+  /** @param used a wire whose parser is to begin anew @param recorder is told of requests and responses */
+  constructor(ruleSet: L7RuleSet = RULES, used?: HttpWire, recorder: HttpRecorder = SILENT) {
+    const shared = used?.shared ?? new Http1Shared(1, recorder);
     const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
     const log = { isOn: false, nowMs: 0, tell: () => {} };
     const judge = httpJudges({ name: 'http', ruleSets, log, seed: 1 }).judgeOf(OWNER);

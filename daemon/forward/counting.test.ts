@@ -9,6 +9,7 @@ import type { DnsOverUdp } from '../../l7proxy/dns/datagrams.ts';
 import type { DnsOverTcp } from '../../l7proxy/dns/stream.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
 import type { HttpProtocol } from '../../l7proxy/http/protocol.ts';
+import type { TlsProtocol } from '../../l7proxy/tls/protocol.ts';
 import { NOBODY } from '../../l7proxy/parser.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
@@ -39,7 +40,9 @@ function newOwners() {
   const http = (engine.protocols.streamNumbered(1) as HttpProtocol).shared;
   const dnsTcp = (engine.protocols.streamNumbered(2) as DnsOverTcp).shared.counters;
   const dnsUdp = (engine.protocols.datagramOf({ ...NOBODY, egressRuleSet: 1 }) as DnsOverUdp).parser;
+  const { counted: tls } = engine.protocols.streamNumbered(3) as TlsProtocol;
   return {
+    tls,
     dns: [dnsTcp, dnsUdp.counters],
     underWay: dnsUdp.underWay,
     recorder,
@@ -114,14 +117,14 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
-  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, underWay } = owners;
-  const l7 = [streams, datagrams, http, ...dns, underWay, pool, pool.shares, table, table.shares];
+  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, underWay } = owners;
+  const l7 = [streams, datagrams, http, ...dns, tls, underWay, pool, pool.shares, table, table.shares];
   for (const owner of [conntrack.tcp, masquerade, ...l7]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }
   }
-  for (const { errors } of [owners.http, ...dns]) errors.fill(1);
+  for (const { errors } of [owners.http, ...dns, tls]) errors.fill(1);
   counting.tick();
   t.strictSame(
     [...map.entries()].filter(({ value }) => value !== 1).map(counterText),

@@ -9,24 +9,31 @@ import { HelloScratch } from './hello-reader.ts';
 import { TlsParser, type TlsRecords } from './parser.ts';
 import { TlsJudge } from './rules.ts';
 
+/** What became of hellos. */
+class TlsCounters {
+  forwarded = 0;
+  denied = 0;
+  /** Connections refused, by TLS_ERROR_KINDS. */
+  readonly errors: Float64Array = new Float64Array(counter.TLS_ERROR_KINDS.length);
+}
+
 export class TlsProtocol implements StreamProtocol<TlsJudge>, TlsRecords {
   readonly number = 3;
   readonly scratch: HelloScratch = new HelloScratch();
   readonly counters: readonly CounterReader[];
+  readonly counted: TlsCounters = new TlsCounters();
   readonly #services: ProtocolServices;
   readonly #judges: Judges<TlsJudge>;
-  readonly #errors = new Float64Array(counter.TLS_ERROR_KINDS.length);
-  #forwarded = 0;
-  #denied = 0;
 
   constructor(services: ProtocolServices) {
     this.#services = services;
     this.#judges = new Judges((key, nextId) => new TlsJudge(services, key, nextId));
-    const errorReader = (error: number): CounterReader => [counter.TLS_ERROR + error, () => this.#errors[error]];
+    const { counted } = this;
+    const errorReader = (error: number): CounterReader => [counter.TLS_ERROR + error, () => counted.errors[error]];
     this.counters = [
-      [counter.TLS_FORWARDED, () => this.#forwarded],
-      [counter.TLS_DENIED, () => this.#denied],
-      ...[...this.#errors.keys()].slice(1).map(errorReader),
+      [counter.TLS_FORWARDED, () => counted.forwarded],
+      [counter.TLS_DENIED, () => counted.denied],
+      ...[...counted.errors.keys()].slice(1).map(errorReader),
     ];
   }
 
@@ -41,8 +48,8 @@ export class TlsProtocol implements StreamProtocol<TlsJudge>, TlsRecords {
   /** One record for each rule set that judged, egress first; none behind a denial. */
   tellHello(owner: StreamOwner, judge: TlsJudge, bytes: Uint8Array, start: number, end: number): void {
     const { deniedBy, egressCookie, ingressCookie } = judge;
-    if (deniedBy === 0) this.#forwarded++;
-    else this.#denied++;
+    if (deniedBy === 0) this.counted.forwarded++;
+    else this.counted.denied++;
     if (!this.#services.log.isOn) return;
     const TLS = { SNI: Buffer.from(bytes.subarray(start, end)).toString('latin1') };
     const tell = (isIngress: boolean, isDenied: boolean, cookie: number) => {
@@ -53,7 +60,7 @@ export class TlsProtocol implements StreamProtocol<TlsJudge>, TlsRecords {
   }
 
   tellError(owner: StreamOwner, error: number): void {
-    this.#errors[error]++;
+    this.counted.errors[error]++;
     if (!this.#services.log.isOn) return;
     const Info = counter.TLS_ERROR_KINDS[error];
     this.#tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Request', Verdict: 'Error', Info, TLS: { SNI: '' } });

@@ -39,6 +39,14 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/api.md', 'POST /v1/apply', 'a request; the API is tested with it'],
   ['docs/api.md', 'POST /v1/delete', 'a request'],
   ['docs/architecture.md', '', 'drawings'],
+  ['docs/dns.md', '$ dig secret.example', 'what dig prints; test/netns/dns.test.ts asks'],
+  ['docs/dns.md', '$ sluice observe', 'what observe prints; test/netns/dns.test.ts compares it'],
+  ['docs/tls.md', '$ sluice observe', 'what observe prints; test/netns/tls.test.ts compares it'],
+  [
+    'docs/services.md',
+    'sluice apply -f web.yaml',
+    'needs a web.yaml; examples/services is run, as is test/netns/services.test.ts',
+  ],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],
 ];
 

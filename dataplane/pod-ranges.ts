@@ -2,6 +2,7 @@
  * The ranges that pods of this node have their addresses from, which are routed nowhere else (option podCIDRs). An address in
  * one of them that no pod has is nobody's: it must not pass for a peer outside, nor a frame to it leave the node.
  */
+import { holdsWords } from '../wire/prefix.ts';
 import {
   CONFIG_POD_RANGE_IPV4,
   CONFIG_POD_RANGE_IPV6,
@@ -25,17 +26,6 @@ export class PodRanges {
   holds(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
     const range = family === 4 ? this.#v4 : this.#v6;
     const bits = range[POD_RANGE_BITS];
-    return (
-      bits !== 0 &&
-      isSame(w0, range[0], bits) &&
-      isSame(w1, range[1], bits - 32) &&
-      isSame(w2, range[2], bits - 64) &&
-      isSame(w3, range[3], bits - 96)
-    );
+    return bits !== 0 && holdsWords(range, 0, bits, w0, w1, w2, w3);
   }
-}
-
-/** Whether the first bits of two words are the same. */
-function isSame(a: number, b: number, bits: number): boolean {
-  return bits >= 32 ? a === b : bits <= 0 || (a ^ b) >>> (32 - bits) === 0;
 }

@@ -10,29 +10,18 @@ import * as ipv4 from '../wire/header/ipv4.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
+import { Tuple } from './tuple.ts';
 import { requestTypeOf, setIcmpPorts } from './icmp-tuple.ts';
 
 const MIN_L4_BYTES = 8;
 
-/** The tuple of a quoted packet: the fields of a Frame that a conntrack lookup needs. */
-export class QuotedTuple {
-  src0 = 0;
-  src1 = 0;
-  src2 = 0;
-  src3 = 0;
-  dst0 = 0;
-  dst1 = 0;
-  dst2 = 0;
-  dst3 = 0;
-  srcPort = 0;
-  dstPort = 0;
-  protocol = 0;
+/** The tuple of a quoted packet, and what reading it leaves behind. */
+export class QuotedTuple extends Tuple {
   icmpType = 0;
   // What the extension-header walk leaves behind.
   l4Offset = 0;
   isFragment = false;
   isFirstFragment = false;
-  fragmentId = 0;
 
   /** @returns false when the quotation is too short, of a later fragment, or of a packet `f.dst` cannot have sent */
   readFrom(f: Frame): boolean {

@@ -24,6 +24,7 @@
  */
 import * as row from './conntrack-row.ts';
 import { ConntrackShares } from './conntrack-shares.ts';
+import { Xorshift } from './table/xorshift.ts';
 import { ConntrackTable, isSourceHigh, type TupleFields } from './conntrack-table.ts';
 import { LIVE } from './table/hash-row.ts';
 import { type AddressWords, addressAt } from './ipcache.ts';
@@ -95,8 +96,8 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   nowSec = 0;
   #expiryCursor = 0;
   readonly #shares = new ConntrackShares();
-  /** State of a generator of places to look at (xorshift); never 0. */
-  #random: number;
+  /** Draws places to look at. */
+  readonly #random: Xorshift;
   /** Rows that were given up because the table was full, by class; and whose row of those in use it was last. */
   evictedIdle = 0;
   evictedOver = 0;
@@ -106,7 +107,7 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   constructor(file: MapFile) {
     super(file, new ConntrackTable(file, HEADER_BYTES, { ...WORDS, capacity: file.capacity }));
     this.words = this.table.rows;
-    this.#random = file.seed0 | 1;
+    this.#random = new Xorshift(file.seed0);
     if (!file.writable) return;
     for (const slot of this.table.slots()) this.#shares.add(this.words[slot * ROW_WORDS + OWNER] & OWNER_MASK);
   }
@@ -214,7 +215,7 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     const end = Math.min(header[W_HIGH_WATER], this.table.rowCount);
     let victim = this.#sample(-1, end);
     for (let jumps = 0; jumps < MAX_JUMPS && this.#shares.owners > 1 && this.#rank(victim) === RANK_LIVE; jumps++) {
-      header[W_CURSOR] = this.#randomBelow(end);
+      header[W_CURSOR] = this.#random.below(end);
       victim = this.#sample(victim, end);
     }
     if (victim < 0) return;
@@ -265,15 +266,6 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     if (rank === RANK_LIVE_OVER) this.evictedOver++;
     else this.evictedWithin++;
     this.evictedEndpoint = this.words[slot * ROW_WORDS + OWNER] & OWNER_MASK;
-  }
-
-  #randomBelow(limit: number): number {
-    let x = this.#random;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.#random = x;
-    return (x >>> 0) % limit;
   }
 }
 

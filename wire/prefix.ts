@@ -2,7 +2,7 @@
  * IP prefixes: one type for policies, pod ranges, maps and filters. Kept as words like addresses, so that holding one
  * inside another is a few comparisons; IPv4 lies in the mapped space (`10.0.0.0/8` has 104 bits there). A v4-mapped IPv6
  * text is the IPv4 prefix that it stands for, since the maps cannot tell the two apart. For configuration and printing:
- * these functions allocate.
+ * these functions allocate, but for `holdsWords`.
  */
 import { formatIp, formatIpv6, isV4Mapped, parseIp, V4_MAPPED_BITS } from './address.ts';
 
@@ -86,11 +86,27 @@ export function holdsAddress(prefix: Prefix, words: ArrayLike<number>): boolean 
   return (prefix.family === 4) === isV4Mapped(words[0], words[1], words[2]) && matches(prefix, words);
 }
 
-function matches({ words, bits }: Prefix, other: ArrayLike<number>): boolean {
+/**
+ * Does the prefix whose four words stand in `words` from `at` on hold this address? For tables of words and the way of a
+ * frame: nothing is allocated. The mapped space keeps the families apart but for prefixes of fewer than 96 bits.
+ */
+export function holdsWords(
+  words: ArrayLike<number>,
+  at: number,
+  bits: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+): boolean {
   return (
-    ((other[0] ^ words[0]) & maskWord(bits, 0)) === 0 &&
-    ((other[1] ^ words[1]) & maskWord(bits, 1)) === 0 &&
-    ((other[2] ^ words[2]) & maskWord(bits, 2)) === 0 &&
-    ((other[3] ^ words[3]) & maskWord(bits, 3)) === 0
+    ((w0 ^ words[at]) & maskWord(bits, 0)) === 0 &&
+    ((w1 ^ words[at + 1]) & maskWord(bits, 1)) === 0 &&
+    ((w2 ^ words[at + 2]) & maskWord(bits, 2)) === 0 &&
+    ((w3 ^ words[at + 3]) & maskWord(bits, 3)) === 0
   );
+}
+
+function matches({ words, bits }: Prefix, other: ArrayLike<number>): boolean {
+  return holdsWords(words, 0, bits, other[0], other[1], other[2], other[3]);
 }

@@ -12,7 +12,8 @@ import { addressFrom, isInside, parseAddress, parseRange } from '../attach/range
 import { MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
-import { DEFAULT_MASQUERADE_PORTS, readPortRange } from './schema.ts';
+import { readPortRange } from './schema.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
 export interface Config {
@@ -93,7 +94,7 @@ export function isMasquerading({
 
 /** Ports and echo ids of masqueraded connections. */
 export function masqueradePorts({ masquerade }: Pick<Config, 'masquerade'>): { first: number; last: number } {
-  const range = readPortRange(masquerade.ports === '' ? DEFAULT_MASQUERADE_PORTS : masquerade.ports);
+  const range = masquerade.ports === '' ? DEFAULT_MASQUERADE_PORTS : readPortRange(masquerade.ports);
   if (range === undefined) throw new RangeError(`read masquerade.ports: found ${masquerade.ports}, wanted FIRST-LAST`);
   return range;
 }

@@ -8,6 +8,7 @@
 import { isIP } from 'node:net';
 import { labelPatternProblem } from '../../policy/rule/label-filter.ts';
 import { OPTION_WORDS } from '../../policy/rule/options.ts';
+import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 import { ATTACH_MODES } from '../../wire/port-kinds.ts';
 import { MAGLEV_TABLE_SIZE, MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { rangeProblem } from '../attach/range.ts';
@@ -163,9 +164,6 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
 };
 
-/** Above the ports that Linux gives to its own connections (32768 to 60999). */
-export const DEFAULT_MASQUERADE_PORTS = '61000-65535';
-
 const UPLINK: Readonly<Record<string, Option>> = {
   mode: {
     type: 'string',
@@ -209,7 +207,7 @@ const MASQUERADE: Readonly<Record<string, Option>> = {
   ports: {
     type: 'string',
     meaning: 'ports and echo ids of masqueraded connections, FIRST-LAST: the host must not use them itself',
-    fallback: DEFAULT_MASQUERADE_PORTS,
+    fallback: `${DEFAULT_MASQUERADE_PORTS.first}-${DEFAULT_MASQUERADE_PORTS.last}`,
     check: (value) => (readPortRange(value) === undefined ? 'FIRST-LAST, within 1024 to 65535' : undefined),
   },
 };

@@ -28,10 +28,11 @@ import { BACKEND_ACTIVE } from '../../policy-maps/service/backend-map.ts';
 import * as service from '../../policy-maps/service/service-map.ts';
 import { STALE_BLOCK } from '../../policy-maps/service/slot-map.ts';
 import { halfSipHash } from '../../policy-maps/table/half-sip-hash.ts';
+import { Xorshift } from '../../policy-maps/table/xorshift.ts';
 import type { Conntrack } from '../conntrack.ts';
 import type { Identifier } from '../identify.ts';
 import type { PortTable } from '../port/table.ts';
-import { Tuple } from './tuple.ts';
+import { Tuple } from '../tuple.ts';
 
 export type ChooserMaps = Pick<Maps, 'services' | 'slots' | 'backends' | 'reverseNat' | 'sourceRanges' | 'affinity'>;
 
@@ -62,14 +63,14 @@ export class Chooser {
   readonly #ports: PortTable;
   readonly #tuple = new Tuple();
   readonly #hashed = new Int32Array(10);
-  #random: number;
+  readonly #random: Xorshift;
 
   constructor(maps: ChooserMaps, { conntrack, identifier, ports }: ChooserParts) {
     this.#maps = maps;
     this.#identifier = identifier;
     this.#conntrack = conntrack;
     this.#ports = ports;
-    this.#random = maps.affinity.file.seed0 | 1;
+    this.#random = new Xorshift(maps.affinity.file.seed0);
   }
 
   /** Finds the frontend that a frame is for, and who sends it. @returns 0, NO_SERVICE, CONSUMED, or a drop reason */
@@ -184,11 +185,7 @@ export class Chooser {
 
   #draw(f: Frame): number {
     if ((this.#maps.services.found.flags & service.SERVICE_MAGLEV) === 0) {
-      let random = this.#random;
-      random ^= random << 13;
-      random ^= random >>> 17;
-      this.#random = random ^= random << 5;
-      return random;
+      return this.#random.next();
     }
     const words = this.#hashed;
     words[0] = f.src0;

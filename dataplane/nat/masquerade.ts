@@ -12,11 +12,13 @@
  */
 import * as row from '../../policy-maps/conntrack-row.ts';
 import * as nat from '../../policy-maps/service/nat-map.ts';
-import type { TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
+import { DEFAULT_MASQUERADE_PORTS, type TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
+import { Xorshift } from '../../policy-maps/table/xorshift.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as icmp from '../../wire/header/icmp.ts';
 import * as icmpv6 from '../../wire/header/icmpv6.ts';
 import { IDENTITY_HOST } from '../../wire/identities.ts';
+import { holdsWords } from '../../wire/prefix.ts';
 import { ROLE_POD } from '../../wire/port-kinds.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
 import {
@@ -27,15 +29,12 @@ import {
 } from '../../wire/reasons.ts';
 import type { Conntrack } from '../conntrack.ts';
 import type { PortTable } from '../port/table.ts';
-import { Tuple } from './tuple.ts';
+import { Tuple } from '../tuple.ts';
 
 const { CT_FLAGS, CT_FLAG_TRANSLATED, CT_LIFETIME, CT_MASQUERADE, CT_ROW_WORDS, CT_SLOT_GENERATION } = row;
 
 /** Ports that are looked at for one connection. */
 const ATTEMPTS = 128;
-/** Above the ports that Linux gives to its own connections (32768 to 60999), so that the host's are not disturbed. */
-const DEFAULT_FIRST_PORT = 61000;
-const DEFAULT_LAST_PORT = 65535;
 const ENTRY_WORDS = 5; // address, length
 const MAX_PREFIXES = 8;
 
@@ -52,15 +51,15 @@ export class Masquerade {
   #nativeCount = 0;
   /** Who has no address here may not leave with its own. */
   #isRequired = false;
-  #first = DEFAULT_FIRST_PORT;
-  #last = DEFAULT_LAST_PORT;
-  #random: number;
+  #first = DEFAULT_MASQUERADE_PORTS.first;
+  #last = DEFAULT_MASQUERADE_PORTS.last;
+  readonly #random: Xorshift;
 
   constructor(natMap: nat.NatMap, conntrack: Conntrack, ports: PortTable) {
     this.#nat = natMap;
     this.#conntrack = conntrack;
     this.#ports = ports;
-    this.#random = natMap.file.seed0 | 1;
+    this.#random = new Xorshift(natMap.file.seed0);
   }
 
   refresh(settings: TranslationSettings): void {
@@ -68,8 +67,8 @@ export class Masquerade {
     this.#address6.set(settings.masquerade(6));
     this.#isRequired = settings.mustMasquerade;
     const { first, last } = settings.masqueradePorts;
-    this.#first = first || DEFAULT_FIRST_PORT;
-    this.#last = last || DEFAULT_LAST_PORT;
+    this.#first = first;
+    this.#last = last;
     const prefixes = settings.nativePrefixes();
     this.#nativeCount = prefixes.length;
     for (const [i, { address, prefixLength }] of prefixes.entries())
@@ -96,7 +95,7 @@ export class Masquerade {
     if (isNone(address)) return DROP_FIB_LOOKUP_FAILED;
     const span = this.#last - this.#first + 1;
     const isOwnInRange = f.srcPort >= this.#first && f.srcPort <= this.#last;
-    const start = isOwnInRange ? f.srcPort - this.#first : (this.#next() >>> 0) % span;
+    const start = isOwnInRange ? f.srcPort - this.#first : this.#random.below(span);
     tuple.copyTurned(f);
     for (let i = 0; i < ATTEMPTS && i < span; i++) {
       const port = this.#first + ((start + i) % span);
@@ -148,22 +147,9 @@ export class Masquerade {
   #isNative(f: Frame): boolean {
     const words = this.#native;
     for (let at = 0; at < this.#nativeCount * ENTRY_WORDS; at += ENTRY_WORDS) {
-      const length = words[at + 4];
-      const isInside =
-        sameBits(f.dst0, words[at], length) &&
-        sameBits(f.dst1, words[at + 1], length - 32) &&
-        sameBits(f.dst2, words[at + 2], length - 64) &&
-        sameBits(f.dst3, words[at + 3], length - 96);
-      if (isInside) return true;
+      if (holdsWords(words, at, words[at + 4], f.dst0, f.dst1, f.dst2, f.dst3)) return true;
     }
     return false;
-  }
-
-  #next(): number {
-    let random = this.#random;
-    random ^= random << 13;
-    random ^= random >>> 17;
-    return (this.#random = random ^= random << 5);
   }
 }
 
@@ -174,10 +160,4 @@ function isNone(address: Int32Array): boolean {
 function hasPort(f: Frame): boolean {
   if (f.protocol === PROTO_ICMP) return f.icmpType === icmp.ECHO_REQUEST;
   return f.protocol !== PROTO_ICMPV6 || f.icmpType === icmpv6.ECHO_REQUEST;
-}
-
-/** Whether the first `bits` bits of two words are the same; all 32 when there are more. */
-function sameBits(word: number, other: number, bits: number): boolean {
-  if (bits <= 0) return true;
-  return bits >= 32 ? word === other : (word ^ other) >>> (32 - bits) === 0;
 }

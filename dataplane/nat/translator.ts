@@ -47,7 +47,7 @@ import { type Chooser, NO_SERVICE } from './chooser.ts';
 import type { Masquerade } from './masquerade.ts';
 import { type OutwardSource, UNCHANGED } from './outward.ts';
 import { setDestination, setQuotedDestination, setQuotedSource, setSource } from './rewrite.ts';
-import { Tuple } from './tuple.ts';
+import { Tuple } from '../tuple.ts';
 
 // Copies in this module: an imported binding is loaded and checked at every use (bench/pipeline, a tenth of a frame).
 const {

@@ -26,6 +26,9 @@ export interface PortRange {
   readonly last: number;
 }
 
+/** Above the ports that Linux gives to its own connections (32768 to 60999), so that the host's are not disturbed. */
+export const DEFAULT_MASQUERADE_PORTS: PortRange = { first: 61000, last: 65535 };
+
 /** Both sides' view of the words. */
 export class TranslationSettings {
   readonly #config: ConfigMap;
@@ -75,6 +78,7 @@ export class TranslationSettings {
   /** The ports that masqueraded connections get. */
   get masqueradePorts(): PortRange {
     const word = this.#config.load(MASQUERADE_PORTS);
+    if (word === 0) return DEFAULT_MASQUERADE_PORTS;
     return { first: word >>> 16, last: word & 0xffff };
   }
 

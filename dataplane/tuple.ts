@@ -1,6 +1,6 @@
 /** Two ends, as a frame has them: for lookups of what a frame was, or will be. Used again and again; nothing is allocated. */
-import type { TupleFields } from '../../policy-maps/conntrack-map.ts';
-import type { FragmentFields } from '../../policy-maps/fragment-map.ts';
+import type { TupleFields } from '../policy-maps/conntrack-map.ts';
+import type { FragmentFields } from '../policy-maps/fragment-map.ts';
 
 export class Tuple implements FragmentFields {
   src0 = 0;

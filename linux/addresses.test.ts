@@ -6,7 +6,7 @@ import { Cleanup, inNetns, must, mustAll } from '../test/command.ts';
 const SCRIPT = `const { hostAddresses } = await import(process.argv[1]);
   console.log(JSON.stringify(await hostAddresses(['10.97.0.1', '203.0.113.10'])));`;
 
-t.test('hostAddresses() has all that the kernel takes for its own, each once (needs root)', async (t) => {
+t.test('hostAddresses() has all that the kernel takes for its own, each once', async (t) => {
   const netns = `sla${process.pid.toString(36)}`;
   const cleanup = new Cleanup();
   t.teardown(() => cleanup.finish());

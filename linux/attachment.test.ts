@@ -16,7 +16,7 @@ const SENDER = `const [, from, ...to] = process.argv;
     s.send(from + ' to ' + address, ${PORT}, address, () => s.close());
   }`;
 
-t.test('the settings of our interfaces alone keep the stack off (needs root)', async (t) => {
+t.test('the settings of our interfaces alone keep the stack off', async (t) => {
   if (process.getuid?.() !== 0) throw new Error('this test makes network namespaces: run it as root');
   const name = `slq${process.pid.toString(36)}`;
   const [host, pod] = [`${name}-h`, `${name}-p`];

@@ -39,7 +39,7 @@ const CHANGES = [
 ];
 const ONE = new Set(CHANGES.slice(-3));
 
-t.test('restore() puts back what somebody has changed, says of what, and does nothing else (needs root)', async (t) => {
+t.test('restore() puts back what somebody has changed, says of what, and does nothing else', async (t) => {
   const netns = `slf${process.pid.toString(36)}`;
   const cleanup = new Cleanup();
   t.teardown(() => cleanup.finish());

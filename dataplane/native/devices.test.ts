@@ -5,9 +5,6 @@ import t, { type Test } from 'tap';
 import * as native from './index.ts';
 import { Frames, HEADER, PATIENCE_MS, errorOf, inWorker, openFds, plainFrame } from '../../test/port/addon.ts';
 
-const isRoot = process.getuid?.() === 0;
-const needsRoot = isRoot ? {} : { skip: 'needs root' };
-
 function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
 }
@@ -77,62 +74,55 @@ function udpFrame(family: 4 | 6, payload: number, mark: number): { frame: Uint8A
   return { frame, header };
 }
 
-t.test(
-  'openTap() makes a device in another namespace that carries large frames both ways (needs root)',
-  needsRoot,
-  (test) => {
-    makeNamespaces(test);
-    const tap = native.openTap('tap%d', { netns: spaces.a });
-    test.equal(tap.name, 'tap0');
-    test.notOk(native.interfaceInfo('tap0', spaces.a).isUp);
-    test.equal(errorOf(() => native.interfaceInfo('tap0')).code, 'ENODEV', 'not here');
-    const busy = errorOf(() => native.openTap('tap0', { netns: spaces.a }));
-    test.match(busy.message, /ioctl TUNSETIFF tap0: EBUSY: another process holds it/);
-    test.match(
-      errorOf(() => native.openTap('lo', { netns: spaces.a })).message,
-      /taken by an interface that is no TAP/,
-    );
-    ip('-n', spaces.a, 'link', 'set', 'tap0', 'up');
+t.test('openTap() makes a device in another namespace that carries large frames both ways', (test) => {
+  makeNamespaces(test);
+  const tap = native.openTap('tap%d', { netns: spaces.a });
+  test.equal(tap.name, 'tap0');
+  test.notOk(native.interfaceInfo('tap0', spaces.a).isUp);
+  test.equal(errorOf(() => native.interfaceInfo('tap0')).code, 'ENODEV', 'not here');
+  const busy = errorOf(() => native.openTap('tap0', { netns: spaces.a }));
+  test.match(busy.message, /ioctl TUNSETIFF tap0: EBUSY: another process holds it/);
+  test.match(errorOf(() => native.openTap('lo', { netns: spaces.a })).message, /taken by an interface that is no TAP/);
+  ip('-n', spaces.a, 'link', 'set', 'tap0', 'up');
 
-    const peer = native.openPacket('tap0', { netns: spaces.a });
-    const frames = new Frames();
-    const large = udpFrame(4, 60_000, 5);
-    frames.put(0, plainFrame(60, 1));
-    frames.put(1, plainFrame(1514, 2));
-    frames.put(2, large.frame, Uint8Array.of(1, 5, 42, 0, 0xe8, 3, 34, 0, 6, 0)); // UDP_L4, 1000 bytes each
-    test.equal(frames.send(peer, native.KIND_PACKET, 3), 3);
-    const got = new Frames();
-    test.equal(got.receiveAll(tap.fd, native.KIND_TAP, 2, 2), 2);
-    test.same([...got.lengths.subarray(0, 2)], [60, 1514]);
-    test.same(got.frame(1), plainFrame(1514, 2));
-    const pieces = tap.hasUdpOffload ? 1 : 60;
-    test.equal(got.receiveAll(tap.fd, native.KIND_TAP, pieces), pieces, 'in one piece if the kernel can');
-    if (tap.hasUdpOffload) test.equal(got.header(0).getUint16(4, true), 1000);
-    test.equal(got.receive(tap.fd, native.KIND_TAP), 0);
+  const peer = native.openPacket('tap0', { netns: spaces.a });
+  const frames = new Frames();
+  const large = udpFrame(4, 60_000, 5);
+  frames.put(0, plainFrame(60, 1));
+  frames.put(1, plainFrame(1514, 2));
+  frames.put(2, large.frame, Uint8Array.of(1, 5, 42, 0, 0xe8, 3, 34, 0, 6, 0)); // UDP_L4, 1000 bytes each
+  test.equal(frames.send(peer, native.KIND_PACKET, 3), 3);
+  const got = new Frames();
+  test.equal(got.receiveAll(tap.fd, native.KIND_TAP, 2, 2), 2);
+  test.same([...got.lengths.subarray(0, 2)], [60, 1514]);
+  test.same(got.frame(1), plainFrame(1514, 2));
+  const pieces = tap.hasUdpOffload ? 1 : 60;
+  test.equal(got.receiveAll(tap.fd, native.KIND_TAP, pieces), pieces, 'in one piece if the kernel can');
+  if (tap.hasUdpOffload) test.equal(got.header(0).getUint16(4, true), 1000);
+  test.equal(got.receive(tap.fd, native.KIND_TAP), 0);
 
-    frames.put(0, plainFrame(700, 9));
-    test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
-    test.equal(got.receiveAll(peer, native.KIND_PACKET, 1), 1);
-    test.same(got.frame(0), plainFrame(700, 9));
+  frames.put(0, plainFrame(700, 9));
+  test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
+  test.equal(got.receiveAll(peer, native.KIND_PACKET, 1), 1);
+  test.same(got.frame(0), plainFrame(700, 9));
 
-    ip('-n', spaces.a, 'link', 'set', 'tap0', 'down');
-    test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
-    test.same([...frames.outcome], [1, 5], 'refused with EIO while it is down');
-    native.closeFd(tap.fd);
-    native.closeFd(peer);
-    test.equal(errorOf(() => native.interfaceInfo('tap0', spaces.a)).code, 'ENODEV', 'gone with its descriptor');
-    test.end();
-  },
-);
+  ip('-n', spaces.a, 'link', 'set', 'tap0', 'down');
+  test.equal(frames.send(tap.fd, native.KIND_TAP, 1), 1);
+  test.same([...frames.outcome], [1, 5], 'refused with EIO while it is down');
+  native.closeFd(tap.fd);
+  native.closeFd(peer);
+  test.equal(errorOf(() => native.interfaceInfo('tap0', spaces.a)).code, 'ENODEV', 'gone with its descriptor');
+  test.end();
+});
 
-t.test('openTap() keeps a persistent device (needs root)', needsRoot, (test) => {
+t.test('openTap() keeps a persistent device', (test) => {
   makeNamespaces(test);
   native.closeFd(native.openTap('keep0', { netns: spaces.a, persist: true }).fd);
   test.ok(native.interfaceInfo('keep0', spaces.a).index > 0);
   test.end();
 });
 
-t.test('an AF_PACKET port carries frames of every size in their order (needs root)', needsRoot, (test) => {
+t.test('an AF_PACKET port carries frames of every size in their order', (test) => {
   const { out, port } = joinedPorts(test);
   const frames = new Frames();
   const got = new Frames();
@@ -158,7 +148,7 @@ t.test('an AF_PACKET port carries frames of every size in their order (needs roo
   test.end();
 });
 
-t.test('an AF_PACKET port shows VLAN tags where they were (needs root)', needsRoot, (test) => {
+t.test('an AF_PACKET port shows VLAN tags where they were', (test) => {
   const { out, port } = joinedPorts(test);
   const frames = new Frames();
   const got = new Frames();
@@ -184,7 +174,7 @@ t.test('an AF_PACKET port shows VLAN tags where they were (needs root)', needsRo
   test.end();
 });
 
-t.test('an AF_PACKET port counts what it cannot take whole or has no room for (needs root)', needsRoot, (test) => {
+t.test('an AF_PACKET port counts what it cannot take whole or has no room for', (test) => {
   makeNamespaces(test);
   makePair('eth0');
   const out = native.openPacket('eth0', { netns: spaces.a });
@@ -216,7 +206,7 @@ t.test('an AF_PACKET port counts what it cannot take whole or has no room for (n
   test.end();
 });
 
-t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs root)', needsRoot, (test) => {
+t.test('sendBatch() joins a run of UDP datagrams into one large frame', (test) => {
   const { out, port } = joinedPorts(test);
   for (const family of [4, 6] as const) {
     const frames = new Frames();
@@ -245,7 +235,7 @@ t.test('sendBatch() joins a run of UDP datagrams into one large frame (needs roo
   test.end();
 });
 
-t.test('what an interface cannot cut up goes by its queue, whole (needs root)', needsRoot, (test) => {
+t.test('what an interface cannot cut up goes by its queue, whole', (test) => {
   const { out, port } = joinedPorts(test);
   const setOffloads = (value: string) => {
     const features = ['tso', value, 'gso', value, 'tx-udp-segmentation', value];
@@ -273,7 +263,7 @@ t.test('what an interface cannot cut up goes by its queue, whole (needs root)', 
   test.end();
 });
 
-t.test('sendBatch() joins only what belongs together (needs root)', needsRoot, (test) => {
+t.test('sendBatch() joins only what belongs together', (test) => {
   const { out, port } = joinedPorts(test);
   const changes: Record<string, (frame: Uint8Array, header: Uint8Array) => void> = {
     'another port': (frame) => frame[35]++,
@@ -300,37 +290,33 @@ t.test('sendBatch() joins only what belongs together (needs root)', needsRoot, (
   test.end();
 });
 
-t.test(
-  'a port whose interface goes down tells so once, and works when it is up again (needs root)',
-  needsRoot,
-  (test) => {
-    const { out, port } = joinedPorts(test);
-    const poller = new native.Poller();
-    const keys = new Int32Array(4);
-    const frames = new Frames();
-    poller.add(port, 1);
-    ip('-n', spaces.b, 'link', 'set', 'eth0', 'down');
-    test.equal(poller.wait(PATIENCE_MS, keys), 1);
-    test.equal(frames.receive(port, native.KIND_PACKET), -100, 'ENETDOWN');
-    test.equal(frames.receive(port, native.KIND_PACKET), 0);
-    test.equal(poller.wait(0, keys), 0, 'the poller can sleep again');
-    frames.put(0, plainFrame(60, 1));
-    test.equal(frames.send(port, native.KIND_PACKET, 1), 1);
-    test.same([...frames.outcome], [1, 100], 'refused with ENETDOWN');
-    ip('-n', spaces.b, 'link', 'set', 'eth0', 'up');
-    test.equal(frames.send(out, native.KIND_PACKET, 1), 1);
-    test.equal(frames.receiveAll(port, native.KIND_PACKET, 1), 1);
-    ip('-n', spaces.b, 'link', 'del', 'eth0');
-    test.equal(poller.wait(PATIENCE_MS, keys), 1);
-    test.equal(frames.receive(port, native.KIND_PACKET), -100);
-    test.equal(poller.wait(0, keys), 0);
-    poller.remove(port);
-    poller.close();
-    test.end();
-  },
-);
+t.test('a port whose interface goes down tells so once, and works when it is up again', (test) => {
+  const { out, port } = joinedPorts(test);
+  const poller = new native.Poller();
+  const keys = new Int32Array(4);
+  const frames = new Frames();
+  poller.add(port, 1);
+  ip('-n', spaces.b, 'link', 'set', 'eth0', 'down');
+  test.equal(poller.wait(PATIENCE_MS, keys), 1);
+  test.equal(frames.receive(port, native.KIND_PACKET), -100, 'ENETDOWN');
+  test.equal(frames.receive(port, native.KIND_PACKET), 0);
+  test.equal(poller.wait(0, keys), 0, 'the poller can sleep again');
+  frames.put(0, plainFrame(60, 1));
+  test.equal(frames.send(port, native.KIND_PACKET, 1), 1);
+  test.same([...frames.outcome], [1, 100], 'refused with ENETDOWN');
+  ip('-n', spaces.b, 'link', 'set', 'eth0', 'up');
+  test.equal(frames.send(out, native.KIND_PACKET, 1), 1);
+  test.equal(frames.receiveAll(port, native.KIND_PACKET, 1), 1);
+  ip('-n', spaces.b, 'link', 'del', 'eth0');
+  test.equal(poller.wait(PATIENCE_MS, keys), 1);
+  test.equal(frames.receive(port, native.KIND_PACKET), -100);
+  test.equal(poller.wait(0, keys), 0);
+  poller.remove(port);
+  poller.close();
+  test.end();
+});
 
-t.test('large frames that wait while the interface goes down arrive whole (needs root)', needsRoot, (test) => {
+t.test('large frames that wait while the interface goes down arrive whole', (test) => {
   makeNamespaces(test);
   makePair('eth0');
   for (const netns of Object.values(spaces)) ip('-n', netns, 'link', 'set', 'eth0', 'mtu', '9000');
@@ -353,7 +339,7 @@ t.test('large frames that wait while the interface goes down arrive whole (needs
   test.end();
 });
 
-t.test('setNetns() moves its own thread only (needs root)', needsRoot, async (test) => {
+t.test('setNetns() moves its own thread only', async (test) => {
   makeNamespaces(test);
   makePair('slnat-inner');
   const index = await inWorker(
@@ -364,7 +350,7 @@ t.test('setNetns() moves its own thread only (needs root)', needsRoot, async (te
   test.equal(errorOf(() => native.interfaceInfo('slnat-inner')).code, 'ENODEV');
 });
 
-t.test('openPacket() takes an index and closes with its ring (needs root)', needsRoot, (test) => {
+t.test('openPacket() takes an index and closes with its ring', (test) => {
   makeNamespaces(test);
   makePair('eth0');
   const before = openFds();

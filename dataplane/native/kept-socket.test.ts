@@ -6,7 +6,6 @@ import { waitFor } from '../../test/command.ts';
 import { errorOf, Frames, PATIENCE_MS, plainFrame } from '../../test/port/addon.ts';
 import * as native from './index.ts';
 
-const needsRoot = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
 const [near, far] = [`slks${process.pid}a`, `slks${process.pid}b`].map((name) => name.slice(0, 15)) as [string, string];
 const RING_BYTES = 65536; // one block: 37 slots
 const LONG_MS = 3_600_000;
@@ -44,7 +43,7 @@ const socketLinks = () =>
     }
   });
 
-t.test('the next reader of a ring goes on where the one before left off (needs root)', needsRoot, async (test) => {
+t.test('the next reader of a ring goes on where the one before left off', async (test) => {
   const out = makePair(test);
   const fd = await native.openSocket(far, 0, RING_BYTES);
   test.teardown(() => native.closeFd(fd));
@@ -67,49 +66,41 @@ t.test('the next reader of a ring goes on where the one before left off (needs r
   test.equal(native.packetDrops(fd), 0);
 });
 
-t.test(
-  'without a reader a socket keeps a ring of frames; what waited too long is not read (needs root)',
-  needsRoot,
-  async (test) => {
-    const out = makePair(test);
-    const fd = await native.openSocket(far, 0, RING_BYTES);
-    test.teardown(() => native.closeFd(fd));
-    // The newest socket gets each frame first: what the witness has, the other has been offered.
-    const witness = native.openPacket(far);
-    test.teardown(() => native.closeFd(witness));
-    const seen = new Frames();
-    for (let i = 0; i < 3; i++) {
-      send(
-        out,
-        Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? 8000 : 60)),
-      );
-      test.equal(seen.receiveAll(witness, native.KIND_PACKET, 20, 20), 20);
-    }
-    await waitFor('the last frame to be offered', () => native.packetDrops(fd) > 0);
-    test.equal(native.mapRing(fd, RING_BYTES, -1), 37, 'a ring of one block holds 37, thrown away whatever their age');
-    test.equal(seen.receive(fd, native.KIND_PACKET), 0);
-    send(out, [8000, 100, 7000], 50);
-    test.equal(seen.receiveAll(fd, native.KIND_PACKET, 3), 3, 'what comes afterwards is taken');
-    for (const [i, size] of [8000, 100, 7000].entries()) test.same(seen.frame(i), plainFrame(size, 50 + i));
-  },
-);
+t.test('without a reader a socket keeps a ring of frames; what waited too long is not read', async (test) => {
+  const out = makePair(test);
+  const fd = await native.openSocket(far, 0, RING_BYTES);
+  test.teardown(() => native.closeFd(fd));
+  // The newest socket gets each frame first: what the witness has, the other has been offered.
+  const witness = native.openPacket(far);
+  test.teardown(() => native.closeFd(witness));
+  const seen = new Frames();
+  for (let i = 0; i < 3; i++) {
+    send(
+      out,
+      Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? 8000 : 60)),
+    );
+    test.equal(seen.receiveAll(witness, native.KIND_PACKET, 20, 20), 20);
+  }
+  await waitFor('the last frame to be offered', () => native.packetDrops(fd) > 0);
+  test.equal(native.mapRing(fd, RING_BYTES, -1), 37, 'a ring of one block holds 37, thrown away whatever their age');
+  test.equal(seen.receive(fd, native.KIND_PACKET), 0);
+  send(out, [8000, 100, 7000], 50);
+  test.equal(seen.receiveAll(fd, native.KIND_PACKET, 3), 3, 'what comes afterwards is taken');
+  for (const [i, size] of [8000, 100, 7000].entries()) test.same(seen.frame(i), plainFrame(size, 50 + i));
+});
 
-t.test(
-  'a socket whose interface has gone is bound to nothing, also when the name comes back (needs root)',
-  needsRoot,
-  async (test) => {
-    makePair(test);
-    const fd = await native.openSocket(far, 0, RING_BYTES);
-    test.teardown(() => native.closeFd(fd));
-    ip('link', 'delete', far);
-    test.equal(native.boundIndex(fd), 0);
-    makePair(test);
-    test.equal(native.boundIndex(fd), 0);
-    test.equal(native.boundIndex(0), 0, 'what is no packet socket neither');
-  },
-);
+t.test('a socket whose interface has gone is bound to nothing, also when the name comes back', async (test) => {
+  makePair(test);
+  const fd = await native.openSocket(far, 0, RING_BYTES);
+  test.teardown(() => native.closeFd(fd));
+  ip('link', 'delete', far);
+  test.equal(native.boundIndex(fd), 0);
+  makePair(test);
+  test.equal(native.boundIndex(fd), 0);
+  test.equal(native.boundIndex(0), 0, 'what is no packet socket neither');
+});
 
-t.test('openSocket() and mapRing() say what is wrong', needsRoot, async (test) => {
+t.test('openSocket() and mapRing() say what is wrong', async (test) => {
   await test.rejects(native.openSocket('slks-none', 0, RING_BYTES), { code: 'ENODEV', syscall: 'if_nametoindex' });
   test.equal(errorOf(() => void native.openSocket('lo', 0, 1)).code, 'ERR_OUT_OF_RANGE');
   const fd = await native.openSocket('lo', 0, RING_BYTES);
@@ -121,7 +112,7 @@ t.test('openSocket() and mapRing() say what is wrong', needsRoot, async (test) =
   );
 });
 
-t.test('closeFdBeside() closes every descriptor, many at once (needs root)', needsRoot, async (test) => {
+t.test('closeFdBeside() closes every descriptor, many at once', async (test) => {
   const before = socketLinks().filter((link) => link.startsWith('socket:')).length;
   const fds = await Promise.all(Array.from({ length: 50 }, () => native.openSocket('lo', 0, RING_BYTES)));
   for (const fd of fds.slice(0, 25)) native.mapRing(fd, RING_BYTES, 0);
@@ -135,7 +126,7 @@ t.test('closeFdBeside() closes every descriptor, many at once (needs root)', nee
   test.equal(errorOf(() => native.closeFdBeside(fds[0])).code, 'EBADF', 'a second time is an error');
 });
 
-t.test('isTapThere() sees that a TAP was deleted under its descriptor (needs root)', needsRoot, (test) => {
+t.test('isTapThere() sees that a TAP was deleted under its descriptor', (test) => {
   const { fd, name } = native.openTap(`slks${process.pid}t`);
   test.teardown(() => native.closeFd(fd));
   test.equal(native.isTapThere(fd), true);

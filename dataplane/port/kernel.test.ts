@@ -10,8 +10,6 @@ import * as native from '../native/index.ts';
 import { TapPort } from './tap.ts';
 import { VethPort } from './veth.ts';
 
-const needsRoot = process.getuid?.() === 0 ? {} : { skip: 'needs root' };
-
 t.test('PcapPort refuses to be made outside the main thread', async (test) => {
   const source = `import(${JSON.stringify(new URL('./pcap.js', import.meta.url).href)}).then(({ PcapPort }) => {
     new PcapPort({}, { name: 'lo', index: 0, mtu: 1, mac: new Uint8Array(6), onFrame() {} }); });`;
@@ -72,7 +70,7 @@ function shovel(ports: readonly [Port, Port], batch: Batch): void {
 
 const options = (i: number) => ({ index: i, mtu: 1500, mac: new Uint8Array(6) });
 
-t.test('TapPort carries pings of any size between two namespaces (needs root)', needsRoot, async (test) => {
+t.test('TapPort carries pings of any size between two namespaces', async (test) => {
   makeNamespaces(test);
   const arena = new Arena();
   const taps = spaces.map((netns) => native.openTap('eth0', { netns }));
@@ -93,7 +91,7 @@ t.test('TapPort carries pings of any size between two namespaces (needs root)', 
   }
 });
 
-t.test('VethPort carries pings of any size between two namespaces (needs root)', needsRoot, async (test) => {
+t.test('VethPort carries pings of any size between two namespaces', async (test) => {
   makeNamespaces(test);
   const arena = new Arena();
   const batch = new Batch(arena);
@@ -117,7 +115,7 @@ t.test('VethPort carries pings of any size between two namespaces (needs root)',
   test.throws(() => new VethPort(arena, { ...options(0), name: 'slnat-none' }), { code: 'ENODEV' });
 });
 
-t.test('PcapPort takes the first packet that comes, and none of its own end (needs root)', needsRoot, async (test) => {
+t.test('PcapPort takes the first packet that comes, and none of its own end', async (test) => {
   makeNamespaces(test);
   const arena = new Arena();
   const host = `slnat${process.pid}`;
@@ -164,7 +162,7 @@ t.test('PcapPort takes the first packet that comes, and none of its own end (nee
   native.closeFd(there);
 });
 
-t.test('PcapPort carries pings through libpcap, cutting large frames itself (needs root)', needsRoot, async (test) => {
+t.test('PcapPort carries pings through libpcap, cutting large frames itself', async (test) => {
   makeNamespaces(test);
   const arena = new Arena();
   const batch = new Batch(arena);

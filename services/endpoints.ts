@@ -23,7 +23,6 @@ export interface ServiceEndpoint {
   readonly isTerminating: boolean;
   readonly isLocal: boolean;
   readonly nodeName: string;
-  readonly hostname: string;
   /** Name of the pod; '' = only listed. */
   readonly pod: string;
   readonly weight: number;
@@ -57,10 +56,10 @@ export function endpointsOf(service: ServiceSpec, { pods, slices, nodeName }: En
       for (const one of listed) {
         for (const address of one.addresses) {
           if (known.has(address)) continue;
-          const { isReady, isServing, isTerminating, hostname } = one;
+          const { isReady, isServing, isTerminating } = one;
           const isLocal = one.nodeName !== '' && one.nodeName === nodeName;
           const state = { isReady: isReady || service.publishesNotReady, isServing, isTerminating, isLocal };
-          const what = { hostname, nodeName: one.nodeName, pod: '', weight: slice.weight, ports };
+          const what = { nodeName: one.nodeName, pod: '', weight: slice.weight, ports };
           endpoints.push({ address, family: isIP(address) as Family, ...state, ...what });
         }
       }
@@ -70,7 +69,7 @@ export function endpointsOf(service: ServiceSpec, { pods, slices, nodeName }: En
 }
 
 function podEndpoints(service: ServiceSpec, pod: ServicePod): ServiceEndpoint[] {
-  const { isReady, isTerminating, isLocal, nodeName, hostname, name } = pod;
+  const { isReady, isTerminating, isLocal, nodeName, name } = pod;
   const ports = service.ports.flatMap((port) => podPort(port, pod));
   const state = {
     isReady: (isReady && !isTerminating) || service.publishesNotReady,
@@ -83,7 +82,6 @@ function podEndpoints(service: ServiceSpec, pod: ServicePod): ServiceEndpoint[] 
     family: isIP(address) as Family,
     ...state,
     nodeName,
-    hostname,
     pod: name,
     weight: DEFAULT_WEIGHT,
     ports,

@@ -20,8 +20,6 @@ export interface ServicePod {
   readonly isLocal: boolean;
   readonly isReady: boolean;
   readonly isTerminating: boolean;
-  /** Its name inside a headless service; '' = none. */
-  readonly hostname: string;
 }
 
 type Labels = Readonly<Record<string, string>>;

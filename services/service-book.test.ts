@@ -24,7 +24,7 @@ class World {
       else if (document.kind === 'Pod') {
         const { namespace, name, labels, ips, namedPorts = [] } = podFromDocument(document, 1);
         const { isReady = true, isTerminating = false, isLocal = true } = pod;
-        const state = { isReady, isTerminating, isLocal, nodeName: isLocal ? 'here' : 'there', hostname: '' };
+        const state = { isReady, isTerminating, isLocal, nodeName: isLocal ? 'here' : 'there' };
         this.book.setPod({ namespace, name, labels, ips, ports: namedPorts, ...state });
         this.#pods.set(`${namespace}/${name}`, ips);
       } else this.table.setSlice(endpointSliceFromDocument(document));
@@ -338,7 +338,6 @@ t.test('of 10,000 services of 10 backends a changed slice or pod costs its servi
     isLocal: true,
     isReady,
     isTerminating: false,
-    hostname: '',
   });
   for (let n = 0; n < 10_000; n++) {
     table.set({ ...template, name: `s${n}`, selector: { 'part-of': 'shop', app: `a${n}` } });

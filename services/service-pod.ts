@@ -16,14 +16,13 @@ export interface PodPlace {
 
 interface PodObject {
   readonly metadata?: { readonly deletionTimestamp?: unknown };
-  readonly spec?: { readonly hostname?: unknown };
   readonly status?: { readonly conditions?: unknown };
 }
 
 /** A pod is ready unless its document says otherwise: there are no probes here. */
 export function servicePod(document: Document, place: PodPlace): ServicePod {
   const { ips, namedPorts = [], hostNetwork, hasFinished, nodeName } = podFromDocument(document, 0);
-  const { metadata = {}, spec = {}, status = {} } = document.object as PodObject;
+  const { metadata = {}, status = {} } = document.object as PodObject;
   const own = place.ips ?? ips;
   const isOfNode = hostNetwork === true && own.length === 0 && place.isLocal;
   return {
@@ -36,7 +35,6 @@ export function servicePod(document: Document, place: PodPlace): ServicePod {
     isLocal: place.isLocal,
     isReady: place.isAttached && hasFinished !== true && isSaidReady(status.conditions),
     isTerminating: metadata.deletionTimestamp !== undefined,
-    hostname: typeof spec.hostname === 'string' ? spec.hostname : '',
   };
 }
 

@@ -87,8 +87,6 @@ export interface SliceEndpoint {
   readonly isTerminating: boolean;
   /** '' = not said. */
   readonly nodeName: string;
-  /** Of a pod with a name of its own inside a headless service; '' = none. */
-  readonly hostname: string;
 }
 
 export interface EndpointPort {

@@ -75,9 +75,10 @@ function checkLabels(
   }
   for (const [key, value] of Object.entries(annotations)) {
     const place = joinPath(`${path}.annotations`, key);
-    if (!isQualifiedName(key))
+    // Their case does not matter to the API server.
+    if (!isQualifiedName(key.toLowerCase()))
       reader.problem(place, 'annotation', `read annotation key: found ${quote(key)}, wanted ${WANTED.key}`);
-    else if (isOurs(key)) checkOurs(traits, { key, value, place }, reader);
+    else if (isOurs(key.toLowerCase())) checkOurs(traits, { key, value, place }, reader);
   }
 }
 

@@ -132,6 +132,12 @@ spec: {template: {metadata: {labels: {"-a": b}}}}
     ],
   },
   {
+    name: 'the prefix of an annotation in capitals, and not that of a label',
+    text: named('Pod', 'name: a, labels: {Example.com/a: b}, annotations: {Example.com/Some: b, Sluice.io/mac: c}'),
+    errors: ['label-key metadata.labels["Example.com/a"]'],
+    warnings: ['unknown-annotation metadata.annotations["Sluice.io/mac"]'],
+  },
+  {
     name: 'a misspelt field of metadata, which would take the pod out of its policies',
     text: named('Pod', 'name: a, lables: {app: web}'),
     errors: ['unknown-field metadata.lables'],

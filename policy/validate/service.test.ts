@@ -116,6 +116,10 @@ const CASES: readonly Case[] = [
     warnings: ['undone spec.loadBalancerClass'],
   },
   {
+    name: 'an empty list of source ranges is none, of any type',
+    spec: 'loadBalancerSourceRanges: [], ports: [{port: 80}]',
+  },
+  {
     name: 'source ranges that are none',
     spec: 'type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.1, 10.0.0.0/33]',
     errors: ['cidr spec.loadBalancerSourceRanges[0]', 'cidr spec.loadBalancerSourceRanges[1]'],

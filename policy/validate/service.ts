@@ -215,7 +215,9 @@ class ServiceCheck {
     }
     const ofBalancers = ['loadBalancerSourceRanges', 'loadBalancerClass', 'allocateLoadBalancerNodePorts'] as const;
     for (const field of ofBalancers) {
-      if (this.#spec[field] === undefined || isBalanced) continue;
+      const value = this.#spec[field];
+      const isGiven = Array.isArray(value) ? value.length > 0 : value !== undefined;
+      if (!isGiven || isBalanced) continue;
       this.#wrong(field, 'only-with', `found it in a service of type ${this.#type}, wanted type LoadBalancer`);
     }
     if (healthCheckNodePort !== 0) this.#healthPort(isBalanced && externalTrafficPolicy === 'Local');

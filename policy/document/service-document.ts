@@ -99,6 +99,11 @@ export const SERVICE_NAME = 'kubernetes.io/service-name';
 /** Classes of load balancers that are ours to give an address. */
 export const LOAD_BALANCER_CLASSES: readonly string[] = ['sluice.io/lb', 'io.cilium/l2-announcer', 'io.cilium/node'];
 
+/** Without an address of its own: its names lead to its pods. */
+export function isHeadless({ clusterIP, clusterIPs }: ServiceDocument): boolean {
+  return clusterIP === 'None' || clusterIPs?.[0] === 'None';
+}
+
 /** The entries of a list in one text, as annotations have them. */
 export function listed(text: string | undefined): string[] {
   const entries = (text ?? '').split(',').map((entry) => entry.trim());

@@ -181,16 +181,12 @@ function validateElement(element: CiliumElement, list: RuleList, path: string, r
   }
   const isAlone = rule[list.field]?.length === 1;
   if (Object.keys(element).length === 0) warnEmptyElement(list, { path, isAlone }, reader);
-  if (toPorts.some(isDnsFree) && toPorts.length > 0) warnEmptyPorts(toPorts, path, reader);
-}
-
-function isDnsFree(rule: CiliumPortRule): boolean {
-  return (rule.ports ?? []).length === 0;
+  warnEmptyPorts(toPorts, path, reader);
 }
 
 function warnEmptyPorts(toPorts: readonly CiliumPortRule[], path: string, reader: Reader): void {
   toPorts.forEach((rule, i) => {
-    if (!isDnsFree(rule) || !reader.isSound(`${path}.toPorts[${i}]`)) return;
+    if ((rule.ports ?? []).length > 0 || !reader.isSound(`${path}.toPorts[${i}]`)) return;
     reader.warn(
       `${path}.toPorts[${i}]`,
       'no-ports',

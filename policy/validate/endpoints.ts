@@ -1,5 +1,6 @@
 /** What the Kubernetes API refuses in an EndpointSlice or Endpoints object although its shape is right. */
 import { isIP } from 'node:net';
+import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
   type EndpointPortDocument,
@@ -11,6 +12,7 @@ import {
   type Written,
 } from '../document/service-document.ts';
 import { quote } from '../rule/problems.ts';
+import { isDnsLabel } from './names.ts';
 import { contains, parsePrefix } from '../../wire/prefix.ts';
 
 const MAX_ENDPOINTS = 1_000;
@@ -23,7 +25,7 @@ export function validateEndpoints(document: Written, reader: Reader): void {
   else validateSlice(document, reader);
   const { [SERVICE_ANNOTATIONS.weight]: weight }: Record<string, string | undefined> = document.annotations;
   if (weight === undefined || (/^\d{1,5}$/.test(weight) && Number(weight) <= MAX_WEIGHT)) return;
-  const path = `metadata.annotations["${SERVICE_ANNOTATIONS.weight}"]`;
+  const path = joinPath('metadata.annotations', SERVICE_ANNOTATIONS.weight);
   reader.problem(path, 'out-of-range', `read weight: found ${quote(weight)}, wanted 0 to ${MAX_WEIGHT}`);
 }
 
@@ -83,7 +85,7 @@ function checkPorts(ports: readonly EndpointPortDocument[], path: string, reader
   const names = new Set<string>();
   ports.forEach(({ name = '' }, i) => {
     const place = `${path}[${i}].name`;
-    if (name !== '' && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
+    if (name !== '' && !isDnsLabel(name)) {
       const wanted = "lower-case letters, digits and '-', at most 63";
       reader.problem(place, 'port-name', `read port: found ${quote(name)}, wanted ${wanted}`);
     }

@@ -3,8 +3,10 @@
  * lies in no range of this instance, or is taken, is said by who hands addresses out.
  */
 import { isIP } from 'node:net';
+import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
+  isHeadless,
   LOAD_BALANCER_CLASSES,
   listed,
   SERVICE_ANNOTATIONS,
@@ -16,6 +18,7 @@ import {
 import { isServiceName } from '../rule/port.ts';
 import { quote } from '../rule/problems.ts';
 import { checkAddress, checkBackendAddress } from './endpoints.ts';
+import { isDnsLabel, isDnsSubdomain } from './names.ts';
 import { checkCidr } from './peers.ts';
 
 /** Node ports are given from this range, as the API server's default has it. */
@@ -53,7 +56,7 @@ class ServiceCheck {
   }
 
   get #isHeadless(): boolean {
-    return this.#spec.clusterIP === 'None' || this.#spec.clusterIPs?.[0] === 'None';
+    return isHeadless(this.#spec);
   }
 
   ports(): void {
@@ -77,7 +80,7 @@ class ServiceCheck {
     const { name = '', protocol = 'TCP', targetPort, nodePort = 0 } = port;
     if (name === '' && (this.#spec.ports ?? []).length > 1) {
       this.#wrong(`${path}.name`, 'port-name', 'found no name, wanted one: there are several ports');
-    } else if (name !== '' && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
+    } else if (name !== '' && !isDnsLabel(name)) {
       this.#wrong(
         `${path}.name`,
         'port-name',
@@ -195,7 +198,7 @@ class ServiceCheck {
     }
     if (this.#type !== 'ExternalName') return;
     const name = (externalName ?? '').replace(/\.$/, '');
-    if (name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name)) return;
+    if (isDnsSubdomain(name)) return;
     const found = externalName === undefined ? 'none' : quote(externalName);
     this.#wrong('externalName', 'external-name', `found ${found}, wanted a DNS name in lower case`);
   }
@@ -288,5 +291,5 @@ function checkAnnotations(annotations: Written['annotations'], reader: Reader): 
 }
 
 function annotationPath(name: string): string {
-  return `metadata.annotations["${name}"]`;
+  return joinPath('metadata.annotations', name);
 }

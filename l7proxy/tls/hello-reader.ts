@@ -47,7 +47,7 @@ export class HelloReader {
     for (;;) {
       const at = start + this.#next;
       if (at === end) return 0;
-      if (this.#next === 0 && bytes[at] !== HANDSHAKE) return -(isSsl2(bytes, at, end) ? TLS_SSL2 : TLS_NOT_TLS);
+      if (this.#next === 0 && bytes[at] !== HANDSHAKE) return notTls(bytes, at, end);
       const error = bytes[at] === HANDSHAKE ? recordError(bytes, at, end) : TLS_BAD_RECORD;
       if (error !== 0) return -error;
       if (end - at <= RECORD_HEADER_BYTES) return 0;
@@ -99,7 +99,12 @@ export class HelloReader {
   }
 }
 
-/** The hello of SSL 2.0, in which old clients offered TLS too: a length with its high bit set, and type 1. */
-function isSsl2(bytes: Uint8Array, at: number, end: number): boolean {
-  return bytes[at] >= 0x80 && (at + 2 >= end || bytes[at + 2] === CLIENT_HELLO);
+/**
+ * What begins otherwise than TLS: it may be the hello of SSL 2.0, in which old clients offered TLS too (a length with its
+ * high bit set, and type 1). @returns 0 while that is not known, or the negative number of an error
+ */
+function notTls(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at] < 0x80) return -TLS_NOT_TLS;
+  if (end - at < 3) return 0;
+  return -(bytes[at + 2] === CLIENT_HELLO ? TLS_SSL2 : TLS_NOT_TLS);
 }

@@ -60,6 +60,7 @@ t.test('what could be read in two ways, or is no hello, is refused', async (t) =
     ['not-tls', 'GET / HTTP/1.1\r\n\r\n'],
     ['not-tls', '\x16\x02\x00'],
     ['ssl2-hello', '\x80\x2e\x01\x03\x01'],
+    ['not-tls', '\x80\x2e\x02'],
     ['bad-record', lie(0)],
     ['bad-record', lie(16385)],
     ['bad-record', records(good, 5).slice(0, 10) + EARLY],
@@ -86,6 +87,9 @@ t.test('what could be read in two ways, or is no hello, is refused', async (t) =
       { verdict: 'Error', what: kind, passed: 0, isReset: true },
       `${kind}: ${JSON.stringify(bytes.slice(0, 12))}`,
     );
+    const dripping = world('*', 'a.example', '**.example');
+    for (const byte of bytes) dripping.wire.request(byte);
+    t.same(seen(dripping), seen(one), `${kind}, byte by byte`);
   }
   const cut = world('a.example');
   cut.wire.send(REQUEST, records(good).slice(0, 20), true);

@@ -1,18 +1,21 @@
-/** Addresses of pods and nodes: whoever compiles them may trust that they are some. */
+/** Addresses that documents name: whoever compiles them may trust that they are some. */
 import { isIP } from 'node:net';
+import { parsePrefix } from '../../wire/prefix.ts';
 import { pathText } from './document-path.ts';
 import { quote } from '../rule/problems.ts';
 import type { Reader } from './reader.ts';
 
-/** A single IPv4 or IPv6 address: no length, no zone. */
+/** A single IPv4 or IPv6 address: no length, no zone. IPv4 in IPv6 clothes is none, since the maps could not tell the two apart. */
 export function isAddress(text: string): boolean {
-  return !text.includes('%') && isIP(text) !== 0;
+  const family = text.includes('%') ? 0 : isIP(text);
+  return family !== 0 && parsePrefix(text, 'host').family === family;
 }
 
-/** An empty address is one that is not known yet, as the API server writes it. */
-function checkAddress(text: string | undefined, path: string, reader: Reader): void {
-  if (text === undefined || text === '' || isAddress(text)) return;
+/** Says of a text that is no address that it is none. @returns whether it is one */
+export function checkAddress(text: string, path: string, reader: Reader): boolean {
+  if (isAddress(text)) return true;
   reader.problem(path, 'address', `read address: found ${quote(text)}, wanted an IPv4 or IPv6 address`);
+  return false;
 }
 
 interface PodObject {
@@ -40,7 +43,7 @@ export function isNodeAddress({
   return address !== '' && (type === 'InternalIP' || type === 'ExternalIP' || type === 'CiliumInternalIP');
 }
 
-/** Checks the addresses of a Pod or Node. */
+/** Checks the addresses of a Pod or Node. An empty one is not known yet, as the API server writes it. */
 export function checkAddresses(kind: string, object: object, reader: Reader): void {
   if (kind === 'Pod') {
     for (const { path, address } of listedAddresses(object)) checkAddress(address, pathText(path), reader);
@@ -48,7 +51,8 @@ export function checkAddresses(kind: string, object: object, reader: Reader): vo
   if (kind === 'Node') {
     const { status } = object as NodeObject;
     status?.addresses?.forEach((one, i) => {
-      if (isNodeAddress(one)) checkAddress(one.address, `status.addresses[${i}].address`, reader);
+      if (isNodeAddress(one) && one.address !== undefined)
+        checkAddress(one.address, `status.addresses[${i}].address`, reader);
     });
   }
 }

@@ -257,7 +257,7 @@ t.test('readDocuments() makes a rule with a header secret match nothing', (t) =>
 
 t.test('readDocuments() refuses an address that is none, where somebody would look it up', (t) => {
   const pod = (status: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nstatus: ${status}\n`;
-  for (const text of ['x', '10.244.1.300', '10.0.0.0/8', 'fe80::1%eth0', '"1.5"']) {
+  for (const text of ['x', '10.244.1.300', '10.0.0.0/8', 'fe80::1%eth0', '"1.5"', '"::ffff:10.0.0.1"']) {
     t.match(read(pod(`{podIP: ${text}}`)).problems, [{ code: 'address', path: 'status.podIP', line: 4 }], text);
   }
   t.match(read(pod('{podIPs: [{ip: 10.0.0.1}, {ip: no}]}')).problems, [{ path: 'status.podIPs[1].ip' }]);

@@ -1,5 +1,6 @@
 /** What the Kubernetes API refuses in an EndpointSlice or Endpoints object although its shape is right. */
 import { isIP } from 'node:net';
+import { checkAddress } from '../document/address.ts';
 import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
@@ -110,14 +111,6 @@ const IMPOSSIBLE = [
   { prefix: 'fe80::/10', what: 'a link-local' },
   { prefix: 'ff00::/8', what: 'a multicast' },
 ].map(({ prefix, what }) => ({ prefix: parsePrefix(prefix), what }));
-
-/** Checks an address. @returns whether it is one; an IPv4 address in IPv6 clothes is none, since nobody could tell the two apart */
-export function checkAddress(text: string, path: string, reader: Reader): boolean {
-  const family = text.includes('%') ? 0 : isIP(text);
-  if (family !== 0 && parsePrefix(text, 'host').family === family) return true;
-  reader.problem(path, 'address', `read address: found ${quote(text)}, wanted an IPv4 or IPv6 address`);
-  return false;
-}
 
 /** Checks an address that traffic may be sent to. @returns whether it is one */
 export function checkBackendAddress(text: string, path: string, reader: Reader): boolean {

@@ -3,6 +3,7 @@
  * lies in no range of this instance, or is taken, is said by who hands addresses out.
  */
 import { isIP } from 'node:net';
+import { checkAddress } from '../document/address.ts';
 import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from '../document/service-document.ts';
 import { isServiceName } from '../rule/port.ts';
 import { quote } from '../rule/problems.ts';
-import { checkAddress, checkBackendAddress } from './endpoints.ts';
+import { checkBackendAddress } from './endpoints.ts';
 import { isDnsLabel, isDnsSubdomain } from './names.ts';
 import { checkCidr } from './peers.ts';
 

@@ -21,6 +21,7 @@ import {
   type Background,
   type Cleanup,
   inNetns,
+  must,
   type Outcome,
   PATIENCE_MS,
   type RunOptions,
@@ -111,6 +112,23 @@ ${/^uplink:/m.test(options.config ?? '') ? '' : NO_UPLINK}${options.config ?? ''
     );
     options.cleanup.add(() => instance.#stopAtOnce());
     await instance.untilServing();
+    return instance;
+  }
+
+  /**
+   * The same in a host of its own, the namespace `<name>-host`, with the rig of a file of manifests. Its pods are in
+   * <name>-<namespace>-<pod>, with addresses of 10.244.0.0/16 and fd00:10:244::/64.
+   * @throws Error when the rig does not come up
+   */
+  static async withRig(name: string, cleanup: Cleanup, manifests: string): Promise<SluiceInstance> {
+    const netns = `${name}-host`;
+    cleanup.command('ip', 'netns', 'del', netns);
+    await must(['ip', 'netns', 'add', netns]);
+    await must(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
+    const ranges = { podCIDR4: '10.244.0.0/16', podCIDR6: 'fd00:10:244::/64' };
+    const instance = await SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges });
+    const { code, stderr } = await instance.cli('rig', 'up', '-f', manifests);
+    if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
     return instance;
   }
 

@@ -4,35 +4,13 @@
  * learn at once: what it must not do is stand still.
  */
 import t from 'tap';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { Rig } from '../../test/stream/tcp-rig.ts';
 import { World } from '../../test/stream/tcp-world.ts';
+import { OK_RULES, REFUSED, TRANSFERS } from '../../test/stream/transfers.ts';
 
-const RULES: L7RuleSet = {
-  parser: 'http',
-  endpoint: 1,
-  ingress: true,
-  port: 80,
-  rules: [{ remotes: [100], cookie: 7, http: [{ path: '/ok.*' }] }],
-};
 const OUTAGE_MS = 200;
 const SEEDS = 40;
 const LIMIT_MS = 5000;
-const BYTES = 128_000;
-const CHUNK = 8000;
-const CHUNKS = `${`${CHUNK.toString(16)}\r\n${'c'.repeat(CHUNK)}\r\n`.repeat(BYTES / CHUNK)}0\r\n\r\n`;
-const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi';
-/** It is refused: positions differ on both ways from then on. */
-const REFUSED = 'GET /no HTTP/1.1\r\nHost: a\r\n\r\n';
-const GET = 'GET /ok HTTP/1.1\r\nHost: a\r\n\r\n';
-
-/** What the client and the server say. */
-const TRANSFERS: Record<string, readonly [string, string]> = {
-  upload: [`POST /ok HTTP/1.1\r\nHost: a\r\nContent-Length: ${BYTES}\r\n\r\n${'u'.repeat(BYTES)}`, ANSWER],
-  'chunked upload': [`POST /ok HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`, ANSWER],
-  download: [GET, `HTTP/1.1 200 OK\r\nContent-Length: ${BYTES}\r\n\r\n${'d'.repeat(BYTES)}`],
-  'chunked download': [GET, `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${CHUNKS}`],
-};
 
 interface Course {
   readonly afterMs: number;
@@ -43,7 +21,7 @@ interface Course {
 /** One transfer; the process dies when a share of it that the seed says has arrived. */
 function transfer([request, answer]: readonly [string, string], seed: number, loss: number, isPlain: boolean): Course {
   const weather = { loss, repeat: 0, corrupt: 0, maxDelayMs: 1 };
-  const rig = new Rig(RULES);
+  const rig = new Rig(OK_RULES);
   const world = new World(seed, rig, weather, { timestamps: seed % 2 === 0, window: 60_000, sack: true });
   world.isPlain = isPlain;
   const { client, server } = world;

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { programPath } from '../../linux/programs.ts';
-import { Cleanup, must, run } from '../command.ts';
+import { Cleanup, run } from '../command.ts';
 import { describeStep, type HostPlace, loadExample, playStep } from '../example.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -25,20 +25,7 @@ const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
 async function raise(number: number, manifests: string, cleanup: Cleanup) {
   const name = `slt${process.pid.toString(36)}${number.toString(36)}`; // at most ten characters
   const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
-  cleanup.command('ip', 'netns', 'del', host.netns);
-  await must(['ip', 'netns', 'add', host.netns]);
-  await must(['ip', '-n', host.netns, 'link', 'set', 'lo', 'up']);
-  const instance = await SluiceInstance.start({
-    name,
-    cleanup,
-    netns: host.netns,
-    netnsPrefix: `${name}-`,
-    podCIDR4: '10.244.0.0/16',
-    podCIDR6: 'fd00:10:244::/64',
-  });
-  const { code, stderr } = await instance.cli('rig', 'up', '-f', manifests);
-  if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
-  return { instance, host };
+  return { instance: await SluiceInstance.withRig(name, cleanup, manifests), host };
 }
 
 /** The commands that an example's README tells people to type. */

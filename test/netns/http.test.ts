@@ -101,21 +101,10 @@ const cleanup = new Cleanup();
 const name = `slh${process.pid.toString(36)}`;
 const dir = mkdtempSync(`/tmp/${name}-`);
 cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
-cleanup.command('ip', 'netns', 'del', `${name}-host`);
-await must(['ip', 'netns', 'add', `${name}-host`]);
-const instance = await SluiceInstance.start({
-  name,
-  cleanup,
-  netns: `${name}-host`,
-  netnsPrefix: `${name}-`,
-  podCIDR4: '10.244.0.0/16',
-  podCIDR6: 'fd00:10:244::/64',
-});
+writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);
+const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'));
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
-writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);
-const up = await instance.cli('rig', 'up', '-f', join(dir, 'rig.yaml'));
-if (up.code !== 0) throw new Error(`rig up: ${up.stderr}\n${instance.agent.output()}`);
 
 const client = instance.netnsOf('shop/client');
 const url = (path: string) => `http://${WEB}:${PORT}${path}`;

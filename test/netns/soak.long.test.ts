@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, PATIENCE_SEC, run } from '../command.ts';
+import { Cleanup, inNetns, PATIENCE_SEC, run } from '../command.ts';
 import { loadExample } from '../example.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -52,20 +52,9 @@ t.test(
     const cleanup = new Cleanup();
     t.teardown(() => cleanup.finish());
     const name = `slk${process.pid.toString(36)}`;
-    cleanup.command('ip', 'netns', 'del', `${name}-host`);
-    await must(['ip', 'netns', 'add', `${name}-host`]);
-    const instance = await SluiceInstance.start({
-      name,
-      cleanup,
-      netns: `${name}-host`,
-      netnsPrefix: `${name}-`,
-      podCIDR4: '10.244.0.0/16',
-      podCIDR6: 'fd00:10:244::/64',
-    });
-    t.teardown(() => instance.stop());
     const example = loadExample(TOUR);
-    const up = await instance.cli('rig', 'up', '-f', example.manifests);
-    t.equal(up.code, 0, up.stderr);
+    const instance = await SluiceInstance.withRig(name, cleanup, example.manifests);
+    t.teardown(() => instance.stop());
     await instance.apply(join(TOUR, 'policies/policies.yaml'));
 
     const [backend, backend6] = example.addresses.get('shop/backend') ?? [];

@@ -19,21 +19,10 @@ const MEGABYTE = 1e6;
 
 const cleanup = new Cleanup();
 const name = `sls${process.pid.toString(36)}`;
-cleanup.command('ip', 'netns', 'del', `${name}-host`);
-await must(['ip', 'netns', 'add', `${name}-host`]);
-const instance = await SluiceInstance.start({
-  name,
-  cleanup,
-  netns: `${name}-host`,
-  netnsPrefix: `${name}-`,
-  podCIDR4: '10.244.0.0/16',
-  podCIDR6: 'fd00:10:244::/64',
-});
+const example = loadExample(TOUR);
+const instance = await SluiceInstance.withRig(name, cleanup, example.manifests);
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
-const example = loadExample(TOUR);
-const up = await instance.cli('rig', 'up', '-f', example.manifests);
-if (up.code !== 0) throw new Error(`rig up: ${up.stderr}\n${instance.agent.output()}`);
 await instance.apply(join(TOUR, 'policies/policies.yaml'));
 const [backend] = example.addresses.get('shop/backend') ?? [];
 const inFrontend = (argv: string) => run(inNetns(instance.netnsOf('shop/frontend'), argv.split(' ')));

@@ -32,8 +32,16 @@ export const DOCUMENTS: readonly Mutant[] = [
     name: 'addresses-are-not-checked',
     fault: 'a Pod with an address that is none crashes the offline commands, or has a whole prefix',
     file: 'policy/document/address.ts',
-    was: "if (text === undefined || text === '' || isAddress(text)) return;",
-    is: "if (text !== '') return;",
+    was: 'if (isAddress(text)) return true;',
+    is: 'if (isAddress(text) || text.length > 0) return true;',
+    killedBy: ['policy/document/documents.test.ts'],
+  },
+  {
+    name: 'ipv4-in-ipv6-clothes',
+    fault: 'a Pod has an address whose family is one in its text and another in the maps',
+    file: 'policy/document/address.ts',
+    was: "return family !== 0 && parsePrefix(text, 'host').family === family;",
+    is: 'return family !== 0;',
     killedBy: ['policy/document/documents.test.ts'],
   },
   {

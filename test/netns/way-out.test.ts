@@ -28,6 +28,7 @@ spec:
   externalTrafficPolicy: Local
   ipFamilyPolicy: RequireDualStack
   selector: { app: web }
+  externalIPs: [192.0.2.80]
   ports: [{ port: 80, targetPort: 8000, nodePort: 30080 }]
 `;
 /** Answers each request with the address and port that it came from, and each datagram likewise; 'stream' goes on for ever. */
@@ -171,6 +172,17 @@ t.test("a node port is reached from outside with the client's own address, and f
   t.match((await curl(host, 'http://203.0.113.10:30080/')).stdout, /^203\.0\.113\.10 /);
   t.match((await curl(host, 'http://[fd00:98:1::10]:30080/')).stdout, /^fd00:98:1::10 /);
 });
+
+t.test(
+  'an external address is reached by a route to this machine, and from the host by the route that docs/outside.md names',
+  async (t) => {
+    await mustAll(`
+    ip -n ${outside} route add 192.0.2.80 via 203.0.113.10
+    ip -n ${host} route add 192.0.2.80 via 169.254.1.1 dev ${name}_host onlink`);
+    t.match((await curl(outside, 'http://192.0.2.80/')).stdout, /^203\.0\.113\.1 /);
+    t.match((await curl(host, 'http://192.0.2.80/')).stdout, /^10\.98\.0\.\d+ /);
+  },
+);
 
 t.test('another address of the host counts within seconds; without one nothing leaves', async (t) => {
   await mustAll(`

@@ -89,6 +89,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
     this.errors = new IcmpErrors(ports, this.#router);
+    this.masquerade = new Masquerade(maps.nat, conntrack, ports);
     const identifier = new Identifier({
       ports,
       endpoints: maps.endpoints,
@@ -97,9 +98,9 @@ export class Dataplane<R extends Redirect = Redirect> {
       podRanges: this.#podRanges,
       addressFilter: maps.addressFilter,
       services: maps.services,
+      masquerade: this.masquerade,
     });
     maps.nat.watch(maps.ctTcp, maps.ctAny);
-    this.masquerade = new Masquerade(maps.nat, conntrack, ports);
     this.#translator = new Translator({
       nat: maps.nat,
       chooser: new Chooser(maps, { conntrack, identifier, ports }),

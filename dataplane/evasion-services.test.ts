@@ -1,7 +1,7 @@
 /** Ways around services and translation that have been tried, kept so that they stay closed. */
 import t from 'tap';
-import { ALLOW_ALL, entry, forAnyPeer, parsed } from '../test/dataplane-world.ts';
-import { icmpFrame, tcpFrame, udpFrame } from '../test/packets.ts';
+import { ALLOW_ALL, entry, forAnyPeer, parsed, words } from '../test/dataplane-world.ts';
+import { icmpFrame, pingFrame, tcpFrame, udpFrame } from '../test/packets.ts';
 import { randomFrom, SEED } from '../test/random.ts';
 import { FAMILIES, LOOPBACK, quartet, ServiceWorld, VIP } from '../test/service-world.ts';
 import * as service from '../policy-maps/service/service-map.ts';
@@ -229,6 +229,61 @@ t.test('masqueraded connections whose row made room leave as the node still', (t
   }
   t.match(send(100, tcp.ACK), /^192\.0\.2\.1:40\d\d\d>198\.51\.100\.7:80$/);
   t.equal(world.maps.nat.count, 16);
+  t.end();
+});
+
+t.test('a pod does not come back as the host, whoever turns its frames round', (t) => {
+  const routes = [
+    {
+      node: '192.0.2.1',
+      vip: VIP,
+      inner: '10.96.0.9',
+      target: '10.0.0.3',
+      at: (a: string, port: number) => `${a}:${port}`,
+    },
+    {
+      node: '2001:db8::1',
+      vip: 'fd00:10:96::1',
+      inner: 'fd00:10:96::9',
+      target: 'fd00::3',
+      at: (a: string, port: number) => `[${a}]:${port}`,
+    },
+  ];
+  for (const { node, vip, inner, target, at } of routes) {
+    const { world, client, one } = quartet(t, { policy: [entry({ identity: 1 })] });
+    const host = world.add({ addresses: ['10.0.0.1', 'fd00::1'], identity: 1, role: 'host' });
+    world.dataplane.ports.defaultPort = host.index;
+    world.maps.ipcache.upsert(words(node), 128, { identity: 1 });
+    world.masquerade(node, 40000, 40000);
+    world.serve([at(target, 8080)], { vip: inner });
+    world.serve([at(inner, 80)], { vip });
+    const refused = tcpFrame({ from: client, to: inner, sport: 4000, dport: 80 });
+    t.equal(world.pass(client, one, refused), 'drop 133', 'policy wants the host alone');
+    world.pass(client, host, tcpFrame({ from: client, to: vip, sport: 4001, dport: 80 }));
+    const asNode = { ...host, addresses: [node] };
+    const turned = { from: asNode, sport: 40000 };
+    for (const to of [inner, target]) {
+      for (const flags of [tcp.SYN, tcp.ACK]) {
+        const frame = tcpFrame({ ...turned, to, dport: to === inner ? 80 : 8080, flags });
+        t.equal(world.pass(host, one, frame), 'drop 132', `what left comes back for ${to}`);
+      }
+      t.equal(world.pass(host, one, udpFrame({ ...turned, to, dport: 8080 })), 'drop 132');
+    }
+    t.equal(world.pass(host, one, pingFrame({ from: asNode, to: target, id: 40000 })), 'drop 132');
+    const own = tcpFrame({ from: asNode, to: inner, sport: 39999, dport: 80 });
+    t.equal(world.pass(host, one, own), `${at(node, 39999)}>${at(target, 8080)}`, 'the host itself');
+    const ping = pingFrame({ from: client, to: node, id: 40000 });
+    world.pass(client, host, ping);
+    t.match(
+      world.pass(
+        host,
+        client,
+        pingFrame({ from: asNode, to: client.addresses[Number(node.includes(':'))], id: 40000, isReply: true }),
+      ),
+      node,
+      'its answers to a ping',
+    );
+  }
   t.end();
 });
 

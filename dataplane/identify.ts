@@ -3,6 +3,7 @@
  *
  *  1. A pod speaks with its own MAC and its own addresses only; anything else is 132 (invalid source ip). An outsider may
  *     not speak with the address of a pod or of the host, nor with one of the pods' ranges that no pod has, nor with a service's.
+ *     Not even the host speaks with an address and port that pods have outside: that is a pod, whose frame was turned round.
  *  2. ARP and neighbour discovery are answered here; group traffic ends here.
  *  3. Destination: a local endpoint if the address is one's, else outside. Identity: the endpoint's, else the longest
  *     prefix in the ipcache, else world. What is the host's goes to the host's port, everything else outside goes out, but
@@ -31,6 +32,7 @@ import { ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
 import type { AddressFilter } from '../policy-maps/service/address-filter.ts';
 import { SCOPE_EXTERNAL, type ServiceMap } from '../policy-maps/service/service-map.ts';
+import type { Masquerade } from './nat/masquerade.ts';
 import type { PodRanges } from './pod-ranges.ts';
 import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
@@ -43,6 +45,7 @@ export interface IdentifierParts {
   readonly podRanges: PodRanges;
   readonly addressFilter: AddressFilter;
   readonly services: ServiceMap;
+  readonly masquerade: Masquerade;
 }
 
 export class Identifier {
@@ -53,18 +56,20 @@ export class Identifier {
   readonly #podRanges: PodRanges;
   readonly #addressFilter: AddressFilter;
   readonly #services: ServiceMap;
+  readonly #masquerade: Masquerade;
   /** Identity of an address that nobody knows: 2, or 9 and 10 in dual-stack mode. */
   worldV4 = IDENTITY_WORLD;
   worldV6 = IDENTITY_WORLD;
 
-  constructor({ ports, endpoints, ipcache, uplinks, podRanges, addressFilter, services }: IdentifierParts) {
-    this.#ports = ports;
-    this.#endpoints = endpoints;
-    this.#ipcache = ipcache;
-    this.#uplinks = uplinks;
-    this.#podRanges = podRanges;
-    this.#addressFilter = addressFilter;
-    this.#services = services;
+  constructor(parts: IdentifierParts) {
+    this.#ports = parts.ports;
+    this.#endpoints = parts.endpoints;
+    this.#ipcache = parts.ipcache;
+    this.#uplinks = parts.uplinks;
+    this.#podRanges = parts.podRanges;
+    this.#addressFilter = parts.addressFilter;
+    this.#services = parts.services;
+    this.#masquerade = parts.masquerade;
   }
 
   /** @returns 0, CONSUMED, or a drop reason: 131, 132, 150, 151, 169, 176, 203 */
@@ -130,7 +135,9 @@ export class Identifier {
       return DROP_INVALID_SIP; // a pod that is none
     }
     const isForged =
-      (role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST) || (slot < 0 && this.#isVirtualSource(f));
+      (role === ROLE_UPLINK && f.srcIdentity === IDENTITY_HOST) ||
+      this.#masquerade.isOwnSource(f) ||
+      (slot < 0 && this.#isVirtualSource(f));
     return isForged ? DROP_INVALID_SIP : 0;
   }
 

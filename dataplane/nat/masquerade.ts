@@ -9,6 +9,8 @@
  *  3. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
  *     connection (a fragment before its first, an ICMP error about nothing) does not leave with a pod's address.
  *  4. Where masquerading is required and there is no address of the family to do it with, nothing leaves (169).
+ *  5. Nobody but this dataplane speaks with that address and a port of the range. A frame that comes so has left here before,
+ *     and somebody's route or translation has turned it round: it is a pod's, whatever its address says.
  */
 import * as row from '../../policy-maps/conntrack-row.ts';
 import * as nat from '../../policy-maps/service/nat-map.ts';
@@ -105,6 +107,13 @@ export class Masquerade {
     }
     this.exhausted++;
     return DROP_NAT_NO_MAPPING;
+  }
+
+  /** Whether only frames that have left here have the source of this one. */
+  isOwnSource(f: Frame): boolean {
+    const address = f.family === 4 ? this.#address4 : this.#address6;
+    if (f.srcPort < this.#first || f.srcPort > this.#last || isNone(address) || !hasPort(f)) return false;
+    return f.src3 === address[3] && f.src2 === address[2] && f.src1 === address[1] && f.src0 === address[0];
   }
 
   /** A frame that belongs to no connection. @returns 0 when it may leave as it is, or a drop reason */

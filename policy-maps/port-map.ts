@@ -148,6 +148,11 @@ export class PortMap extends PinnedMap {
     };
   }
 
+  /** Rows that the agent is in the middle of, or died in: not free, though `get` and `entries` cannot read them. */
+  *underWay(): Generator<number> {
+    for (let index = 0; index < this.capacity; index++) if (this.#table.isUnderWay(index)) yield index;
+  }
+
   /** The lowest free index, or -1. */
   freeIndex(): number {
     for (let index = 0; index < this.capacity; index++) {

@@ -8,6 +8,8 @@ import { NO_REDIRECT } from '../../dataplane/redirect.ts';
 import { CONFIG_OUTSIDE_BY_HOST } from '../../policy-maps/config-map.ts';
 import { eachMap, policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
+import { PortMap } from '../../policy-maps/port-map.ts';
+import { HEADER_BYTES } from '../../policy-maps/table/map-header.ts';
 import { MemoryPort } from '../../test/port/memory.ts';
 import { addressWords } from '../../wire/address.ts';
 import { Conditions } from './conditions.ts';
@@ -15,6 +17,7 @@ import type { PacketSocket } from '../supervise/control.ts';
 import { ForwardingPorts } from './ports.ts';
 
 const RING_BYTES = 256 * 1024;
+const PORT_ROW_WORDS = PortMap.layout.valueBytes / 4;
 
 /** Mappings of policy files that this process has. */
 function policyMappings(): number {
@@ -67,6 +70,28 @@ t.test('pods that come and go leave no mapping behind, though the event loop nev
   }
   test.equal(policyMappings(), 0);
   test.end();
+});
+
+t.test('a row that the agent stopped in the middle of closes no port, and keeps what was handed over', async (test) => {
+  const { maps, ports, table } = forwarding(test);
+  const row = { kind: 'uplink' as const, ifname: 'lo', ifindex: 1, mac: { high: 2, low: 1 } };
+  const rest = { endpointId: 0, secId: 0, flags: 0, mtu: 1500 };
+  maps.ports.set(1, { ...row, ...rest });
+  ports.giveSocket(1, await loopbackSocket());
+  ports.refresh(1);
+  const port = table.port[1];
+  test.not(port, null);
+  // As an agent leaves it that is stopped or killed within `set`: the version of the row is odd.
+  const rowWords = maps.ports.file.words(HEADER_BYTES, 2 * PORT_ROW_WORDS);
+  rowWords[PORT_ROW_WORDS] |= 1;
+  test.equal(maps.ports.get(1), undefined, 'the row cannot be read');
+  maps.ports.set(2, { ...row, ...rest, kind: 'pcap', ifname: 'other' });
+  ports.refresh(2);
+  test.equal(table.port[1], port, 'the port forwards as before');
+  test.ok(ports.sockets.has(1), 'and has its socket');
+  maps.ports.set(1, { ...row, ...rest, mtu: 1400 });
+  ports.refresh(1002);
+  test.equal(table.mtu[1], 1400, 'the next agent writes it whole');
 });
 
 t.test('an uplink follows the MTU and the addresses of its interface without being opened anew', async (test) => {

@@ -80,6 +80,11 @@ export class ForwardingPorts {
       seen.add(entry.index);
       this.#reconcile(entry);
     }
+    for (const index of this.#parts.portMap.underWay()) {
+      // What it will say is not known: a port that is open stays as it is, and so does what was handed over for it.
+      seen.add(index);
+      this.#hasFailures = true;
+    }
     for (const index of [...this.#open.keys()]) if (!seen.has(index)) this.close(index);
     if (generation > 0) this.#handedOver.keepOnly(seen);
     this.#findRoutes();

@@ -51,6 +51,11 @@ export class ArrayTable {
     return false;
   }
 
+  /** The writer is in the middle of this row now, or has died there: it says nothing until it is written again. */
+  isUnderWay(index: number): boolean {
+    return (Atomics.load(this.words, this.#rowAt(index)) & 1) === 1;
+  }
+
   #rowAt(index: number): number {
     if (!(index >= 0 && index < this.capacity))
       throw new RangeError(`row: found ${index}, wanted 0 to ${this.capacity - 1}`);

@@ -7,6 +7,7 @@
         "arguments.c",
         "batch.c",
         "closing.c",
+        "inet-socket.c",
         "map-file.c",
         "netns.c",
         "packet-ring.c",

@@ -7,9 +7,7 @@
  * outside the arena a RangeError. All functions work in any thread; descriptors are close-on-exec and belong to the
  * caller, who closes them with `closeFd`.
  */
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { loadAddon } from './addon.ts';
 
 /** Kind argument of receiveBatch() and sendBatch(). */
 export const KIND_TAP = 0;
@@ -135,16 +133,7 @@ interface Addon {
   getrusageThread: () => ResourceUsage;
 }
 
-/** The compiled file lies in the source tree, whether this module runs from there or from a build folder. */
-function loadAddon(): Addon {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
-  const path = join(folder, 'dataplane/native/build/Release/sluice_native.node');
-  if (!existsSync(path)) throw new Error(`load ${path}: ENOENT: build it with "node dataplane/native/build.mjs"`);
-  return createRequire(import.meta.url)(path) as Addon;
-}
-
-const addon = loadAddon();
+const addon = loadAddon() as Addon;
 
 /**
  * Maps an existing regular file, shared with every process that maps it.

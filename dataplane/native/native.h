@@ -120,6 +120,7 @@ int send_frames(struct outgoing *out);
   X(eventfdDrain, event_drain)                                                                                         \
   X(closeFd, close_fd)                                                                                                 \
   X(closeFdBeside, close_fd_beside)                                                                                    \
+  X(openInetSocket, open_inet_socket)                                                                                   \
   X(unixListen, unix_listen)                                                                                           \
   X(unixAccept, unix_accept)                                                                                           \
   X(unixConnect, unix_connect)                                                                                         \

@@ -13,6 +13,7 @@ const EVERY_LIBRARY = [
   'explain',
   'linux',
   'api',
+  'nameserver',
 ];
 
 const allowed = {
@@ -27,6 +28,7 @@ const allowed = {
   explain: [...GROUND, 'policy', 'dataplane', 'l7proxy', 'hubble'],
   linux: ['dataplane/native', 'wire'],
   api: ['wire', 'policy'],
+  nameserver: ['wire', 'linux', 'dataplane/native'],
   daemon: EVERY_LIBRARY,
   cli: EVERY_LIBRARY,
 };

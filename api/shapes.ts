@@ -188,6 +188,8 @@ export interface ServiceEndpointDocument {
   readonly nodeName: string;
   /** '' = only listed. */
   readonly pod: string;
+  /** Its name beneath that of a headless service; '' = none of its own. */
+  readonly hostname: string;
   readonly ports: readonly { readonly name: string; readonly protocol: string; readonly port: number }[];
 }
 

@@ -25,6 +25,8 @@ export interface ServiceEndpoint {
   readonly nodeName: string;
   /** Name of the pod; '' = only listed. */
   readonly pod: string;
+  /** Its name beneath that of a headless service; '' = none of its own. */
+  readonly hostname: string;
   readonly weight: number;
   readonly ports: readonly EndpointPort[];
 }
@@ -59,7 +61,7 @@ export function endpointsOf(service: ServiceSpec, { pods, slices, nodeName }: En
           const { isReady, isServing, isTerminating } = one;
           const isLocal = one.nodeName !== '' && one.nodeName === nodeName;
           const state = { isReady: isReady || service.publishesNotReady, isServing, isTerminating, isLocal };
-          const what = { nodeName: one.nodeName, pod: '', weight: slice.weight, ports };
+          const what = { nodeName: one.nodeName, pod: '', hostname: one.hostname, weight: slice.weight, ports };
           endpoints.push({ address, family: isIP(address) as Family, ...state, ...what });
         }
       }
@@ -70,6 +72,7 @@ export function endpointsOf(service: ServiceSpec, { pods, slices, nodeName }: En
 
 function podEndpoints(service: ServiceSpec, pod: ServicePod): ServiceEndpoint[] {
   const { isReady, isTerminating, isLocal, nodeName, name } = pod;
+  const hostname = pod.subdomain === service.name ? pod.hostname : '';
   const ports = service.ports.flatMap((port) => podPort(port, pod));
   const state = {
     isReady: (isReady && !isTerminating) || service.publishesNotReady,
@@ -83,6 +86,7 @@ function podEndpoints(service: ServiceSpec, pod: ServicePod): ServiceEndpoint[] 
     ...state,
     nodeName,
     pod: name,
+    hostname,
     weight: DEFAULT_WEIGHT,
     ports,
   }));

@@ -16,6 +16,9 @@ export interface ServicePod {
   readonly labels: Readonly<Record<string, string>>;
   readonly ips: readonly string[];
   readonly ports: readonly NamedPort[];
+  /** Its name beneath the service that `subdomain` names; '' = none of its own. */
+  readonly hostname: string;
+  readonly subdomain: string;
   readonly nodeName: string;
   readonly isLocal: boolean;
   readonly isReady: boolean;

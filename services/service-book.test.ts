@@ -22,10 +22,18 @@ class World {
     for (const document of documents) {
       if (document.kind === 'Service') this.table.set(serviceFromDocument(document));
       else if (document.kind === 'Pod') {
-        const { namespace, name, labels, ips, namedPorts = [] } = podFromDocument(document, 1);
+        const {
+          namespace,
+          name,
+          labels,
+          ips,
+          namedPorts = [],
+          hostname = '',
+          subdomain = '',
+        } = podFromDocument(document, 1);
         const { isReady = true, isTerminating = false, isLocal = true } = pod;
         const state = { isReady, isTerminating, isLocal, nodeName: isLocal ? 'here' : 'there' };
-        this.book.setPod({ namespace, name, labels, ips, ports: namedPorts, ...state });
+        this.book.setPod({ namespace, name, labels, ips, ports: namedPorts, hostname, subdomain, ...state });
         this.#pods.set(`${namespace}/${name}`, ips);
       } else this.table.setSlice(endpointSliceFromDocument(document));
     }
@@ -304,6 +312,35 @@ t.test('flush() gives an address and port to one service, and to the next when t
   t.end();
 });
 
+t.test('an endpoint has a host name where its pod is beneath the service, or its slice says one', (t) => {
+  const world = new World();
+  const named = (name: string, ip: string, names: string) => pod(name, ip).replace('spec: {', `spec: {${names}, `);
+  world.apply(service('clusterIP: None, ports: [{port: 80}]', 'db') + service('ports: [{port: 80}]', 'other'));
+  for (const name of ['db', 'other']) {
+    world.table.set({ ...(world.table.get(`default/${name}`) as ServiceSpec), selector: { app: 'web' } });
+  }
+  world.apply(named('a', '10.0.0.1', 'hostname: one, subdomain: db'));
+  world.apply(named('b', '10.0.0.2', 'subdomain: db'));
+  world.apply(named('c', '10.0.0.3', 'hostname: three'));
+  world.apply(`apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: s, labels: {kubernetes.io/service-name: db}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.1], hostname: lie}, {addresses: [10.1.0.1], hostname: four}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: db}
+subsets: [{addresses: [{ip: 10.1.0.2, hostname: five}]}]
+`);
+  const names = (key: string) =>
+    world.book.get(key)?.endpoints.map(({ hostname, address }) => `${address} ${hostname}`);
+  const listed = ['10.1.0.1 four', '10.1.0.2 five'];
+  t.same(names('default/db'), ['10.0.0.1 one', '10.0.0.2 ', '10.0.0.3 ', ...listed]);
+  t.same(names('default/other'), ['10.0.0.1 ', '10.0.0.2 ', '10.0.0.3 '], 'another service than subdomain says');
+  t.end();
+});
+
 t.test('setNodeAddresses() touches services with node ports alone', (t) => {
   const world = new World();
   world.apply(service('ports: [{port: 80}]', 'plain') + service('type: NodePort, ports: [{port: 80}]'));
@@ -334,6 +371,8 @@ t.test('of 10,000 services of 10 backends a changed slice or pod costs its servi
     labels: { 'part-of': 'shop', app: `a${n}` },
     ips: [`10.${n >> 8}.${n & 255}.${i}`],
     ports: [],
+    hostname: '',
+    subdomain: '',
     nodeName: 'here',
     isLocal: true,
     isReady,

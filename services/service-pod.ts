@@ -21,7 +21,8 @@ interface PodObject {
 
 /** A pod is ready unless its document says otherwise: there are no probes here. */
 export function servicePod(document: Document, place: PodPlace): ServicePod {
-  const { ips, namedPorts = [], hostNetwork, hasFinished, nodeName } = podFromDocument(document, 0);
+  const spec = podFromDocument(document, 0);
+  const { ips, namedPorts = [], hostNetwork, hasFinished, nodeName, hostname = '', subdomain = '' } = spec;
   const { metadata = {}, status = {} } = document.object as PodObject;
   const own = place.ips ?? ips;
   const isOfNode = hostNetwork === true && own.length === 0 && place.isLocal;
@@ -31,6 +32,8 @@ export function servicePod(document: Document, place: PodPlace): ServicePod {
     labels: document.labels,
     ips: isOfNode ? place.nodeAddresses : own,
     ports: namedPorts,
+    hostname,
+    subdomain,
     nodeName: nodeName ?? (place.isLocal ? place.nodeName : ''),
     isLocal: place.isLocal,
     isReady: place.isAttached && hasFinished !== true && isSaidReady(status.conditions),

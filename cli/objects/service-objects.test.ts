@@ -51,7 +51,15 @@ const OBJECTS: readonly Manifest[] = [
 ];
 
 const pod = (address: string, ready: boolean, port: number): ServiceDocument['endpoints'][number] => ({
-  ...{ address, ready, serving: ready, terminating: false, nodeName: 'vm', pod: `web-${address.slice(-1)}` },
+  ...{
+    address,
+    ready,
+    serving: ready,
+    terminating: false,
+    nodeName: 'vm',
+    pod: `web-${address.slice(-1)}`,
+    hostname: '',
+  },
   ports: [{ name: '', protocol: 'TCP', port }],
 });
 

@@ -39,9 +39,10 @@ export function slicesOf({ namespace, name, type, endpoints }: ServiceDocument):
     },
     addressType: key.slice(0, 4),
     ports: members[0].ports,
-    endpoints: members.map(({ address, pod, nodeName, ready, serving, terminating }) => ({
+    endpoints: members.map(({ address, pod, hostname, nodeName, ready, serving, terminating }) => ({
       addresses: [address],
       conditions: { ready, serving, terminating },
+      ...(hostname !== '' && { hostname }),
       ...(nodeName !== '' && { nodeName }),
       targetRef: { kind: 'Pod', namespace, name: pod },
     })),
@@ -56,8 +57,9 @@ export function endpointsOf({ namespace, name, endpoints }: ServiceDocument): Ma
     groups.set(key, [...(groups.get(key) ?? []), endpoint]);
   }
   const subsets = [...groups.values()].map((members) => {
-    const addressOf = ({ address, pod, nodeName }: ServiceEndpointDocument) => ({
+    const addressOf = ({ address, pod, hostname, nodeName }: ServiceEndpointDocument) => ({
       ip: address,
+      ...(hostname !== '' && { hostname }),
       ...(nodeName !== '' && { nodeName }),
       ...(pod !== '' && { targetRef: { kind: 'Pod', namespace, name: pod } }),
     });

@@ -47,6 +47,7 @@ function endpointDocument({
   isTerminating,
   nodeName,
   pod,
+  hostname,
   ports,
 }: ServiceEndpoint): ServiceEndpointDocument {
   return {
@@ -56,6 +57,7 @@ function endpointDocument({
     terminating: isTerminating,
     nodeName,
     pod,
+    hostname,
     ports: ports.map(({ name, protocol, port }) => ({ name, protocol: protocolName(protocol), port })),
   };
 }

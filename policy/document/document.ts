@@ -23,6 +23,7 @@ import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
 import { validateEndpoints } from '../validate/endpoints.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
+import { validatePodNames } from '../validate/pod-names.ts';
 import { validateService } from '../validate/service.ts';
 
 const DEFAULT_NAMESPACE = 'default';
@@ -330,10 +331,14 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
       validateEndpoints(document, reader);
       return document;
     }
-    default:
+    default: {
+      const { template }: KindEntry = KINDS[document.kind];
       checkAddresses(document.kind, document.object, reader);
-      checkTemplate(document.object, KINDS[document.kind] as KindEntry, reader);
+      checkTemplate(document.object, { template }, reader);
+      const pod = document.kind === 'Pod' ? 'spec' : template && `${template}.spec`;
+      if (pod !== undefined) validatePodNames(document.object, pod, reader);
       return document;
+    }
   }
 }
 

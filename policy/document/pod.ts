@@ -16,6 +16,7 @@ import {
   SERVICE_ACCOUNT,
 } from '../rule/labels.ts';
 import type { NamedPort, PodSpec } from '../rule/spec.ts';
+import { hostNameOf, type NamesDocument } from './pod-names.ts';
 import { protocolName, protocolNumbers } from '../../wire/protocols.ts';
 
 interface Container {
@@ -23,7 +24,7 @@ interface Container {
 }
 
 interface PodObject {
-  readonly spec?: {
+  readonly spec?: NamesDocument & {
     readonly serviceAccountName?: string;
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
@@ -55,6 +56,7 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     ...(spec.nodeName !== undefined && { nodeName: spec.nodeName }),
     endpointId,
     ips,
+    ...hostNameOf(document.object),
     audit: document.annotations[ANNOTATIONS.audit] === 'true',
     hostNetwork: spec.hostNetwork === true,
     hasFinished: hasFinished(document),

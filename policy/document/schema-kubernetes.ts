@@ -1,4 +1,5 @@
 /** Shapes of the Kubernetes kinds that are read. Only NetworkPolicy is closed: the others have far more than we use. */
+import { DNS_POLICIES } from './pod-names.ts';
 import {
   any,
   boolean,
@@ -90,6 +91,16 @@ const POD_SPEC = openObject({
   serviceAccountName: string,
   nodeName: string,
   hostNetwork: boolean,
+  hostname: string,
+  subdomain: string,
+  setHostnameAsFQDN: boolean,
+  hostAliases: list(openObject({ ip: string, hostnames: list(string) })),
+  dnsPolicy: oneOf(...DNS_POLICIES),
+  dnsConfig: openObject({
+    nameservers: list(string),
+    searches: list(string),
+    options: list(openObject({ name: string, value: string })),
+  }),
   containers: list(CONTAINER),
   initContainers: list(CONTAINER),
 });

@@ -65,6 +65,7 @@ export interface SliceObject {
 export interface SliceEndpointDocument {
   readonly addresses?: readonly string[];
   readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+  readonly hostname?: string;
   readonly nodeName?: string;
 }
 
@@ -80,6 +81,7 @@ export interface EndpointsSubset {
 
 export interface EndpointsAddress {
   readonly ip?: string;
+  readonly hostname?: string;
   readonly nodeName?: string;
 }
 

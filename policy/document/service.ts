@@ -147,7 +147,12 @@ export function endpointSliceFromDocument(document: Document): EndpointSliceSpec
 }
 
 /** What is not said of an endpoint is taken for ready, as Kubernetes says. */
-function sliceEndpoint({ addresses = [], conditions = {}, nodeName = '' }: SliceEndpointDocument): SliceEndpoint {
+function sliceEndpoint({
+  addresses = [],
+  conditions = {},
+  hostname = '',
+  nodeName = '',
+}: SliceEndpointDocument): SliceEndpoint {
   const isTerminating = conditions.terminating === true;
   const isReady = conditions.ready ?? !isTerminating;
   const isServing = conditions.serving ?? isReady;
@@ -156,12 +161,13 @@ function sliceEndpoint({ addresses = [], conditions = {}, nodeName = '' }: Slice
     isReady: isReady && !isTerminating,
     isServing,
     isTerminating,
+    hostname,
     nodeName,
   };
 }
 
-function listedAddress({ ip = '', nodeName = '' }: EndpointsAddress, isReady: boolean): SliceEndpoint {
-  return { addresses: ip === '' ? [] : [ip], isReady, isServing: isReady, isTerminating: false, nodeName };
+function listedAddress({ ip = '', hostname = '', nodeName = '' }: EndpointsAddress, isReady: boolean): SliceEndpoint {
+  return { addresses: ip === '' ? [] : [ip], isReady, isServing: isReady, isTerminating: false, hostname, nodeName };
 }
 
 function endpointPort({ name = '', protocol = 'TCP', port = 0 }: EndpointPortDocument): EndpointPort {

@@ -30,6 +30,19 @@ t.test('each kind of workload stands for its pods', async (t) => {
   }
 });
 
+t.test('a pod of a StatefulSet has its name as host name beneath the service of the set', async (t) => {
+  const set = of('StatefulSet', 'apps/v1', `serviceName: nginx, replicas: 2, ${POD}`);
+  const [, second] = read(set).documents.flatMap(expandWorkload);
+  t.match(second.object['spec'], { hostname: 'w-1', subdomain: 'nginx', containers: [] });
+  t.same(second.labels, {
+    app: 'x',
+    'statefulset.kubernetes.io/pod-name': 'w-1',
+    'apps.kubernetes.io/pod-index': '1',
+  });
+  const [plain] = read(of('Deployment', 'apps/v1', POD)).documents.flatMap(expandWorkload);
+  t.same(plain.object['spec'], { containers: [] });
+});
+
 t.test('what is wrong with the pods of a CronJob has its place', async (t) => {
   const wrong = `jobTemplate: {spec: {${POD.replace('app: x', '"a b": c')}}}`;
   t.match(read(of('CronJob', 'batch/v1', wrong)).problems, [

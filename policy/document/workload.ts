@@ -2,7 +2,8 @@
  * Workloads -> pods. There is no controller here: a Deployment, ReplicaSet, ReplicationController or StatefulSet stands for pods
  * named `NAME-0` to `NAME-(replicas-1)`, a DaemonSet for one pod on this node, a Job for as many as may run at once, a CronJob for
  * those of one of its jobs. Each has the labels and annotations of the template and an
- * owner reference. A template that names a network namespace gets the number appended when there are several pods.
+ * owner reference. Those of a StatefulSet have their name as `hostname`, and its `serviceName` as `subdomain`.
+ * A template that names a network namespace gets the number appended when there are several pods.
  *
  * A new kind of workload is one row of WORKLOADS (and one of KINDS in document.ts, with its shape).
  */
@@ -19,11 +20,25 @@ interface WorkloadKind {
   readonly count: (spec: Spec) => number;
   /** What they are made from. */
   readonly template: (spec: Spec) => Manifest;
+  /** What each has besides, by its name and number. */
+  readonly own?: (spec: Spec, name: string, number: number) => Own;
+}
+
+interface Own {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: Spec;
 }
 
 const template = (spec: Spec): Manifest => (spec['template'] ?? {}) as Manifest;
 const path = ['spec', 'template'];
 const REPLICATED: WorkloadKind = { path, count: (spec) => (spec['replicas'] as number | undefined) ?? 1, template };
+const STATEFUL: WorkloadKind = {
+  ...REPLICATED,
+  own: ({ serviceName }, name, number) => ({
+    labels: { 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': String(number) },
+    spec: { hostname: name, ...(typeof serviceName === 'string' && { subdomain: serviceName }) },
+  }),
+};
 const SINGLE: WorkloadKind = { path, count: () => 1, template };
 const jobCount = (spec: Spec): number =>
   spec['suspend'] === true ? 0 : ((spec['parallelism'] as number | undefined) ?? 1);
@@ -33,7 +48,7 @@ const jobOf = (spec: Spec): Spec => (spec['jobTemplate'] as { spec?: Spec } | un
 const WORKLOADS: Readonly<Record<string, WorkloadKind>> = {
   Deployment: REPLICATED,
   ReplicaSet: REPLICATED,
-  StatefulSet: REPLICATED,
+  StatefulSet: STATEFUL,
   ReplicationController: REPLICATED,
   DaemonSet: SINGLE,
   Job: JOB,
@@ -61,7 +76,7 @@ export function podsOf(object: Manifest): readonly Manifest[] {
   if (!isWorkload(kind)) return [];
   const workload = WORKLOADS[kind];
   const count = workload.count(spec);
-  return Array.from({ length: count }, (_, number) => podOf(object, workload.template(spec), { number, count }));
+  return Array.from({ length: count }, (_, number) => podOf(object, workload, { number, count }));
 }
 
 /** As `podsOf`, of a document: the pods have its file and line. */
@@ -74,11 +89,13 @@ export function expandWorkload(workload: Document): Document[] {
 }
 
 function podOf(
-  { apiVersion = '', kind = '', metadata = {} }: Manifest,
-  { metadata: { labels = {}, annotations = {} } = {}, spec = {} }: Manifest,
+  { apiVersion = '', kind = '', metadata = {}, spec: given = {} }: Manifest,
+  workload: WorkloadKind,
   { number, count }: { number: number; count: number },
 ): Manifest {
   const { name = '', namespace = 'default' } = metadata;
+  const { metadata: { labels = {}, annotations = {} } = {}, spec = {} } = workload.template(given);
+  const own = workload.own?.(given, `${name}-${number}`, number);
   const netns = annotations[ANNOTATIONS.netns];
   return {
     apiVersion: 'v1',
@@ -86,13 +103,13 @@ function podOf(
     metadata: {
       name: `${name}-${number}`,
       namespace,
-      labels,
+      labels: { ...labels, ...own?.labels },
       annotations:
         netns === undefined || count === 1
           ? annotations
           : { ...annotations, [ANNOTATIONS.netns]: `${netns}-${number}` },
       ownerReferences: [{ apiVersion, kind, name, controller: true }],
     },
-    spec,
+    spec: { ...spec, ...own?.spec },
   };
 }

@@ -85,6 +85,8 @@ export interface SliceEndpoint {
   /** Answers, although it may be about to go. */
   readonly isServing: boolean;
   readonly isTerminating: boolean;
+  /** Its name beneath that of the service; '' = none of its own. */
+  readonly hostname: string;
   /** '' = not said. */
   readonly nodeName: string;
 }

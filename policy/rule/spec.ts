@@ -17,6 +17,9 @@ export interface PodSpec {
   /** The number of its endpoint here; 0 = it runs on another node (its policy is not compiled). */
   readonly endpointId: number;
   readonly ips: readonly string[];
+  /** Its name in DNS beneath the service of the name `subdomain`; '' = none of its own. */
+  readonly hostname?: string;
+  readonly subdomain?: string;
   /** Its would-be drops pass with verdict AUDIT. */
   readonly audit?: boolean;
   /** It lives in its node's network namespace: its addresses are the node's. */

@@ -49,13 +49,14 @@ function validateSlice({ labels, object }: Written, reader: Reader): void {
 }
 
 function checkEndpoint(
-  { addresses = [] }: SliceEndpointDocument,
+  { addresses = [], hostname }: SliceEndpointDocument,
   path: string,
   { addressType, reader }: { addressType: SliceObject['addressType']; reader: Reader },
 ): void {
   if (addresses.length === 0 && !reader.isReported(`${path}.addresses`)) {
     reader.problem(`${path}.addresses`, 'missing-field', 'read endpoint: found no addresses, wanted one at least');
   }
+  checkHostname(hostname, `${path}.hostname`, reader);
   if (addresses.length > MAX_ADDRESSES) tooMany(`${path}.addresses`, addresses.length, MAX_ADDRESSES, reader);
   addresses.forEach((text, i) => {
     if (addressType === 'FQDN') return;
@@ -73,12 +74,21 @@ function checkEndpoint(
 function validateOld({ subsets = [] }: EndpointsObject, reader: Reader): void {
   subsets.forEach(({ addresses = [], notReadyAddresses = [], ports = [] }, i) => {
     const path = `subsets[${i}]`;
-    addresses.forEach(({ ip = '' }, j) => checkBackendAddress(ip, `${path}.addresses[${j}].ip`, reader));
-    notReadyAddresses.forEach(({ ip = '' }, j) =>
-      checkBackendAddress(ip, `${path}.notReadyAddresses[${j}].ip`, reader),
-    );
+    for (const [field, list] of Object.entries({ addresses, notReadyAddresses })) {
+      list.forEach(({ ip = '', hostname }, j) => {
+        checkBackendAddress(ip, `${path}.${field}[${j}].ip`, reader);
+        checkHostname(hostname, `${path}.${field}[${j}].hostname`, reader);
+      });
+    }
     checkPorts(ports, `${path}.ports`, reader);
   });
+}
+
+/** It becomes a label of a name. */
+function checkHostname(text: string | undefined, path: string, reader: Reader): void {
+  if (text === undefined || text === '' || isDnsLabel(text)) return;
+  const wanted = "wanted lower-case letters, digits and '-', at most 63";
+  reader.problem(path, 'name', `read host name: found ${quote(text)}, ${wanted}`);
 }
 
 function checkPorts(ports: readonly EndpointPortDocument[], path: string, reader: Reader): void {

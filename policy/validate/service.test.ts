@@ -205,6 +205,8 @@ t.test('an EndpointSlice: addresses of its type that a machine can have, ports o
   const many = Array.from({ length: 1001 }, () => '{addresses: [10.1.0.1]}').join();
   t.same(read(slice(`addressType: IPv4\nendpoints: [${many}]`), 'error'), ['too-many endpoints']);
   t.same(read(slice('addressType: FQDN\nendpoints: [{addresses: [a.example]}]'), 'error'), []);
+  const named = 'endpoints: [{addresses: [10.1.0.1], hostname: a}, {addresses: [10.1.0.2], hostname: a.b}]';
+  t.same(read(slice(`addressType: IPv4\n${named}`), 'error'), ['name endpoints[1].hostname']);
   t.same(read(slice('addressType: IPv4', '{}'), 'warning'), ['no-service metadata.labels']);
   t.same(
     read(slice('addressType: IPv4', '{kubernetes.io/service-name: a}', '{service.cilium.io/weight: "70000"}'), 'error'),
@@ -216,6 +218,9 @@ t.test('an EndpointSlice: addresses of its type that a machine can have, ports o
 t.test('Endpoints: addresses that a machine can have', (t) => {
   const text = (subsets: string) => `apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}\nsubsets: ${subsets}\n`;
   t.same(read(text('[{addresses: [{ip: 10.1.0.1}], notReadyAddresses: [{ip: ""}], ports: [{port: 1}]}]'), 'error'), []);
+  t.same(read(text('[{addresses: [{ip: 10.1.0.1, hostname: a}], notReadyAddresses: [{hostname: A}]}]'), 'error'), [
+    'name subsets[0].notReadyAddresses[0].hostname',
+  ]);
   t.same(read(text('[{addresses: [{ip: 127.0.0.1}], notReadyAddresses: [{ip: x}], ports: [{port: 0}]}]'), 'error'), [
     'address subsets[0].addresses[0].ip',
     'address subsets[0].notReadyAddresses[0].ip',

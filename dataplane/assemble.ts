@@ -40,7 +40,7 @@ import { SegmentSender } from './segment-sender.ts';
 import { Uplinks } from './uplink.ts';
 
 /** The maps that the engine reads and writes; policy maps come with their ports. */
-export type EngineMaps = Omit<Maps, 'ports' | 'conditions' | 'l7Rules' | 'l7State'>;
+export type EngineMaps = Omit<Maps, 'ports' | 'conditions' | 'l7Rules' | 'l7State' | 'fqdn' | 'dnsEvents'>;
 
 const DEFAULT_EVENTS_PER_SEC = 20_000;
 

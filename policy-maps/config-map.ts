@@ -49,6 +49,14 @@ export const CONFIG_FIRST_FREE = 32; // open-ports.ts has 129
 export const CONFIG_POD_RANGE_IPV4 = 176;
 export const CONFIG_POD_RANGE_IPV6 = 181;
 export const POD_RANGE_BITS = 4;
+/** Positions in the ring `events_dns` (dns-events.ts), by the agent: up to where answers may go on, and up to where it has kept them. */
+export const CONFIG_DNS_PUBLISHED = 186;
+export const CONFIG_DNS_ACKNOWLEDGED = 187;
+/** 1: a policy has toFQDNs, so answers with addresses that are not published wait. */
+export const CONFIG_FQDN_ACTIVE = 188;
+/** How long an answer waits at most, in ms; 0: DEFAULT_DNS_DELAY_MS. */
+export const CONFIG_DNS_MAX_DELAY_MS = 189;
+export const DEFAULT_DNS_DELAY_MS = 100;
 
 export const ENFORCEMENT_DEFAULT = 0;
 export const ENFORCEMENT_ALWAYS = 1;

@@ -8,8 +8,10 @@ import { ConditionMap } from './condition-map.ts';
 import { ConfigMap } from './config-map.ts';
 import { ConntrackMap, CT_ANY_CAPACITY } from './conntrack-map.ts';
 import { CountersMap } from './counters-map.ts';
+import { DnsEventRing } from './dns-events.ts';
 import { EndpointMap } from './endpoint-map.ts';
 import { EventRing } from './event-ring.ts';
+import { FqdnMap } from './fqdn-map.ts';
 import { FragmentMap } from './fragment-map.ts';
 import { Ipcache } from './ipcache.ts';
 import { L7RuleMap } from './l7-rule-map.ts';
@@ -95,6 +97,14 @@ export const PINNED = {
     capacityOption: 'bpf-l7-rules-map-max',
     isCounted: true,
     meaning: 'The rule sets that policy entries name.',
+  },
+  fqdn: {
+    file: 'fqdn',
+    map: FqdnMap,
+    writer: 'agent',
+    capacityOption: 'bpf-fqdn-map-max',
+    isCounted: true,
+    meaning: 'Which addresses of which names policies speak of already.',
   },
   addressFilter: {
     file: 'lb_addresses',
@@ -229,6 +239,13 @@ export const PINNED = {
     capacityOption: 'bpf-events-map-max',
     isCounted: false,
     meaning: 'The last drops.',
+  },
+  dnsEvents: {
+    file: 'events_dns',
+    map: DnsEventRing,
+    writer: 'dataplane',
+    isCounted: false,
+    meaning: 'What DNS answers taught, until the agent has acknowledged it.',
   },
 } as const satisfies Record<string, PinnedFile<PinnedMap>>;
 

@@ -149,6 +149,7 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-endpoints-map-max': size('addresses of local endpoints', 65535, 65535),
   'bpf-l7-rules-map-max': size('units of 64 bytes for all L7 rule sets together', 262144, 4194304, 1024),
   'bpf-l7-state-map-max': size('blocks of 224 bytes for the states of L7 parsers', 65536, 1048576, 64),
+  'bpf-fqdn-map-max': size('addresses of names that policies speak of', 65536, 1048576),
   'bpf-lb-service-map-max': size('addresses and ports of services', 65536, 1048576),
   'bpf-lb-maglev-map-max': size(
     'units of 64 bytes for the backends of all services (a power of two)',

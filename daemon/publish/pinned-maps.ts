@@ -64,6 +64,8 @@ export class PinnedMaps implements Maps {
   readonly affinity: Maps['affinity'];
   readonly nat: Maps['nat'];
   readonly dropEvents: Maps['dropEvents'];
+  readonly fqdn: Maps['fqdn'];
+  readonly dnsEvents: Maps['dnsEvents'];
   /** Files whose capacity is not the configured one, and stays so until the dataplane is restarted. */
   readonly mismatches: string[] = [];
   readonly #maps: Maps;
@@ -84,7 +86,7 @@ export class PinnedMaps implements Maps {
     ({ fragments: this.fragments, policyStats: this.policyStats, events: this.events } = maps);
     ({ addressFilter: this.addressFilter, services: this.services, slots: this.slots } = maps);
     ({ backends: this.backends, reverseNat: this.reverseNat, sourceRanges: this.sourceRanges } = maps);
-    ({ affinity: this.affinity, nat: this.nat } = maps);
+    ({ affinity: this.affinity, nat: this.nat, fqdn: this.fqdn, dnsEvents: this.dnsEvents } = maps);
     ({
       metrics: this.metrics,
       counters: this.counters,

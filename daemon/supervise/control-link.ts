@@ -60,6 +60,11 @@ export class ControlLink {
     return this.#send(CONTROL.WAKE);
   }
 
+  /** Says that answers may go on which wait for what they taught. @returns false when the link is dead */
+  published(): boolean {
+    return this.#send(CONTROL.PUBLISHED);
+  }
+
   /** Asks the dataplane to end. @returns false when the link is dead */
   stop(): boolean {
     return this.#send(CONTROL.STOP);

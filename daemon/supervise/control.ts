@@ -16,6 +16,7 @@
  *     PORT_FD index (+fd)            ->                          a TAP port's descriptor; replaces an earlier one
  *     SOCKETS count (+fds)           ->                          packet sockets, which the agent opens and keeps
  *     WAKE                           ->                          ports or worldGeneration have changed: read them
+ *     PUBLISHED                      ->                          CONFIG_DNS_PUBLISHED has moved: answers may go on
  *     STOP                           ->                          finish the burst under way, unmap, exit 0
  *
  * Every message is MESSAGE_BYTES long, little endian; behind SOCKETS come SOCKET_BYTES for each descriptor. An unknown kind is
@@ -39,6 +40,7 @@ export const CONTROL = {
   WAKE: 5,
   STOP: 6,
   SOCKETS: 7,
+  PUBLISHED: 8,
 } as const;
 
 /** One message. `port`: index into the ports map (PORT_FD). `value`: pid (HELLO), count (END, SOCKETS), else 0. */

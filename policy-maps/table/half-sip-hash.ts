@@ -6,7 +6,7 @@
 
 /**
  * Hash of `count` words of `words` from `first` on.
- * @param count 0 to 63
+ * @param count 0 to 64
  * @returns a signed 32-bit integer
  */
 export function halfSipHash(words: Int32Array, first: number, count: number, seed0: number, seed1: number): number {

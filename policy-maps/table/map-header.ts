@@ -67,6 +67,8 @@ export const KINDS = {
   lb_reverse_nat: 24,
   lb_affinity: 25,
   lb_source_range: 26,
+  fqdn: 27,
+  events_dns: 28,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

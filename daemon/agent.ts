@@ -193,7 +193,7 @@ export class Agent {
     this.reconciler.kick();
     this.observer.start();
     this.prober.start();
-    this.#lookForSpace();
+    this.#board.setError('space', spaceProblem(this.maps.directory));
     this.#watch();
   }
 
@@ -231,7 +231,7 @@ export class Agent {
       this.#board.set('pods', this.#feed.problems);
       this.#publish();
     });
-    this.#board.set('compile', error === '' ? [] : [error]);
+    this.#board.setError('compile', error);
     if (this.#isRunning) this.reconciler.kick();
     return error;
   }
@@ -345,13 +345,13 @@ export class Agent {
     if (this.#manifests !== undefined) this.#endWatches.push(this.#manifests.watch(() => this.#scanAndSync()));
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
     this.#endWatches.push(this.#ports.guard());
-    const timer = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
+    const look = () =>
+      this.#board.setError(
+        'upkeep',
+        this.controllers.run('upkeep', () => this.#keepHouse()),
+      );
+    const timer = setInterval(look, HOUSEKEEPING_MS);
     this.#endWatches.push(() => clearInterval(timer));
-  }
-
-  #lookForSpace(): void {
-    const problem = spaceProblem(this.maps.directory);
-    this.#board.set('space', problem === undefined ? [] : [problem]);
   }
 
   #nameOfEndpoint(endpoint: number): string {
@@ -365,7 +365,7 @@ export class Agent {
   #keepHouse(): void {
     this.reconciler.kick();
     this.#links.look();
-    this.#lookForSpace();
+    this.#board.setError('space', spaceProblem(this.maps.directory));
     this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
     this.#ports.lookForUplink();
     this.#ports.lookForHostAddresses().then(
@@ -387,10 +387,9 @@ export class Agent {
   }
 
   #scan(): void {
-    const manifests = this.#manifests;
-    if (manifests === undefined) return;
+    if (this.#manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
-      const contents = manifests.scan();
+      const contents = this.#manifests?.scan();
       if (contents === undefined) return;
       this.#board.setDocuments('manifests', contents.problems);
       this.store.setDirectory(contents.documents);

@@ -101,6 +101,12 @@ export const MASQUERADE_EXHAUSTED = counter(
   'connections',
   'Refused: no port of the masquerade range was free towards their destination.',
 );
+export const MASQUERADE_DISPLACED = counter(
+  10,
+  'masquerade_displaced',
+  'connections',
+  'Lost their port to an endpoint that had far fewer towards their destination, when none was free.',
+);
 
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');

@@ -25,7 +25,7 @@ function newOwners() {
   const recorder = { skipped: 0 };
   const uplinks = { dropped: 0, gateway4Drops: 0, gateway6Drops: 0 };
   const errors = { limited: 0 };
-  const masquerade = { exhausted: 0 };
+  const masquerade = { exhausted: 0, displaced: 0 };
   const conntrack = {
     tcp: { evictedIdle: 0, evictedOver: 0, evictedWithin: 0, evictedEndpoint: 0 },
     any: { evictedIdle: 0, evictedOver: 0, evictedWithin: 0, evictedEndpoint: 0 },

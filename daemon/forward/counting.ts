@@ -91,6 +91,7 @@ function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, ()
     [counter.CT_EVICTED_WITHIN, () => tcp.evictedWithin + any.evictedWithin],
     [counter.CT_FULL_ENDPOINT, () => tcp.evictedEndpoint || any.evictedEndpoint],
     [counter.MASQUERADE_EXHAUSTED, () => masquerade.exhausted],
+    [counter.MASQUERADE_DISPLACED, () => masquerade.displaced],
     ...engine.counters(),
   ]);
 }

@@ -70,6 +70,13 @@ export class Pressure {
         (count) =>
           `masquerading: ${count} connections refused, no port was free towards where they go: widen masquerade.ports`,
       ),
+      watch(
+        counter.MASQUERADE_DISPLACED,
+        undefined,
+        (count) =>
+          `masquerading: ${count} connections of pods that have most ports towards a destination ended for those of others: ` +
+          'widen masquerade.ports',
+      ),
       watch(counter.GATEWAY4_DROPS, undefined, silent(`gateway4 ${uplink.gateway4}`)),
       watch(counter.GATEWAY6_DROPS, undefined, silent(`gateway6 ${uplink.gateway6}`)),
     ];

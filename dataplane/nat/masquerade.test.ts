@@ -102,6 +102,37 @@ t.test('ports: its own if it can be, each one once towards a destination, and no
   t.end();
 });
 
+t.test('who has taken every port towards a destination gives way to who has few', (t) => {
+  for (const [far, node] of [
+    [FAR, NODE],
+    [FAR6, NODE6],
+  ] as const) {
+    const { world, client, other, outside } = setting(t, 40000, 40007);
+    const open = (from: WorldPod, sport: number, flags: number = tcp.SYN) =>
+      world.pass(from, outside, tcpFrame({ from, to: far, sport, dport: 443, flags }));
+    const portOf = (text: string) => Number(/:(4000\d)>/.exec(text)?.[1]);
+    const greedy = Array.from({ length: 8 }, (_, i) => portOf(open(client, 1000 + i)));
+    for (const i of [0, 1, 2, 3, 4, 5, 6]) open(client, 1000 + i, tcp.ACK);
+    t.equal(new Set(greedy).size, 8);
+    const port = portOf(open(other, 2000));
+    t.equal(port, greedy[7], 'the one that was never answered');
+    t.equal(open(client, 1007), 'drop 167', 'it gets no other');
+    t.equal(open(client, 1008), 'drop 167', 'nor does the greedy one take from others');
+    const back = { from: outside, to: node, sport: 443, dport: port, flags: tcp.SYN | tcp.ACK };
+    t.match(world.pass(outside, other, tcpFrame(back)), /:2000$/, 'answers are for who has the port');
+    for (const sport of [2001, 2002, 2003]) open(other, sport);
+    t.equal(world.dataplane.masquerade.displaced, 3);
+    t.equal(open(other, 2004), 'drop 167', 'a third is enough');
+    const going = [0, 1, 2, 3, 4, 5, 6].filter((i) => open(client, 1000 + i, tcp.ACK).includes(node));
+    t.equal(going.length, 5, 'others go on');
+    t.match(
+      world.pass(other, outside, tcpFrame({ from: other, to: far, sport: 2000, dport: 443, flags: tcp.ACK })),
+      node,
+    );
+  }
+  t.end();
+});
+
 t.test('who stays inside, or is known outside, keeps his address', (t) => {
   const { world, client, one, outside } = setting(t);
   const host = world.add({ addresses: ['10.0.0.1'], identity: 1, role: 'host' });

@@ -5,7 +5,8 @@
  *     pods' addresses natively; and comes from a pod, or from outside through a service.
  *  2. The port is the connection's own, if it is in the range and free; else the next free one from a random place on.
  *     A port is taken only towards the same address, port and protocol outside, by a connection that is still alive. At
- *     most ATTEMPTS ports are tried: then the connection is refused (167), and counted.
+ *     most MAX_TRIED ports are tried: then one of who has far more of them gives way (port-shares.ts), which is counted, or else
+ *     the connection is refused (167), and counted.
  *  3. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
  *     connection (a fragment before its first, an ICMP error about nothing) does not leave with a pod's address.
  *  4. Where masquerading is required and there is no address of the family to do it with, nothing leaves (169).
@@ -32,17 +33,26 @@ import {
 import type { Conntrack } from '../conntrack.ts';
 import type { PortTable } from '../port/table.ts';
 import { Tuple } from '../tuple.ts';
+import { MAX_TRIED, PortShares } from './port-shares.ts';
 
-const { CT_FLAGS, CT_FLAG_TRANSLATED, CT_LIFETIME, CT_MASQUERADE, CT_ROW_WORDS, CT_SLOT_GENERATION } = row;
+const {
+  CT_FLAGS,
+  CT_FLAG_TRANSLATED,
+  CT_LIFETIME,
+  CT_MASQUERADE,
+  CT_ROW_WORDS,
+  CT_SLOT_GENERATION,
+  CT_SOURCE_ENDPOINT,
+} = row;
 
-/** Ports that are looked at for one connection. */
-const ATTEMPTS = 128;
 const ENTRY_WORDS = 5; // address, length
 const MAX_PREFIXES = 8;
 
 export class Masquerade {
   /** Connections refused: every port that was tried is taken. */
   exhausted = 0;
+  /** Connections whose port went to an endpoint with far fewer. */
+  displaced = 0;
   readonly #nat: nat.NatMap;
   readonly #conntrack: Conntrack;
   readonly #ports: PortTable;
@@ -56,6 +66,7 @@ export class Masquerade {
   #first = DEFAULT_MASQUERADE_PORTS.first;
   #last = DEFAULT_MASQUERADE_PORTS.last;
   readonly #random: Xorshift;
+  readonly #shares = new PortShares();
 
   constructor(natMap: nat.NatMap, conntrack: Conntrack, ports: PortTable) {
     this.#nat = natMap;
@@ -99,14 +110,31 @@ export class Masquerade {
     const isOwnInRange = f.srcPort >= this.#first && f.srcPort <= this.#last;
     const start = isOwnInRange ? f.srcPort - this.#first : this.#random.below(span);
     tuple.copyTurned(f);
-    for (let i = 0; i < ATTEMPTS && i < span; i++) {
-      const port = this.#first + ((start + i) % span);
-      tuple.setDestination(address, 0, port);
-      if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) tuple.srcPort = (port + 1) & 0xffff; // icmp-tuple.ts
+    this.#shares.begin();
+    for (let i = 0; i < MAX_TRIED && i < span; i++) {
+      this.#try(f, address, this.#first + ((start + i) % span));
       if (this.#isFree()) return this.#take(f);
     }
-    this.exhausted++;
-    return DROP_NAT_NO_MAPPING;
+    return this.#displace(f, address);
+  }
+
+  /** Has the tuple of the answers to a port looked up. */
+  #try(f: Frame, address: Int32Array, port: number): void {
+    const tuple = this.#tuple;
+    tuple.setDestination(address, 0, port);
+    if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) tuple.srcPort = (port + 1) & 0xffff; // icmp-tuple.ts
+  }
+
+  #displace(f: Frame, address: Int32Array): number {
+    const base = this.#shares.yielding(f.srcEndpoint);
+    if (base < 0) {
+      this.exhausted++;
+      return DROP_NAT_NO_MAPPING;
+    }
+    this.#try(f, address, this.#nat.words[base + nat.NAT_PORTS] & 0xffff);
+    this.#nat.remove(base); // whoever holds its handle finds out
+    this.displaced++;
+    return this.#take(f);
   }
 
   /** Whether only frames that have left here have the source of this one. */
@@ -122,12 +150,16 @@ export class Masquerade {
     return f.isFragment ? DROP_FIRST_FRAGMENT_MISSING : DROP_NAT_UNSUPPORTED_PROTOCOL;
   }
 
+  /** Whether nobody has the port that is tried; else it is noted who has it. */
   #isFree(): boolean {
     const base = this.#nat.lookup(this.#tuple);
     if (base < 0) return true;
     if (!this.#nat.isOwned(base)) return true;
     const at = this.#nat.words[base + nat.NAT_CT_SLOT] * CT_ROW_WORDS;
-    return this.#conntrack.rowsOf(this.#tuple.protocol).words[at + CT_LIFETIME] < this.#conntrack.life.nowSec;
+    const rows = this.#conntrack.rowsOf(this.#tuple.protocol).words;
+    if (rows[at + CT_LIFETIME] < this.#conntrack.life.nowSec) return true;
+    this.#shares.note(base, rows[at + CT_SOURCE_ENDPOINT], rows[at + CT_LIFETIME]);
+    return false;
   }
 
   /** Makes the row by which answers come back, and tells the connection of it. */

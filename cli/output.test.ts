@@ -230,8 +230,6 @@ const DEPLOYMENT: Manifest = {
     template: {
       metadata: { labels: { app: 'web' } },
       spec: {
-        dnsConfig: { nameservers: ['10.244.0.9'], searches: ['svc'] },
-        hostAliases: [{ ip: '10.0.0.1', hostnames: ['api', 'api.example'] }],
         initContainers: [{ name: 'init', command: ['true'] }],
         containers: [
           { name: 'idle', image: 'pause' },
@@ -271,8 +269,6 @@ t.test('planRig() expands a Deployment into pods with programs, names and addres
       },
     ],
     idle: [],
-    resolvConf: 'nameserver 10.244.0.9\nsearch svc\n',
-    hosts: '127.0.0.1 localhost\n::1 localhost\n10.0.0.1 api api.example\n',
   });
   t.end();
 });

@@ -271,7 +271,6 @@ t.test('rig list and status name the programs of a rig that have ended', async (
     name: 'lab',
     files: ['lab.yaml'],
     netns: [],
-    etcFiles: [],
     objects: [],
     pods: [{}],
     processes: [process],

@@ -42,6 +42,7 @@ import { Pressure } from './health/pressure.ts';
 import { Prober } from './health/probe.ts';
 import { podSentence, silence } from './health/silence.ts';
 import { ProblemBoard } from './health/problem-board.ts';
+import { Names } from './names/names.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
 import { Services } from './services/services.ts';
@@ -67,6 +68,7 @@ export class Agent {
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
   readonly services: Services;
+  readonly names: Names;
   readonly prober: Prober;
   readonly controllers = new Controllers();
   readonly startedMs = Date.now();
@@ -117,11 +119,13 @@ export class Agent {
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
     this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
+    const { pods } = this.reconciler;
+    this.names = new Names({ config, book: this.services.book, pods, board: this.#board });
     this.#links = new PodLinks(this.reconciler, log);
     this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services);
     this.observer = this.#newObserver();
     this.prober = new Prober({
-      targets: () => this.#probeTargets(),
+      targets: () => (config.hostPort ? this.reconciler.readyAddresses() : []),
       intervalSec: config.healthProbeInterval,
       onFailure: (reason) => this.#board.set('health', [reason]),
     });
@@ -204,6 +208,7 @@ export class Agent {
   async stop(): Promise<void> {
     await this.#quieten();
     await this.supervisor.stop();
+    this.names.stop();
     await this.#ports.lower();
     if (this.config.keepMaps) this.maps.close();
     else this.maps.remove();
@@ -319,6 +324,7 @@ export class Agent {
     const hasChanged = this.services.sync();
     this.#ports.setServices(this.services.outerPlaces);
     this.#board.set('services', this.services.problems());
+    if (this.#isRunning) this.names.sync();
     return hasChanged;
   }
 
@@ -332,13 +338,6 @@ export class Agent {
     this.#feed.setHost(this.#ports.hostAddresses);
     this.services.setNodeAddresses(interfaceAddresses());
     if (this.config.policy['enable-host-firewall']) this.compilation.cluster.setHostEndpoint(HOST_ENDPOINT, {});
-  }
-
-  #probeTargets(): string[] {
-    const ready = [...this.reconciler.pods.values()].filter(
-      ({ state, plan }) => state === 'ready' && plan.place === 'local',
-    );
-    return this.config.hostPort ? ready.flatMap(({ numbers }) => numbers.addresses.map(({ text }) => text)) : [];
   }
 
   #watch(): void {

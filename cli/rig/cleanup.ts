@@ -10,6 +10,7 @@ import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
 import { linkIndex, removeLink } from '../../linux/links.ts';
 import { AGENT_FILES, runningAgent } from '../../linux/lock.ts';
+import { NetnsFiles } from '../../linux/netns-files.ts';
 import { deleteNetns, netnsIdentity } from '../../linux/netns.ts';
 import { endGroups } from '../../linux/process-end.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
@@ -60,6 +61,10 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
   }
   const journal = readJournal(runDir);
   if (journal !== undefined) await undo(journal, attempt);
+  const files = new NetnsFiles(runDir);
+  for (const netns of files.list())
+    await attempt(`files of namespace ${netns}`, () => Promise.resolve(files.clear(netns)));
+  files.clearStray();
   if (failures.length > 0) {
     throw new Failure(`clean up ${runDir}: ${failures.join('; ')}; ${journalPath(runDir)} is kept`, EXIT.FAILED);
   }

@@ -36,9 +36,6 @@ export interface RigPod {
   readonly containers: readonly RigContainer[];
   /** Those with no command and an unknown image. */
   readonly idle: readonly IdleContainer[];
-  /** Contents for /etc/resolv.conf and /etc/hosts of the pod; undefined leaves those of the machine. */
-  readonly resolvConf: string | undefined;
-  readonly hosts: string | undefined;
 }
 
 export interface RigContainer {
@@ -57,8 +54,6 @@ interface PodSpec {
   readonly restartPolicy?: string;
   readonly containers?: readonly ContainerSpec[];
   readonly initContainers?: readonly ContainerSpec[];
-  readonly hostAliases?: readonly { readonly ip: string; readonly hostnames?: readonly string[] }[];
-  readonly dnsConfig?: { readonly nameservers?: readonly string[]; readonly searches?: readonly string[] };
 }
 
 interface ContainerSpec {
@@ -95,8 +90,6 @@ function planPod(pod: Manifest, { netnsPrefix = '', standIns = {} }: RigSite): R
     ),
     containers: (spec.containers ?? []).flatMap((one, at) => planContainer(one, at, { standIns, mayEnd })),
     idle: (spec.containers ?? []).flatMap((one, at) => idleOf(one, at, standIns)),
-    resolvConf: resolvConf(spec),
-    hosts: hosts(spec),
   };
 }
 
@@ -146,18 +139,4 @@ function idleOf(container: ContainerSpec, at: number, standIns: StandIns): IdleC
   const { image = '' } = container;
   const runs = argvOf(container).length > 0 || useOfImage(image, standIns) !== undefined;
   return runs ? [] : [{ name: nameOf(container, at), image }];
-}
-
-function resolvConf({ dnsConfig }: PodSpec): string | undefined {
-  if (dnsConfig === undefined) return undefined;
-  const searches = dnsConfig.searches ?? [];
-  const lines = (dnsConfig.nameservers ?? []).map((server) => `nameserver ${server}`);
-  if (searches.length > 0) lines.push(`search ${searches.join(' ')}`);
-  return `${lines.join('\n')}\n`;
-}
-
-function hosts({ hostAliases }: PodSpec): string | undefined {
-  if (hostAliases === undefined) return undefined;
-  const lines = hostAliases.map(({ ip, hostnames = [] }) => `${ip} ${hostnames.join(' ')}`);
-  return `127.0.0.1 localhost\n::1 localhost\n${lines.join('\n')}\n`;
 }

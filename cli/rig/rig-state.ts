@@ -24,8 +24,6 @@ export interface RigState {
   readonly files: readonly string[];
   /** Namespaces the rig made; those it found are left alone. */
   netns: string[];
-  /** Files under /etc/netns that the rig wrote. */
-  etcFiles: string[];
   pods: { namespace: string; name: string; netns: string }[];
   processes: RigProcess[];
   /** What the daemon is given, to be deleted in reverse order. */

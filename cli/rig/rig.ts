@@ -2,14 +2,14 @@
  * Raising and ending a rig: a network namespace for each pod, the manifests handed to the daemon, endpoints awaited, and
  * the programs of containers run inside.
  *
- *     up:    namespaces -> /etc/netns files -> apply -> endpoints ready -> init containers -> containers -> listening
+ *     up:    namespaces -> apply -> endpoints ready -> init containers -> containers -> listening
  *     down:  containers ended -> objects deleted -> namespaces removed -> state forgotten
  *
  * Each thing is written to the rig's state before it is made, so that `down` finds all of it after a SIGKILL too; what is
  * there already is left to its owner. Ctrl-C while a rig goes up takes it down again. A step of `down` that fails does not
  * stop the others; what was in the way is reported at the end, and the state kept for another try.
  */
-import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../../api/daemon-api.ts';
@@ -77,7 +77,7 @@ export async function rigUp(settings: Settings, options: RigOptions): Promise<Ri
   const api = new DaemonApi(settings);
   const plan = planRig(documents, await api.status());
   const state: RigState = {
-    ...{ name, files: options.files, home: rigHomeOf(options.files[0]), netns: [], etcFiles: [], processes: [] },
+    ...{ name, files: options.files, home: rigHomeOf(options.files[0]), netns: [], processes: [] },
     pods: plan.pods.map(({ namespace, name: pod, netns }) => ({ namespace, name: pod, netns })),
     objects: objectsOf(documents),
   };
@@ -199,36 +199,18 @@ async function startContainers(raising: Raising, save: () => void): Promise<void
 }
 
 async function makeNetns(pod: RigPod, state: RigState, save: () => void): Promise<void> {
-  if (pod.netns.includes('/')) return;
-  if (!netnsExists(pod.netns)) {
-    state.netns.push(pod.netns);
+  if (pod.netns.includes('/') || netnsExists(pod.netns)) return;
+  state.netns.push(pod.netns);
+  save();
+  try {
+    await createNetns(pod.netns);
+  } catch (error) {
+    // Somebody else made it in between, or nobody could.
+    state.netns.pop();
     save();
-    try {
-      await createNetns(pod.netns);
-    } catch (error) {
-      // Somebody else made it in between, or nobody could.
-      state.netns.pop();
-      save();
-      throw error;
-    }
-    await scriptIn(pod.netns, 'ip link set lo up\n');
+    throw error;
   }
-  for (const [file, text] of [
-    ['resolv.conf', pod.resolvConf],
-    ['hosts', pod.hosts],
-  ] as const) {
-    if (text === undefined) continue;
-    const path = `/etc/netns/${pod.netns}/${file}`;
-    if (existsSync(path)) {
-      throw new Failure(
-        `write ${path}: it is there already and is not this rig's: remove it, or name another namespace`,
-      );
-    }
-    state.etcFiles.push(path);
-    save();
-    mkdirSync(`/etc/netns/${pod.netns}`, { recursive: true });
-    writeFileSync(path, text);
-  }
+  await scriptIn(pod.netns, 'ip link set lo up\n');
 }
 
 /** The files go to the daemon as they are, so that its messages name their lines; it expands workloads as we do. */
@@ -294,7 +276,6 @@ export async function rigDown(settings: Settings, state: RigState): Promise<void
   };
   await attempt(() => endGroups(state.processes));
   await attempt(() => deleteObjects(settings, state));
-  for (const file of state.etcFiles) await attempt(() => rmSync(file, { force: true }));
   for (const name of state.netns) {
     await attempt(async () => {
       if (!netnsExists(name)) return;
@@ -302,20 +283,10 @@ export async function rigDown(settings: Settings, state: RigState): Promise<void
       const left = await netnsPids(name);
       if (left.length > 0) settings.host.stderr.write(`warning: ${name}: still in use by process ${left.join(', ')}\n`);
       await deleteNetns(name);
-      removeEmptyFolder(`/etc/netns/${name}`);
-      removeEmptyFolder('/etc/netns');
     });
   }
   if (failures.length > 0) throw new Failure(`end rig ${state.name}: ${failures.join('; ')}`);
   forgetRig(settings.runDir, state.name);
-}
-
-function removeEmptyFolder(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch {
-    // not there, or somebody keeps something in it
-  }
 }
 
 async function deleteObjects(settings: Settings, state: RigState): Promise<void> {

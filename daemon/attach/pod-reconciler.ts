@@ -76,6 +76,12 @@ export class PodReconciler {
     return this.#working.size + this.#retries.size;
   }
 
+  /** Addresses of the pods of this node that are ready. */
+  readyAddresses(): string[] {
+    const ready = [...this.pods.values()].filter(({ state, plan }) => state === 'ready' && plan.place === 'local');
+    return ready.flatMap(({ numbers }) => numbers.addresses.map(({ text }) => text));
+  }
+
   /**
    * Takes over what an earlier agent made, without touching it. Call once, with all pods known.
    * @param owners everybody whom the journal has attachments of; those who are no pods now are detached

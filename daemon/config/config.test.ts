@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type ConfigError, isMasquerading, loadConfig, parseConfig } from './config.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
-import { type Option, OPTIONS } from './schema.ts';
+import type { Option } from './option.ts';
+import { OPTIONS } from './schema.ts';
 import { LIVE_OPTIONS } from '../runtime-settings.ts';
 
 function problemsOf(text: string, overrides: Record<string, unknown> = {}): readonly Problem[] {
@@ -66,6 +67,8 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['a stand-in with a number', 'standIns:\n  a: [x, 80]\n', 'standIns.a[1]', 2, 10, /found the number "?80"?, wanted a string/],
   ['two ways out', 'uplink: {mode: host, interface: eth1}\n', 'uplink.mode', 1, 16, /beside uplink\.interface, wanted one way out/],
   ['the host without its port', 'hostPort: false\nuplink: {mode: host}\n', 'uplink.mode', 2, 16, /wanted the host to have a port/],
+  ['a name server that is none', 'dns: {upstreams: ["192.0.2.1:53", "2001:db8::1:53", "[2001:db8::1]:53", dns.example]}\n', 'dns.upstreams[3]', 1, 73, /ADDRESS:PORT/],
+  ['a domain with a final dot', 'dns: {domain: cluster.local.}\n', 'dns.domain', 1, 15, /without a final dot/],
   ['a range that is none', 'masquerade: {ports: 65000-61000}\n', 'masquerade.ports', 1, 21, /FIRST-LAST/],
   ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
 ]; // biome-ignore format: a table

@@ -65,6 +65,12 @@ export interface Config {
   /** Text of readFaults; '' for none. */
   readonly faults: string;
   readonly aggregation: 'none' | 'low' | 'medium' | 'maximum';
+  readonly dns: {
+    readonly enabled: boolean;
+    readonly domain: string;
+    /** Texts of readNameServer; none = as the host. */
+    readonly upstreams: readonly string[];
+  };
   /** Options of Services by Cilium's names. */
   readonly services: {
     readonly 'bpf-lb-algorithm': 'random' | 'maglev';

@@ -16,7 +16,8 @@ import {
 } from '../../policy/document/shape.ts';
 import { readYaml } from '../../policy/document/yaml.ts';
 import { type Problem, quote } from '../../policy/rule/problems.ts';
-import { type Option, OPTIONS } from './schema.ts';
+import type { Option } from './option.ts';
+import { OPTIONS } from './schema.ts';
 
 /** Option name -> value, maps nested. */
 export type Values = Record<string, unknown>;

@@ -13,19 +13,8 @@ import { ATTACH_MODES } from '../../wire/port-kinds.ts';
 import { MAGLEV_TABLE_SIZE, MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { rangeProblem } from '../attach/range.ts';
 import { readFaults } from '../source/fault-text.ts';
-
-/** One option. `check` answers what is wanted when the value is of the right type and still wrong. */
-export interface Option {
-  /** `commands`: names of the user's own, each with a list of words. */
-  readonly type: 'string' | 'integer' | 'boolean' | 'list' | 'map' | 'commands';
-  readonly meaning: string;
-  readonly fallback?: string | number | boolean | readonly string[] | Readonly<Record<string, readonly string[]>>;
-  readonly values?: readonly string[];
-  readonly min?: number;
-  readonly max?: number;
-  readonly check?: (value: string) => string | undefined;
-  readonly options?: Readonly<Record<string, Option>>;
-}
+import type { Option } from './option.ts';
+import { DNS } from './schema-names.ts';
 
 const cidrOf = (family: 4 | 6) => (value: string) => rangeProblem(value, family);
 const addressOf = (family: 4 | 6) => (value: string) =>
@@ -337,6 +326,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: 'medium',
     values: ['none', 'low', 'medium', 'maximum'],
   },
+  dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },
   services: { type: 'map', meaning: "options of Services, with Cilium's names", options: SERVICES },
   policy: { type: 'map', meaning: "policy options, with Cilium's names", options: POLICY },
   maps: { type: 'map', meaning: "table capacities, with Cilium's names", options: MAPS },

@@ -8,6 +8,7 @@ import { readFaults } from './fault-text.ts';
 import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import type { Document } from '../../policy/document/document.ts';
 import { listedAddresses } from '../../policy/document/address.ts';
+import { podNames, type PodNames } from '../../policy/document/pod-names.ts';
 import { hasFinished } from '../../policy/document/pod.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
@@ -37,6 +38,8 @@ export interface PodPlan {
   readonly faults: Faults | null | undefined;
   /** The frames of the pod's port are told in the dataplane's log. */
   readonly isTraced: boolean;
+  /** What it is called, and how it looks names up. */
+  readonly names: PodNames;
   /** Addresses that the document gives. */
   readonly addresses: readonly string[];
 }
@@ -107,6 +110,7 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
     faults:
       annotations[ANNOTATIONS.fault] === undefined ? undefined : readFaults(annotations[ANNOTATIONS.fault]).faults,
     isTraced: annotations[ANNOTATIONS.trace] === 'true',
+    names: podNames(object),
     addresses: [...new Set(listedAddresses(object).map(({ address }) => address))],
   };
   return { plan, problems: problemsOf(plan, document) };

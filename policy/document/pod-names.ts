@@ -26,7 +26,46 @@ export interface HostName {
   readonly subdomain: string;
 }
 
+/** All that a pod says of names. */
+export interface PodNames extends HostName {
+  /** Its host name is the whole name, domain and all. */
+  readonly isHostnameWhole: boolean;
+  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly dnsPolicy: DnsPolicy;
+  readonly nameservers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly ResolverOption[];
+  /** It says something of how it looks names up. */
+  readonly hasOwnLookups: boolean;
+}
+
+export interface ResolverOption {
+  readonly name: string;
+  /** '' = without one. */
+  readonly value: string;
+}
+
+interface PodObject {
+  readonly spec?: NamesDocument;
+}
+
 /** @param object a Pod */
-export function hostNameOf({ spec = {} }: { readonly spec?: NamesDocument }): HostName {
+export function hostNameOf({ spec = {} }: PodObject): HostName {
   return { hostname: spec.hostname ?? '', subdomain: spec.subdomain ?? '' };
+}
+
+/** @param object a Pod */
+export function podNames(object: PodObject): PodNames {
+  const { setHostnameAsFQDN, hostAliases = [], dnsPolicy = 'ClusterFirst', dnsConfig } = object.spec ?? {};
+  const { nameservers = [], searches = [], options = [] } = dnsConfig ?? {};
+  return {
+    ...hostNameOf(object),
+    isHostnameWhole: setHostnameAsFQDN === true,
+    hostAliases: hostAliases.map(({ ip = '', hostnames = [] }) => ({ ip, hostnames })),
+    dnsPolicy,
+    nameservers,
+    searches,
+    options: options.map(({ name = '', value = '' }) => ({ name, value })),
+    hasOwnLookups: object.spec?.dnsPolicy !== undefined || dnsConfig !== undefined || hostAliases.length > 0,
+  };
 }

@@ -5,10 +5,10 @@ import type { Reader } from '../document/reader.ts';
 import { quote } from '../rule/problems.ts';
 import { isDnsLabel, isDnsName, isDnsSubdomain } from './names.ts';
 
-const MAX_NAMESERVERS = 3;
-const MAX_SEARCHES = 32;
+export const MAX_NAMESERVERS = 3;
+export const MAX_SEARCHES = 32;
 /** Of all search domains together, blanks between them included. */
-const MAX_SEARCH_CHARACTERS = 2048;
+export const MAX_SEARCH_CHARACTERS = 2048;
 
 /** @param path where the pod's `spec` lies, of a Pod or of the template of a workload */
 export function validatePodNames(object: object, path: string, reader: Reader): void {

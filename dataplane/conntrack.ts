@@ -264,6 +264,15 @@ export class Conntrack {
     return this.life.touch(words, base, f, f.isReply);
   }
 
+  /** The same for a reply that is not TCP and was built here, in place of one that was held. @param bytes of its frame */
+  noteHeld(ctSlot: number, bytes: number): void {
+    const { words } = this.any;
+    const base = ctSlot * CT_ROW_WORDS;
+    this.any.account(base, 1, bytes);
+    words[base + CT_FLAGS] |= CT_FLAG_SEEN_REPLY;
+    words[base + CT_LIFETIME] = this.life.nowSec + this.life.anySec;
+  }
+
   /** Whether the frame's connection has L7 rules. Preconditions: ctSlot is set */
   isRedirected(f: Frame): boolean {
     return (this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_FLAGS] & CT_FLAG_PROXY_REDIRECT) !== 0;

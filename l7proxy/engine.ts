@@ -14,6 +14,8 @@ import type { AccessLog } from '../wire/access-log.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { type DatagramOutput, Datagrams } from './datagram/datagrams.ts';
+import { teachingReaders } from './dns/counters.ts';
+import { Teaching, type TeachingMaps } from './dns/teaching.ts';
 import { NO_STATE, type ParserState, type StreamOwner } from './parser.ts';
 import type { CounterReader, MessageLog, MessageRecord, RuleSetSource } from './protocol.ts';
 import { PROTOCOLS, Protocols, type ProtocolTable } from './protocols.ts';
@@ -45,9 +47,13 @@ export interface L7EngineOptions {
   readonly headTimeoutMs?: number;
   /** Seeds what is hashed; default random. */
   readonly seed?: number;
+  /** What DNS answers teach, and whom; default: nobody learns, and no answer waits. */
+  readonly teaching?: TeachingMaps;
   /** Default PROTOCOLS: all there are. */
   readonly protocols?: ProtocolTable;
 }
+
+const NO_OUTPUT: DatagramOutput = { sendDatagram: () => false, heldEnded: () => {} };
 
 /** Names the connection in each record. */
 class Log implements MessageLog {
@@ -71,12 +77,16 @@ export class L7Engine {
   readonly streams: TcpConnections;
   readonly datagrams: Datagrams;
   readonly #log: Log;
+  readonly teaching: Teaching | undefined;
 
   constructor(options: L7EngineOptions) {
     const { words, anyWords, ruleSets, output } = options;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
     this.#log = new Log(options.onRecord ?? (() => {}));
-    this.protocols = new Protocols({ ruleSets, log: this.#log, seed }, options.protocols ?? PROTOCOLS);
+    const teaching = options.teaching === undefined ? undefined : new Teaching(options.teaching);
+    this.teaching = teaching;
+    const services = { ruleSets, log: this.#log, seed, ...(teaching === undefined ? {} : { teaching }) };
+    this.protocols = new Protocols(services, options.protocols ?? PROTOCOLS);
     this.streams = new TcpConnections({
       rows: new ConnectionRows(words),
       parserState: options.parserState ?? NO_STATE,
@@ -87,7 +97,7 @@ export class L7Engine {
       streamBytes: options.streamBytes ?? 1 << 20,
       headTimeoutMs: options.headTimeoutMs ?? 60_000,
     });
-    this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? { sendDatagram: () => {} });
+    this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? NO_OUTPUT);
   }
 
   /** Whether messages are told to `onRecord`. */
@@ -123,11 +133,32 @@ export class L7Engine {
     yield* this.streams.readers;
     yield* this.datagrams.readers;
     yield* this.protocols.counters();
+    if (this.teaching !== undefined) yield* teachingReaders(this.teaching.counters);
   }
 
   /** Sets the clock and does what is due by it. @param nowMs as TcpConnections.tick */
   tick(nowMs: number): void {
-    this.#log.nowMs = nowMs;
+    this.#setClock(nowMs);
     this.streams.tick(nowMs);
+  }
+
+  /** When `release` must be called at the latest; infinity when nothing is held. */
+  get releaseAtMs(): number {
+    return this.datagrams.held.deadlineMs;
+  }
+
+  /**
+   * Lets what is held for the agent go on, as far as it may: at `releaseAtMs`, and before, as soon as the agent has published more.
+   * @param most frames that are sent at once, so that they can be flushed
+   * @returns true when more can go now
+   */
+  release(nowMs: number, most: number): boolean {
+    this.#setClock(nowMs);
+    return this.datagrams.release(nowMs, most);
+  }
+
+  #setClock(nowMs: number): void {
+    this.#log.nowMs = nowMs;
+    if (this.teaching !== undefined) this.teaching.nowMs = nowMs;
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { AccessLog } from '../wire/access-log.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { Teaching } from './dns/teaching.ts';
 import type { Judge, JudgeKey, Parser, StreamOwner, Way } from './parser.ts';
 
 /** The protocols that a rule set can name. */
@@ -52,6 +53,8 @@ export interface ProtocolServices {
   readonly log: MessageLog;
   /** For hashes over what senders choose; random at start. */
   readonly seed: number;
+  /** What DNS answers teach; absent: nobody learns. */
+  readonly teaching?: Teaching;
 }
 
 /** A counter: its number in policy-maps/counters.ts, and what it says now. */
@@ -68,17 +71,33 @@ export interface StreamProtocol<J extends Judge = Judge> {
   tellError(owner: StreamOwner, error: number): void;
 }
 
-/** The datagram goes on; it is answered instead, with what `answer` holds, and goes no further. Else a drop reason. */
+/** What becomes of a datagram; else a drop reason. */
 export const DATAGRAM_PASS = 0;
+/** It is answered, with what `answer` holds, and goes no further. */
 export const DATAGRAM_ANSWER = 1;
+/** It waits, for `ticket` and until `deadlineMs`; answers only. */
+export const DATAGRAM_HOLD = 2;
+/** What `answer` holds goes on in its place, for it waited too long, or could not wait; answers only. */
+export const DATAGRAM_REPLACE = 3;
 
 /** Reads datagrams; one for all conversations of its protocol, for each datagram is a whole message. */
 export interface DatagramParser<J extends Judge = Judge> {
-  /** The answer of our own, after DATAGRAM_ANSWER: answer[0, answerBytes), until the next datagram. */
+  /** The message of our own, after DATAGRAM_ANSWER and DATAGRAM_REPLACE: answer[0, answerBytes), until the next datagram. */
   readonly answer: Uint8Array;
   readonly answerBytes: number;
-  /** @returns DATAGRAM_PASS, DATAGRAM_ANSWER or a drop reason @param bytes the payload is bytes[start, end) */
+  /** After DATAGRAM_HOLD: what it waits for, a number of the parser's own, and until when (monotonic ms). */
+  readonly ticket: number;
+  readonly deadlineMs: number;
+  /** @returns a DATAGRAM_ outcome or a drop reason @param bytes the payload is bytes[start, end) */
   onDatagram(judge: J, owner: StreamOwner, way: Way, bytes: Uint8Array, start: number, end: number): number;
+  /**
+   * Asks again after a datagram that was held, as it came; earlier ones of the parser have been asked after.
+   * @param mayWait false when its deadline has come
+   * @returns DATAGRAM_PASS or DATAGRAM_REPLACE; DATAGRAM_HOLD if it may wait
+   */
+  onHeld(owner: StreamOwner, ticket: number, bytes: Uint8Array, start: number, end: number, mayWait: boolean): number;
+  /** There is no room to hold the datagram just read. @returns DATAGRAM_REPLACE */
+  onNoRoom(owner: StreamOwner, bytes: Uint8Array, start: number, end: number): number;
 }
 
 /** A protocol that is read in UDP datagrams, started for one engine. */

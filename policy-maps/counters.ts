@@ -259,6 +259,7 @@ export const DNS_TCP = 224;
 export const DNS_FORWARDED = 0;
 export const DNS_DENIED = 1;
 export const DNS_RESPONSES = 2;
+export const DNS_HELD = 24;
 /** Error n (wire/dns/message.ts) is base + DNS_ERROR + n; number 0 is no error. */
 export const DNS_ERROR = 4;
 for (const [base, transport] of [
@@ -268,6 +269,7 @@ for (const [base, transport] of [
   counter(base + DNS_FORWARDED, 'dns_queries', 'messages', 'Allowed.', { transport, verdict: 'forwarded' });
   counter(base + DNS_DENIED, 'dns_queries', 'messages', 'Answered with a refusal.', { transport, verdict: 'denied' });
   counter(base + DNS_RESPONSES, 'dns_responses', 'messages', 'Passed.', { transport });
+  counter(base + DNS_HELD, 'dns_held', 'messages', 'Answers that waited for the agent.', { transport });
   for (const [error, kind] of DNS_ERROR_KINDS.entries()) {
     if (error > 0)
       counter(base + DNS_ERROR + error, 'dns_errors', 'messages', 'Dropped, or their connection reset.', {
@@ -281,6 +283,38 @@ export const DNS_DISPLACED = counter(
   'dns_displaced',
   'messages',
   'Queries over UDP forgotten for others of the same endpoint: their answers are dropped.',
+);
+
+export const DNS_HELD_LOST = counter(
+  255,
+  'dns_held_lost',
+  'messages',
+  'Answers that waited, and could not be sent any more: their conversation or port was gone.',
+);
+
+/** Why an answer was replaced by SERVFAIL, by number. */
+export const DNS_UNPUBLISHED_CAUSES = ['delay', 'ring-full', 'share-full', 'memory-full'] as const;
+// --- 256 to 287: what DNS answers teach
+/** Cause n is counter DNS_UNPUBLISHED + n. */
+export const DNS_UNPUBLISHED = 256;
+for (const [number, cause] of DNS_UNPUBLISHED_CAUSES.entries()) {
+  const meaning = 'Answers replaced by SERVFAIL: what they taught was not published in time, or could not be told.';
+  counter(DNS_UNPUBLISHED + number, 'dns_unpublished', 'messages', meaning, { cause });
+}
+const TAUGHT = 'Answers told to the agent: those that waited, and those that went on.';
+export const DNS_TAUGHT_ASK = counter(264, 'dns_taught', 'messages', TAUGHT, { kind: 'ask' });
+export const DNS_TAUGHT_RENEW = counter(265, 'dns_taught', 'messages', TAUGHT, { kind: 'renew' });
+export const DNS_UNTAUGHT = counter(
+  266,
+  'dns_untaught',
+  'messages',
+  'Answers that went on without the agent being told that they were given again: it was too busy.',
+);
+export const DNS_FULL_ENDPOINT = gauge(
+  267,
+  'dns_full_endpoint',
+  'endpoint',
+  'Whose share of answers that wait was full last.',
 );
 
 // --- 320 to 351: TLS

@@ -123,7 +123,7 @@ export function dnsRecordsOf(addresses: number): number {
 }
 
 /** The dataplane's end. */
-class DnsEventWriter {
+export class DnsEventWriter {
   /** Of what is written next. */
   nowMs = 0;
   readonly #ring: DnsEventRing;

@@ -57,6 +57,11 @@ export class FqdnMap extends TableMap<HashTable> {
     key[1] = halfSipHash(this.#words, 0, words, ~seed1, seed0);
   }
 
+  /** Half of the hash of the name that was set last. */
+  get nameHash(): number {
+    return this.table.key[0];
+  }
+
   /** The second at which an address of the name ends; 0 when the pair is not published. Allocates nothing. */
   lookup(a0: number, a1: number, a2: number, a3: number): number {
     const { table } = this;

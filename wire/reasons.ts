@@ -154,7 +154,7 @@ export const DROP_STREAM_INVALID = lacking(241, DROP_INVALID, 'SLUICE_STREAM_INV
 export const DROP_STREAM_LIMIT = lacking(242, DROP_CT_CREATE_FAILED, 'SLUICE_STREAM_LIMIT', 'L7 memory limit reached', "The L7 engine has no room to hold this connection's bytes.");
 export const DROP_STREAM_CLOSED = lacking(243, DROP_POLICY, 'SLUICE_STREAM_CLOSED', 'Connection closed by an L7 verdict', 'The connection was closed by the L7 engine; segments that still come are discarded.');
 export const DROP_L7_DENIED = lacking(244, DROP_POLICY, 'SLUICE_L7_DENIED', 'Denied by L7 policy', 'An L7 rule denied the message this frame carried, and the protocol has no answer for it.');
-lacking(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'The frame waited for the agent (DNS) longer than it may.');
+export const DROP_L7_HELD = lacking(245, DROP_POLICY, 'SLUICE_L7_HELD_TIMEOUT', 'Held for the agent too long', 'A DNS answer taught addresses that the agent did not publish in time, or that there was no room to ask it about; its client got SERVFAIL.');
 export const DROP_FAULT = lacking(246, 198, 'SLUICE_FAULT', 'Dropped on purpose', 'The port has faults: by the configuration (faults) or the annotation sluice.io/fault.');
 export const DROP_SERVICE_PORT = lacking(247, DROP_NO_SERVICE_BACKEND, 'SLUICE_SERVICE_PORT', 'No such port of the service', "The address is a service's, and it has no such port or protocol; ICMP echo is none either.");
 export const DROP_BACKEND_GONE = lacking(248, DROP_NO_SERVICE_BACKEND, 'SLUICE_BACKEND_GONE', 'Service backend gone', 'The backend that the connection went to, or its service, is no more: a TCP client is told by a reset.');

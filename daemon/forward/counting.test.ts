@@ -16,6 +16,7 @@ import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
 import { COUNTERS, counterText, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
 import { CountersMap } from '../../policy-maps/counters-map.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
+import { dnsAgent } from '../../test/dns-agent.ts';
 import { Counting, type CountingParts } from './counting.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-counting-'));
@@ -34,7 +35,8 @@ function newOwners() {
   const words = new Int32Array(64);
   const ruleSet: L7RuleSet = { parser: 'dns', endpoint: 1, ingress: false, port: 53, rules: [] };
   const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
-  const engine = new L7Engine({ words, anyWords: words, ruleSets, output: { send: () => {} } });
+  const teaching = dnsAgent().maps;
+  const engine = new L7Engine({ words, anyWords: words, ruleSets, output: { send: () => {} }, teaching });
   const { counters: streams, pool, table } = engine.streams;
   const { counters: datagrams } = engine.datagrams;
   const http = (engine.protocols.streamNumbered(1) as HttpProtocol).shared;
@@ -43,6 +45,7 @@ function newOwners() {
   const { counted: tls } = engine.protocols.streamNumbered(3) as TlsProtocol;
   return {
     tls,
+    taught: engine.teaching?.counters,
     dns: [dnsTcp, dnsUdp.counters],
     underWay: dnsUdp.underWay,
     recorder,
@@ -117,14 +120,15 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
-  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, underWay } = owners;
-  const l7 = [streams, datagrams, http, ...dns, tls, underWay, pool, pool.shares, table, table.shares];
+  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, taught, underWay } = owners;
+  const l7 = [streams, datagrams, http, ...dns, tls, taught ?? {}, underWay, pool, pool.shares, table, table.shares];
   for (const owner of [conntrack.tcp, masquerade, ...l7]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }
   }
   for (const { errors } of [owners.http, ...dns, tls]) errors.fill(1);
+  taught?.unpublished.fill(1);
   counting.tick();
   t.strictSame(
     [...map.entries()].filter(({ value }) => value !== 1).map(counterText),

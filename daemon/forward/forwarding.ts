@@ -3,7 +3,7 @@
  * bursts of frames to their end. It allocates nothing per frame, never enters the event loop, and knows the agent only
  * through the pinned maps and the control socket.
  *
- *     wait -> turn of each ready port -> control messages -> every TICK_MS: heartbeat, maps, expiry, L7 timers
+ *     wait -> turn of each ready port -> control messages -> held answers -> every TICK_MS: heartbeat, maps, expiry, L7 timers
  */
 import { join } from 'node:path';
 import { isMainThread, type MessagePort, workerData } from 'node:worker_threads';
@@ -91,12 +91,14 @@ class Forwarding {
   run(): void {
     while (!this.#control.shouldStop && Atomics.load(this.#data.stop, 0) === 0) {
       const { hasFaults } = this.#conditions;
-      const nextMs = hasFaults ? Math.min(this.#nextTickMs, this.#conditions.nextDueMs) : this.#nextTickMs;
+      const faultMs = hasFaults ? this.#conditions.nextDueMs : Number.POSITIVE_INFINITY;
+      const nextMs = Math.min(this.#nextTickMs, this.#l7.releaseAtMs, faultMs);
       const wait = Math.max(0, nextMs - monotonicMs());
       const count = this.#poller.wait(Math.ceil(wait), this.#ready, SPIN_US);
       for (let i = 0; i < count; i++) this.#serve(this.#ready[i]);
       if (hasFaults) for (const index of this.#conditions.due(monotonicMs())) this.#turn(index);
       if (this.#control.shouldRefresh) this.#refresh(monotonicMs());
+      if (this.#l7.releaseAtMs !== Number.POSITIVE_INFINITY) this.#release(monotonicMs());
       const nowMs = monotonicMs();
       if (nowMs >= this.#nextTickMs) this.#tick(nowMs);
     }
@@ -146,6 +148,15 @@ class Forwarding {
     this.#batch.reset();
     this.#countSendDrops();
     this.#countFaults();
+  }
+
+  /** What the agent has been asked about goes on: looked for whenever the loop comes round, which CONTROL.PUBLISHED makes it. */
+  #release(nowMs: number): void {
+    for (let isMore = true; isMore; ) {
+      isMore = this.#l7.releaseSome(nowMs);
+      this.#dataplane.ports.flush();
+      this.#batch.reset();
+    }
   }
 
   #rouse(): void {

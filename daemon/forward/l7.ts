@@ -11,6 +11,7 @@ import type { Conntrack } from '../../dataplane/conntrack.ts';
 import type { Recorder } from '../../dataplane/record.ts';
 import type { Redirect } from '../../dataplane/redirect.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
+import type { StreamOwner } from '../../l7proxy/parser.ts';
 import type { MessageRecord } from '../../l7proxy/protocol.ts';
 import { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import type { Maps } from '../../policy-maps/pinned.ts';
@@ -20,10 +21,11 @@ import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { FLAG_IPV6 } from '../../wire/event.ts';
 import type { Frame } from '../../wire/frame.ts';
 import { PROTO_TCP } from '../../wire/protocols.ts';
-import { DROP_L7_DENIED } from '../../wire/reasons.ts';
+import { DROP_L7_DENIED, FORWARD } from '../../wire/reasons.ts';
 
 const RECORDS_PER_SEC = 500;
 const RECORDS_BURST = 4000;
+const RELEASED_AT_ONCE = 16;
 const ROUSED_AT_ONCE = 16; // two frames each, between two flushes
 
 export class L7Streams implements Redirect {
@@ -47,7 +49,11 @@ export class L7Streams implements Redirect {
       ruleSets: maps.l7Rules,
       parserState: maps.l7State,
       output: sender,
-      datagramOutput: datagramSender,
+      datagramOutput: {
+        sendDatagram: (...datagram) => datagramSender.sendDatagram(...datagram),
+        heldEnded: (reason, owner, bytes) => this.#countHeld(reason, owner, bytes),
+      },
+      teaching: { fqdn: maps.fqdn, events: maps.dnsEvents.writer(maps.config), config: maps.config },
       onRecord: (record) => this.#tell(record),
     });
     this.engine.recording = true;
@@ -85,6 +91,27 @@ export class L7Streams implements Redirect {
       if (this.engine.streams.rouse(next.value)) roused++;
     }
     return true;
+  }
+
+  /** When `releaseSome` must be called at the latest; infinity when nothing is held. */
+  get releaseAtMs(): number {
+    return this.engine.releaseAtMs;
+  }
+
+  /** Lets what is held go on, some of it at a time. @returns false when no more can go now */
+  releaseSome(nowMs: number): boolean {
+    return this.engine.release(nowMs, RELEASED_AT_ONCE);
+  }
+
+  /** As the engine counts frames: what is forwarded once for each end that is here, what is dropped once. */
+  #countHeld(reason: number, { slot, srcEndpoint, dstEndpoint }: StreamOwner, bytes: number): void {
+    if (reason !== FORWARD) {
+      this.#recorder.counted(reason, dstEndpoint !== 0 ? EGRESS : INGRESS, bytes);
+      return;
+    }
+    this.#conntrack.noteHeld(slot, bytes);
+    if (dstEndpoint !== 0) this.#recorder.forwarded(EGRESS, bytes);
+    if (srcEndpoint !== 0) this.#recorder.forwarded(INGRESS, bytes);
   }
 
   readonly onExpire = (ctSlot: number): void => {

@@ -41,3 +41,20 @@ t.test('a gateway that does not answer is a problem that names it', async (t) =>
   words[counter.GATEWAY4_DROPS] += 1;
   t.match(pressure.problems(60_000), [/^gateway4 203\.0\.113\.1 of the uplink does not answer: 1 frames dropped/]);
 });
+
+t.test(
+  'each cause for which answers get SERVFAIL is one problem, whose text stays the same while it lasts',
+  async (t) => {
+    const words = new Float64Array(counter.COUNTER_WORDS);
+    const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
+    words[counter.DNS_FULL_ENDPOINT] = 7;
+    const found = counter.DNS_UNPUBLISHED_CAUSES.map((_, cause) => {
+      words[counter.DNS_UNPUBLISHED + cause] += 2;
+      return pressure.problems(1000 * cause);
+    });
+    t.match(found[3], [/published in time/, /nobody has kept/, /^DNS answers to pod 7 replaced/, /no memory/]);
+    words[counter.DNS_UNPUBLISHED] += 5;
+    t.same(pressure.problems(10_000), found[3]);
+    t.same(pressure.problems(70_000), []);
+  },
+);

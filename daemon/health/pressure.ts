@@ -23,6 +23,14 @@ interface Watch {
 const silent = (gateway: string) => (count: number) =>
   `${gateway} of the uplink does not answer: ${count} frames dropped; see whether it is up and on that link`;
 
+/** In the order of DNS_UNPUBLISHED_CAUSES. How often is not said, so that each is logged once while it lasts. */
+const UNPUBLISHED_TEXTS: readonly ((who: string) => string)[] = [
+  () => 'DNS answers replaced by SERVFAIL: what they teach is not published in time (tofqdns-proxy-response-max-delay)',
+  () => 'DNS answers replaced by SERVFAIL: nobody has kept what those before them taught',
+  (who) => `DNS answers to ${who} replaced by SERVFAIL: it looks up new names faster than they are published`,
+  () => 'DNS answers replaced by SERVFAIL: no memory is left for answers that wait',
+];
+
 /** The counters of one agent's dataplane under watch. */
 export class Pressure {
   readonly #words: Float64Array;
@@ -76,6 +84,9 @@ export class Pressure {
         (count) =>
           `masquerading: ${count} connections of pods that have most ports towards a destination ended for those of others: ` +
           'widen masquerade.ports',
+      ),
+      ...UNPUBLISHED_TEXTS.map((text, cause) =>
+        watch(counter.DNS_UNPUBLISHED + cause, counter.DNS_FULL_ENDPOINT, (_, who) => text(who)),
       ),
       watch(counter.GATEWAY4_DROPS, undefined, silent(`gateway4 ${uplink.gateway4}`)),
       watch(counter.GATEWAY6_DROPS, undefined, silent(`gateway6 ${uplink.gateway6}`)),

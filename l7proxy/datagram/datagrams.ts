@@ -1,21 +1,36 @@
 /**
  * UDP datagrams under L7 rules. Each is a whole message, so nothing is kept of a conversation: its rule sets are in the
  * conntrack row, its judge is found by them, and one parser of its protocol reads it. What no protocol of the registry reads
- * is dropped, and counted.
+ * is dropped, and counted. An answer that must wait is kept (held.ts) and leaves in a frame of our own, or something else
+ * does in its place; its conversation's row says where to.
  */
 import { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import * as counter from '../../policy-maps/counters.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as offload from '../../wire/offload.ts';
 import { PROTO_UDP } from '../../wire/protocols.ts';
-import { DROP_CSUM_L4, DROP_PROXY_UNKNOWN_PROTO, HELD } from '../../wire/reasons.ts';
+import { DROP_CSUM_L4, DROP_L7_HELD, DROP_PROXY_UNKNOWN_PROTO, FORWARD, HELD } from '../../wire/reasons.ts';
 import { type JudgeKey, NOBODY, REQUEST, RESPONSE, type StreamOwner } from '../parser.ts';
-import { type CounterReader, DATAGRAM_ANSWER, DATAGRAM_PASS, type DatagramProtocol } from '../protocol.ts';
+import {
+  type CounterReader,
+  DATAGRAM_ANSWER,
+  DATAGRAM_HOLD,
+  DATAGRAM_PASS,
+  DATAGRAM_REPLACE,
+  type DatagramParser,
+  type DatagramProtocol,
+} from '../protocol.ts';
+import { HeldDatagrams } from './held.ts';
 
 /** Sends datagrams of our own. */
 export interface DatagramOutput {
   /** Sends payload[start, end) in the conversation of `ctSlot`; one that cannot be sent is lost, as on any wire. */
-  sendDatagram(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): unknown;
+  sendDatagram(ctSlot: number, toResponder: boolean, payload: Uint8Array, start: number, end: number): boolean;
+  /**
+   * How a datagram ended that was held. Its frame was not counted.
+   * @param reason FORWARD, or the drop reason @param bytes of its frame
+   */
+  heldEnded(reason: number, owner: StreamOwner, bytes: number): void;
 }
 
 /** The protocols of an engine (protocols.ts). */
@@ -30,6 +45,8 @@ class DatagramCounters {
   badChecksum = 0;
   /** Dropped: no protocol here reads what their rule sets are for. */
   unread = 0;
+  /** Held, and not sent: their conversation was gone, or their port. */
+  heldLost = 0;
 }
 
 function datagramReaders(counters: DatagramCounters): CounterReader[] {
@@ -38,6 +55,7 @@ function datagramReaders(counters: DatagramCounters): CounterReader[] {
     [counter.L7_DATAGRAMS_DENIED, () => counters.denied],
     [counter.L7_DATAGRAMS_UNREAD, () => counters.unread],
     [counter.L7_DATAGRAMS_BAD_CHECKSUM, () => counters.badChecksum],
+    [counter.DNS_HELD_LOST, () => counters.heldLost],
   ];
 }
 
@@ -46,6 +64,7 @@ type Owner = { -readonly [Key in keyof StreamOwner]: StreamOwner[Key] };
 export class Datagrams {
   readonly counters: DatagramCounters = new DatagramCounters();
   readonly readers: readonly CounterReader[] = datagramReaders(this.counters);
+  readonly held = new HeldDatagrams();
   readonly #rows: ConnectionRows;
   readonly #protocols: DatagramProtocols;
   readonly #output: DatagramOutput;
@@ -80,12 +99,65 @@ export class Datagrams {
     const { bytes, payloadOffset, payloadLength } = frame;
     const way = isReply ? RESPONSE : REQUEST;
     const judge = protocol.judgeOf(owner);
-    const outcome = parser.onDatagram(judge, owner, way, bytes, payloadOffset, payloadOffset + payloadLength);
+    const end = payloadOffset + payloadLength;
+    const outcome = parser.onDatagram(judge, owner, way, bytes, payloadOffset, end);
+    if (outcome === DATAGRAM_HOLD) return this.#hold(owner, parser, frame);
+    return this.#end(ctSlot, isReply, parser, outcome);
+  }
+
+  /**
+   * Lets datagrams go on that were held and need wait no longer, the first ones first.
+   * @param most frames that are sent at once
+   * @returns false when no more can go now
+   */
+  release(nowMs: number, most: number): boolean {
+    const { held } = this;
+    for (let sent = 0; held.parser !== null; sent++) {
+      if (sent === most) return true;
+      const { owner, parser, ticket, bytes, start, end } = held;
+      const outcome = parser.onHeld(owner, ticket, bytes, start, end, nowMs < held.deadlineMs);
+      if (outcome === DATAGRAM_HOLD) return false;
+      this.#sendHeld(parser, outcome);
+      held.shift();
+    }
+    return false;
+  }
+
+  #hold(owner: StreamOwner, parser: DatagramParser, frame: Frame): number {
+    if (this.held.hold(owner, parser, frame)) return HELD;
+    const { bytes, payloadOffset, payloadLength } = frame;
+    return this.#end(
+      owner.slot,
+      true,
+      parser,
+      parser.onNoRoom(owner, bytes, payloadOffset, payloadOffset + payloadLength),
+    );
+  }
+
+  /** What becomes of a datagram that does not wait. @param isReply it comes from the responder */
+  #end(ctSlot: number, isReply: boolean, parser: DatagramParser, outcome: number): number {
     if (outcome === DATAGRAM_PASS) this.counters.passed++;
     else this.counters.denied++;
-    if (outcome !== DATAGRAM_ANSWER) return outcome;
-    this.#output.sendDatagram(ctSlot, isReply, parser.answer, 0, parser.answerBytes);
-    return HELD;
+    if (outcome !== DATAGRAM_ANSWER && outcome !== DATAGRAM_REPLACE) return outcome;
+    const toResponder = isReply === (outcome === DATAGRAM_ANSWER);
+    this.#output.sendDatagram(ctSlot, toResponder, parser.answer, 0, parser.answerBytes);
+    return outcome === DATAGRAM_ANSWER ? HELD : DROP_L7_HELD;
+  }
+
+  /** Sends the first that was held, or what goes in its place; its row may be another conversation's by now. */
+  #sendHeld(parser: DatagramParser, outcome: number): void {
+    const { owner, bytes, start, end, frameBytes } = this.held;
+    const isHere = this.#rows.generation(owner.slot) === owner.slotGeneration;
+    const isPassed = outcome === DATAGRAM_PASS;
+    if (isPassed) this.counters.passed++;
+    else this.counters.denied++;
+    const isSent =
+      isHere &&
+      (isPassed
+        ? this.#output.sendDatagram(owner.slot, false, bytes, start, end)
+        : this.#output.sendDatagram(owner.slot, false, parser.answer, 0, parser.answerBytes));
+    if (!isSent) this.counters.heldLost++;
+    this.#output.heldEnded(isPassed && isSent ? FORWARD : DROP_L7_HELD, owner, frameBytes);
   }
 
   #ownerOf(frame: Frame, ctSlot: number, isReply: boolean): StreamOwner {

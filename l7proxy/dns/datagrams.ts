@@ -1,9 +1,10 @@
 /**
  * DNS over UDP: a query whose name is not allowed is answered in place of its server, and goes no further; a message that is
- * none, or an answer to no question, is dropped. What goes on goes on as it came.
+ * none, or an answer to no question, is dropped. An answer that teaches what is not published yet waits (teaching.ts), or SERVFAIL
+ * goes in its place. What goes on goes on as it came.
  */
 import * as counter from '../../policy-maps/counters.ts';
-import { DnsMessage, ERROR_DIRECTION, ERROR_UNASKED } from '../../wire/dns/message.ts';
+import { DnsMessage, ERROR_DIRECTION, ERROR_UNASKED, RCODE_SERVER_FAILURE } from '../../wire/dns/message.ts';
 import { DomainName } from '../../wire/dns/name.ts';
 import { emitRefusal, MAX_REFUSAL_BYTES } from '../../wire/dns/refusal.ts';
 import { DROP_DNS_INVALID, DROP_DNS_UNASKED } from '../../wire/reasons.ts';
@@ -12,7 +13,9 @@ import { type JudgeKey, RESPONSE, type StreamOwner, type Way } from '../parser.t
 import {
   type CounterReader,
   DATAGRAM_ANSWER,
+  DATAGRAM_HOLD,
   DATAGRAM_PASS,
+  DATAGRAM_REPLACE,
   type DatagramParser,
   type DatagramProtocol,
   type ProtocolServices,
@@ -21,11 +24,14 @@ import { DnsCounters, dnsReaders } from './counters.ts';
 import { DnsRecords } from './record.ts';
 import { questionHash } from './question.ts';
 import { DnsJudge } from './rules.ts';
+import { CAUSE_DELAY, CAUSE_MEMORY_FULL, GO, type Teaching, WAIT } from './teaching.ts';
 import { QueriesUnderWay } from './under-way.ts';
 
 class DnsDatagrams implements DatagramParser<DnsJudge> {
   readonly answer: Uint8Array = new Uint8Array(MAX_REFUSAL_BYTES);
   answerBytes = 0;
+  ticket = 0;
+  deadlineMs = 0;
   readonly counters = new DnsCounters();
   readonly underWay = new QueriesUnderWay();
   readonly #services: ProtocolServices;
@@ -77,9 +83,44 @@ class DnsDatagrams implements DatagramParser<DnsJudge> {
       this.tellError(owner, true, ERROR_UNASKED);
       return DROP_DNS_UNASKED;
     }
+    const { teaching } = this.#services;
+    const what = teaching === undefined ? GO : teaching.consider(owner, message, this.#name, bytes, start, end);
+    if (what === GO) return this.#pass(owner, bytes, start, end);
+    if (what !== WAIT || teaching === undefined) return this.#replace(owner, bytes, start, end);
+    this.counters.held++;
+    this.ticket = teaching.sequence;
+    this.deadlineMs = teaching.nowMs + teaching.maxDelayMs;
+    return DATAGRAM_HOLD;
+  }
+
+  onHeld(owner: StreamOwner, ticket: number, bytes: Uint8Array, start: number, end: number, mayWait: boolean): number {
+    const teaching = this.#services.teaching as Teaching;
+    const isPublished = teaching.isPublished(ticket);
+    if (!isPublished && mayWait) return DATAGRAM_HOLD;
+    this.#message.parse(bytes, start, end);
+    this.#name.load(bytes, start, end, this.#message.questionAt);
+    if (isPublished) return this.#pass(owner, bytes, start, end);
+    teaching.refuse(CAUSE_DELAY);
+    return this.#replace(owner, bytes, start, end);
+  }
+
+  onNoRoom(owner: StreamOwner, bytes: Uint8Array, start: number, end: number): number {
+    this.#services.teaching?.refuse(CAUSE_MEMORY_FULL);
+    return this.#replace(owner, bytes, start, end);
+  }
+
+  /** The message at hand goes on. */
+  #pass(owner: StreamOwner, bytes: Uint8Array, start: number, end: number): number {
     this.counters.responses++;
-    if (this.#records.isOn) this.#records.response(owner, message, this.#name, bytes, start, end);
+    if (this.#records.isOn) this.#records.response(owner, this.#message, this.#name, bytes, start, end);
     return DATAGRAM_PASS;
+  }
+
+  /** SERVFAIL goes in its place. */
+  #replace(owner: StreamOwner, bytes: Uint8Array, start: number, end: number): number {
+    if (this.#records.isOn) this.#records.unpublished(owner, this.#message, this.#name, bytes, start, end);
+    this.answerBytes = emitRefusal(this.answer, 0, this.#message, bytes, RCODE_SERVER_FAILURE);
+    return DATAGRAM_REPLACE;
   }
 
   #questionHash(): number {

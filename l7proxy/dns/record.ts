@@ -3,7 +3,7 @@ import type { AccessLogDns } from '../../wire/access-log.ts';
 import { formatIp } from '../../wire/address.ts';
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { DnsAnswers } from '../../wire/dns/answers.ts';
-import { DNS_ERROR_KINDS, type DnsMessage } from '../../wire/dns/message.ts';
+import { DNS_ERROR_KINDS, type DnsMessage, RCODE_SERVER_FAILURE } from '../../wire/dns/message.ts';
 import type { DomainName } from '../../wire/dns/name.ts';
 import { typeName } from '../../wire/dns/types.ts';
 import type { StreamOwner } from '../parser.ts';
@@ -45,22 +45,21 @@ export class DnsRecords {
     start: number,
     end: number,
   ): void {
-    const answers = this.#answers;
-    const count = Math.min(answers.read(message, bytes, start, end), MAX_ADDRESSES);
-    const IPs: string[] = [];
-    for (let i = 0; i < count; i++) {
-      const [w0, w1, w2, w3] = answers.addresses.subarray(4 * i, 4 * i + 4);
-      IPs.push(formatIp(w0, w1, w2, w3));
-    }
-    const DNS: AccessLogDns = {
-      ...questionOf(message, name),
-      RCode: message.rcode,
-      IPs,
-      TTL: answers.ttlSec,
-      CNAMEs: answers.aliasTexts(message, bytes, start, end).slice(0, MAX_TYPES),
-      AnswerTypes: answers.typeTexts(message, bytes, start, end).slice(0, MAX_TYPES),
-    };
+    const DNS = this.#answerOf(message, name, bytes, start, end);
     this.#log.tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Response', Verdict: 'Forwarded', DNS });
+  }
+
+  /** An answer in whose place SERVFAIL goes: it is told with what it would have taught. */
+  unpublished(
+    owner: StreamOwner,
+    message: DnsMessage,
+    name: DomainName,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const DNS = { ...this.#answerOf(message, name, bytes, start, end), RCode: RCODE_SERVER_FAILURE };
+    this.#log.tell(owner, false, 0, { Type: 'Response', Verdict: 'Error', Info: 'unpublished', DNS });
   }
 
   /** A message that is none, or an answer to no question. */
@@ -69,6 +68,24 @@ export class DnsRecords {
     const Info = DNS_ERROR_KINDS[error];
     const DNS: AccessLogDns = { Query: '', ObservationSource: 'proxy' };
     this.#log.tell(owner, owner.ingressRuleSet !== 0, 0, { Type, Verdict: 'Error', Info, DNS });
+  }
+
+  #answerOf(message: DnsMessage, name: DomainName, bytes: Uint8Array, start: number, end: number): AccessLogDns {
+    const answers = this.#answers;
+    const count = Math.min(answers.read(message, bytes, start, end), MAX_ADDRESSES);
+    const IPs: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const [w0, w1, w2, w3] = answers.addresses.subarray(4 * i, 4 * i + 4);
+      IPs.push(formatIp(w0, w1, w2, w3));
+    }
+    return {
+      ...questionOf(message, name),
+      RCode: message.rcode,
+      IPs,
+      TTL: answers.ttlSec,
+      CNAMEs: answers.aliasTexts(message, bytes, start, end).slice(0, MAX_TYPES),
+      AnswerTypes: answers.typeTexts(message, bytes, start, end).slice(0, MAX_TYPES),
+    };
   }
 }
 

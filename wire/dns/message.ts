@@ -21,6 +21,7 @@ export const FLAG_CHECKING_DISABLED = 0x0010;
 const FLAG_TRUNCATED = 0x0200;
 const OPCODE_BITS = 0x7800;
 const RCODE_BITS = 0x000f;
+export const RCODE_SERVER_FAILURE = 2;
 export const RCODE_NAME_ERROR = 3;
 export const RCODE_REFUSED = 5;
 

@@ -1,7 +1,7 @@
 /**
  * A query turned into the answer that refuses it: same id and question, to the letter (resolvers compare the case too), REFUSED or
  * NXDOMAIN, no records. Who sent an OPT record gets one (RFC 6891 6.1.1), which says in an extended error (RFC 8914) that it is a
- * policy that refuses.
+ * policy that refuses. An answer is turned into SERVFAIL in the same way, where it must not go on.
  */
 import { setU16 } from '../bytes.ts';
 import {
@@ -10,6 +10,7 @@ import {
   FLAG_RECURSION_DESIRED,
   FLAG_RESPONSE,
   RCODE_REFUSED,
+  RCODE_SERVER_FAILURE,
 } from './message.ts';
 import { DNS_HEADER_BYTES, MAX_NAME_BYTES } from './name.ts';
 import { TYPE_OPT } from './types.ts';
@@ -20,13 +21,14 @@ const UDP_BYTES = 1232; // what we would take: dnsflagday.net/2020
 const OPTION_EXTENDED_ERROR = 15;
 const EXTENDED_ERROR_PROHIBITED = 18;
 const EXTENDED_ERROR_FILTERED = 17;
+const EXTENDED_ERROR_NOT_READY = 14;
 const OPT_BYTES = 11 + 6;
 /** Longest refusal. */
 export const MAX_REFUSAL_BYTES = DNS_HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES;
 
 /**
- * Writes the refusal of a query that was parsed, at `to[at]`.
- * @param bytes the query's @param rcode RCODE_REFUSED or RCODE_NAME_ERROR
+ * Writes the refusal of a message that was parsed, and has a question, at `to[at]`.
+ * @param bytes the message's @param rcode RCODE_REFUSED, RCODE_NAME_ERROR or RCODE_SERVER_FAILURE
  * @returns its length, at most MAX_REFUSAL_BYTES
  */
 export function emitRefusal(to: Uint8Array, at: number, query: DnsMessage, bytes: Uint8Array, rcode: number): number {
@@ -52,6 +54,11 @@ function emitOpt(to: Uint8Array, at: number, flags: number, rcode: number): numb
   setU16(to, at + 9, 6);
   setU16(to, at + 11, OPTION_EXTENDED_ERROR);
   setU16(to, at + 13, 2);
-  setU16(to, at + 15, rcode === RCODE_REFUSED ? EXTENDED_ERROR_PROHIBITED : EXTENDED_ERROR_FILTERED);
+  setU16(to, at + 15, extendedError(rcode));
   return OPT_BYTES;
+}
+
+function extendedError(rcode: number): number {
+  if (rcode === RCODE_SERVER_FAILURE) return EXTENDED_ERROR_NOT_READY;
+  return rcode === RCODE_REFUSED ? EXTENDED_ERROR_PROHIBITED : EXTENDED_ERROR_FILTERED;
 }

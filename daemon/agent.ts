@@ -23,7 +23,6 @@ import { macOf } from '../linux/attachment.ts';
 import { Compilation } from './compilation.ts';
 import type { Config } from './config/config.ts';
 import { Controllers } from './health/controllers.ts';
-import { spaceProblem } from '../linux/disk-space.ts';
 import type { Log } from './health/log.ts';
 import { ManifestDirectory } from './source/directory.ts';
 import { manifestReader } from './source/reader.ts';
@@ -38,18 +37,19 @@ import { isPodSource, PodFeed } from './attach/pod-feed.ts';
 import { PodLinks } from './attach/pod-links.ts';
 import type { LocalPod, PodReconciler } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
-import { Pressure } from './health/pressure.ts';
 import { Prober } from './health/probe.ts';
 import { podSentence, silence } from './health/silence.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Names } from './names/names.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { Learning } from './fqdn/learning.ts';
+import { learningSettings } from './fqdn/settings.ts';
+import { Publication } from './publication.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
 import { Services } from './services/services.ts';
 import { ObjectStore } from './source/store.ts';
 import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
-
-const HOUSEKEEPING_MS = 5000;
 
 export interface AgentOptions {
   readonly config: Config;
@@ -70,17 +70,18 @@ export class Agent {
   readonly services: Services;
   readonly names: Names;
   readonly prober: Prober;
+  readonly learning: Learning;
   readonly controllers = new Controllers();
   readonly startedMs = Date.now();
   /** No earlier agent has left anything behind. */
   readonly isFirst: boolean;
   readonly #log: Log;
   readonly #board: ProblemBoard;
-  readonly #pressure: Pressure;
   readonly #manifests: ManifestDirectory | undefined;
   readonly #ports: Ports;
   readonly #feed: PodFeed;
   readonly #links: PodLinks;
+  readonly #publication: Publication;
   readonly #runState: string;
   readonly #routerMac: string;
   readonly #endWatches: (() => unknown)[] = [];
@@ -110,11 +111,6 @@ export class Agent {
     this.maps = openMaps(config.runDir, config.maps);
     const { cluster } = this.compilation;
     this.services = new Services({ config, stateDir, table: cluster.services, maps: this.maps });
-    this.#pressure = new Pressure(
-      this.maps.counters.words,
-      (endpoint) => this.#nameOfEndpoint(endpoint),
-      this.config.uplink,
-    );
     this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
@@ -123,6 +119,8 @@ export class Agent {
     this.names = new Names({ config, book: this.services.book, pods, board: this.#board });
     this.#links = new PodLinks(this.reconciler, log);
     this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services);
+    this.learning = this.#newLearning(stateDir);
+    this.#publication = this.#newPublication();
     this.observer = this.#newObserver();
     this.prober = new Prober({
       targets: () => (config.hostPort ? this.reconciler.readyAddresses() : []),
@@ -183,21 +181,22 @@ export class Agent {
     await this.#ports.raiseHost();
     await this.#ports.lookForHostAddresses();
     this.#knowHost();
+    this.learning.restore();
     this.sync();
     await this.#ports.adopt();
     this.#isRunning = true;
     this.#ports.open(this.directory);
     this.#feed.tellServices();
     this.services.open();
-    this.#publishServices();
+    this.#publication.services();
     this.publisher.retire(new Set(this.directory.published.keys()), this.compilation.prefixes);
     this.publisher.commit();
     this.compilation.dropUnclaimed();
     await this.supervisor.start();
     this.reconciler.kick();
     this.observer.start();
+    this.learning.start();
     this.prober.start();
-    this.#board.setError('space', spaceProblem(this.maps.directory));
     this.#watch();
   }
 
@@ -234,9 +233,9 @@ export class Agent {
       this.compilation.reconsider(changes);
       this.#feed.apply(changes);
       this.#board.set('pods', this.#feed.problems);
-      this.#publish();
+      this.#publication.all();
     });
-    this.#board.setError('compile', error);
+    this.#board.set('compile', error === '' ? [] : [error]);
     if (this.#isRunning) this.reconciler.kick();
     return error;
   }
@@ -287,6 +286,31 @@ export class Agent {
     });
   }
 
+  #newLearning(stateDir: string): Learning {
+    return new Learning({
+      settings: learningSettings(this.config),
+      path: join(stateDir, 'names.jsonl'),
+      maps: this.maps,
+      names: this.compilation.cluster.names,
+      publish: () => this.#publication.names(),
+      poke: () => this.supervisor.tellPublished(),
+      hasEndpoint: (id) => this.directory.published.has(id),
+      onProblems: (problems) => this.#board.set('names', problems),
+      log: this.#log,
+      monotonicMs,
+      wallMs: Date.now,
+    });
+  }
+
+  #newPublication(): Publication {
+    const { compilation, directory, publisher, services, learning } = this;
+    const onServices = (): void => {
+      if (this.#isRunning) this.names.sync();
+    };
+    const parts = { compilation, directory, publisher, services, learning, onServices };
+    return new Publication({ ...parts, ports: this.#ports, board: this.#board });
+  }
+
   #newObserver(): Observer {
     return new Observer({
       events: this.maps.events,
@@ -304,33 +328,14 @@ export class Agent {
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
     this.observer.stop();
+    this.learning.stop();
     this.prober.stop();
     this.#ports.close();
   }
 
-  #publish(): void {
-    const changes = this.compilation.flush();
-    this.directory.learn(changes);
-    this.#board.setDocuments('policy', this.compilation.conflicts);
-    this.publisher.publish(changes);
-    this.#publishServices();
-    this.#board.set('publish', this.publisher.sentences());
-    this.publisher.commit();
-    this.#ports.publish();
-  }
-
-  /** @returns whether the maps are others than before */
-  #publishServices(): boolean {
-    const hasChanged = this.services.sync();
-    this.#ports.setServices(this.services.outerPlaces);
-    this.#board.set('services', this.services.problems());
-    if (this.#isRunning) this.names.sync();
-    return hasChanged;
-  }
-
   #onPods(): void {
     this.#feed.tellServices();
-    if (this.#publishServices()) this.publisher.commit();
+    if (this.#publication.services()) this.publisher.commit();
   }
 
   /** The host as a node of the cluster: its addresses have identity host. */
@@ -344,38 +349,14 @@ export class Agent {
     if (this.#manifests !== undefined) this.#endWatches.push(this.#manifests.watch(() => this.#scanAndSync()));
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
     this.#endWatches.push(this.#ports.guard());
-    const look = () =>
-      this.#board.setError(
-        'upkeep',
-        this.controllers.run('upkeep', () => this.#keepHouse()),
-      );
-    const timer = setInterval(look, HOUSEKEEPING_MS);
-    this.#endWatches.push(() => clearInterval(timer));
+    const { config, maps } = this;
+    const onHostAddresses = (): void => this.#takeHostAddresses();
+    const parts = { config, maps, board: this.#board, ports: this.#ports, links: this.#links, onHostAddresses };
+    this.#endWatches.push(new Housekeeping(parts).start());
   }
 
-  #nameOfEndpoint(endpoint: number): string {
-    for (const { plan, numbers } of this.reconciler.pods.values()) {
-      if (numbers.endpointId === endpoint) return `pod ${plan.key}`;
-    }
-    return endpoint === 0 ? 'the outside' : `endpoint ${endpoint}`;
-  }
-
-  /** What nobody tells: addresses of the host that came or went, interfaces that vanished, a file system that fills. */
-  #keepHouse(): void {
-    this.reconciler.kick();
-    this.#links.look();
-    this.#board.setError('space', spaceProblem(this.maps.directory));
-    this.#board.set('pressure', this.#pressure.problems(monotonicMs()));
-    this.#ports.lookForUplink();
-    this.#ports.lookForHostAddresses().then(
-      (hasChanged) => this.#takeHostAddresses(hasChanged),
-      (error: unknown) => this.#board.set('host addresses', [(error as Error).message]),
-    );
-  }
-
-  #takeHostAddresses(hasChanged: boolean): void {
-    this.#board.set('host addresses', []);
-    if (!hasChanged || !this.#isRunning) return;
+  #takeHostAddresses(): void {
+    if (!this.#isRunning) return;
     this.#knowHost();
     this.sync();
   }
@@ -386,9 +367,10 @@ export class Agent {
   }
 
   #scan(): void {
-    if (this.#manifests === undefined) return;
+    const manifests = this.#manifests;
+    if (manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
-      const contents = this.#manifests?.scan();
+      const contents = manifests.scan();
       if (contents === undefined) return;
       this.#board.setDocuments('manifests', contents.problems);
       this.store.setDirectory(contents.documents);

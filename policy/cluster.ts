@@ -24,7 +24,7 @@ import { type IdentityStore, MemoryIdentityStore } from './identity/identity.ts'
 import { type IdentityChanges, IdentityTable } from './identity/identity-table.ts';
 import { LabelFilter } from './rule/label-filter.ts';
 import { formatLabel, LabelSet } from './rule/labels.ts';
-import { NameTable } from './identity/name-table.ts';
+import { NameTable } from './fqdn/name-table.ts';
 import * as objects from './document/objects.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from './rule/options.ts';
 import { prefixesOf } from './rule/peer.ts';

@@ -69,6 +69,8 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['the host without its port', 'hostPort: false\nuplink: {mode: host}\n', 'uplink.mode', 2, 16, /wanted the host to have a port/],
   ['a name server that is none', 'dns: {upstreams: ["192.0.2.1:53", "2001:db8::1:53", "[2001:db8::1]:53", dns.example]}\n', 'dns.upstreams[3]', 1, 73, /ADDRESS:PORT/],
   ['a domain with a final dot', 'dns: {domain: cluster.local.}\n', 'dns.domain', 1, 15, /without a final dot/],
+  ['a number that is no duration', 'policy: {tofqdns-proxy-response-max-delay: "100"}\n', 'policy.tofqdns-proxy-response-max-delay', 1, 44, /a duration such as 100ms, up to 10s/],
+  ['a duration that is too long', 'policy: {tofqdns-idle-connection-grace-period: 1h30m24h}\n', 'policy.tofqdns-idle-connection-grace-period', 1, 48, /up to 24h/],
   ['a range that is none', 'masquerade: {ports: 65000-61000}\n', 'masquerade.ports', 1, 21, /FIRST-LAST/],
   ['a gateway without an interface', 'uplink: {gateway4: 192.0.2.1}\n', 'uplink', 1, 9, /set uplink\.interface/],
 ]; // biome-ignore format: a table

@@ -70,6 +70,8 @@ export interface Config {
     readonly domain: string;
     /** Texts of readNameServer; none = as the host. */
     readonly upstreams: readonly string[];
+    readonly guard: boolean;
+    readonly guardExcept: readonly string[];
   };
   /** Options of Services by Cilium's names. */
   readonly services: {
@@ -119,6 +121,13 @@ export function podRanges({ podCIDRs }: Pick<Config, 'podCIDRs'>): string[] {
 /** Policy options by Cilium's names: the compiler's, and those that the dataplane reads. */
 export type PolicySettings = Omit<PolicyOptions, 'cluster-name' | 'node-name'> & {
   readonly 'allow-icmp-frag-needed': boolean;
+  readonly 'tofqdns-min-ttl': number;
+  readonly 'tofqdns-endpoint-max-ip-per-hostname': number;
+  readonly 'tofqdns-max-deferred-connection-deletes': number;
+  /** Texts of readDuration. */
+  readonly 'tofqdns-idle-connection-grace-period': string;
+  readonly 'tofqdns-proxy-response-max-delay': string;
+  readonly 'tofqdns-pre-cache': string;
 };
 
 /** Thrown by `loadConfig`: the message is one problem a line. */

@@ -1,6 +1,7 @@
 /** Options of names; a part of config/schema.ts. */
 import { isIP } from 'node:net';
 import { isDnsSubdomain } from '../../policy/validate/names.ts';
+import { rangeProblem } from '../attach/range.ts';
 import type { Option } from './option.ts';
 
 const DNS_PORT = 53;
@@ -36,5 +37,17 @@ export const DNS: Readonly<Record<string, Option>> = {
       'who it asks for names of other domains, at most 16, as ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; default: those of /etc/resolv.conf, followed',
     fallback: [],
     check: (text) => (readNameServer(text) === undefined ? 'ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT' : undefined),
+  },
+  guard: {
+    type: 'boolean',
+    meaning:
+      'names outside the domain teach no address of the inside: private, link-local, loopback, of pods and Services, see [DNS](dns.md#guard)',
+    fallback: true,
+  },
+  guardExcept: {
+    type: 'list',
+    meaning: 'prefixes that any name may have',
+    fallback: [],
+    check: (text) => rangeProblem(text),
   },
 };

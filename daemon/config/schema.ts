@@ -15,6 +15,7 @@ import { rangeProblem } from '../attach/range.ts';
 import { readFaults } from '../source/fault-text.ts';
 import type { Option } from './option.ts';
 import { DNS } from './schema-names.ts';
+import { TOFQDNS } from './schema-tofqdns.ts';
 
 const cidrOf = (family: 4 | 6) => (value: string) => rangeProblem(value, family);
 const addressOf = (family: 4 | 6) => (value: string) =>
@@ -73,6 +74,7 @@ const POLICY: Readonly<Record<string, Option>> = {
     fallback: 'refused',
     values: OPTION_WORDS['tofqdns-dns-reject-response-code'],
   },
+  ...TOFQDNS,
   'enable-extended-ip-protocols': flag('accept VRRP, IGMP, GRE, IPIP, IPV6, ESP, AH in toPorts', false),
   'enable-node-selector-labels': flag('accept fromNodes and toNodes', false),
   'enable-non-default-deny-policies': flag('honour enableDefaultDeny', true),

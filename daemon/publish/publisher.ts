@@ -12,7 +12,7 @@
 import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import type { MapFullError } from '../../policy-maps/table/map-error.ts';
-import { parseExactPrefix, prefixOf } from '../../wire/prefix.ts';
+import { parsePrefix, prefixOf } from '../../wire/prefix.ts';
 import { CONFIG_WORLD_IDENTITY } from '../../policy-maps/config-map.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { IDENTITY_WORLD } from '../../wire/identities.ts';
@@ -119,13 +119,13 @@ export class Publisher {
 
   #publishIpcache({ upsert, remove }: Changes['ipcache']): void {
     for (const prefix of remove) {
-      const { words, bits } = parseExactPrefix(prefix);
+      const { words, bits } = parsePrefix(prefix, 'host');
       this.#maps.ipcache.remove(words, bits);
       this.#unplacedPrefixes.delete(prefix);
     }
     for (const { prefix, identity } of upsert) this.#unplacedPrefixes.set(prefix, identity);
     for (const [prefix, identity] of this.#unplacedPrefixes) {
-      const { words, bits } = parseExactPrefix(prefix);
+      const { words, bits } = parsePrefix(prefix, 'host');
       const place = () => this.#maps.ipcache.upsert(words, bits, { identity });
       if (this.#try(PROBLEM_IPCACHE, place)) this.#unplacedPrefixes.delete(prefix);
     }

@@ -66,9 +66,21 @@ export class AddressBook {
     this.#resolve(address.text);
   }
 
-  /** Gives every prefix that changed its identity. */
+  /**
+   * Gives every prefix that changed its identity.
+   * @throws RangeError when there are none left: those that got none are tried again the next time
+   */
   refresh(): void {
-    for (const text of this.prefixes.takeDirty()) this.#resolve(text);
+    let failure: unknown;
+    for (const text of this.prefixes.takeDirty()) {
+      try {
+        this.#resolve(text);
+      } catch (error) {
+        failure = error;
+        this.prefixes.touch(text);
+      }
+    }
+    if (failure !== undefined) throw failure as RangeError;
   }
 
   #resolve(text: string): void {

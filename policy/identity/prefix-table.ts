@@ -17,16 +17,21 @@ export interface NodeFact {
   readonly labels: readonly string[];
 }
 
+const NO_GROUPS: PrefixRecord['groups'] = new Map();
+const NO_NODES: PrefixRecord['nodes'] = new Map();
+
 interface PrefixRecord {
   readonly prefix: Prefix;
   /** Rules of policies that name it; those whose peers may be nodes or pods, apart. */
   uses: number;
   nodeUses: number;
   podUses: number;
-  readonly groups: Map<string, readonly string[]>;
-  readonly names: Set<string>;
+  /** Most are of one sort, and names bring many: what a record has none of takes no memory. */
+  groups: ReadonlyMap<string, readonly string[]>;
+  /** FQDN selectors that it belongs to. */
+  names: readonly string[];
   /** Nodes that claim the address, by name. */
-  readonly nodes: Map<string, NodeFact>;
+  nodes: ReadonlyMap<string, NodeFact>;
   isApiServer: boolean;
 }
 
@@ -69,8 +74,8 @@ export class PrefixTable {
   /** @param labels of the group, as `cidrgroup:` labels; undefined = the prefix left the group */
   setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
     const record = this.#at(prefix);
-    if (labels === undefined) record.groups.delete(name);
-    else record.groups.set(name, [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels]);
+    const texts = labels === undefined ? undefined : [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels];
+    record.groups = withEntry(record.groups, name, texts);
     this.#touchInside(record);
     if (this.#groupReach.pods) this.#podPrefixes.push(prefix);
     this.#dropIfIdle(record);
@@ -79,8 +84,8 @@ export class PrefixTable {
   /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
   setName(prefix: Prefix, pattern: string, belongs: boolean): void {
     const record = this.#at(prefix);
-    if (belongs) record.names.add(pattern);
-    else record.names.delete(pattern);
+    const others = record.names.filter((one) => one !== pattern);
+    record.names = belongs ? [...others, pattern] : others;
     this.#dirty.add(prefix.text);
     this.#dropIfIdle(record);
   }
@@ -88,8 +93,7 @@ export class PrefixTable {
   /** @param fact undefined = the node has the address no more */
   setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
     const record = this.#at(prefix);
-    if (fact === undefined) record.nodes.delete(name);
-    else record.nodes.set(name, fact);
+    record.nodes = withEntry(record.nodes, name, fact);
     this.#dirty.add(prefix.text);
     this.#dropIfIdle(record);
   }
@@ -99,6 +103,11 @@ export class PrefixTable {
     record.isApiServer = isApiServer;
     this.#dirty.add(prefix.text);
     this.#dropIfIdle(record);
+  }
+
+  /** Names a prefix again in the next `takeDirty`. */
+  touch(text: string): void {
+    this.#dirty.add(text);
   }
 
   /** Prefixes whose labels may have changed since the last call. */
@@ -123,7 +132,7 @@ export class PrefixTable {
     const groups = groupsOf(lineage);
     return {
       prefix: record.prefix,
-      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...[...record.names].map((pattern) => `fqdn:${pattern}`)],
+      labels: [...cidrLabelOf(lineage, 'uses'), ...groups, ...record.names.map((pattern) => `fqdn:${pattern}`)],
       nodeLabels: [...cidrLabelOf(lineage, 'nodeUses'), ...(this.#groupReach.nodes ? groups : [])],
       node: nodeOf(record),
       isApiServer: record.isApiServer,
@@ -149,9 +158,9 @@ export class PrefixTable {
       uses: 0,
       nodeUses: 0,
       podUses: 0,
-      groups: new Map(),
-      names: new Set(),
-      nodes: new Map(),
+      groups: NO_GROUPS,
+      names: [],
+      nodes: NO_NODES,
       isApiServer: false,
     };
     this.#records.set(prefix.text, record);
@@ -184,7 +193,7 @@ export interface PrefixDescription {
 
 /** Nothing is said of it by itself. */
 function isBare({ uses, groups, names, nodes, isApiServer }: PrefixRecord): boolean {
-  return uses === 0 && groups.size === 0 && names.size === 0 && nodes.size === 0 && !isApiServer;
+  return uses === 0 && groups.size === 0 && names.length === 0 && nodes.size === 0 && !isApiServer;
 }
 
 /** Of nodes that claim the same address this one, else the first by name: whatever order they came in. */
@@ -206,4 +215,12 @@ function cidrLabelOf(lineage: readonly PrefixRecord[], kind: 'uses' | 'nodeUses'
 
 function groupsOf(lineage: readonly PrefixRecord[]): string[] {
   return lineage.flatMap(({ groups }) => [...groups.values()].flat());
+}
+
+/** @param value undefined = without the entry */
+function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
+  const next = new Map(map);
+  if (value === undefined) next.delete(key);
+  else next.set(key, value);
+  return next;
 }

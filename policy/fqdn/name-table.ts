@@ -1,10 +1,13 @@
 /**
- * DNS names with the addresses they were seen to have, and the name patterns of policies (toFQDNs) that match them. The
- * table finds both by the labels they end in, so that it tries a name on the patterns that may match it and on no others.
+ * DNS names with the addresses that policies may take them for, and the name patterns of policies (toFQDNs) that match them.
+ * The table finds both by the labels they end in, so that it tries a name on the patterns that may match it and on no others.
+ *
+ * An address of a name may be there for several reasons (endpoints that learnt it, documents that say so): it is counted, and
+ * goes with the last. One address more or less costs the patterns of its name, however many addresses the name has.
  */
 import { MultiMap } from '../rule/multi-map.ts';
 import { fqdnRegExp, normalizeName, tailOf, tailsOf } from '../../wire/fqdn.ts';
-import type { PrefixTable } from './prefix-table.ts';
+import type { PrefixTable } from '../identity/prefix-table.ts';
 import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 
 /** `toFQDNs` names by name or by pattern. */
@@ -23,8 +26,17 @@ interface NamePattern {
   readonly addresses: Map<string, number>;
 }
 
+/** An address of a name. */
+interface Known {
+  readonly prefix: Prefix;
+  /** Why the name has it: how many say so. */
+  reasons: number;
+}
+
 export class NameTable {
-  readonly #names = new Map<string, Map<string, Prefix>>();
+  readonly #names = new Map<string, Map<string, Known>>();
+  /** What `set` gave, by name. */
+  readonly #given = new Map<string, readonly string[]>();
   readonly #patterns = new Map<string, NamePattern>();
   /** A tail is the labels that a name or a pattern ends in: a name has many, a pattern one. */
   readonly #namesByTail = new MultiMap<string, string>();
@@ -36,18 +48,43 @@ export class NameTable {
     this.#prefixes = prefixes;
   }
 
-  /** Replaces the addresses of a name; none = the name is forgotten. */
+  /** Replaces the addresses that a name was given here before; none = the name is forgotten. */
   set(name: string, addresses: readonly string[]): void {
     const key = normalizeName(name);
-    const before = this.#names.get(key) ?? new Map<string, Prefix>();
-    const after = new Map(addresses.map((text) => parsePrefix(text, 'host')).map((prefix) => [prefix.text, prefix]));
-    for (const pattern of this.#matching(key)) {
-      for (const [text, prefix] of after) if (!before.has(text)) this.#count(pattern, prefix, 1);
-      for (const [text, prefix] of before) if (!after.has(text)) this.#count(pattern, prefix, -1);
+    const before = this.#given.get(key) ?? [];
+    const after = [...new Set(addresses.map((text) => parsePrefix(text, 'host').text))];
+    for (const text of after) this.learn(key, parsePrefix(text));
+    for (const text of before) this.forget(key, parsePrefix(text));
+    if (after.length === 0) this.#given.delete(key);
+    else this.#given.set(key, after);
+  }
+
+  /** One reason more why a name has an address. @param name normalized */
+  learn(name: string, prefix: Prefix): void {
+    const addresses = this.#names.get(name) ?? new Map<string, Known>();
+    const known = addresses.get(prefix.text);
+    if (known !== undefined) {
+      known.reasons++;
+      return;
     }
-    if (after.size === 0) this.#names.delete(key);
-    else this.#names.set(key, after);
-    for (const tail of tailsOf(key)) this.#namesByTail[after.size === 0 ? 'remove' : 'add'](tail, key);
+    if (addresses.size === 0) {
+      this.#names.set(name, addresses);
+      for (const tail of tailsOf(name)) this.#namesByTail.add(tail, name);
+    }
+    addresses.set(prefix.text, { prefix, reasons: 1 });
+    for (const pattern of this.#matching(name)) this.#count(pattern, prefix, 1);
+  }
+
+  /** The opposite of `learn`. */
+  forget(name: string, prefix: Prefix): void {
+    const addresses = this.#names.get(name);
+    const known = addresses?.get(prefix.text);
+    if (addresses === undefined || known === undefined || --known.reasons > 0) return;
+    addresses.delete(prefix.text);
+    for (const pattern of this.#matching(name)) this.#count(pattern, prefix, -1);
+    if (addresses.size > 0) return;
+    this.#names.delete(name);
+    for (const tail of tailsOf(name)) this.#namesByTail.remove(tail, name);
   }
 
   #matching(name: string): NamePattern[] {
@@ -67,7 +104,7 @@ export class NameTable {
     this.#patternsByTail.add(pattern.tail, pattern);
     for (const name of this.#namesByTail.get(pattern.tail)) {
       if (!pattern.regexp.test(name)) continue;
-      for (const prefix of this.#names.get(name)?.values() ?? []) this.#count(pattern, prefix, 1);
+      for (const { prefix } of this.#names.get(name)?.values() ?? []) this.#count(pattern, prefix, 1);
     }
   }
 
@@ -77,6 +114,11 @@ export class NameTable {
     this.#patterns.delete(pattern.text);
     this.#patternsByTail.remove(pattern.tail, pattern);
     for (const address of pattern.addresses.keys()) this.#prefixes.setName(parsePrefix(address), pattern.text, false);
+  }
+
+  /** Whether any live policy names names. */
+  get hasPatterns(): boolean {
+    return this.#patterns.size > 0;
   }
 
   /** Patterns of live policies: what the DNS proxy must learn addresses for. */

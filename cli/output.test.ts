@@ -337,7 +337,7 @@ const COMPLETIONS: readonly (readonly [readonly string[], readonly string[]])[] 
   [['cap'], ['capture']],
   [
     ['bpf', ''],
-    ['policy', 'ct', 'ipcache', 'endpoint', 'metrics', 'frag', 'lb', 'nat', 'help'],
+    ['policy', 'ct', 'ipcache', 'endpoint', 'metrics', 'frag', 'lb', 'nat', 'egress', 'help'],
   ],
   [['bpf', 'ct', 'list', 'g'], ['global']],
   [

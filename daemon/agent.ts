@@ -341,6 +341,7 @@ export class Agent {
   /** The host as a node of the cluster: its addresses have identity host. */
   #knowHost(): void {
     this.#feed.setHost(this.#ports.hostAddresses);
+    if (this.#ports.network !== undefined) this.compilation.cluster.egress.setNetwork(this.#ports.network);
     this.services.setNodeAddresses(interfaceAddresses());
     if (this.config.policy['enable-host-firewall']) this.compilation.cluster.setHostEndpoint(HOST_ENDPOINT, {});
   }

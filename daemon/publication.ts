@@ -56,12 +56,12 @@ export class Publication {
 
   /** @returns whether the maps are others than before: then commit */
   services(): boolean {
-    const { services, ports, board, onServices } = this.#parts;
+    const { services, publisher, ports, board, onServices } = this.#parts;
     const hasChanged = services.sync();
-    ports.setServices(services.outerPlaces);
+    ports.setOuter(services.outerPlaces, publisher.egress.addresses);
     board.set('services', services.problems());
     onServices();
-    return hasChanged;
+    return publisher.egress.setAnswered(ports.answered) || hasChanged;
   }
 
   #publishPolicy(changes: Changes): void {
@@ -72,6 +72,7 @@ export class Publication {
     if (compilation.cluster.names.hasPatterns) learning.announce();
     publisher.publish(changes);
     board.set('publish', publisher.sentences());
+    board.set('egress', compilation.cluster.egress.problems());
   }
 }
 
@@ -83,6 +84,7 @@ function isEmpty({
   cookies,
   removedCookies,
   removedEndpoints,
+  egress,
 }: Changes): boolean {
   const counts = [
     ipcache.upsert,
@@ -91,6 +93,8 @@ function isEmpty({
     identities.removed,
     removedCookies,
     removedEndpoints,
+    egress.put,
+    egress.remove,
   ];
   const tables = [endpoints, ruleSets.put, cookies];
   return (

@@ -89,7 +89,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { ports, conntrack, recorder, redirect } = this;
     const { config, policyStats: stats } = maps;
     this.errors = new IcmpErrors(ports, this.#router);
-    this.masquerade = new Masquerade(maps.nat, conntrack, ports);
+    this.masquerade = new Masquerade(maps, conntrack, ports);
     const identifier = new Identifier({
       ports,
       endpoints: maps.endpoints,

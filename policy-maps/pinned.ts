@@ -23,6 +23,7 @@ import { PortMap } from './port-map.ts';
 import { AddressFilter } from './service/address-filter.ts';
 import { AffinityMap } from './service/affinity-map.ts';
 import { BackendMap } from './service/backend-map.ts';
+import { EgressMap } from './service/egress-map.ts';
 import { NatMap } from './service/nat-map.ts';
 import { ReverseNatMap } from './service/reverse-nat-map.ts';
 import { ServiceMap } from './service/service-map.ts';
@@ -160,6 +161,14 @@ export const PINNED = {
     capacityOption: 'bpf-lb-affinity-map-max',
     isCounted: true,
     meaning: 'Which backend a client had last.',
+  },
+  egress: {
+    file: 'egress_gw_policy',
+    map: EgressMap,
+    writer: 'agent',
+    capacityOption: 'egress-gateway-policy-map-max',
+    isCounted: true,
+    meaning: 'With which address a pod leaves to whom.',
   },
   nat: {
     file: 'nat',

@@ -19,6 +19,8 @@ import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 import { AddressBook, type IpcacheChanges } from './identity/address-book.ts';
 import { Compiler, type NumberedRule } from './compile/compiler.ts';
 import type { Document } from './document/document.ts';
+import { egressPolicyFromDocument } from './document/egress-gateway.ts';
+import { type EgressChanges, EgressTable } from './egress-table.ts';
 import { type EndpointChange, EndpointTable } from './endpoint-table.ts';
 import { type IdentityStore, MemoryIdentityStore } from './identity/identity.ts';
 import { type IdentityChanges, IdentityTable } from './identity/identity-table.ts';
@@ -51,6 +53,8 @@ export interface Changes {
   /** The rules behind each new cookie. */
   readonly cookies: Map<number, readonly Origin[]>;
   readonly removedCookies: number[];
+  /** With which addresses pods leave. */
+  readonly egress: EgressChanges;
   /** Conflicts between policies that showed when they were merged. */
   readonly problems: Problem[];
 }
@@ -65,6 +69,7 @@ export class Cluster {
   readonly policies: PolicyTable;
   readonly pods: PodTable;
   readonly endpoints: EndpointTable;
+  readonly egress: EgressTable;
   readonly #nodes = new Map<string, NodeSpec>();
   readonly #groups = new Map<string, CidrGroupSpec>();
   readonly #initAddresses = new Map<number, readonly Prefix[]>();
@@ -80,6 +85,7 @@ export class Cluster {
     this.names = new NameTable(this.addresses.prefixes);
     this.services = new ServiceTable(this.options);
     this.endpoints = new EndpointTable(this.compiler);
+    this.egress = new EgressTable(this.options['node-name']);
     this.pods = new PodTable(this);
     this.policies = new PolicyTable(this.compiler, this.services, {
       use: (rule) => this.#countPeers(rule, 'use'),
@@ -109,6 +115,10 @@ export class Cluster {
       }
       case 'CiliumCIDRGroup': {
         this.setCidrGroup(objects.cidrGroupFromDocument(document));
+        return;
+      }
+      case 'CiliumEgressGatewayPolicy': {
+        this.egress.setPolicy(egressPolicyFromDocument(document));
         return;
       }
       case 'Service': {
@@ -142,6 +152,10 @@ export class Cluster {
       }
       case 'CiliumCIDRGroup': {
         this.removeCidrGroup(name);
+        return;
+      }
+      case 'CiliumEgressGatewayPolicy': {
+        this.egress.removePolicy(name);
         return;
       }
       case 'Service': {
@@ -180,6 +194,7 @@ export class Cluster {
   setNode(node: NodeSpec): void {
     this.removeNode(node.name);
     this.#nodes.set(node.name, node);
+    this.egress.setNode(node);
     const isLocal = node.name === this.options['node-name'];
     const filter = new LabelFilter(this.options.labels);
     const labels = Object.entries(node.labels)
@@ -200,6 +215,7 @@ export class Cluster {
       this.addresses.prefixes.setNode(parsePrefix(text, 'host'), name, undefined);
     }
     this.#nodes.delete(name);
+    this.egress.removeNode(name);
   }
 
   /** Addresses of the Kubernetes API server: they carry `reserved:kube-apiserver` beside what else they are. */
@@ -337,6 +353,7 @@ export class Cluster {
       ruleSets: this.compiler.ruleSets.takeChanges(),
       cookies: cookies.added,
       removedCookies: cookies.removed,
+      egress: this.egress.takeChanges(),
       problems,
     };
   }

@@ -4,6 +4,7 @@
  */
 import type { AddressBook } from './identity/address-book.ts';
 import type { Compiler } from './compile/compiler.ts';
+import type { EgressTable } from './egress-table.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import type { IdentityTable } from './identity/identity-table.ts';
 import { LabelFilter } from './rule/label-filter.ts';
@@ -27,6 +28,7 @@ export interface PodTables {
   readonly identities: IdentityTable;
   readonly addresses: AddressBook;
   readonly endpoints: EndpointTable;
+  readonly egress: EgressTable;
 }
 
 export class PodTable {
@@ -93,6 +95,7 @@ export class PodTable {
     this.#moveAddresses(key, pod.addresses, []);
     this.#countPorts(pod, 'remove');
     this.#tables.endpoints.remove(pod.spec.endpointId);
+    this.#tables.egress.removePod(key);
     this.#pods.delete(key);
     this.#byNamespace.remove(namespace, key);
     this.#dirty.delete(key);
@@ -117,6 +120,8 @@ export class PodTable {
     for (const address of after) {
       const claims = this.#claims.get(address.text) ?? [];
       if (claims.includes(key)) continue;
+      const loser = claims.at(-1);
+      if (loser !== undefined) this.#dirty.add(loser);
       this.#claims.set(address.text, [...claims, key]);
     }
   }
@@ -147,7 +152,7 @@ export class PodTable {
   }
 
   #identify(key: string, pod: Pod): void {
-    const { identities, addresses } = this.#tables;
+    const { identities, addresses, egress } = this.#tables;
     const labels = this.#labelsOf(pod);
     const before = pod.identity;
     const identity = identities.acquire(labels, 'cluster');
@@ -156,11 +161,13 @@ export class PodTable {
       pod.identity = identity;
       this.#countPorts(pod, 'add');
     }
-    for (const address of pod.addresses) {
-      if (this.#claims.get(address.text)?.at(-1) === key) addresses.setPod(address, identity);
-    }
+    const own = pod.addresses.filter(({ text }) => this.#claims.get(text)?.at(-1) === key);
+    for (const address of own) addresses.setPod(address, identity);
     if (before !== 0) identities.release(before);
-    if (pod.spec.endpointId !== 0) this.#setEndpoint(pod, labels);
+    const { endpointId, uid } = pod.spec;
+    if (endpointId === 0) egress.removePod(key);
+    else egress.setPod({ key, uid: uid || key, labels, addresses: own });
+    if (endpointId !== 0) this.#setEndpoint(pod, labels);
   }
 
   #labelsOf({ spec, addresses }: Pod): LabelSet {

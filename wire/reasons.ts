@@ -133,7 +133,7 @@ reason(190, 'CT_NO_MAP_FOUND', 'No conntrack map found', 'The connection-trackin
 reason(191, 'SNAT_NO_MAP_FOUND', 'No nat map found', 'The NAT table of this cluster is missing.');
 reason(192, 'INVALID_CLUSTER_ID', 'Invalid ClusterID', 'The packet names a cluster that does not exist.');
 reason(193, 'UNSUPPORTED_PROTOCOL_FOR_DSR_ENCAP', 'Unsupported packet protocol for DSR encapsulation', 'This protocol cannot be sent to a backend with direct server return.');
-reason(194, 'NO_EGRESS_GATEWAY', 'No egress gateway found', 'An egress gateway policy applies, but no gateway is available.');
+export const DROP_NO_EGRESS_GATEWAY = reason(194, 'NO_EGRESS_GATEWAY', 'No egress gateway found', 'An egress gateway policy applies, and none of its gateways is this node.');
 reason(195, 'UNENCRYPTED_TRAFFIC', 'Traffic is unencrypted', 'Only encrypted traffic may leave in strict mode.');
 export const DROP_TTL_EXCEEDED = reason(196, 'TTL_EXCEEDED', 'TTL exceeded', 'The TTL or hop limit ran out here; the sender was told.');
 reason(197, 'NO_NODE_ID', 'No node ID found', 'The node of the destination has no number yet.');
@@ -143,7 +143,7 @@ reason(200, 'IGMP_SUBSCRIBED', 'IGMP subscribed', 'The endpoint joined a group; 
 export const DROP_MULTICAST_HANDLED = reason(201, 'MULTICAST_HANDLED', 'Multicast handled', 'The packet was copied to its group; nothing was lost.');
 reason(202, 'DROP_HOST_NOT_READY', 'Host datapath not ready', "The host's port is not ready yet.");
 export const DROP_EP_NOT_READY = reason(203, 'DROP_EP_NOT_READY', 'Endpoint policy program not available', "The endpoint's first policy is not published yet: nothing passes until it is.");
-reason(204, 'DROP_NO_EGRESS_IP', 'No Egress IP configured', 'The egress gateway has no address to send from.');
+export const DROP_NO_EGRESS_IP = reason(204, 'DROP_NO_EGRESS_IP', 'No Egress IP configured', 'An egress gateway policy applies, and no interface of this node has the address that it names.');
 reason(205, 'DROP_PUNT_PROXY', 'Punt to proxy', 'The packet was handed to the proxy; nothing was lost.');
 lacking(206, DROP_FIB_LOOKUP_FAILED, 'DROP_NO_DEVICE', 'No device', 'The interface towards the destination is gone.');
 reason(207, 'DROP_FRAG_NOT_FOUND_WORLD', 'First logical datagram fragment not found from world', 'A later fragment from outside came whose first part was not seen.');

@@ -21,6 +21,12 @@ export function define(command: Command, host: Host): void {
   defineList(group(command, 'frag', 'Datagrams whose fragments are under way'), host, 'the datagrams', 'listFragments');
   defineBalancer(group(command, 'lb', 'Services: frontends, backends, reverse NAT'), host);
   defineNat(group(command, 'nat', 'Translated connections'), host);
+  defineList(
+    group(command, 'egress', 'Egress gateway policies'),
+    host,
+    'what egress gateway policies say of each pod',
+    'listEgress',
+  );
   example(command, 'sluice bpf policy get 7', 'sluice bpf ct list', 'sluice bpf ipcache get 10.244.0.5');
 }
 
@@ -39,7 +45,7 @@ function defineList(
   parent: Command,
   host: Host,
   what: string,
-  print: 'listEndpointMap' | 'listMetrics' | 'listFragments' | 'listIpcache',
+  print: 'listEndpointMap' | 'listMetrics' | 'listFragments' | 'listIpcache' | 'listEgress',
 ): void {
   const list = parent.command('list').summary(`List ${what}`).description(`Lists ${what}.`);
   withGlobals(withOutput(list));

@@ -5,6 +5,7 @@ import t from 'tap';
 import { mapFile } from '../../dataplane/native/index.ts';
 import { PINNED } from '../../policy-maps/pinned.ts';
 import { BACKEND_ACTIVE, BACKEND_TERMINATING } from '../../policy-maps/service/backend-map.ts';
+import { EGRESS_ADDRESS, EGRESS_EXCLUDED, EGRESS_NO_GATEWAY } from '../../policy-maps/service/egress-map.ts';
 import {
   NAT_BACKEND,
   NAT_FRONTEND,
@@ -108,4 +109,34 @@ t.test('translated connections out of the pinned map', async (t) => {
   t.match(JSON.parse((await sluice('bpf nat list -o json')).stdout), [
     { kind: 'service', backend: 7, to: '10.0.0.1:8080' },
   ]);
+});
+
+t.test('egress gateway policies out of the pinned map', async (t) => {
+  const map = PINNED.egress.map.create(join(maps, PINNED.egress.file), SMALL, mapFile);
+  const source = addressWords('10.0.0.7');
+  const [none, given] = [addressWords('::'), addressWords('192.0.2.9')];
+  map.put({ source, destination: addressWords('0.0.0.0'), prefixLength: 96, kind: EGRESS_ADDRESS, address: given });
+  map.put({
+    source,
+    destination: addressWords('198.51.100.0'),
+    prefixLength: 120,
+    kind: EGRESS_EXCLUDED,
+    address: none,
+  });
+  const six = { source: addressWords('fd00::7'), destination: addressWords('2001:db8::'), prefixLength: 32 };
+  map.put({ ...six, kind: EGRESS_NO_GATEWAY, address: none });
+  t.equal(
+    (await sluice('bpf egress list')).stdout,
+    [
+      'SOURCE IP   DESTINATION CIDR   EGRESS IP   GATEWAY',
+      '10.0.0.7    198.51.100.0/24    0.0.0.0     Excluded CIDR',
+      '10.0.0.7    0.0.0.0/0          192.0.2.9   this node',
+      'fd00::7     2001:db8::/32      0.0.0.0     Not Found',
+      '',
+    ].join('\n'),
+  );
+  t.match(JSON.parse((await sluice('bpf egress list -o json')).stdout), [
+    { source: '10.0.0.7', destination: '198.51.100.0/24', egressIP: '0.0.0.0', gateway: 'Excluded CIDR' },
+  ]);
+  map.close();
 });

@@ -1,7 +1,8 @@
-/** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag. */
+/** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag, egress. */
 import { counterText } from '../../policy-maps/counters.ts';
 import type { PortCountersEntry } from '../../policy-maps/counters-map.ts';
 import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
+import { EGRESS_ADDRESS, EGRESS_EXCLUDED, EGRESS_NO_GATEWAY } from '../../policy-maps/service/egress-map.ts';
 import { formatIp, formatMac, parseIp } from '../../wire/address.ts';
 import { prefixOf } from '../../wire/prefix.ts';
 import { protocolName } from '../../wire/protocols.ts';
@@ -169,6 +170,36 @@ export async function listFragments(settings: Settings): Promise<void> {
       { header: 'PROTO', cell: (one) => one.protocol },
       { header: 'SOURCE PORT', cell: (one) => one.sourcePort },
       { header: 'DESTINATION PORT', cell: (one) => one.destinationPort },
+    ],
+  });
+}
+
+/** Gateway as cilium-dbg has it, by what a row says. */
+const GATEWAYS: Readonly<Record<number, string>> = {
+  [EGRESS_NO_GATEWAY]: 'Not Found',
+  [EGRESS_EXCLUDED]: 'Excluded CIDR',
+  [EGRESS_ADDRESS]: 'this node',
+};
+
+/** What egress gateway policies say of each pod here, the prefixes that are tried first at the top. */
+export async function listEgress(settings: Settings): Promise<void> {
+  const entries = [...openPinned(settings, 'egress').entries()];
+  const rows = entries.map(({ source, destination, prefixLength, kind, address }) => ({
+    source: formatIp(...source),
+    destination: prefixOf(destination, prefixLength).text,
+    prefixLength,
+    egressIP: address.every((word) => word === 0) ? '0.0.0.0' : formatIp(...address),
+    gateway: GATEWAYS[kind] ?? String(kind),
+  }));
+  rows.sort((a, b) => (a.source === b.source ? b.prefixLength - a.prefixLength : a.source < b.source ? -1 : 1));
+  await printListing(settings, {
+    rows,
+    document: rows.map(({ source, destination, egressIP, gateway }) => ({ source, destination, egressIP, gateway })),
+    columns: [
+      { header: 'SOURCE IP', cell: (one) => one.source },
+      { header: 'DESTINATION CIDR', cell: (one) => one.destination },
+      { header: 'EGRESS IP', cell: (one) => one.egressIP },
+      { header: 'GATEWAY', cell: (one) => one.gateway },
     ],
   });
 }

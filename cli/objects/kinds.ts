@@ -44,6 +44,14 @@ export const KINDS: readonly Kind[] = [
     false,
   ),
   kind('CiliumCIDRGroup', 'cilium.io/v2', 'ciliumcidrgroup', 'ciliumcidrgroups', ['ccg'], false),
+  kind(
+    'CiliumEgressGatewayPolicy',
+    'cilium.io/v2',
+    'ciliumegressgatewaypolicy',
+    'ciliumegressgatewaypolicies',
+    ['cegp'],
+    false,
+  ),
 ];
 
 /** What the agent makes of them: to be listed, not to be applied or deleted. */

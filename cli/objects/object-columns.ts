@@ -111,13 +111,39 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
     { header: 'PORTS', cell: ({ object }) => slicePorts(object) },
     { header: 'ENDPOINTS', cell: ({ object }) => sliceEndpoints(object) },
   ],
+  CiliumEgressGatewayPolicy: () => [
+    { header: 'DESTINATIONS', cell: ({ object }) => listText(object.spec?.['destinationCIDRs']) },
+    { header: 'EGRESS', cell: ({ object }) => gatewaysOf(object).map(gatewayText).join(',') },
+    { header: 'EXCLUDED', cell: ({ object }) => listText(object.spec?.['excludedCIDRs']), isWide: true },
+  ],
   CiliumCIDRGroup: () => [
     {
       header: 'CIDRS',
-      cell: ({ object }) => ((object.spec?.['externalCIDRs'] as string[] | undefined) ?? []).join(','),
+      cell: ({ object }) => listText(object.spec?.['externalCIDRs']),
     },
   ],
 };
+
+function listText(list: unknown): string {
+  return ((list ?? []) as readonly string[]).join(',');
+}
+
+interface Gateway {
+  readonly interface?: string;
+  readonly egressIP?: string;
+}
+
+function gatewaysOf({ spec }: Manifest): readonly Gateway[] {
+  const { egressGateway, egressGateways = [] } = (spec ?? {}) as {
+    egressGateway?: Gateway;
+    egressGateways?: readonly Gateway[];
+  };
+  return egressGateways.length > 0 || egressGateway === undefined ? egressGateways : [egressGateway];
+}
+
+function gatewayText({ interface: ifname = '', egressIP = '' }: Gateway): string {
+  return egressIP || ifname || '<default>';
+}
 
 function ciliumColumns(): Column<Row>[] {
   return [

@@ -1,5 +1,7 @@
 /** What of the host's network the way out depends on: its interfaces with addresses, and which address it has to those outside. */
 import { isIP } from 'node:net';
+import type { EgressNetwork } from '../../policy/egress-table.ts';
+import { parsePrefix } from '../../wire/prefix.ts';
 import { ipJson } from '../../linux/netns.ts';
 
 /** As `ip -json addr show` has it. */
@@ -51,12 +53,37 @@ export function outerLinks(links: readonly Link[], instance: string): Link[] {
 export function outerAddress({ links, routes }: HostNetwork, instance: string, family: 4 | 6): string {
   const [route] = routes[family];
   const outer = outerLinks(links, instance);
-  const addresses = (link: Link) =>
-    link.addr_info
-      .filter((one) => one.scope === 'global' && !one.temporary && !one.deprecated && !one.tentative)
-      .map(({ local = '' }) => local)
-      .filter((local) => isIP(local) === family);
-  const device = route?.dev ?? route?.nexthops?.[0]?.dev;
-  const near = outer.find(({ ifname }) => ifname === device);
-  return route?.prefsrc ?? [...(near === undefined ? [] : addresses(near)), ...outer.flatMap(addresses)][0] ?? '';
+  const near = outer.find(({ ifname }) => ifname === deviceOf(route));
+  return (
+    route?.prefsrc ??
+    [...(near === undefined ? [] : [near]), ...outer].flatMap(lastingAddresses).find((text) => isIP(text) === family) ??
+    ''
+  );
+}
+
+/**
+ * The addresses that egress gateway policies may choose, by interface.
+ * @param uplink the interface that pods leave by; '' when the host routes them, and any will do
+ */
+export function egressNetwork({ links, routes }: HostNetwork, instance: string, uplink: string): EgressNetwork {
+  const some = links.filter(({ ifname }) => (uplink === '' ? !ifname.startsWith(`${instance}_`) : ifname === uplink));
+  const defaults = ([4, 6] as const).map((family) => [family, uplink || (deviceOf(routes[family][0]) ?? '')] as const);
+  return {
+    links: some.map((link) => ({
+      name: link.ifname,
+      addresses: lastingAddresses(link).map((text) => parsePrefix(text, 'host')),
+    })),
+    defaults: new Map(defaults),
+  };
+}
+
+function deviceOf(route: DefaultRoute | undefined): string | undefined {
+  return route?.dev ?? route?.nexthops?.[0]?.dev;
+}
+
+function lastingAddresses({ addr_info }: Link): string[] {
+  return addr_info
+    .filter((one) => one.scope === 'global' && !one.temporary && !one.deprecated && !one.tentative)
+    .map(({ local = '' }) => local)
+    .filter((local) => isIP(local) !== 0);
 }

@@ -13,6 +13,7 @@
  */
 import { closeFdBeside, disableOffloads, isTapThere, openTap } from '../../dataplane/native/index.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
+import type { EgressNetwork } from '../../policy/egress-table.ts';
 import { Attacher, type HeldTap } from './attacher.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
@@ -121,7 +122,8 @@ export class Ports {
     });
     this.#routes = new HostRoutes(config);
     const { maps, board } = options;
-    this.#wayOut = new WayOut({ config, routerMac, maps, tell: (problems) => board.set('uplink', problems) });
+    const tell = (problems: readonly string[]) => board.set('uplink', problems);
+    this.#wayOut = new WayOut({ config, routerMac, maps, tell, onAnswered: () => this.#publishSoon() });
     const found = [this.#journal.problem, this.#numbering.problem];
     options.board.set(
       'state files of ports',
@@ -145,16 +147,26 @@ export class Ports {
    * @throws CommandError when they cannot be had
    */
   async lookForHostAddresses(): Promise<boolean> {
-    await this.#wayOut.look();
+    const hasOthers = await this.#wayOut.look();
     const now = await hostAddresses(routerAddresses(this.#options.config));
-    const hasChanged = now.join() !== this.#hostAddresses.join();
+    const hasChanged = hasOthers || now.join() !== this.#hostAddresses.join();
     this.#hostAddresses = now;
     return hasChanged;
   }
 
-  /** What clients outside address of services; nothing happens while it is not known. */
-  setServices(places: readonly ServicePlace[] | undefined): void {
-    if (places !== undefined) this.#wayOut.setServices(places);
+  /** What those outside address: services (nothing happens while they are not known), and pods by addresses of policies. */
+  setOuter(places: readonly ServicePlace[] | undefined, egress: readonly string[]): void {
+    if (places !== undefined) this.#wayOut.setOuter(places, egress);
+  }
+
+  /** Addresses that policies may choose; undefined where pods do not leave. */
+  get network(): EgressNetwork | undefined {
+    return this.#wayOut.network;
+  }
+
+  /** Those of policies that answers come here for; undefined until that is known. */
+  get answered(): ReadonlySet<string> | undefined {
+    return this.#wayOut.answered;
   }
 
   /** Follows the uplink's MTU and addresses. */

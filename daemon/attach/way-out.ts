@@ -20,7 +20,8 @@ import { addressesOf } from '../../linux/addresses.ts';
 import { setSysctls } from '../../linux/links.ts';
 import { ipBatch } from '../../linux/netns.ts';
 import { type Config, isMasquerading, masqueradePorts } from '../config/config.ts';
-import { type HostNetwork, outerAddress, outerLinks, readHostNetwork } from './host-network.ts';
+import { egressNetwork, type HostNetwork, outerAddress, outerLinks, readHostNetwork } from './host-network.ts';
+import type { EgressNetwork } from '../../policy/egress-table.ts';
 import { hostSideName } from './host-port.ts';
 import { NEXT_HOP, ReturnTable, type ServicePlace } from './return-table.ts';
 
@@ -30,6 +31,8 @@ export interface WayOutOptions {
   readonly maps: { readonly config: ConfigMap; readonly addressFilter: AddressFilter };
   /** Takes what is wrong now. */
   readonly tell: (problems: readonly string[]) => void;
+  /** `answered` is another than before. */
+  readonly onAnswered: () => void;
 }
 
 const FAMILIES = [4, 6] as const;
@@ -43,6 +46,9 @@ export class WayOut {
   #network: HostNetwork | undefined;
   /** Undefined until they are known: the table that an earlier agent left stays as it is meanwhile. */
   #services: readonly ServicePlace[] | undefined;
+  /** Addresses of egress gateway policies, and those of them that answers are taken for. */
+  #egress: readonly string[] = [];
+  #answered: ReadonlySet<string> | undefined;
 
   constructor(options: WayOutOptions) {
     this.#options = options;
@@ -50,31 +56,57 @@ export class WayOut {
     this.#device = hostSideName(options.config.name);
   }
 
-  /** Follows the host's network. Preconditions: the host's port is there, if there is to be one */
-  async look(): Promise<void> {
+  /** Addresses that egress gateway policies may choose; undefined while they are not known, and where pods do not leave. */
+  get network(): EgressNetwork | undefined {
+    const { config } = this.#options;
+    if (this.#network === undefined) return undefined;
+    return egressNetwork(this.#network, config.name, config.uplink?.interface ?? '');
+  }
+
+  /** Addresses of such policies that answers come to the dataplane for; undefined until it has been seen to. */
+  get answered(): ReadonlySet<string> | undefined {
+    return this.#answered;
+  }
+
+  /**
+   * Follows the host's network. Preconditions: the host's port is there, if there is to be one
+   * @returns whether interfaces or their addresses are others than before
+   */
+  async look(): Promise<boolean> {
     const { config, tell } = this.#options;
-    if (config.uplinkMode === 'interface') this.#lookAtUplink();
-    if (config.uplinkMode !== 'host') return;
+    if (config.uplinkMode === 'none') return false;
+    const before = JSON.stringify(this.#network);
     try {
       this.#network = await readHostNetwork();
-      setSysctls(forwardingOf(this.#device));
-      await ipBatch(this.#neighbors());
-      const chosen = FAMILIES.map((family) => [family, this.#chosen(family)] as const);
-      // Answers are taken before the first frame asks for one; those to the address before, until the next look.
-      const now = chosen.map(([, address]) => address).filter((address) => address !== '');
-      await this.#apply([...new Set([...this.#addresses.values(), ...now])]);
-      for (const [family, address] of chosen) this.#masquerade(family, address);
+      if (config.uplinkMode === 'interface') this.#lookAtUplink();
+      else await this.#lookAtHost();
       tell(this.#problems());
     } catch (error) {
       tell([`uplink: ${(error as Error).message}`]);
     }
+    return JSON.stringify(this.#network) !== before;
   }
 
-  /** What is to be taken from the host's interfaces for services. */
-  setServices(services: readonly ServicePlace[]): void {
-    if (services === this.#services) return;
+  async #lookAtHost(): Promise<void> {
+    setSysctls(forwardingOf(this.#device));
+    await ipBatch(this.#neighbors());
+    const chosen = FAMILIES.map((family) => [family, this.#chosen(family)] as const);
+    // Answers are taken before the first frame asks for one; those to the address before, until the next look.
+    const now = chosen.map(([, address]) => address).filter((address) => address !== '');
+    await this.#apply([...this.#addresses.values(), ...now]);
+    for (const [family, address] of chosen) this.#masquerade(family, address);
+  }
+
+  /** What is to be taken from the host's interfaces: for services, and answers to addresses that policies choose. */
+  setOuter(services: readonly ServicePlace[], egress: readonly string[]): void {
+    const isSame = services === this.#services && egress.join() === this.#egress.join();
+    if (isSame) return;
     this.#services = services;
-    if (this.#options.config.uplinkMode !== 'host') return;
+    this.#egress = egress;
+    if (this.#options.config.uplinkMode !== 'host') {
+      this.#answered = new Set(egress); // whatever comes in by the interface is the dataplane's
+      return;
+    }
     this.#apply([...this.#addresses.values()]).catch((error: unknown) =>
       this.#options.tell([`uplink: ${(error as Error).message}`]),
     );
@@ -90,9 +122,11 @@ export class WayOut {
     return this.#table.remove();
   }
 
+  /** @param addresses that pods are masqueraded with */
   async #apply(addresses: readonly string[]): Promise<void> {
-    const { config, routerMac } = this.#options;
+    const { config, routerMac, onAnswered } = this.#options;
     if (this.#network === undefined || this.#services === undefined) return;
+    const egress = this.#egress;
     await this.#table.set({
       device: this.#device,
       mac: routerMac,
@@ -101,10 +135,13 @@ export class WayOut {
         index: ifindex,
         isEthernet: link_type === 'ether',
       })),
-      addresses,
+      addresses: [...new Set([...addresses, ...egress])],
       ports: masqueradePorts(config),
       services: this.#services,
     });
+    const isSame = egress.join() === [...(this.#answered ?? [])].join();
+    this.#answered = new Set(egress);
+    if (!isSame) onAnswered();
   }
 
   #chosen(family: 4 | 6): string {
@@ -151,6 +188,7 @@ export class WayOut {
   #problems(): string[] {
     const { config } = this.#options;
     const lines: string[] = [];
+    if (config.uplinkMode !== 'host') return lines;
     if (setting('ipv4/conf/all/rp_filter') === '1')
       lines.push('uplink: net.ipv4.conf.all.rp_filter is 1: the host drops what pods send outside; set it to 0 or 2');
     const cannotForward = !existsSync(`/proc/sys/net/${FORCE_FORWARDING(this.#device)}`);

@@ -152,6 +152,7 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-lb-rev-nat-map-max': size('numbers of service frontends', 65536, 1048576),
   'bpf-lb-source-range-map-max': size('prefixes of loadBalancerSourceRanges', 65536, 1048576),
   'bpf-lb-affinity-map-max': size('clients of services with session affinity', 65536, 1048576),
+  'egress-gateway-policy-map-max': size('rows of egress gateway policies', 16384, 1048576),
   'bpf-nat-global-max': size('translated connections', 524288, 1048448, 1024),
   'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
 };

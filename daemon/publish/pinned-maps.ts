@@ -63,6 +63,7 @@ export class PinnedMaps implements Maps {
   readonly sourceRanges: Maps['sourceRanges'];
   readonly affinity: Maps['affinity'];
   readonly nat: Maps['nat'];
+  readonly egress: Maps['egress'];
   readonly dropEvents: Maps['dropEvents'];
   readonly fqdn: Maps['fqdn'];
   readonly dnsEvents: Maps['dnsEvents'];
@@ -86,7 +87,8 @@ export class PinnedMaps implements Maps {
     ({ fragments: this.fragments, policyStats: this.policyStats, events: this.events } = maps);
     ({ addressFilter: this.addressFilter, services: this.services, slots: this.slots } = maps);
     ({ backends: this.backends, reverseNat: this.reverseNat, sourceRanges: this.sourceRanges } = maps);
-    ({ affinity: this.affinity, nat: this.nat, fqdn: this.fqdn, dnsEvents: this.dnsEvents } = maps);
+    ({ affinity: this.affinity, nat: this.nat, egress: this.egress } = maps);
+    ({ fqdn: this.fqdn, dnsEvents: this.dnsEvents } = maps);
     ({
       metrics: this.metrics,
       counters: this.counters,

@@ -60,6 +60,7 @@ function changes(more: Partial<Changes>): Changes {
     ruleSets: { put: new Map(), remove: [] },
     cookies: new Map(),
     removedCookies: [],
+    egress: { put: [], remove: [] },
     problems: [],
     ...more,
   };

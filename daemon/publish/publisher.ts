@@ -2,7 +2,7 @@
  * What the compiler decided, into the pinned maps, in an order in which no reader meets a reference to something that is
  * not there yet:
  *
- *     identities on disk -> rule sets put -> policies -> ipcache -> (endpoints, ports) -> rule sets removed -> world
+ *     identities on disk -> rule sets put -> policies -> ipcache -> ways out -> (endpoints, ports) -> rule sets removed -> world
  *
  * The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
  * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty. Rule sets and prefixes that did
@@ -16,6 +16,7 @@ import { parsePrefix, prefixOf } from '../../wire/prefix.ts';
 import { CONFIG_WORLD_IDENTITY } from '../../policy-maps/config-map.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import { IDENTITY_WORLD } from '../../wire/identities.ts';
+import { EgressPublisher } from './egress-publisher.ts';
 import { missingPrefixes, passedBy } from './missing-prefixes.ts';
 import type { PinnedMaps } from './pinned-maps.ts';
 import { RuleSetIds } from './rule-set-ids.ts';
@@ -28,6 +29,7 @@ const PROBLEM_IPCACHE = -2;
 export type PublishProblems = Map<number, string>;
 
 export class Publisher {
+  readonly egress: EgressPublisher;
   readonly #maps: PinnedMaps;
   readonly #wake: () => void;
   readonly #ruleSets: RuleSetIds;
@@ -47,6 +49,7 @@ export class Publisher {
 
   /** @param wake tells the dataplane to look */
   constructor(maps: PinnedMaps, wake: () => void) {
+    this.egress = new EgressPublisher(maps);
     this.#maps = maps;
     this.#wake = wake;
     this.#ruleSets = new RuleSetIds([...maps.l7Rules.entries()].map(({ id }) => id));
@@ -54,10 +57,11 @@ export class Publisher {
 
   /** What could not be published, one sentence each. */
   sentences(): string[] {
-    return [...this.problems].map(([id, text]) => {
+    const all = [...this.problems].map(([id, text]) => {
       if (id < 0) return text;
       return this.isClosed(id) ? `endpoint ${id} is closed: ${text}` : `endpoint ${id} has no policy on trial: ${text}`;
     });
+    return this.egress.problem === '' ? all : [...all, this.egress.problem];
   }
 
   /** Whether nothing passes an endpoint, because what its policy says could not be published. */
@@ -71,6 +75,7 @@ export class Publisher {
     for (const [id, change] of changes.endpoints) this.#publishEndpoint(id, change);
     this.#publishIpcache(changes.ipcache);
     this.#guardPrefixes();
+    this.egress.publish(changes.egress);
     for (const id of changes.removedEndpoints) this.removeEndpoint(id);
     for (const id of changes.ruleSets.remove) {
       const pinned = this.#ruleSets.unpin(id);
@@ -83,6 +88,7 @@ export class Publisher {
    * @param endpoints ids that have a policy now @param prefixes that are in the ipcache now
    */
   retire(endpoints: ReadonlySet<number>, prefixes: ReadonlySet<string>): void {
+    this.egress.retire();
     for (const id of this.#ruleSets.retire()) this.#maps.l7Rules.remove(id);
     for (const id of this.#maps.pinnedPolicies()) if (!endpoints.has(id)) this.removeEndpoint(id);
     const stale = [...this.#maps.ipcache.entries()].filter((entry) => !prefixes.has(prefixKey(entry)));

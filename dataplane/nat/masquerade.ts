@@ -1,26 +1,46 @@
 /**
- * Who pods are to those outside: one address of the node, and a port out of a range (cilium bpf/lib/nat.h).
+ * Who pods are to those outside: one address of the node, or one that an egress gateway policy chooses, and a port out of a
+ * range (cilium bpf/lib/nat.h).
  *
  *  1. A new connection is masqueraded when it goes to nobody here: no endpoint, not the host, not a prefix that routes
  *     pods' addresses natively; and comes from a pod, or from outside through a service.
- *  2. The port is the connection's own, if it is in the range and free; else the next free one from a random place on.
+ *  2. What an egress gateway policy says of a pod and a destination outside the cluster counts before that: its address,
+ *     whether or not anybody else is masqueraded and where; nothing leaves without a gateway (194) or an address (204).
+ *     While rows of policies are missing, a pod of which there is none may be meant by one of these: it stays (194).
+ *  3. The port is the connection's own, if it is in the range and free; else the next free one from a random place on.
  *     A port is taken only towards the same address, port and protocol outside, by a connection that is still alive. At
  *     most MAX_TRIED ports are tried: then one of who has far more of them gives way (port-shares.ts), which is counted, or else
  *     the connection is refused (167), and counted.
- *  3. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
+ *  4. TCP, UDP and SCTP have ports, ICMP echo has its identifier; nothing else is masqueraded (168). What belongs to no
  *     connection (a fragment before its first, an ICMP error about nothing) does not leave with a pod's address.
- *  4. Where masquerading is required and there is no address of the family to do it with, nothing leaves (169).
- *  5. Nobody but this dataplane speaks with that address and a port of the range. A frame that comes so has left here before,
+ *  5. Where masquerading is required and there is no address of the family to do it with, nothing leaves (169).
+ *  6. Nobody but this dataplane speaks with these addresses and a port of the range. A frame that comes so has left here before,
  *     and somebody's route or translation has turned it round: it is a pod's, whatever its address says.
+ *  7. After a publication a connection has the address that a new one would have, as in Cilium (`renew`): with another than
+ *     before most end, since nobody outside knows them by it, but none goes on under an address that it may not have.
  */
 import * as row from '../../policy-maps/conntrack-row.ts';
+import {
+  EGRESS_ADDRESS,
+  EGRESS_NO_GATEWAY,
+  EGRESS_NONE,
+  type EgressMap,
+} from '../../policy-maps/service/egress-map.ts';
 import * as nat from '../../policy-maps/service/nat-map.ts';
 import { DEFAULT_MASQUERADE_PORTS, type TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
 import { Xorshift } from '../../policy-maps/table/xorshift.ts';
 import type { Frame } from '../../wire/frame.ts';
 import * as icmp from '../../wire/header/icmp.ts';
 import * as icmpv6 from '../../wire/header/icmpv6.ts';
-import { IDENTITY_HOST } from '../../wire/identities.ts';
+import {
+  aggregateOf,
+  AGGREGATE_WORLD,
+  IDENTITY_HOST,
+  IDENTITY_WORLD,
+  IDENTITY_WORLD_IPV4,
+  IDENTITY_WORLD_IPV6,
+  OWN_CLUSTER,
+} from '../../wire/identities.ts';
 import { holdsWords } from '../../wire/prefix.ts';
 import { ROLE_POD } from '../../wire/port-kinds.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
@@ -29,6 +49,8 @@ import {
   DROP_FIRST_FRAGMENT_MISSING,
   DROP_NAT_NO_MAPPING,
   DROP_NAT_UNSUPPORTED_PROTOCOL,
+  DROP_NO_EGRESS_GATEWAY,
+  DROP_NO_EGRESS_IP,
 } from '../../wire/reasons.ts';
 import type { Conntrack } from '../conntrack.ts';
 import type { PortTable } from '../port/table.ts';
@@ -45,6 +67,8 @@ const {
   CT_SOURCE_ENDPOINT,
 } = row;
 
+/** `choose` of a frame that leaves with the address that it has. */
+const KEEPS_ADDRESS = -1;
 const ENTRY_WORDS = 5; // address, length
 const MAX_PREFIXES = 8;
 
@@ -54,9 +78,14 @@ export class Masquerade {
   /** Connections whose port went to an endpoint with far fewer. */
   displaced = 0;
   readonly #nat: nat.NatMap;
+  readonly #egress: EgressMap;
   readonly #conntrack: Conntrack;
   readonly #ports: PortTable;
   readonly #tuple = new Tuple();
+  /** What was chosen for the frame at hand. */
+  #address: Int32Array;
+  readonly #source = new Int32Array(4);
+  #settings: TranslationSettings | undefined;
   readonly #address4 = new Int32Array(4);
   readonly #address6 = new Int32Array(4);
   readonly #native = new Int32Array(ENTRY_WORDS * MAX_PREFIXES);
@@ -68,14 +97,18 @@ export class Masquerade {
   readonly #random: Xorshift;
   readonly #shares = new PortShares();
 
-  constructor(natMap: nat.NatMap, conntrack: Conntrack, ports: PortTable) {
+  constructor(maps: { nat: nat.NatMap; egress: EgressMap }, conntrack: Conntrack, ports: PortTable) {
+    const { nat: natMap, egress } = maps;
     this.#nat = natMap;
+    this.#egress = egress;
+    this.#address = this.#address4;
     this.#conntrack = conntrack;
     this.#ports = ports;
     this.#random = new Xorshift(natMap.file.seed0);
   }
 
   refresh(settings: TranslationSettings): void {
+    this.#settings = settings;
     this.#address4.set(settings.masquerade(4));
     this.#address6.set(settings.masquerade(6));
     this.#isRequired = settings.mustMasquerade;
@@ -88,66 +121,120 @@ export class Masquerade {
       this.#native.set([...address, prefixLength], i * ENTRY_WORDS);
   }
 
-  /** Whether the connection of a forward frame is to be masqueraded. Preconditions: both ends are identified */
-  concerns(f: Frame): boolean {
-    const address = f.family === 4 ? this.#address4 : this.#address6;
-    if (isNone(address) && !this.#isRequired) return false;
-    if (f.dstEndpoint !== 0 || f.dstIdentity === IDENTITY_HOST) return false; // 1
-    const isPod = this.#ports.role[f.port] === ROLE_POD;
-    return (isPod || f.frontend !== 0) && !this.#isNative(f);
+  /** A connection that was just committed: gives it its address and port if it is to have others. @returns 0, or a drop reason */
+  open(f: Frame): number {
+    const choice = this.#choose(f);
+    return choice === 0 ? this.#take(f) : Math.max(choice, 0);
+  }
+
+  /** The same of one that is there already, once after each publication. */
+  renew(f: Frame): number {
+    const rows = this.#conntrack.rowsOf(f.protocol).words;
+    const at = f.ctSlot * CT_ROW_WORDS + CT_MASQUERADE;
+    const choice = this.#choose(f);
+    if (choice > 0) return choice;
+    const base = rows[at] === 0 ? -1 : this.#nat.at(rows[at]);
+    if (choice === 0 && base >= 0 && this.#isKnownAs(base)) return 0;
+    if (choice !== 0 && rows[at] === 0) return 0;
+    rows[at] = 0;
+    if (base >= 0) this.#nat.remove(base);
+    return choice === 0 ? this.#take(f) : 0;
   }
 
   /**
-   * Gives a connection that was just committed its port.
-   * @returns 0, or a drop reason: 167, 168, 169
+   * A frame that belongs to no connection.
+   * @returns 0 when it may leave as it is, or a drop reason. Preconditions: both ends are identified
    */
-  assign(f: Frame): number {
-    if (!hasPort(f)) return DROP_NAT_UNSUPPORTED_PROTOCOL; // 3
+  refuseStray(f: Frame): number {
+    if (f.family === 0) return 0;
+    const choice = this.#choose(f);
+    if (choice !== 0) return Math.max(choice, 0);
+    return f.isFragment ? DROP_FIRST_FRAGMENT_MISSING : DROP_NAT_UNSUPPORTED_PROTOCOL;
+  }
+
+  /** Whom those outside are to see behind a forward frame. @returns 0 for `#address`, KEEPS_ADDRESS, or a drop reason: 169, 194, 204 */
+  #choose(f: Frame): number {
+    if (f.dstEndpoint !== 0 || f.dstIdentity === IDENTITY_HOST) return KEEPS_ADDRESS; // 1
+    const isPod = this.#ports.role[f.port] === ROLE_POD;
+    if (isPod && isOutside(f.dstIdentity)) {
+      const said = this.#ask(f); // 2
+      if (said !== KEEPS_ADDRESS) return said;
+    }
+    if ((!isPod && f.frontend === 0) || this.#isNative(f)) return KEEPS_ADDRESS;
+    this.#address = f.family === 4 ? this.#address4 : this.#address6;
+    if (!isNone(this.#address)) return 0;
+    return this.#isRequired ? DROP_FIB_LOOKUP_FAILED : KEEPS_ADDRESS; // 5
+  }
+
+  /** What egress gateway policies say. @returns 0 for `#address`, KEEPS_ADDRESS for nothing, or a drop reason */
+  #ask(f: Frame): number {
+    const source = this.#source;
+    source[0] = f.src0;
+    source[1] = f.src1;
+    source[2] = f.src2;
+    source[3] = f.src3;
+    const kind = this.#egress.lookup(source, f.dst0, f.dst1, f.dst2, f.dst3);
+    if (kind === EGRESS_NONE) return this.#settings?.isEgressIncomplete ? DROP_NO_EGRESS_GATEWAY : KEEPS_ADDRESS;
+    if (kind === EGRESS_NO_GATEWAY) return DROP_NO_EGRESS_GATEWAY;
+    if (kind !== EGRESS_ADDRESS) return KEEPS_ADDRESS;
+    this.#address = this.#egress.address;
+    return isNone(this.#address) ? DROP_NO_EGRESS_IP : 0;
+  }
+
+  /** Whether those outside know the connection of a row by the chosen address. */
+  #isKnownAs(base: number): boolean {
+    const { words } = this.#nat;
+    const at = base + nat.NAT_DST;
+    const address = this.#address;
+    return (
+      words[at + 3] === address[3] &&
+      words[at + 2] === address[2] &&
+      words[at + 1] === address[1] &&
+      words[at] === address[0]
+    );
+  }
+
+  /** Gives a connection a free port of the chosen address. @returns 0, or a drop reason: 167, 168 */
+  #take(f: Frame): number {
+    if (!hasPort(f)) return DROP_NAT_UNSUPPORTED_PROTOCOL; // 4
     const tuple = this.#tuple;
-    const address = f.family === 4 ? this.#address4 : this.#address6;
-    if (isNone(address)) return DROP_FIB_LOOKUP_FAILED;
     const span = this.#last - this.#first + 1;
     const isOwnInRange = f.srcPort >= this.#first && f.srcPort <= this.#last;
     const start = isOwnInRange ? f.srcPort - this.#first : this.#random.below(span);
     tuple.copyTurned(f);
     this.#shares.begin();
     for (let i = 0; i < MAX_TRIED && i < span; i++) {
-      this.#try(f, address, this.#first + ((start + i) % span));
-      if (this.#isFree()) return this.#take(f);
+      this.#try(f, this.#first + ((start + i) % span));
+      if (this.#isFree()) return this.#note(f);
     }
-    return this.#displace(f, address);
+    return this.#displace(f);
   }
 
   /** Has the tuple of the answers to a port looked up. */
-  #try(f: Frame, address: Int32Array, port: number): void {
+  #try(f: Frame, port: number): void {
     const tuple = this.#tuple;
-    tuple.setDestination(address, 0, port);
+    tuple.setDestination(this.#address, 0, port);
     if (f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6) tuple.srcPort = (port + 1) & 0xffff; // icmp-tuple.ts
   }
 
-  #displace(f: Frame, address: Int32Array): number {
+  #displace(f: Frame): number {
     const base = this.#shares.yielding(f.srcEndpoint);
     if (base < 0) {
       this.exhausted++;
       return DROP_NAT_NO_MAPPING;
     }
-    this.#try(f, address, this.#nat.words[base + nat.NAT_PORTS] & 0xffff);
+    this.#try(f, this.#nat.words[base + nat.NAT_PORTS] & 0xffff);
     this.#nat.remove(base); // whoever holds its handle finds out
     this.displaced++;
-    return this.#take(f);
+    return this.#note(f);
   }
 
   /** Whether only frames that have left here have the source of this one. */
   isOwnSource(f: Frame): boolean {
+    if (f.srcPort < this.#first || f.srcPort > this.#last || !hasPort(f)) return false;
     const address = f.family === 4 ? this.#address4 : this.#address6;
-    if (f.srcPort < this.#first || f.srcPort > this.#last || isNone(address) || !hasPort(f)) return false;
-    return f.src3 === address[3] && f.src2 === address[2] && f.src1 === address[1] && f.src0 === address[0];
-  }
-
-  /** A frame that belongs to no connection. @returns 0 when it may leave as it is, or a drop reason */
-  refuseStray(f: Frame): number {
-    if (f.family === 0 || !this.concerns(f)) return 0;
-    return f.isFragment ? DROP_FIRST_FRAGMENT_MISSING : DROP_NAT_UNSUPPORTED_PROTOCOL;
+    const isNodes = f.src3 === address[3] && f.src2 === address[2] && f.src1 === address[1] && f.src0 === address[0];
+    return (isNodes && !isNone(address)) || this.#egress.hasAddress(f.src0, f.src1, f.src2, f.src3);
   }
 
   /** Whether nobody has the port that is tried; else it is noted who has it. */
@@ -163,7 +250,7 @@ export class Masquerade {
   }
 
   /** Makes the row by which answers come back, and tells the connection of it. */
-  #take(f: Frame): number {
+  #note(f: Frame): number {
     const base = this.#nat.insert(this.#tuple);
     if (base < 0) return DROP_NAT_NO_MAPPING;
     const { words } = this.#nat;
@@ -192,6 +279,15 @@ export class Masquerade {
     }
     return false;
   }
+}
+
+/** No pod, no node and nothing else of the cluster: the world, or a prefix. */
+function isOutside(identity: number): boolean {
+  return isWorld(identity) || aggregateOf(identity, OWN_CLUSTER) === AGGREGATE_WORLD;
+}
+
+function isWorld(identity: number): boolean {
+  return identity === IDENTITY_WORLD || identity === IDENTITY_WORLD_IPV4 || identity === IDENTITY_WORLD_IPV6;
 }
 
 function isNone(address: Int32Array): boolean {

@@ -237,12 +237,14 @@ export class Translator {
 
   /**
    * Remembers what was made of an allowed frame, in a connection that was just committed.
-   * @returns 0, or a drop reason: 167, 168; then the connection is forgotten
+   * @returns 0, or a drop reason: 167, 168, 169, 194, 204; then a new connection is forgotten
    */
   commit(f: Frame): number {
     if (f.ctSlot < 0 || f.isReply || f.ctStatus === CT_RELATED) return 0;
     const isNew = f.ctStatus === CT_NEW;
-    const refusal = (f.frontend === 0 ? 0 : this.#noteService(f, isNew)) || (isNew ? this.#noteMasquerade(f) : 0);
+    const masquerade = this.#masquerade;
+    const refusal =
+      (f.frontend === 0 ? 0 : this.#noteService(f, isNew)) || (isNew ? masquerade.open(f) : masquerade.renew(f));
     if (refusal !== 0 && isNew) this.#conntrack.abandon(f);
     return refusal;
   }
@@ -272,10 +274,6 @@ export class Translator {
     return 0;
   }
 
-  #noteMasquerade(f: Frame): number {
-    return this.#masquerade.concerns(f) ? this.#masquerade.assign(f) : 0;
-  }
-
   /** The source. @returns 0, or a drop reason: 157, 167, 168, 175, 248, 250. Preconditions: the frame may pass */
   translateOut(f: Frame): number {
     if (f.ctSlot < 0) return f.ctStatus === CT_RELATED ? this.#errorOut(f) : this.#masquerade.refuseStray(f);
@@ -288,7 +286,7 @@ export class Translator {
     let found = outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
     if (found === DROP_NAT_NO_MAPPING) {
       // Its row made room for others. With another port most connections end, but the way out stays translated.
-      found = this.#masquerade.assign(f) || outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
+      found = this.#masquerade.renew(f) || outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
     }
     if (found !== 0) return found === UNCHANGED ? 0 : found;
     const { words, at, port } = outward;

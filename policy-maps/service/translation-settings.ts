@@ -10,6 +10,8 @@ import type { SourceRange } from './source-range-map.ts';
 // --- specification: words of the config map
 const NO_BACKEND_RESPONSE = 192;
 const MUST_MASQUERADE = 193;
+/** 1: not all rows of egress gateway policies found room. */
+const EGRESS_INCOMPLETE = 194;
 const LOOPBACK_V4 = 196;
 const LOOPBACK_V6 = 200;
 const MASQUERADE_V4 = 204;
@@ -73,6 +75,15 @@ export class TranslationSettings {
 
   set mustMasquerade(must: boolean) {
     this.#config.store(MUST_MASQUERADE, must ? 1 : 0);
+  }
+
+  /** Whether rows of egress gateway policies are missing: then pods to whom none applies may be meant by one. */
+  get isEgressIncomplete(): boolean {
+    return this.#config.load(EGRESS_INCOMPLETE) !== 0;
+  }
+
+  set isEgressIncomplete(is: boolean) {
+    this.#config.store(EGRESS_INCOMPLETE, is ? 1 : 0);
   }
 
   /** The ports that masqueraded connections get. */

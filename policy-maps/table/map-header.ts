@@ -69,6 +69,7 @@ export const KINDS = {
   lb_source_range: 26,
   fqdn: 27,
   events_dns: 28,
+  egress_gw_policy: 30,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

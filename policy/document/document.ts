@@ -7,11 +7,12 @@ import { checkAddresses, isAddress } from './address.ts';
 import { ANNOTATIONS } from './annotations.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
+import type { EgressPolicyDocument } from './egress-document.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
 import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/problems.ts';
 import { type Policy, type PolicyKind, policyName, type Rule } from '../rule/rule.ts';
-import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
+import { CIDR_GROUP, CILIUM_POLICY, EGRESS_GATEWAY_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
 import * as services from './schema-service.ts';
 import { Reader } from './reader.ts';
@@ -20,6 +21,7 @@ import { parseStream } from './stream.ts';
 import { isEmpty, syntaxProblems } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
+import { validateEgressPolicy } from '../validate/egress-gateway.ts';
 import { validateEndpoints } from '../validate/endpoints.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
@@ -67,6 +69,7 @@ const KINDS = {
   CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
   CiliumClusterwideNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
   CiliumCIDRGroup: { shape: CIDR_GROUP, apiVersions: ['cilium.io/v2', 'cilium.io/v2alpha1'], namespaced: false },
+  CiliumEgressGatewayPolicy: { shape: EGRESS_GATEWAY_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
 } as const satisfies Record<string, KindEntry>;
 
 export type DocumentKind = keyof typeof KINDS;
@@ -320,6 +323,10 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     case 'CiliumCIDRGroup': {
       const { spec } = document.object as { spec?: { externalCIDRs?: string[] } };
       spec?.externalCIDRs?.forEach((text, i) => checkGroupCidr(text, `spec.externalCIDRs[${i}]`, reader));
+      return document;
+    }
+    case 'CiliumEgressGatewayPolicy': {
+      validateEgressPolicy((document.object as { spec?: Partial<EgressPolicyDocument> }).spec, reader);
       return document;
     }
     case 'Service': {

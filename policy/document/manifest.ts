@@ -19,7 +19,13 @@ export interface ObjectMeta {
   readonly [key: string]: unknown;
 }
 
-const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'CiliumClusterwideNetworkPolicy', 'CiliumCIDRGroup']);
+const CLUSTER_SCOPED = new Set([
+  'Namespace',
+  'Node',
+  'CiliumClusterwideNetworkPolicy',
+  'CiliumCIDRGroup',
+  'CiliumEgressGatewayPolicy',
+]);
 
 /** Whether objects of this kind belong to no namespace. */
 export function isClusterScoped(kind: string): boolean {

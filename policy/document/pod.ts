@@ -24,6 +24,7 @@ interface Container {
 }
 
 interface PodObject {
+  readonly metadata?: { readonly uid?: string };
   readonly spec?: NamesDocument & {
     readonly serviceAccountName?: string;
     readonly nodeName?: string;
@@ -45,11 +46,12 @@ export function hasFinished({ object }: Pick<Document, 'object'>): boolean {
 
 /** Reads a Pod document. @param endpointId 0 = not local */
 export function podFromDocument(document: Document, endpointId: number): PodSpec {
-  const { spec = {} } = document.object as PodObject;
+  const { spec = {}, metadata } = document.object as PodObject;
   const ips = [...new Set(listedAddresses(document.object).map(({ address }) => address))];
   return {
     namespace: document.namespace,
     name: document.name,
+    uid: metadata?.uid ?? '',
     labels: document.labels,
     serviceAccount: spec.serviceAccountName ?? 'default',
     namedPorts: namedPorts(spec.containers ?? []),

@@ -1,7 +1,7 @@
 /** docs/policy.md against the shapes that are read. */
 import t from 'tap';
 import { read, codes, rowsOf, namesIn, section } from '../../test/policy/documents.ts';
-import { CIDR_GROUP, CILIUM_POLICY } from './schema-cilium.ts';
+import { CIDR_GROUP, CILIUM_POLICY, EGRESS_GATEWAY_POLICY } from './schema-cilium.ts';
 import { NETWORK_POLICY, SELECTOR } from './schema-kubernetes.ts';
 import type { ListShape, ObjectShape, Shape } from './shape.ts';
 
@@ -24,6 +24,7 @@ t.test('docs/policy.md lists every field that is read, and no other', (t) => {
     'Rule Peers Ports Application-rules': specOf(CILIUM_POLICY),
     Selectors: SELECTOR,
     CiliumCIDRGroup: specOf(CIDR_GROUP),
+    CiliumEgressGatewayPolicy: specOf(EGRESS_GATEWAY_POLICY),
     NetworkPolicy: specOf(NETWORK_POLICY),
   };
   for (const [parts, shape] of Object.entries(shapes)) {

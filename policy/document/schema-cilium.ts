@@ -1,4 +1,4 @@
-/** Shapes of CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and CiliumCIDRGroup, field by field. */
+/** Shapes of CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup and CiliumEgressGatewayPolicy, field by field. */
 import { ENTITIES } from '../rule/entities.ts';
 import { kind, SELECTOR } from './schema-kubernetes.ts';
 import {
@@ -137,3 +137,21 @@ export const CILIUM_POLICY: ObjectShape = kind({ spec: RULE, specs: list(RULE) }
 export const CIDR_GROUP: ObjectShape = kind({ spec: object({ externalCIDRs: list(string) }, ['externalCIDRs']) }, [
   'spec',
 ]);
+
+const EGRESS_GATEWAY = object({ nodeSelector: SELECTOR, interface: string, egressIP: string }, ['nodeSelector']);
+
+export const EGRESS_GATEWAY_POLICY: ObjectShape = kind(
+  {
+    spec: object(
+      {
+        selectors: list(object({ podSelector: SELECTOR, namespaceSelector: SELECTOR, nodeSelector: SELECTOR })),
+        destinationCIDRs: list(string),
+        excludedCIDRs: list(string),
+        egressGateway: EGRESS_GATEWAY,
+        egressGateways: list(EGRESS_GATEWAY),
+      },
+      ['selectors', 'destinationCIDRs'],
+    ),
+  },
+  ['spec'],
+);

@@ -10,6 +10,8 @@ export interface NamespaceSpec {
 export interface PodSpec {
   readonly namespace: string;
   readonly name: string;
+  /** What the API server gave it; '' for none. */
+  readonly uid?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly serviceAccount?: string;
   readonly namedPorts?: readonly NamedPort[];

@@ -457,10 +457,10 @@ rules:
   },
 ]);
 
-const SERVICE_CODES = 'cluster-ip external-name families node-port only-with port-name too-many twice'
+const CODES_OF_OTHERS = 'cluster-ip external-name families node-port only-with port-name too-many twice'
   .split(' ')
   .map((code) => `error ${code}`)
-  .concat('warning no-service', 'warning undone');
+  .concat('error gateway', 'warning ignored', 'warning no-service', 'warning undone');
 
 t.test('docs/policy.md lists every code, and every code has its test', (t) => {
   /** Of documents seen together; tested where they are: policies as they are merged, manifests as they are checked. */
@@ -470,9 +470,9 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'warning no-effect',
     'warning no-dns-rule',
     'warning replaced',
-    ...SERVICE_CODES,
+    ...CODES_OF_OTHERS,
     'warning empty-element',
-    // service.test.ts, names.test.ts, network-policy.test.ts
+    // service.test.ts, names.test.ts, network-policy.test.ts, egress-gateway.test.ts
     'error annotation',
     'error fqdn-empty',
     'error no-parser',

@@ -8,6 +8,7 @@ import type { Mutant } from './mutant.ts';
 import { SEMANTICS } from './semantics.ts';
 import { STREAMS } from './streams.ts';
 import { TOOLS } from './tools.ts';
+import { TRANSLATION } from './translation.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...DNS,
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DOCUMENTS,
   ...SEMANTICS,
   ...TOOLS,
+  ...TRANSLATION,
 ];

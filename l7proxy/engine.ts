@@ -144,17 +144,27 @@ export class L7Engine {
 
   /** When `release` must be called at the latest; infinity when nothing is held. */
   get releaseAtMs(): number {
-    return this.datagrams.held.deadlineMs;
+    let atMs = this.datagrams.held.deadlineMs;
+    for (const { releaseAtMs } of this.protocols.waiting) if (releaseAtMs < atMs) atMs = releaseAtMs;
+    return atMs;
   }
 
   /**
    * Lets what is held for the agent go on, as far as it may: at `releaseAtMs`, and before, as soon as the agent has published more.
-   * @param most frames that are sent at once, so that they can be flushed
+   * @param most datagrams that are sent, or connections that go on, at once, so that their frames can be flushed
    * @returns true when more can go now
    */
   release(nowMs: number, most: number): boolean {
     this.#setClock(nowMs);
-    return this.datagrams.release(nowMs, most);
+    this.streams.nowMs = nowMs;
+    if (this.datagrams.release(nowMs, most)) return true;
+    for (const waiting of this.protocols.waiting) {
+      for (let woken = 0; waiting.take(nowMs); ) {
+        this.streams.wake(waiting.slot, waiting.slotGeneration);
+        if (++woken === most) return true;
+      }
+    }
+    return false;
   }
 
   #setClock(nowMs: number): void {

@@ -69,6 +69,19 @@ export interface StreamProtocol<J extends Judge = Judge> {
   makeParser(): Parser<J>;
   /** Tells of bytes that cannot be understood: the least that every protocol tells. `error` is a number of its own. */
   tellError(owner: StreamOwner, error: number): void;
+  /** Connections of which something waits for neither of their ends (`Parser.isReady`); absent: there are none. */
+  readonly waiting?: Waiting;
+}
+
+/** Connections that somebody must come back to. */
+export interface Waiting {
+  /** When at the latest; infinity when none waits. */
+  readonly releaseAtMs: number;
+  /** The one that `take` found. */
+  readonly slot: number;
+  readonly slotGeneration: number;
+  /** Takes out one that need wait no longer. @returns false when there is none */
+  take(nowMs: number): boolean;
 }
 
 /** What becomes of a datagram; else a drop reason. */

@@ -19,6 +19,7 @@ import {
   type RuleSetSource,
   type StreamProtocol,
   UNREAD,
+  type Waiting,
 } from './protocol.ts';
 import { TlsProtocol } from './tls/protocol.ts';
 import { type TlsRequest, tlsOffline } from './tls/rules.ts';
@@ -46,6 +47,8 @@ export const PROTOCOLS: ProtocolTable = {
 
 /** The protocols of one engine. */
 export class Protocols {
+  /** Connections of which something waits for neither of their ends, by protocol. */
+  readonly waiting: readonly Waiting[];
   readonly #ruleSets: RuleSetSource;
   readonly #streams = new Map<ProtocolName, StreamProtocol>();
   readonly #datagrams = new Map<ProtocolName, DatagramProtocol>();
@@ -57,6 +60,7 @@ export class Protocols {
       if (stream !== UNREAD) this.#streams.set(name, stream({ ...services, name }));
       if (datagram !== UNREAD) this.#datagrams.set(name, datagram({ ...services, name }));
     }
+    this.waiting = [...this.#streams.values()].map(({ waiting }) => waiting).filter((one) => one !== undefined);
   }
 
   /** The protocol that these rule sets are for, in TCP; undefined when they are none, not for the same, or UNREAD. */

@@ -29,7 +29,7 @@ import * as offload from '../../wire/offload.ts';
 import { DROP_CSUM_L4, DROP_STREAM_CLOSED, DROP_STREAM_LIMIT, FORWARD } from '../../wire/reasons.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import type { ParserState } from '../parser.ts';
-import { CLOSING, type Connection, DEAD, HANDSHAKE, makeConnection, REFUSED } from './connection.ts';
+import { CLOSING, type Connection, DEAD, HANDSHAKE, makeConnection, OPEN, REFUSED } from './connection.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { CounterReader } from '../protocol.ts';
 import { StreamCounters, streamReaders } from './counters.ts';
@@ -213,6 +213,27 @@ export class TcpConnections {
     return true;
   }
 
+  /**
+   * What is held of a connection may go on now, though neither end has sent anything.
+   * @param generation of its row: another connection's is left alone
+   */
+  wake(ctSlot: number, generation: number): void {
+    const connection = this.table.find(ctSlot);
+    if (connection?.slotGeneration !== generation || connection.mode !== OPEN) return;
+    this.#at.begin();
+    this.#at.takeUp(connection, connection.response);
+    this.#editor.run(this.#at);
+    if (connection.wantsReset) this.counters.resets++;
+    else if (connection.mode === OPEN) {
+      this.#editor.flush(connection, connection.request);
+      this.#editor.flush(connection, connection.response);
+    } else {
+      this.counters.closes++;
+      if (!this.#editor.flush(connection, connection.response)) this.#transmitter.ack(connection, connection.request);
+    }
+    this.#settle(connection, 0);
+  }
+
   /** The conntrack entry went away. */
   close(ctSlot: number): void {
     this.table.close(ctSlot);
@@ -224,8 +245,12 @@ export class TcpConnections {
    * @param nowMs milliseconds of any steady clock; call it once a batch, at least every 50 ms while connections exist
    */
   tick(nowMs: number): void {
-    this.#editor.nowMs = nowMs;
+    this.nowMs = nowMs;
     this.timers.tick(nowMs, this.table, this.#end);
+  }
+
+  set nowMs(nowMs: number) {
+    this.#editor.nowMs = nowMs;
   }
 
   /** A connection of which this process knows nothing: a new one, or one that a former process judged. */

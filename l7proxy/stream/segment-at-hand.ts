@@ -81,6 +81,13 @@ export class SegmentAtHand {
     this.echo = at > 0 ? tcp.timestampEcho(bytes, at) : 0;
   }
 
+  /** There is no segment: the connection goes on by itself. @param stream the way that may */
+  takeUp(connection: Connection, stream: TcpStream): void {
+    this.connection = connection;
+    this.stream = stream;
+    this.other = connection.other(stream);
+  }
+
   #readSack(bytes: Uint8Array, l4Offset: number): void {
     this.sackFrom = this.sackTo = 0;
     const at = tcp.findOption(bytes, l4Offset, tcp.OPTION_SACK);

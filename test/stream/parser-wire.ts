@@ -38,9 +38,9 @@ export class ParserWire<J extends Judge, P extends Parser<J> = Parser<J>> {
   readonly #deferred: string[][] = [[], []];
   readonly #operations = new Operations();
 
-  constructor(parser: P, judge: J) {
+  constructor(parser: P, judge: J, owner: StreamOwner = OWNER) {
     this.parser = parser;
-    parser.begin(judge, OWNER);
+    parser.begin(judge, owner);
   }
 
   send(way: Way, text: string, isEnd = false): this {

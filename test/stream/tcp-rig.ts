@@ -193,6 +193,8 @@ export class Rig {
   readonly toInitiator: Segment[] = [];
   /** Results of `segment`, in order. */
   readonly results: number[] = [];
+  /** The rules are those of the client's egress policy, not of the server's ingress. */
+  isEgress = false;
   /** Whether frames come with their checksum left undone. */
   isUndone = false;
   readonly #options: Partial<L7EngineOptions>;
@@ -246,7 +248,8 @@ export class Rig {
     frame.ctSlot = slot;
     frame.isReply = isReply;
     spoil?.(frame);
-    if (!isReply && (from.flags & tcp.SYN) !== 0) this.engine.admit(frame, 0, 9);
+    if (!isReply && (from.flags & tcp.SYN) !== 0)
+      this.engine.admit(frame, this.isEgress ? 9 : 0, this.isEgress ? 0 : 9);
     const result = this.engine.segment(frame, slot, isReply);
     assertStates(this.streams.table);
     this.results.push(result);

@@ -169,6 +169,7 @@ function answerRules(address: string, rules: ReturnRules): string[] {
 /** Bits from the ICMP header to the quoted packet's protocol, source port and echo id, without IP options. */
 const QUOTED_V4 = { protocol: 136, port: 224, id: 256, icmp: 1 };
 const QUOTED_V6 = { protocol: 112, port: 384, id: 416, icmp: 58 };
+const PROTOCOLS: Readonly<Record<ServicePlace['protocol'], number>> = { tcp: 6, udp: 17, sctp: 132 };
 const ERRORS_V4 = 'icmp type { destination-unreachable, time-exceeded, parameter-problem }';
 const ERRORS_V6 = 'icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem }';
 
@@ -196,10 +197,12 @@ function serviceRules(family: 4 | 6, rules: ReturnRules): string[] {
   const each = (value: (place: ServicePlace) => string | number) => `{ ${[...new Set(some.map(value))].join(', ')} }`;
   const ip = family === 6 ? 'ip6' : 'ip';
   const at = family === 6 ? QUOTED_V6 : QUOTED_V4;
-  const error = `${ip} daddr ${each((place) => place.address)} ${family === 6 ? ERRORS_V6 : ERRORS_V4}`;
   const tuples = each((place) => `${place.address} . ${place.protocol} . ${place.port}`);
+  // Of the host's own server on the same port, at another address, the host is told.
+  const quoted = each(({ address, protocol, port }) => `${address} . ${PROTOCOLS[protocol]} . ${port}`);
+  const errors = family === 6 ? ERRORS_V6 : ERRORS_V4;
   return [
     `${ip} daddr . meta l4proto . th dport ${tuples} ${forward(address, rules)}`,
-    `${error} @th,${at.protocol},8 { 6, 17, 132 } @th,${at.port},16 ${each(({ port }) => port)} ${forward(address, rules)}`,
+    `${errors} ${ip} daddr . @th,${at.protocol},8 . @th,${at.port},16 ${quoted} ${forward(address, rules)}`,
   ];
 }

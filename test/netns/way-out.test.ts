@@ -6,7 +6,7 @@
  * and the way in: node ports, from outside with the client's own address, and from the host itself.
  */
 import t from 'tap';
-import { type Background, Cleanup, inNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { type Background, Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const name = `slq${process.pid.toString(36)}`;
@@ -43,6 +43,16 @@ const DATAGRAM = `const [, to, size] = process.argv;
   const s = require('node:dgram').createSocket(to.includes(':') ? 'udp6' : 'udp4');
   s.on('message', (m) => { console.log(m.length > 2000 ? m.length : String(m)); process.exit(); });
   s.send(Buffer.alloc(Number(size), 1), 8000, to); setTimeout(() => process.exit(1), 3000);`;
+/** Tells the host, in both families, that a segment from this port of its was too big. */
+const TOO_BIG = `import socket, struct, sys
+ports = struct.pack('!HHI', int(sys.argv[1]), 1234, 0)
+def summed(b): s = sum(struct.unpack('!%dH' % (len(b) // 2), b)); s = (s & 65535) + (s >> 16); return ~(s + (s >> 16)) & 65535
+four = struct.pack('!BBHHHBBH', 0x45, 0, 60, 0, 0, 64, 6, 0) + socket.inet_aton('203.0.113.10') + socket.inet_aton('198.51.100.1') + ports
+six = struct.pack('!IHBB', 0x60000000, 20, 6, 64) + socket.inet_pton(10, 'fd00:98:1::10') + socket.inet_pton(10, 'fd00:98:2::1') + ports
+error = struct.pack('!BBHI', 3, 4, 0, 1400) + four
+error = error[:2] + struct.pack('!H', summed(error)) + error[4:]
+socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).sendto(error, ('203.0.113.10', 0))
+socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6).sendto(struct.pack('!BBHI', 2, 0, 0, 1400) + six, ('fd00:98:1::10', 0))`;
 /** Sends a numbered line each 20 ms and says how many came back. */
 const LONG = `const s = require('node:net').connect(9000, process.argv[1]); let n = 0;
   setInterval(() => s.write('x'), 20); s.on('data', (d) => console.log('back ' + (n += d.length)));
@@ -172,6 +182,26 @@ t.test("a node port is reached from outside with the client's own address, and f
   t.match((await curl(host, 'http://203.0.113.10:30080/')).stdout, /^203\.0\.113\.10 /);
   t.match((await curl(host, 'http://[fd00:98:1::10]:30080/')).stdout, /^fd00:98:1::10 /);
 });
+
+t.test(
+  "errors about a node port are the pods', errors about the host's own server on a service's port are the host's",
+  async (t) => {
+    const errors = async () => {
+      const { stdout } = await run(inNetns(host, ['cat', '/proc/net/snmp', '/proc/net/snmp6']));
+      const [names = [], numbers = []] = [...stdout.matchAll(/^Icmp: (.*)$/gm)].map(([, line]) => line.split(' '));
+      const tooBig = /^Icmp6InPktTooBigs\s+(\d+)$/m.exec(stdout)?.[1];
+      return [Number(numbers[names.indexOf('InDestUnreachs')]), Number(tooBig)];
+    };
+    const before = await errors();
+    await must(inNetns(outside, ['python3', '-c', TOO_BIG, '30080']));
+    t.strictSame(await errors(), before);
+    await must(inNetns(outside, ['python3', '-c', TOO_BIG, '80']));
+    t.strictSame(
+      await errors(),
+      before.map((count) => count + 1),
+    );
+  },
+);
 
 t.test(
   'an external address is reached by a route to this machine, and from the host by the route that docs/outside.md names',

@@ -303,12 +303,48 @@ t.test('flush() gives an address and port to one service, and to the next when t
   t.equal(world.frontends('default/late').length, 1, 'only its own address');
   t.same(world.book.get('default/late')?.problems, ['found 192.0.2.1 port 80 (protocol 6), which default/web has']);
   const changes = world.apply(external('web', '192.0.2.2'));
-  t.same(changes.map(({ key }) => key).sort(), ['default/late', 'default/web']);
+  t.same(changes.map(({ key }) => key).sort(), ['default/late', 'default/later', 'default/web']);
   t.same(world.frontends('default/late')[1], 'ExternalIPs 192.0.2.1:80/6 ->');
   world.table.remove('default', 'late');
   world.flush();
   t.same(world.book.get('default/later')?.problems, []);
   t.same(world.frontends('default/later')[1], 'ExternalIPs 192.0.2.1:80/6 ->');
+  t.end();
+});
+
+t.test('no service takes the calls of another by naming its address, whoever was first', (t) => {
+  const taker = service('externalIPs: [10.96.0.7], ports: [{port: 80}]', 'taker');
+  const status = 'status: {loadBalancer: {ingress: [{ip: 10.96.0.7}]}}\n---';
+  const balanced = service('type: LoadBalancer, ports: [{port: 80}]', 'balanced').replace('---', status);
+  const owner = service('clusterIP: 10.96.0.7, ports: [{port: 80}]', 'owner');
+  const names = ['taker', 'balanced', 'owner'];
+  const texts = [taker, balanced, owner];
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 2, 0],
+    [2, 0, 1],
+    [0, 2, 1],
+    [1, 0, 2],
+  ]) {
+    const world = new World();
+    const owned = () =>
+      names.filter((name) => world.frontends(`default/${name}`).some((text) => text.includes('10.96.0.7:80/')));
+    for (const i of order) world.apply(texts[i]);
+    t.same(owned(), ['owner'], order.join());
+    t.same(world.book.get('default/taker')?.problems, [
+      'found 10.96.0.7 port 80 (protocol 6), which default/owner has',
+    ]);
+    world.table.remove('default', 'owner');
+    world.flush();
+    t.same(owned(), ['balanced'], 'then the load balancer');
+    world.apply(owner);
+    t.same(owned(), ['owner']);
+    world.table.remove('default', 'owner');
+    world.table.remove('default', 'balanced');
+    world.flush();
+    t.same(owned(), ['taker']);
+  }
   t.end();
 });
 

@@ -9,8 +9,9 @@
  * A change costs the services that it is about: a slice its one service, a pod those that select it, whatever else there is.
  * `steps` counts what was looked at.
  *
- * An address, port and protocol leads to one service. The one that had it first keeps it; the others are told, and the next
- * of them has it as soon as it is free.
+ * An address, port and protocol leads to one service. What was given out here (cluster addresses, node ports) comes before what a
+ * document names (load balancer addresses, then externalIPs), or a Service could take another's calls by naming its address. Of
+ * equals the one that had it first keeps it. The others are told, and the next of them has it as soon as it is free.
  *
  * Pure: no clock, no I/O. Who has which address and node port is asked of `assign`.
  */
@@ -19,10 +20,13 @@ import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import type { ServiceTable } from '../policy/service-table.ts';
 import type { ServiceSpec } from '../policy/rule/service-spec.ts';
 import { endpointsOf, type ServiceEndpoint } from './endpoints.ts';
-import { type Assignment, type Frontend, frontendsOf } from './frontends.ts';
+import { type Assignment, type Frontend, type FrontendKind, frontendsOf } from './frontends.ts';
 import { PodIndex, type ServicePod } from './pod-index.ts';
 
 const PROTOCOLS = [PROTO_TCP, PROTO_UDP, PROTO_SCTP];
+
+/** Who has more right to an address and port. */
+const RANKS: Readonly<Record<FrontendKind, number>> = { ClusterIP: 2, NodePort: 2, LoadBalancer: 1, ExternalIPs: 0 };
 
 /** A service as it is served. */
 export interface ServiceState {
@@ -159,16 +163,17 @@ export class ServiceBook {
 
   /** Takes the frontends, and gives up those that are not among them. @returns those that others have, with their owners */
   #claim(key: string, wanted: readonly Frontend[]): Map<string, string> {
-    const claims = new Set(wanted.map(claimOf));
+    const claims = ranksOf(wanted);
     for (const claim of (this.#states.get(key)?.frontends ?? []).map(claimOf)) {
       if (!claims.has(claim) && this.#owners.get(claim) === key) this.#giveUp(claim);
     }
     for (const claim of [...this.#waitsFor.get(key)]) this.#waitNoMore(key, claim);
     const refused = new Map<string, string>();
-    for (const claim of claims) {
+    for (const [claim, rank] of claims) {
       const owner = this.#owners.get(claim) ?? key;
-      this.#owners.set(claim, owner);
-      if (owner === key) continue;
+      const isMine = owner === key || this.#rankOf(owner, claim) < rank;
+      if (isMine) this.#take(claim, key);
+      if (isMine) continue;
       refused.set(claim, owner);
       this.#waiting.add(claim, key);
       this.#waitsFor.add(key, claim);
@@ -176,16 +181,36 @@ export class ServiceBook {
     return refused;
   }
 
+  #take(claim: string, key: string): void {
+    const before = this.#owners.get(claim) ?? key;
+    this.#owners.set(claim, key);
+    if (before === key) return;
+    for (const told of [before, ...this.#waiting.get(claim)]) this.#dirty.add(told);
+  }
+
+  #rankOf(owner: string, claim: string): number {
+    return ranksOf(this.#states.get(owner)?.frontends ?? []).get(claim) ?? 0;
+  }
+
   #giveUp(claim: string): void {
     this.#owners.delete(claim);
-    const [next] = this.#waiting.get(claim);
-    if (next !== undefined) this.#dirty.add(next);
+    for (const next of this.#waiting.get(claim)) this.#dirty.add(next);
   }
 
   #waitNoMore(key: string, claim: string): void {
     this.#waitsFor.remove(key, claim);
     this.#waiting.remove(claim, key);
   }
+}
+
+/** The claims of frontends, each with the best right to it. */
+function ranksOf(frontends: readonly Frontend[]): Map<string, number> {
+  const ranks = new Map<string, number>();
+  for (const frontend of frontends) {
+    const claim = claimOf(frontend);
+    ranks.set(claim, Math.max(ranks.get(claim) ?? 0, RANKS[frontend.kind]));
+  }
+  return ranks;
 }
 
 /** What one service alone may have. */

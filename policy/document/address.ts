@@ -1,6 +1,6 @@
 /** Addresses that documents name: whoever compiles them may trust that they are some. */
 import { isIP } from 'node:net';
-import { parsePrefix } from '../../wire/prefix.ts';
+import { contains, parsePrefix } from '../../wire/prefix.ts';
 import { pathText } from './document-path.ts';
 import { quote } from '../rule/problems.ts';
 import type { Reader } from './reader.ts';
@@ -16,6 +16,35 @@ export function checkAddress(text: string, path: string, reader: Reader): boolea
   if (isAddress(text)) return true;
   reader.problem(path, 'address', `read address: found ${quote(text)}, wanted an IPv4 or IPv6 address`);
   return false;
+}
+
+/** No machine can have these, or only itself: who sent frames there would reach the node, and who took those for them its own talk. */
+const IMPOSSIBLE = [
+  { prefix: '0.0.0.0/8', what: 'an unspecified' },
+  { prefix: '127.0.0.0/8', what: 'a loopback' },
+  { prefix: '169.254.0.0/16', what: 'a link-local' },
+  { prefix: '224.0.0.0/4', what: 'a multicast' },
+  { prefix: '255.255.255.255/32', what: 'the broadcast' },
+  { prefix: '::/127', what: 'an unspecified or loopback' },
+  { prefix: 'fe80::/10', what: 'a link-local' },
+  { prefix: 'ff00::/8', what: 'a multicast' },
+].map(({ prefix, what }) => ({ prefix: parsePrefix(prefix), what }));
+
+/** What kind of address it is that no machine can have; '' when one can. Preconditions: it is an address */
+export function impossibleUse(text: string): string {
+  const address = parsePrefix(text, 'host');
+  return IMPOSSIBLE.find(({ prefix }) => contains(prefix, address))?.what ?? '';
+}
+
+/** Checks an address that traffic may be sent to. @returns whether it is one */
+export function checkMachineAddress(text: string, path: string, reader: Reader): boolean {
+  // An empty address is one that is not known yet, as the API server writes it.
+  if (text === '') return false;
+  if (!checkAddress(text, path, reader)) return false;
+  const use = impossibleUse(text);
+  if (use !== '')
+    reader.problem(path, 'address', `read address: found ${use} address, ${text}, wanted one of a machine`);
+  return use === '';
 }
 
 interface PodObject {

@@ -1,4 +1,5 @@
 /** Services and what stands behind them, from their documents to the values that the cluster works with. */
+import { impossibleUse } from './address.ts';
 import type { Document } from './document.ts';
 import {
   type EndpointPortDocument,
@@ -116,7 +117,9 @@ function balancerAddresses({
   status: ServiceObject['status'] | undefined;
   annotations: Document['annotations'];
 }): string[] {
-  const told = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }) => (ip === '' ? [] : [ip]));
+  const told = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = '' }) =>
+    ip === '' || impossibleUse(ip) !== '' ? [] : [ip],
+  );
   if (told.length > 0) return told;
   const { loadBalancerIPs, loadBalancerIPsOfOld } = SERVICE_ANNOTATIONS;
   const asked = listed(annotations[loadBalancerIPs] ?? annotations[loadBalancerIPsOfOld]);

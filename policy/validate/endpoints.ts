@@ -1,6 +1,6 @@
 /** What the Kubernetes API refuses in an EndpointSlice or Endpoints object although its shape is right. */
 import { isIP } from 'node:net';
-import { checkAddress } from '../document/address.ts';
+import { checkMachineAddress } from '../document/address.ts';
 import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
@@ -14,7 +14,6 @@ import {
 } from '../document/service-document.ts';
 import { quote } from '../rule/problems.ts';
 import { isDnsLabel } from './names.ts';
-import { contains, parsePrefix } from '../../wire/prefix.ts';
 
 const MAX_ENDPOINTS = 1_000;
 const MAX_ADDRESSES = 100;
@@ -61,7 +60,7 @@ function checkEndpoint(
   addresses.forEach((text, i) => {
     if (addressType === 'FQDN') return;
     const place = `${path}.addresses[${i}]`;
-    const isSound = checkBackendAddress(text, place, reader);
+    const isSound = checkMachineAddress(text, place, reader);
     if (!isSound || addressType === undefined || `IPv${isIP(text)}` === addressType) return;
     reader.problem(
       place,
@@ -76,7 +75,7 @@ function validateOld({ subsets = [] }: EndpointsObject, reader: Reader): void {
     const path = `subsets[${i}]`;
     for (const [field, list] of Object.entries({ addresses, notReadyAddresses })) {
       list.forEach(({ ip = '', hostname }, j) => {
-        checkBackendAddress(ip, `${path}.${field}[${j}].ip`, reader);
+        checkMachineAddress(ip, `${path}.${field}[${j}].ip`, reader);
         checkHostname(hostname, `${path}.${field}[${j}].hostname`, reader);
       });
     }
@@ -108,28 +107,4 @@ function checkPorts(ports: readonly EndpointPortDocument[], path: string, reader
 
 function tooMany(path: string, found: number, most: number, reader: Reader): void {
   reader.problem(path, 'too-many', `read ${path}: found ${found}, wanted at most ${most}`);
-}
-
-/** No machine can have these, or only itself: who sent frames there would reach the node. */
-const IMPOSSIBLE = [
-  { prefix: '0.0.0.0/8', what: 'an unspecified' },
-  { prefix: '127.0.0.0/8', what: 'a loopback' },
-  { prefix: '169.254.0.0/16', what: 'a link-local' },
-  { prefix: '224.0.0.0/4', what: 'a multicast' },
-  { prefix: '255.255.255.255/32', what: 'the broadcast' },
-  { prefix: '::/127', what: 'an unspecified or loopback' },
-  { prefix: 'fe80::/10', what: 'a link-local' },
-  { prefix: 'ff00::/8', what: 'a multicast' },
-].map(({ prefix, what }) => ({ prefix: parsePrefix(prefix), what }));
-
-/** Checks an address that traffic may be sent to. @returns whether it is one */
-export function checkBackendAddress(text: string, path: string, reader: Reader): boolean {
-  // An empty address is one that is not known yet, as the API server writes it.
-  if (text === '') return false;
-  if (!checkAddress(text, path, reader)) return false;
-  const address = parsePrefix(text, 'host');
-  const use = IMPOSSIBLE.find(({ prefix }) => contains(prefix, address));
-  if (use !== undefined)
-    reader.problem(path, 'address', `read address: found ${use.what} address, ${text}, wanted one of a machine`);
-  return use === undefined;
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { readDocuments } from '../document/document.ts';
+import { serviceFromDocument } from '../document/service.ts';
 
 interface Case {
   readonly name: string;
@@ -212,6 +213,23 @@ t.test('an EndpointSlice: addresses of its type that a machine can have, ports o
     read(slice('addressType: IPv4', '{kubernetes.io/service-name: a}', '{service.cilium.io/weight: "70000"}'), 'error'),
     ['out-of-range metadata.annotations["service.cilium.io/weight"]'],
   );
+  t.end();
+});
+
+t.test('no Service takes what a machine says to itself', (t) => {
+  const text = (head: string, spec: string, status = '') =>
+    `apiVersion: v1\nkind: Service\nmetadata: {name: a${head}}\nspec: {type: LoadBalancer, ports: [{port: 80}]${spec}}\n${status}`;
+  for (const ip of ['127.0.0.1', '0.0.0.0', '169.254.169.254', '224.0.0.1', '::1', 'fe80::1', 'ff02::1']) {
+    t.same(read(text('', `, loadBalancerIP: "${ip}"`), 'error'), ['address spec.loadBalancerIP'], ip);
+    t.same(read(text('', `, externalIPs: ["${ip}"]`), 'error'), ['address spec.externalIPs[0]'], ip);
+    const annotation = read(text(`, annotations: {lbipam.cilium.io/ips: "192.0.2.1,${ip}"}`, ''), 'error');
+    t.same(annotation, ['address metadata.annotations["lbipam.cilium.io/ips"]'], ip);
+    const told = text('', '', `status: {loadBalancer: {ingress: [{ip: "${ip}"}, {ip: 192.0.2.1}]}}\n`);
+    t.same(read(told, 'error'), [], 'what another cluster has said is ignored');
+    t.same(read(told, 'warning'), ['address status.loadBalancer.ingress[0].ip']);
+    const [document] = readDocuments(told, 'f.yaml').documents;
+    t.same(serviceFromDocument(document).loadBalancer.addresses, ['192.0.2.1']);
+  }
   t.end();
 });
 

@@ -3,7 +3,7 @@
  * lies in no range of this instance, or is taken, is said by who hands addresses out.
  */
 import { isIP } from 'node:net';
-import { checkAddress } from '../document/address.ts';
+import { checkAddress, checkMachineAddress, impossibleUse } from '../document/address.ts';
 import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import {
@@ -18,7 +18,6 @@ import {
 } from '../document/service-document.ts';
 import { isServiceName } from '../rule/port.ts';
 import { quote } from '../rule/problems.ts';
-import { checkBackendAddress } from './endpoints.ts';
 import { isDnsLabel, isDnsSubdomain } from './names.ts';
 import { checkCidr } from './peers.ts';
 
@@ -41,8 +40,17 @@ export function validateService({ annotations, object }: Written, reader: Reader
   check.onlyWith();
   checkAnnotations(annotations, reader);
   status?.loadBalancer?.ingress?.forEach(({ ip }, i) => {
-    if (ip !== undefined) checkAddress(ip, `status.loadBalancer.ingress[${i}].ip`, reader);
+    if (ip !== undefined) checkBalancer(ip, `status.loadBalancer.ingress[${i}].ip`, reader);
   });
+}
+
+/** What somebody else's cluster has said of its load balancer (minikube: 127.0.0.1) is no reason to refuse the rest. */
+function checkBalancer(ip: string, path: string, reader: Reader): void {
+  if (!checkAddress(ip, path, reader)) return;
+  const use = impossibleUse(ip);
+  if (use === '') return;
+  const message = `read address: found ${use} address, ${ip}, wanted one of a load balancer`;
+  reader.warn(path, 'address', message, 'it is ignored');
 }
 
 class ServiceCheck {
@@ -190,12 +198,12 @@ class ServiceCheck {
 
   outside(): void {
     const { externalIPs = [], externalName, loadBalancerIP, loadBalancerSourceRanges = [] } = this.#spec;
-    externalIPs.forEach((text, i) => checkBackendAddress(text, `spec.externalIPs[${i}]`, this.#reader));
+    externalIPs.forEach((text, i) => checkMachineAddress(text, `spec.externalIPs[${i}]`, this.#reader));
     loadBalancerSourceRanges.forEach((text, i) =>
       checkCidr(text.trim(), `spec.loadBalancerSourceRanges[${i}]`, this.#reader),
     );
     if (loadBalancerIP !== undefined && loadBalancerIP !== '') {
-      for (const text of listed(loadBalancerIP)) checkAddress(text, 'spec.loadBalancerIP', this.#reader);
+      for (const text of listed(loadBalancerIP)) checkMachineAddress(text, 'spec.loadBalancerIP', this.#reader);
     }
     if (this.#type !== 'ExternalName') return;
     const name = (externalName ?? '').replace(/\.$/, '');
@@ -285,7 +293,7 @@ function checkAnnotations(annotations: Written['annotations'], reader: Reader): 
     reader.problem(annotationPath(name), 'unknown-value', message);
   }
   for (const name of [SERVICE_ANNOTATIONS.loadBalancerIPs, SERVICE_ANNOTATIONS.loadBalancerIPsOfOld]) {
-    for (const text of listed(annotations[name])) checkAddress(text, annotationPath(name), reader);
+    for (const text of listed(annotations[name])) checkMachineAddress(text, annotationPath(name), reader);
   }
   const ranges = SERVICE_ANNOTATIONS.sourceRanges;
   for (const text of listed(annotations[ranges])) checkCidr(text, annotationPath(ranges), reader);

@@ -24,8 +24,8 @@ import { Compilation } from './compilation.ts';
 import type { Config } from './config/config.ts';
 import { Controllers } from './health/controllers.ts';
 import type { Log } from './health/log.ts';
-import { ManifestDirectory } from './source/directory.ts';
-import { manifestReader } from './source/reader.ts';
+import type { ManifestDirectory } from './source/directory.ts';
+import { openSources } from './source/sources.ts';
 import { journalPath } from '../linux/journal.ts';
 import { interfaceAddresses } from '../linux/addresses.ts';
 import { watchNetns } from '../linux/netns.ts';
@@ -48,7 +48,7 @@ import { Publication } from './publication.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
 import { Services } from './services/services.ts';
-import { ObjectStore } from './source/store.ts';
+import type { ObjectStore } from './source/store.ts';
 import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
 
 export interface AgentOptions {
@@ -101,16 +101,12 @@ export class Agent {
     this.#board = new ProblemBoard(log);
     this.#routerMac = macOf(config.name, 'router');
     const policy = { ...config.policy, 'cluster-name': config.clusterName, 'node-name': config.nodeName };
-    const read = manifestReader(policy, config, (service) => this.services.faultsOf(service));
-    const readApplied = manifestReader(policy, config, (service) => this.services.clashesOf(service));
-    this.store = new ObjectStore(join(stateDir, 'objects'), readApplied);
-    this.#manifests =
-      config.manifests === '' ? undefined : new ManifestDirectory(config.manifests, read, join(stateDir, 'manifests'));
     this.compilation = new Compilation(stateDir, policy);
     this.#board.set('identities', this.compilation.problem === undefined ? [] : [this.compilation.problem]);
     this.maps = openMaps(config.runDir, config.maps);
     const { cluster } = this.compilation;
     this.services = new Services({ config, stateDir, table: cluster.services, maps: this.maps });
+    ({ store: this.store, manifests: this.#manifests } = openSources({ config, policy, stateDir }, this.services));
     this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);

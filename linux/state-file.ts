@@ -15,6 +15,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'EACCES: not allowed: run as root',
 };
 
+/** Why a file could not be written, for people. */
+export function writeProblem(path: string, error: unknown): Error {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new Error(`write ${path}: ${ADVICE[code] ?? message}`, { cause: error });
+}
+
 /** A document that cannot be had. */
 class StateError extends Error {
   override readonly name = 'StateError';
@@ -100,8 +106,7 @@ export class StateFile<T> {
       writeFileSync(this.#staged, JSON.stringify({ version: this.#version, value }), { mode: 0o600 });
     } catch (error) {
       this.unstage();
-      const { code = '' } = error as NodeJS.ErrnoException;
-      throw new Error(`write ${this.path}: ${ADVICE[code] ?? (error as Error).message}`, { cause: error });
+      throw writeProblem(this.path, error);
     }
   }
 

@@ -3,20 +3,27 @@
  * only compiling shows thus costs the document that it shows in, and never the cluster that everything else lives in.
  */
 import { Cluster } from './cluster.ts';
-import { type Document, type Documents, readDocuments } from './document/document.ts';
+import { type Document, readDocuments, type SlicedDocuments } from './document/document.ts';
+import type { Place } from './document/stream.ts';
 import { expandWorkload, isWorkload } from './document/workload.ts';
 import type { PolicyConfig } from './rule/options.ts';
 import { internalFault, type Problem } from './rule/problems.ts';
 import { policyName } from './rule/rule.ts';
 
 /** As `readDocuments`; a document that cannot be compiled is left out too, with a problem. */
-export function readTried(text: string, file: string, config: PolicyConfig = {}, namespace?: string): Documents {
-  const { documents, problems } = readDocuments(text, file, config, namespace);
+export function readTried(
+  text: string,
+  file: string,
+  config: PolicyConfig = {},
+  namespace?: string,
+  place?: Place,
+): SlicedDocuments {
+  const { documents, problems, slices } = readDocuments(text, file, config, namespace, place);
   const trial = new Trial(config);
   const faults = documents.map((document) => trial.fault(document));
   const found = faults.filter((fault) => fault !== undefined);
-  if (found.length === 0) return { documents, problems };
-  return { documents: documents.filter((_, i) => faults[i] === undefined), problems: [...problems, ...found] };
+  if (found.length === 0) return { documents, problems, slices };
+  return { documents: documents.filter((_, i) => faults[i] === undefined), problems: [...problems, ...found], slices };
 }
 
 /** Tries one document after another. */

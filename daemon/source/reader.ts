@@ -3,10 +3,10 @@
  * pods, which only the agent knows about. A problem has the place of the value that it is about.
  */
 import { isMap, isNode, isSeq, type LineCounter, type Node } from 'yaml';
-import type { Document, Documents } from '../../policy/document/document.ts';
+import type { Document, SlicedDocuments } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
-import { parseStream } from '../../policy/document/stream.ts';
+import { parseStream, type Place } from '../../policy/document/stream.ts';
 import { readTried } from '../../policy/trial.ts';
 import { expandWorkload, isWorkload, templatePath } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
@@ -17,8 +17,9 @@ import { type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
  * Text -> documents without errors, and every problem.
  * @param file what the text is called
  * @param namespace that of documents that name none; `default` unless told
+ * @param place where the text begins in that file; at its start unless told
  */
-export type ReadManifests = (text: string, file: string, namespace?: string) => Documents;
+export type ReadManifests = (text: string, file: string, namespace?: string, place?: Place) => SlicedDocuments;
 
 /** What is wrong with a Service in the light of what this node has to give. */
 export type CheckService = (service: Document) => readonly PodProblem[];
@@ -29,15 +30,15 @@ export function manifestReader(
   plan: PlanOptions,
   checkService: CheckService = () => [],
 ): ReadManifests {
-  return (text, file, namespace) => {
-    const { documents, problems } = readTried(text, file, policy, namespace);
+  return (text, file, namespace, place) => {
+    const { documents, problems, slices } = readTried(text, file, policy, namespace, place);
     const wrong = documents.map((document) =>
       document.kind === 'Service' ? checkService(document) : podProblems(document, plan),
     );
-    if (wrong.every((found) => found.length === 0)) return { documents, problems };
-    const places = new Places(text);
+    if (wrong.every((found) => found.length === 0)) return { documents, problems, slices };
+    const places = new Places(text, place);
     const found = documents.flatMap((document, i) => wrong[i].map((one) => problemOf(document, one, places)));
-    return { documents: documents.filter((_, i) => wrong[i].length === 0), problems: [...problems, ...found] };
+    return { documents: documents.filter((_, i) => wrong[i].length === 0), problems: [...problems, ...found], slices };
   };
 }
 
@@ -62,17 +63,19 @@ function problemOf(document: Document, { path, message }: PodProblem, places: Pl
 /** Where values lie in a text. */
 class Places {
   readonly #lines: LineCounter;
-  readonly #objects: readonly Node[];
+  /** By the line that they begin on. */
+  readonly #objects: ReadonlyMap<number, Node>;
 
-  constructor(text: string) {
-    const { documents, lines } = parseStream(text);
+  constructor(text: string, place: Place | undefined) {
+    const { documents, lines } = parseStream(text, place);
     this.#lines = lines;
-    this.#objects = documents.flatMap(({ contents }) => unfold(contents));
+    const objects = documents.flatMap(({ contents }) => unfold(contents));
+    this.#objects = new Map(objects.map((node) => [this.#placeOf(node).line, node]));
   }
 
   /** Place of the value at a path, or of the nearest one above it, in the object that begins on a line. */
   of(line: number, path: readonly (string | number)[]): { line: number; column: number } {
-    const object = this.#objects.find((node) => this.#placeOf(node).line === line);
+    const object = this.#objects.get(line);
     for (let length = path.length; length > 0; length--) {
       const node = isMap(object) ? object.getIn(path.slice(0, length), true) : undefined;
       if (isNode(node)) return this.#placeOf(node);

@@ -5,20 +5,19 @@
  * time of the file against the time of the apply), and when that one is taken away, the other counts again. So a file
  * edited after an apply wins, and an apply wins over an older file; nothing is merged field by field.
  *
- * Applied objects are kept in `<runDir>/state/objects`, one file each with the text they were written in, so that after
+ * Applied objects are kept in `<runDir>/state/objects` (object-log.ts) with the text they were written in, so that after
  * a restart their rules still lead back to file and line. A request is applied as a whole or not at all; of one to delete,
  * what is there goes, and the rest is told.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Document } from '../../policy/document/document.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
+import type { LoggedObject } from './object-batch.ts';
 import type { ReadManifests } from './reader.ts';
-import { nameOf, type Reference, readReferences, referenceOf, type Slice, sliceDocuments } from './text.ts';
+import { nameOf, type Reference, readReferences, referenceOf } from './text.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
-import { StateFile } from '../../linux/state-file.ts';
+import type { Keeping } from './keeping.ts';
+import { ObjectLog } from './object-log.ts';
 
 /** A document with the time it was written, ms since the epoch. */
 export interface SourcedDocument {
@@ -64,13 +63,11 @@ export interface StoreChanges {
   readonly removed: readonly Reference[];
 }
 
-interface SavedObject extends Reference {
-  readonly atMs: number;
-  readonly createdMs?: number | undefined;
-  readonly file: string;
-  /** Line of `file` on which `text` begins. */
-  readonly firstLine: number;
-  readonly text: string;
+export interface StoreOptions {
+  /** ms since the epoch; the clock unless told. */
+  readonly nowMs?: () => number;
+  /** By what a restart understands objects without reading their text; it reads all texts without. */
+  readonly keeping?: Keeping;
 }
 
 interface Versions {
@@ -80,7 +77,7 @@ interface Versions {
 
 /** The objects of one instance. */
 export class ObjectStore {
-  readonly #directory: string;
+  readonly #log: ObjectLog;
   readonly #read: ReadManifests;
   readonly #nowMs: () => number;
   readonly #versions = new Map<string, Versions>();
@@ -88,26 +85,16 @@ export class ObjectStore {
   readonly #touched = new Set<string>();
 
   /** @param directory where applied objects are kept */
-  constructor(directory: string, read: ReadManifests, nowMs: () => number = Date.now) {
-    this.#directory = directory;
+  constructor(directory: string, read: ReadManifests, { nowMs = Date.now, keeping }: StoreOptions = {}) {
+    this.#log = new ObjectLog(directory, read, keeping);
     this.#read = read;
     this.#nowMs = nowMs;
   }
 
   /** Reads the applied objects of an earlier run. @returns what was wrong with them; such objects are left out */
   load(): Problem[] {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    const problems: Problem[] = [];
-    const names = readdirSync(this.#directory);
-    // Staged by an agent that was killed before it could put them in place.
-    for (const name of names.filter((entry) => entry.endsWith('.new'))) rmSync(join(this.#directory, name));
-    for (const name of names.filter((entry) => entry.endsWith('.json'))) {
-      const file = new StateFile<SavedObject | undefined>(join(this.#directory, name), 1);
-      const saved = file.load(undefined);
-      if (!isSaved(saved))
-        problems.push(lost(file.path, file.problem ?? 'found something else than an object of ours'));
-      else problems.push(...this.#restore(saved));
-    }
+    const { objects, problems } = this.#log.load();
+    for (const object of objects) this.#set(referenceOf(object.document), 'api', object);
     return problems;
   }
 
@@ -129,19 +116,17 @@ export class ObjectStore {
    * @param file what the text is called in problems and origins
    */
   apply(text: string, file: string, { namespace, isCreate, isDryRun }: ApplyOptions = {}): ApplyResult {
-    const { documents: read, problems } = this.#read(text, file, namespace);
+    const { documents: read, problems, slices } = this.#read(text, file, namespace);
     if (hasErrors(problems)) return { applied: [], problems };
-    const taken = isCreate === true ? read.filter((document) => winner(this.#versions.get(referenceOf(document)))) : [];
-    const documents = read.filter((document) => !taken.includes(document));
+    const isTaken = (one: Document) => isCreate === true && winner(this.#versions.get(referenceOf(one))) !== undefined;
+    const taken = read.filter(isTaken);
+    const documents = read.filter((document) => !isTaken(document));
     if (isDryRun === true) {
       const applied = documents.map((one) => ({ ...nameOf(one), action: this.#actionFor(one), object: one.object }));
       return { applied, problems: [...problems, ...taken.map(takenProblem)] };
     }
-    const slices = sliceDocuments(text);
     const sourced = documents.map((document) => this.#sourcedNow(document));
-    this.#saveAll(
-      sourced.map(({ document, atMs, createdMs }) => ({ ...savedForm(document, slices), atMs, createdMs })),
-    );
+    this.#log.put({ file, namespace, slices, objects: sourced });
     return { applied: sourced.map((one) => this.#applyOne(one)), problems: [...problems, ...taken.map(takenProblem)] };
   }
 
@@ -164,15 +149,20 @@ export class ObjectStore {
     const doomed = new Set(all.map(referenceOf));
     const applied: AppliedObject[] = [];
     const problems: Problem[] = [];
+    const gone = new Set<string>();
     for (const reference of all) {
       const key = referenceOf(reference);
       const owner = this.#versions.get(key)?.api === undefined ? workloads.get(key) : undefined;
-      const problem = owner === undefined ? this.#deleteProblem(reference, file) : ownedProblem(key, owner, file);
+      const problem =
+        owner === undefined ? this.#deleteProblem(reference, file, gone.has(key)) : ownedProblem(key, owner, file);
       const isOwned = owner !== undefined && doomed.has(owner);
-      if (isOwned || (isDryRun && problem === undefined)) applied.push({ ...nameOf(reference), action: 'deleted' });
-      else if (problem !== undefined) problems.push(problem);
-      else applied.push(this.#deleteOne(reference));
+      if (problem === undefined) gone.add(key);
+      if (problem === undefined || isOwned) applied.push({ ...nameOf(reference), action: 'deleted' });
+      else problems.push(problem);
     }
+    if (isDryRun) return { applied, problems };
+    this.#log.remove([...gone]);
+    for (const key of gone) this.#set(key, 'api', undefined);
     return { applied, problems };
   }
 
@@ -218,20 +208,7 @@ export class ObjectStore {
     return { put, removed };
   }
 
-  /** @throws Error naming the file that cannot be written; all are then as they were */
-  #saveAll(objects: readonly SavedObject[]): void {
-    const last = new Map(objects.map((saved) => [referenceOf(saved), saved]));
-    const files = [...last].map(([reference, saved]) => ({ file: this.#file(reference), saved }));
-    try {
-      for (const { file, saved } of files) file.stage(saved);
-    } catch (error) {
-      for (const { file } of files) file.unstage();
-      throw error;
-    }
-    for (const { file } of files) file.commit();
-  }
-
-  #sourcedNow(document: Document): SourcedDocument {
+  #sourcedNow(document: Document): LoggedObject {
     const atMs = this.#nowMs();
     const before = this.#versions.get(referenceOf(document))?.api;
     return { document, atMs, createdMs: before?.createdMs ?? before?.atMs ?? atMs };
@@ -249,13 +226,6 @@ export class ObjectStore {
     const before = winner(this.#versions.get(referenceOf(document)));
     if (before === undefined) return 'created';
     return isSameObject(before, document) ? 'unchanged' : 'configured';
-  }
-
-  #deleteOne(reference: Reference): AppliedObject {
-    const key = referenceOf(reference);
-    this.#file(key).remove();
-    this.#set(key, 'api', undefined);
-    return { ...nameOf(reference), action: 'deleted' };
   }
 
   /** What is in a namespace goes before it, as far as it was applied. */
@@ -287,19 +257,10 @@ export class ObjectStore {
     return found;
   }
 
-  #restore(saved: SavedObject): Problem[] {
-    const text = '\n'.repeat(saved.firstLine - 1) + saved.text;
-    const { documents, problems } = this.#read(text, saved.file, saved.namespace === '' ? undefined : saved.namespace);
-    const key = referenceOf(saved);
-    const document = documents.find((candidate) => referenceOf(candidate) === key);
-    const { atMs, createdMs = atMs } = saved;
-    if (document !== undefined) this.#set(key, 'api', { document, atMs, createdMs });
-    return document === undefined ? problems : [];
-  }
-
-  #deleteProblem(reference: Reference, file: string): Problem | undefined {
+  /** @param isGone the same request has deleted it */
+  #deleteProblem(reference: Reference, file: string, isGone: boolean): Problem | undefined {
     const versions = this.#versions.get(referenceOf(reference));
-    if (versions?.api !== undefined) return undefined;
+    if (versions?.api !== undefined && !isGone) return undefined;
     const held = versions?.directory?.document;
     const key = referenceOf(reference);
     if (held === undefined) {
@@ -318,23 +279,6 @@ export class ObjectStore {
     else this.#versions.set(reference, versions);
     this.#touched.add(reference);
   }
-
-  /** Names may be 253 characters long each, file names 255: the file is named by a digest. */
-  #file(reference: string): StateFile<SavedObject | undefined> {
-    const digest = createHash('sha256').update(reference).digest('hex').slice(0, 32);
-    return new StateFile(join(this.#directory, `${digest}.json`), 1);
-  }
-}
-
-function isSaved(value: unknown): value is SavedObject {
-  const { atMs, file, firstLine, text } = (value ?? {}) as Partial<SavedObject>;
-  const isPlaced = Number.isInteger(firstLine) && (firstLine ?? 0) >= 1;
-  return isPlaced && typeof atMs === 'number' && typeof file === 'string' && typeof text === 'string';
-}
-
-function savedForm(document: Document, slices: readonly Slice[]): Omit<SavedObject, 'atMs'> {
-  const slice = slices.findLast(({ firstLine }) => firstLine <= document.line) ?? { firstLine: 1, text: '' };
-  return { ...nameOf(document), file: document.file, ...slice };
 }
 
 function winner(versions: Versions | undefined): Document | undefined {
@@ -368,9 +312,4 @@ function ownedProblem(pod: string, owner: string, file: string): Problem {
 
 function problemOf(file: string, line: number, code: string, document: string, message: string): Problem {
   return { file, line, column: 1, path: '', severity: 'error', message, code, document };
-}
-
-function lost(file: string, message: string): Problem {
-  const what = { file, line: 1, column: 1, path: '', severity: 'error' } as const;
-  return { ...what, message: `restore object: ${message}`, code: 'state' };
 }

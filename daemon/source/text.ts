@@ -1,4 +1,4 @@
-/** Manifests as text and names: what names an object, where each YAML document of a text lies, what a text refers to. */
+/** Manifests as text and names: what names an object, what a text refers to. */
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import { isDocumentKind, readDocuments } from '../../policy/document/document.ts';
 import { parseStream } from '../../policy/document/stream.ts';
@@ -20,21 +20,6 @@ export function referenceOf({ kind, namespace, name }: Reference): string {
 /** The name alone. */
 export function nameOf({ kind, namespace, name }: Reference): Reference {
   return { kind, namespace, name };
-}
-
-/** A piece of a text with the line it begins on, from 1. */
-export interface Slice {
-  readonly firstLine: number;
-  readonly text: string;
-}
-
-/** The YAML documents of a text, each with the line it begins on. */
-export function sliceDocuments(given: string): Slice[] {
-  const { documents, lines, text } = parseStream(given);
-  return documents.map(({ range: [from, , to] }) => ({
-    firstLine: Math.max(1, lines.linePos(from).line),
-    text: text.slice(from, to),
-  }));
 }
 
 /**

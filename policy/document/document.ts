@@ -4,20 +4,19 @@
  */
 import { isMap, isScalar, isSeq, type Node, Pair, Scalar } from 'yaml';
 import { checkAddresses, isAddress } from './address.ts';
-import { ANNOTATIONS } from './annotations.ts';
-import type { CiliumRule } from './cilium-document.ts';
-import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import type { EgressPolicyDocument } from './egress-document.ts';
-import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
+import type { NetworkPolicySpec } from './network-policy.ts';
+import { policyOf } from './document-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
 import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/problems.ts';
-import { type Policy, type PolicyKind, policyName, type Rule } from '../rule/rule.ts';
+import { type Policy, policyName } from '../rule/rule.ts';
 import { CIDR_GROUP, CILIUM_POLICY, EGRESS_GATEWAY_POLICY } from './schema-cilium.ts';
 import * as kubernetes from './schema-kubernetes.ts';
 import * as services from './schema-service.ts';
 import { Reader } from './reader.ts';
 import type { ObjectShape } from './shape.ts';
-import { parseStream } from './stream.ts';
+import { type Slice, Slicer } from './slice.ts';
+import { parseStream, type Place } from './stream.ts';
 import { isEmpty, syntaxProblems } from './yaml.ts';
 import { validateCiliumPolicy } from '../validate/cilium.ts';
 import { checkMetadata, checkTemplate } from '../validate/metadata.ts';
@@ -102,10 +101,16 @@ export interface Documents {
   readonly problems: Problem[];
 }
 
+export interface SlicedDocuments extends Documents {
+  /** What to keep of the text so that a document can be read again without the others. */
+  readonly slices: ReadonlyMap<Document, Slice>;
+}
+
 /**
  * Reads all documents of a text.
  * @param file the name that problems carry
  * @param namespace that of documents that name none
+ * @param place where the text begins in that file
  * @returns the documents without errors, and every problem; never throws on bad input
  */
 export function readDocuments(
@@ -113,39 +118,54 @@ export function readDocuments(
   file: string,
   config: PolicyConfig = {},
   namespace = DEFAULT_NAMESPACE,
-): Documents {
-  const documents: Document[] = [];
+  place?: Place,
+): SlicedDocuments {
+  const slices = new Map<Document, Slice>();
   const problems: Problem[] = [];
   const options = completeOptions(config);
-  const { documents: written, lines } = parseStream(text);
-  for (const yaml of written) {
-    const found = syntaxProblems(yaml, lines, file);
+  const stream = parseStream(text, place);
+  const slicer = new Slicer(stream);
+  for (const yaml of stream.documents) {
+    const found = syntaxProblems(yaml, stream.lines, file);
     problems.push(...found);
     if (hasErrors(found) || isEmpty(yaml.contents)) continue;
-    for (const node of unfold(yaml.contents as Node)) {
-      const reader = new Reader(yaml, lines, file);
+    slicer.begin(yaml);
+    for (const { node, isWhole } of unfold(yaml.contents as Node)) {
+      const reader = new Reader(yaml, stream.lines, file);
       const document = readGuarded(node, reader, { options, file, namespace });
       problems.push(...reader.problems.sort(byPlace));
-      if (document !== undefined && !hasErrors(reader.problems)) documents.push(document);
+      if (document === undefined || hasErrors(reader.problems)) continue;
+      slices.set(document, isWhole ? slicer.item(node) : slicer.document());
     }
   }
-  return { documents, problems };
+  return { documents: [...slices.keys()], problems, slices };
+}
+
+interface Unfolded {
+  readonly node: Node;
+  /** An item of a list that says itself what it is. */
+  readonly isWhole: boolean;
 }
 
 /** The objects of a `List` or `XList`, or the node itself. */
-function unfold(node: Node): Node[] {
+function unfold(node: Node): Unfolded[] {
+  const alone = [{ node, isWhole: false }];
   const kind = scalarField(node, 'kind');
-  if (kind === undefined || !kind.endsWith('List') || !isMap(node)) return [node];
+  if (kind === undefined || !kind.endsWith('List') || !isMap(node)) return alone;
   const items = node.get('items', true);
-  if (!isSeq(items)) return [node];
-  for (const item of items.items) nameItem(item, kind, scalarField(node, 'apiVersion'));
-  return items.items as Node[];
+  if (!isSeq(items)) return alone;
+  const apiVersion = scalarField(node, 'apiVersion');
+  return items.items.map((item) => ({ node: item as Node, isWhole: !nameItem(item, kind, apiVersion) }));
 }
 
-/** Items of a typed list need not say what they are: the API server leaves it out. */
-function nameItem(item: unknown, listKind: string, apiVersion: string | undefined): void {
+/**
+ * Items of a typed list need not say what they are: the API server leaves it out.
+ * @returns whether something had to be said
+ */
+function nameItem(item: unknown, listKind: string, apiVersion: string | undefined): boolean {
   const kind = listKind.slice(0, -'List'.length);
-  if (kind === '' || !isMap(item)) return;
+  if (kind === '' || !isMap(item)) return false;
+  let isNamed = false;
   for (const [key, text] of [
     ['kind', kind],
     ['apiVersion', apiVersion],
@@ -154,7 +174,9 @@ function nameItem(item: unknown, listKind: string, apiVersion: string | undefine
     const pair = new Pair(new Scalar(key), new Scalar(text));
     for (const scalar of [pair.key, pair.value]) if (scalar !== null) scalar.range = item.range ?? null;
     item.items.unshift(pair);
+    isNamed = true;
   }
+  return isNamed;
 }
 
 function scalarField(node: Node, name: string): string | undefined {
@@ -303,11 +325,10 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     case 'NetworkPolicy': {
       const { spec } = document.object as { spec?: NetworkPolicySpec };
       validateNetworkPolicy(spec, reader);
-      return withRules(document, reader, context, (rules) => [networkPolicyRule(spec ?? {}, rules)]);
+      return withRules(document, reader, context);
     }
     case 'CiliumNetworkPolicy':
     case 'CiliumClusterwideNetworkPolicy': {
-      const { spec, specs } = document.object as { spec?: CiliumRule; specs?: readonly CiliumRule[] };
       const isClusterwide = document.namespace === '';
       validateCiliumPolicy(document.object, {
         reader,
@@ -315,10 +336,7 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
         isClusterwide,
         namespace: document.namespace,
       });
-      return withRules(document, reader, context, (rules) => [
-        ...(spec === undefined ? [] : [ciliumRule(spec, 'spec', rules)]),
-        ...(specs ?? []).map((rule, i) => ciliumRule(rule, `specs[${i}]`, rules)),
-      ]);
+      return withRules(document, reader, context);
     }
     case 'CiliumCIDRGroup': {
       const { spec } = document.object as { spec?: { externalCIDRs?: string[] } };
@@ -355,21 +373,7 @@ function checkGroupCidr(text: string, path: string, reader: Reader): void {
   checkCidr(text, path, reader);
 }
 
-function withRules(
-  document: Document,
-  reader: Reader,
-  { options }: ReadContext,
-  convert: (context: RuleContext) => Rule[],
-): Document {
+function withRules(document: Document, reader: Reader, { options }: ReadContext): Document {
   if (hasErrors(reader.problems)) return document;
-  const { kind, namespace, name, file } = document;
-  const origin = (path: string) => ({ kind, namespace, name, path, file, line: reader.position(path).line });
-  const policy: Policy = {
-    kind: kind as PolicyKind,
-    namespace,
-    name,
-    audit: document.annotations[ANNOTATIONS.audit] === 'true',
-    rules: convert({ options, namespace, origin }),
-  };
-  return { ...document, policy };
+  return { ...document, policy: policyOf(document, options, (path) => reader.position(path).line) };
 }

@@ -10,6 +10,12 @@ export function withoutMark(text: string): string {
   return text.replace(/^\uFEFF/gm, '');
 }
 
+/** Where a text begins in the file that it is of, both from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** A text, parsed. */
 export interface Stream {
   /** As it was parsed: ranges of nodes are about this. */
@@ -19,15 +25,26 @@ export interface Stream {
   readonly lines: LineCounter;
 }
 
-/** @throws nothing: what the parser cannot read it says in the document */
-export function parseStream(given: string): Stream {
+/** @param place where the text begins in its file @throws nothing: what the parser cannot read it says in the document */
+export function parseStream(given: string, place?: Place): Stream {
   const plain = withoutMark(given);
   const breaks = breaksOfJson(plain);
   const text = joined(plain, breaks);
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, merge: false, logLevel: 'silent' });
   const documents = Array.isArray(parsed) ? parsed.filter((one): one is Document.Parsed => 'contents' in one) : [];
-  return { text, documents, lines: breaks.length === 0 ? lines : linesOf(plain, breaks) };
+  const own = breaks.length === 0 ? lines : linesOf(plain, breaks);
+  return { text, documents, lines: place === undefined ? own : movedTo(place, own) };
+}
+
+/** The same lines, further down. */
+function movedTo({ line: first, column }: Place, lines: LineCounter): LineCounter {
+  const placeOf = lines.linePos;
+  lines.linePos = (offset) => {
+    const { line, col } = placeOf(offset);
+    return { line: line + first - 1, col: line === 1 ? col + column - 1 : col };
+  };
+  return lines;
 }
 
 const MARKER = '\n--- ';

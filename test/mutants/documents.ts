@@ -132,4 +132,28 @@ export const DOCUMENTS: readonly Mutant[] = [
     is: 'if (Object.hasOwn(lines, at)) return 1;',
     killedBy: ['explain/change.test.ts'],
   },
+  {
+    name: 'each-object-has-the-whole-list',
+    fault: 'each object of a list is kept with a text of its own of the whole list, and read with it after a restart',
+    file: 'policy/document/slice.ts',
+    was: 'if (this.#isLeaning || !node.range) return this.document();',
+    is: 'if (!this.#isLeaning || !node.range) return { ...this.document() };',
+    killedBy: ['daemon/source/object-log.test.ts'],
+  },
+  {
+    name: 'what-is-replaced-comes-back',
+    fault: 'an object that was applied twice and deleted is in force again after a restart',
+    file: 'daemon/source/object-log.ts',
+    was: 'this.remove(contents.objects.map(({ line }) => referenceOf(line))); // an older batch may have them still',
+    is: '',
+    killedBy: ['daemon/source/object-log.test.ts'],
+  },
+  {
+    name: 'another-program-believes-what-was-kept',
+    fault: 'after an upgrade objects are in force that the new version refuses',
+    file: 'daemon/source/object-log.ts',
+    was: 'const reviver = reader === this.#stamp ? this.#keeping?.reviver : undefined;',
+    is: 'const reviver = reader === undefined ? undefined : this.#keeping?.reviver;',
+    killedBy: ['daemon/source/object-log.test.ts'],
+  },
 ];

@@ -1,0 +1,35 @@
+/** Where the objects of an agent come from under its configuration: what is applied, and the directory of manifests. */
+import { join } from 'node:path';
+import type { PolicyConfig } from '../../policy/rule/options.ts';
+import type { Config } from '../config/config.ts';
+import { ManifestDirectory } from './directory.ts';
+import { keepingOf } from './keeping.ts';
+import { type CheckService, manifestReader } from './reader.ts';
+import { ObjectStore } from './store.ts';
+
+interface SourceOptions {
+  readonly config: Config;
+  readonly policy: PolicyConfig;
+  readonly stateDir: string;
+}
+
+/** What a Service cannot have here; one that is applied is also told what others have. */
+interface ServiceChecks {
+  readonly faultsOf: CheckService;
+  readonly clashesOf: CheckService;
+}
+
+interface Sources {
+  readonly store: ObjectStore;
+  /** Undefined when none is configured. */
+  readonly manifests: ManifestDirectory | undefined;
+}
+
+export function openSources({ config, policy, stateDir }: SourceOptions, services: ServiceChecks): Sources {
+  const read = manifestReader(policy, config, (service) => services.faultsOf(service));
+  const readApplied = manifestReader(policy, config, (service) => services.clashesOf(service));
+  const store = new ObjectStore(join(stateDir, 'objects'), readApplied, { keeping: keepingOf(policy, config) });
+  const { manifests: folder } = config;
+  const manifests = folder === '' ? undefined : new ManifestDirectory(folder, read, join(stateDir, 'manifests'));
+  return { store, manifests };
+}

@@ -245,6 +245,20 @@ export const HTTP_ERROR_KINDS = [
   'bad-status-line',
   'unsolicited-response',
   'unjudgeable-upgrade',
+  'tls',
+  'bad-frame',
+  'bad-header-block',
+  'bad-pseudo-header',
+  'bad-header-value',
+  'connection-header',
+  'content-mismatch',
+  'bad-stream',
+  'bad-settings',
+  'bad-window',
+  'flood',
+  'too-many-streams',
+  'bad-server-frame',
+  'server-flood',
 ] as const;
 
 /** Error n is counter HTTP_ERROR + n. */

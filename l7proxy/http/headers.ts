@@ -152,9 +152,8 @@ export function withholdUpgrade(bytes: Uint8Array, head: Head, edits: HeaderEdit
   if (left.length > 0) edits.add.push(`Connection: ${left.join(', ')}`);
 }
 
-/** The head with its lines edited. @returns undefined when nothing changes */
-export function editHead(bytes: Uint8Array, head: Head, edits: HeaderEdits): Uint8Array | undefined {
-  if (edits.remove.size === 0 && edits.add.length === 0) return undefined;
+/** The head of HTTP/1 with its lines edited. */
+export function editHead(bytes: Uint8Array, head: Head, edits: HeaderEdits): Uint8Array {
   const lines = [latin1(bytes, head.methodStart, head.targetEnd) + ` HTTP/1.${head.minor}`];
   for (let i = 0; i < head.headerCount; i++) {
     const name = latin1(bytes, head.nameStart[i], head.nameEnd[i]);

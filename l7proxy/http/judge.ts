@@ -9,7 +9,7 @@ import { asksForWebsocket } from '../http1/start-line.ts';
 import { Judges, RuleJudge } from '../judge.ts';
 import type { JudgeKey } from '../parser.ts';
 import type { ProtocolServices } from '../protocol.ts';
-import { editHead, latin1, withholdUpgrade } from './headers.ts';
+import { latin1, withholdUpgrade } from './headers.ts';
 import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE, type HttpJudge, type Judgement, noEdits } from './judgement.ts';
 import { RemoteRules, viewOf } from './rules.ts';
 
@@ -62,10 +62,7 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
     judgement.ingressCookie = cookieOf(byIngress);
     if (byIngress < 0) return DENY;
     if (isUpgradeWithheld) withholdUpgrade(bytes, head, edits);
-    const edited = mayEdit ? editHead(bytes, head, edits) : undefined;
-    if (edited === undefined) return ALLOW;
-    judgement.editedHead = edited;
-    return ALLOW_EDITED;
+    return mayEdit && (edits.remove.size > 0 || edits.add.length > 0) ? ALLOW_EDITED : ALLOW;
   }
 }
 

@@ -6,7 +6,7 @@ import type { HeaderEdits } from './headers.ts';
 /** Verdicts of a request. */
 export const DENY = 0;
 export const ALLOW = 1;
-/** Allowed with another head: `Judgement.editedHead`. */
+/** Allowed with another head: `Judgement.edits` says what of it changes. */
 export const ALLOW_EDITED = 2;
 /** The rules are gone: denied, and the connection ends. */
 export const DENY_CLOSE = 3;
@@ -23,7 +23,7 @@ export class Judgement {
   ingressCookie = 0;
   /** What rules wanted to change in the head. */
   edits: HeaderEdits = NO_EDITS;
-  /** The head to be sent instead, after ALLOW_EDITED. */
+  /** Of HTTP/1, for the parser alone: the head to be sent instead. */
   editedHead: Uint8Array = NOTHING;
 
   clear(): void {

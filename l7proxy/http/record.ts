@@ -37,7 +37,7 @@ export class HttpRecords implements HttpRecorder {
       sinceMs: this.#log.nowMs,
       method: latin1(bytes, head.methodStart, head.methodEnd),
       url: urlOf(bytes, head),
-      protocol: `HTTP/1.${head.minor}`,
+      protocol: head.major === 2 ? 'HTTP/2' : `HTTP/1.${head.minor}`,
       isIngress: owner.ingressRuleSet !== 0,
       cookie: owner.ingressRuleSet !== 0 ? ingressCookie : egressCookie,
     };
@@ -54,18 +54,20 @@ export class HttpRecords implements HttpRecorder {
     return ticket;
   }
 
-  response(owner: StreamOwner, request: object | undefined, head: Head): void {
+  response(owner: StreamOwner, request: object | undefined, status: number, Headers?: Record<string, string[]>): void {
     const ticket = request as RequestTicket | undefined;
     if (ticket === undefined) return;
-    const HTTP = { Code: head.status, Method: ticket.method, URL: ticket.url, Protocol: ticket.protocol };
+    const { method, url, protocol } = ticket;
+    const base = { Code: status, Method: method, URL: url, Protocol: protocol };
+    const HTTP = Headers === undefined ? base : { ...base, Headers };
     const LatencyNs = Math.round((this.#log.nowMs - ticket.sinceMs) * 1e6);
     const log: AccessLog = { Type: 'Response', Verdict: 'Forwarded', LatencyNs, HTTP };
     this.#log.tell(owner, ticket.isIngress, ticket.cookie, log);
   }
 
-  error(owner: StreamOwner, error: number): void {
+  error(owner: StreamOwner, error: number, protocol: string): void {
     const { name, status } = HTTP_ERRORS[error];
-    const HTTP = { Code: status, Method: '', URL: '', Protocol: 'HTTP/1.1' };
+    const HTTP = { Code: status, Method: '', URL: '', Protocol: protocol };
     const Type = status === 502 ? 'Response' : 'Request';
     this.#log.tell(owner, owner.ingressRuleSet !== 0, 0, { Type, Verdict: 'Error', Info: name, HTTP });
   }

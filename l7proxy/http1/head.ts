@@ -49,7 +49,8 @@ export class Head {
   /** The authority in the target of a CONNECT or in an absolute target; empty in any other. */
   authorityStart = 0;
   authorityEnd = 0;
-  /** HTTP/1.<minor> */
+  /** HTTP/<major>.<minor> */
+  major = 1;
   minor = 1;
   /** Status code of a response, 0 in a request. */
   status = 0;
@@ -79,6 +80,7 @@ export class Head {
   reset(start: number): void {
     this.start = start;
     this.end = 0;
+    this.major = 1;
     this.authorityStart = 0;
     this.authorityEnd = 0;
     this.status = 0;
@@ -172,8 +174,8 @@ function errorOfName(byte: number): number {
   return byte === SP || byte === HTAB ? syntax.SPACE_BEFORE_COLON : syntax.errorOfByte(byte, syntax.BAD_HEADER_NAME);
 }
 
-/** Takes in a header that frames the message. @returns 0 or an error */
-function noteHeader(head: Head, bytes: Uint8Array, index: number): number {
+/** Takes in a header that frames the message. @param index of it @returns 0 or an error of http1/syntax.ts */
+export function noteHeader(head: Head, bytes: Uint8Array, index: number): number {
   const at = head.nameStart[index];
   const from = head.valueStart[index];
   const to = head.valueEnd[index];

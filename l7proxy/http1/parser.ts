@@ -27,6 +27,7 @@ import { ChunkedContent, CONTENT_DONE } from './chunks.ts';
 import { HeadScan } from './head-scan.ts';
 import * as pair from './pairing.ts';
 import * as replies from './replies.ts';
+import { editHead } from '../http/headers.ts';
 import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type HttpJudge } from '../http/judgement.ts';
 import type { Http1Shared } from './shared.ts';
 import { grantsWebsocket, parseRequest, parseResponse } from './start-line.ts';
@@ -141,6 +142,7 @@ export class Http1Parser implements Parser<HttpJudge> {
     let record: object | undefined;
     if (shared.recorder.isOn) record = shared.recorder.request(this.#owner, bytes, head, verdict, judgement);
     const traits = traitsOf(bytes, head) | (verdict << VERDICT_SHIFT);
+    if (verdict === ALLOW_EDITED) judgement.editedHead = editHead(bytes, head, judgement.edits);
     if (verdict !== ALLOW_EDITED && verdict !== DENY_CLOSE) {
       shared.memo.store(bytes, at, after - at, context, traits, head.contentLength);
     }
@@ -228,7 +230,7 @@ export class Http1Parser implements Parser<HttpJudge> {
   #failRequest(error: number, ops: Operations): number {
     const shared = this.#shared;
     shared.errors[error]++;
-    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error);
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 'HTTP/1.1');
     const reply = replies.replyOfStatus(syntax.HTTP_ERRORS[error].status);
     const isCutOff = this.#requestState === CONTENT && !this.#dropsContent && this.#pairing.lastIsForwarded;
     if (isCutOff) this.#pairing.replaceLast(reply);
@@ -294,7 +296,7 @@ export class Http1Parser implements Parser<HttpJudge> {
     const isUpgraded = status === 101;
     if (isUpgraded && (entry & pair.IS_UPGRADE) === 0) return this.#failResponse(syntax.BAD_STATUS_LINE, ops);
     if (isUpgraded && !grantsWebsocket(head)) return this.#failResponse(syntax.UNJUDGEABLE_UPGRADE, ops);
-    if (this.#shared.recorder.isOn) this.#shared.recorder.response(this.#owner, this.#pairing.firstRecord, head);
+    if (this.#shared.recorder.isOn) this.#shared.recorder.response(this.#owner, this.#pairing.firstRecord, status);
     if (status < 200 && !isUpgraded) {
       ops.pass(after - head.start);
       return after;
@@ -302,8 +304,7 @@ export class Http1Parser implements Parser<HttpJudge> {
     this.#shared.responses++;
     if (isUpgraded || isAccepted) {
       this.#answered();
-      this.#requestState = OPAQUE;
-      this.#responseState = OPAQUE;
+      this.#requestState = this.#responseState = OPAQUE;
       ops.pass(Number.POSITIVE_INFINITY);
       return -1;
     }
@@ -351,13 +352,12 @@ export class Http1Parser implements Parser<HttpJudge> {
   #failResponse(error: number, ops: Operations): number {
     const shared = this.#shared;
     shared.errors[error]++;
-    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error);
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 'HTTP/1.1');
     ops.drop(Number.POSITIVE_INFINITY);
     if (this.#responseState === HEAD && this.#pairing.count > 0) {
       ops.inject(RESPONSE, replies.REPLIES[replies.REPLY_BAD_GATEWAY]);
     }
-    this.#requestState = DISCARD;
-    this.#responseState = DISCARD;
+    this.#requestState = this.#responseState = DISCARD;
     ops.close();
     return -1;
   }

@@ -1,4 +1,7 @@
-/** What all HTTP/1.x parsers of an engine share: the recorder's contract, counters, and the memo of heads. */
+/**
+ * What all HTTP parsers of an engine share, of either version: the recorder's contract, counters, the head at hand and what was judged of
+ * it; and the memo of heads of version 1.
+ */
 import { Judgement } from '../http/judgement.ts';
 import type { StreamOwner } from '../parser.ts';
 import { HeadMemo } from './head-memo.ts';
@@ -10,8 +13,10 @@ export interface HttpRecorder {
   readonly isOn: boolean;
   /** @returns what `response` is to be given when the answer comes, or undefined */
   request(owner: StreamOwner, bytes: Uint8Array, head: Head, verdict: number, judgement: Judgement): object | undefined;
-  response(owner: StreamOwner, request: object | undefined, head: Head): void;
-  error(owner: StreamOwner, error: number): void;
+  /** @param headers that say how it went, when the status does not */
+  response(owner: StreamOwner, request: object | undefined, status: number, headers?: Record<string, string[]>): void;
+  /** @param protocol as in records: HTTP/1.1, HTTP/2 */
+  error(owner: StreamOwner, error: number, protocol: string): void;
 }
 
 export class Http1Shared {

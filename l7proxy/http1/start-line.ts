@@ -14,11 +14,10 @@
 import { type Head, parseHeaders } from './head.ts';
 import * as syntax from './syntax.ts';
 
-const { CLASS, CR, HOST, HOST_NAME, LF, QUESTION, SLASH, SP, TARGET, TOKEN } = syntax;
+const { ASTERISK, CLASS, CR, HOST, HOST_NAME, LF, QUESTION, SLASH, SP, TARGET, TOKEN } = syntax;
 
 const VERSION = Buffer.from('HTTP/1.');
 const COLON = 58;
-const ASTERISK = 42;
 const BRACKET = 91;
 const BRACKET_END = 93;
 const ZERO = 48;
@@ -140,7 +139,8 @@ function checkRequest(head: Head, bytes: Uint8Array): number {
   return checkTarget(head, bytes);
 }
 
-function checkTarget(head: Head, bytes: Uint8Array): number {
+/** Takes in the target of a request. @returns 0 or an error of http1/syntax.ts */
+export function checkTarget(head: Head, bytes: Uint8Array): number {
   const first = bytes[head.targetStart];
   head.pathStart = head.targetStart;
   head.pathEnd = head.targetEnd;

@@ -4,6 +4,7 @@
 export const CR = 13;
 export const LF = 10;
 export const SP = 32;
+export const ASTERISK = 42;
 export const SLASH = 47;
 export const SEMICOLON = 59;
 export const QUESTION = 63;
@@ -84,6 +85,20 @@ export const HTTP_ERRORS = [
   { name: 'bad-status-line', status: 502 },
   { name: 'unsolicited-response', status: 502 },
   { name: 'unjudgeable-upgrade', status: 502 },
+  { name: 'tls', status: 400 },
+  { name: 'bad-frame', status: 400 },
+  { name: 'bad-header-block', status: 400 },
+  { name: 'bad-pseudo-header', status: 400 },
+  { name: 'bad-header-value', status: 400 },
+  { name: 'connection-header', status: 400 },
+  { name: 'content-mismatch', status: 400 },
+  { name: 'bad-stream', status: 400 },
+  { name: 'bad-settings', status: 400 },
+  { name: 'bad-window', status: 400 },
+  { name: 'flood', status: 429 },
+  { name: 'too-many-streams', status: 429 },
+  { name: 'bad-server-frame', status: 502 },
+  { name: 'server-flood', status: 502 },
 ] as const;
 
 export type HttpErrorName = (typeof HTTP_ERRORS)[number]['name'];
@@ -125,6 +140,20 @@ export const TRUNCATED: number = errorNumber('truncated');
 export const BAD_STATUS_LINE: number = errorNumber('bad-status-line');
 export const UNSOLICITED_RESPONSE: number = errorNumber('unsolicited-response');
 export const UNJUDGEABLE_UPGRADE: number = errorNumber('unjudgeable-upgrade');
+export const TLS: number = errorNumber('tls');
+export const BAD_FRAME: number = errorNumber('bad-frame');
+export const BAD_HEADER_BLOCK: number = errorNumber('bad-header-block');
+export const BAD_PSEUDO_HEADER: number = errorNumber('bad-pseudo-header');
+export const BAD_HEADER_VALUE: number = errorNumber('bad-header-value');
+export const CONNECTION_HEADER: number = errorNumber('connection-header');
+export const CONTENT_MISMATCH: number = errorNumber('content-mismatch');
+export const BAD_STREAM: number = errorNumber('bad-stream');
+export const BAD_SETTINGS: number = errorNumber('bad-settings');
+export const BAD_WINDOW: number = errorNumber('bad-window');
+export const FLOOD: number = errorNumber('flood');
+export const TOO_MANY_STREAMS: number = errorNumber('too-many-streams');
+export const BAD_SERVER_FRAME: number = errorNumber('bad-server-frame');
+export const SERVER_FLOOD: number = errorNumber('server-flood');
 
 /** The error that an unexpected byte amounts to; `otherwise` when it is none of the notorious ones. */
 export function errorOfByte(byte: number, otherwise: number): number {

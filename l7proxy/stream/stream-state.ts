@@ -9,6 +9,7 @@ export const FIRST_TIMEOUT_MS = 200;
 export const DEFAULT_MSS = 536;
 /** What we tell a sender after a restart, in the name of a receiver whose window we do not know yet. */
 const CAUTIOUS_WINDOW = 4096;
+const MANY_DEFERRED_BYTES = 32_768;
 /** The largest window there is: 65535 << 14. */
 const MAX_WINDOW = 1 << 30;
 
@@ -78,8 +79,9 @@ export class StreamState {
   duplicates = 0;
 
   protected readonly positions: PositionMap = new PositionMap();
-  /** Injections that wait for passAhead. */
+  /** Injections that wait for passAhead, and their bytes. */
   protected readonly deferred: Uint8Array[] = [];
+  protected deferredBytes = 0;
 
   constructor(way: Way, pool: BytePool, limitBytes: number) {
     this.way = way;
@@ -97,9 +99,13 @@ export class StreamState {
     return this.deferred.length > 0;
   }
 
-  /** Whether the receiver is behind: its window is full, or many edits are in flight. No more should be put in then. */
+  /**
+   * Whether the receiver is behind: its window is full, many edits are in flight, or much waits for the end of what is passed.
+   * No more should be put in then.
+   */
   get isCrowded(): boolean {
-    return this.positions.isCrowded || ((this.nxt - this.rightEdge) | 0) > 0;
+    const isBehind = this.positions.isCrowded || this.deferredBytes > MANY_DEFERRED_BYTES;
+    return isBehind || ((this.nxt - this.rightEdge) | 0) > 0;
   }
 
   /** True when this way needs nothing but to be read: the fast path may be taken. */

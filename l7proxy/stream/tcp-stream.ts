@@ -150,7 +150,7 @@ class Stream extends StreamState {
   release(): void {
     this.kept.release();
     this.early.drop();
-    this.deferred.length = 0;
+    this.#clearDeferred();
     this.resendAtMs = 0;
     this.resends = 0;
     this.isRecovering = false;
@@ -233,6 +233,7 @@ class Stream extends StreamState {
   inject(payload: Uint8Array): boolean {
     if (this.passAhead === 0) return this.#insert(payload);
     this.deferred.push(payload);
+    this.deferredBytes += payload.length;
     return true;
   }
 
@@ -246,7 +247,7 @@ class Stream extends StreamState {
     }
     if (this.passAhead === 0 && this.deferred.length > 0) {
       for (const payload of this.deferred) isDone &&= this.#insert(payload);
-      this.deferred.length = 0;
+      this.#clearDeferred();
     }
     if (this.dropAhead > 0 && this.kept.heldBytes > 0) {
       const count = Math.min(this.dropAhead, this.kept.heldBytes);
@@ -259,9 +260,14 @@ class Stream extends StreamState {
   /** A FIN goes on when all before it has gone on or away. */
   passFin(): void {
     if (!this.finIn || this.finOut || this.heldBytes > 0 || this.isDiscarding) return;
-    this.deferred.length = 0; // the end came in the middle of what they waited for
+    this.#clearDeferred(); // the end came in the middle of what they waited for
     this.finOut = true;
     this.nxt = (this.nxt + 1) | 0;
+  }
+
+  #clearDeferred(): void {
+    this.deferred.length = 0;
+    this.deferredBytes = 0;
   }
 
   /** Notes that the parser was asked at the present position, and what it passed ahead. */

@@ -41,6 +41,7 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/architecture.md', '', 'drawings'],
   ['docs/dns.md', '$ dig secret.example', 'what dig prints; test/netns/dns.test.ts asks'],
   ['docs/dns.md', '$ sluice observe', 'what observe prints; test/netns/dns.test.ts compares it'],
+  ['docs/l7.md', '$ sluice observe', 'what observe prints; test/netns/http2.test.ts compares it'],
   ['docs/tls.md', '$ sluice observe', 'what observe prints; test/netns/tls.test.ts compares it'],
   [
     'docs/services.md',

@@ -219,7 +219,7 @@ const MALFORMED: Record<string, string> = {
   'a NUL in a header': `${PUBLIC}X-One: a\0b\r\n\r\n`,
   'HTTP/0.9': 'GET /public\r\n\r\n',
   'no host': 'GET /public HTTP/1.1\r\n\r\n',
-  'no HTTP at all': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
+  'no HTTP at all': '\x05\x01\x00\x01\x02\x00\x01\r\n\r\n',
   'an oversize head': `${PUBLIC}X-Fill: ${'a'.repeat(70_000)}\r\n\r\n`,
   'too many headers': `${PUBLIC}${Array.from({ length: 200 }, (_, index) => `X-${index}: a\r\n`).join('')}\r\n`,
 };

@@ -5,6 +5,11 @@ const MESSAGES = ['wire/dns/dns.test.ts'];
 const RULES = ['l7proxy/dns/rules.test.ts'];
 const DATAGRAMS = ['l7proxy/dns/datagrams.test.ts'];
 const STREAMS = ['l7proxy/dns/stream.test.ts'];
+const TEACHING = ['l7proxy/dns/teaching.test.ts'];
+const HELD = ['l7proxy/dns/held.test.ts'];
+const HELD_STREAMS = ['l7proxy/dns/held-stream.test.ts'];
+const EVENTS = ['policy-maps/dns-events.test.ts'];
+const HELD_DATAGRAMS = ['l7proxy/datagram/datagrams.test.ts'];
 
 export const DNS: readonly Mutant[] = [
   {
@@ -70,5 +75,105 @@ export const DNS: readonly Mutant[] = [
     was: 'this.#waiting[2 * i + 1] !== question) continue;',
     is: 'question === 1) continue;',
     killedBy: STREAMS,
+  },
+  {
+    name: 'unlearnt-beside-a-known-one',
+    fault: 'an answer goes on when one of its addresses is published',
+    file: 'l7proxy/dns/teaching.ts',
+    was: 'if (endSec <= this.#nowSec) return false;',
+    is: 'if (endSec > this.#nowSec) return true;',
+    killedBy: TEACHING,
+  },
+  {
+    name: 'unlearnt-after-its-end',
+    fault: 'an address that policies are about to forget is taken for published',
+    file: 'l7proxy/dns/teaching.ts',
+    was: 'if (endSec <= this.#nowSec) return false;',
+    is: 'if (endSec === 0) return false;',
+    killedBy: TEACHING,
+  },
+  {
+    name: 'unlearnt-when-the-ring-is-full',
+    fault: 'an answer that the agent cannot be asked about goes on',
+    file: 'l7proxy/dns/teaching.ts',
+    was: `      return this.refuse(CAUSE_RING_FULL);
+    }`,
+    is: `      return GO;
+    }`,
+    killedBy: TEACHING,
+  },
+  {
+    name: 'unlearnt-one-asker-fills-the-ring',
+    fault: 'who looks up new names without end takes the lookups of others',
+    file: 'l7proxy/dns/teaching.ts',
+    was: 'this.#shares.usedBy(srcEndpoint) + records <= most && ',
+    is: 'most > 0 && ',
+    killedBy: [...TEACHING, ...HELD],
+  },
+  {
+    name: 'unlearnt-past-its-time',
+    fault: 'an answer that waited in vain goes on',
+    file: 'l7proxy/dns/datagrams.ts',
+    was: 'if (isPublished) return this.#pass(owner, bytes, start, end);',
+    is: 'if (isPublished || !mayWait) return this.#pass(owner, bytes, start, end);',
+    killedBy: HELD,
+  },
+  {
+    name: 'unlearnt-without-room',
+    fault: 'an answer that cannot be kept goes on',
+    file: 'l7proxy/dns/datagrams.ts',
+    was: `this.#services.teaching?.refuse(CAUSE_MEMORY_FULL);
+    return this.#replace(`,
+    is: `this.#services.teaching?.refuse(CAUSE_MEMORY_FULL);
+    return this.#pass(`,
+    killedBy: HELD,
+  },
+  {
+    name: 'unlearnt-past-its-time-over-tcp',
+    fault: 'over TCP an answer that waited in vain goes on',
+    file: 'l7proxy/dns/stream.ts',
+    was: 'return teaching === undefined || teaching.isPublished(this.#sequence) ? GO : teaching.refuse(CAUSE_DELAY);',
+    is: 'return GO;',
+    killedBy: HELD_STREAMS,
+  },
+  {
+    name: 'unlearnt-after-a-restart',
+    fault: 'a connection of which an answer waits goes on after the death of the process',
+    file: 'l7proxy/dns/stream.ts',
+    was: 'return this.#count === 0 && this.#deadlineMs === 0;',
+    is: 'return this.#count === 0;',
+    killedBy: HELD_STREAMS,
+  },
+  {
+    name: 'unlearnt-one-number-early',
+    fault: 'an answer goes on when the one before it is published',
+    file: 'policy-maps/dns-events.ts',
+    was: 'return ((this.published - sequence) | 0) >= 0;',
+    is: 'return ((this.published - sequence) | 0) >= -1;',
+    killedBy: [...EVENTS, ...TEACHING],
+  },
+  {
+    name: 'dns-events-overwritten',
+    fault: 'answers that the agent has not kept are overwritten by later ones',
+    file: 'policy-maps/dns-events.ts',
+    was: 'if (records > this.free) return false;',
+    is: '',
+    killedBy: EVENTS,
+  },
+  {
+    name: 'dns-events-begin-at-zero',
+    fault: 'in a ring that was made anew all answers are published, by the word of the one before it',
+    file: 'policy-maps/dns-events.ts',
+    was: 'if (ring.since(this.acknowledged) < 0 || ring.since(published) < 0) {',
+    is: 'if (ring.committed > 0 && ring.since(published) < 0) {',
+    killedBy: EVENTS,
+  },
+  {
+    name: 'held-into-another-conversation',
+    fault: 'an answer that was held goes to whoever has its row by now',
+    file: 'l7proxy/datagram/datagrams.ts',
+    was: 'const isHere = this.#rows.generation(owner.slot) === owner.slotGeneration;',
+    is: 'const isHere = true;',
+    killedBy: HELD_DATAGRAMS,
   },
 ];

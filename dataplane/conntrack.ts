@@ -311,10 +311,11 @@ export class Conntrack {
     const { quoted } = this;
     const isPod = this.#ports.role[f.port] === ROLE_POD;
     if (!quoted.readFrom(f)) return isPod ? DROP_INVALID_SIP : 0;
+    // Before anything is looked up: the host's own connections, and those of pods that are over, have no entry.
+    if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
     const table = this.#tableOf(quoted.protocol);
     const found = table.lookup(quoted);
     if (found < 0 || table.words[(found >> 1) * CT_ROW_WORDS + CT_LIFETIME] < this.life.nowSec) return 0;
-    if (isPod && !isSentByQuotedPeer(f, quoted)) return DROP_INVALID_SIP;
     this.isQuotedReply = (found & 1) !== 0;
     this.quotedSlot = found >> 1;
     f.frontend = table.words[(found >> 1) * CT_ROW_WORDS + CT_REV_NAT];

@@ -58,7 +58,13 @@ t.test('an ICMP error is judged by what it quotes, every time', async (t) => {
   const unknown = udpFrame({ from: server, to: THIRD, sport: 5, dport: 5 }).subarray(ETH);
   t.equal(attempt(world, client, server, shrink(quote.subarray(ETH))), 132, "somebody else's path");
   t.equal(attempt(world, client, server, shrink(shifted)), 132, 'quoted as a later fragment');
-  t.equal(attempt(world, client, server, shrink(unknown)), 133, 'of a connection that is none: judged like any packet');
+  t.equal(attempt(world, client, server, shrink(unknown)), 132, 'of a connection that nobody knows: the host has such');
+  const own = udpFrame({ from: server, to: CLIENT, sport: 5, dport: 5 }).subarray(ETH);
+  t.equal(attempt(world, client, server, shrink(own)), 133, 'of none of its own: judged like any packet');
+  const host = world.add({ addresses: ['10.0.0.1'], identity: 1, role: 'host' });
+  const query = udpFrame({ from: host, to: '198.51.100.1', sport: 40000, dport: 53 }).subarray(ETH);
+  const unreachable = icmpFrame({ from: client, to: '10.0.0.1', type: 3, code: 3, body: query });
+  t.equal(attempt(world, client, host, unreachable), 132, "a query of the host's to somebody else");
 
   const uplink = world.add({ addresses: [], identity: 0, role: 'uplink' });
   const router = { ...uplink, addresses: ['192.0.2.1'] };

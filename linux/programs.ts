@@ -8,6 +8,7 @@ export type Program =
   | 'sluiced'
   | 'sluice-dataplane'
   | 'sluice-standby'
+  | 'sluice-dns'
   | 'forwarding'
   | 'pcap-child'
   | 'capture-worker'

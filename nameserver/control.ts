@@ -23,6 +23,9 @@
  */
 import { isAddress, RecordReader } from './record-reader.ts';
 
+/** Descriptor number of the listening socket in the name server's process. */
+export const NAME_SERVER_LISTEN_FD = 3;
+
 /** What descriptors of a message are; at most 16. */
 export interface SocketDescription {
   readonly type: 'udp' | 'tcp';

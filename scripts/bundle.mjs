@@ -35,6 +35,7 @@ const PROGRAMS = {
   sluiced: { source: 'daemon/sluiced.ts', rehearsals: [['--check']] },
   'sluice-dataplane': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] },
   'sluice-standby': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] }, // the same under a name that shows which is which
+  'sluice-dns': { source: 'nameserver/main.ts', rehearsals: [['--help']] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
   'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },

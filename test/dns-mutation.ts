@@ -119,7 +119,8 @@ function around(bytes: Uint8Array, noise: number): Uint8Array {
   return all;
 }
 
-function mutate(seed: Uint8Array, draw: Draw): Uint8Array {
+/** Another message, a little different. */
+export function mutate(seed: Uint8Array, draw: Draw): Uint8Array {
   let bytes: Uint8Array = Uint8Array.from(seed);
   for (let n = draw(4); n >= 0; n--) bytes = mutateOnce(bytes, draw);
   return bytes;

@@ -7,6 +7,7 @@
         "arguments.c",
         "batch.c",
         "closing.c",
+        "datagrams.c",
         "inet-socket.c",
         "map-file.c",
         "netns.c",
@@ -15,7 +16,8 @@
         "ports.c",
         "send.c",
         "system.c",
-        "unix-socket.c"
+        "unix-socket.c",
+        "watch.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
       "cflags": ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-fvisibility=hidden"],

@@ -37,6 +37,10 @@ static bool read_address(const char *text, uint16_t port, struct inet_request *r
   return inet_pton(AF_INET6, text, &request->address.v6.sin6_addr) == 1;
 }
 
+static socklen_t address_length(const struct inet_request *request) {
+  return request->address.any.sa_family == AF_INET ? sizeof request->address.v4 : sizeof request->address.v6;
+}
+
 static int set_up(struct inet_request *request, struct failure *failure) {
   const int on = 1, room = RECEIVE_BYTES;
   const bool is_v4 = request->address.any.sa_family == AF_INET;
@@ -48,8 +52,7 @@ static int set_up(struct inet_request *request, struct failure *failure) {
   if (request->is_stream) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   else if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) < 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-  const socklen_t length = is_v4 ? sizeof request->address.v4 : sizeof request->address.v6;
-  if (bind(fd, &request->address.any, length) < 0)
+  if (bind(fd, &request->address.any, address_length(request)) < 0)
     return fail(failure, "bind", request->subject, errno == EADDRINUSE ? "another process has this port" : NULL);
   if (request->is_stream && listen(fd, BACKLOG) < 0) return fail(failure, "listen", request->subject, NULL);
   return 0;
@@ -65,22 +68,39 @@ static int open_inet(void *argument, struct failure *failure) {
   return -1;
 }
 
+static bool arg_inet(napi_env env, napi_value text, napi_value number, struct inet_request *request) {
+  char address[64];
+  int64_t port;
+  if (!arg_string(env, text, "address", address, sizeof address) || !arg_int(env, number, "port", 0, 65535, &port))
+    return false;
+  snprintf(request->subject, sizeof request->subject, "%s port %d", address, (int)port);
+  if (read_address(address, (uint16_t)port, request)) return true;
+  napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "address: wanted an IPv4 or IPv6 address");
+  return false;
+}
+
 /* openInetSocket(stream, address, port, netns): fd */
 napi_value open_inet_socket(napi_env env, napi_callback_info info) {
   napi_value args[4];
-  char address[64], netns[256];
-  int64_t port;
+  char netns[256];
   struct inet_request request;
   struct failure failure;
   if (!read_args(env, info, 4, args) || !arg_bool(env, args[0], &request.is_stream) ||
-      !arg_string(env, args[1], "address", address, sizeof address) || !arg_int(env, args[2], "port", 0, 65535, &port) ||
-      !arg_optional_string(env, args[3], "netns", netns, sizeof netns))
+      !arg_inet(env, args[1], args[2], &request) || !arg_optional_string(env, args[3], "netns", netns, sizeof netns))
     return NULL;
-  snprintf(request.subject, sizeof request.subject, "%s port %d", address, (int)port);
-  if (!read_address(address, (uint16_t)port, &request)) {
-    napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "address: wanted an IPv4 or IPv6 address");
-    return NULL;
-  }
   if (run_in_netns(netns, open_inet, &request, &failure) < 0) return throw_failure(env, &failure);
   return make_int(env, request.fd);
+}
+
+/* connectDatagrams(address, port): fd of a socket that hears this peer only, at a port that the kernel drew */
+napi_value connect_datagrams(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  struct inet_request request;
+  if (!read_args(env, info, 2, args) || !arg_inet(env, args[0], args[1], &request)) return NULL;
+  int fd = socket(request.address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return throw_errno(env, "socket", request.subject, errno);
+  if (connect(fd, &request.address.any, address_length(&request)) == 0) return make_int(env, fd);
+  int error = errno;
+  close(fd);
+  return throw_errno(env, "connect", request.subject, error);
 }

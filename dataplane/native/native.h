@@ -121,6 +121,11 @@ int send_frames(struct outgoing *out);
   X(closeFd, close_fd)                                                                                                 \
   X(closeFdBeside, close_fd_beside)                                                                                    \
   X(openInetSocket, open_inet_socket)                                                                                   \
+  X(connectDatagrams, connect_datagrams)                                                                                \
+  X(receiveDatagrams, receive_datagrams)                                                                                \
+  X(sendDatagrams, send_datagrams)                                                                                      \
+  X(watchReadable, watch_readable)                                                                                      \
+  X(endWatch, end_watch)                                                                                                \
   X(unixListen, unix_listen)                                                                                           \
   X(unixAccept, unix_accept)                                                                                           \
   X(unixConnect, unix_connect)                                                                                         \

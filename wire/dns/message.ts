@@ -16,17 +16,21 @@ import { TYPE_IXFR, TYPE_OPT, TYPE_SIG, TYPE_SOA, TYPE_TSIG } from './types.ts';
 
 /** Bits of the flags. */
 export const FLAG_RESPONSE = 0x8000;
+export const FLAG_AUTHORITATIVE = 0x0400;
+export const FLAG_TRUNCATED = 0x0200;
 export const FLAG_RECURSION_DESIRED = 0x0100;
+export const FLAG_RECURSION_AVAILABLE = 0x0080;
 export const FLAG_CHECKING_DISABLED = 0x0010;
-const FLAG_TRUNCATED = 0x0200;
 const OPCODE_BITS = 0x7800;
 const RCODE_BITS = 0x000f;
+export const RCODE_FORMAT_ERROR = 1;
 export const RCODE_SERVER_FAILURE = 2;
 export const RCODE_NAME_ERROR = 3;
+export const RCODE_NOT_IMPLEMENTED = 4;
 export const RCODE_REFUSED = 5;
 
 const QUESTION_TAIL_BYTES = 4; // type and class
-const RECORD_TAIL_BYTES = 10; // type, class, TTL, length
+export const RECORD_TAIL_BYTES = 10; // type, class, TTL, length
 
 /** Why a message is refused, by number; 0 is none. */
 export const DNS_ERROR_KINDS = [
@@ -44,7 +48,8 @@ export const DNS_ERROR_KINDS = [
   'truncated',
 ] as const;
 const SHORT = 1;
-const OPCODE = 2;
+/** Some other opcode than QUERY. */
+export const ERROR_OPCODE = 2;
 const QUESTION_COUNT = 3;
 const QUESTION = 4;
 const RECORD_COUNT = 5;
@@ -70,9 +75,13 @@ export class DnsMessage {
   /** Where the records begin, and how many answers come first. */
   recordsAt = 0;
   answers = 0;
-  /** Of the OPT record: 0 = there is none; its flags (DO). */
+  /** Where the additional records begin. */
+  additionalsAt = 0;
+  /** Of the OPT record, 0 without one: its flags (DO), the bytes that its sender takes over UDP, its version. */
   hasOpt = false;
   optFlags = 0;
+  optBytes = 0;
+  optVersion = 0;
 
   get isResponse(): boolean {
     return (this.flags & FLAG_RESPONSE) !== 0;
@@ -91,10 +100,12 @@ export class DnsMessage {
     if (end - start < DNS_HEADER_BYTES) return SHORT;
     this.id = u16(bytes, start);
     this.flags = u16(bytes, start + 2);
-    if ((this.flags & OPCODE_BITS) !== 0) return OPCODE;
+    if ((this.flags & OPCODE_BITS) !== 0) return ERROR_OPCODE;
     this.answers = u16(bytes, start + 6);
     this.hasOpt = false;
     this.optFlags = 0;
+    this.optBytes = 0;
+    this.optVersion = 0;
     return this.#readQuestion(bytes, start, end, mayLackQuestion) || this.#readRecords(bytes, start, end);
   }
 
@@ -122,6 +133,7 @@ export class DnsMessage {
     const records = firstAdditional + additionals;
     let at = this.recordsAt;
     for (let i = 0; i < records; i++) {
+      if (i === firstAdditional) this.additionalsAt = at;
       const tail = skipName(bytes, start, end, at);
       if (tail < 0 || tail + RECORD_TAIL_BYTES > end) return RECORD;
       const type = u16(bytes, tail);
@@ -131,10 +143,13 @@ export class DnsMessage {
       if (type === TYPE_OPT) {
         if (i < firstAdditional || this.hasOpt || tail !== at + 1 || !areOptions(bytes, tail + 10, after)) return OPT;
         this.hasOpt = true;
+        this.optBytes = u16(bytes, tail + 2);
+        this.optVersion = bytes[tail + 5];
         this.optFlags = u16(bytes, tail + 6);
       }
       at = after;
     }
+    if (additionals === 0) this.additionalsAt = at;
     return at === end ? 0 : TRAILING_BYTES;
   }
 

@@ -7,24 +7,20 @@ import { setU16 } from '../bytes.ts';
 import {
   type DnsMessage,
   FLAG_CHECKING_DISABLED,
+  FLAG_RECURSION_AVAILABLE,
   FLAG_RECURSION_DESIRED,
   FLAG_RESPONSE,
   RCODE_REFUSED,
   RCODE_SERVER_FAILURE,
 } from './message.ts';
 import { DNS_HEADER_BYTES, MAX_NAME_BYTES } from './name.ts';
-import { TYPE_OPT } from './types.ts';
+import { emitOpt, MAX_OPT_BYTES } from './opt.ts';
 
-const FLAG_RECURSION_AVAILABLE = 0x0080;
-const FLAG_DNSSEC_OK = 0x8000; // of OPT
-const UDP_BYTES = 1232; // what we would take: dnsflagday.net/2020
-const OPTION_EXTENDED_ERROR = 15;
 const EXTENDED_ERROR_PROHIBITED = 18;
 const EXTENDED_ERROR_FILTERED = 17;
 const EXTENDED_ERROR_NOT_READY = 14;
-const OPT_BYTES = 11 + 6;
 /** Longest refusal. */
-export const MAX_REFUSAL_BYTES = DNS_HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES;
+export const MAX_REFUSAL_BYTES = DNS_HEADER_BYTES + MAX_NAME_BYTES + 4 + MAX_OPT_BYTES;
 
 /**
  * Writes the refusal of a message that was parsed, and has a question, at `to[at]`.
@@ -42,20 +38,8 @@ export function emitRefusal(to: Uint8Array, at: number, query: DnsMessage, bytes
   const questionBytes = query.nameBytes + 4;
   for (let i = 0; i < questionBytes; i++) to[at + DNS_HEADER_BYTES + i] = bytes[query.questionAt + i];
   const length = DNS_HEADER_BYTES + questionBytes;
-  return query.hasOpt ? length + emitOpt(to, at + length, query.optFlags, rcode) : length;
-}
-
-function emitOpt(to: Uint8Array, at: number, flags: number, rcode: number): number {
-  to[at] = 0; // the root
-  setU16(to, at + 1, TYPE_OPT);
-  setU16(to, at + 3, UDP_BYTES);
-  setU16(to, at + 5, 0); // upper bits of the rcode, version
-  setU16(to, at + 7, flags & FLAG_DNSSEC_OK);
-  setU16(to, at + 9, 6);
-  setU16(to, at + 11, OPTION_EXTENDED_ERROR);
-  setU16(to, at + 13, 2);
-  setU16(to, at + 15, extendedError(rcode));
-  return OPT_BYTES;
+  if (!query.hasOpt) return length;
+  return length + emitOpt(to, at + length, query.optFlags, 0, extendedError(rcode));
 }
 
 function extendedError(rcode: number): number {

@@ -1,34 +1,42 @@
 /** Types of DNS records and their names (IANA, "Resource Record (RR) TYPEs"). */
 
 export const TYPE_A = 1;
+export const TYPE_NS = 2;
 export const TYPE_CNAME = 5;
 export const TYPE_SOA = 6;
+export const TYPE_PTR = 12;
+export const TYPE_HINFO = 13;
+export const TYPE_MX = 15;
+export const TYPE_TXT = 16;
 export const TYPE_SIG = 24;
 export const TYPE_AAAA = 28;
+export const TYPE_SRV = 33;
+export const TYPE_DNAME = 39;
 export const TYPE_OPT = 41;
 export const TYPE_TSIG = 250;
 export const TYPE_IXFR = 251;
 export const TYPE_AXFR = 252;
+export const TYPE_ANY = 255;
 export const CLASS_IN = 1;
 
 const NAMES: Readonly<Record<number, string>> = {
   [TYPE_A]: 'A',
-  2: 'NS',
+  [TYPE_NS]: 'NS',
   [TYPE_CNAME]: 'CNAME',
   [TYPE_SOA]: 'SOA',
   10: 'NULL',
-  12: 'PTR',
-  13: 'HINFO',
-  15: 'MX',
-  16: 'TXT',
+  [TYPE_PTR]: 'PTR',
+  [TYPE_HINFO]: 'HINFO',
+  [TYPE_MX]: 'MX',
+  [TYPE_TXT]: 'TXT',
   [TYPE_SIG]: 'SIG',
   25: 'KEY',
   [TYPE_AAAA]: 'AAAA',
   29: 'LOC',
-  33: 'SRV',
+  [TYPE_SRV]: 'SRV',
   35: 'NAPTR',
   37: 'CERT',
-  39: 'DNAME',
+  [TYPE_DNAME]: 'DNAME',
   [TYPE_OPT]: 'OPT',
   43: 'DS',
   44: 'SSHFP',
@@ -47,7 +55,7 @@ const NAMES: Readonly<Record<number, string>> = {
   [TYPE_TSIG]: 'TSIG',
   [TYPE_IXFR]: 'IXFR',
   [TYPE_AXFR]: 'AXFR',
-  255: 'ANY',
+  [TYPE_ANY]: 'ANY',
   256: 'URI',
   257: 'CAA',
 };

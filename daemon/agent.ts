@@ -231,7 +231,7 @@ export class Agent {
       this.#board.set('pods', this.#feed.problems);
       this.#publication.all();
     });
-    this.#board.set('compile', error === '' ? [] : [error]);
+    this.#board.setError('compile', error);
     if (this.#isRunning) this.reconciler.kick();
     return error;
   }
@@ -348,8 +348,8 @@ export class Agent {
     this.#endWatches.push(this.#ports.guard());
     const { config, maps } = this;
     const onHostAddresses = (): void => this.#takeHostAddresses();
-    const parts = { config, maps, board: this.#board, ports: this.#ports, links: this.#links, onHostAddresses };
-    this.#endWatches.push(new Housekeeping(parts).start());
+    const parts = { config, maps, ports: this.#ports, links: this.#links, onHostAddresses };
+    this.#endWatches.push(new Housekeeping({ ...parts, board: this.#board, controllers: this.controllers }).start());
   }
 
   #takeHostAddresses(): void {
@@ -364,10 +364,9 @@ export class Agent {
   }
 
   #scan(): void {
-    const manifests = this.#manifests;
-    if (manifests === undefined) return;
+    if (this.#manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
-      const contents = manifests.scan();
+      const contents = this.#manifests?.scan();
       if (contents === undefined) return;
       this.#board.setDocuments('manifests', contents.problems);
       this.store.setDirectory(contents.documents);

@@ -8,6 +8,7 @@ import type { PodLinks } from './attach/pod-links.ts';
 import type { Ports } from './attach/ports.ts';
 import type { Config } from './config/config.ts';
 import { Pressure } from './health/pressure.ts';
+import type { Controllers } from './health/controllers.ts';
 import type { ProblemBoard } from './health/problem-board.ts';
 import type { PinnedMaps } from './publish/pinned-maps.ts';
 
@@ -17,6 +18,7 @@ interface House {
   readonly config: Config;
   readonly maps: PinnedMaps;
   readonly board: ProblemBoard;
+  readonly controllers: Controllers;
   readonly ports: Ports;
   readonly links: PodLinks;
   /** The host has other addresses than before. */
@@ -36,7 +38,13 @@ export class Housekeeping {
   /** @returns what ends it */
   start(): () => void {
     this.#lookForSpace();
-    const timer = setInterval(() => this.#look(), HOUSEKEEPING_MS);
+    const { board, controllers } = this.#house;
+    const look = () =>
+      board.setError(
+        'upkeep',
+        controllers.run('upkeep', () => this.#look()),
+      );
+    const timer = setInterval(look, HOUSEKEEPING_MS);
     return () => clearInterval(timer);
   }
 
@@ -57,8 +65,7 @@ export class Housekeeping {
   }
 
   #lookForSpace(): void {
-    const problem = spaceProblem(this.#house.maps.directory);
-    this.#house.board.set('space', problem === undefined ? [] : [problem]);
+    this.#house.board.setError('space', spaceProblem(this.#house.maps.directory));
   }
 
   #nameOf(endpoint: number): string {

@@ -3,13 +3,15 @@
  * new, and goes on with what it has. So the agent does not start where there is hardly any room, and says so when it gets
  * scarce.
  */
-import { readdirSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const MIB = 2 ** 20;
 const SECTOR = 512; // bytes, the unit of `blocks`
 /** Without so much the dataplane cannot even begin: the indexes of all tables, and some rows. */
 const LEAST_FREE = 48 * MIB;
+/** What the state of an agent may grow by while it starts, its tables being there. */
+const LEAST_LEFT = 8 * MIB;
 /** From here on it is scarce. */
 const SCARCE = 32 * MIB;
 
@@ -25,16 +27,36 @@ export function unfilledBytes(directory: string): number {
   return files.reduce((sum, file) => sum + (file === undefined ? 0 : Math.max(0, file.size - file.blocks * SECTOR)), 0);
 }
 
-/** @throws Error when there is no room for the maps to begin with */
+/**
+ * Called before anything is touched: an agent that finds out in the middle of its start has published half.
+ * @throws Error when there is no room for the maps to begin with; or for the state of an agent that takes over those there are
+ */
 export function requireSpace(runDir: string, free = freeBytes(runDir)): void {
-  if (free >= LEAST_FREE) return;
-  const found = `${Math.floor(free / MIB)} MiB free, wanted at least ${LEAST_FREE / MIB} MiB for its tables`;
+  const hasMaps = existsSync(join(runDir, 'maps'));
+  const least = hasMaps ? LEAST_LEFT : LEAST_FREE;
+  if (free >= least) return;
+  const use = hasMaps ? 'its state' : 'its tables';
+  const found = `${Math.floor(free / MIB)} MiB free, wanted at least ${least / MIB} MiB for ${use}`;
   throw new Error(`use run directory ${runDir}: found ${found}: free some on its file system, or set runDir`);
 }
 
-/** What is wrong when room is scarce, one sentence; undefined while it is not, or cannot run out. */
-export function spaceProblem(maps: string, free = freeBytes(maps), unfilled = unfilledBytes(maps)): string | undefined {
-  if (free >= SCARCE || free >= unfilled) return undefined;
+/** What is wrong when room is scarce, or somebody has removed the maps, one sentence; '' while nothing is. */
+export function spaceProblem(maps: string): string {
+  try {
+    return scarcity(maps, freeBytes(maps), unfilledBytes(maps));
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const found = code === 'ENOENT' ? 'found nothing there' : message;
+    return (
+      `look at ${maps}: ${found}, wanted the tables in use: traffic goes on until the dataplane ends: ` +
+      'end sluiced by SIGTERM, which removes what it made, and start it again'
+    );
+  }
+}
+
+/** @returns '' while room is not scarce, or cannot run out */
+export function scarcity(maps: string, free: number, unfilled: number): string {
+  if (free >= SCARCE || free >= unfilled) return '';
   return (
     `${maps}: ${Math.floor(free / MIB)} MiB left on its file system, and the tables may grow by ` +
     `${Math.ceil(unfilled / MIB)} MiB: free some, or they take nothing new when there is none`

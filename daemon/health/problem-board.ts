@@ -22,6 +22,11 @@ export class ProblemBoard {
     else this.#bySource.set(source, lines);
   }
 
+  /** As `set`, from why something could not be done; '' = it was. */
+  setError(source: string, error: string): void {
+    this.set(source, error === '' ? [] : [error]);
+  }
+
   /** As `set`, from problems of documents; warnings are left out. */
   setDocuments(source: string, problems: readonly Problem[]): void {
     this.set(source, problems.filter(({ severity }) => severity === 'error').map(oneLine));

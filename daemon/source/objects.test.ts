@@ -8,7 +8,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { requireSpace, spaceProblem, unfilledBytes } from '../../linux/disk-space.ts';
+import { requireSpace, scarcity, spaceProblem, unfilledBytes } from '../../linux/disk-space.ts';
 import { join } from 'node:path';
 import t from 'tap';
 import { readDocuments } from '../../policy/document/document.ts';
@@ -245,9 +245,15 @@ t.test('room for the maps is looked after', async (t) => {
       'use run directory /run/x: found 3 MiB free, wanted at least 48 MiB for its tables: free some on its file system, or set runDir',
   });
   t.doesNotThrow(() => requireSpace('/run/x', 48 * MIB));
-  t.equal(spaceProblem('/run/x/maps', 20 * MIB, 19 * MIB), undefined, 'tables cannot fill it');
-  t.equal(spaceProblem('/run/x/maps', 90 * MIB, 200 * MIB), undefined, 'not yet');
-  t.match(spaceProblem('/run/x/maps', 20 * MIB, 200 * MIB), /20 MiB left .* may grow by 200 MiB/);
+  mkdirSync(join(directory, 'maps'));
+  t.doesNotThrow(() => requireSpace(directory, 8 * MIB), 'the tables of an earlier agent are there');
+  t.throws(() => requireSpace(directory, 7 * MIB), {
+    message: /found 7 MiB free, wanted at least 8 MiB for its state/,
+  });
+  t.equal(scarcity('/run/x/maps', 20 * MIB, 19 * MIB), '', 'tables cannot fill it');
+  t.equal(scarcity('/run/x/maps', 90 * MIB, 200 * MIB), '', 'not yet');
+  t.match(scarcity('/run/x/maps', 20 * MIB, 200 * MIB), /20 MiB left .* may grow by 200 MiB/);
+  t.match(spaceProblem('/run/x/maps'), /found nothing there.* end sluiced by SIGTERM/, 'somebody has removed them');
 });
 
 t.test('pods are refused for what only the agent knows about, with the place of it', async (t) => {

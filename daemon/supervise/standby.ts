@@ -16,6 +16,31 @@ import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 
 const RETRY_MS = 30_000;
 
+interface ProcessOptions {
+  readonly command: readonly string[];
+  readonly socketPath: string;
+  readonly logPath: string;
+  readonly stdin: 'ignore' | 'pipe';
+}
+
+/**
+ * Starts a process in a session of its own, with a listening socket as descriptor 3.
+ * @throws Error when there is no room for the socket or the log; nothing is left open then
+ */
+export function startProcess({ command, socketPath, logPath, stdin }: ProcessOptions): ChildProcess {
+  const log = openSync(logPath, 'a', 0o600);
+  let listenFd = -1;
+  try {
+    rmSync(socketPath, { force: true });
+    listenFd = unixListen(socketPath);
+    const [program, ...args] = command;
+    return spawn(program, args, { detached: true, stdio: [stdin, log, log, listenFd] });
+  } finally {
+    closeSync(log);
+    if (listenFd >= 0) closeFd(listenFd); // the child's from now on
+  }
+}
+
 interface StandbyOptions {
   readonly command: readonly string[];
   /** Where its socket is to be found once it forwards. */
@@ -32,18 +57,12 @@ export class Standby {
     this.#options = options;
   }
 
-  /** Starts one unless there is one. */
+  /** Starts one unless there is one. @throws Error when that cannot be done now: it is tried again after a while */
   begin(nowMs: number): void {
     if (this.#child !== undefined || nowMs < this.#notBeforeMs) return;
     this.#notBeforeMs = nowMs + RETRY_MS;
-    const path = this.#waitingPath;
-    rmSync(path, { force: true });
-    const listenFd = unixListen(path);
-    const log = openSync(this.#options.logPath, 'a', 0o600);
-    const [program, ...args] = this.#options.command;
-    const child = spawn(program, args, { detached: true, stdio: ['pipe', log, log, listenFd] });
-    closeSync(log);
-    closeFd(listenFd);
+    const { command, logPath } = this.#options;
+    const child = startProcess({ command, logPath, socketPath: this.#waitingPath, stdin: 'pipe' });
     child.stdin?.on('error', () => {}); // told by its exit
     const forget = () => {
       if (this.#child === child) this.#child = undefined;

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monotonicMs } from '../../dataplane/native/index.ts';
@@ -192,6 +192,35 @@ t.test('a process that stands by takes the place of one that was killed, and end
   const third = standby();
   await supervisor.stop();
   await until('its end', () => startTimeOf(third) === '');
+});
+
+t.test('without a run directory there is no standby, which is told, and traffic goes on', async (t) => {
+  const { make, until, dir, events } = await rig(t as Tap);
+  let now = 0;
+  const sockets = join(dir, 'run');
+  mkdirSync(sockets);
+  const standbyCommand = [process.execPath, '-e', 'process.stdin.resume()'];
+  const supervisor = make({ runDir: sockets, standbyCommand, nowMs: () => (now += 100), tickMs: 10 });
+  await supervisor.start();
+  await until('running', () => supervisor.status().state === 'running');
+  const { pid } = supervisor.status();
+  const socket = join(sockets, 'dataplane.sock.standby');
+  await until('a standby', () => existsSync(socket));
+  const descriptors = readdirSync('/proc/self/fd').length;
+  const untold = () => events.filter(({ event }) => event === 'dataplane not looked after');
+  rmSync(sockets, { recursive: true });
+  const [standby] = readFileSync('/proc/self/task/' + String(process.pid) + '/children', 'utf8')
+    .split(' ')
+    .map(Number)
+    .filter((child) => child !== pid);
+  process.kill(standby, 'SIGKILL');
+  await until('two attempts', () => untold().length >= 2);
+  t.match(untold()[0].details, { reason: /ENOENT.*run\/dataplane/ });
+  t.match(supervisor.status(), { pid, state: 'running', restarts: 0 });
+  t.ok(readdirSync('/proc/self/fd').length <= descriptors, 'an attempt leaves nothing open');
+  mkdirSync(sockets);
+  await until('another standby', () => existsSync(socket));
+  await supervisor.stop();
 });
 
 t.test('the next agent adopts the dataplane and gets the TAP descriptors back', async (t) => {

@@ -17,13 +17,12 @@
  * After a death the next one starts at once; dying again within 30 s waits 100 ms, then twice as long each time, up to
  * 5 s. The listening socket is made here and given to each child.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 import { ControlLink } from './control-link.ts';
 import type { PacketSocket } from './control.ts';
-import { Standby } from './standby.ts';
+import { Standby, startProcess } from './standby.ts';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
 import { kill } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
@@ -84,6 +83,8 @@ export class Supervisor {
   #lastExit = '';
   /** Why the process could not be noted; '' when it is. */
   #noteProblem = '';
+  /** Why it could not be looked after last; '' when it was. */
+  #lookProblem = '';
   #lastWord = -1;
   #startedMs = 0;
   #unmovedMs = 0;
@@ -151,7 +152,7 @@ export class Supervisor {
   async start(): Promise<void> {
     if (this.#process === undefined) await this.#spawn();
     this.#lastTickMs = this.#options.nowMs();
-    this.#timer = setInterval(() => void this.#tick(), this.#options.tickMs ?? TICK_MS);
+    this.#timer = setInterval(() => void this.#look(), this.#options.tickMs ?? TICK_MS);
   }
 
   /** Asks the dataplane to look at the maps. */
@@ -242,16 +243,9 @@ export class Supervisor {
   }
 
   #startChild(): ChildProcess {
-    rmSync(this.socketPath, { force: true });
-    const listenFd = unixListen(this.socketPath);
-    const [program, ...args] = this.#options.command;
-    const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
-    try {
-      return spawn(program, args, { detached: true, stdio: ['ignore', log, log, listenFd] });
-    } finally {
-      closeSync(log);
-      closeFd(listenFd); // the child's from now on
-    }
+    const { socketPath, logPath } = this;
+    if (isLong(logPath)) truncateSync(logPath);
+    return startProcess({ command: this.#options.command, socketPath, logPath, stdin: 'ignore' });
   }
 
   #begin(state: DataplaneState['state']): void {
@@ -259,6 +253,19 @@ export class Supervisor {
     this.#startedMs = this.#options.nowMs();
     this.#unmovedMs = 0;
     this.#lastWord = this.#options.heartbeat();
+  }
+
+  /** What fails is told once while it lasts, and tried again: it is no reason to end this process. */
+  async #look(): Promise<void> {
+    let found = '';
+    try {
+      await this.#tick();
+    } catch (error) {
+      found = (error as Error).message;
+    }
+    if (found !== '' && found !== this.#lookProblem)
+      this.#options.onEvent('dataplane not looked after', { reason: found });
+    this.#lookProblem = found;
   }
 
   async #tick(): Promise<void> {
@@ -271,7 +278,7 @@ export class Supervisor {
       if (this.#isAdopted) this.#died('found dead'); // a child of ours says itself how it ended
       return;
     }
-    if (this.#link?.isOpen === false) this.#relink();
+    if (this.#link?.isOpen === false) await this.#relink();
     const word = this.#options.heartbeat();
     if (word === this.#lastWord) this.#unmovedMs += elapsed;
     else this.#beat(word, now);
@@ -292,13 +299,13 @@ export class Supervisor {
   }
 
   /** The process lives but has dropped the connection: a new one, and if there is none to be had, the heartbeat decides. */
-  #relink(): void {
+  async #relink(): Promise<void> {
     try {
       this.#link = new ControlLink(this.socketPath);
-      void this.#options.onLink(this.#link, false);
     } catch {
       this.#link = undefined;
     }
+    if (this.#link !== undefined) await this.#options.onLink(this.#link, false);
   }
 
   #died(how: string): void {

@@ -151,20 +151,17 @@ export class L7Engine {
 
   /**
    * Lets what is held for the agent go on, as far as it may: at `releaseAtMs`, and before, as soon as the agent has published more.
-   * @param most datagrams that are sent, or connections that go on, at once, so that their frames can be flushed
-   * @returns true when more can go now
+   * @param most datagrams that are sent, and connections that go on, at once, so that their frames can be flushed
+   * @returns how many went: call it until that is 0
    */
-  release(nowMs: number, most: number): boolean {
+  release(nowMs: number, most: number): number {
     this.#setClock(nowMs);
     this.streams.nowMs = nowMs;
-    if (this.datagrams.release(nowMs, most)) return true;
+    let count = this.datagrams.release(nowMs, most);
     for (const waiting of this.protocols.waiting) {
-      for (let woken = 0; waiting.take(nowMs); ) {
-        this.streams.wake(waiting.slot, waiting.slotGeneration);
-        if (++woken === most) return true;
-      }
+      for (; count < most && waiting.take(nowMs); count++) this.streams.wake(waiting.slot, waiting.slotGeneration);
     }
-    return false;
+    return count;
   }
 
   #setClock(nowMs: number): void {

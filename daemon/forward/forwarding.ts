@@ -152,8 +152,7 @@ class Forwarding {
 
   /** What the agent has been asked about goes on: looked for whenever the loop comes round, which CONTROL.PUBLISHED makes it. */
   #release(nowMs: number): void {
-    for (let isMore = true; isMore; ) {
-      isMore = this.#l7.releaseSome(nowMs);
+    while (this.#l7.releaseSome(nowMs) > 0) {
       this.#dataplane.ports.flush();
       this.#batch.reset();
     }

@@ -98,8 +98,8 @@ export class L7Streams implements Redirect {
     return this.engine.releaseAtMs;
   }
 
-  /** Lets what is held go on, some of it at a time. @returns false when no more can go now */
-  releaseSome(nowMs: number): boolean {
+  /** Lets what is held go on, some of it at a time. @returns how many messages went; 0 = no more can go now */
+  releaseSome(nowMs: number): number {
     return this.engine.release(nowMs, RELEASED_AT_ONCE);
   }
 

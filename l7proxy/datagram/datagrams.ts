@@ -107,20 +107,20 @@ export class Datagrams {
 
   /**
    * Lets datagrams go on that were held and need wait no longer, the first ones first.
-   * @param most frames that are sent at once
-   * @returns false when no more can go now
+   * @param most how many at once
+   * @returns how many went
    */
-  release(nowMs: number, most: number): boolean {
+  release(nowMs: number, most: number): number {
     const { held } = this;
-    for (let sent = 0; held.parser !== null; sent++) {
-      if (sent === most) return true;
+    let count = 0;
+    for (; count < most && held.parser !== null; count++) {
       const { owner, parser, ticket, bytes, start, end } = held;
       const outcome = parser.onHeld(owner, ticket, bytes, start, end, nowMs < held.deadlineMs);
-      if (outcome === DATAGRAM_HOLD) return false;
+      if (outcome === DATAGRAM_HOLD) break;
       this.#sendHeld(parser, outcome);
       held.shift();
     }
-    return false;
+    return count;
   }
 
   #hold(owner: StreamOwner, parser: DatagramParser, frame: Frame): number {

@@ -145,7 +145,7 @@ function lookups(seed: number, delayMs: number, names: readonly string[], loss =
     const events = agent.told();
     if (events.length > 0 && delayMs >= 0) due.push({ atMs: world.nowMs + delayMs, run: () => agent.publish(events) });
     while (due.length > 0 && due[0].atMs <= world.nowMs) due.shift()?.run();
-    if (world.nowMs >= world.deadUntilMs) while (rig.engine.release(world.nowMs, 4));
+    if (world.nowMs >= world.deadUntilMs) while (rig.engine.release(world.nowMs, 4) > 0);
   };
   const { client, server } = world;
   let answered = 0;

@@ -4,7 +4,7 @@
  * A message passes when it is whole and was judged. A query that is not allowed is taken out of the stream, and its refusal
  * put between two answers, at once: answers are told apart by their ids, so it need not wait for slower ones. An answer passes
  * when its question waits for one, and when what it teaches is published (teaching.ts): till then it stays where it is, and what is behind
- * it; past its time SERVFAIL goes in its place. A transfer (AXFR, IXFR) has as many answers as its server likes, the later ones without
+ * it (answers-ahead.ts); past its time SERVFAIL goes in its place. A transfer (AXFR, IXFR) has as many answers as its server likes, the later ones without
  * a question. What is no message, and an answer to no question, ends the connection.
  *
  * Bounds: MAX_WAITING questions; further queries wait for answers. A connection with questions or an answer that wait is reset after
@@ -34,11 +34,12 @@ import {
   type Way,
 } from '../parser.ts';
 import type { CounterReader, ProtocolServices, StreamProtocol } from '../protocol.ts';
+import { AnswersAhead } from './answers-ahead.ts';
 import { DnsCounters, dnsReaders } from './counters.ts';
 import { questionHash } from './question.ts';
 import { DnsRecords } from './record.ts';
 import { DnsJudge } from './rules.ts';
-import { CAUSE_DELAY, CAUSE_MEMORY_FULL, GO, type Teaching, WAIT } from './teaching.ts';
+import { CAUSE_DELAY, CAUSE_MEMORY_FULL, GO, REFUSE, type Teaching, WAIT } from './teaching.ts';
 import { WaitingConnections } from './waiting.ts';
 
 const LENGTH_BYTES = 2;
@@ -54,13 +55,15 @@ class Shared {
   readonly name = new DomainName();
   readonly seed: number;
   readonly teaching: Teaching | undefined;
+  readonly isPublished: (sequence: number) => boolean;
   readonly waiting: WaitingConnections;
 
   constructor({ log, seed, teaching }: ProtocolServices) {
     this.records = new DnsRecords(log);
     this.seed = seed;
     this.teaching = teaching;
-    this.waiting = new WaitingConnections((sequence) => teaching?.isPublished(sequence) !== false);
+    this.isPublished = (sequence) => teaching?.isPublished(sequence) !== false;
+    this.waiting = new WaitingConnections(this.isPublished);
   }
 
   error(owner: StreamOwner, isResponse: boolean, error: number): void {
@@ -77,9 +80,8 @@ class DnsStreamParser implements Parser<DnsJudge> {
   readonly #waiting = new Int32Array(2 * MAX_WAITING);
   #count = 0;
   #isBlocked = false;
-  /** The first answer at hand waits: what for, and until when; 0 = it does not. */
-  #sequence = 0;
-  #deadlineMs = 0;
+  /** Answers at hand, the first of which waits. */
+  readonly #ahead = new AnswersAhead();
 
   constructor(shared: Shared, judge: DnsJudge) {
     this.#shared = shared;
@@ -99,38 +101,66 @@ class DnsStreamParser implements Parser<DnsJudge> {
   end(): void {
     this.#count = 0;
     this.#isBlocked = false;
-    this.#deadlineMs = 0;
+    this.#ahead.clear();
   }
 
   onData(way: Way, bytes: Uint8Array, start: number, end: number, isEnd: boolean, operations: Operations): void {
-    const { message } = this.#shared;
-    for (let at = start; at < end && !operations.isFull; ) {
-      const from = at + LENGTH_BYTES;
-      const to = from <= end ? from + u16(bytes, at) : end + 1;
+    const at = way === RESPONSE ? this.#passAhead(bytes, start, operations) : start;
+    for (let from = at; from < end && !operations.isFull; ) {
+      const to = from + LENGTH_BYTES <= end ? from + LENGTH_BYTES + u16(bytes, from) : end + 1;
       if (to > end) {
         if (isEnd) this.#fail(way, ERROR_TRUNCATED, operations);
         return; // MORE
       }
-      if (way === REQUEST ? this.#mustWait() : this.#isHeld()) return;
-      const error = message.parse(bytes, from, to, way === RESPONSE) || this.#directionError(way);
+      if (way === REQUEST ? this.#mustWait() : this.#ahead.isFull) return;
+      const error = this.#read(way, bytes, from, to);
       if (error !== 0) {
         this.#fail(way, error, operations);
         return;
       }
-      if (message.nameBytes > 0) this.#shared.name.load(bytes, from, to, message.questionAt);
-      if (way === REQUEST) this.#readQuery(bytes, to - at, operations);
-      else if (!this.#readAnswer(bytes, from, to, operations)) return;
+      if (way === REQUEST) this.#readQuery(bytes, to - from, operations);
+      else this.#readAnswer(bytes, from, to, operations);
+      from = to;
+    }
+  }
+
+  /** Reads a message of the stream, its length in front. @returns 0, or the number of an error */
+  #read(way: Way, bytes: Uint8Array, from: number, to: number): number {
+    const { message, name } = this.#shared;
+    const error = message.parse(bytes, from + LENGTH_BYTES, to, way === RESPONSE);
+    if (error !== 0) return error;
+    if (message.isResponse !== (way === RESPONSE)) return ERROR_DIRECTION;
+    if (message.nameBytes > 0) name.load(bytes, from + LENGTH_BYTES, to, message.questionAt);
+    return way === REQUEST || this.#isAwaited() ? 0 : ERROR_UNASKED;
+  }
+
+  /** Lets answers go whose turn has come. @returns where the first one is that has not been looked at */
+  #passAhead(bytes: Uint8Array, start: number, operations: Operations): number {
+    const { message, name, teaching } = this.#shared;
+    const ahead = this.#ahead;
+    let at = start;
+    while (ahead.count > 0 && !operations.isFull) {
+      const what = this.#firstAhead();
+      if (what === WAIT) break;
+      if (what === REFUSE && ahead.hasWaited) teaching?.refuse(CAUSE_DELAY);
+      const to = at + LENGTH_BYTES + u16(bytes, at);
+      message.parse(bytes, at + LENGTH_BYTES, to, true);
+      if (message.nameBytes > 0) name.load(bytes, at + LENGTH_BYTES, to, message.questionAt);
+      this.#end(what, bytes, at, to, operations);
+      ahead.shift();
       at = to;
     }
+    return at + ahead.bytes;
+  }
+
+  #firstAhead(): number {
+    const { isPublished, teaching } = this.#shared;
+    return this.#ahead.first(isPublished, teaching?.nowMs ?? 0);
   }
 
   #mustWait(): boolean {
     this.#isBlocked = this.#count === MAX_WAITING;
     return this.#isBlocked;
-  }
-
-  #directionError(way: Way): number {
-    return this.#shared.message.isResponse === (way === RESPONSE) ? 0 : ERROR_DIRECTION;
   }
 
   #readQuery(bytes: Uint8Array, length: number, operations: Operations): void {
@@ -148,63 +178,37 @@ class DnsStreamParser implements Parser<DnsJudge> {
     operations.inject(RESPONSE, refusalOf(message, bytes, this.#judge.refusalCode));
   }
 
-  /** @returns false when nothing behind it can be read now */
-  #readAnswer(bytes: Uint8Array, from: number, to: number, operations: Operations): boolean {
-    const { message } = this.#shared;
-    const hasWaited = this.#deadlineMs > 0;
-    if (!hasWaited && !this.#isAwaited()) {
-      this.#fail(RESPONSE, ERROR_UNASKED, operations);
-      return false;
-    }
-    const what = hasWaited ? this.#endWait() : message.nameBytes > 0 ? this.#consider(bytes, from, to) : GO;
-    if (what === WAIT) return false;
-    if (what === GO) this.#pass(bytes, from, to, operations);
-    else this.#replace(bytes, from, to, operations);
-    return true;
+  /** An answer that is awaited goes on, unless it waits for the agent, or for one before it that does. */
+  #readAnswer(bytes: Uint8Array, from: number, to: number, operations: Operations): void {
+    const { teaching, message, waiting, counters } = this.#shared;
+    let what = message.nameBytes > 0 ? this.#consider(bytes, from, to) : GO;
+    const sequence = teaching?.sequence ?? 0;
+    const deadlineMs = teaching === undefined ? 0 : teaching.nowMs + teaching.maxDelayMs;
+    if (what === WAIT && !waiting.add(this.#owner, sequence, deadlineMs))
+      what = teaching?.refuse(CAUSE_MEMORY_FULL) ?? REFUSE;
+    if (what === WAIT) counters.held++;
+    if (what === WAIT || this.#ahead.count > 0) this.#ahead.push(what, to - from, sequence, deadlineMs);
+    else this.#end(what, bytes, from, to, operations);
   }
 
-  /** Whether the first answer at hand has to wait on. */
-  #isHeld(): boolean {
-    return this.#deadlineMs > 0 && !this.#mayEndWait();
-  }
-
-  #mayEndWait(): boolean {
-    const { teaching } = this.#shared;
-    return teaching === undefined || teaching.isPublished(this.#sequence) || teaching.nowMs >= this.#deadlineMs;
-  }
-
-  /** @returns GO, or REFUSE when its time is over */
-  #endWait(): number {
-    const { teaching } = this.#shared;
-    this.#deadlineMs = 0;
-    return teaching === undefined || teaching.isPublished(this.#sequence) ? GO : teaching.refuse(CAUSE_DELAY);
-  }
-
-  /** @returns GO, REFUSE, or WAIT: then somebody comes back to it */
   #consider(bytes: Uint8Array, from: number, to: number): number {
-    const { teaching, message, name, waiting, counters } = this.#shared;
-    const what = teaching === undefined ? GO : teaching.consider(this.#owner, message, name, bytes, from, to);
-    if (what !== WAIT || teaching === undefined) return what;
-    const deadlineMs = teaching.nowMs + teaching.maxDelayMs;
-    if (!waiting.add(this.#owner, teaching.sequence, deadlineMs)) return teaching.refuse(CAUSE_MEMORY_FULL);
-    counters.held++;
-    this.#sequence = teaching.sequence;
-    this.#deadlineMs = deadlineMs;
-    return WAIT;
+    const { teaching, message, name } = this.#shared;
+    if (teaching === undefined) return GO;
+    return teaching.consider(this.#owner, message, name, bytes, from + LENGTH_BYTES, to);
   }
 
-  #pass(bytes: Uint8Array, from: number, to: number, operations: Operations): void {
+  /** The answer at hand leaves, or SERVFAIL in its place. @param what GO or REFUSE */
+  #end(what: number, bytes: Uint8Array, from: number, to: number, operations: Operations): void {
     const { message, name, counters, records } = this.#shared;
-    counters.responses++;
-    if (records.isOn && message.nameBytes > 0) records.response(this.#owner, message, name, bytes, from, to);
-    operations.pass(LENGTH_BYTES + to - from);
-  }
-
-  /** SERVFAIL goes in its place. */
-  #replace(bytes: Uint8Array, from: number, to: number, operations: Operations): void {
-    const { message, name, records } = this.#shared;
-    if (records.isOn) records.unpublished(this.#owner, message, name, bytes, from, to);
-    operations.drop(LENGTH_BYTES + to - from);
+    const isTold = records.isOn && message.nameBytes > 0;
+    if (what === GO) {
+      counters.responses++;
+      if (isTold) records.response(this.#owner, message, name, bytes, from + LENGTH_BYTES, to);
+      operations.pass(to - from);
+      return;
+    }
+    if (isTold) records.unpublished(this.#owner, message, name, bytes, from + LENGTH_BYTES, to);
+    operations.drop(to - from);
     operations.inject(RESPONSE, refusalOf(message, bytes, RCODE_SERVER_FAILURE));
   }
 
@@ -237,23 +241,25 @@ class DnsStreamParser implements Parser<DnsJudge> {
     this.#waiting[2 * index + 1] = this.#waiting[2 * last + 1];
   }
 
+  /** Ends the connection; behind answers that wait, when these have left. */
   #fail(way: Way, error: number, operations: Operations): void {
+    if (way === RESPONSE && this.#ahead.count > 0) return;
     this.#shared.error(this.#owner, way === RESPONSE, error);
     operations.reset();
   }
 
   isReady(way: Way): boolean {
-    if (way === RESPONSE) return this.#deadlineMs > 0 && this.#mayEndWait();
+    if (way === RESPONSE) return this.#ahead.count > 0 && this.#firstAhead() !== WAIT;
     return this.#isBlocked && this.#count < MAX_WAITING;
   }
 
   isWaiting(way: Way): boolean {
-    return way === REQUEST ? this.#isBlocked : this.#deadlineMs > 0;
+    return way === REQUEST ? this.#isBlocked : this.#ahead.count > 0;
   }
 
   saveState(words: Int32Array, at: number): boolean {
     words[at] = 0;
-    return this.#count === 0 && this.#deadlineMs === 0;
+    return this.#count === 0 && this.#ahead.count === 0;
   }
 
   loadState(words: Int32Array, at: number): boolean {

@@ -5,6 +5,8 @@ import type {
   ApplyAnswer,
   CookieDocument,
   EndpointDocument,
+  FqdnCacheDocument,
+  FqdnSelectorDocument,
   IdentityDocument,
   ObjectReference,
   PolicyDocument,
@@ -58,6 +60,22 @@ export class DaemonApi {
 
   services(): Promise<readonly ServiceDocument[]> {
     return this.client.get('/v1/services');
+  }
+
+  /** What pods learnt from DNS. @param query `endpoint`, `source`, `pattern` of names; each narrows it */
+  fqdnCache(query: Query): Promise<readonly FqdnCacheDocument[]> {
+    return this.client.get('/v1/fqdn/cache', query);
+  }
+
+  /** Forgets names. @param pattern all when it is not given */
+  async cleanFqdnCache(pattern?: string): Promise<{ readonly removed: number }> {
+    const call = { method: 'DELETE', query: { pattern } } as const;
+    return (await this.client.fetch<{ readonly removed: number }>('/v1/fqdn/cache', call)).body;
+  }
+
+  /** The names and patterns of toFQDNs. */
+  fqdnNames(): Promise<readonly FqdnSelectorDocument[]> {
+    return this.client.get('/v1/fqdn/names');
   }
 
   policies(): Promise<readonly PolicyDocument[]> {

@@ -18,6 +18,9 @@ export interface Answers {
   readonly 'GET /v1/identities': readonly IdentityDocument[];
   readonly 'GET /v1/identities/*': IdentityDocument;
   readonly 'GET /v1/services': readonly ServiceDocument[];
+  readonly 'GET /v1/fqdn/cache': readonly FqdnCacheDocument[];
+  readonly 'DELETE /v1/fqdn/cache': { readonly removed: number };
+  readonly 'GET /v1/fqdn/names': readonly FqdnSelectorDocument[];
   readonly 'GET /v1/policies': readonly PolicyDocument[];
   readonly 'GET /v1/cookies': readonly CookieDocument[];
   readonly 'GET /v1/cookies/*': readonly Origin[];
@@ -61,6 +64,7 @@ export interface StatusDocument {
   readonly identities: number;
   readonly policies: number;
   readonly services: { readonly total: number; readonly frontends: number; readonly backends: number };
+  readonly names: NamesDocument;
   readonly flows: {
     readonly seen: number;
     readonly lost: number;
@@ -88,6 +92,50 @@ export interface StatusDocument {
   readonly memory: { readonly agentRssBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];
+}
+
+/** What pods learnt from DNS, for toFQDNs. */
+export interface NamesDocument {
+  /** Names and patterns of the policies in force. */
+  readonly selectors: number;
+  readonly names: number;
+  /** Addresses of names, those that several pods learnt as often. */
+  readonly lookups: number;
+  /** Of these, those whose TTL is over. */
+  readonly zombies: number;
+  /** Since the agent started: answers taken in. */
+  readonly answers: number;
+  /** Addresses of the inside that names of the outside had, and that toFQDNs does not allow. */
+  readonly guarded: number;
+  /** Lookups that are gone, because their TTL was over and nobody connected; because there were too many. */
+  readonly collected: number;
+  readonly overLimit: number;
+  /** Pairs of name and address that found no room in the table `fqdn`: answers with them always wait. */
+  readonly unplaced: number;
+  /** Policies with toFQDNs, and their pods whose DNS no rule has read: for these nothing is learnt. */
+  readonly unlearnt: readonly { readonly policy: string; readonly pods: readonly string[] }[];
+}
+
+/** Addresses of one name that one endpoint was answered, by the names of Cilium's API. */
+export interface FqdnCacheDocument {
+  /** 0: of a pre-cache. */
+  readonly 'endpoint-id': number;
+  /** `lookup`: its TTL runs; `connection`: it is over; `guarded`: toFQDNs does not allow it. */
+  readonly source: 'lookup' | 'connection' | 'guarded';
+  /** With its final dot. */
+  readonly fqdn: string;
+  /** Seconds. */
+  readonly ttl: number;
+  readonly 'lookup-time': string;
+  readonly 'expiration-time': string;
+  readonly ips: readonly string[];
+}
+
+/** A name or pattern of toFQDNs, as the policies write it, and what it stands for now. */
+export interface FqdnSelectorDocument {
+  readonly selector: string;
+  readonly names: readonly string[];
+  readonly ips: readonly string[];
 }
 
 /** A feature of the policies in force that is not enforced yet. */

@@ -43,6 +43,40 @@ t.test('identity list sorts by number; -o yaml, name and --no-headers do as they
   t.match(await sluice('identity list -o xml'), { code: 2, stderr: /wanted one of name, json, yaml/ });
 });
 
+t.test('fqdn cache list prints the columns of cilium-dbg, and asks for what is wanted', async (t) => {
+  t.equal(
+    (await sluice('fqdn cache list')).stdout,
+    [
+      'Endpoint   Source       FQDN               TTL   ExpirationTime             IPs',
+      '7          lookup       api.example.com.   30    2026-03-01T12:00:30.000Z   192.0.2.1,2001:db8::1',
+      '7          connection   b.example.com.     5     2026-03-01T12:00:30.000Z   192.0.2.9',
+      '',
+    ].join('\n'),
+  );
+  await sluice('fqdn cache list -e 7 -p *.example.com -s connection -o json');
+  t.match(asked.at(-1)?.url, /^\/v1\/fqdn\/cache\?endpoint=7&pattern=\*\.example\.com&source=connection$/);
+  t.match(await sluice('fqdn cache list -s other'), {
+    code: 2,
+    stderr: /Allowed choices are lookup, connection, guarded/,
+  });
+});
+
+t.test('fqdn cache clean forgets by pattern, and all only by force; fqdn names lists selectors', async (t) => {
+  t.match(await sluice('fqdn cache clean'), { code: 1, stderr: /wanted one, or --force/ });
+  t.equal((await sluice('fqdn cache clean -p a.*')).stdout, '2 lookups forgotten\n');
+  t.match(asked.at(-1), { method: 'DELETE', url: '/v1/fqdn/cache?pattern=a.*' });
+  t.equal((await sluice('fqdn cache clean --force')).code, 0);
+  t.equal(
+    (await sluice('fqdn names')).stdout,
+    [
+      'SELECTOR        NAMES              IPs',
+      '*.example.com   api.example.com.   192.0.2.1',
+      '                                   2001:db8::1',
+      '',
+    ].join('\n'),
+  );
+});
+
 t.test('cookie shows the rules behind it, and what they say as long as they are in force', async (t) => {
   const place = 'CiliumNetworkPolicy/shop/allow-web spec.egressDeny[0] (a.yaml:7)\n';
   t.match(await sluice('cookie 5'), { code: 0, stdout: `${place}    {}\n` });
@@ -79,13 +113,23 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
   );
   STATUS.audit.endpoints.length = 0;
   STATUS.unenforced.push({
-    field: 'toFQDNs',
+    field: 'rules.kafka',
     instead: 'it allows nobody',
-    places: ['CiliumNetworkPolicy/a/b spec.egress[0].toFQDNs'],
+    places: ['CiliumNetworkPolicy/a/b spec.egress[0].toPorts[0].rules.kafka'],
   });
-  const unenforced = 'toFQDNs of CiliumNetworkPolicy/a/b spec.egress[0].toFQDNs: it allows nobody';
+  const unenforced = 'rules.kafka of CiliumNetworkPolicy/a/b spec.egress[0].toPorts[0].rules.kafka: it allows nobody';
   t.match((await sluice('status')).stdout, `\nUnenforced:     ${unenforced}\n`);
   STATUS.unenforced.length = 0;
+  Object.assign(STATUS.names, { selectors: 1, names: 2, lookups: 3, zombies: 1, guarded: 4 });
+  STATUS.names.unlearnt.push({ policy: 'CiliumNetworkPolicy/a/b', pods: ['a/web'] });
+  t.match(
+    (await sluice('status')).stdout,
+    [
+      'Names:          1 selector, 2 names, 3 addresses learnt, 1 past their TTL, 4 of the inside refused\n',
+      'Names:          toFQDNs of CiliumNetworkPolicy/a/b: nothing is learnt for a/web, no DNS rule selects them\n',
+    ].join(''),
+  );
+  Object.assign(STATUS.names, { selectors: 0, lookups: 0, unlearnt: [] });
   STATUS.problems.push('pod shop/web-1: namespace missing: ip netns add shop-web-1');
   t.match(await sluice('status --brief'), { code: 1, stdout: /^pod shop\/web-1: namespace missing/ });
   t.match((await sluice('status')).stdout, /degraded.*Problems:\n {2}pod shop\/web-1/s);

@@ -101,6 +101,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(INSPECT, 'endpoint', 'List endpoints', async () => (await import('./commands/endpoint.ts')).define),
   entry(INSPECT, 'service', 'List what services lead to', async () => (await import('./commands/service.ts')).define),
+  entry(
+    INSPECT,
+    'fqdn',
+    'Show the names and addresses that pods learnt',
+    async () => (await import('./commands/fqdn.ts')).define,
+  ),
   entry(INSPECT, 'identity', 'List security identities', async () => (await import('./commands/identity.ts')).define),
   entry(
     INSPECT,

@@ -9,6 +9,7 @@
  * Warnings about one document by itself come with reading it.
  */
 import type { Problem } from '../policy/rule/problems.ts';
+import { readsDns } from '../policy/fqdn/deaf.ts';
 import { LabelSet } from '../policy/rule/labels.ts';
 import { holds } from '../policy/rule/peer.ts';
 import { type Element, type Origin, type Policy, policyName, type Rule } from '../policy/rule/rule.ts';
@@ -36,7 +37,12 @@ export function lint(world: PolicyWorld): Problem[] {
     if (pod.endpoint !== undefined) pods.push({ pod, labels: new LabelSet(pod.endpoint.labels) });
   }
   const policies = world.documents.map(({ policy }) => policy).filter((policy) => policy !== undefined);
-  const context = { world, pods, dnsRules: policies.flatMap(dnsRulesOf), effective: effectiveOrigins(world, pods) };
+  const context = {
+    world,
+    pods,
+    dnsRules: policies.flatMap(({ rules }) => rules.filter(readsDns)),
+    effective: effectiveOrigins(world, pods),
+  };
   const last = new Map(
     world.documents.map((document) => [`${document.kind}/${document.namespace}/${document.name}`, document]),
   );
@@ -114,10 +120,6 @@ function learnsNames(rule: Rule, subjects: readonly Selected[], dnsRules: readon
   if (subjects.length === 0) return dnsRules.length > 0;
   const covers = ({ labels }: Selected) => dnsRules.some((dns) => dns === rule || selects(dns.subject, labels));
   return subjects.every(covers);
-}
-
-function dnsRulesOf(policy: Policy): Rule[] {
-  return policy.rules.filter(({ egress }) => egress.some(({ ports }) => ports?.some(({ l7 }) => l7?.parser === 'dns')));
 }
 
 function effectiveOrigins(world: PolicyWorld, pods: readonly Selected[]): Set<string> {

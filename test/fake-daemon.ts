@@ -81,6 +81,11 @@ const UNATTACHED = [{ hostNetwork: true }, { nodeName: 'other' }, {}].map((spec,
   return { apiVersion: 'v1', kind: 'Pod', metadata: { name: `pod-${i}`, namespace: 'unattached' }, spec };
 });
 
+const LOOKUPS = [
+  { source: 'connection', fqdn: 'b.example.com.', ttl: 5, ips: ['192.0.2.9'] },
+  { source: 'lookup', fqdn: 'api.example.com.', ttl: 30, ips: ['192.0.2.1', '2001:db8::1'] },
+].map((one) => ({ 'endpoint-id': 7, ...one, 'expiration-time': '2026-03-01T12:00:30.000Z' }));
+
 /** What the fake was asked, in order. */
 export const asked: { method: string; url: string; body: string }[] = [];
 
@@ -103,6 +108,14 @@ export const STATUS = {
   identities: 12,
   policies: 1,
   services: { total: 1, frontends: 2, backends: 3 },
+  names: {
+    selectors: 0,
+    names: 0,
+    lookups: 0,
+    zombies: 0,
+    guarded: 0,
+    unlearnt: [] as { policy: string; pods: string[] }[],
+  },
   flows: { seen: 9, lost: 0, kept: 9, capacity: 4095 },
   maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],
   memory: { agentRssBytes: 83886080 },
@@ -112,6 +125,12 @@ export const STATUS = {
 const ANSWERS: Readonly<Record<string, (url: URL, body: string) => [number, unknown]>> = {
   'GET /v1/status': () => [200, STATUS],
   'GET /v1/endpoints': () => [200, ENDPOINTS],
+  'GET /v1/fqdn/cache': () => [200, LOOKUPS],
+  'DELETE /v1/fqdn/cache': () => [200, { removed: 2 }],
+  'GET /v1/fqdn/names': () => [
+    200,
+    [{ selector: '*.example.com', names: ['api.example.com.'], ips: ['192.0.2.1', '2001:db8::1'] }],
+  ],
   'GET /v1/identities': () => [
     200,
     [

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { AuditDocument, StatusDocument, UnenforcedDocument } from '../../api/shapes.ts';
+import type { AuditDocument, NamesDocument, StatusDocument, UnenforcedDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
 import { listRigs } from '../rig/rig-state.ts';
 import { type RigSummary, rigSummary } from '../rig/rig-summary.ts';
@@ -72,6 +72,8 @@ function lines(
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
     ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
+    ...namesText(status.names).map((text): [string, string] => ['Names', text]),
+    ...unlearntText(status.names).map((text): [string, string] => ['Names', paint.yellow(text)]),
     ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
     ...rigs.map((rig): [string, string] => ['Rig', rig.ended.length > 0 ? paint.yellow(rigText(rig)) : rigText(rig)]),
     ['Identities', String(status.identities)],
@@ -116,6 +118,20 @@ function auditText({ instance, endpoints, policies }: AuditDocument): string[] {
 
 function unenforcedText({ field, instead, places }: UnenforcedDocument): string {
   return `${field} of ${names(places)}: ${instead}`;
+}
+
+/** What was learnt from DNS; nothing where no policy asks for it and nobody has learnt anything. */
+function namesText({ selectors, names, lookups, zombies, guarded }: NamesDocument): string[] {
+  if (selectors === 0 && lookups === 0) return [];
+  const kept = zombies === 0 ? '' : `, ${zombies} past their TTL`;
+  const refused = guarded === 0 ? '' : `, ${guarded} of the inside refused`;
+  return [`${counted(selectors, 'selector')}, ${counted(names, 'name')}, ${lookups} addresses learnt${kept}${refused}`];
+}
+
+function unlearntText({ unlearnt }: NamesDocument): string[] {
+  return unlearnt.map(
+    ({ policy, pods }) => `toFQDNs of ${policy}: nothing is learnt for ${names(pods)}, no DNS rule selects them`,
+  );
 }
 
 function restartText(pending: readonly string[]): string[] {

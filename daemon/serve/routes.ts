@@ -9,6 +9,7 @@ import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
 import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
+import { fqdnCacheDocuments, fqdnSelectorDocuments, patternIn } from './names.ts';
 import { serviceDocuments } from './services.ts';
 import type { ApplyResult } from '../source/store.ts';
 import { sendWorld } from './world.ts';
@@ -36,6 +37,9 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
       ),
     }),
     'GET /v1/services': () => ({ document: serviceDocuments(agent) }),
+    'GET /v1/fqdn/cache': ({ query }) => ({ document: fqdnCacheDocuments(agent, query) }),
+    'DELETE /v1/fqdn/cache': ({ query }) => ({ document: { removed: agent.learning.clean(patternIn(query)) } }),
+    'GET /v1/fqdn/names': () => ({ document: fqdnSelectorDocuments(agent) }),
     'GET /v1/policies': () => ({ document: policyDocuments(agent) }),
     'GET /v1/cookies': () => ({ document: cookieDocuments(agent) }),
     'GET /v1/cookies/*': ({ argument }) => ({ document: agent.compilation.cluster.origins(Number(argument)) }),

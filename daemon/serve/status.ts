@@ -11,6 +11,7 @@ import type {
   UnenforcedDocument,
 } from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
+import { namesDocument } from './names.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { referenceOf } from '../source/text.ts';
 import { UNENFORCED, type Unenforced, unenforcedUses } from '../../policy/validate/unenforced.ts';
@@ -43,6 +44,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
     services: agent.services.counts(),
+    names: namesDocument(agent),
     flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;

@@ -126,6 +126,15 @@ export class NameTable {
     return [...this.#patterns.keys()];
   }
 
+  /** Each pattern with the names that it matches now, and their addresses. */
+  *selectors(): Generator<{ selector: string; names: string[]; ips: string[] }> {
+    for (const { text, tail, regexp, addresses } of this.#patterns.values()) {
+      const names = [...this.#namesByTail.get(tail)].filter((name) => regexp.test(name));
+      const ips = [...addresses.keys()].map((prefix) => prefix.slice(0, prefix.indexOf('/')));
+      yield { selector: text, names, ips };
+    }
+  }
+
   /** Is the name one that a policy selects? */
   isSelected(name: string): boolean {
     return this.#matching(normalizeName(name)).length > 0;

@@ -1,7 +1,7 @@
 /**
  * What is right in a policy, is compiled and judged offline, and is not enforced live yet: who writes such a rule must hear so
  * where it is read (a warning), where it is explained, and in the status of an instance that has it in force. This table is the one
- * home of that. When the dataplane gets a parser, or the agent learns names, the row goes; explain/unenforced.test.ts holds the rows to
+ * home of that. When the dataplane gets a parser the row goes; explain/unenforced.test.ts holds the rows to
  * the registry of parsers.
  */
 import { type CiliumElement, type CiliumPortRule, type CiliumRule, RULE_LISTS } from '../document/cilium-document.ts';
@@ -19,14 +19,9 @@ const REFUSED = 'this dataplane refuses the stream: TCP is reset, UDP dropped (1
 
 export const UNENFORCED = {
   kafka: { field: 'rules.kafka', lacking: 'the dataplane does not read Kafka', instead: REFUSED },
-  names: {
-    field: 'toFQDNs',
-    lacking: 'the agent does not learn addresses from DNS answers',
-    instead: 'live it allows nobody',
-  },
 } as const satisfies Readonly<Record<string, Row>>;
 
-/** A parser as rule sets name it, or `names`: addresses by DNS name. */
+/** A parser as rule sets name it. */
 export type Unenforced = keyof typeof UNENFORCED;
 
 /** One place in a policy. */
@@ -48,9 +43,8 @@ export function unenforcedUses(object: { spec?: CiliumRule; specs?: readonly Cil
   );
 }
 
-function usesOfElement({ toPorts = [], toFQDNs = [] }: CiliumElement, path: string): UnenforcedUse[] {
-  const uses = toPorts.flatMap((rule, i) => usesOfPorts(rule, `${path}.toPorts[${i}]`));
-  return toFQDNs.length === 0 ? uses : [{ feature: 'names', path: `${path}.toFQDNs` }, ...uses];
+function usesOfElement({ toPorts = [] }: CiliumElement, path: string): UnenforcedUse[] {
+  return toPorts.flatMap((rule, i) => usesOfPorts(rule, `${path}.toPorts[${i}]`));
 }
 
 function usesOfPorts(rule: CiliumPortRule, path: string): UnenforcedUse[] {

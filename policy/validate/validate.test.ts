@@ -160,7 +160,6 @@ table('sanitiser: what Cilium refuses', [
       'nodeSelector: {}\ningress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}]}]\negress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{}]}}, {ports: [{port: "53"}], rules: {dns: [{matchName: a.b}]}}]}, {toFQDNs: [{matchName: a.b}]}]',
     ),
     errors: ['host-l7 spec.ingress[0].toPorts[0].rules', 'host-l7 spec.egress[0].toPorts[0].rules'],
-    warnings: ['unenforced spec.egress[1].toFQDNs'],
   },
   {
     name: '15 serverNames with L7 rules and without terminatingTLS',
@@ -474,6 +473,7 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'warning empty-element',
     // service.test.ts, names.test.ts, network-policy.test.ts, egress-gateway.test.ts
     'error annotation',
+    'warning unenforced', // explain/unenforced.test.ts
     'error fqdn-empty',
     'error no-parser',
     'error server-name',

@@ -214,7 +214,7 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     const { header } = this.file;
     const end = Math.min(header[W_HIGH_WATER], this.table.rowCount);
     let victim = this.#sample(-1, end);
-    for (let jumps = 0; jumps < MAX_JUMPS && this.#shares.owners > 1 && this.#rank(victim) === RANK_LIVE; jumps++) {
+    for (let jumps = 0; jumps < MAX_JUMPS && this.#shares.owners > 1 && this.rank(victim) === RANK_LIVE; jumps++) {
       header[W_CURSOR] = this.#random.below(end);
       victim = this.#sample(victim, end);
     }
@@ -229,13 +229,13 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     const { header } = this.file;
     let hand = header[W_CURSOR];
     let victim = best;
-    let victimRank = this.#rank(best);
+    let victimRank = this.rank(best);
     for (let seen = 0, steps = 0; seen < EVICT_SAMPLE && steps < end && victimRank > RANK_DEAD; steps++) {
       hand = hand + 1 >= end || hand < 0 ? 0 : hand + 1;
       const base = hand * ROW_WORDS;
       if (words[base + STATE] !== IN_USE) continue;
       seen++;
-      const rank = this.#rank(hand);
+      const rank = this.rank(hand);
       if (rank > victimRank) continue;
       if (rank === victimRank && words[base + LIFETIME] - words[victim * ROW_WORDS + LIFETIME] >= 0) continue;
       victim = hand;
@@ -245,8 +245,8 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     return victim;
   }
 
-  /** The class of a row, as above; of no row one behind all. */
-  #rank(slot: number): number {
+  /** The class of a row, as above: the least makes room first; of no row one behind all. */
+  rank(slot: number): number {
     if (slot < 0) return RANK_LIVE + 1;
     const base = slot * ROW_WORDS;
     if (this.words[base + LIFETIME] - this.nowSec < 0) return RANK_DEAD;
@@ -257,7 +257,7 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
   }
 
   #countEviction(slot: number): void {
-    const rank = this.#rank(slot);
+    const rank = this.rank(slot);
     if (rank === RANK_DEAD) return;
     if (rank < RANK_LIVE_OVER) {
       this.evictedIdle++;

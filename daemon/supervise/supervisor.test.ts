@@ -194,6 +194,29 @@ t.test('a process that stands by takes the place of one that was killed, and end
   await until('its end', () => startTimeOf(third) === '');
 });
 
+t.test('a process that stood by and does not come is replaced as soon as one that hangs', async (t) => {
+  const { make, until, events } = await rig(t as Tap);
+  let step = 0;
+  let now = 0;
+  const standbyCommand = [process.execPath, '-e', 'setInterval(() => {}, 1e6)'];
+  const supervisor = make({ standbyCommand, nowMs: () => (now += step), tickMs: 10 });
+  await supervisor.start();
+  await until('running', () => supervisor.status().state === 'running');
+  const first = supervisor.status().pid;
+  step = 100;
+  await until('a standby', () => existsSync(`${supervisor.socketPath}.standby`));
+  step = 0;
+  process.kill(first, 'SIGKILL');
+  await until('the standby', () => supervisor.status().state === 'starting');
+  const begun = now;
+  step = 100;
+  await until('its end', () => events.some(({ event }) => event === 'dataplane hangs, killing it'));
+  t.ok(now - begun < 10_000, `${now - begun} ms`);
+  step = 0;
+  await until('another', () => supervisor.status().state === 'running');
+  await supervisor.stop();
+});
+
 t.test('without a run directory there is no standby, which is told, and traffic goes on', async (t) => {
   const { make, until, dir, events } = await rig(t as Tap);
   let now = 0;

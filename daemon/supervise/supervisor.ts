@@ -79,6 +79,8 @@ export class Supervisor {
   #link: ControlLink | undefined;
   #state: DataplaneState['state'] = 'stopped';
   #isAdopted = false;
+  /** It was loaded when it was asked to forward. */
+  #hasStoodBy = false;
   #restarts = 0;
   #lastExit = '';
   /** Why the process could not be noted; '' when it is. */
@@ -218,6 +220,7 @@ export class Supervisor {
     const child = standby ?? this.#startChild();
     this.#child = child;
     this.#isAdopted = false;
+    this.#hasStoodBy = standby !== undefined;
     this.#begin('starting');
     if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
     this.#process = { pid: child.pid, startTime: startTimeOf(child.pid) };
@@ -283,7 +286,8 @@ export class Supervisor {
     if (word === this.#lastWord) this.#unmovedMs += elapsed;
     else this.#beat(word, now);
     if (this.#state === 'running' && now - this.#startedMs > STANDBY_AFTER_MS) this.#standby?.begin(now);
-    const limit = this.#state === 'starting' ? START_GRACE_MS : HUNG_MS;
+    const isLoading = this.#state === 'starting' && !this.#hasStoodBy;
+    const limit = isLoading ? START_GRACE_MS : HUNG_MS;
     if (this.#unmovedMs <= limit) return;
     this.#options.onEvent('dataplane hangs, killing it', { pid: process.pid, unmovedMs: Math.round(this.#unmovedMs) });
     this.#unmovedMs = 0;

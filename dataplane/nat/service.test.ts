@@ -9,7 +9,7 @@ import {
   quartet,
   quotedOf,
   type ServiceOptions,
-  type ServiceWorld,
+  ServiceWorld,
   VIP,
   withTtl,
 } from '../../test/service-world.ts';
@@ -357,5 +357,32 @@ t.test('a policy that changes cuts connections through services as it cuts other
   world.dataplane.ports.isAudited[one.index] = 1;
   world.setPolicy(one, []);
   t.equal(world.pass(client, one, ack), '10.0.0.2:4000>10.0.0.3:8080', 'under audit it goes on');
+  t.end();
+});
+
+t.test('whoever floods the table of translations loses rows of his own', (t) => {
+  const world = new ServiceWorld({ natCapacity: 64 });
+  t.teardown(() => world.close());
+  const client = world.add({ addresses: ['10.0.0.2'], identity: 1001 });
+  const other = world.add({ addresses: ['10.0.0.5'], identity: 1003 });
+  const one = world.add({ addresses: ['10.0.0.3'], identity: 1002 });
+  world.serve(['10.0.0.3:8080']);
+  const talk = (from: typeof client, sport: number, isAnswered: boolean) => {
+    world.send(from, tcpFrame({ from, to: VIP, sport, dport: 80 }));
+    const back = { to: from.addresses[0], sport: 8080, dport: sport, flags: tcp.SYN | tcp.ACK };
+    if (!isAnswered) return;
+    world.send(one, tcpFrame({ from: one, ...back }));
+    world.send(from, tcpFrame({ from, to: VIP, sport, dport: 80, flags: tcp.ACK }));
+  };
+  for (let sport = 1; sport <= 8; sport++) talk(other, sport, true);
+  for (const isAnswered of [false, true]) {
+    for (let sport = 1000; sport < 1500; sport++) {
+      world.nowMs += 100;
+      talk(client, isAnswered ? sport + 1000 : sport, isAnswered);
+    }
+    const left = [...world.maps.nat.entries()].filter(({ source }) => source[3] === words('10.0.0.5')[3]);
+    t.equal(left.length, 8, isAnswered ? 'answered connections' : 'connections that nobody answers');
+    t.equal(world.maps.nat.count, 64);
+  }
   t.end();
 });

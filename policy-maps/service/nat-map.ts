@@ -5,7 +5,8 @@
  *
  * A row is made when its connection is allowed, and belongs to one conntrack row (slot, and the slot's generation): it is
  * dead when that row is another connection's or nobody's. `expire` takes dead rows out. Full: of the next few rows a dead one
- * goes, else the one used longest ago. Conntrack is the table that gives everybody a share, so who floods it loses his rows here too.
+ * goes, else the one whose connection conntrack would give up first (never answered, of an endpoint with more than its share), and
+ * of these the one used longest ago. A connection may have two rows here, so this table is full while conntrack is not.
  * Rows found last are remembered by a cheap mix of the key, as in conntrack (conntrack-table.ts).
  */
 import * as address from '../../wire/address.ts';
@@ -55,7 +56,9 @@ const FRONT_BITS = 13;
 const SLOT_BITS = 20;
 const SLOT_MASK = (1 << SLOT_BITS) - 1;
 const GENERATION_MASK = 0x7ff;
-const OLDEST = 2 ** 32;
+/** More than any time ago. */
+const AGES = 2 ** 32;
+const OLDEST = AGES;
 const V4_MAPPED = address.V4_MAPPED;
 const IN_USE = LIVE;
 const STATE = ROW_STATE;
@@ -134,7 +137,10 @@ class NatTable extends LruHashTable {
   }
 
   protected override age(slot: number): number {
-    return this.isOwned(slot * ROW_WORDS) ? super.age(slot) : OLDEST;
+    const base = slot * ROW_WORDS;
+    const table = this.rows[base + PROTOCOL] === PROTO_TCP ? this.tcp : this.any;
+    if (table === null || !this.isOwned(base)) return OLDEST;
+    return super.age(slot) - table.rank(this.rows[base + NAT_CT_SLOT]) * AGES;
   }
 
   setTuple(t: TupleFields): void {

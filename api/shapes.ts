@@ -65,6 +65,7 @@ export interface StatusDocument {
   readonly policies: number;
   readonly services: { readonly total: number; readonly frontends: number; readonly backends: number };
   readonly names: NamesDocument;
+  readonly dns: DnsStatus;
   readonly flows: {
     readonly seen: number;
     readonly lost: number;
@@ -136,6 +137,32 @@ export interface FqdnSelectorDocument {
   readonly selector: string;
   readonly names: readonly string[];
   readonly ips: readonly string[];
+}
+
+/** Names: who answers pods that ask for them. */
+export interface DnsStatus {
+  readonly enabled: boolean;
+  readonly domain: string;
+  /** `sluice-dns`, the Service `kube-system/kube-dns` of others, or '' for nobody. */
+  readonly servedBy: string;
+  /** What pods ask. */
+  readonly addresses: readonly string[];
+  /** Our name server; `off` when another serves, or nobody. */
+  readonly server: {
+    readonly pid: number;
+    readonly state: 'off' | 'starting' | 'running' | 'waiting';
+    readonly isAdopted: boolean;
+    readonly restarts: number;
+    readonly lastExit: string;
+  };
+  /** Whom it asks for names of other domains; `avoided`: has not answered lately, `loop`: asks us in turn. */
+  readonly upstreams: readonly { readonly server: string; readonly state: 'asked' | 'avoided' | 'loop' }[];
+  /** Of its zone, and names in it. */
+  readonly serial: number;
+  readonly names: number;
+  readonly memoryBytes: number;
+  /** What it has counted (nameserver/counters.ts). */
+  readonly counters: Readonly<Record<string, number>>;
 }
 
 /** A feature of the policies in force that is not enforced yet. */

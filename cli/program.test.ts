@@ -96,6 +96,7 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
       'Dataplane:      running, pid 8, 0 restarts',
       'Endpoints:      1/2 ready',
       'Services:       1, 2 frontends, 3 backends',
+      'DNS:            sluice-dns, pid 4713, 0 restarts, asked at 10.96.0.10; asks 192.0.2.53#53 (avoided)',
       'Policies:       1, revision 5, enforcement default',
       'Identities:     12',
       'Hubble:         9/4095 flows kept, 9 seen, 0 lost',

@@ -17,7 +17,6 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from '../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT } from '../policy-maps/config-map.ts';
-import type { EndpointDocument } from '../api/shapes.ts';
 import { AgentDirectory } from './observe/agent-directory.ts';
 import { macOf } from '../linux/attachment.ts';
 import { Compilation } from './compilation.ts';
@@ -35,10 +34,10 @@ import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
 import { isPodSource, PodFeed } from './attach/pod-feed.ts';
 import { PodLinks } from './attach/pod-links.ts';
-import type { LocalPod, PodReconciler } from './attach/pod-reconciler.ts';
+import type { PodReconciler } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
 import { Prober } from './health/probe.ts';
-import { podSentence, silence } from './health/silence.ts';
+import { PodStates } from './health/pod-states.ts';
 import { ProblemBoard } from './health/problem-board.ts';
 import { Names } from './names/names.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -54,8 +53,8 @@ import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
 export interface AgentOptions {
   readonly config: Config;
   readonly log: Log;
-  /** Program and arguments that start the dataplane, and one that stands by. */
-  readonly programs: Pick<SupervisorOptions, 'command' | 'standbyCommand'>;
+  /** Programs and arguments that start the dataplane, one that stands by, and the name server. */
+  readonly programs: Pick<SupervisorOptions, 'command' | 'standbyCommand'> & { readonly nameServer: readonly string[] };
 }
 
 export class Agent {
@@ -69,6 +68,7 @@ export class Agent {
   readonly publisher: Publisher;
   readonly services: Services;
   readonly names: Names;
+  readonly states: PodStates;
   readonly prober: Prober;
   readonly learning: Learning;
   readonly controllers = new Controllers();
@@ -110,9 +110,10 @@ export class Agent {
     this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
-    this.#feed = new PodFeed({ cluster, services: this.services.book, reconciler: this.reconciler, plan: config });
-    const { pods } = this.reconciler;
-    this.names = new Names({ config, book: this.services.book, pods, board: this.#board });
+    this.names = this.#newNames(programs.nameServer);
+    this.store.setOwn(this.names.ownDocuments());
+    const listeners = [this.services.book, this.names];
+    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
     this.#links = new PodLinks(this.reconciler, log);
     this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services);
     this.learning = this.#newLearning(stateDir);
@@ -123,27 +124,12 @@ export class Agent {
       intervalSec: config.healthProbeInterval,
       onFailure: (reason) => this.#board.set('health', [reason]),
     });
+    const { publisher, supervisor, prober, maps } = this;
+    this.states = new PodStates({ links: this.#links, ports: this.#ports, publisher, supervisor, prober, maps });
   }
 
   get reconciler(): PodReconciler {
     return this.#ports.reconciler;
-  }
-
-  /** How far a pod is: ready while a dataplane forwards its frames. One that is just starting does not yet. */
-  stateOf(pod: LocalPod): EndpointDocument['state'] {
-    if (pod.state !== 'ready') return pod.state;
-    if (this.publisher.isClosed(pod.numbers.endpointId)) return 'closed';
-    if (this.#links.problem(pod.plan.key) !== '') return 'unreachable';
-    const isConnected = this.supervisor.status().state === 'running' && this.#ports.isOpen(pod.numbers.port);
-    if (!isConnected) return 'attaching';
-    return this.problemOf(pod) === '' ? 'ready' : 'unreachable';
-  }
-
-  /** Why a pod is not ready, or not reached; '' when it is. */
-  problemOf({ plan: { key }, problem, numbers }: LocalPod): string {
-    if (problem !== '') return problem;
-    const link = this.#links.problem(key);
-    return link === '' ? silence(numbers, this.prober, (id) => this.maps.policy(id)) : link;
   }
 
   /** What the compiler was told: everything that judging needs. */
@@ -163,7 +149,7 @@ export class Agent {
       ...(problem === '' ? [] : [problem]),
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
-      ...[...this.reconciler.pods.values()].flatMap((pod) => podSentence(pod.plan.key, this.problemOf(pod))),
+      ...this.states.sentences(this.reconciler.pods.values()),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
   }
@@ -174,6 +160,7 @@ export class Agent {
     this.#board.setDocuments('state', this.store.load());
     this.#scan();
     await this.supervisor.adopt();
+    await this.names.start();
     await this.#ports.raiseHost();
     await this.#ports.lookForHostAddresses();
     this.#knowHost();
@@ -203,7 +190,7 @@ export class Agent {
   async stop(): Promise<void> {
     await this.#quieten();
     await this.supervisor.stop();
-    this.names.stop();
+    await this.names.stop();
     await this.#ports.lower();
     if (this.config.keepMaps) this.maps.close();
     else this.maps.remove();
@@ -215,6 +202,7 @@ export class Agent {
   async leave(): Promise<void> {
     await this.#quieten();
     await this.#ports.leave();
+    await this.names.leave();
     this.supervisor.release();
     this.maps.close();
   }
@@ -305,6 +293,13 @@ export class Agent {
     };
     const parts = { compilation, directory, publisher, services, learning, onServices };
     return new Publication({ ...parts, ports: this.#ports, board: this.#board });
+  }
+
+  #newNames(command: readonly string[]): Names {
+    const { config, services } = this;
+    const { pods } = this.reconciler;
+    const hasOwn = (): boolean => this.store.hasOwn;
+    return new Names({ config, services, pods, hasOwn, board: this.#board, log: this.#log, command });
   }
 
   #newObserver(): Observer {

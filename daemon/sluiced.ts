@@ -127,7 +127,9 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   }
   const dataplaneCommand = [process.execPath, programPath('sluice-dataplane'), '--run-dir', config.runDir];
   const standbyCommand = [process.execPath, programPath('sluice-standby'), '--standby', '--run-dir', config.runDir];
-  const agent = new Agent({ config, log, programs: { command: dataplaneCommand, standbyCommand } });
+  const nameServer = [process.execPath, programPath('sluice-dns'), '--run-dir', config.runDir];
+  const programs = { command: dataplaneCommand, standbyCommand, nameServer };
+  const agent = new Agent({ config, log, programs });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
   const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {

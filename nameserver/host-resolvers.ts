@@ -5,7 +5,8 @@ import type { Upstream } from './zone-file.ts';
 
 const POLL_MS = 2_000;
 const MAX_SERVERS = 8;
-const SERVER_PORT = 53;
+/** Where name servers are asked. */
+export const SERVER_PORT = 53;
 
 /** Those that a resolv.conf lists; link-local ones with a zone (`fe80::1%eth0`) are left out. For tests too. */
 export function parseResolvConf(text: string): Upstream[] {

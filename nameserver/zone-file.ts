@@ -24,11 +24,12 @@ const FORMAT = 'sluice-dns-zone';
 
 /** Largest file that is read, in bytes; for tests too. */
 export const MAX_ZONE_FILE_BYTES = 64 << 20;
-const MAX_SERVICES = 65_536;
-const MAX_PODS = 262_144;
-const MAX_ENDPOINTS = 10_000; // of one service
+/** For the agent, as the next two: what it leaves out. */
+export const MAX_SERVICES = 65_536;
+export const MAX_PODS = 262_144;
+export const MAX_ENDPOINTS = 10_000; // of one service
 const MAX_SERVICE_ADDRESSES = 64; // of one service
-const MAX_ZONE_PORTS = 1_000; // of one service or endpoint
+export const MAX_ZONE_PORTS = 1_000; // of one service or endpoint
 const MAX_UPSTREAMS = 16;
 const MAX_RANGES = 256;
 const MAX_TTL_SEC = 3_600; // Kubernetes DNS specification: CoreDNS takes 0 to 3600
@@ -72,7 +73,8 @@ export interface Upstream {
   readonly port: number;
 }
 
-export interface ZoneFile {
+/** What a zone file says of itself. */
+export interface ZoneHead {
   /** 1 to 2^32 - 1, another for each content: the serial of the SOA. */
   readonly serial: number;
   /** Lower case, without a final dot: `cluster.local`. */
@@ -83,20 +85,26 @@ export interface ZoneFile {
   readonly upstreams: 'host' | readonly Upstream[];
   /** Prefixes of services and pods: an address in them that has no name here has none anywhere. */
   readonly ranges: readonly string[];
+}
+
+export interface ZoneFile extends ZoneHead {
   readonly services: readonly ZoneService[];
   readonly pods: readonly ZonePod[];
 }
 
-/** The text of a zone file. For tests, and for the agent. */
+/** The text of a zone file. For tests. */
 export function formatZoneFile({ services, pods, ...head }: ZoneFile): string {
-  const first = {
-    format: FORMAT,
-    version: ZONE_FILE_VERSION,
-    ...head,
-    services: services.length,
-    pods: pods.length,
-  };
-  return [first, ...services, ...pods].map((line) => `${JSON.stringify(line)}\n`).join('');
+  const counts = { services: services.length, pods: pods.length };
+  return [formatZoneHead(head, counts), ...[...services, ...pods].map(formatZoneLine)].join('');
+}
+
+/** The first line; the lines of as many services and then of as many pods follow. */
+export function formatZoneHead(head: ZoneHead, counts: { readonly services: number; readonly pods: number }): string {
+  return `${JSON.stringify({ format: FORMAT, version: ZONE_FILE_VERSION, ...head, ...counts })}\n`;
+}
+
+export function formatZoneLine(line: ZoneService | ZonePod): string {
+  return `${JSON.stringify(line)}\n`;
 }
 
 /**

@@ -59,6 +59,9 @@ export interface InstanceOptions {
   config?: string;
 }
 
+/** A name server is another process and another namespace: what a test asks for. */
+const NO_DNS = 'dns: { enabled: false }\n';
+
 /** A test touches no interface of the machine that it runs on: the way out is what a test asks for. */
 const NO_UPLINK = 'uplink: { mode: none }\n';
 
@@ -91,6 +94,7 @@ export class SluiceInstance {
     const configFile = join(dir, 'sluice.yaml');
     const runDir = `/run/${options.name}`;
     const netnsPrefix = options.netnsPrefix ?? '';
+    const lacks = (option: string) => !new RegExp(`^${option}:`, 'm').test(options.config ?? '');
     writeFileSync(
       configFile,
       `name: ${options.name}
@@ -100,7 +104,7 @@ createNamespaces: ${options.createNamespaces ?? false}
 podCIDRs:
   ipv4: '${options.podCIDR4 ?? `${OWN_RANGE.ipv4}.0/24`}'
   ipv6: '${options.podCIDR6 ?? `${OWN_RANGE.ipv6}::/64`}'
-${/^uplink:/m.test(options.config ?? '') ? '' : NO_UPLINK}${options.config ?? ''}
+${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config ?? ''}
 `,
     );
     const instance = new SluiceInstance(

@@ -69,6 +69,7 @@ function lines(
     ],
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
     ['Services', servicesText(status.services)],
+    ['DNS', dnsText(status.dns)],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
     ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
@@ -101,6 +102,18 @@ function rigText({ name, programs, ended }: RigSummary): string {
 
 function servicesText({ total, frontends, backends }: StatusDocument['services']): string {
   return `${total}, ${counted(frontends, 'frontend')}, ${counted(backends, 'backend')}`;
+}
+
+function dnsText({ servedBy, addresses, server, upstreams }: StatusDocument['dns']): string {
+  if (servedBy === '') return 'no name server: pods ask as the host does';
+  const where = `asked at ${addresses.map(printable).join(', ') || 'no address yet'}`;
+  if (servedBy !== 'sluice-dns') return `by Service ${printable(servedBy)} of your own, ${where}`;
+  const others = upstreams.map(
+    ({ server: one, state }) => `${printable(one)}${state === 'asked' ? '' : ` (${state})`}`,
+  );
+  const ofOthers = others.length === 0 ? 'nobody outside' : others.join(', ');
+  const state = server.state === 'running' ? `pid ${server.pid}` : server.state;
+  return `sluice-dns, ${state}, ${counted(server.restarts, 'restart')}, ${where}; asks ${ofOthers}`;
 }
 
 /** How many names a line may hold. */

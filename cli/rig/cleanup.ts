@@ -6,7 +6,7 @@
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
 import { type Attachment, hasHostLink, POD_INTERFACE, returnTableName } from '../../linux/attachment.ts';
 import { run } from '../../linux/command.ts';
-import { dataplaneNote, strayDataplanes } from '../../linux/dataplane-process.ts';
+import { dataplaneNote, nameServerNote, strayDataplanes, strayNameServers } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
 import { linkIndex, removeLink } from '../../linux/links.ts';
 import { AGENT_FILES, runningAgent } from '../../linux/lock.ts';
@@ -27,6 +27,7 @@ const FILES = [
   'dataplane.sock',
   'dataplane.sock.standby',
   'dataplane.log',
+  'dns',
   ...Object.values(AGENT_FILES),
 ];
 
@@ -58,6 +59,9 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
   }
   for (const dataplane of dataplanesOf(runDir)) {
     await attempt(`dataplane process ${dataplane.pid}`, async () => (await endGroups([dataplane])) > 0);
+  }
+  for (const server of nameServersOf(runDir)) {
+    await attempt(`name server process ${server.pid}`, async () => (await endGroups([server])) > 0);
   }
   const journal = readJournal(runDir);
   if (journal !== undefined) await undo(journal, attempt);
@@ -110,4 +114,9 @@ async function removeAttachment(made: Attachment): Promise<boolean> {
 function dataplanesOf(runDir: string): ProcessId[] {
   const noted = dataplaneNote(runDir).read() ?? null;
   return [...(noted === null ? [] : [noted]), ...strayDataplanes(runDir, noted)];
+}
+
+function nameServersOf(runDir: string): ProcessId[] {
+  const noted = nameServerNote(runDir).read() ?? null;
+  return [...(noted === null ? [] : [noted]), ...strayNameServers(runDir, noted)];
 }

@@ -53,7 +53,8 @@ interface AttacherOptions {
   readonly journal: Journal;
   readonly firewall: Firewall;
   readonly natives: AttachNatives;
-  readonly createNamespaces: boolean;
+  /** Whether a namespace that is missing is to be made. */
+  readonly mayCreate: (netns: string) => boolean;
 }
 
 /** All attachments of one instance. */
@@ -172,7 +173,7 @@ export class Attacher {
   /** @throws NamespaceMissingError when it is not there and is not ours to make */
   #mustMakeNamespace({ netns, mode }: AttachmentSpec): boolean {
     if (mode === 'existing' || netnsIdentity(netns) !== undefined) return false;
-    if (this.#options.createNamespaces && !netns.includes('/')) return true;
+    if (!netns.includes('/') && this.#options.mayCreate(netns)) return true;
     throw new NamespaceMissingError(`namespace missing: ip netns add ${netns}`);
   }
 

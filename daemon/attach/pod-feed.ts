@@ -38,7 +38,7 @@ interface Told {
   readonly addresses: string;
 }
 
-/** Who is told of pods besides: what stands behind services. */
+/** Who is told of pods besides: what stands behind services, and names. */
 interface PodListener {
   setPod(pod: ServicePod): void;
   removePod(pod: { readonly namespace: string; readonly name: string }): void;
@@ -46,7 +46,7 @@ interface PodListener {
 
 interface FeedOptions {
   readonly cluster: Cluster;
-  readonly services: PodListener;
+  readonly listeners: readonly PodListener[];
   readonly reconciler: PodReconciler;
   readonly plan: PlanOptions;
 }
@@ -106,20 +106,21 @@ export class PodFeed {
 
   /** Tells services of pods that are others than before: after a change of pods, and when one became ready or ceased to be. */
   tellServices(): void {
-    const { reconciler, services } = this.#options;
+    const { reconciler, listeners } = this.#options;
     for (const [key, { document, plan, addresses }] of this.#told) {
       const isAttached = plan.place !== 'local' || reconciler.pods.get(key)?.state === 'ready';
       const how = [plan.place, isAttached, addresses, plan.place === 'host' ? this.#nodeAddresses : ''].join(' ');
       const before = this.#behindServices.get(key);
       if (before?.document === document && before.how === how) continue;
       this.#behindServices.set(key, { document, how });
-      services.setPod(this.#servicePod(document, plan, isAttached));
+      const pod = this.#servicePod(document, plan, isAttached);
+      for (const listener of listeners) listener.setPod(pod);
     }
     for (const key of this.#behindServices.keys()) {
       if (this.#told.has(key)) continue;
       this.#behindServices.delete(key);
       const [namespace, name] = key.split('/');
-      services.removePod({ namespace, name });
+      for (const listener of listeners) listener.removePod({ namespace, name });
     }
   }
 

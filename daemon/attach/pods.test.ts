@@ -225,7 +225,7 @@ function feedWorld(t: Tap) {
   });
   t.teardown(() => reconciler.settle());
   const cluster = new Cluster({ 'node-name': 'here' });
-  const feed = new PodFeed({ cluster, services: { setPod() {}, removePod() {} }, reconciler, plan: OPTIONS });
+  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS });
   const apply = (text: string) => feed.apply({ put: read(text), removed: [] });
   const remove = (kind: string, name: string) =>
     feed.apply({ put: [], removed: [{ kind, namespace: kind === 'Node' ? '' : 'shop', name }] });

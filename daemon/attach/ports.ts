@@ -30,6 +30,7 @@ import { hostAddresses } from '../../linux/addresses.ts';
 import { type Journal, openJournal } from '../../linux/journal.ts';
 import type { Log } from '../health/log.ts';
 import { Numbering } from './numbering.ts';
+import { nameServerNetns } from '../names/own-documents.ts';
 import { OpenPorts } from '../../policy-maps/open-ports.ts';
 import { readFaults } from '../source/fault-text.ts';
 import type { Faults } from '../../policy-maps/condition-map.ts';
@@ -101,9 +102,9 @@ export class Ports {
     this.#journal = openJournal(config.runDir, config.name);
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
-    const { createNamespaces } = config;
+    const mayCreate = (netns: string) => config.createNamespaces || netns === nameServerNetns(config.name);
     const natives = { openTap, closeFd: closeFdBeside, isTapThere, disableOffloads };
-    this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, createNamespaces });
+    this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, mayCreate });
     this.#numbering = new Numbering(options.stateDir, config);
     this.reconciler = new PodReconciler({
       config,

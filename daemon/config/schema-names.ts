@@ -1,15 +1,14 @@
 /** Options of names; a part of config/schema.ts. */
 import { isIP } from 'node:net';
+import { SERVER_PORT } from '../../nameserver/host-resolvers.ts';
 import { isDnsSubdomain } from '../../policy/validate/names.ts';
 import { rangeProblem } from '../attach/range.ts';
 import type { Option } from './option.ts';
 
-const DNS_PORT = 53;
-
 /** Reads `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. @returns undefined for anything else */
-function readNameServer(text: string): { address: string; port: number } | undefined {
+export function readNameServer(text: string): { address: string; port: number } | undefined {
   if (text.includes('%')) return undefined;
-  if (isIP(text) !== 0) return { address: text, port: DNS_PORT };
+  if (isIP(text) !== 0) return { address: text, port: SERVER_PORT };
   const [, bracketed, plain, number] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
   const address = bracketed ?? plain ?? '';
   const port = Number(number);

@@ -40,11 +40,12 @@ export function statusDocument(agent: Agent): StatusDocument {
     audit: auditDocument(agent, pods),
     unenforced: unenforcedDocuments(agent),
     restartPending: agent.restartPending,
-    endpoints: { total: pods.length, ready: pods.filter((pod) => agent.stateOf(pod) === 'ready').length },
+    endpoints: { total: pods.length, ready: pods.filter((pod) => agent.states.of(pod) === 'ready').length },
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
     services: agent.services.counts(),
     names: namesDocument(agent),
+    dns: agent.names.status(),
     flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;
@@ -92,7 +93,7 @@ export function endpointDocuments(agent: Agent): EndpointDocument[] {
 
 function endpointDocument(agent: Agent, pod: LocalPod): EndpointDocument {
   const { plan, numbers, spec } = pod;
-  const problem = agent.problemOf(pod);
+  const problem = agent.states.problemOf(pod);
   const change = agent.directory.published.get(numbers.endpointId);
   const publishProblem = agent.publisher.problems.get(numbers.endpointId);
   const addressOf = (family: 4 | 6) => numbers.addresses.find((address) => address.family === family)?.text;
@@ -104,7 +105,7 @@ function endpointDocument(agent: Agent, pod: LocalPod): EndpointDocument {
     pod: plan.name,
     place: plan.place === 'external' ? 'external' : 'local',
     node: agent.config.nodeName,
-    state: agent.stateOf(pod),
+    state: agent.states.of(pod),
     identity: change?.identity ?? 0,
     labels: change?.labels ?? [],
     ipv4: addressOf(4),

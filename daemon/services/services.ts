@@ -39,6 +39,8 @@ export class Services {
   #nodeAddresses: ReadonlySet<string> = new Set();
   /** What is wrong with each service. */
   readonly #sentences = new Map<string, readonly string[]>();
+  /** Services that are others than at the last `takeChanged`. */
+  #changed: string[] = [];
   #isOpen = false;
 
   constructor({ config, stateDir, table, maps }: ServicesOptions) {
@@ -70,6 +72,7 @@ export class Services {
     if (touched.length > 0) this.numbering.assign(new Map(touched.map((key) => [key, this.#table.get(key)])));
     const changes = this.book.flush((spec) => this.numbering.assignmentOf(serviceKey(spec)));
     for (const { key } of changes) this.#judge(key);
+    this.#changed.push(...changes.map(({ key }) => key));
     this.#outer.note(changes);
     return this.#publisher.publish(changes, this.#nodeAddresses);
   }
@@ -81,6 +84,13 @@ export class Services {
     for (const address of this.#loopback) this.#maps.addressFilter.add(addressWords(address));
     this.sync();
     this.#publisher.retire();
+  }
+
+  /** Keys of services that are others than at the last call, or gone. */
+  takeChanged(): readonly string[] {
+    const changed = this.#changed;
+    this.#changed = [];
+    return changed;
   }
 
   /** What clients outside address, the same array while that does not change; undefined before `open`. */

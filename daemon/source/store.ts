@@ -5,6 +5,9 @@
  * time of the file against the time of the apply), and when that one is taken away, the other counts again. So a file
  * edited after an apply wins, and an apply wins over an older file; nothing is merged field by field.
  *
+ * Beneath both are objects of the agent's own (its name server). They stand together: while either source has one of the same
+ * name, none of them is in force.
+ *
  * Applied objects are kept in `<runDir>/state/objects` (object-log.ts) with the text they were written in, so that after
  * a restart their rules still lead back to file and line. A request is applied as a whole or not at all; of one to delete,
  * what is there goes, and the rest is told.
@@ -83,6 +86,7 @@ export class ObjectStore {
   readonly #versions = new Map<string, Versions>();
   readonly #inForce = new Map<string, Document>();
   readonly #touched = new Set<string>();
+  readonly #own = new Map<string, SourcedDocument>();
 
   /** @param directory where applied objects are kept */
   constructor(directory: string, read: ReadManifests, { nowMs = Date.now, keeping }: StoreOptions = {}) {
@@ -109,6 +113,18 @@ export class ObjectStore {
     for (const [reference, versions] of this.#versions) {
       if (versions.directory !== undefined && !present.has(reference)) this.#set(reference, 'directory', undefined);
     }
+  }
+
+  /** Takes objects of the agent's own. Call it once, before the others. */
+  setOwn(documents: readonly Document[]): void {
+    const atMs = this.#nowMs();
+    for (const document of documents) this.#own.set(referenceOf(document), { document, atMs });
+    for (const reference of this.#own.keys()) this.#touched.add(reference);
+  }
+
+  /** Whether the agent's own objects are in force. */
+  get hasOwn(): boolean {
+    return this.#own.size > 0 && ![...this.#own.keys()].some((reference) => this.#versions.has(reference));
   }
 
   /**
@@ -168,8 +184,10 @@ export class ObjectStore {
 
   /** When an object first came into force, ms since the epoch. */
   createdMs(reference: Reference): number | undefined {
-    const { api, directory } = this.#versions.get(referenceOf(reference)) ?? {};
-    const times = [api, directory].flatMap((one) => (one === undefined ? [] : (one.createdMs ?? one.atMs)));
+    const key = referenceOf(reference);
+    const { api, directory } = this.#versions.get(key) ?? {};
+    const own = this.hasOwn ? this.#own.get(key) : undefined;
+    const times = [api, directory, own].flatMap((one) => (one === undefined ? [] : (one.createdMs ?? one.atMs)));
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
@@ -194,7 +212,8 @@ export class ObjectStore {
     const removed: Reference[] = [];
     for (const reference of this.#touched) {
       const before = this.#inForce.get(reference);
-      const now = winner(this.#versions.get(reference));
+      const now =
+        winner(this.#versions.get(reference)) ?? (this.hasOwn ? this.#own.get(reference)?.document : undefined);
       if (now === before || (now !== undefined && before !== undefined && isSame(now, before))) continue;
       if (now !== undefined) {
         this.#inForce.set(reference, now);
@@ -263,6 +282,7 @@ export class ObjectStore {
     if (versions?.api !== undefined && !isGone) return undefined;
     const held = versions?.directory?.document;
     const key = referenceOf(reference);
+    if (held === undefined && this.hasOwn && this.#own.has(key)) return ownProblem(key, file);
     if (held === undefined) {
       return problemOf(file, 1, 'not-found', key, `delete ${key}: found no such object, wanted one that was applied`);
     }
@@ -278,6 +298,7 @@ export class ObjectStore {
     if (versions.api === undefined && versions.directory === undefined) this.#versions.delete(reference);
     else this.#versions.set(reference, versions);
     this.#touched.add(reference);
+    if (this.#own.has(reference)) for (const own of this.#own.keys()) this.#touched.add(own);
   }
 }
 
@@ -312,4 +333,10 @@ function ownedProblem(pod: string, owner: string, file: string): Problem {
 
 function problemOf(file: string, line: number, code: string, document: string, message: string): Problem {
   return { file, line, column: 1, path: '', severity: 'error', message, code, document };
+}
+
+/** An object of the agent's own is not anybody's to delete. */
+function ownProblem(key: string, file: string): Problem {
+  const message = `delete ${key}: found it to be of Sluice itself, wanted one that was applied`;
+  return { ...problemOf(file, 1, 'own', key, message), hint: 'dns.enabled: false in the configuration takes it away' };
 }

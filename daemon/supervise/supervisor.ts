@@ -20,6 +20,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { BackOff } from './back-off.ts';
 import { ControlLink } from './control-link.ts';
 import type { PacketSocket } from './control.ts';
 import { Standby, startProcess } from './standby.ts';
@@ -33,9 +34,6 @@ const TICK_MS = 100;
 const SILENT_MS = 2000;
 const HUNG_MS = 5000;
 const START_GRACE_MS = 15_000; // mapping and touching default tables on a slow disk-backed machine
-const STABLE_MS = 30_000;
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MAX_MS = 5000;
 const STOP_MS = 3000;
 const STANDBY_AFTER_MS = 1000; // not while pods are being attached at start
 const LAST_LINES = 10;
@@ -91,7 +89,7 @@ export class Supervisor {
   #startedMs = 0;
   #unmovedMs = 0;
   #lastTickMs = 0;
-  #backoffMs = 0;
+  readonly #backOff = new BackOff();
   #timer: NodeJS.Timeout | undefined;
   #respawn: NodeJS.Timeout | undefined;
 
@@ -299,7 +297,7 @@ export class Supervisor {
     this.#lastWord = word;
     this.#unmovedMs = 0;
     this.#state = 'running';
-    if (now - this.#startedMs > STABLE_MS) this.#backoffMs = 0;
+    this.#backOff.noteAge(now - this.#startedMs);
   }
 
   /** The process lives but has dropped the connection: a new one, and if there is none to be had, the heartbeat decides. */
@@ -314,11 +312,12 @@ export class Supervisor {
 
   #died(how: string): void {
     if (this.#state === 'waiting') return;
+    const backoffMs = this.#backOff.next();
     this.#lastExit = how;
     this.#options.onEvent('dataplane died', {
       pid: this.#process?.pid ?? 0,
       how,
-      backoffMs: this.#backoffMs,
+      backoffMs,
       said: lastWords(this.logPath),
     });
     this.#state = 'waiting';
@@ -327,12 +326,12 @@ export class Supervisor {
     this.#process = undefined;
     this.#child?.removeAllListeners('exit');
     this.#restarts++;
-    this.#respawn = setTimeout(() => void this.#spawn(), this.#backoffMs);
-    this.#backoffMs = this.#backoffMs === 0 ? BACKOFF_FIRST_MS : Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+    this.#respawn = setTimeout(() => void this.#spawn(), backoffMs);
   }
 }
 
-function isLong(path: string): boolean {
+/** Whether a log is so long that it is begun anew. */
+export function isLong(path: string): boolean {
   try {
     return statSync(path).size > LOG_LIMIT;
   } catch {

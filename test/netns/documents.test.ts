@@ -3,6 +3,7 @@
  *
  *   unshare: mounts, network and processes of its own
  *     tmpfs on /run       so that the instance is `sluice`, as in the documents, and meets nobody else's
+ *     another over /etc   since nobody takes the files of pods away when the kernel ends an agent
  *     sluice on the PATH  and a folder with the files that the documents speak of
  *
  * One shell takes the blocks in the order of RUN; when it ends, the kernel ends all that it started. A fenced block that no table
@@ -41,6 +42,7 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/architecture.md', '', 'drawings'],
   ['docs/dns.md', '$ dig secret.example', 'what dig prints; test/netns/dns.test.ts asks'],
   ['docs/dns.md', '$ sluice observe', 'what observe prints; test/netns/dns.test.ts compares it'],
+  ['docs/dns.md', 'sluice exec client -- curl', 'test/netns/names.test.ts asks the same'],
   ['docs/l7.md', '$ sluice observe', 'what observe prints; test/netns/http2.test.ts compares it'],
   ['docs/tls.md', '$ sluice observe', 'what observe prints; test/netns/tls.test.ts compares it'],
   [
@@ -131,7 +133,8 @@ function makeFolder(): string {
 function scriptOf(folder: string, lines: readonly string[]): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   return [
-    'mount -t tmpfs tmpfs /run && mkdir /run/netns && ip link set lo up || exit 1',
+    'mount -t tmpfs tmpfs /run && mkdir /run/netns /run/etc /run/work && ip link set lo up || exit 1',
+    'mount -t overlay etc -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work /etc || exit 1',
     `cd ${quoted(folder)}; export PATH=${quoted(join(folder, 'bin'))}:$PATH; set -o pipefail`,
     ...lines.map((line) => `eval ${quoted(line)}; echo "${MARK} $?"`),
   ].join('\n');

@@ -1,0 +1,174 @@
+/** What the name server is told, and when. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { read } from '../../test/policy/documents.ts';
+import { parseZoneFile } from '../../nameserver/zone-file.ts';
+import { serviceFromDocument } from '../../policy/document/service.ts';
+import type { ServiceEndpoint } from '../../services/endpoints.ts';
+import type { ServiceState } from '../../services/service-book.ts';
+import { PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
+import { ZoneContent } from './zone-content.ts';
+import { ZoneWriter } from './zone-writer.ts';
+
+const HEAD = { serial: 7, domain: 'cluster.local', ttlSec: 5, upstreams: 'host', ranges: ['10.96.0.0/16'] } as const;
+
+function state(spec: string, { clusterIPs = ['10.96.0.1'], endpoints = [] as object[] } = {}): ServiceState {
+  const { documents, problems } = read(`apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {${spec}}\n`);
+  t.same(problems, []);
+  const given = endpoints.map((one, i) => ({ address: `10.0.0.${i}`, isReady: true, hostname: '', ports: [], ...one }));
+  return {
+    spec: serviceFromDocument(documents[0]),
+    assignment: { families: [4], clusterIPs, loadBalancerIPs: [], nodePorts: [] },
+    endpoints: given as unknown as ServiceEndpoint[],
+    frontends: [],
+    problems: [],
+  };
+}
+
+/** What a name server reads of it. */
+function told(content: ZoneContent) {
+  const { services, pods } = parseZoneFile(content.text(HEAD));
+  return { services, pods };
+}
+
+t.test('each kind of Service is told as the name server wants it', async (t) => {
+  const content = new ZoneContent();
+  const ports = 'ports: [{name: http, port: 80, targetPort: 8080}, {name: dns, port: 53, protocol: UDP}]';
+  content.setService('default/a', state(ports, { clusterIPs: ['10.96.0.1', 'fd00::1'] }));
+  t.same(told(content).services, [
+    {
+      ...{ namespace: 'default', name: 'a', kind: 'ClusterIP', addresses: ['10.96.0.1', 'fd00::1'] },
+      ports: [
+        { name: 'http', protocol: 'TCP', port: 80 },
+        { name: 'dns', protocol: 'UDP', port: 53 },
+      ],
+    },
+  ]);
+  const behind = [
+    { hostname: 'one', ports: [{ name: 'sql', protocol: PROTO_TCP, port: 5432 }] },
+    { isReady: false },
+    {
+      ports: [
+        { name: '', protocol: PROTO_TCP, port: 1 },
+        { name: 'any', protocol: PROTO_UDP, port: 0 },
+      ],
+    },
+  ];
+  content.setService('default/a', state('clusterIP: None, ports: [{port: 1}]', { clusterIPs: [], endpoints: behind }));
+  t.same(told(content).services, [
+    {
+      ...{ namespace: 'default', name: 'a', kind: 'headless' },
+      endpoints: [
+        { address: '10.0.0.0', hostname: 'one', ports: [{ name: 'sql', protocol: 'TCP', port: 5432 }] },
+        { address: '10.0.0.2', ports: [] },
+      ],
+    },
+  ]);
+  content.setService('default/a', state('type: ExternalName, externalName: www.example.'));
+  t.same(told(content).services, [
+    { namespace: 'default', name: 'a', kind: 'ExternalName', externalName: 'www.example' },
+  ]);
+  content.setService('default/a', undefined);
+  t.same(told(content).services, []);
+});
+
+t.test('what the name server would refuse is left out, and told', async (t) => {
+  const content = new ZoneContent();
+  content.setService('default/a', state(`type: ExternalName, externalName: ${'a'.repeat(64)}.example`));
+  t.same(told(content).services, []);
+  t.match(content.problems, [/^names of service default\/a: found external name "a+\.example", wanted labels/]);
+  const many = Array.from({ length: 10_001 }, () => ({ address: '10.0.0.1' }));
+  content.setService('default/a', state('clusterIP: None, ports: [{port: 1}]', { endpoints: many }));
+  t.same(content.problems, []);
+  t.match(told(content).services, [{ endpoints: { length: 10_000 } }]);
+});
+
+t.test('takeChange() tells whether the file is to be written', async (t) => {
+  const content = new ZoneContent();
+  t.equal(content.takeChange(), true, 'a first one');
+  const pod = { namespace: 'shop', name: 'web', ips: ['10.0.0.7', 'fd00::7'] };
+  const same = (step: () => void) => (step(), content.takeChange());
+  t.equal(
+    same(() => content.setPod(pod)),
+    true,
+  );
+  t.equal(
+    same(() => content.setPod({ ...pod, ips: [...pod.ips] })),
+    false,
+  );
+  t.same(told(content).pods, [
+    { namespace: 'shop', address: '10.0.0.7' },
+    { namespace: 'shop', address: 'fd00::7' },
+  ]);
+  t.equal(
+    same(() => content.setService('default/a', state('ports: [{port: 80}]'))),
+    true,
+  );
+  t.equal(
+    same(() => content.setService('default/a', state('ports: [{port: 81}]'))),
+    false,
+    'a port without a name',
+  );
+  t.equal(
+    same(() => content.removePod(pod)),
+    true,
+  );
+  t.equal(
+    same(() => content.removePod(pod)),
+    false,
+  );
+  t.same(told(content).pods, []);
+});
+
+t.test('a change among 10,000 services of 10 endpoints costs the agent no more than the text', async (t) => {
+  const content = new ZoneContent();
+  const endpoints = Array.from({ length: 10 }, (_, i) => ({ address: `10.0.0.${i}`, hostname: `h${i}` }));
+  const one = state('clusterIP: None, ports: [{port: 1}]', { endpoints });
+  for (let n = 0; n < 10_000; n++)
+    content.setService(`default/s${n}`, { ...one, spec: { ...one.spec, name: `s${n}` } });
+  content.text(HEAD);
+  const took: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const began = performance.now();
+    content.setService('default/s7', { ...one, spec: { ...one.spec, name: 's7', labels: {} } });
+    t.ok(content.text(HEAD).length > 4_000_000);
+    took.push(performance.now() - began);
+  }
+  const least = Math.min(...took);
+  t.comment(`${least.toFixed(1)} ms of ${took.map((ms) => ms.toFixed(1)).join(', ')}`);
+  t.ok(least < 50, `${least} ms`);
+});
+
+t.test('the zone file is replaced whole, a moment after the last change', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'zone-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'dns/zone');
+  const serials: number[] = [];
+  let onNext: (problem: string) => void = () => {};
+  const next = () => new Promise<string>((resolve) => (onNext = resolve));
+  const text = (serial: number) => {
+    serials.push(serial);
+    return `zone ${serials.length}\n`;
+  };
+  const writer = new ZoneWriter({ path, text, onWritten: (problem) => onNext(problem) });
+  let written = next();
+  writer.touch();
+  writer.touch();
+  t.equal(await written, '');
+  t.equal(readFileSync(path, 'utf8'), 'zone 1\n', 'once for two changes');
+  written = next();
+  writer.touch();
+  t.equal(await written, '');
+  t.ok(serials[1] > serials[0]);
+  rmSync(join(folder, 'dns'), { recursive: true });
+  writeFileSync(join(folder, 'dns'), 'in the way');
+  written = next();
+  writer.touch();
+  t.match(await written, /^write .*zone: /);
+  writer.touch();
+  await writer.stop();
+  writer.touch();
+  t.equal(existsSync(`${path}.new`), false);
+});

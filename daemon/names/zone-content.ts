@@ -1,0 +1,108 @@
+/**
+ * What the name server is told of services and pods, kept as the lines of its file, so that a change costs the services and pods
+ * that it is about and the writing.
+ *
+ * A line that the name server would not take makes it refuse the whole file: what cannot be said is left out here, and told.
+ */
+import { isDomain } from '../../nameserver/record-reader.ts';
+import {
+  formatZoneHead,
+  formatZoneLine,
+  MAX_ENDPOINTS,
+  MAX_PODS,
+  MAX_SERVICES,
+  MAX_ZONE_PORTS,
+  type ZoneEndpoint,
+  type ZoneHead,
+  type ZonePort,
+  type ZoneProtocol,
+  type ZoneService,
+} from '../../nameserver/zone-file.ts';
+import type { ServicePod } from '../../services/pod-index.ts';
+import type { ServiceState } from '../../services/service-book.ts';
+import { protocolName } from '../../wire/protocols.ts';
+
+export class ZoneContent {
+  readonly #services = new Map<string, string>();
+  /** Lines of each pod, one an address. */
+  readonly #pods = new Map<string, readonly string[]>();
+  readonly #problems = new Map<string, string>();
+  #hasChanged = true;
+
+  /** What could not be said, one sentence each. */
+  get problems(): string[] {
+    const most = { services: MAX_SERVICES, pods: MAX_PODS };
+    const found = { services: this.#services.size, pods: this.#pods.size };
+    const over = (['services', 'pods'] as const).filter((what) => found[what] > most[what]);
+    return [
+      ...this.#problems.values(),
+      ...over.map((what) => `names: found ${found[what]} ${what}, wanted at most ${most[what]}: the others have none`),
+    ];
+  }
+
+  /** @param state undefined = it is gone */
+  setService(key: string, state: ServiceState | undefined): void {
+    const service = state && zoneService(state);
+    if (typeof service === 'string') this.#problems.set(key, `names of service ${key}: ${service}`);
+    else this.#problems.delete(key);
+    this.#set(this.#services, key, typeof service === 'object' ? formatZoneLine(service) : undefined);
+  }
+
+  setPod({ namespace, name, ips }: Pick<ServicePod, 'namespace' | 'name' | 'ips'>): void {
+    const key = `${namespace}/${name}`;
+    const lines = ips.map((address) => formatZoneLine({ namespace, address }));
+    if (this.#pods.get(key)?.join() === lines.join()) return;
+    if (lines.length === 0) this.#pods.delete(key);
+    else this.#pods.set(key, lines);
+    this.#hasChanged = true;
+  }
+
+  removePod({ namespace, name }: { readonly namespace: string; readonly name: string }): void {
+    if (this.#pods.delete(`${namespace}/${name}`)) this.#hasChanged = true;
+  }
+
+  /** Whether it is another than at the last call; a first time it is. */
+  takeChange(): boolean {
+    const hasChanged = this.#hasChanged;
+    this.#hasChanged = false;
+    return hasChanged;
+  }
+
+  /** The text of the file. */
+  text(head: ZoneHead): string {
+    const services = [...this.#services.values()].slice(0, MAX_SERVICES);
+    const pods = [...this.#pods.values()].flat().slice(0, MAX_PODS);
+    return [formatZoneHead(head, { services: services.length, pods: pods.length }), ...services, ...pods].join('');
+  }
+
+  #set(lines: Map<string, string>, key: string, line: string | undefined): void {
+    if (lines.get(key) === line) return;
+    if (line === undefined) lines.delete(key);
+    else lines.set(key, line);
+    this.#hasChanged = true;
+  }
+}
+
+/** @returns why there is nothing to say, where that is so */
+function zoneService({ spec, assignment, endpoints }: ServiceState): ZoneService | string {
+  const { namespace, name, type, isHeadless, externalName } = spec;
+  if (type === 'ExternalName') {
+    if (isDomain(externalName)) return { namespace, name, kind: 'ExternalName', externalName };
+    return `found external name "${externalName}", wanted labels of at most 63 letters, digits, '-' and '_'`;
+  }
+  if (!isHeadless) {
+    const ports = namedPorts(spec.ports);
+    return { namespace, name, kind: 'ClusterIP', addresses: assignment.clusterIPs, ports };
+  }
+  const ready = endpoints.filter(({ isReady }) => isReady).slice(0, MAX_ENDPOINTS);
+  const behind = ready.map(({ address, hostname, ports }): ZoneEndpoint => {
+    return { address, ...(hostname !== '' && { hostname }), ports: namedPorts(ports) };
+  });
+  return { namespace, name, kind: 'headless', endpoints: behind };
+}
+
+/** Ports without a name have no records, nor has one that stands for every port. */
+function namedPorts(ports: readonly { name: string; protocol: number; port: number }[]): ZonePort[] {
+  const named = ports.filter(({ name, port }) => name !== '' && port !== 0).slice(0, MAX_ZONE_PORTS);
+  return named.map(({ name, protocol, port }) => ({ name, protocol: protocolName(protocol) as ZoneProtocol, port }));
+}

@@ -132,6 +132,27 @@ t.test(
   },
 );
 
+t.test('behind an answer that waits nothing is refused for want of room: it is asked about in its turn', async (t) => {
+  const { wire, tcp, told, publish, teaching } = connection();
+  const others = Array.from({ length: 60 }, (_, i) => `x${i}.ok`);
+  for (const other of others) {
+    const one = new ParserWire(tcp.makeParser(), tcp.judgeOf(ASKER), ASKER);
+    one.request(ask(other, 1)).response(reply(other, 1));
+  }
+  const all = Array.from({ length: 30 }, (_, i) => i);
+  wire.request(all.map((i) => ask(`n${i}.ok`, i)).join(''));
+  wire.response(all.map((i) => reply(`n${i}.ok`, i)).join(''));
+  t.equal(teaching.counters.asked, 64);
+  for (let round = 0; round < 5; round++) {
+    publish(told());
+    wire.response('');
+  }
+  t.same(
+    messagesIn(wire.out[RESPONSE]),
+    all.map((i) => [i, 0]),
+  );
+});
+
 t.test('an answer that may go keeps its place behind one that waits, and one that is refused too', async (t) => {
   const { wire, told, publish } = connection();
   wire.request(ask('known.ok', 1)).response(reply('known.ok', 1));
@@ -160,7 +181,7 @@ t.test('without room to ask the agent SERVFAIL goes at once', async (t) => {
   const { wire, tcp, teaching } = connection();
   const other = dnsServices({ ...DNS_RULES, ingress: false }, teaching);
   const others = new DnsOverTcp(other.services);
-  for (let i = 0; i < 256; i++) {
+  for (let i = 0; i < 128; i++) {
     const one = new ParserWire(others.makeParser(), others.judgeOf(ASKER), ASKER);
     one.request(ask(`n${i}.ok`, 1)).response(reply(`n${i}.ok`, 1));
   }

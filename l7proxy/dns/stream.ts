@@ -112,7 +112,7 @@ class DnsStreamParser implements Parser<DnsJudge> {
         if (isEnd) this.#fail(way, ERROR_TRUNCATED, operations);
         return; // MORE
       }
-      if (way === REQUEST ? this.#mustWait() : this.#ahead.isFull) return;
+      if (way === REQUEST ? this.#mustWait() : !this.#mayLookAhead()) return;
       const error = this.#read(way, bytes, from, to);
       if (error !== 0) {
         this.#fail(way, error, operations);
@@ -122,6 +122,12 @@ class DnsStreamParser implements Parser<DnsJudge> {
       else this.#readAnswer(bytes, from, to, operations);
       from = to;
     }
+  }
+
+  /** Behind an answer that waits others are only asked about while there is room: at their turn they would be refused without. */
+  #mayLookAhead(): boolean {
+    const { teaching } = this.#shared;
+    return this.#ahead.count === 0 || (!this.#ahead.isFull && teaching?.hasRoom(this.#owner) === true);
   }
 
   /** Reads a message of the stream, its length in front. @returns 0, or the number of an error */

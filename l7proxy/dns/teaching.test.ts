@@ -132,11 +132,11 @@ t.test('who asks for many new names waits for himself alone', async (t) => {
   const ask = (i: number, owner = ASKER) =>
     consider(teaching, `n${i}.example`, [address(`n${i}.example`, '192.0.2.1')], owner);
   const outcomes = Array.from({ length: 1000 }, (_, i) => ask(i));
-  t.equal(outcomes.indexOf(REFUSE), 256);
-  t.same(causes(teaching), { 'share-full': 744 });
+  t.equal(outcomes.indexOf(REFUSE), 128);
+  t.same(causes(teaching), { 'share-full': 872 });
   t.equal(ask(1, { ...ASKER, srcEndpoint: 9 }), WAIT);
   const events = told();
-  t.equal(events.length, 257);
+  t.equal(events.length, 129);
   publish(events.slice(0, 100));
   const more = Array.from({ length: 1000 }, (_, i) => ask(2000 + i));
   t.equal(more.indexOf(REFUSE), 100, 'what is published is given back');
@@ -155,15 +155,15 @@ t.test('many askers at once leave something for who comes late, and all is free 
     }
     return asked;
   };
-  t.equal(fill(12), 12 * 256);
+  t.equal(fill(12), 12 * 128);
   const late = { ...ASKER, srcEndpoint: 13 };
   t.equal(consider(teaching, 'late.example', [address('late.example', '192.0.2.1')], late), WAIT);
   let events = told();
-  t.equal(events.length, 12 * 256 + 1);
+  t.equal(events.length, 12 * 128 + 1);
   for (let round = 0; round < 3; round++) {
     publish(events.map((event) => ({ ...event, addresses: [] })));
     reader.acknowledge(reader.sequence);
-    t.equal(fill(40), DNS_EVENT_CAPACITY, 'together they have all of it');
+    t.equal(fill(60), DNS_EVENT_CAPACITY, 'together they have all of it');
     events = told();
     t.equal(events.length, DNS_EVENT_CAPACITY, 'and nothing is lost');
   }
@@ -222,7 +222,7 @@ t.test(
   'after the death of the dataplane nothing that waited is taken for published, and shares begin anew',
   async (t) => {
     const { teaching, told, restart, publish } = dnsAgent();
-    for (let i = 0; i < 256; i++) consider(teaching, `n${i}`, [address(`n${i}`, '192.0.2.1')]);
+    for (let i = 0; i < 128; i++) consider(teaching, `n${i}`, [address(`n${i}`, '192.0.2.1')]);
     const next = restart();
     t.equal(next.isPublished(teaching.sequence), false);
     t.equal(consider(next, 'n0', [address('n0', '192.0.2.1')]), WAIT, 'the client asks again');
@@ -230,8 +230,8 @@ t.test(
     publish(told());
     t.equal(consider(next, 'n0', [address('n0', '192.0.2.1')]), GO);
     publish(told());
-    const outcomes = Array.from({ length: 257 }, (_, i) => consider(next, `m${i}`, [address(`m${i}`, '192.0.2.1')]));
-    t.equal(outcomes.indexOf(REFUSE), 256);
+    const outcomes = Array.from({ length: 129 }, (_, i) => consider(next, `m${i}`, [address(`m${i}`, '192.0.2.1')]));
+    t.equal(outcomes.indexOf(REFUSE), 128);
   },
 );
 

@@ -240,8 +240,9 @@ export class Conntrack {
     const base = f.ctSlot * CT_ROW_WORDS;
     this.#storeEnds(words, base, f);
     const isRedirected = egress.verdict > 0 || ingress.verdict > 0;
-    // A forward frame tells the L7 engine of its rules, so one must come this way.
-    if (f.isReply && (isRedirected || (words[base + CT_FLAGS] & CT_FLAG_PROXY_REDIRECT) !== 0)) return 0;
+    // A forward frame tells the L7 engine of its rules, and finds the source that it leaves with: so one must come this way.
+    const isSpecial = isRedirected || f.srcEndpoint === 0 || (words[base + CT_FLAGS] & SPECIAL) !== 0;
+    if (f.isReply && isSpecial) return 0;
     words[base + CT_EGRESS_VERDICT] = egress.verdict;
     words[base + CT_INGRESS_VERDICT] = ingress.verdict;
     words[base + CT_EGRESS_COOKIE] = egress.cookie;

@@ -121,6 +121,7 @@ export class Engine {
   #commit(f: Frame): number {
     const { egress, ingress } = this.#judge;
     const refusal = this.#conntrack.commit(f, egress, ingress, this.#world) || this.#translator.commit(f);
+    if (refusal !== 0 && f.ctSlot >= 0) this.#conntrack.forgetDecision(f); // or the next frame would pass by it
     if (refusal !== 0 || f.ctSlot < 0 || f.isReply || f.ctStatus === CT_RELATED) return refusal;
     const isRedirected = egress.verdict > 0 || ingress.verdict > 0 || this.#conntrack.isRedirected(f);
     return isRedirected ? this.#redirect.admit(f, egress.verdict, ingress.verdict) : 0;

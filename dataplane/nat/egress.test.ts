@@ -139,7 +139,8 @@ t.test('a connection that is there gets the address that a new one would get, or
   const back = (to: string) => tcpFrame({ from: outside, to, sport: 443, dport: 40001, flags: tcp.ACK });
   t.equal(world.pass(outside, client, back(OUT)), `${FAR}:443>10.0.0.2:40001`);
   say(world, '10.0.0.2', '198.51.100.7/32', EGRESS_NO_GATEWAY);
-  t.equal(send(), 'drop 194');
+  world.pass(outside, client, back(OUT)); // an answer decides nothing about the way out
+  for (let frame = 0; frame < 3; frame++) t.equal(send(), 'drop 194', 'each of its frames');
   say(world, '10.0.0.2', '198.51.100.7/32', EGRESS_EXCLUDED);
   t.equal(send(), NODE);
   world.settings.setMasquerade(4, NOBODY);
@@ -147,6 +148,27 @@ t.test('a connection that is there gets the address that a new one would get, or
   world.maps.config.bumpWorldGeneration();
   t.equal(world.pass(client, outside, there), `10.0.0.2:40001>${FAR}:443`, 'nobody is masqueraded any more');
   t.equal(world.maps.nat.count, 0);
+  t.end();
+});
+
+t.test('a change counts whoever of the two speaks first after it', (t) => {
+  const all = setting(t);
+  const { world, client, outside } = all;
+  world.settings.setNativePrefixes([{ address: words('198.51.0.0'), prefixLength: 112 }]);
+  world.dataplane.refreshSettings();
+  const send = () =>
+    seenFrom(
+      world.pass(client, outside, tcpFrame({ from: client, to: FAR, sport: 40001, dport: 443, flags: tcp.ACK })),
+    );
+  const answer = (to: string) =>
+    world.pass(outside, client, tcpFrame({ from: outside, to, sport: 443, dport: 40001, flags: tcp.ACK }));
+  t.match(open(all, client, FAR, 40001), /^10\.0\.0\.2/, 'it leaves as itself');
+  say(world, '10.0.0.2', '0.0.0.0/0', EGRESS_ADDRESS, OUT);
+  t.match(answer('10.0.0.2'), FAR);
+  t.equal(send(), OUT);
+  say(world, '10.0.0.2', '0.0.0.0/0', EGRESS_ADDRESS, '192.0.2.60');
+  t.match(answer(OUT), FAR);
+  t.equal(send(), '192.0.2.60');
   t.end();
 });
 

@@ -286,7 +286,10 @@ export class Translator {
     let found = outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
     if (found === DROP_NAT_NO_MAPPING) {
       // Its row made room for others. With another port most connections end, but the way out stays translated.
-      found = this.#masquerade.renew(f) || outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
+      found = this.#masquerade.renew(f);
+      if (found !== 0)
+        this.#conntrack.forgetDecision(f); // its next frame asks again
+      else found = outward.find(rows, f.ctSlot * ROW_WORDS, f.isReply);
     }
     if (found !== 0) return found === UNCHANGED ? 0 : found;
     const { words, at, port } = outward;

@@ -56,8 +56,6 @@ export interface StatusDocument {
   readonly enforcement: string;
   readonly policyRevision: number;
   readonly audit: AuditDocument;
-  /** Rules that are compiled and not enforced yet: what they are about happens by `instead`. */
-  readonly unenforced: readonly UnenforcedDocument[];
   /** Options of the configuration that was read last, which count only after a restart of the agent. */
   readonly restartPending: readonly string[];
   readonly endpoints: { readonly total: number; readonly ready: number };
@@ -163,16 +161,6 @@ export interface DnsStatus {
   readonly memoryBytes: number;
   /** What it has counted (nameserver/counters.ts). */
   readonly counters: Readonly<Record<string, number>>;
-}
-
-/** A feature of the policies in force that is not enforced yet. */
-export interface UnenforcedDocument {
-  /** The field of a policy, e.g. `rules.dns`. */
-  readonly field: string;
-  /** What happens instead. */
-  readonly instead: string;
-  /** Each place, `Kind/namespace/name spec.egress[0].toFQDNs`. */
-  readonly places: readonly string[];
 }
 
 /** What lets pass what it would drop, and tells of it. */

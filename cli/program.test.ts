@@ -113,14 +113,6 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
     /Audit: +passes: all that is for or from shop\/web-1, .*, shop\/web-5 and 2 more\n/,
   );
   STATUS.audit.endpoints.length = 0;
-  STATUS.unenforced.push({
-    field: 'rules.kafka',
-    instead: 'it allows nobody',
-    places: ['CiliumNetworkPolicy/a/b spec.egress[0].toPorts[0].rules.kafka'],
-  });
-  const unenforced = 'rules.kafka of CiliumNetworkPolicy/a/b spec.egress[0].toPorts[0].rules.kafka: it allows nobody';
-  t.match((await sluice('status')).stdout, `\nUnenforced:     ${unenforced}\n`);
-  STATUS.unenforced.length = 0;
   Object.assign(STATUS.names, { selectors: 1, names: 2, lookups: 3, zombies: 1, guarded: 4 });
   STATUS.names.unlearnt.push({ policy: 'CiliumNetworkPolicy/a/b', pods: ['a/web'] });
   t.match(

@@ -5,12 +5,15 @@ import { segment, Rig } from '../test/stream/tcp-rig.ts';
 import { DROP_PROXY_UNKNOWN_PROTO } from '../wire/reasons.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import { REFUSED } from './stream/connection.ts';
-import { Protocols } from './protocols.ts';
-import type { ProtocolName } from './protocol.ts';
+import { PROTOCOLS, Protocols } from './protocols.ts';
+import { type ProtocolName, UNREAD } from './protocol.ts';
 
 function ruleSet(parser: ProtocolName): L7RuleSet {
   return { parser, endpoint: 1, ingress: true, port: 80, rules: [{ remotes: null, cookie: 1 }] };
 }
+
+/** As an agent of another version might write it. */
+const UNKNOWN = 'spdy' as ProtocolName;
 
 const key = (egressRuleSet: number, ingressRuleSet: number) => ({
   egressRuleSet,
@@ -20,7 +23,12 @@ const key = (egressRuleSet: number, ingressRuleSet: number) => ({
 });
 
 t.test('streamOf() finds the one protocol that both rule sets are for', async (t) => {
-  const sets: Record<number, L7RuleSet> = { 1: ruleSet('http'), 2: ruleSet('http'), 3: ruleSet('kafka') };
+  const sets: Record<number, L7RuleSet> = {
+    1: ruleSet('http'),
+    2: ruleSet('http'),
+    3: ruleSet('kafka'),
+    5: ruleSet(UNKNOWN),
+  };
   const ruleSets = {
     generation: 1,
     get: (id: number) => (sets[id] === undefined ? undefined : { generation: 1, ruleSet: sets[id] }),
@@ -34,7 +42,7 @@ t.test('streamOf() finds the one protocol that both rule sets are for', async (t
     ['both', 1, 2, http],
     ['none', 0, 0, undefined],
     ['two protocols at once', 1, 3, undefined],
-    ['one that is not read', 0, 3, undefined],
+    ['one that is not read', 0, 5, undefined],
     ['a rule set that is missing', 1, 4, undefined],
     ['another that is missing', 4, 1, undefined],
   ] as const) {
@@ -44,25 +52,25 @@ t.test('streamOf() finds the one protocol that both rule sets are for', async (t
   t.equal(protocols.streamNumbered(0), undefined);
 });
 
-for (const parser of ['kafka'] as const) {
-  t.test(`a connection under rules of ${parser} is refused from its SYN on, and counted`, async (t) => {
-    const rig = new Rig(ruleSet(parser));
-    const outcome = rig.client({ seq: 7, flags: tcp.SYN });
-    t.equal(outcome, DROP_PROXY_UNKNOWN_PROTO);
-    t.match(rig.take().toInitiator, [{ flags: tcp.RST | tcp.ACK, ack: 8 }]);
-    t.equal(rig.streams.table.find(1)?.mode, REFUSED);
-    t.same([rig.streams.counters.unread, rig.streams.counters.refused], [1, 1]);
-    t.equal(
-      rig.pass(segment({ seq: 8, ack: 1, data: Buffer.from('x') }), false) >= 130,
-      true,
-      'and so is what follows',
-    );
-    t.same(rig.take().toResponder, []);
-  });
-}
+t.test('every protocol that rules can name is read in TCP; DNS in UDP too', async (t) => {
+  for (const [name, { stream, datagram }] of Object.entries(PROTOCOLS)) {
+    t.same([stream !== UNREAD, datagram !== UNREAD], [true, name === 'dns'], name);
+  }
+});
+
+t.test('a connection under rules that nothing here reads is refused from its SYN on, and counted', async (t) => {
+  const rig = new Rig(ruleSet(UNKNOWN));
+  const outcome = rig.client({ seq: 7, flags: tcp.SYN });
+  t.equal(outcome, DROP_PROXY_UNKNOWN_PROTO);
+  t.match(rig.take().toInitiator, [{ flags: tcp.RST | tcp.ACK, ack: 8 }]);
+  t.equal(rig.streams.table.find(1)?.mode, REFUSED);
+  t.same([rig.streams.counters.unread, rig.streams.counters.refused], [1, 1]);
+  t.equal(rig.pass(segment({ seq: 8, ack: 1, data: Buffer.from('x') }), false) >= 130, true, 'and so is what follows');
+  t.same(rig.take().toResponder, []);
+});
 
 t.test('a connection that was refused is taken when its rules become readable', async (t) => {
-  const rig = new Rig(ruleSet('kafka'));
+  const rig = new Rig(ruleSet(UNKNOWN));
   rig.client({ seq: 7, flags: tcp.SYN });
   rig.take();
   rig.rules.change(ruleSet('http'));

@@ -8,6 +8,7 @@ import { type DnsRequest, dnsOffline } from './dns/rules.ts';
 import { DnsOverTcp } from './dns/stream.ts';
 import { type HttpRequest, httpOffline } from './http/offline.ts';
 import { HttpProtocol } from './http/protocol.ts';
+import { KafkaProtocol } from './kafka/protocol.ts';
 import { type KafkaRequest, kafkaOffline } from './kafka/rules.ts';
 import type { JudgeKey } from './parser.ts';
 import {
@@ -41,7 +42,7 @@ export const PROTOCOLS: ProtocolTable = {
     datagram: (services) => new DnsOverUdp(services),
     offline: dnsOffline,
   },
-  kafka: { stream: UNREAD, datagram: UNREAD, offline: kafkaOffline },
+  kafka: { stream: (services) => new KafkaProtocol(services), datagram: UNREAD, offline: kafkaOffline },
   tls: { stream: (services) => new TlsProtocol(services), datagram: UNREAD, offline: tlsOffline },
 };
 

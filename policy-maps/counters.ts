@@ -357,6 +357,30 @@ for (const [error, kind] of TLS_ERROR_KINDS.entries()) {
   if (error > 0) counter(TLS_ERROR + error, 'tls_errors', 'connections', 'Refused.', { kind });
 }
 
+// --- 384 to 415: Kafka
+export const KAFKA_FORWARDED = counter(384, 'kafka_requests', 'messages', 'Allowed.', { verdict: 'forwarded' });
+export const KAFKA_DENIED = counter(385, 'kafka_requests', 'messages', 'Answered with an error.', {
+  verdict: 'denied',
+});
+export const KAFKA_RESPONSES = counter(386, 'kafka_responses', 'messages', 'Passed.');
+
+/** Why a stream under Kafka rules is refused, by error number (l7proxy/kafka/errors.ts); number 0 is no error. */
+export const KAFKA_ERROR_KINDS = [
+  'none',
+  'bad-size',
+  'bad-header',
+  'bad-body',
+  'truncated',
+  'unasked',
+  'late-denial',
+] as const;
+
+/** Error n is counter KAFKA_ERROR + n. */
+export const KAFKA_ERROR = 392;
+for (const [error, kind] of KAFKA_ERROR_KINDS.entries()) {
+  if (error > 0) counter(KAFKA_ERROR + error, 'kafka_errors', 'connections', 'Refused.', { kind });
+}
+
 /** All counters, by number. */
 export const COUNTERS: readonly Counter[] = [...table.values()].sort((a, b) => a.number - b.number);
 

@@ -102,7 +102,6 @@ export const STATUS = {
   enforcement: 'default',
   policyRevision: 5,
   audit: { instance: false, endpoints: [] as string[], policies: [] as string[] },
-  unenforced: [] as { field: string; instead: string; places: string[] }[],
   restartPending: [] as string[],
   endpoints: { total: 2, ready: 1 },
   identities: 12,

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
-import type { AuditDocument, NamesDocument, StatusDocument, UnenforcedDocument } from '../../api/shapes.ts';
+import type { AuditDocument, NamesDocument, StatusDocument } from '../../api/shapes.ts';
 import { printDocument } from '../terminal/output.ts';
 import { listRigs } from '../rig/rig-state.ts';
 import { type RigSummary, rigSummary } from '../rig/rig-summary.ts';
@@ -72,7 +72,6 @@ function lines(
     ['DNS', dnsText(status.dns)],
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
-    ...status.unenforced.map((one): [string, string] => ['Unenforced', paint.yellow(unenforcedText(one))]),
     ...namesText(status.names).map((text): [string, string] => ['Names', text]),
     ...unlearntText(status.names).map((text): [string, string] => ['Names', paint.yellow(text)]),
     ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
@@ -127,10 +126,6 @@ function auditText({ instance, endpoints, policies }: AuditDocument): string[] {
     ...(policies.length === 0 ? [] : [`what only ${names(policies)} would drop`]),
   ];
   return parts.length === 0 ? [] : [`passes: ${parts.join('; ')}`];
-}
-
-function unenforcedText({ field, instead, places }: UnenforcedDocument): string {
-  return `${field} of ${names(places)}: ${instead}`;
 }
 
 /** What was learnt from DNS; nothing where no policy asks for it and nobody has learnt anything. */

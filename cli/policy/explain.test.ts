@@ -96,31 +96,6 @@ t.test('policy explain takes a recorded flow', async (t) => {
   t.match(await policy(['explain', '-m', world, '--flow', '-'], 'x'), { code: 1, stderr: /read flow/ });
 });
 
-t.test('policy explain says when this dataplane does not let pass what the rules allow', async (t) => {
-  const flow = ['--from', 'shop/web-0', '--to', '192.0.2.53', '--port', '9092'];
-  const file = join(folder, 'names.yaml');
-  writeFileSync(
-    file,
-    `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: {name: names, namespace: shop}
-spec:
-  endpointSelector: {matchLabels: {app: web}}
-  egress: [{toEntities: [world], toPorts: [{ports: [{port: "9092", protocol: TCP}], rules: {kafka: [{topic: a}]}}]}]
-`,
-  );
-  const args = ['explain', '-m', join(world, 'pods.yaml'), '-m', file, ...flow, '--kafka-topic', 'a'];
-  const { stdout } = await policy(args);
-  t.match(
-    stdout,
-    /verdict: allowed\nnot so live: this dataplane refuses the stream.*does not read Kafka \(rules\.kafka\)/,
-  );
-  const { unenforced } = JSON.parse((await policy([...args, '-o', 'json'])).stdout);
-  t.match(unenforced, [/refuses the stream/]);
-  const denied = await policy([...args.slice(0, -1), 'b']);
-  t.notMatch(denied.stdout, 'not so live');
-});
-
 t.test('policy explain keeps to the width of a terminal, and loses no word by it', async (t) => {
   const flow = ['explain', '-m', world, '--from', '203.0.113.200', '--to', 'shop/api-0', '--port', '8080'];
   const wide = (await policy(flow)).stdout;

@@ -9,8 +9,6 @@ import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
 import type { FlowQuery } from '../../explain/query.ts';
 import { changeText, remediesFor } from '../../explain/remedy.ts';
 import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
-import { unenforcedIn } from '../../explain/unenforced.ts';
-import { UNENFORCED, type Unenforced } from '../../policy/validate/unenforced.ts';
 import { reservedName } from '../../wire/identities.ts';
 import { Failure } from '../terminal/failure.ts';
 
@@ -30,15 +28,13 @@ export async function explain(settings: Settings, judge: FlowJudge, query: FlowQ
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   const sides = sidesOf(judge, query);
   const remedies = answer.verdict === 'denied' ? remediesOf(judge, query) : [];
-  const unenforced = answer.verdict === 'allowed' ? unenforcedIn(judge.world, sides) : [];
-  if (settings.output !== 'table') return printDocument(settings, document(answer, sides, { remedies, unenforced }));
+  if (settings.output !== 'table') return printDocument(settings, document(answer, sides, remedies));
   const { host, paint } = settings;
   for (const side of sides) host.stdout.write(sideText(side, host.stdout.columns ?? Number.POSITIVE_INFINITY));
   if (answer.l7 !== 'none') host.stdout.write(requestText(answer, judge.requestOrigins(query)));
   const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
   host.stdout.write(`verdict: ${verdict}\n`);
   for (const remedy of remedies) host.stdout.write(`to allow it, ${remedy}`);
-  for (const feature of unenforced) host.stdout.write(`not so live: ${unenforcedText(feature)}\n`);
   return undefined;
 }
 
@@ -63,11 +59,6 @@ function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
   };
   if (source.spec !== undefined && source.spec === destination.spec) return [];
   return [side('egress', source, destination), side('ingress', destination, source)];
-}
-
-function unenforcedText(feature: Unenforced): string {
-  const { field, lacking, instead } = UNENFORCED[feature];
-  return `${instead}, since ${lacking} (${field})`;
 }
 
 /** What was tried and helps, step by step; else why nothing does. */
@@ -146,11 +137,7 @@ function closedText({ direction, origins }: Side): string {
   return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(originText).join(', ')}\n`;
 }
 
-function document(
-  answer: Answer,
-  sides: readonly Side[],
-  { remedies, unenforced }: { remedies: readonly string[]; unenforced: readonly Unenforced[] },
-): unknown {
+function document(answer: Answer, sides: readonly Side[], remedies: readonly string[]): unknown {
   return {
     ...answer,
     explanation: sides.map(({ direction, subject, remote, candidates, origins }) => ({
@@ -161,6 +148,5 @@ function document(
       decidedBy: origins,
     })),
     remedies,
-    ...(unenforced.length > 0 && { unenforced: unenforced.map(unenforcedText) }),
   };
 }

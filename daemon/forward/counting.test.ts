@@ -9,6 +9,7 @@ import type { DnsOverUdp } from '../../l7proxy/dns/datagrams.ts';
 import type { DnsOverTcp } from '../../l7proxy/dns/stream.ts';
 import { L7Engine } from '../../l7proxy/engine.ts';
 import type { HttpProtocol } from '../../l7proxy/http/protocol.ts';
+import type { KafkaProtocol } from '../../l7proxy/kafka/protocol.ts';
 import type { TlsProtocol } from '../../l7proxy/tls/protocol.ts';
 import { NOBODY } from '../../l7proxy/parser.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
@@ -43,8 +44,10 @@ function newOwners() {
   const dnsTcp = (engine.protocols.streamNumbered(2) as DnsOverTcp).shared.counters;
   const dnsUdp = (engine.protocols.datagramOf({ ...NOBODY, egressRuleSet: 1 }) as DnsOverUdp).parser;
   const { counted: tls } = engine.protocols.streamNumbered(3) as TlsProtocol;
+  const { counted: kafka } = engine.protocols.streamNumbered(4) as KafkaProtocol;
   return {
     tls,
+    kafka,
     taught: engine.teaching?.counters,
     dns: [dnsTcp, dnsUdp.counters],
     underWay: dnsUdp.underWay,
@@ -120,14 +123,27 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
   owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
-  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, taught, underWay } = owners;
-  const l7 = [streams, datagrams, http, ...dns, tls, taught ?? {}, underWay, pool, pool.shares, table, table.shares];
+  const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, kafka, taught, underWay } = owners;
+  const l7 = [
+    streams,
+    datagrams,
+    http,
+    ...dns,
+    tls,
+    kafka,
+    taught ?? {},
+    underWay,
+    pool,
+    pool.shares,
+    table,
+    table.shares,
+  ];
   for (const owner of [conntrack.tcp, masquerade, ...l7]) {
     for (const [field, value] of Object.entries(owner)) {
       if (typeof value === 'number') Object.assign(owner, { [field]: 1 });
     }
   }
-  for (const { errors } of [owners.http, ...dns, tls]) errors.fill(1);
+  for (const { errors } of [owners.http, ...dns, tls, kafka]) errors.fill(1);
   taught?.unpublished.fill(1);
   counting.tick();
   t.strictSame(

@@ -8,13 +8,11 @@ import type {
   IdentityDocument,
   PolicyDocument,
   StatusDocument,
-  UnenforcedDocument,
 } from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
 import { namesDocument } from './names.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { referenceOf } from '../source/text.ts';
-import { UNENFORCED, type Unenforced, unenforcedUses } from '../../policy/validate/unenforced.ts';
 import { counterText } from '../../policy-maps/counters.ts';
 import { VERSION } from '../../linux/version.ts';
 
@@ -38,7 +36,6 @@ export function statusDocument(agent: Agent): StatusDocument {
     enforcement: config.policy['enable-policy'],
     policyRevision: publisher.revision,
     audit: auditDocument(agent, pods),
-    unenforced: unenforcedDocuments(agent),
     restartPending: agent.restartPending,
     endpoints: { total: pods.length, ready: pods.filter((pod) => agent.states.of(pod) === 'ready').length },
     identities: [...agent.directory.identities()].length,
@@ -71,19 +68,6 @@ function auditDocument({ config, directory, store }: Agent, pods: readonly Local
     endpoints: instance ? [] : pods.filter(isAudited).map(({ plan }) => plan.key),
     policies: policies.map(referenceOf),
   };
-}
-
-function unenforcedDocuments({ store }: Agent): UnenforcedDocument[] {
-  const places = new Map<Unenforced, string[]>();
-  for (const document of store.documents()) {
-    if (document.policy === undefined) continue;
-    for (const { feature, path } of unenforcedUses(document.object))
-      places.set(feature, [...(places.get(feature) ?? []), `${referenceOf(document)} ${path}`]);
-  }
-  return [...places].map(([feature, all]) => {
-    const { field, instead } = UNENFORCED[feature];
-    return { field, instead, places: all };
-  });
 }
 
 /** `GET /v1/endpoints`. */

@@ -20,7 +20,6 @@ import { quote } from '../rule/problems.ts';
 import { isDnsSubdomain } from './names.ts';
 import { checkCidr, checkExcept, checkFqdn, checkIcmp, checkSelector } from './peers.ts';
 import { checkPortRule } from './ports.ts';
-import { UNENFORCED, unenforcedUses } from './unenforced.ts';
 
 export function validateCiliumPolicy(
   document: { spec?: CiliumRule; specs?: readonly CiliumRule[] },
@@ -31,21 +30,6 @@ export function validateCiliumPolicy(
   }
   if (document.spec !== undefined) validateRule(document.spec, 'spec', check);
   document.specs?.forEach((rule, i) => validateRule(rule, `specs[${i}]`, check));
-  warnUnenforced(document, check.reader);
-}
-
-/** What is wrong with such a rule matters more than that it is not enforced. */
-function warnUnenforced(document: Parameters<typeof unenforcedUses>[0], reader: Reader): void {
-  for (const { feature, path } of unenforcedUses(document)) {
-    const { field, lacking, instead } = UNENFORCED[feature];
-    if (!reader.isSound(path)) continue;
-    reader.warn(
-      path,
-      'unenforced',
-      `read rule: found ${field}, wanted none yet: ${lacking}`,
-      `judged offline; ${instead}`,
-    );
-  }
 }
 
 function validateRule(rule: CiliumRule, path: string, check: Check): void {

@@ -473,7 +473,6 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'warning empty-element',
     // service.test.ts, names.test.ts, network-policy.test.ts, egress-gateway.test.ts
     'error annotation',
-    'warning unenforced', // explain/unenforced.test.ts
     'error fqdn-empty',
     'error no-parser',
     'error server-name',

@@ -100,33 +100,6 @@ t.test('status tells what is only audited: pods, policies, the whole instance', 
   t.match(await audit(), { instance: false });
 });
 
-t.test('status tells which rules in force are not enforced yet', async (t) => {
-  const file = join(manifests, '../topics.yaml');
-  writeFileSync(
-    file,
-    `apiVersion: cilium.io/v2
-kind: CiliumNetworkPolicy
-metadata: { name: topics, namespace: shop }
-spec:
-  endpointSelector: { matchLabels: { app: nobody } }
-  egress:
-    - toPorts: [{ ports: [{ port: "9092", protocol: TCP }], rules: { kafka: [{ topic: t }] } }]
-`,
-  );
-  await instance.apply(file);
-  const { unenforced } = await instance.read('/v1/status');
-  t.match(
-    unenforced.map(({ field, places }: { field: string; places: string[] }) => [field, ...places].join(' ')).toSorted(),
-    ['rules.kafka CiliumNetworkPolicy/shop/topics spec.egress[0].toPorts[0].rules.kafka'],
-  );
-  t.match(
-    (await instance.cli('status')).stdout,
-    /^Unenforced: +rules\.kafka of CiliumNetworkPolicy\/shop\/topics spec\.egress\[0\]/m,
-  );
-  await instance.delete(file);
-  t.same((await instance.read('/v1/status')).unenforced, []);
-});
-
 t.test('bpf policy get names the rules behind each entry, and cookie shows them', async (t) => {
   const db = (await instance.read('/v1/endpoints')).find((one: { pod: string }) => one.pod === 'db').id as number;
   const rule = `NetworkPolicy/shop/db spec.ingress[0] (${manifests}:17)`;

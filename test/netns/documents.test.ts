@@ -44,6 +44,8 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/dns.md', '$ sluice observe', 'what observe prints; test/netns/dns.test.ts compares it'],
   ['docs/dns.md', 'sluice exec client -- curl', 'test/netns/names.test.ts asks the same'],
   ['docs/l7.md', '$ sluice observe', 'what observe prints; test/netns/http2.test.ts compares it'],
+  ['docs/kafka.md', '$ kcat -b kafka:9092', 'what a client is told; test/netns/kafka.test.ts compares it'],
+  ['docs/kafka.md', '$ sluice observe', 'what observe prints; test/netns/kafka.test.ts compares it'],
   ['docs/tls.md', '$ sluice observe', 'what observe prints; test/netns/tls.test.ts compares it'],
   [
     'docs/services.md',

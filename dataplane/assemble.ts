@@ -22,6 +22,7 @@ import {
   LIFETIME_TCP_SEC,
   REPORT_SEC,
 } from './connection-life.ts';
+import { Announcer } from './announcer.ts';
 import { Conntrack } from './conntrack.ts';
 import { Deliverer } from './deliver.ts';
 import { Engine } from './engine.ts';
@@ -65,6 +66,7 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly engine: Engine;
   readonly errors: IcmpErrors;
   readonly masquerade: Masquerade;
+  readonly announcer: Announcer;
   readonly #translator: Translator;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
@@ -90,6 +92,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { config, policyStats: stats } = maps;
     this.errors = new IcmpErrors(ports, this.#router);
     this.masquerade = new Masquerade(maps, conntrack, ports);
+    this.announcer = new Announcer(maps.l2, ports, arena);
     const identifier = new Identifier({
       ports,
       endpoints: maps.endpoints,
@@ -99,6 +102,7 @@ export class Dataplane<R extends Redirect = Redirect> {
       addressFilter: maps.addressFilter,
       services: maps.services,
       masquerade: this.masquerade,
+      l2: maps.l2,
     });
     maps.nat.watch(maps.ctTcp, maps.ctAny);
     this.#translator = new Translator({

@@ -28,11 +28,12 @@ import {
   DROP_UNKNOWN_TARGET,
   DROP_UNROUTABLE,
 } from '../wire/reasons.ts';
-import { ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
+import { ROLE_HOST, ROLE_NONE, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 import { isValidNeighborMessage, toAdvertisement, toArpReply } from './neighbor.ts';
 import type { AddressFilter } from '../policy-maps/service/address-filter.ts';
 import { SCOPE_EXTERNAL, type ServiceMap } from '../policy-maps/service/service-map.ts';
 import type { Masquerade } from './nat/masquerade.ts';
+import type { L2Map } from '../policy-maps/service/l2-map.ts';
 import type { PodRanges } from './pod-ranges.ts';
 import type { PortTable } from './port/table.ts';
 import type { Uplinks } from './uplink.ts';
@@ -45,6 +46,7 @@ export interface IdentifierParts {
   readonly podRanges: PodRanges;
   readonly addressFilter: AddressFilter;
   readonly services: ServiceMap;
+  readonly l2: L2Map;
   readonly masquerade: Masquerade;
 }
 
@@ -56,6 +58,7 @@ export class Identifier {
   readonly #podRanges: PodRanges;
   readonly #addressFilter: AddressFilter;
   readonly #services: ServiceMap;
+  readonly #l2: L2Map;
   readonly #masquerade: Masquerade;
   /** Identity of an address that nobody knows: 2, or 9 and 10 in dual-stack mode. */
   worldV4 = IDENTITY_WORLD;
@@ -69,6 +72,7 @@ export class Identifier {
     this.#podRanges = parts.podRanges;
     this.#addressFilter = parts.addressFilter;
     this.#services = parts.services;
+    this.#l2 = parts.l2;
     this.#masquerade = parts.masquerade;
   }
 
@@ -194,27 +198,41 @@ export class Identifier {
     const sender = arp.senderIp(bytes, l3Offset);
     const target = arp.targetIp(bytes, l3Offset);
     const role = ports.role[port];
+    const isForLink = this.#isForLink(f, 0, 0, V4_MAPPED, target);
     if (role === ROLE_POD) {
       // A pod that probes for its own address (sender 0 or itself) must not be told that it is taken.
       const slot = this.#endpoints.lookup(0, 0, V4_MAPPED, target);
       if (slot >= 0 && this.#endpoints.portIndex(slot) === port) return CONSUMED;
       const owner = this.#endpoints.lookup(0, 0, V4_MAPPED, sender);
       if (sender !== 0 && (owner < 0 || this.#endpoints.portIndex(owner) !== port)) return DROP_INVALID_SIP;
-    } else {
+    } else if (!isForLink) {
       this.#uplinks.learnV4(port, sender, arp.senderMacHigh(bytes, l3Offset), arp.senderMacLow(bytes, l3Offset));
     }
     if (arp.operation(bytes, l3Offset) !== arp.OP_REQUEST) return CONSUMED;
-    if (role !== ROLE_POD && !this.#isBehindUs(port, 0, 0, V4_MAPPED, target)) return CONSUMED;
-    toArpReply(f, ports.ownHigh[port], ports.ownLow[port]);
+    if (role !== ROLE_POD && !isForLink && !this.#isBehindUs(port, 0, 0, V4_MAPPED, target)) return CONSUMED;
+    const macHigh = isForLink ? ethernet.dstMacHigh(bytes, f.offset) : ports.ownHigh[port];
+    toArpReply(f, macHigh, isForLink ? ethernet.dstMacLow(bytes, f.offset) : ports.ownLow[port]);
     ports.queue(port, f.offset, f.length);
     return CONSUMED;
+  }
+
+  /**
+   * Whether somebody on a link of the host's asks for an address that this machine answers for there: such a frame has the MAC of the
+   * link as its destination (daemon/attach/return-table.ts), and is answered with it.
+   */
+  #isForLink(f: Frame, w0: number, w1: number, w2: number, w3: number): boolean {
+    if (this.#ports.role[f.port] !== ROLE_HOST) return false;
+    const { bytes, offset } = f;
+    return this.#l2.has(w0, w1, w2, w3, ethernet.dstMacHigh(bytes, offset), ethernet.dstMacLow(bytes, offset));
   }
 
   /** On a host or uplink port we answer only for addresses that are reached through another port. */
   #isBehindUs(port: number, w0: number, w1: number, w2: number, w3: number): boolean {
     const slot = this.#endpoints.lookup(w0, w1, w2, w3);
     if (slot >= 0) return this.#endpoints.portIndex(slot) !== port;
-    return this.#uplinks.isOwnAddress(port, w0, w1, w2, w3);
+    if (this.#uplinks.isOwnAddress(port, w0, w1, w2, w3)) return true;
+    const { ownHigh, ownLow, role } = this.#ports;
+    return role[port] === ROLE_UPLINK && this.#l2.has(w0, w1, w2, w3, ownHigh[port], ownLow[port]);
   }
 
   #neighborDiscovery(f: Frame): number {
@@ -227,12 +245,14 @@ export class Identifier {
     const t1 = icmpv6.target(bytes, l4Offset, 1);
     const t2 = icmpv6.target(bytes, l4Offset, 2);
     const t3 = icmpv6.target(bytes, l4Offset, 3);
-    if (role !== ROLE_POD) this.#uplinks.learnV6(f);
+    const isForLink = this.#isForLink(f, t0, t1, t2, t3);
+    if (role !== ROLE_POD && !isForLink) this.#uplinks.learnV6(f);
     if (f.icmpType !== icmpv6.NEIGHBOR_SOLICITATION) return CONSUMED;
     if (f.src0 === 0 && f.src1 === 0 && f.src2 === 0 && f.src3 === 0) return CONSUMED; // duplicate address detection
     const isOwn = role === ROLE_POD && this.#isAddressOf(port, t0, t1, t2, t3);
-    if (isOwn || (role !== ROLE_POD && !this.#isBehindUs(port, t0, t1, t2, t3))) return CONSUMED;
-    toAdvertisement(f, ports.ownHigh[port], ports.ownLow[port]);
+    if (isOwn || (role !== ROLE_POD && !isForLink && !this.#isBehindUs(port, t0, t1, t2, t3))) return CONSUMED;
+    const macHigh = isForLink ? ethernet.dstMacHigh(bytes, f.offset) : ports.ownHigh[port];
+    toAdvertisement(f, macHigh, isForLink ? ethernet.dstMacLow(bytes, f.offset) : ports.ownLow[port]);
     ports.queue(port, f.offset, f.length);
     return CONSUMED;
   }

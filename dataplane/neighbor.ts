@@ -10,6 +10,8 @@
  * frames of that next hop wait in the table, at most PENDING_FRAMES each; more are dropped.
  */
 import { isV4Mapped } from '../wire/address.ts';
+import type { MacWords } from '../policy-maps/endpoint-map.ts';
+import type { AddressWords } from '../policy-maps/ipcache.ts';
 import * as arp from '../wire/header/arp.ts';
 import * as ethernet from '../wire/header/ethernet.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -19,6 +21,8 @@ import { complement, pseudoHeader, sum } from '../wire/checksum.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { PROTO_ICMPV6 } from '../wire/protocols.ts';
 
+const ALL_NODES = [0xff020000 | 0, 0, 0, 1]; // RFC 4291 2.7.1
+const ALL_NODES_MAC: MacWords = { high: 0x3333, low: 1 };
 const ND_HOP_LIMIT = 255; // anything less crossed a router (RFC 4861 7.1.1)
 
 /** Turns the ARP request in `f` into the router's reply. */
@@ -69,6 +73,24 @@ export function emitRequest(f: Frame, hop: NextHop, own: OwnAddress): void {
   vnet.clear(f.bytes, f.offset);
 }
 
+/** Writes into an empty frame that an address is at a MAC, for everybody on the link. */
+export function emitAnnouncement(f: Frame, address: AddressWords, mac: MacWords): void {
+  const [w0, w1, w2, w3] = address;
+  if (isV4Mapped(w0, w1, w2)) {
+    emitArpRequest(f, { w0, w1, w2, w3 }, { macHigh: mac.high, macLow: mac.low, v4: w3, v6: address });
+    return;
+  }
+  const to = { mac: ALL_NODES_MAC, address: ALL_NODES };
+  emitNeighbor(f, {
+    type: icmpv6.NEIGHBOR_ADVERTISEMENT,
+    flags: icmpv6.FLAG_OVERRIDE,
+    target: address,
+    from: address,
+    to,
+    mac,
+  });
+}
+
 /** An address as four words. */
 export interface NextHop {
   readonly w0: number;
@@ -107,25 +129,41 @@ function emitArpRequest(f: Frame, hop: NextHop, own: OwnAddress): void {
 }
 
 function emitSolicitation(f: Frame, hop: NextHop, own: OwnAddress): void {
-  f.l3Offset = f.offset + ethernet.HEADER_BYTES;
-  const l4 = f.l3Offset + ipv6.HEADER_BYTES;
   const solicitedNode = [0xff020000 | 0, 0, 1, 0xff000000 | (hop.w3 & 0xffffff)]; // RFC 4291 2.7.1
-  ethernet.setDstMac(f.bytes, f.offset, 0x3333, solicitedNode[3]);
-  ethernet.setSrcMac(f.bytes, f.offset, own.macHigh, own.macLow);
+  emitNeighbor(f, {
+    type: icmpv6.NEIGHBOR_SOLICITATION,
+    flags: 0,
+    target: [hop.w0, hop.w1, hop.w2, hop.w3],
+    from: own.v6,
+    to: { mac: { high: 0x3333, low: solicitedNode[3] }, address: solicitedNode },
+    mac: { high: own.macHigh, low: own.macLow },
+  });
+}
+
+interface NeighborMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly target: ArrayLike<number>;
+  readonly from: ArrayLike<number>;
+  readonly to: { readonly mac: MacWords; readonly address: ArrayLike<number> };
+  /** Of the sender, and in the option. */
+  readonly mac: MacWords;
+}
+
+function emitNeighbor(f: Frame, { type, flags, target, from, to, mac }: NeighborMessage): void {
+  f.l3Offset = f.offset + ethernet.HEADER_BYTES;
+  ethernet.setDstMac(f.bytes, f.offset, to.mac.high, to.mac.low);
+  ethernet.setSrcMac(f.bytes, f.offset, mac.high, mac.low);
   ethernet.setEtherType(f.bytes, f.offset, ethernet.ETHERTYPE_IPV6);
   ipv6.emit(f.bytes, f.l3Offset, {
-    src: own.v6,
-    dst: solicitedNode,
+    src: from,
+    dst: to.address,
     nextHeader: PROTO_ICMPV6,
     payloadLength: icmpv6.NEIGHBOR_BYTES + 8,
     hopLimit: ND_HOP_LIMIT,
   });
-  icmpv6.emitNeighbor(f.bytes, l4, {
-    type: icmpv6.NEIGHBOR_SOLICITATION,
-    target: [hop.w0, hop.w1, hop.w2, hop.w3],
-    macHigh: own.macHigh,
-    macLow: own.macLow,
-  });
+  const l4 = f.l3Offset + ipv6.HEADER_BYTES;
+  icmpv6.emitNeighbor(f.bytes, l4, { type, flags, target, macHigh: mac.high, macLow: mac.low });
   finishNeighbor(f);
 }
 

@@ -24,6 +24,7 @@ import { AddressFilter } from './service/address-filter.ts';
 import { AffinityMap } from './service/affinity-map.ts';
 import { BackendMap } from './service/backend-map.ts';
 import { EgressMap } from './service/egress-map.ts';
+import { L2Map } from './service/l2-map.ts';
 import { NatMap } from './service/nat-map.ts';
 import { ReverseNatMap } from './service/reverse-nat-map.ts';
 import { ServiceMap } from './service/service-map.ts';
@@ -169,6 +170,13 @@ export const PINNED = {
     capacityOption: 'egress-gateway-policy-map-max',
     isCounted: true,
     meaning: 'With which address a pod leaves to whom.',
+  },
+  l2: {
+    file: 'l2_responder',
+    map: L2Map,
+    writer: 'agent',
+    isCounted: true,
+    meaning: 'Addresses that this machine answers for on its links.',
   },
   nat: {
     file: 'nat',

@@ -9,6 +9,8 @@ export interface Link {
   readonly ifindex: number;
   readonly ifname: string;
   readonly link_type: string;
+  /** Its MAC, if it is Ethernet. */
+  readonly address: string;
   readonly addr_info: readonly {
     readonly local?: string;
     readonly scope: string;

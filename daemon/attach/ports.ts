@@ -26,6 +26,7 @@ import { lowerHostPort } from './host-port.ts';
 import type { ServicePlace } from './return-table.ts';
 import { WayOut } from './way-out.ts';
 import { HostRoutes } from './host-routes.ts';
+import { hostPrefix, parseAddress, parseRange } from './range.ts';
 import { hostAddresses } from '../../linux/addresses.ts';
 import { type Journal, openJournal } from '../../linux/journal.ts';
 import type { Log } from '../health/log.ts';
@@ -89,6 +90,8 @@ export class Ports {
   /** What the dataplane on the other end of the link has, by port. */
   readonly #given = new Map<number, HeldTap | PacketSocket>();
   #hostAddresses: readonly string[] = [];
+  /** Prefixes of services that were last routed. */
+  #routed = '';
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
   #names: PortNames | undefined;
@@ -121,7 +124,7 @@ export class Ports {
       onProblems: (problems) => options.board.set('packet sockets', problems),
       isOpen: (port) => this.isOpen(port),
     });
-    this.#routes = new HostRoutes(config);
+    this.#routes = new HostRoutes(config, routerMac);
     const { maps, board } = options;
     const tell = (problems: readonly string[]) => board.set('uplink', problems);
     this.#wayOut = new WayOut({ config, routerMac, maps, tell, onAnswered: () => this.#publishSoon() });
@@ -157,7 +160,9 @@ export class Ports {
 
   /** What those outside address: services (nothing happens while they are not known), and pods by addresses of policies. */
   setOuter(places: readonly ServicePlace[] | undefined, egress: readonly string[]): void {
-    if (places !== undefined) this.#wayOut.setOuter(places, egress);
+    if (places === undefined) return;
+    this.#wayOut.setOuter(places, egress);
+    this.#routeServices();
   }
 
   /** Addresses that policies may choose; undefined where pods do not leave. */
@@ -272,6 +277,7 @@ export class Ports {
     this.#names = undefined;
     clearTimeout(this.#soon);
     this.#sockets.leave();
+    this.#wayOut.close();
   }
 
   /** Removes everything that was made. */
@@ -329,8 +335,24 @@ export class Ports {
     if (giveSockets(sockets)) for (const [port, socket] of sockets) this.#given.set(port, socket);
   }
 
+  /** Cluster addresses, and those that this machine answers for. */
+  #routeServices(): void {
+    const { config } = this.#options;
+    if (!config.hostPort) return;
+    const given = [config.serviceCIDRs.ipv4, config.serviceCIDRs.ipv6].filter((range) => range !== '');
+    const ranges = given.map((range) => parseRange(range).text);
+    const wanted = [...ranges, ...this.#wayOut.announced.map((text) => hostPrefix(parseAddress(text)))];
+    if (wanted.join() === this.#routed) return;
+    this.#routed = wanted.join();
+    this.#noteRoutes(this.#routes.setServices(wanted));
+  }
+
   #routeHost(ports: readonly WantedPort[]): void {
-    this.#routes.sync(addressesOfPods(ports)).then(
+    this.#noteRoutes(this.#routes.sync(addressesOfPods(ports)));
+  }
+
+  #noteRoutes(work: Promise<void>): void {
+    work.then(
       () => this.#options.board.set('routes', []),
       (error: unknown) => this.#options.board.set('routes', [(error as Error).message]),
     );

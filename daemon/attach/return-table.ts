@@ -11,9 +11,13 @@
  *
  * Ports are not in later fragments. Those for a masquerade address go both ways: who has their first fragment uses them.
  *
+ * Questions about addresses that are announced (announcements.ts) go the same way, with the MAC of their link as destination, and what
+ * comes by the host's port with that MAC as its source goes out there: replies, and announcements that nobody asked for.
+ *
  * On `lo` there are the errors of the host's own stack (no route, too big, no more hops), and the host as a client of a service.
  * The table is one transaction: it is never half there. It comes after the shields (firewall.ts, priority -500).
  */
+import { addressWords } from '../../wire/address.ts';
 import { returnTableName } from '../../linux/attachment.ts';
 import { CommandError, run } from '../../linux/command.ts';
 
@@ -25,6 +29,15 @@ export interface ServicePlace {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Neither this node's own nor another load balancer's: it may be answered for on links. */
+  readonly isAnnounceable: boolean;
+}
+
+interface ReturnInterface {
+  readonly name: string;
+  readonly index: number;
+  /** '' of one that is no Ethernet. */
+  readonly mac: string;
 }
 
 export interface ReturnRules {
@@ -32,7 +45,9 @@ export interface ReturnRules {
   readonly device: string;
   readonly mac: string;
   /** Interfaces of the host, lo not among them. */
-  readonly interfaces: readonly { readonly name: string; readonly index: number; readonly isEthernet: boolean }[];
+  readonly interfaces: readonly ReturnInterface[];
+  /** Addresses that are answered for on Ethernet interfaces. */
+  readonly announced: readonly string[];
   /** Masquerade addresses, those about to be given up among them, and the range of their ports. */
   readonly addresses: readonly string[];
   readonly ports: { readonly first: number; readonly last: number };
@@ -114,9 +129,10 @@ export class ReturnTable {
 
 /** The table as text of nft. */
 function returnRules(table: string, rules: ReturnRules): string {
-  const chains = rules.interfaces.map(({ name, isEthernet }, i) =>
-    chain(`in_${i}`, [hook(name), ...(isEthernet ? fragmentRules(rules) : []), 'jump outside']),
-  );
+  const chains = rules.interfaces.map((one, i) => {
+    const ofLink = one.mac === '' ? [] : [...questionRules(one, rules), ...fragmentRules(rules)];
+    return chain(`in_${i}`, [hook(one.name), ...ofLink, 'jump outside']);
+  });
   return [
     `table netdev ${table} {`,
     chain(
@@ -133,6 +149,7 @@ function returnRules(table: string, rules: ReturnRules): string {
     ]),
     chain('in_lo', [hook('lo'), 'jump errors', 'jump services']),
     ...chains,
+    ...(rules.announced.length > 0 ? [chain('own', [hook(rules.device), ...replyRules(rules)])] : []),
     '}',
   ].join('\n');
 }
@@ -181,6 +198,25 @@ function errorRules(address: string, rules: ReturnRules): string[] {
     `${error} @th,${at.protocol},8 { 6, 17, 132 } @th,${at.port},16 ${range} ${forward(address, rules)}`,
     `${error} @th,${at.protocol},8 ${at.icmp} @th,${at.id},16 ${range} ${forward(address, rules)}`,
   ];
+}
+
+/** Who asks for an announced address asks the dataplane, which sees by the destination on which link. */
+function questionRules({ mac }: ReturnInterface, { announced, device }: ReturnRules): string[] {
+  const [four, six] = [announced.filter((one) => !isV6(one)), announced.filter(isV6)];
+  const there = `ether daddr set ${mac} fwd to "${device}"`;
+  const arp = four.length === 0 ? [] : [`arp operation request arp daddr ip { ${four.join(', ')} } ${there}`];
+  return [...arp, ...six.map((one) => `icmpv6 type nd-neighbor-solicit @th,64,128 ${hex(one)} ${there}`)];
+}
+
+/** What the dataplane says on a link has the link's MAC. */
+function replyRules({ interfaces }: ReturnRules): string[] {
+  return interfaces.flatMap(({ name, mac }) => (mac === '' ? [] : [`ether saddr ${mac} fwd to "${name}"`]));
+}
+
+function hex(address: string): string {
+  return `0x${addressWords(address)
+    .map((word) => (word >>> 0).toString(16).padStart(8, '0'))
+    .join('')}`;
 }
 
 function fragmentRules({ addresses, mac, device }: ReturnRules): string[] {

@@ -14,21 +14,30 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { AddressFilter } from '../../policy-maps/service/address-filter.ts';
 import type { ConfigMap } from '../../policy-maps/config-map.ts';
+import type { L2Map } from '../../policy-maps/service/l2-map.ts';
 import { TranslationSettings } from '../../policy-maps/service/translation-settings.ts';
 import { addressWords } from '../../wire/address.ts';
 import { addressesOf } from '../../linux/addresses.ts';
 import { setSysctls } from '../../linux/links.ts';
 import { ipBatch } from '../../linux/netns.ts';
 import { type Config, isMasquerading, masqueradePorts } from '../config/config.ts';
-import { egressNetwork, type HostNetwork, outerAddress, outerLinks, readHostNetwork } from './host-network.ts';
+import {
+  egressNetwork,
+  type HostNetwork,
+  type Link,
+  outerAddress,
+  outerLinks,
+  readHostNetwork,
+} from './host-network.ts';
 import type { EgressNetwork } from '../../policy/egress-table.ts';
 import { hostSideName } from './host-port.ts';
+import { Announcements } from './announcements.ts';
 import { NEXT_HOP, ReturnTable, type ServicePlace } from './return-table.ts';
 
 export interface WayOutOptions {
   readonly config: Config;
   readonly routerMac: string;
-  readonly maps: { readonly config: ConfigMap; readonly addressFilter: AddressFilter };
+  readonly maps: { readonly config: ConfigMap; readonly addressFilter: AddressFilter; readonly l2: L2Map };
   /** Takes what is wrong now. */
   readonly tell: (problems: readonly string[]) => void;
   /** `answered` is another than before. */
@@ -49,11 +58,13 @@ export class WayOut {
   /** Addresses of egress gateway policies, and those of them that answers are taken for. */
   #egress: readonly string[] = [];
   #answered: ReadonlySet<string> | undefined;
+  readonly #announcements: Announcements;
 
   constructor(options: WayOutOptions) {
     this.#options = options;
     this.#table = new ReturnTable(options.config.name);
     this.#device = hostSideName(options.config.name);
+    this.#announcements = new Announcements(options.config, options.maps.l2);
   }
 
   /** Addresses that egress gateway policies may choose; undefined while they are not known, and where pods do not leave. */
@@ -80,6 +91,7 @@ export class WayOut {
       this.#network = await readHostNetwork();
       if (config.uplinkMode === 'interface') this.#lookAtUplink();
       else await this.#lookAtHost();
+      this.#announce();
       tell(this.#problems());
     } catch (error) {
       tell([`uplink: ${(error as Error).message}`]);
@@ -105,6 +117,7 @@ export class WayOut {
     this.#egress = egress;
     if (this.#options.config.uplinkMode !== 'host') {
       this.#answered = new Set(egress); // whatever comes in by the interface is the dataplane's
+      this.#announce();
       return;
     }
     this.#apply([...this.#addresses.values()]).catch((error: unknown) =>
@@ -117,29 +130,60 @@ export class WayOut {
     return (await this.#table.restore()) ? ['answers to pods'] : [];
   }
 
+  /** Addresses of services that this machine answers for. */
+  get announced(): readonly string[] {
+    const links = this.#network?.links ?? [];
+    const own = new Set(links.flatMap(({ addr_info }) => addr_info.map(({ local = '' }) => local)));
+    return this.#announcements.of(this.#services ?? [], own);
+  }
+
+  /** Links of the host keep no groups. */
+  close(): void {
+    this.#announcements.close();
+  }
+
   /** Takes the table away. */
   remove(): Promise<void> {
     return this.#table.remove();
+  }
+
+  /** What frames come in by on which addresses are answered for. */
+  #links(): Link[] {
+    const { name, uplink, uplinkMode } = this.#options.config;
+    const links = this.#network?.links ?? [];
+    const some =
+      uplinkMode === 'interface' ? links.filter(({ ifname }) => ifname === uplink?.interface) : outerLinks(links, name);
+    return some.filter(({ link_type }) => link_type === 'ether');
+  }
+
+  /** On an uplink the host's stack answers for nothing, so addresses that pods leave with are answered for too. */
+  #announce(): void {
+    if (this.#network === undefined || this.#services === undefined) return;
+    const isUplink = this.#options.config.uplinkMode === 'interface';
+    const more = isUplink ? [...this.#egress, ...this.#addresses.values()] : [];
+    this.#announcements.set([...new Set([...this.announced, ...more])], this.#links());
   }
 
   /** @param addresses that pods are masqueraded with */
   async #apply(addresses: readonly string[]): Promise<void> {
     const { config, routerMac, onAnswered } = this.#options;
     if (this.#network === undefined || this.#services === undefined) return;
-    const egress = this.#egress;
+    const { ethernet, egress } = { ethernet: new Set(this.#links().map(({ ifname }) => ifname)), egress: this.#egress };
     await this.#table.set({
       device: this.#device,
       mac: routerMac,
-      interfaces: outerLinks(this.#network.links, config.name).map(({ ifname, ifindex, link_type }) => ({
+      interfaces: outerLinks(this.#network.links, config.name).map(({ ifname, ifindex, address }) => ({
         name: ifname,
         index: ifindex,
-        isEthernet: link_type === 'ether',
+        mac: ethernet.has(ifname) ? address : '',
       })),
+      announced: this.announced,
       addresses: [...new Set([...addresses, ...egress])],
       ports: masqueradePorts(config),
       services: this.#services,
     });
     const isSame = egress.join() === [...(this.#answered ?? [])].join();
+    this.#announce();
     this.#answered = new Set(egress);
     if (!isSame) onAnswered();
   }
@@ -187,7 +231,7 @@ export class WayOut {
 
   #problems(): string[] {
     const { config } = this.#options;
-    const lines: string[] = [];
+    const lines = [this.#announcements.problem].filter((text) => text !== '');
     if (config.uplinkMode !== 'host') return lines;
     if (setting('ipv4/conf/all/rp_filter') === '1')
       lines.push('uplink: net.ipv4.conf.all.rp_filter is 1: the host drops what pods send outside; set it to 0 or 2');

@@ -35,6 +35,7 @@ export interface Config {
   readonly serviceCIDRs: { readonly ipv4: string; readonly ipv6: string };
   /** Ranges that addresses of load balancers are drawn from; '' = only those that documents give. */
   readonly loadBalancerCIDRs: { readonly ipv4: string; readonly ipv6: string };
+  readonly announce: 'pool' | 'all' | 'none';
   readonly router: { readonly ipv4: string; readonly ipv6: string };
   readonly hostPort: boolean;
   readonly tcpMidstream: boolean;

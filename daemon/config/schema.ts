@@ -275,6 +275,13 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
       ipv6: { type: 'string', meaning: 'IPv6 range', fallback: '', check: cidrOf(6) },
     },
   },
+  announce: {
+    type: 'string',
+    meaning:
+      'addresses of Services that this machine answers ARP and neighbour discovery for on its links, and reaches itself: those of load balancers within loadBalancerCIDRs (pool); also others that a status or externalIPs name (all), whoever wrote them; or none',
+    fallback: 'pool',
+    values: ['pool', 'all', 'none'],
+  },
   router: {
     type: 'map',
     meaning: "the gateway address of pods, which is also the host's; default: the first address of each range",

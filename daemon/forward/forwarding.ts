@@ -142,6 +142,7 @@ class Forwarding {
     this.#maps.l7State.expire(this.#maps.ctTcp, EXPIRE_ROWS);
     this.#counting.tick();
     this.#dataplane.uplinks.tick(nowSec);
+    this.#dataplane.announcer.tick(nowSec);
     this.#l7.beginBatch(nowMs);
     if (nowMs >= this.#rouseAtMs) this.#rouse();
     this.#dataplane.ports.flush();

@@ -64,6 +64,7 @@ export class PinnedMaps implements Maps {
   readonly affinity: Maps['affinity'];
   readonly nat: Maps['nat'];
   readonly egress: Maps['egress'];
+  readonly l2: Maps['l2'];
   readonly dropEvents: Maps['dropEvents'];
   readonly fqdn: Maps['fqdn'];
   readonly dnsEvents: Maps['dnsEvents'];
@@ -87,7 +88,7 @@ export class PinnedMaps implements Maps {
     ({ fragments: this.fragments, policyStats: this.policyStats, events: this.events } = maps);
     ({ addressFilter: this.addressFilter, services: this.services, slots: this.slots } = maps);
     ({ backends: this.backends, reverseNat: this.reverseNat, sourceRanges: this.sourceRanges } = maps);
-    ({ affinity: this.affinity, nat: this.nat, egress: this.egress } = maps);
+    ({ affinity: this.affinity, nat: this.nat, egress: this.egress, l2: this.l2 } = maps);
     ({ fqdn: this.fqdn, dnsEvents: this.dnsEvents } = maps);
     ({
       metrics: this.metrics,

@@ -27,7 +27,12 @@ export class OuterPlaces {
 function placesOf({ after }: ServiceChange): ServicePlace[] {
   return (after?.frontends ?? [])
     .filter(({ kind, scope }) => kind !== 'ClusterIP' && scope === 'external')
-    .map(({ address, port, protocol }) => ({ address, port, protocol: nameOf(protocol) }));
+    .map(({ address, port, protocol, kind }) => ({
+      address,
+      port,
+      protocol: nameOf(protocol),
+      isAnnounceable: kind === 'ExternalIPs' || (kind === 'LoadBalancer' && after?.spec.loadBalancer.isOurs === true),
+    }));
 }
 
 function nameOf(protocol: number): ServicePlace['protocol'] {

@@ -70,6 +70,7 @@ export const KINDS = {
   fqdn: 27,
   events_dns: 28,
   egress_gw_policy: 30,
+  l2_responder: 31,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

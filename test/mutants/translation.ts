@@ -85,4 +85,28 @@ export const TRANSLATION: readonly Mutant[] = [
     is: '',
     killedBy: TABLE,
   },
+  {
+    name: 'announced-on-any-link',
+    fault: 'an address is answered for with a MAC that its link does not have',
+    file: 'dataplane/identify.ts',
+    was: 'return this.#l2.has(w0, w1, w2, w3, ethernet.dstMacHigh(bytes, offset), ethernet.dstMacLow(bytes, offset));',
+    is: 'return this.#l2.count > 0;',
+    killedBy: ['dataplane/announcer.test.ts'],
+  },
+  {
+    name: 'announced-learns-the-lan',
+    fault: 'who asks on a link of the host poisons the neighbours of the host port',
+    file: 'dataplane/identify.ts',
+    was: '} else if (!isForLink) {',
+    is: '} else {',
+    killedBy: ['dataplane/announcer.test.ts'],
+  },
+  {
+    name: 'announced-whoever-wrote-it',
+    fault: 'who may write a Service takes any address from the LAN',
+    file: 'daemon/attach/announcements.ts',
+    was: "(this.#mode === 'all' || this.#isInPool(address))",
+    is: "(this.#mode !== 'none' || this.#isInPool(address))",
+    killedBy: ['daemon/attach/announcements.test.ts'],
+  },
 ];

@@ -28,6 +28,13 @@ const NETNS_FILES_DIR = '/etc/netns';
 const FILES = ['resolv.conf', 'hosts'] as const;
 export type NetnsFile = (typeof FILES)[number];
 
+const HOST_NAME_LINE = '# Its host name:';
+
+/** The line of a hosts file that says what programs in the namespace are to call their host. */
+export function hostNameLine(name: string): string {
+  return `${HOST_NAME_LINE} ${name}`;
+}
+
 /** Whether a namespace can have such files: one with a name, rather than a path, that leads nowhere else. */
 export function canHaveFiles(netns: string): boolean {
   return netns !== '' && !netns.includes('/') && netns !== '.' && netns !== '..';
@@ -47,6 +54,13 @@ export class NetnsFiles {
   /** Namespaces that have a file of ours. */
   list(): string[] {
     return entries(this.#root).filter((netns) => FILES.some((file) => this.#isOurs(netns, file)));
+  }
+
+  /** What the hosts file of a namespace says that its host is called; undefined when there is none of ours. */
+  hostName(netns: string): string | undefined {
+    if (!canHaveFiles(netns) || !this.#isOurs(netns, 'hosts')) return undefined;
+    const lines = this.#read(netns, 'hosts')?.split('\n') ?? [];
+    return lines.find((line) => line.startsWith(HOST_NAME_LINE))?.slice(HOST_NAME_LINE.length + 1);
   }
 
   /**
@@ -71,20 +85,19 @@ export class NetnsFiles {
     return true;
   }
 
-  /** Removes a file that is ours. @returns whether there was one */
+  /** Removes a file that is ours, and folders that are empty then. @returns whether there was one */
   remove(netns: string, file: NetnsFile): boolean {
     if (!this.#isOurs(netns, file)) return false;
     rmSync(this.#path(netns, file), { force: true });
+    removeEmpty(join(this.#root, netns));
+    removeEmpty(this.#root);
     return true;
   }
 
-  /** Removes the files of a namespace, and folders that are empty then. @returns whether there was one */
+  /** Removes the files of a namespace. @returns whether there was one */
   clear(netns: string): boolean {
     if (!canHaveFiles(netns)) return false;
-    const removed = FILES.map((file) => this.remove(netns, file));
-    removeEmpty(join(this.#root, netns));
-    removeEmpty(this.#root);
-    return removed.includes(true);
+    return FILES.map((file) => this.remove(netns, file)).includes(true);
   }
 
   /** Removes what a writer that was killed has left beside the folders. */

@@ -62,13 +62,18 @@ export function isInNetns(pid: number, netns: string): boolean {
   return identity !== undefined && netnsIdentity(`/proc/${pid}/ns/net`) === identity;
 }
 
+/** Gives itself a host name, which no other process sees, and becomes the program; it runs under another name where that is not allowed. */
+const NAMED = '(echo "$0" >/proc/sys/kernel/hostname) 2>/dev/null; exec "$@"';
+
 /**
  * The argument vector that runs a program in a namespace, the process id staying the same. For one with a name, `ip netns
  * exec` also mounts what is under /etc/netns/NAME (resolv.conf, hosts) over /etc.
+ * @param hostName what the program is to call its host; that of the machine without
  */
-export function insideNetns(netns: string, argv: readonly string[]): string[] {
-  if (netns.includes('/')) return ['nsenter', `--net=${netns}`, '--', ...argv];
-  return ['ip', 'netns', 'exec', netns, ...argv];
+export function insideNetns(netns: string, argv: readonly string[], hostName?: string): string[] {
+  const program = hostName === undefined ? argv : ['unshare', '--uts', 'sh', '-c', NAMED, hostName, ...argv];
+  if (netns.includes('/')) return ['nsenter', `--net=${netns}`, '--', ...program];
+  return ['ip', 'netns', 'exec', netns, ...program];
 }
 
 /** Runs a shell script inside the namespace, or in the agent's own for ''. The script is fed by stdin, never quoted. */

@@ -44,7 +44,6 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
       `clean up ${runDir}: sluiced (pid ${agent.pid}) is alive: end it with SIGTERM, it cleans up by itself`,
     );
   }
-  if (!existsSync(runDir)) return [];
   const removed: string[] = [];
   const failures: string[] = [];
   const attempt = async (what: string, step: () => Promise<boolean>): Promise<void> => {
@@ -54,6 +53,12 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
       failures.push(`${what}: ${sentenceOf(error)}`);
     }
   };
+  // They outlive the run directory, which is gone with the machine's next start.
+  const files = new NetnsFiles(runDir);
+  for (const netns of files.list())
+    await attempt(`files of namespace ${netns}`, () => Promise.resolve(files.clear(netns)));
+  files.clearStray();
+  if (!existsSync(runDir) && failures.length === 0) return removed;
   for (const rig of listRigs(runDir)) {
     await attempt(`rig ${rig.name}`, () => rigDown(settings, rig).then(() => true));
   }
@@ -65,10 +70,6 @@ export async function cleanUp(settings: Settings): Promise<string[]> {
   }
   const journal = readJournal(runDir);
   if (journal !== undefined) await undo(journal, attempt);
-  const files = new NetnsFiles(runDir);
-  for (const netns of files.list())
-    await attempt(`files of namespace ${netns}`, () => Promise.resolve(files.clear(netns)));
-  files.clearStray();
   if (failures.length > 0) {
     throw new Failure(`clean up ${runDir}: ${failures.join('; ')}; ${journalPath(runDir)} is kept`, EXIT.FAILED);
   }

@@ -3,6 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { podNamed } from '../objects/pod-argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { runForeground } from '../terminal/foreground.ts';
+import { NetnsFiles } from '../../linux/netns-files.ts';
 import { insideNetns } from '../../linux/netns.ts';
 import { netnsOfPod } from './pod-lookup.ts';
 import type { Settings } from '../terminal/settings.ts';
@@ -24,7 +25,7 @@ export async function runInPod(settings: Settings, { pod, namespace, argv }: Pod
   if (program.length === 0) throw new Failure('exec: wanted a program after the pod', EXIT.USAGE);
   const netns = await netnsOfPod(settings, await podNamed(settings, pod, namespace));
   requireProgram(program[0]);
-  return runForeground(insideNetns(netns, program));
+  return runForeground(insideNetns(netns, program, new NetnsFiles(settings.runDir).hostName(netns)));
 }
 
 /**

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Failure } from '../terminal/failure.ts';
+import { NetnsFiles } from '../../linux/netns-files.ts';
 import { insideNetns, isInNetns } from '../../linux/netns.ts';
 import { endGroups } from '../../linux/process-end.ts';
 import { type ProcessId, processWithPid, startTimeOf } from '../../linux/process-id.ts';
@@ -85,11 +86,12 @@ async function launch(runDir: string, rig: string, pod: RigPod, container: RigCo
   const log = `${logFolder(runDir, rig)}/${pod.namespace}_${pod.name}_${container.name}.log`;
   const output = openSync(log, 'a');
   try {
-    const [program, ...args] = insideNetns(pod.netns, container.argv);
+    const hostName = new NetnsFiles(runDir).hostName(pod.netns);
+    const [program, ...args] = insideNetns(pod.netns, container.argv, hostName);
     const child = spawn(program, args, {
       detached: true,
       stdio: ['ignore', output, output],
-      env: { ...process.env, HOSTNAME: pod.name, ...container.env, [MARK]: markOf(runDir, rig) },
+      env: { ...process.env, HOSTNAME: hostName ?? pod.name, ...container.env, [MARK]: markOf(runDir, rig) },
       cwd: container.workingDir,
     });
     await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 /** The /etc/hosts of a pod, as the kubelet makes it: itself by its name, and its `hostAliases`. Pure. */
+import { hostNameLine } from '../../linux/netns-files.ts';
 import type { PodNames } from '../../policy/document/pod-names.ts';
 
 /** The longest name that the kernel takes for a host. */
@@ -34,6 +35,12 @@ export function hostsFile(pod: Named, names: PodNames, at: { domain: string; add
   const { short, whole } = hostNamesOf(pod, names, at.domain);
   const own = whole === '' ? short : `${whole}\t${short}`;
   const aliases = names.hostAliases.map(({ ip, hostnames }) => [ip, ...hostnames].join('\t'));
-  const lines = [...FIRST_LINES, ...at.addresses.map((address) => `${address}\t${own}`), ...aliases];
+  const called = names.isHostnameWhole && whole !== '' && whole.length <= HOST_NAME_CHARACTERS ? whole : short;
+  const lines = [
+    hostNameLine(called),
+    ...FIRST_LINES,
+    ...at.addresses.map((address) => `${address}\t${own}`),
+    ...aliases,
+  ];
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -35,12 +35,20 @@ interface PodFilesOptions {
 /** Texts of a namespace, '' for a file that it has none of. */
 type Texts = Readonly<Record<NetnsFile, string>>;
 
+/** What was last written for a namespace, and what it was made from. */
+interface Written {
+  readonly plan: FiledPod['plan'];
+  readonly addresses: string;
+  /** What is the same for all pods: name servers, and the host's file. */
+  readonly site: string;
+  readonly texts: Texts;
+}
+
 export class PodFiles {
   readonly #files: NetnsFiles;
   readonly #domain: string;
   readonly #hostText: () => string;
-  /** What was last written for each namespace. */
-  readonly #written = new Map<string, Texts>();
+  readonly #written = new Map<string, Written>();
   #isFirst = true;
 
   constructor({ runDir, domain, root, hostText }: PodFilesOptions) {
@@ -55,7 +63,9 @@ export class PodFiles {
    * @returns what could not be written, one sentence each
    */
   sync(pods: Iterable<FiledPod>, nameservers: readonly string[]): string[] {
-    const host = parseResolvConf(this.#hostText());
+    const hostText = this.#hostText();
+    const host = parseResolvConf(hostText);
+    const site = `${nameservers.join()}\n${hostText}`;
     const problems: string[] = [];
     const present = new Set<string>();
     for (const pod of pods) {
@@ -63,7 +73,13 @@ export class PodFiles {
       // A pod that has lost its interface is still there, and so are the programs that have its files.
       if (!canHaveFiles(netns) || (pod.state !== 'ready' && !this.#written.has(netns) && !this.#isFirst)) continue;
       present.add(netns);
-      if (pod.state === 'ready') problems.push(...this.#write(netns, this.#textsOf(pod, nameservers, host)));
+      if (pod.state !== 'ready') continue;
+      const { plan } = pod;
+      const addresses = pod.numbers.addresses.map(({ text }) => text).join();
+      const before = this.#written.get(netns);
+      if (before?.plan === plan && before.addresses === addresses && before.site === site) continue;
+      const texts = this.#textsOf(pod, nameservers, host);
+      problems.push(...this.#write(netns, { plan, addresses, site, texts }));
     }
     const known = this.#isFirst ? this.#files.list() : [...this.#written.keys()];
     if (this.#isFirst) this.#files.clearStray();
@@ -91,18 +107,17 @@ export class PodFiles {
     };
   }
 
-  #write(netns: string, texts: Texts): string[] {
-    const before = this.#written.get(netns);
-    if (before !== undefined && before.hosts === texts.hosts && before['resolv.conf'] === texts['resolv.conf'])
-      return [];
-    if (texts.hosts === '' && texts['resolv.conf'] === '') return this.#clear(netns);
-    return attempt(`write files of namespace ${netns}`, () => {
+  #write(netns: string, written: Written): string[] {
+    const { texts } = written;
+    const problems = attempt(`write files of namespace ${netns}`, () => {
       for (const file of ['resolv.conf', 'hosts'] as const) {
         if (texts[file] === '') this.#files.remove(netns, file);
         else this.#files.write(netns, file, texts[file]);
       }
-      this.#written.set(netns, texts);
     });
+    // One that could not be written is tried again.
+    if (problems.length === 0) this.#written.set(netns, written);
+    return problems;
   }
 
   #clear(netns: string): string[] {

@@ -73,13 +73,18 @@ t.test('hosts has the pod by its names, and its aliases', async (t) => {
   const lines = (spec: string) =>
     hostsFile(pod, namesOf(spec), { domain: 'cluster.local', addresses: ['10.0.0.7', 'fd00::7'] })
       .split('\n')
-      .slice(6, -1);
+      .slice(7, -1);
   t.same(lines(''), ['10.0.0.7\tweb-0', 'fd00::7\tweb-0']);
   t.same(lines('hostname: db-0, subdomain: db, hostAliases: [{ip: 192.0.2.1, hostnames: [a, b.example]}]'), [
     '10.0.0.7\tdb-0.db.shop.svc.cluster.local\tdb-0',
     'fd00::7\tdb-0.db.shop.svc.cluster.local\tdb-0',
     '192.0.2.1\ta\tb.example',
   ]);
+  const called = (spec: string) =>
+    hostsFile(pod, namesOf(spec), { domain: 'cluster.local', addresses: [] }).split('\n')[0].split(' ').at(-1);
+  t.equal(called(''), 'web-0');
+  t.equal(called('hostname: db-0, subdomain: db'), 'db-0');
+  t.equal(called('hostname: db-0, subdomain: db, setHostnameAsFQDN: true'), 'db-0.db.shop.svc.cluster.local');
   const long = { namespace: 'shop', name: `${'a'.repeat(62)}-b` };
   t.equal(hostNamesOf(long, namesOf(''), 'cluster.local').short, 'a'.repeat(62), 'cut to what a host may be called');
 });

@@ -196,6 +196,9 @@ t.test('the resolvers of glibc, musl and busybox, and a pod that knows its own n
     /10\.96\.0\.20/,
   );
   t.match((await within('default/client', 'busybox', 'wget', '-qO-', 'http://backend:8080/')).stdout, /backend:8080/);
+  t.equal((await exec('client', 'hostname')).stdout, 'client\n');
+  t.equal((await exec('shop/db-1', 'hostname', '-f')).stdout, 'db-1.db.shop.svc.cluster.local\n');
+  t.not((await run(['hostname'])).stdout, 'db-1\n', 'the machine has its own');
   writeFileSync(
     join(folder, 'look.c'),
     `#include <arpa/inet.h>\n#include <netdb.h>\n#include <stdio.h>\n#include <string.h>

@@ -169,6 +169,12 @@ export const L7_DATAGRAMS_UNREAD = counter(
   'Dropped: nothing here reads the protocol of their rules.',
 );
 export const L7_DATAGRAMS_BAD_CHECKSUM = counter(88, 'l7_datagrams_bad_checksum', 'frames', 'Dropped: wrong checksum.');
+export const L7_DATAGRAMS_SEVERAL = counter(
+  96,
+  'l7_datagrams_several',
+  'frames',
+  'Dropped: several datagrams in one frame (UDP segmentation offload), which would be read as one message.',
+);
 export const L7_FLOWS = gauge(89, 'l7_flows', 'connections', 'In the table of flows.');
 export const L7_RECLAIMED = counter(
   90,

@@ -97,7 +97,12 @@ export const DROP_CSUM_L3 = reason(153, 'ERROR_WHILE_CORRECTING_L3_CHECKSUM', 'E
 export const DROP_CSUM_L4 = reason(154, 'ERROR_WHILE_CORRECTING_L4_CHECKSUM', 'Error while correcting L4 checksum', 'The TCP, UDP, SCTP or ICMP checksum is wrong.');
 export const DROP_CT_CREATE_FAILED = reason(155, 'CT_MAP_INSERTION_FAILED', 'CT: Map insertion failed', 'The connection-tracking table is full and nothing in it could be evicted.');
 export const DROP_INVALID_EXTHDR = reason(156, 'INVALID_IPV6_EXTENSION_HEADER', 'Invalid IPv6 extension header', 'The chain of IPv6 extension headers is too long, truncated, out of order, or has a route left to go.');
-export const DROP_FRAG_NOSUPPORT = reason(157, 'IP_FRAGMENTATION_NOT_SUPPORTED', 'IP fragmentation not supported', 'A fragment without a known port met a policy that asks for ports.');
+export const DROP_FRAG_NOSUPPORT = reason(
+  157,
+  'IP_FRAGMENTATION_NOT_SUPPORTED',
+  'IP fragmentation not supported',
+  'A fragment without a known port met a policy that asks for ports; or what L7 rules must read whole came in fragments, or as several datagrams in a frame.',
+);
 export const DROP_NO_SERVICE_BACKEND = reason(158, 'SERVICE_BACKEND_NOT_FOUND', 'Service backend not found', 'The service has no backend that is ready.');
 reason(160, 'NO_TUNNEL_OR_ENCAPSULATION_ENDPOINT', 'No tunnel/encapsulation endpoint (datapath BUG!)', 'The destination is on another node whose address is not known.');
 reason(161, 'FAILED_TO_INSERT_INTO_PROXYMAP', 'L3 translation (NAT46/NAT64) is disabled', 'The packet asks for translation between IPv4 and IPv6, which is switched off.');

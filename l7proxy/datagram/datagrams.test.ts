@@ -10,6 +10,7 @@ import * as offload from '../../wire/offload.ts';
 import { PROTO_UDP } from '../../wire/protocols.ts';
 import {
   DROP_CSUM_L4,
+  DROP_FRAG_NOSUPPORT,
   DROP_L7_DENIED,
   DROP_L7_HELD,
   DROP_PROXY_UNKNOWN_PROTO,
@@ -142,6 +143,23 @@ t.test('a datagram with a wrong checksum is not read', async (t) => {
   t.equal(engine.datagram(frame, SLOT, false), DROP_CSUM_L4);
   t.equal(echo.seen.length, 0);
   t.equal(engine.datagrams.counters.badChecksum, 1);
+});
+
+t.test('several datagrams in one frame are no message, though together they read like one', async (t) => {
+  const echo = new Echo();
+  const { engine } = engineWith(echo);
+  for (const [size, outcome] of [
+    [1, DROP_FRAG_NOSUPPORT],
+    [2, FORWARD],
+    [1400, FORWARD],
+  ]) {
+    const frame = datagram('ok', false);
+    vnet.setGsoType(frame.bytes, frame.offset, vnet.GSO_UDP_L4);
+    vnet.setGsoSize(frame.bytes, frame.offset, size);
+    t.equal(engine.datagram(frame, SLOT, false), outcome, `cut to ${size}`);
+  }
+  t.equal(echo.seen.length, 2);
+  t.equal(engine.datagrams.counters.several, 1);
 });
 
 t.test('datagrams whose protocol nothing here reads are dropped, and counted', async (t) => {

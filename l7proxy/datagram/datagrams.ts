@@ -1,15 +1,24 @@
 /**
  * UDP datagrams under L7 rules. Each is a whole message, so nothing is kept of a conversation: its rule sets are in the
- * conntrack row, its judge is found by them, and one parser of its protocol reads it. What no protocol of the registry reads
+ * conntrack row, its judge is found by them, and one parser of its protocol reads it. A frame that will be cut into several is
+ * dropped: its receiver would read other messages than were judged. What no protocol of the registry reads
  * is dropped, and counted. An answer that must wait is kept (held.ts) and leaves in a frame of our own, or something else
  * does in its place; its conversation's row says where to.
  */
 import { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import * as counter from '../../policy-maps/counters.ts';
 import type { Frame } from '../../wire/frame.ts';
+import * as vnet from '../../wire/header/virtio-net.ts';
 import * as offload from '../../wire/offload.ts';
 import { PROTO_UDP } from '../../wire/protocols.ts';
-import { DROP_CSUM_L4, DROP_L7_HELD, DROP_PROXY_UNKNOWN_PROTO, FORWARD, HELD } from '../../wire/reasons.ts';
+import {
+  DROP_CSUM_L4,
+  DROP_FRAG_NOSUPPORT,
+  DROP_L7_HELD,
+  DROP_PROXY_UNKNOWN_PROTO,
+  FORWARD,
+  HELD,
+} from '../../wire/reasons.ts';
 import { type JudgeKey, NOBODY, REQUEST, RESPONSE, type StreamOwner } from '../parser.ts';
 import {
   type CounterReader,
@@ -45,6 +54,8 @@ class DatagramCounters {
   badChecksum = 0;
   /** Dropped: no protocol here reads what their rule sets are for. */
   unread = 0;
+  /** Dropped: several in one frame. */
+  several = 0;
   /** Held, and not sent: their conversation was gone, or their port. */
   heldLost = 0;
 }
@@ -55,6 +66,7 @@ function datagramReaders(counters: DatagramCounters): CounterReader[] {
     [counter.L7_DATAGRAMS_DENIED, () => counters.denied],
     [counter.L7_DATAGRAMS_UNREAD, () => counters.unread],
     [counter.L7_DATAGRAMS_BAD_CHECKSUM, () => counters.badChecksum],
+    [counter.L7_DATAGRAMS_SEVERAL, () => counters.several],
     [counter.DNS_HELD_LOST, () => counters.heldLost],
   ];
 }
@@ -90,6 +102,10 @@ export class Datagrams {
     if (protocol === undefined) {
       this.counters.unread++;
       return DROP_PROXY_UNKNOWN_PROTO;
+    }
+    if (areSeveral(frame)) {
+      this.counters.several++;
+      return DROP_FRAG_NOSUPPORT;
     }
     if (!offload.validate(frame)) {
       this.counters.badChecksum++;
@@ -172,4 +188,9 @@ export class Datagrams {
     owner.dstEndpoint = isReply ? frame.srcEndpoint : frame.dstEndpoint;
     return owner;
   }
+}
+
+/** Whether the frame will be cut into several datagrams: the payload is not one message then. */
+function areSeveral({ bytes, offset, payloadLength }: Frame): boolean {
+  return vnet.gsoType(bytes, offset) !== vnet.GSO_NONE && payloadLength > vnet.gsoSize(bytes, offset);
 }

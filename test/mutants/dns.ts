@@ -53,6 +53,15 @@ export const DNS: readonly Mutant[] = [
     killedBy: MESSAGES,
   },
   {
+    name: 'dns-several-datagrams',
+    fault:
+      'a frame that is cut into several datagrams is judged as one message: what follows a boundary is read by nobody',
+    file: 'l7proxy/datagram/datagrams.ts',
+    was: 'if (areSeveral(frame)) {',
+    is: 'if (areSeveral(frame) && frame.length === 0) {',
+    killedBy: HELD_DATAGRAMS,
+  },
+  {
     name: 'dns-answer-twice',
     fault: 'an answer passes as often as it comes',
     file: 'l7proxy/dns/under-way.ts',

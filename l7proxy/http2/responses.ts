@@ -73,8 +73,9 @@ export class Responses {
       case frames.GOAWAY:
         return this.#readGoAway(bytes, at, end);
       case frames.WINDOW_UPDATE:
+        return header.length === 4 ? this.#pass() : session.failServer();
       case frames.PRIORITY:
-        return this.#pass();
+        return header.length === 5 ? this.#pass() : session.failServer();
       case frames.PUSH_PROMISE:
       case frames.CONTINUATION:
         return session.failServer();

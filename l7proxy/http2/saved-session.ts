@@ -86,6 +86,7 @@ export function loadSession(session: Http2Session, more: ParserState): boolean {
   if (!isWhole || words[W_LAYOUT] !== SAVED_LAYOUT || !areWithin(words)) return false;
   session.hasPreface = true;
   session.lastStream = words[W_LAST_STREAM];
+  session.resumedStream = session.lastStream;
   session.goAwayStream = words[W_GOAWAY_STREAM];
   window.left = words[W_WINDOW_LEFT];
   window.debt = words[W_WINDOW_DEBT];

@@ -36,6 +36,8 @@ export class Http2Session {
   hasPreface = false;
   /** The newest stream of the client. */
   lastStream = 0;
+  /** The newest stream when another process took the connection up: which of them were reset is not known any more. */
+  resumedStream = 0;
   /** The last stream that the server will answer, as its GOAWAY says. */
   goAwayStream = NO_GOAWAY;
   /** The server was told that the table of its decoder has no bytes, and nothing else since. */
@@ -68,6 +70,7 @@ export class Http2Session {
     this.window.reset();
     this.isOver = this.hasPreface = this.hasToldNoTable = false;
     this.lastStream = 0;
+    this.resumedStream = 0;
     this.goAwayStream = NO_GOAWAY;
     this.answerTableBytes = DEFAULT_TABLE_BYTES;
     this.owedTableBytes = -1;
@@ -94,7 +97,7 @@ export class Http2Session {
   }
 
   wasReset(stream: number): boolean {
-    return this.#recentResets.includes(stream);
+    return stream <= this.resumedStream || this.#recentResets.includes(stream);
   }
 
   /** The client has acknowledged what the server said of its table, or the server what the client did. */
@@ -172,8 +175,14 @@ export class Http2Session {
     return -1;
   }
 
-  /** The server cannot be understood. @returns -1 */
+  /** dbg */
   failServer(): number {
+    if (process.env['DBG'])
+      console.error(
+        new Error('failServer').stack?.split('\n').slice(2, 4).join('|'),
+        JSON.stringify(this.shared.header),
+        this.lastStream,
+      );
     return this.fail(frames.INTERNAL_ERROR, syntax.BAD_SERVER_FRAME);
   }
 }

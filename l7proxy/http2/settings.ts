@@ -29,7 +29,7 @@ const MAX_MAX_FRAME_BYTES = 0xffffff;
 // --- implementation
 const MAX_SETTINGS = 64;
 /** SETTINGS that are not acknowledged yet. */
-const MAX_PENDING = 8;
+const MAX_PENDING = 16;
 const UNSET = -1;
 
 /** What one end has told the other. */

@@ -69,10 +69,11 @@ export function data(stream: number, payload: string, flags = 0): string {
 
 const TYPES = ['DATA', 'HEADERS', 'PRIORITY', 'RST', 'SETTINGS', 'PUSH', 'PING', 'GOAWAY', 'WINDOW', 'CONTINUATION'];
 
+const FIELDS = new FieldList();
+
 /** Reads what one end got: with a table of its own, and strictly. */
-class Http2Reader {
+export class Http2Reader {
   readonly decoder: HpackDecoder = new HpackDecoder();
-  readonly #fields = new FieldList();
   #rest: Buffer = Buffer.alloc(0);
   #isPrefaced: boolean;
   #open: { stream: number; flags: number; block: Buffer } | undefined;
@@ -141,7 +142,7 @@ class Http2Reader {
     if ((flags & frames.END_HEADERS) === 0 || this.#open === undefined) return undefined;
     const { stream, flags: first, block } = this.#open;
     this.#open = undefined;
-    const fields = this.#fields;
+    const fields = FIELDS;
     if (this.decoder.decode(block, 0, block.length, fields) !== BLOCK_READ) throw new Error('the table is out of step');
     const text = (from: number, to: number) => Buffer.from(fields.bytes.slice(from, to)).toString('latin1');
     const said = Array.from(
@@ -163,7 +164,10 @@ function length(flags: number, payload: Buffer): number {
 }
 
 /** What may pass: GET, HEAD and POST of /ok and what begins so, CONNECT to db:1. */
-const HTTP2_RULES: L7RuleSet = rules({ method: 'GET|HEAD|POST', path: '/ok.*' }, { method: 'CONNECT', path: 'db:1' });
+export const HTTP2_RULES: L7RuleSet = rules(
+  { method: 'GET|HEAD|POST', path: '/ok.*' },
+  { method: 'CONNECT', path: 'db:1' },
+);
 
 export function rules(...http: HttpRule[]): L7RuleSet {
   return { parser: 'http', endpoint: 1, ingress: true, port: 80, rules: [{ remotes: null, cookie: 7, http }] };

@@ -21,7 +21,9 @@ export class Scoreboard {
     if (this.#lostTo !== undefined && ((this.#lostTo - una) | 0) <= 0) this.#lostTo = undefined;
   }
 
-  timedOut(nxt: number): void {
+  timedOut(una: number, nxt: number): void {
+    // The other end has given away what it said had arrived, as one that died has: nothing of it counts (RFC 2018 8).
+    if (this.#blocks.length > 0 && ((this.#blocks[0][0] - una) | 0) <= 0) this.#blocks = [];
     this.#lostTo = nxt;
     this.#resentMs.clear();
   }

@@ -159,7 +159,7 @@ export class Peer {
       return;
     }
     if (this.#usesSack) {
-      this.#board.timedOut(this.#nxt);
+      this.#board.timedOut(this.#una, this.#nxt);
       this.#repair();
       this.#timerMs = this.#world.nowMs + RTO_MS;
       return;

@@ -14,7 +14,8 @@ export interface Reading {
 /** A load and what counts as one unit of work when its CPU time is shared out. */
 export interface Load {
   readonly name: string;
-  readonly perUnit: 'frame' | 'request';
+  /** `none`: CPU time says nothing about it. */
+  readonly perUnit: 'frame' | 'request' | 'none';
   run(address: string, seconds: number): Promise<Reading[]>;
 }
 
@@ -90,7 +91,8 @@ const udp: Load = {
   },
 };
 
-async function wrk(url: string, seconds: number, connections: number, ...more: string[]): Promise<number> {
+/** Requests in a second. */
+export async function wrk(url: string, seconds: number, connections: number, ...more: string[]): Promise<number> {
   const argv = ['wrk', '-t1', `-c${connections}`, `-d${seconds}`, ...more, url];
   const text = await must(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
   const bad = /Non-2xx or 3xx responses: \d+|Socket errors: (?!connect 0, read 0, write 0, timeout 0).*/.exec(text);
@@ -120,7 +122,7 @@ const PING_INTERVAL_SEC = 0.002;
 
 const ping: Load = {
   name: 'ping',
-  perUnit: 'frame',
+  perUnit: 'none', // it spins between its probes
   run: async (address, seconds) => {
     const count = Math.round(seconds / PING_INTERVAL_SEC);
     const argv = ['ping', '-n', '-i', String(PING_INTERVAL_SEC), '-c', String(count), address];

@@ -10,19 +10,25 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Cleanup } from '../test/command.ts';
 import { haproxy, nginx } from './http-proxies.ts';
+import { measureDns } from './dns.ts';
 import { bareBridge, kernelBridge } from './kernel-bridge.ts';
 import { checkHttpRules, HTTP_LOADS, L4_LOADS, type Load, startServers } from './loads.ts';
-import { busyCpuUs, describeMachine, framesReceived, processCpuUs, stolenCpuUs } from './machine.ts';
+import { describeMachine, stolenCpuUs } from './machine.ts';
+import { runMeasured } from './measured.ts';
 import { measureMemory } from './memory.ts';
 import { openVswitch } from './open-vswitch.ts';
 import { runProgramBenches } from './programs.ts';
 import { measureRestart } from './restart.ts';
-import { Results, ratioTable, summaryTable } from './series.ts';
+import { limitTable, Results, ratioTable, summaryTable } from './series.ts';
+import { measureServerNames } from './server-names.ts';
+import { measureServices } from './services.ts';
 import { sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
 
 const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--subjects A,B] [--json FILE]
 parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
+            services (an address of a service beside the pod's, alone and among 10,000; beside nftables),
+            sni (TLS under serverNames beside an L4 rule), dns (DNS rules beside none, sluice-dns beside dnsmasq),
             pipeline, policy and any other NAME with a file NAME*.bench.ts
             default: tcp udp crr ping http mem restart pipeline
 rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart
@@ -83,25 +89,14 @@ function readOptions(): Options {
 /** What every load runs for before it is measured: caches, tables and compilers are warm then, whoever's they are. */
 const WARM_UP_SEC = 1;
 
-/** Runs one load and adds its figures, and the CPU time it took per unit of work: in our processes and in all. */
+/** Runs one load and adds its figures. */
 async function runLoad(load: Load, subject: Subject, raised: Raised, seconds: number, results: Results): Promise<void> {
   await load.run(raised.address, WARM_UP_SEC);
-  const own = () => raised.pids().reduce((sum, pid) => sum + processCpuUs(pid), 0);
-  const frames = async () => (await framesReceived(CLIENT)) + (await framesReceived(SERVER));
-  const before = { own: own(), busy: busyCpuUs(), frames: await frames() };
-  const readings = await load.run(raised.address, seconds);
-  const used = { own: own() - before.own, busy: busyCpuUs() - before.busy };
-  const [first] = readings;
-  const units = load.perUnit === 'frame' ? (await frames()) - before.frames : first.value * 1000 * seconds;
+  const readings = await runMeasured(load, raised, seconds);
   for (const { metric, value, unit } of readings) results.add(subject.name, metric, value, unit);
-  // Ping spins between its probes, so the processor's time says nothing about it.
-  if (load.name !== 'ping') {
-    const unit = `us/${load.perUnit}`;
-    if (raised.pids().length > 0) results.add(subject.name, `${first.metric}, own CPU`, used.own / units, unit);
-    results.add(subject.name, `${first.metric}, all CPU`, used.busy / units, unit);
-  }
+  const figures = readings.filter(({ metric }) => !metric.endsWith(' CPU'));
   console.error(
-    `  ${subject.name}: ${readings.map((one) => `${one.metric} ${one.value.toFixed(2)} ${one.unit}`).join(', ')}`,
+    `  ${subject.name}: ${figures.map((one) => `${one.metric} ${one.value.toFixed(2)} ${one.unit}`).join(', ')}`,
   );
 }
 
@@ -155,14 +150,32 @@ async function main(): Promise<void> {
   await measureLoads(options, 'http', HTTP_LOADS, results);
   if (options.parts.includes('mem')) await measureMemory(results);
   if (options.parts.includes('restart')) await measureRestart(options.rounds, options.pods, results);
-  const known = new Set([...Object.keys(L4_LOADS), ...Object.keys(HTTP_LOADS), 'mem', 'restart']);
+  const { rounds, seconds } = options;
+  const subjects = options.subjects.map(({ name }) => name);
+  if (options.parts.includes('services')) await measureServices({ rounds, seconds, subjects }, results);
+  if (options.parts.includes('sni')) await measureServerNames(rounds, seconds, results);
+  if (options.parts.includes('dns')) await measureDns(rounds, seconds, results);
+  const known = new Set([
+    ...Object.keys(L4_LOADS),
+    ...Object.keys(HTTP_LOADS),
+    'mem',
+    'restart',
+    'services',
+    'sni',
+    'dns',
+  ]);
   await runProgramBenches(
     options.parts.filter((part) => !known.has(part)),
     results,
   );
 
   const stolenPercent = (stolenCpuUs() - stolen) / ((performance.now() - began) * 10 * Number(machine['cores']));
-  const report = { machine: { ...machine, stolenPercent }, results: results.summaries(), ratios: results.ratios() };
+  const report = {
+    machine: { ...machine, stolenPercent },
+    results: results.summaries(),
+    ratios: results.ratios(),
+    limits: results.limits(),
+  };
   console.log(
     Object.entries(report.machine)
       .map(([key, value]) => `${key}: ${value}`)
@@ -170,6 +183,7 @@ async function main(): Promise<void> {
   );
   console.log(`\n${summaryTable(report.results)}`);
   if (report.ratios.length > 0) console.log(`\n${ratioTable(report.ratios)}`);
+  if (report.limits.length > 0) console.log(`\n${limitTable(report.limits)}`);
   if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   else console.log(`\n${JSON.stringify(report)}`);
 }

@@ -18,11 +18,36 @@ export interface Summary {
   readonly rounds: number;
 }
 
-/** A promise: `metric` of Sluice divided by that of `beside`, at least `wanted`. */
+/** A promise: `metric` of one subject divided by that of another, at least `wanted`. */
 interface Target {
   readonly metric: string;
+  /** Those whose name begins with `sluice`, unless told. */
+  readonly subject?: string;
   readonly beside: string;
+  /** Undefined: only told, for comparison. */
+  readonly wanted?: number;
+}
+
+/** A promise about a figure that is the better the lower. */
+interface Limit {
+  readonly metric: string;
+  readonly subject: string;
   readonly wanted: number;
+}
+
+/** What a service may cost: beside the pod's own address, and beside a service that is the only one. */
+function serviceTargets(metric: string, wanted: number, wantedAmongMany: number): Target[] {
+  const pair = (subject: string, beside: string, least?: number): Target =>
+    least === undefined ? { metric, subject, beside } : { metric, subject, beside, wanted: least };
+  return [
+    pair('sluice service', 'sluice pod', wanted),
+    pair('sluice service of 10001', 'sluice pod of 10001', wanted),
+    pair('sluice service of 10001', 'sluice service', wantedAmongMany),
+    pair('nft service', 'nft pod'),
+    pair('nft service of 10001', 'nft service'),
+    pair('sluice service', 'nft service'),
+    pair('sluice service of 10001', 'nft service of 10001'),
+  ];
 }
 
 const TARGETS: readonly Target[] = [
@@ -33,12 +58,36 @@ const TARGETS: readonly Target[] = [
   { metric: 'http', beside: 'haproxy', wanted: 1.25 },
   { metric: 'http', beside: 'nginx', wanted: 1.25 },
   { metric: 'http', beside: 'bare bridge', wanted: 0.7 },
+  ...serviceTargets('tcp 1', 0.97, 0.97),
+  ...serviceTargets('udp 64 B', 0.97, 0.97),
+  ...serviceTargets('tcp connect-request-close', 0.95, 0.97),
+  { metric: 'tls connect-request-close', subject: 'sluice serverNames', beside: 'sluice L4 rule', wanted: 0.95 },
+  { metric: 'dns', subject: 'sluice DNS rule', beside: 'wire' },
+  { metric: 'dns', subject: 'sluice L4 rule', beside: 'wire' },
+  { metric: 'dns, no network', subject: 'sluice-dns', beside: 'dnsmasq', wanted: 1 },
+];
+
+const LIMITS: readonly Limit[] = [
+  { metric: 'one service of 10000 changes, p50', subject: 'sluice', wanted: 5 },
+  { metric: 'dns p99 beyond the wire', subject: 'sluice DNS rule', wanted: 300 },
+  { metric: 'memory of 10000 learnt addresses', subject: 'sluice', wanted: 20 },
 ];
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** What became of a promise. */
+interface Ratio {
+  readonly metric: string;
+  readonly subject: string;
+  readonly beside: string;
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+  readonly wanted?: number;
 }
 
 /** Collects readings by metric and subject. */
@@ -50,6 +99,11 @@ export class Results {
     const series = this.#series.get(key) ?? { metric, subject, unit, values: [] };
     this.#series.set(key, series);
     series.values.push(value);
+  }
+
+  /** What was read of one metric, in the order it was. */
+  valuesOf(metric: string, subject: string): readonly number[] {
+    return this.#series.get(`${metric}\0${subject}`)?.values ?? [];
   }
 
   summaries(): Summary[] {
@@ -64,21 +118,15 @@ export class Results {
     }));
   }
 
-  /** Sluice's median over another's, for each promise that was measured; a ratio of medians, and of each round's pair. */
-  ratios(): {
-    metric: string;
-    subject: string;
-    beside: string;
-    ratio: number;
-    low: number;
-    high: number;
-    wanted: number;
-  }[] {
-    const found = [];
+  /** One median over another, for each promise that was measured; a ratio of medians, and of each round's pair. */
+  ratios(): Ratio[] {
+    const found: Ratio[] = [];
     for (const target of TARGETS) {
       for (const ours of this.#series.values()) {
         const theirs = this.#series.get(`${target.metric}\0${target.beside}`);
-        if (ours.metric !== target.metric || !ours.subject.startsWith('sluice') || !theirs) continue;
+        const isMeant =
+          target.subject === undefined ? ours.subject.startsWith('sluice') : ours.subject === target.subject;
+        if (ours.metric !== target.metric || !isMeant || !theirs) continue;
         const pairs = ours.values.map((value, round) => value / theirs.values[round]).filter(Number.isFinite);
         found.push({
           metric: target.metric,
@@ -87,11 +135,19 @@ export class Results {
           ratio: median(ours.values) / median(theirs.values),
           low: Math.min(...pairs),
           high: Math.max(...pairs),
-          wanted: target.wanted,
+          ...(target.wanted !== undefined && { wanted: target.wanted }),
         });
       }
     }
     return found;
+  }
+
+  /** Each limit that was measured. */
+  limits(): (Summary & { wanted: number })[] {
+    return LIMITS.flatMap(({ metric, subject, wanted }) => {
+      const found = this.summaries().find((one) => one.metric === metric && one.subject === subject);
+      return found === undefined ? [] : { ...found, wanted };
+    });
   }
 }
 
@@ -130,12 +186,31 @@ export function summaryTable(summaries: readonly Summary[]): string {
 export function ratioTable(ratios: ReturnType<Results['ratios']>): string {
   const rows = [['RATIO OF MEDIANS', 'FOUND', 'EACH ROUND', 'WANTED', '']];
   for (const { metric, subject, beside, ratio, low, high, wanted } of ratios) {
-    const verdict = ratio >= wanted ? 'kept' : 'MISSED';
+    const verdict = wanted === undefined ? '' : ratio >= wanted ? 'kept' : 'MISSED';
     rows.push([
       `${metric}: ${subject} / ${beside}`,
-      figure(ratio),
-      `${figure(low)}..${figure(high)}`,
-      `>= ${wanted}`,
+      share(ratio),
+      `${share(low)}..${share(high)}`,
+      wanted === undefined ? '-' : `>= ${wanted}`,
+      verdict,
+    ]);
+  }
+  return table(rows);
+}
+
+/** Two ways that cost nearly the same are told apart by the third digit. */
+const share = (value: number) => (value < 2 ? value.toFixed(3) : figure(value));
+
+/** The limits and what was found. */
+export function limitTable(limits: ReturnType<Results['limits']>): string {
+  const rows = [['MEDIAN', 'FOUND', 'EACH ROUND', 'WANTED', '']];
+  for (const { metric, subject, unit, median: found, min, max, wanted } of limits) {
+    const verdict = found <= wanted ? 'kept' : 'MISSED';
+    rows.push([
+      `${metric}: ${subject}`,
+      `${figure(found)} ${unit}`,
+      `${figure(min)}..${figure(max)}`,
+      `<= ${wanted} ${unit}`,
       verdict,
     ]);
   }

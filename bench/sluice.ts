@@ -7,8 +7,8 @@ import { SluiceInstance } from '../test/rig.ts';
 import { CLIENT, IPERF_PORT, type Raised, type RuleSet, SERVER, type Subject, WEB_PORT } from './subject.ts';
 
 const CROWD_PATIENCE_MS = 2000; // for each pod of a crowd
-const ADDRESS = '10.98.0.3';
-const CLIENT_ADDRESS = '10.98.0.2';
+const ADDRESS = '10.98.0.13'; // the first ones are drawn, by the cluster's name server too
+const CLIENT_ADDRESS = '10.98.0.12';
 
 const pod = (name: string, netns: string, address: string, attach: string) => `---
 apiVersion: v1
@@ -65,14 +65,30 @@ kind: Namespace
 metadata: { name: bench }
 ${pod('client', CLIENT, CLIENT_ADDRESS, attach)}${pod('server', SERVER, ADDRESS, attach)}${policies(rules)}`;
 
-async function up(attach: string, rules: RuleSet, cleanup: Cleanup, bystanders: number): Promise<Raised> {
+interface RigOptions {
+  /** `default`: as the daemon chooses. */
+  readonly attach: 'veth' | 'tap' | 'default';
+  readonly rules: RuleSet;
+  /** Pods that are there and silent. */
+  readonly bystanders: number;
+  /** Further documents, in force before anything is measured. */
+  readonly more?: string;
+  /** Further lines of sluice.yaml. */
+  readonly config?: string;
+}
+
+/** The rig, and the instance behind it. */
+export async function raiseSluice(
+  { attach, rules, bystanders, more = '', config = '' }: RigOptions,
+  cleanup: Cleanup,
+): Promise<{ instance: SluiceInstance; address: string }> {
   const dir = mkdtempSync('/tmp/slb-sluice-');
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
   const file = join(dir, 'rig.yaml');
-  writeFileSync(file, manifests(rules, attach));
+  writeFileSync(file, manifests(rules, attach) + more);
   const instance = await SluiceInstance.start({
     ...{ name: 'slb', podCIDR4: '10.98.0.0/16', cleanup },
-    ...{ netnsPrefix: 'slb-', createNamespaces: true },
+    ...{ netnsPrefix: 'slb-', createNamespaces: true, config },
   });
   await instance.apply(file);
   await instance.untilReady(['bench/client', 'bench/server']);
@@ -83,7 +99,12 @@ async function up(attach: string, rules: RuleSet, cleanup: Cleanup, bystanders: 
     const pods = Array.from({ length: bystanders }, (_, index) => `crowd/p${index}`);
     await instance.untilReady(pods, bystanders * CROWD_PATIENCE_MS);
   }
-  return { address: ADDRESS, pids: () => instance.pids() };
+  return { instance, address: ADDRESS };
+}
+
+async function up(options: RigOptions, cleanup: Cleanup): Promise<Raised> {
+  const { instance, address } = await raiseSluice(options, cleanup);
+  return { address, pids: () => instance.pids() };
 }
 
 /**
@@ -93,5 +114,5 @@ async function up(attach: string, rules: RuleSet, cleanup: Cleanup, bystanders: 
 export const sluice = (attach: 'veth' | 'tap' | 'default', bystanders = 0): Subject => ({
   name: attach === 'default' ? 'sluice' : `sluice ${attach}`,
   ruleSets: ['l4', 'http'],
-  up: (rules, cleanup) => up(attach, rules, cleanup, bystanders),
+  up: (rules, cleanup) => up({ attach, rules, bystanders }, cleanup),
 });

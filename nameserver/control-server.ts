@@ -17,7 +17,7 @@ export interface ControlAnswer {
  * @param fds what came with it, the callee's from now on when it returns
  * @throws Error whose message is the answer; then the descriptors are closed
  */
-export type Perform = (request: ControlRequest, fds: readonly number[]) => ControlAnswer;
+export type Perform = (request: ControlRequest, fds: readonly number[]) => Promise<ControlAnswer>;
 
 export class ControlServer {
   readonly #listenFd: number;
@@ -43,31 +43,42 @@ export class ControlServer {
     if (fd < 0) return;
     const [oldest] = this.#links.keys();
     if (this.#links.size === MAX_LINKS) this.#end(oldest);
+    this.#watch(fd);
+  }
+
+  #watch(fd: number): void {
     this.#links.set(
       fd,
-      watchReadable(fd, () => this.#serve(fd)),
+      watchReadable(fd, () => void this.#serve(fd)),
     );
   }
 
-  #serve(fd: number): void {
+  /** Reads and answers one request; the next one waits in the socket meanwhile. */
+  async #serve(fd: number): Promise<void> {
     try {
       const message = recvFds(fd);
       if (message === null) return;
-      if (message.isClosed) this.#end(fd);
-      else this.#answer(fd, message);
+      const endWatch = this.#links.get(fd);
+      endWatch?.();
+      if (message.isClosed) {
+        this.#end(fd);
+        return;
+      }
+      await this.#answer(fd, message);
+      if (this.#links.get(fd) === endWatch) this.#watch(fd);
     } catch {
       this.#end(fd);
     }
   }
 
-  #answer(fd: number, { payload, fds }: { payload: Uint8Array; fds: readonly number[] }): void {
-    const { fields, fds: given = [] } = this.#try(payload, fds);
-    sendFds(fd, given, Buffer.from(JSON.stringify(fields)), ANSWER_TIMEOUT_MS);
+  async #answer(fd: number, { payload, fds }: { payload: Uint8Array; fds: readonly number[] }): Promise<void> {
+    const { fields, fds: given = [] } = await this.#try(payload, fds);
+    if (this.#links.has(fd)) sendFds(fd, given, Buffer.from(JSON.stringify(fields)), ANSWER_TIMEOUT_MS);
   }
 
-  #try(payload: Uint8Array, fds: readonly number[]): ControlAnswer {
+  async #try(payload: Uint8Array, fds: readonly number[]): Promise<ControlAnswer> {
     try {
-      const { fields, fds: given } = this.#perform(parseRequest(payload), fds);
+      const { fields, fds: given } = await this.#perform(parseRequest(payload), fds);
       return { fields: { ok: true, ...fields }, ...(given === undefined ? {} : { fds: given }) };
     } catch (error) {
       for (const fd of fds) closeFd(fd);

@@ -19,8 +19,8 @@ import { NameServer } from './server.ts';
 import { Connections, listenTcp } from './tcp-listener.ts';
 import { UdpListener } from './udp-listener.ts';
 import { Upstreams } from './upstreams.ts';
+import type { Zone } from './zone.ts';
 import type { ZoneFile } from './zone-file.ts';
-import { buildZone } from './zone-records.ts';
 import { ZoneSource } from './zone-source.ts';
 
 const POLL_MS = 1_000;
@@ -48,18 +48,18 @@ export class NameServerProgram {
   #tcp: Server[] = [];
 
   constructor(runDir: string) {
-    this.#source = new ZoneSource(join(runDir, 'dns/zone'), this.#counters, (file) => this.#take(file));
+    this.#source = new ZoneSource(join(runDir, 'dns/zone'), this.#counters, (zone, file) => this.#take(zone, file));
     this.#hostResolvers = new HostResolvers(HOST_RESOLV_CONF, () => this.#followUpstreams());
   }
 
   /** Reads the zone file, now and when it is another. */
   start(): void {
-    this.#source.look();
-    setInterval(() => this.#source.look(), POLL_MS).unref();
+    void this.#source.look();
+    setInterval(() => void this.#source.look(), POLL_MS).unref();
   }
 
   /** Does what the agent asks. @throws Error that says why not */
-  perform(request: ControlRequest, fds: readonly number[]): ControlAnswer {
+  async perform(request: ControlRequest, fds: readonly number[]): Promise<ControlAnswer> {
     switch (request.ask) {
       case 'status':
         return { fields: { status: this.#status() } };
@@ -73,7 +73,7 @@ export class NameServerProgram {
           fds: this.#sockets.map(({ fd }) => fd),
         };
       case 'zone':
-        this.#source.read();
+        await this.#source.read();
         return { fields: { serial: this.#file?.serial } };
       case 'stop':
         setImmediate(() => void this.stop());
@@ -95,7 +95,7 @@ export class NameServerProgram {
       version: VERSION,
       pid: process.pid,
       startedMs: this.#startedMs,
-      zone: zone && { domain: this.#file?.domain, serial: zone.serial, names: zone.names, leftOut: zone.leftOut },
+      zone: zone && { domain: this.#file?.domain, serial: zone.serial, services: zone.services },
       problem: this.#source.problem,
       sockets: this.#sockets.map(({ description }) => description),
       upstreams: this.#upstreams.states.map((one) => ({ server: one.text, state: one.describe(monotonicMs()) })),
@@ -107,9 +107,8 @@ export class NameServerProgram {
     };
   }
 
-  #take(file: ZoneFile): void {
+  #take(zone: Zone, file: ZoneFile): void {
     const isFirst = this.#server === undefined;
-    const zone = buildZone(file);
     if (this.#server === undefined) this.#server = this.#makeServer(zone);
     else this.#server.setZone(zone);
     this.#file = { domain: file.domain, upstreams: file.upstreams, serial: file.serial };
@@ -117,7 +116,7 @@ export class NameServerProgram {
     if (isFirst) this.#listen();
   }
 
-  #makeServer(zone: ReturnType<typeof buildZone>): NameServer {
+  #makeServer(zone: Zone): NameServer {
     return new NameServer({
       zone,
       cache: this.#cache,

@@ -95,7 +95,7 @@ t.test('who guesses at ids gets eight tries, then it is asked over TCP', async (
   const server = await startUpstream(t, (query) =>
     query.isStream ? [right('a.example', query.id)] : guesses(query.id),
   );
-  const { ask, counters } = resolving(t, [server]);
+  const { ask, counters } = resolving(t, [server], { tryMs: 60_000, deadlineMs: 60_000 });
   t.match(await ask('a.example'), { found: { answers: 1 } });
   t.match(counters, { upstreamMismatches: 8, upstreamStreams: 1 });
 });

@@ -1,11 +1,20 @@
-/** Names as text, as bytes and as keys of maps; for what is read once, not for questions. */
-import { formatIpv4, formatIpv6, isV4Mapped } from '../wire/address.ts';
-import { MAX_NAME_BYTES } from '../wire/dns/name.ts';
+/** Names as text, as bytes and as keys of maps, and the addresses that some of them say. */
+import { formatIpv4, formatIpv6, isV4Mapped, parseIp, V4_MAPPED } from '../wire/address.ts';
+import { type DomainName, MAX_NAME_BYTES } from '../wire/dns/name.ts';
 
-/** A name in wire form: `kubernetes.default` with a length before each label and a zero behind the last. */
+/** A label in wire form, as a string. */
+export function labelKey(label: string): string {
+  return String.fromCharCode(label.length) + label;
+}
+
+/** A name in wire form: `kubernetes`, `default` with a length before each and a zero behind the last. */
 export function wireName(labels: readonly string[]): Uint8Array {
-  const text = labels.map((label) => String.fromCharCode(label.length) + label).join('');
-  return Uint8Array.from(Buffer.from(`${text}\0`, 'latin1'));
+  return wireOf(labels.map(labelKey).join(''));
+}
+
+/** As wireName(), of labels that are keys already. */
+export function wireOf(keys: string): Uint8Array {
+  return new Uint8Array(Buffer.from(`${keys}\0`, 'latin1'));
 }
 
 export function labelsOf(domain: string): string[] {
@@ -22,6 +31,13 @@ export function nameKey(wire: Uint8Array): string {
   return Buffer.from(wire.buffer, wire.byteOffset, wire.length).toString('latin1');
 }
 
+/** An address as a string, for maps. */
+export function addressKey([word0, word1, word2, word3]: readonly number[]): string {
+  const isV4 = isV4Mapped(word0, word1, word2);
+  const units = (isV4 ? [word3] : [word0, word1, word2, word3]).flatMap((word) => [word >>> 16, word & 0xffff]);
+  return String.fromCharCode(...units);
+}
+
 /** The labels under in-addr.arpa or ip6.arpa, the last part of an address first. */
 export function reverseLabels([word0, word1, word2, word3]: readonly number[]): string[] {
   if (isV4Mapped(word0, word1, word2)) return [...formatIpv4(word3).split('.').reverse(), 'in-addr', 'arpa'];
@@ -29,21 +45,43 @@ export function reverseLabels([word0, word1, word2, word3]: readonly number[]): 
   return [...Array.from(digits).reverse(), 'ip6', 'arpa'];
 }
 
+/**
+ * The address that a name under arpa says.
+ * @returns `piece` for the end of such a name, undefined for what is none
+ */
+export function reverseAddress(name: DomainName): number[] | 'piece' | undefined {
+  const labels = name.text().slice(0, -1).split('.').reverse();
+  const isV4 = labels[1] === 'in-addr';
+  if (!isV4 && labels[1] !== 'ip6') return undefined;
+  const parts = labels.slice(2);
+  const isPart = isV4 ? isByte : isDigit;
+  const whole = isV4 ? 4 : 32;
+  if (parts.length > whole || !parts.every(isPart)) return undefined;
+  if (parts.length < whole) return 'piece';
+  if (isV4) return [0, 0, V4_MAPPED, parts.reduce((word, part) => (word << 8) | Number(part), 0)];
+  return [0, 8, 16, 24].map((at) => Number.parseInt(parts.slice(at, at + 8).join(''), 16) | 0);
+}
+
+const isByte = (text: string) => /^(?:0|[1-9]\d{0,2})$/.test(text) && Number(text) < 256;
+const isDigit = (text: string) => /^[\da-f]$/.test(text);
+
 /** An address as one label: `10-0-0-7`, `fd00-10--7`. */
 export function dashedAddress([word0, word1, word2, word3]: readonly number[]): string {
   const isV4 = isV4Mapped(word0, word1, word2);
   return isV4 ? formatIpv4(word3).replaceAll('.', '-') : formatIpv6(word0, word1, word2, word3).replaceAll(':', '-');
 }
 
-/** The text of an address out of such a label; other letters stay, so that it is no address. */
-export function addressOfLabel(label: string): string {
-  return /^\d{1,3}(?:-\d{1,3}){3}$/.test(label) ? label.replaceAll('-', '.') : label.replaceAll('-', ':');
+/** The address that such a label says. */
+export function podAddress(label: string): number[] | undefined {
+  const words = [0, 0, 0, 0];
+  const text = /^\d{1,3}(?:-\d{1,3}){3}$/.test(label) ? label.replaceAll('-', '.') : label.replaceAll('-', ':');
+  return parseIp(text, words) === 0 ? undefined : words;
 }
 
 /** Four or sixteen bytes, as A and AAAA records have them. */
 export function addressBytes([word0, word1, word2, word3]: readonly number[]): Uint8Array {
   const words = isV4Mapped(word0, word1, word2) ? [word3] : [word0, word1, word2, word3];
-  const bytes = Buffer.alloc(4 * words.length);
-  for (const [i, word] of words.entries()) bytes.writeInt32BE(word, 4 * i);
-  return Uint8Array.from(bytes);
+  return Uint8Array.from(
+    words.flatMap((word) => [word >>> 24, word >>> 16, word >>> 8, word].map((byte) => byte & 255)),
+  );
 }

@@ -108,10 +108,16 @@ export function formatZoneLine(line: ZoneService | ZonePod): string {
 }
 
 /**
- * Reads the text of a zone file. Not only for tests.
+ * Reads the text of a zone file; for tests, and who has nothing else to do.
  * @throws SyntaxError with line, member, what was found and what was wanted
  */
 export function parseZoneFile(text: string): ZoneFile {
+  const steps = readZoneFile(text);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+}
+
+/** As parseZoneFile(), a line at a time, for who has other things to do in between. */
+export function* readZoneFile(text: string): Generator<undefined, ZoneFile> {
   if (text.length > MAX_ZONE_FILE_BYTES)
     throw new SyntaxError(`read a zone file: found ${text.length} characters, wanted at most ${MAX_ZONE_FILE_BYTES}`);
   const lines = new Lines(text);
@@ -123,9 +129,17 @@ export function parseZoneFile(text: string): ZoneFile {
     pods: head.integer('pods', 0, MAX_PODS),
   };
   const { serial, domain, ttlSec, upstreams, ranges } = readHead(head);
-  const services = Array.from({ length: counts.services }, () => readService(lines.next()));
+  const services: ZoneService[] = [];
+  for (let i = 0; i < counts.services; i++) {
+    services.push(readService(lines.next()));
+    yield undefined;
+  }
   refuseTwins(services);
-  const pods = Array.from({ length: counts.pods }, () => readPod(lines.next()));
+  const pods: ZonePod[] = [];
+  for (let i = 0; i < counts.pods; i++) {
+    pods.push(readPod(lines.next()));
+    yield undefined;
+  }
   lines.finish();
   return { serial, domain, ttlSec, upstreams, ranges, services, pods };
 }

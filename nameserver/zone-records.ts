@@ -6,7 +6,7 @@
  *   SERVICE.NS.svc                   A, AAAA: cluster addresses; of a headless one those of its endpoints; CNAME of an ExternalName
  *   _PORT._PROTO.SERVICE.NS.svc      SRV 0 100 port -> SERVICE.NS.svc; headless: one for each endpoint -> HOST.SERVICE.NS.svc
  *   HOST.SERVICE.NS.svc              A, AAAA of an endpoint of a headless one; HOST is its host name, or its address with dashes
- *   10-0-0-7.NS.pod                  A, AAAA of a pod
+ *   10-0-0-7.NS.pod                  A, AAAA of a pod (zone.ts)
  *   REVERSE.in-addr.arpa, ip6.arpa   PTR: service, or endpoint of a headless one
  *
  * A headless service without endpoints has no name at all. All below the domain.
@@ -14,141 +14,166 @@
 import { addressWords, isV4Mapped, V4_MAPPED_BITS } from '../wire/address.ts';
 import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 import { TYPE_A, TYPE_AAAA, TYPE_NS, TYPE_PTR, TYPE_SOA, TYPE_SRV, TYPE_TXT } from '../wire/dns/types.ts';
-import { addressBytes, dashedAddress, isName, labelsOf, reverseLabels, wireName } from './wire-name.ts';
-import { type RecordSet, Zone, type ZoneNode } from './zone.ts';
+import {
+  addressBytes,
+  addressKey,
+  dashedAddress,
+  isName,
+  labelKey,
+  labelsOf,
+  nameKey,
+  reverseLabels,
+  wireName,
+  wireOf,
+} from './wire-name.ts';
+import { type Apex, type RecordMaker, type RecordSet, type ServiceNames, Zone, type ZoneNode } from './zone.ts';
 import type { ZoneEndpoint, ZoneFile, ZonePort, ZoneService } from './zone-file.ts';
 
 const DNS_VERSION = '1.1.0';
 const SRV_WEIGHTS = 100; // shared by the records of a name
 const SOA_TIMERS = [7200, 1800, 86_400]; // refresh, retry, expire: as CoreDNS has them
+const STEP = 256; // endpoints and pods between two yields
 
-/** Builds the zone of a file; takes about 5 µs a record. */
-export function buildZone(file: ZoneFile): Zone {
+/** Builds the zone of a file, a step of about a millisecond at a time. */
+export function* buildZone(file: ZoneFile): Generator<undefined, Zone> {
   const domain = labelsOf(file.domain);
   const soa = soaData(domain, file);
-  const zone = new Zone(wireName(domain), soa, file);
-  for (const name of file.ranges.flatMap((range) => reverseZones(parsePrefix(range, 'host')))) zone.addApex(name, soa);
-  const builder = new Builder(zone, domain);
-  builder.addDomain(soa, file.services);
-  for (const service of file.services) builder.addService(service);
-  for (const { namespace, address } of file.pods) builder.addPod(namespace, addressWords(address));
+  const zone = new Zone(file, new Records(domain, soa, file), soa);
+  let work = 0;
+  for (const service of file.services) {
+    zone.addService(service);
+    work += service.kind === 'headless' ? 1 + service.endpoints.length : 1;
+    if (work < STEP) continue;
+    work = 0;
+    yield undefined;
+  }
+  for (const { namespace, address } of file.pods) {
+    zone.addPod(namespace, address);
+    if (++work < STEP) continue;
+    work = 0;
+    yield undefined;
+  }
   return zone;
 }
 
-class Builder {
-  readonly #zone: Zone;
-  readonly #domain: readonly string[];
+class Records implements RecordMaker {
+  readonly ownNames: ReadonlyMap<string, ZoneNode>;
+  readonly apexes: ReadonlyMap<string, Apex>;
+  readonly domain: Uint8Array;
+  readonly domainLabels: number;
+  readonly #domainKey: string;
+
+  constructor(domain: readonly string[], soa: Uint8Array, { services, ranges }: ZoneFile) {
+    this.domain = wireName(domain);
+    this.domainLabels = domain.length;
+    this.#domainKey = domain.map(labelKey).join('');
+    const zones = ranges.flatMap((range) => reverseZones(parsePrefix(range, 'host')));
+    this.apexes = new Map(zones.map((name) => [nameKey(name), { nameBytes: name.length, soa }]));
+    const names = new Names();
+    names.add('', TYPE_SOA, soa);
+    names.add('', TYPE_NS, wireName(['ns', 'dns', ...domain]));
+    names.add(labelKey('dns-version'), TYPE_TXT, characterString(DNS_VERSION));
+    for (const label of ['svc', 'pod', 'dns']) names.node(labelKey(label));
+    const server = labelKey('ns') + labelKey('dns');
+    names.node(server);
+    const own = services.find(({ namespace, name }) => namespace === 'kube-system' && name === 'kube-dns');
+    if (own?.kind === 'ClusterIP') for (const address of own.addresses) names.addAddress(server, addressWords(address));
+    this.ownNames = names.nodes;
+  }
+
+  namesOf(service: ZoneService): ServiceNames {
+    const names = new Names();
+    switch (service.kind) {
+      case 'ClusterIP':
+        for (const address of service.addresses) names.addAddress('', addressWords(address));
+        for (const port of service.ports) names.addPort(port, names.node(''), wireOf(this.#keyOf(service)));
+        break;
+      case 'headless':
+        for (const endpoint of service.endpoints) this.#addEndpoint(names, endpoint, this.#keyOf(service));
+        names.shareWeights();
+        break;
+      case 'ExternalName':
+        names.node('').alias = wireName(labelsOf(service.externalName));
+    }
+    return names.nodes;
+  }
+
+  reverseOf(service: ZoneService, words: readonly number[]): readonly Uint8Array[] {
+    if (service.kind !== 'headless') return [wireOf(this.#keyOf(service))];
+    const key = addressKey(words);
+    const endpoints = service.endpoints.filter(({ address }) => addressKey(addressWords(address)) === key);
+    return endpoints.map((endpoint) => wireOf(hostKey(endpoint, words) + this.#keyOf(service)));
+  }
+
+  pointers(found: readonly Uint8Array[]): ZoneNode {
+    const names = new Names();
+    for (const name of found) if (isName(name)) names.add('', TYPE_PTR, name);
+    return names.node('');
+  }
+
+  #addEndpoint(names: Names, endpoint: ZoneEndpoint, serviceKey: string): void {
+    const words = addressWords(endpoint.address);
+    const host = hostKey(endpoint, words);
+    names.addAddress('', words);
+    names.addAddress(host, words);
+    for (const port of endpoint.ports) names.addPort(port, names.node(host), wireOf(host + serviceKey));
+  }
+
+  #keyOf({ name, namespace }: ZoneService): string {
+    return labelKey(name) + labelKey(namespace) + labelKey('svc') + this.#domainKey;
+  }
+}
+
+/** Names below a name, with their records. */
+class Names {
+  readonly nodes = new Map<string, ZoneNode>();
   /** What a set has, so that one of thousands is not searched for each. */
   readonly #seen = new Map<RecordSet, Set<string>>();
 
-  constructor(zone: Zone, domain: readonly string[]) {
-    this.#zone = zone;
-    this.#domain = domain;
-  }
-
-  addDomain(soa: Uint8Array, services: readonly ZoneService[]): void {
-    const apex = this.#node([]);
-    const nameServer = this.#node(['ns', 'dns']);
-    this.#add(apex, TYPE_SOA, soa);
-    this.#add(apex, TYPE_NS, wireName(['ns', 'dns', ...this.#domain]));
-    this.#add(this.#node(['dns-version']), TYPE_TXT, characterString(DNS_VERSION));
-    this.#node(['svc']);
-    this.#node(['pod']);
-    const own = services.find(({ namespace, name }) => namespace === 'kube-system' && name === 'kube-dns');
-    if (own?.kind === 'ClusterIP')
-      for (const address of own.addresses) this.#addAddress(nameServer, addressWords(address));
-  }
-
-  addService(service: ZoneService): void {
-    const labels = [service.name, service.namespace, 'svc'];
-    switch (service.kind) {
-      case 'ClusterIP':
-        this.#addClusterIp(labels, service.addresses, service.ports);
-        break;
-      case 'headless':
-        this.#addHeadless(labels, service.endpoints);
-        break;
-      case 'ExternalName':
-        this.#node(labels).alias = wireName(labelsOf(service.externalName));
-    }
-  }
-
-  addPod(namespace: string, words: readonly number[]): void {
-    this.#zone.addPod(namespace, words);
-    this.#node([namespace, 'pod']);
-  }
-
-  #addClusterIp(labels: string[], addresses: readonly string[], ports: readonly ZonePort[]): void {
-    const node = this.#node(labels);
-    const name = wireName([...labels, ...this.#domain]);
-    for (const address of addresses) {
-      const words = addressWords(address);
-      this.#addAddress(node, words);
-      this.#addReverse(words, name);
-    }
-    for (const port of ports) this.#addPort(labels, port, { name, node });
-  }
-
-  #addHeadless(labels: string[], endpoints: readonly ZoneEndpoint[]): void {
-    for (const endpoint of endpoints) {
-      const words = addressWords(endpoint.address);
-      const host = endpoint.hostname ?? dashedAddress(words);
-      const node = this.#node([host, ...labels]);
-      const name = wireName([host, ...labels, ...this.#domain]);
-      this.#addAddress(this.#node(labels), words);
-      this.#addAddress(node, words);
-      this.#addReverse(words, name);
-      for (const port of endpoint.ports) this.#addPort(labels, port, { name, node });
-    }
-    for (const set of this.#portSets(labels, endpoints)) shareWeights(set);
-  }
-
-  #addPort(labels: string[], port: ZonePort, target: { name: Uint8Array; node: ZoneNode }): void {
-    if (!isName(target.name)) return;
-    const node = this.#node(portLabels(labels, port));
-    const data = new Uint8Array(6 + target.name.length);
-    data.set([0, 0, SRV_WEIGHTS >> 8, SRV_WEIGHTS & 255, port.port >> 8, port.port & 255]);
-    data.set(target.name, 6);
-    this.#add(node, TYPE_SRV, data, target.node);
-  }
-
-  #portSets(labels: string[], endpoints: readonly ZoneEndpoint[]): Set<RecordSet> {
-    const sets = endpoints.flatMap(({ ports }) => ports.map((port) => this.#node(portLabels(labels, port)).sets));
-    return new Set(sets.flat());
-  }
-
-  #addReverse(words: readonly number[], name: Uint8Array): void {
-    if (isName(name)) this.#add(this.#zone.node(wireName(reverseLabels(words))), TYPE_PTR, name);
-  }
-
-  #addAddress(node: ZoneNode, words: readonly number[]): void {
-    this.#add(node, isV4Mapped(words[0], words[1], words[2]) ? TYPE_A : TYPE_AAAA, addressBytes(words));
+  node(key: string): ZoneNode {
+    let node = this.nodes.get(key);
+    if (node === undefined) this.nodes.set(key, (node = { sets: [], alias: undefined }));
+    return node;
   }
 
   /** Adds a record, once. */
-  #add(node: ZoneNode, type: number, data: Uint8Array, target?: ZoneNode): void {
-    let set = node.sets.find((one) => one.type === type);
-    if (set === undefined) node.sets.push((set = { type, data: [], targets: [] }));
+  add(key: string, type: number, data: Uint8Array, target?: ZoneNode): void {
+    const { sets } = this.node(key);
+    let set = sets.find((one) => one.type === type);
+    if (set === undefined) sets.push((set = { type, data: [], targets: [] }));
     let seen = this.#seen.get(set);
     if (seen === undefined) this.#seen.set(set, (seen = new Set()));
-    if (seen.size === seen.add(Buffer.from(data).toString('latin1')).size) return;
+    if (seen.size === seen.add(nameKey(data)).size) return;
     set.data.push(data);
     if (target !== undefined) set.targets.push(target);
   }
 
-  #node(labels: readonly string[]): ZoneNode {
-    return this.#zone.node(wireName([...labels, ...this.#domain]));
+  addAddress(key: string, words: readonly number[]): void {
+    this.add(key, isV4Mapped(words[0], words[1], words[2]) ? TYPE_A : TYPE_AAAA, addressBytes(words));
+  }
+
+  addPort({ name, protocol, port }: ZonePort, target: ZoneNode, targetName: Uint8Array): void {
+    if (!isName(targetName)) return;
+    const above = labelKey(`_${protocol.toLowerCase()}`);
+    this.node(above);
+    const data = new Uint8Array(6 + targetName.length);
+    data.set([0, 0, SRV_WEIGHTS >> 8, SRV_WEIGHTS & 255, port >> 8, port & 255]);
+    data.set(targetName, 6);
+    this.add(labelKey(`_${name}`) + above, TYPE_SRV, data, target);
+  }
+
+  shareWeights(): void {
+    for (const { sets } of this.nodes.values()) {
+      for (const { type, data } of sets) {
+        const weight = Math.max(1, Math.floor(SRV_WEIGHTS / data.length));
+        if (type === TYPE_SRV) for (const record of data) record.set([weight >> 8, weight & 255], 2);
+      }
+    }
   }
 }
 
-function portLabels(labels: readonly string[], { name, protocol }: ZonePort): string[] {
-  return [`_${name}`, `_${protocol.toLowerCase()}`, ...labels];
-}
-
-function shareWeights({ type, data }: RecordSet): void {
-  if (type !== TYPE_SRV) return;
-  const weight = Math.max(1, Math.floor(SRV_WEIGHTS / data.length));
-  for (const record of data) record.set([weight >> 8, weight & 255], 2);
+function hostKey({ hostname }: ZoneEndpoint, words: readonly number[]): string {
+  return labelKey(hostname ?? dashedAddress(words));
 }
 
 function characterString(text: string): Uint8Array {
@@ -160,9 +185,8 @@ function soaData(domain: readonly string[], { serial, ttlSec }: ZoneFile): Uint8
   const numbers = Buffer.alloc(20);
   for (const [i, number] of [serial, ...SOA_TIMERS, ttlSec].entries()) numbers.writeUInt32BE(number, 4 * i);
   const names = [wireName(['ns', 'dns', ...domain]), wireName(['hostmaster', ...domain])];
-  return Uint8Array.from(Buffer.concat([...names, numbers]));
+  return new Uint8Array(Buffer.concat([...names, numbers]));
 }
-
 /** The zones under in-addr.arpa or ip6.arpa that a prefix covers: one, or several where it ends between two labels. */
 function reverseZones({ family, words, bits }: Prefix): Uint8Array[] {
   const step = family === 4 ? 8 : 4;

@@ -6,14 +6,19 @@
  *            -> nodeOf(name): its records; none in a zone of ours: the name does not exist
  *
  * Ours are the domain, and the zones under in-addr.arpa and ip6.arpa that the ranges of the file cover: 10.96.0.0/16 is
- * 96.10.in-addr.arpa, a prefix between two bytes (nibbles of IPv6) is several. A name with names below has a node, if an empty one
- * (RFC 8020). Pods have none: their names say their addresses, which are looked up in a set. Names above 255 bytes are left
- * out, and counted.
+ * 96.10.in-addr.arpa, a prefix between two bytes (nibbles of IPv6) is several. A name with names below exists, if without records
+ * (RFC 8020).
+ *
+ * A file has up to 65,536 services and many more endpoints, and is replaced at every change of one: so only services are entered
+ * (and which of them has an address), and the records of a service are made when somebody asks for one. They stay until
+ * RECORDS_KEPT are there, then all are forgotten. A pod has no entry but its address in a set.
  */
-import { parseIp } from '../wire/address.ts';
-import { type DomainName, MAX_NAME_BYTES } from '../wire/dns/name.ts';
+import { addressWords } from '../wire/address.ts';
+import type { DomainName } from '../wire/dns/name.ts';
+import { MAX_NAME_BYTES } from '../wire/dns/name.ts';
 import { TYPE_A, TYPE_AAAA } from '../wire/dns/types.ts';
-import { addressBytes, addressOfLabel, dashedAddress, isName, nameKey } from './wire-name.ts';
+import { addressBytes, addressKey, labelKey, podAddress, reverseAddress } from './wire-name.ts';
+import type { ZoneFile, ZoneService } from './zone-file.ts';
 
 /** Records of one type. */
 export interface RecordSet {
@@ -37,119 +42,152 @@ export interface Apex {
   readonly soa: Uint8Array;
 }
 
-const MAX_LABELS_ABOVE = 34; // ip6.arpa has 34 labels
+/** The names of a service: what stands before its own name -> its records; '' is its own. */
+export type ServiceNames = ReadonlyMap<string, ZoneNode>;
+
+/** What makes records (zone-records.ts). */
+export interface RecordMaker {
+  /** Names of the domain that no service has: labels before it, as a key. */
+  readonly ownNames: ReadonlyMap<string, ZoneNode>;
+  readonly apexes: ReadonlyMap<string, Apex>;
+  readonly domain: Uint8Array;
+  readonly domainLabels: number;
+  namesOf(service: ZoneService): ServiceNames;
+  reverseOf(service: ZoneService, words: readonly number[]): readonly Uint8Array[];
+  pointers(names: readonly Uint8Array[]): ZoneNode;
+}
+
+const RECORDS_KEPT = 100_000;
+const REVERSE_MIN_LABELS = 3;
+const MAX_LABELS_ABOVE = 34; // ip6.arpa: 32 digits and two
+const SVC = labelKey('svc');
+const POD = labelKey('pod');
+const EMPTY: ZoneNode = { sets: [], alias: undefined };
+const ARPA = Uint8Array.from(Buffer.from('\x04arpa\0', 'latin1'));
 
 export class Zone {
   readonly ttlSec: number;
   readonly serial: number;
-  /** Names that were too long. */
-  leftOut = 0;
-  readonly #nodes = new Map<string, ZoneNode>();
-  readonly #apexes = new Map<string, Apex>();
-  readonly #pods = new Map<string, Set<string>>();
-  readonly #podSuffix: string;
-  readonly #domain: Uint8Array;
+  readonly #maker: RecordMaker;
   readonly #domainApex: Apex;
+  /** By name and namespace in wire form. */
+  readonly #services = new Map<string, ZoneService>();
+  readonly #namespaces = new Set<string>();
+  readonly #pods = new Map<string, Set<string>>();
+  /** Who has an address. */
+  readonly #reverse = new Map<string, ZoneService[]>();
+  readonly #names = new Map<string, ServiceNames>();
+  #records = 0;
   readonly #scratch: Buffer = Buffer.alloc(MAX_NAME_BYTES);
 
-  /** @param domain in wire form @param soa data of its SOA record */
-  constructor(domain: Uint8Array, soa: Uint8Array, { ttlSec, serial }: { ttlSec: number; serial: number }) {
-    this.#domain = domain;
+  constructor({ ttlSec, serial }: Pick<ZoneFile, 'ttlSec' | 'serial'>, maker: RecordMaker, soa: Uint8Array) {
     this.ttlSec = ttlSec;
     this.serial = serial;
-    this.#domainApex = { nameBytes: domain.length, soa };
-    this.#apexes.set(nameKey(domain), this.#domainApex);
-    this.#podSuffix = `\x03pod${nameKey(domain)}`;
-    this.#nodes.set(nameKey(domain), newNode());
+    this.#maker = maker;
+    this.#domainApex = { nameBytes: maker.domain.length, soa };
   }
 
-  get names(): number {
-    return this.#nodes.size;
+  get services(): number {
+    return this.#services.size;
   }
 
-  addApex(name: Uint8Array, soa: Uint8Array): void {
-    this.#apexes.set(nameKey(name), { nameBytes: name.length, soa });
-    this.node(name);
-  }
-
-  /** The node of a name, which is made where there is none, and those between it and its zone. */
-  node(name: Uint8Array): ZoneNode {
-    if (!isName(name)) {
-      this.leftOut++;
-      return newNode();
+  addService(service: ZoneService): void {
+    const namespace = labelKey(service.namespace);
+    this.#services.set(labelKey(service.name) + namespace, service);
+    this.#namespaces.add(namespace);
+    for (const address of addressesOf(service)) {
+      const key = addressKey(addressWords(address));
+      const others = this.#reverse.get(key);
+      if (others === undefined) this.#reverse.set(key, [service]);
+      else if (others.at(-1) !== service) others.push(service);
     }
-    const key = nameKey(name);
-    const found = this.#nodes.get(key);
-    if (found !== undefined) return found;
-    const made = newNode();
-    this.#nodes.set(key, made);
-    const parent = name.subarray(name[0] + 1);
-    if (!this.#apexes.has(key) && this.#holds(parent)) this.node(parent);
-    return made;
   }
 
-  addPod(namespace: string, words: readonly number[]): void {
-    let addresses = this.#pods.get(namespace);
-    if (addresses === undefined) this.#pods.set(namespace, (addresses = new Set()));
-    addresses.add(dashedAddress(words));
+  addPod(namespace: string, address: string): void {
+    const key = labelKey(namespace);
+    let addresses = this.#pods.get(key);
+    if (addresses === undefined) this.#pods.set(key, (addresses = new Set()));
+    addresses.add(addressKey(addressWords(address)));
   }
 
   /** The zone of ours that holds a name. */
   apexOf(name: DomainName): Apex | undefined {
-    if (endsWith(name.bytes, name.length, this.#domain)) return this.#domainApex;
-    return this.#reverseApexOf(name);
-  }
-
-  /** The records of a name; undefined when it does not exist. */
-  nodeOf(name: DomainName): ZoneNode | undefined {
-    this.#scratch.set(name.bytes);
-    const key = this.#scratch.toString('latin1', 0, name.length);
-    return this.#nodes.get(key) ?? (key.endsWith(this.#podSuffix) ? this.#podNode(key) : undefined);
-  }
-
-  /** `10-0-0-7.default.pod`: an address of a pod of this namespace. */
-  #podNode(key: string): ZoneNode | undefined {
-    const above = key.slice(0, key.length - this.#podSuffix.length);
-    const labelEnd = 1 + above.charCodeAt(0);
-    const namespace = above.slice(labelEnd + 1);
-    const addresses = this.#pods.get(namespace);
-    if (addresses === undefined || above.charCodeAt(labelEnd) !== namespace.length) return undefined;
-    const words = [0, 0, 0, 0];
-    const family = parseIp(addressOfLabel(above.slice(1, labelEnd)), words);
-    if (family === 0 || !addresses.has(dashedAddress(words))) return undefined;
-    return {
-      sets: [{ type: family === 4 ? TYPE_A : TYPE_AAAA, data: [addressBytes(words)], targets: [] }],
-      alias: undefined,
-    };
-  }
-
-  #reverseApexOf(name: DomainName): Apex | undefined {
-    const { labels, labelAt, length, bytes } = name;
-    if (labels < 3 || this.#apexes.size === 1 || !endsWith(bytes, length, ARPA)) return undefined;
-    this.#scratch.set(bytes);
-    for (let i = Math.max(0, labels - MAX_LABELS_ABOVE); i < labels - 2; i++) {
-      const apex = this.#apexes.get(this.#scratch.toString('latin1', labelAt[i], length));
+    if (endsWith(name, this.#maker.domain)) return this.#domainApex;
+    if (name.labels < REVERSE_MIN_LABELS || this.#maker.apexes.size === 0 || !endsWith(name, ARPA)) return undefined;
+    for (let i = Math.max(0, name.labels - MAX_LABELS_ABOVE); i < name.labels - 2; i++) {
+      const apex = this.#maker.apexes.get(this.#text(name, i, name.labels) + '\0');
       if (apex !== undefined) return apex;
     }
     return undefined;
   }
 
-  /** Whether a name is that of a zone of ours or in it. */
-  #holds(name: Uint8Array): boolean {
-    for (let rest = name; rest.length > 1; rest = rest.subarray(rest[0] + 1))
-      if (this.#apexes.has(nameKey(rest))) return true;
-    return false;
+  /** The records of a name; undefined when it does not exist. */
+  nodeOf(name: DomainName): ZoneNode | undefined {
+    if (!endsWith(name, this.#maker.domain)) return this.#reverseNode(name);
+    const above = name.labels - this.#maker.domainLabels;
+    const kind = above === 0 ? '' : this.#text(name, above - 1, above);
+    if (kind === SVC && above > 1) return this.#serviceNode(name, above - 1);
+    if (kind === POD && above > 1) return this.#podNode(name, above - 1);
+    return this.#maker.ownNames.get(this.#text(name, 0, above));
+  }
+
+  /** @param above labels before `svc` */
+  #serviceNode(name: DomainName, above: number): ZoneNode | undefined {
+    if (above === 1) return this.#namespaces.has(this.#text(name, 0, 1)) ? EMPTY : undefined;
+    const key = this.#text(name, above - 2, above);
+    const service = this.#services.get(key);
+    if (service === undefined) return undefined;
+    let names = this.#names.get(key);
+    if (names === undefined) this.#names.set(key, (names = this.#make(service)));
+    return names.get(above === 2 ? '' : this.#text(name, 0, above - 2));
+  }
+
+  #make(service: ZoneService): ServiceNames {
+    const names = this.#maker.namesOf(service);
+    if (this.#records > RECORDS_KEPT) {
+      this.#names.clear();
+      this.#records = 0;
+    }
+    this.#records += names.size;
+    return names;
+  }
+
+  /** `10-0-0-7.default.pod`: an address of a pod of this namespace. @param above labels before `pod` */
+  #podNode(name: DomainName, above: number): ZoneNode | undefined {
+    const addresses = above > 2 ? undefined : this.#pods.get(this.#text(name, above - 1, above));
+    if (addresses === undefined || above === 1) return addresses && EMPTY;
+    const words = podAddress(this.#text(name, 0, 1).slice(1));
+    if (words === undefined || !addresses.has(addressKey(words))) return undefined;
+    const data = addressBytes(words);
+    return { sets: [{ type: data.length === 4 ? TYPE_A : TYPE_AAAA, data: [data], targets: [] }], alias: undefined };
+  }
+
+  /** Names under arpa: of an address that a service has; a piece of one may have names below. */
+  #reverseNode(name: DomainName): ZoneNode | undefined {
+    if (!endsWith(name, ARPA)) return undefined;
+    const words = reverseAddress(name);
+    if (words === 'piece') return EMPTY;
+    const services = words && this.#reverse.get(addressKey(words));
+    if (words === undefined || services === undefined) return undefined;
+    return this.#maker.pointers(services.flatMap((service) => this.#maker.reverseOf(service, words)));
+  }
+
+  /** Labels [from, to) of a name in wire form, without the empty one. */
+  #text(name: DomainName, from: number, to: number): string {
+    const start = from < name.labels ? name.labelAt[from] : name.length - 1;
+    const end = to < name.labels ? name.labelAt[to] : name.length - 1;
+    for (let i = start; i < end; i++) this.#scratch[i] = name.bytes[i];
+    return this.#scratch.toString('latin1', start, end);
   }
 }
 
-const ARPA = Uint8Array.from(Buffer.from('\x04arpa\0', 'latin1'));
-
-function newNode(): ZoneNode {
-  return { sets: [], alias: undefined };
+function addressesOf(service: ZoneService): readonly string[] {
+  if (service.kind === 'ClusterIP') return service.addresses;
+  return service.kind === 'headless' ? service.endpoints.map(({ address }) => address) : [];
 }
 
-/** Whether a name in wire form ends in another; labels agree, since a length is never a letter. */
-function endsWith(bytes: Uint8Array, length: number, suffix: Uint8Array): boolean {
+/** Whether a name ends in another; labels agree, since a length is never a letter. */
+function endsWith({ bytes, length }: DomainName, suffix: Uint8Array): boolean {
   const from = length - suffix.length;
   if (from < 0) return false;
   for (let i = 0; i < suffix.length; i++) if (bytes[from + i] !== suffix[i]) return false;

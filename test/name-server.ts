@@ -5,6 +5,7 @@ import { Counters } from '../nameserver/counters.ts';
 import type { Deliver } from '../nameserver/resolver.ts';
 import { NameServer } from '../nameserver/server.ts';
 import type { Question } from '../nameserver/upstream-query.ts';
+import type { Zone } from '../nameserver/zone.ts';
 import type { ZoneFile } from '../nameserver/zone-file.ts';
 import { buildZone } from '../nameserver/zone-records.ts';
 import { DnsMessage } from '../wire/dns/message.ts';
@@ -67,6 +68,12 @@ export interface Asked {
 
 const START_SEC = 1_000;
 
+/** The zone of a file, at once. */
+function zoneOf(file: ZoneFile): Zone {
+  const steps = buildZone(file);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+}
+
 export interface Played {
   /** Of the clock. */
   nowSec: number;
@@ -104,7 +111,7 @@ export function playServer(file: ZoneFile = CLUSTER, onMissing: (label: Uint8Arr
     },
   };
   const server = new NameServer({
-    zone: buildZone(file),
+    zone: zoneOf(file),
     cache,
     resolver,
     counters,

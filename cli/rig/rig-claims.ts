@@ -29,6 +29,11 @@ function textOf({ kind, namespace = '', name }: ObjectReference): string {
 const isSame = (a: RigObject, b: RigObject): boolean =>
   a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
 
+/** The name server's pod and Service are the agent's own, and step aside for those of a rig. */
+function isOwn({ metadata = {} }: Manifest): boolean {
+  return metadata.labels?.[COMPONENT] === 'dns';
+}
+
 /**
  * Finds out which of the rig's documents are its own to make: all but the Namespaces that are there.
  * @param others the states of the other rigs
@@ -38,8 +43,12 @@ export async function requireFree(
   api: DaemonApi,
   { plan, state, others }: { plan: RigPlan; state: RigState; others: readonly RigState[] },
 ): Promise<RigObject[]> {
-  const present = (await api.objects({})).map(referenceOf);
-  const endpoints = await api.endpoints();
+  const objects = await api.objects({});
+  const own = objects.filter(isOwn).map(referenceOf);
+  const present = objects.filter((one) => !isOwn(one)).map(referenceOf);
+  const endpoints = (await api.endpoints()).filter(
+    ({ namespace, pod }) => !own.some((one) => isSame(one, { kind: 'Pod', namespace, name: pod })),
+  );
   const taken = new Map<string, string>();
   for (const object of state.objects) {
     const owner = others.find((rig) => rig.objects.some((one) => isSame(one, object)));
@@ -73,3 +82,5 @@ function refusal(name: string, taken: ReadonlyMap<string, string>): string {
 }
 
 const MAX_SHOWN = 5;
+/** Label of what the agent itself has made. */
+const COMPONENT = 'sluice.io/component';

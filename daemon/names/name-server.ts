@@ -157,7 +157,7 @@ export class NameServer {
       if (this.#state !== 'off' || this.#process !== undefined) void this.#end();
       return;
     }
-    this.#timer ??= setInterval(() => this.#look(), STATUS_EVERY_MS);
+    this.#timer ??= setInterval(() => this.#tick(), STATUS_EVERY_MS);
     const place = netnsIdentity(netns);
     if (place === undefined || (place === this.#sockets.place && this.#state !== 'off')) return;
     try {
@@ -263,6 +263,7 @@ export class NameServer {
       this.#link = this.#connect();
       void this.#listen();
     } catch (error) {
+      this.#child?.kill('SIGKILL');
       this.#died(this.#child, (error as Error).message);
     }
   }
@@ -297,7 +298,12 @@ export class NameServer {
   }
 
   #noteProcess(): void {
-    if (this.#process !== undefined) this.#note.save({ ...this.#process, netns: this.#sockets.place });
+    if (this.#process === undefined) return;
+    try {
+      this.#note.save({ ...this.#process, netns: this.#sockets.place });
+    } catch (error) {
+      this.#tell((error as Error).message); // the next agent ends one that it does not know of
+    }
   }
 
   #enter(state: State['state']): void {
@@ -310,6 +316,11 @@ export class NameServer {
     if (problem === this.#problem) return;
     this.#problem = problem;
     this.#options.onChange();
+  }
+
+  #tick(): void {
+    if (this.#state === 'off') this.want(this.#netns); // its sockets could not be had
+    this.#look();
   }
 
   /** Is it there, and does it answer? */

@@ -284,23 +284,26 @@ spec: {podSelector: {matchLabels: {k8s-app: kube-dns}}, policyTypes: [Ingress]}
 t.test("a name server of the user's own takes the place of ours, and gives it back", async (t) => {
   const before = await namesStatus();
   t.match(before, { servedBy: 'sluice-dns', addresses: ['10.96.0.10', 'fd00:10:96::a'], server: { state: 'running' } });
-  const netns = `${name}-kube-system-dnsmasq-0`;
-  cleanup.command('ip', 'netns', 'del', netns);
-  await must(['ip', 'netns', 'add', netns]);
-  const theirs = `apiVersion: apps/v1
+  const command = [...DNSMASQ.split(' '), '--address=/backend.default.svc.cluster.local/10.9.9.9'];
+  const theirs = join(folder, 'theirs.yaml');
+  const container = `{name: c, command: ${JSON.stringify(command)}, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53}]}`;
+  const ports = '[{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53}]';
+  writeFileSync(
+    theirs,
+    `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: dnsmasq, namespace: kube-system}
-spec: {template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [{name: c, image: pause}]}}}
+spec: {template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [${container}]}}}
 ---
-${service('kube-system/kube-dns', 'selector: {k8s-app: kube-dns}, ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53}], clusterIP: 10.96.0.10')}`;
-  await send(theirs);
-  await instance.untilReady(['kube-system/dnsmasq-0']);
-  await serve(netns, [...DNSMASQ.split(' '), '--address=/backend.default.svc.cluster.local/10.9.9.9'], 53);
+${service('kube-system/kube-dns', `selector: {k8s-app: kube-dns}, ports: ${ports}, clusterIP: 10.96.0.10`)}`,
+  );
+  const { code, stderr } = await instance.cli('rig', 'up', '-f', theirs);
+  t.equal(code, 0, stderr);
   await waitFor('ours to have gone', async () => (await namesStatus()).server.state === 'off');
   t.same(await dig('default/client', 'backend.default.svc.cluster.local'), ['A 10.9.9.9']);
   t.match(await namesStatus(), { servedBy: 'kube-system/kube-dns', addresses: ['10.96.0.10'] });
   await waitFor('its namespace to have gone', () => !existsSync(`/run/netns/${name}-kube-dns`));
-  await send(theirs, 'delete');
+  t.equal((await instance.cli('rig', 'down', '-f', theirs)).code, 0);
   await waitFor('ours to be back', async () => (await namesStatus()).server.state === 'running');
   await instance.untilReady(['kube-system/kube-dns']);
   t.same(await dig('default/client', 'backend.default.svc.cluster.local'), ['A 10.96.0.20']);

@@ -7,10 +7,34 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cleanup, inNetns, isListening, must, mustAll, start, waitFor } from '../test/command.ts';
-import { CLIENT, MIDDLE, makeNamespaces, plugIn, type Raised, SERVER, type Subject, WEB_PORT } from './subject.ts';
+import {
+  CLIENT,
+  MIDDLE,
+  makeNamespaces,
+  plugIn,
+  type Raised,
+  SERVER,
+  type Subject,
+  WEB2_PORT,
+  WEB_PORT,
+} from './subject.ts';
 
 const PROXY_ADDRESS = '10.99.1.1';
 const SERVER_ADDRESS = '10.99.2.3';
+
+/** To the server nginx speaks HTTP/1.1 in any case. */
+const nginxServer = (listen: string) => `
+  server {
+    listen ${listen};
+    keepalive_requests 100000000;
+    location / {
+      if ($allowed = 0) { return 403 "Access denied\\r\\n"; }
+      proxy_pass http://server;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+    }
+  }
+`;
 
 const nginxConfig = (dir: string) => `
 daemon off;
@@ -35,17 +59,24 @@ http {
     keepalive 128;
     keepalive_requests 100000000;
   }
-  server {
-    listen ${WEB_PORT};
-    keepalive_requests 100000000;
-    location / {
-      if ($allowed = 0) { return 403 "Access denied\\r\\n"; }
-      proxy_pass http://server;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-    }
-  }
+  ${nginxServer(String(WEB_PORT))}
+  ${nginxServer(`${WEB2_PORT} http2`)}
 }
+`;
+
+const haproxySide = (name: string, port: number, protocol: string) => `
+frontend in${name}
+  bind ${PROXY_ADDRESS}:${port}${protocol}
+  acl get_public method GET
+  acl path_public path_reg ^/public(/.*)?$
+  acl put_version method PUT
+  acl path_version path_reg ^/version$
+  http-request allow if get_public path_public
+  http-request allow if put_version path_version
+  http-request deny deny_status 403
+  default_backend out${name}
+backend out${name}
+  server server ${SERVER_ADDRESS}:${port}${protocol}
 `;
 
 const haproxyConfig = () => `
@@ -58,18 +89,8 @@ defaults
   timeout client 30s
   timeout server 30s
   http-reuse always
-frontend in
-  bind ${PROXY_ADDRESS}:${WEB_PORT}
-  acl get_public method GET
-  acl path_public path_reg ^/public(/.*)?$
-  acl put_version method PUT
-  acl path_version path_reg ^/version$
-  http-request allow if get_public path_public
-  http-request allow if put_version path_version
-  http-request deny deny_status 403
-  default_backend out
-backend out
-  server server ${SERVER_ADDRESS}:${WEB_PORT}
+${haproxySide('', WEB_PORT, '')}
+${haproxySide('2', WEB2_PORT, ' proto h2')}
 `;
 
 /** A proxy that runs in the middle namespace; `argv` makes its command line from the directory of its config. */

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cleanup, inNetns, isListening, must, run, start, waitFor } from '../test/command.ts';
-import { CLIENT, IPERF_PORT, SERVER, WEB_PORT } from './subject.ts';
+import { CLIENT, IPERF_PORT, SERVER, WEB2_PORT, WEB_PORT } from './subject.ts';
 
 /** One figure. */
 export interface Reading {
@@ -34,6 +34,11 @@ http {
   scgi_temp_path ${dir}/scgi;
   server {
     listen ${WEB_PORT};
+    keepalive_requests 100000000;
+    location / { return 200 "hello\\n"; }
+  }
+  server {
+    listen ${WEB2_PORT} http2;
     keepalive_requests 100000000;
     location / { return 200 "hello\\n"; }
   }
@@ -118,6 +123,20 @@ const http: Load = {
   },
 };
 
+const http2: Load = {
+  name: 'http2',
+  perUnit: 'request',
+  run: async (address, seconds) => {
+    const url = `http://${address}:${WEB2_PORT}/public`;
+    const argv = ['h2load', '-t1', '-c10', '-m32', '-D', String(seconds), url];
+    const text = await must(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
+    const failed = /(\d+) failed, (\d+) errored/.exec(text);
+    if (failed?.[1] !== '0' || failed[2] !== '0') console.error(`bench: h2load ${url}: ${failed?.[0] ?? text}`);
+    const rate = Number(/finished in [^,]+, ([\d.]+) req\/s/.exec(text)?.[1] ?? Number.NaN);
+    return [{ metric: 'http2', value: rate / 1000, unit: 'k req/s' }];
+  },
+};
+
 const PING_INTERVAL_SEC = 0.002;
 
 const ping: Load = {
@@ -146,7 +165,7 @@ export const L4_LOADS: Readonly<Record<string, Load[]>> = {
   ping: [ping],
 };
 
-export const HTTP_LOADS: Readonly<Record<string, Load[]>> = { http: [http] };
+export const HTTP_LOADS: Readonly<Record<string, Load[]>> = { http: [http, http2] };
 
 /** Throws unless the rules are in force: an allowed request gets 200, one with another path 403. */
 export async function checkHttpRules(address: string, enforced: boolean): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cleanup } from '../test/command.ts';
 import { crowdManifests } from '../test/crowd.ts';
 import { SluiceInstance } from '../test/rig.ts';
-import { CLIENT, IPERF_PORT, type Raised, type RuleSet, SERVER, type Subject, WEB_PORT } from './subject.ts';
+import { CLIENT, IPERF_PORT, type Raised, type RuleSet, SERVER, type Subject, WEB2_PORT, WEB_PORT } from './subject.ts';
 
 const CROWD_PATIENCE_MS = 2000; // for each pod of a crowd
 const ADDRESS = '10.98.0.13'; // the first ones are drawn, by the cluster's name server too
@@ -22,7 +22,8 @@ status: { podIP: ${address} }
 `;
 
 function policies(rules: RuleSet): string {
-  const web = `{ port: "${WEB_PORT}", protocol: TCP }`;
+  const tcp = (port: number) => `{ port: "${port}", protocol: TCP }`;
+  const web = rules === 'l4' ? tcp(WEB_PORT) : `${tcp(WEB_PORT)}, ${tcp(WEB2_PORT)}`;
   const open = rules === 'l4' ? `{ port: "${IPERF_PORT}", protocol: ANY }, ${web}` : web;
   const http =
     rules === 'http'

@@ -33,7 +33,9 @@ const GRPC = ascii('application/grpc');
 const TRAILERS = ascii('trailers');
 const WEBSOCKET = ascii('websocket');
 const GET = ascii('GET');
-const SCHEMES = [ascii('http'), ascii('https')];
+const CONNECT = ascii('CONNECT');
+const HTTP = ascii('http');
+const HTTPS = ascii('https');
 const OF_CONNECTIONS = [
   'connection',
   'proxy-connection',
@@ -122,7 +124,7 @@ export class RequestHead {
     if (methodBytes === 0 || methodBytes > syntax.MAX_METHOD_BYTES || !allAre(fields, this.#method, TOKEN)) {
       return syntax.BAD_METHOD;
     }
-    this.isConnect = isValue(fields, this.#method, ascii('CONNECT'));
+    this.isConnect = isValue(fields, this.#method, CONNECT);
     this.hasProtocol = this.#protocol >= 0;
     if (this.hasProtocol && !(this.isConnect && isValue(fields, this.#protocol, WEBSOCKET))) {
       return syntax.BAD_PSEUDO_HEADER;
@@ -131,7 +133,7 @@ export class RequestHead {
       return this.#path >= 0 || this.#scheme >= 0 || this.#authority < 0 ? syntax.BAD_PSEUDO_HEADER : 0;
     }
     if (this.#path < 0 || this.#scheme < 0) return syntax.BAD_PSEUDO_HEADER;
-    if (!SCHEMES.some((scheme) => isValue(fields, this.#scheme, scheme))) return syntax.BAD_PSEUDO_HEADER;
+    if (!isValue(fields, this.#scheme, HTTP) && !isValue(fields, this.#scheme, HTTPS)) return syntax.BAD_PSEUDO_HEADER;
     const first = fields.bytes[fields.valueStart[this.#path]];
     const isEmpty = fields.valueStart[this.#path] === fields.valueEnd[this.#path];
     if (isEmpty || (first !== syntax.SLASH && first !== syntax.ASTERISK)) return syntax.BAD_TARGET;

@@ -24,8 +24,8 @@ export const DOCUMENTS: readonly Mutant[] = [
     name: 'documents-are-not-tried',
     fault: 'a document that cannot be compiled stops the cluster that it is put into',
     file: 'policy/trial.ts',
-    was: 'if (found.length === 0) return { documents, problems };',
-    is: 'if (found.length >= 0) return { documents, problems };',
+    was: 'if (found.length === 0) return { documents, problems, slices };',
+    is: 'if (found.length >= 0) return { documents, problems, slices };',
     killedBy: ['policy/trial.test.ts'],
   },
   {
@@ -88,8 +88,8 @@ export const DOCUMENTS: readonly Mutant[] = [
     name: 'typed-lists-lose-their-items',
     fault: 'items of a NamespaceList, which say no kind, are dropped',
     file: 'policy/document/document.ts',
-    was: "for (const item of items.items) nameItem(item, kind, scalarField(node, 'apiVersion'));",
-    is: '',
+    was: 'isWhole: !nameItem(item, kind, apiVersion)',
+    is: 'isWhole: item !== null',
     killedBy: READING,
   },
   {

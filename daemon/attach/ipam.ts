@@ -20,6 +20,7 @@ export class Ipam {
   readonly #ownerOf = new Map<string, string>();
   readonly #held = new Map<string, Address[]>();
   readonly #cursor = new Map<4 | 6, bigint>();
+  readonly #floors = new Map<4 | 6, bigint>();
 
   /**
    * @param ranges at most one a family
@@ -85,9 +86,9 @@ export class Ipam {
     return address;
   }
 
-  /** Draws begin behind this address, as long as nobody holds any of its family: what is below is left to those who claim. */
+  /** Draws are from behind this address while any is free there: what is below is left to those who claim. */
   beginBehind({ family, value }: Address): void {
-    if (!this.#cursor.has(family)) this.#cursor.set(family, value);
+    this.#floors.set(family, value);
   }
 
   /** Gives up all addresses of `owner`. */
@@ -124,16 +125,20 @@ export class Ipam {
   }
 
   #draw(range: Range): Address | undefined {
-    const first = range.first + 1n;
-    const last = range.family === 4 && range.length < 31 ? range.last - 1n : range.last;
-    const start = this.#cursor.get(range.family) ?? range.first;
-    // At most one more step than addresses taken: the first free one is that near, however wide the range.
+    const { family, first, last, length } = range;
+    const floor = this.#floors.get(family) ?? first;
+    const end = family === 4 && length < 31 ? last - 1n : last;
+    return this.#freeIn(family, floor + 1n, end) ?? this.#freeIn(family, first + 1n, floor);
+  }
+
+  /** The next free one after what was held last, going round. At most one more step than addresses taken: it is that near. */
+  #freeIn(family: 4 | 6, first: bigint, last: bigint): Address | undefined {
     const size = last - first + 1n;
     const tries = BigInt(this.#ownerOf.size + this.#reserved.size + 1);
-    let value = start;
+    let value = this.#cursor.get(family) ?? last;
     for (let step = 0n; step < (tries < size ? tries : size); step++) {
       value = value >= last || value < first ? first : value + 1n;
-      const address = addressFrom(range.family, value);
+      const address = addressFrom(family, value);
       if (!this.#ownerOf.has(address.text) && !this.#reserved.has(address.text)) return address;
     }
     return undefined;

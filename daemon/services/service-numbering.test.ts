@@ -42,6 +42,28 @@ t.test('assign() draws above the part of the range that is left to claims', (t) 
   t.end();
 });
 
+t.test('a claim in that part draws nobody there, and it is drawn from when nothing else is free', (t) => {
+  const directory = folder(t as Tap);
+  const numbering = new ServiceNumbering(directory, RANGES);
+  assign(numbering, spec('clusterIP: 10.96.0.5', 'given'), spec('clusterIP: 10.96.0.254', 'last'));
+  const address = (of: ServiceNumbering, name: string) => of.assignmentOf(`default/${name}`).clusterIPs.join();
+  assign(numbering, spec('', 'a'));
+  t.equal(address(numbering, 'a'), '10.96.0.17');
+  assign(numbering, spec('clusterIP: 10.96.0.6', 'later'), spec('', 'b'));
+  t.equal(address(numbering, 'b'), '10.96.0.18');
+  const next = new ServiceNumbering(directory, RANGES);
+  assign(next, spec('', 'c'));
+  t.ok(Number(address(next, 'c').split('.')[3]) > 16, address(next, 'c'));
+  for (let i = 0; i < 235; i++) assign(next, spec('', `s${i}`));
+  const all = Array.from({ length: 235 }, (_, i) => Number(address(next, `s${i}`).split('.')[3]));
+  t.equal(
+    all.findIndex((last) => last <= 16),
+    234,
+    'the others first',
+  );
+  t.end();
+});
+
 t.test('assign() keeps what a service has over a restart, and frees what one had that is gone', (t) => {
   const directory = folder(t as Tap);
   const first = new ServiceNumbering(directory, RANGES);

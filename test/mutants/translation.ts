@@ -1,4 +1,4 @@
-/** Faults of translation: who leaves with an address that is not his, whom answers do not find. */
+/** Faults of translation: who leaves with an address that is not his, whom answers do not find, who gets which address. */
 import type { Mutant } from './mutant.ts';
 
 const EGRESS = ['dataplane/nat/egress.test.ts'];
@@ -108,5 +108,13 @@ export const TRANSLATION: readonly Mutant[] = [
     was: "(this.#mode === 'all' || this.#isInPool(address))",
     is: "(this.#mode !== 'none' || this.#isInPool(address))",
     killedBy: ['daemon/attach/announcements.test.ts'],
+  },
+  {
+    name: 'cluster-address-of-who-will-claim-it',
+    fault: 'after a claim in the lowest part of serviceCIDRs addresses are drawn there, and the next claim is refused',
+    file: 'daemon/attach/ipam.ts',
+    was: 'this.#freeIn(family, floor + 1n, end) ??',
+    is: '',
+    killedBy: ['daemon/services/service-numbering.test.ts'],
   },
 ];

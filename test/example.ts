@@ -158,9 +158,11 @@ async function attempt(step: Step, family: Family, netns: string, target: string
     return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };
   }
   if (step.dns !== undefined) {
-    const argv = ['dig', `@${target}`, step.dns, 'A', '+short', '+tries=1', `+time=${seconds}`];
-    const { code, stdout } = await inside(argv);
-    return { outcome: code === 0 && stdout.trim() !== '' ? 'ok' : 'timeout', text: stdout.trim() };
+    const question = [...step.dns.split(' '), '+noall', '+comments', '+answer'];
+    const { stdout } = await inside(['dig', `@${target}`, ...question, '+tries=1', `+time=${seconds}`]);
+    const isAnswered = stdout.includes('status: NOERROR') && !stdout.includes('ANSWER: 0,');
+    const unless = stdout.includes('status: REFUSED') ? 'refused' : 'timeout';
+    return { outcome: isAnswered ? 'ok' : unless, text: stdout.trim() };
   }
   const { code, stdout } = await inside(['ping', '-n', '-c', '1', '-W', String(seconds), target]);
   return { outcome: code === 0 ? 'ok' : 'timeout', text: stdout.trim() };

@@ -62,6 +62,9 @@ export interface InstanceOptions {
 /** A name server is another process and another namespace: what a test asks for. */
 const NO_DNS = 'dns: { enabled: false }\n';
 
+/** For tests with toFQDNs that are not about time: on a busy machine an agent may take longer than the 100 ms that answers wait. */
+export const PATIENT_NAMES = 'policy: { tofqdns-proxy-response-max-delay: 10s }\n';
+
 /** A test touches no interface of the machine that it runs on: the way out is what a test asks for. */
 const NO_UPLINK = 'uplink: { mode: none }\n';
 
@@ -122,15 +125,16 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
   /**
    * The same in a host of its own, the namespace `<name>-host`, with the rig of a file of manifests. Its pods are in
    * <name>-<namespace>-<pod>, with addresses of 10.244.0.0/16 and fd00:10:244::/64.
+   * @param config further lines of sluice.yaml
    * @throws Error when the rig does not come up
    */
-  static async withRig(name: string, cleanup: Cleanup, manifests: string): Promise<SluiceInstance> {
+  static async withRig(name: string, cleanup: Cleanup, manifests: string, config = ''): Promise<SluiceInstance> {
     const netns = `${name}-host`;
     cleanup.command('ip', 'netns', 'del', netns);
     await must(['ip', 'netns', 'add', netns]);
     await must(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
     const ranges = { podCIDR4: '10.244.0.0/16', podCIDR6: 'fd00:10:244::/64' };
-    const instance = await SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges });
+    const instance = await SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges, config });
     const { code, stderr } = await instance.cli('rig', 'up', '-f', manifests);
     if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
     return instance;

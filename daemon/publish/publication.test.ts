@@ -1,4 +1,4 @@
-import { INGRESS } from '../../wire/direction.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -135,6 +135,43 @@ t.test('publish() removes rules only after the policies that named them are repl
   publisher.publish(changes({ ruleSets: { put: new Map([[2, RULES('/b')]]), remove: [1] }, endpoints: redirect(2) }));
   t.strictSame(order, ['rules put', 'policy', 'rules removed']);
 });
+
+t.test(
+  'an address that gets another identity is allowed all the time, and the old one is gone afterwards',
+  async (t) => {
+    const { maps, publisher, order } = world(t as Tap, { 'bpf-policy-map-max': 16 });
+    const CIDR = 1 << 24;
+    const named = (identity: number, count = 1) =>
+      Array.from({ length: count }, (_, i) =>
+        allow({ identity, egress: true, protocol: 6, port: 443 + i, portPrefix: 16 }),
+      );
+    const to = (identity: number): number => maps.policy(7).lookup(identity, EGRESS, 6, 443);
+    const seen: number[][] = [];
+    const upsert = maps.ipcache.upsert.bind(maps.ipcache);
+    maps.ipcache.upsert = (...given) => {
+      seen.push([to(CIDR + 1), to(CIDR + 2)]);
+      upsert(...given);
+    };
+    const publish = (identity: number, leaving: number[], count?: number): void => {
+      publisher.publish(
+        changes({
+          identities: { added: [], removed: leaving },
+          endpoints: new Map([[7, endpoint(named(identity, count))]]),
+          ipcache: { upsert: [{ prefix: '192.0.2.1/32', identity }], remove: [] },
+        }),
+      );
+    };
+    publish(CIDR + 1, []);
+    publish(CIDR + 2, [CIDR + 1]);
+    t.strictSame(seen[1], [0, 0], 'both, while the address has the old one');
+    t.strictSame([to(CIDR + 1), to(CIDR + 2)], [-133, 0]);
+    order.length = 0;
+    publish(CIDR + 1, [CIDR + 2], 16);
+    t.strictSame(order, ['policy', 'policy', 'ipcache'], 'no room for both: what is wanted alone');
+    t.strictSame([to(CIDR + 1), to(CIDR + 2)], [0, -133]);
+    t.strictSame(publisher.sentences(), []);
+  },
+);
 
 t.test('a policy that does not fit closes its endpoint, is told, and heals with the next that fits', async (t) => {
   const { maps, publisher } = world(t as Tap, { 'bpf-policy-map-max': 16 });

@@ -4,7 +4,8 @@
  *
  *     identities on disk -> rule sets put -> policies -> ipcache -> ways out -> (endpoints, ports) -> rule sets removed -> world
  *
- * The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
+ * An address that gets another identity is in nobody's gap: entries of an identity that goes stay until the ipcache has the new
+ * one. The world generation is raised last and once: from then on the dataplane decides anew. What does not fit (a full map)
  * is a problem of the endpoint it belongs to, which is closed: its policy becomes empty. Rule sets and prefixes that did
  * not fit are tried again with every publication; streams whose rules are missing are refused. Addresses whose prefix is
  * missing have the identity of the next wider one, so endpoints that they would pass by that are closed (missing-prefixes.ts).
@@ -24,6 +25,7 @@ import { RuleSetIds } from './rule-set-ids.ts';
 /** Keys of problems that are no single endpoint's. */
 const PROBLEM_RULES = -1;
 const PROBLEM_IPCACHE = -2;
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** Problems by endpoint id; below 0 for those of no single endpoint. */
 export type PublishProblems = Map<number, string>;
@@ -72,8 +74,10 @@ export class Publisher {
   /** Publishes all but endpoints' addresses and ports; call `commit` when those are in place too. */
   publish(changes: Changes): void {
     this.#publishRuleSets(changes.ruleSets);
-    for (const [id, change] of changes.endpoints) this.#publishEndpoint(id, change);
+    const leaving = changes.ipcache.upsert.length === 0 ? NOBODY : new Set(changes.identities.removed);
+    const extended = [...changes.endpoints].filter(([id, change]) => this.#publishEndpoint(id, change, leaving));
     this.#publishIpcache(changes.ipcache);
+    for (const [id, change] of extended) this.#publishEndpoint(id, change, NOBODY);
     this.#guardPrefixes();
     this.egress.publish(changes.egress);
     for (const id of changes.removedEndpoints) this.removeEndpoint(id);
@@ -161,15 +165,27 @@ export class Publisher {
     }
   }
 
-  #publishEndpoint(id: number, change: EndpointChange): void {
+  /**
+   * @param leaving identities that go with these changes: their addresses have them until the ipcache is written, so that what
+   * is said of them must hold until then
+   * @returns whether anything was, so that the policy must be published again without it
+   */
+  #publishEndpoint(id: number, change: EndpointChange, leaving: ReadonlySet<number>): boolean {
     this.problems.delete(id);
     this.#endpoints.add(id);
     this.#withheld.delete(id);
     const policy = this.#maps.policy(id);
-    if (this.#try(id, () => policy.publish(this.#ruleSets.translate(change.entries)))) this.#unfit.delete(id);
+    const entries = this.#ruleSets.translate(change.entries);
+    const before = leaving.size === 0 ? [] : policy.entries();
+    const kept = before.filter(({ identity }) => leaving.has(identity));
+    const isExtended = kept.length > 0 && this.#try(id, () => policy.publish([...entries, ...kept]));
+    if (isExtended) return true;
+    this.problems.delete(id);
+    if (this.#try(id, () => policy.publish(entries))) this.#unfit.delete(id);
     else this.#close(id);
     if (change.shadow === undefined) this.#maps.removePolicy(id, true);
     else this.#try(id, () => this.#maps.policy(id, true).publish(this.#ruleSets.translate(change.shadow ?? [])));
+    return false;
   }
 
   #close(id: number): void {

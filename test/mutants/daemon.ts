@@ -49,8 +49,8 @@ export const DAEMON: readonly Mutant[] = [
     name: 'a-lost-prefix-opens',
     fault: 'a denied prefix that found no room in the ipcache is let in as world',
     file: 'daemon/publish/publisher.ts',
-    was: 'this.#publishIpcache(changes.ipcache);\n    this.#guardPrefixes();',
-    is: 'this.#publishIpcache(changes.ipcache);',
+    was: 'this.#guardPrefixes();\n    this.egress.publish(',
+    is: 'this.egress.publish(',
     killedBy: ['daemon/publish/publication.test.ts'],
   },
   {

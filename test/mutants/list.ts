@@ -5,6 +5,7 @@ import { DNS } from './dns.ts';
 import { FRAMES } from './frames.ts';
 import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
+import { NAMES_LEARNT } from './names.ts';
 import { SEMANTICS } from './semantics.ts';
 import { STREAMS } from './streams.ts';
 import { TOOLS } from './tools.ts';
@@ -17,6 +18,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STREAMS,
   ...DAEMON,
   ...DOCUMENTS,
+  ...NAMES_LEARNT,
   ...SEMANTICS,
   ...TOOLS,
   ...TRANSLATION,

@@ -13,7 +13,7 @@ import t from 'tap';
 import { programPath } from '../../linux/programs.ts';
 import { Cleanup, run } from '../command.ts';
 import { describeStep, type HostPlace, loadExample, playStep } from '../example.ts';
-import { SluiceInstance } from '../rig.ts';
+import { PATIENT_NAMES, SluiceInstance } from '../rig.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples');
 const CLI = programPath('sluice');
@@ -25,7 +25,7 @@ const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
 async function raise(number: number, manifests: string, cleanup: Cleanup) {
   const name = `slt${process.pid.toString(36)}${number.toString(36)}`; // at most ten characters
   const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
-  return { instance: await SluiceInstance.withRig(name, cleanup, manifests), host };
+  return { instance: await SluiceInstance.withRig(name, cleanup, manifests, PATIENT_NAMES), host };
 }
 
 /** The commands that an example's README tells people to type. */

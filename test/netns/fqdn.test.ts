@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Background, Cleanup, inNetns, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
-import { SluiceInstance } from '../rig.ts';
+import { PATIENT_NAMES, SluiceInstance } from '../rig.ts';
 
 const DNS = '10.244.0.53';
 const TALKING_CLIENT = join(import.meta.dirname, 'talking-client.js');
@@ -99,7 +99,7 @@ async function apply(...names: string[]): Promise<void> {
 }
 
 writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);
-const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'));
+const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'), PATIENT_NAMES);
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
 const client = instance.netnsOf('shop/client');

@@ -94,6 +94,7 @@ export interface Entry {
 
 /**
  * Writes a batch, and puts it in place.
+ * @param isSynced it is on disk then, whatever becomes of the machine
  * @returns where the objects stand
  * @throws Error naming the file, of which nothing is left then
  */
@@ -101,6 +102,7 @@ export function writeBatch(
   path: string,
   head: BatchHead,
   entries: readonly Entry[],
+  isSynced: boolean,
 ): { objects: readonly PlacedLine[]; size: number } {
   const writer = new LineWriter(path);
   try {
@@ -113,7 +115,7 @@ export function writeBatch(
       const line = { ...given, text };
       return { line: { ...nameOf(line), text }, span: writer.write(OBJECT, line) };
     });
-    const size = writer.commit();
+    const size = writer.commit(isSynced);
     return { objects: weighed(found, texts), size };
   } catch (error) {
     writer.abandon();
@@ -144,8 +146,9 @@ class LineWriter {
   }
 
   /** @returns bytes in all */
-  commit(): number {
-    fsyncSync(this.#flush());
+  commit(isSynced: boolean): number {
+    const fd = this.#flush();
+    if (isSynced) fsyncSync(fd);
     this.#close();
     renameSync(stagedPath(this.#path), this.#path);
     return this.#offset;

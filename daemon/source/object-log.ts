@@ -42,19 +42,27 @@ interface Batch {
   liveBytes: number;
 }
 
+export interface LogOptions {
+  /** By what a restart understands objects without reading their text; it reads all texts without. */
+  readonly keeping?: Keeping;
+  /** The directory is there after a boot too: what was answered must be on disk, which takes some milliseconds. */
+  readonly outlivesBoot?: boolean;
+}
+
 /** One directory of batches. */
 export class ObjectLog {
   readonly #directory: string;
   readonly #read: ReadManifests;
   readonly #keeping: Keeping | undefined;
+  readonly #isSynced: boolean;
   readonly #batchOf = new Map<string, Batch>();
   #next = 1;
 
-  /** @param keeping undefined: texts are read at every start */
-  constructor(directory: string, read: ReadManifests, keeping?: Keeping) {
+  constructor(directory: string, read: ReadManifests, { keeping, outlivesBoot = false }: LogOptions) {
     this.#directory = directory;
     this.#read = read;
     this.#keeping = keeping;
+    this.#isSynced = outlivesBoot;
   }
 
   /** What is there. Objects that cannot be read are left out; they stay on disk, for a program that can. */
@@ -84,7 +92,7 @@ export class ObjectLog {
       return { line: { ...nameOf(document), atMs, createdMs, kept: this.#kept(document) }, slice };
     });
     const path = this.#path(this.#next++);
-    const placed = writeBatch(path, { reader: this.#stamp, file, namespace }, entries);
+    const placed = writeBatch(path, { reader: this.#stamp, file, namespace }, entries, this.#isSynced);
     this.remove([...last.keys()]);
     this.#adopt({ path, ...placed });
   }
@@ -202,7 +210,7 @@ export class ObjectLog {
         return { line: { ...line, kept }, slice };
       });
       const reader = documents === undefined ? head.reader : this.#stamp;
-      const { objects: placed, size } = writeBatch(batch.path, { ...head, reader }, entries);
+      const { objects: placed, size } = writeBatch(batch.path, { ...head, reader }, entries, this.#isSynced);
       batch.live.clear();
       for (const object of placed) batch.live.set(object.reference, object);
       batch.size = size;

@@ -28,7 +28,10 @@ interface Sources {
 export function openSources({ config, policy, stateDir }: SourceOptions, services: ServiceChecks): Sources {
   const read = manifestReader(policy, config, (service) => services.faultsOf(service));
   const readApplied = manifestReader(policy, config, (service) => services.clashesOf(service));
-  const store = new ObjectStore(join(stateDir, 'objects'), readApplied, { keeping: keepingOf(policy, config) });
+  const store = new ObjectStore(join(stateDir, 'objects'), readApplied, {
+    keeping: keepingOf(policy, config),
+    outlivesBoot: config.stateDir !== '',
+  });
   const { manifests: folder } = config;
   const manifests = folder === '' ? undefined : new ManifestDirectory(folder, read, join(stateDir, 'manifests'));
   return { store, manifests };

@@ -19,8 +19,7 @@ import type { LoggedObject } from './object-batch.ts';
 import type { ReadManifests } from './reader.ts';
 import { nameOf, type Reference, readReferences, referenceOf } from './text.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
-import type { Keeping } from './keeping.ts';
-import { ObjectLog } from './object-log.ts';
+import { type LogOptions, ObjectLog } from './object-log.ts';
 
 /** A document with the time it was written, ms since the epoch. */
 export interface SourcedDocument {
@@ -66,11 +65,9 @@ export interface StoreChanges {
   readonly removed: readonly Reference[];
 }
 
-export interface StoreOptions {
+export interface StoreOptions extends LogOptions {
   /** ms since the epoch; the clock unless told. */
   readonly nowMs?: () => number;
-  /** By what a restart understands objects without reading their text; it reads all texts without. */
-  readonly keeping?: Keeping;
 }
 
 interface Versions {
@@ -89,8 +86,8 @@ export class ObjectStore {
   readonly #own = new Map<string, SourcedDocument>();
 
   /** @param directory where applied objects are kept */
-  constructor(directory: string, read: ReadManifests, { nowMs = Date.now, keeping }: StoreOptions = {}) {
-    this.#log = new ObjectLog(directory, read, keeping);
+  constructor(directory: string, read: ReadManifests, { nowMs = Date.now, ...log }: StoreOptions = {}) {
+    this.#log = new ObjectLog(directory, read, log);
     this.#read = read;
     this.#nowMs = nowMs;
   }

@@ -11,6 +11,8 @@ import { Upstreams } from './upstreams.ts';
 import { labelsOf, nameKey, wireName } from './wire-name.ts';
 
 const FAST: Partial<ResolverLimits> = { tryMs: 60, deadlineMs: 400, staleAfterMs: 100 };
+/** Where nothing is to be asked a second time, however busy the machine. */
+const PATIENT: Partial<ResolverLimits> = { tryMs: 60_000, deadlineMs: 60_000, staleAfterMs: 60_000 };
 
 interface Outcome {
   readonly found: CachedMessage | undefined;
@@ -39,7 +41,7 @@ const right = (name: string, id: number) => answer(name, [address(name, '192.0.2
 
 t.test('an answer goes to all who wait, into the cache, and was asked for once', async (t) => {
   const server = await startUpstream(t, (query) => [right('a.example', query.id)]);
-  const { ask, cache, counters, resolver } = resolving(t, [server]);
+  const { ask, cache, counters, resolver } = resolving(t, [server], PATIENT);
   const outcomes = await Promise.all([ask('a.example'), ask('a.example', 'd'), ask('a.example', 'e')]);
   for (const outcome of outcomes) t.match(outcome, { found: { answers: 1 }, isStale: false });
   t.equal(server.asked.length, 1);
@@ -50,7 +52,7 @@ t.test('an answer goes to all who wait, into the cache, and was asked for once',
 
 t.test('every question has an id and a port of its own', async (t) => {
   const server = await startUpstream(t, (query) => [right(query.name, query.id)]);
-  const { ask } = resolving(t, [server]);
+  const { ask } = resolving(t, [server], PATIENT);
   for (let i = 0; i < 40; i++) await ask(`n${i}.example`);
   t.ok(new Set(server.asked.map(({ id }) => id)).size > 35);
   t.ok(new Set(server.asked.map(({ fromPort }) => fromPort)).size > 35);
@@ -71,7 +73,7 @@ t.test('what is no answer to the question is waited past', async (t) => {
   ];
   for (const [what, make] of wrong) {
     const server = await startUpstream(t, (query) => [make('a.example', query.id), right('a.example', query.id)]);
-    const { ask, counters } = resolving(t, [server]);
+    const { ask, counters } = resolving(t, [server], PATIENT);
     t.match(await ask('a.example'), { found: { answers: 1 } }, what);
     t.equal(counters.upstreamMismatches, 1, what);
   }
@@ -79,7 +81,7 @@ t.test('what is no answer to the question is waited past', async (t) => {
 
 t.test('an answer in another case is one; from another port is none', async (t) => {
   const server = await startUpstream(t, (query) => [right('A.Example', query.id)]);
-  t.match(await resolving(t, [server]).ask('a.example'), { found: { answers: 1 } });
+  t.match(await resolving(t, [server], PATIENT).ask('a.example'), { found: { answers: 1 } });
   const other = await startUpstream(t, () => []);
   const spoofed = await startUpstream(t, (query) => {
     other.send(right('a.example', query.id), query.fromPort);
@@ -95,7 +97,7 @@ t.test('who guesses at ids gets eight tries, then it is asked over TCP', async (
   const server = await startUpstream(t, (query) =>
     query.isStream ? [right('a.example', query.id)] : guesses(query.id),
   );
-  const { ask, counters } = resolving(t, [server], { tryMs: 60_000, deadlineMs: 60_000 });
+  const { ask, counters } = resolving(t, [server], PATIENT);
   t.match(await ask('a.example'), { found: { answers: 1 } });
   t.match(counters, { upstreamMismatches: 8, upstreamStreams: 1 });
 });
@@ -107,14 +109,14 @@ t.test('an answer that was cut is asked for over TCP, whole', async (t) => {
       ? answer('a.example', many, { id: query.id })
       : answer('a.example', [], { id: query.id, flags: 0x8380 }),
   ]);
-  const { ask } = resolving(t, [server]);
+  const { ask } = resolving(t, [server], PATIENT);
   t.match(await ask('a.example'), { found: { answers: 1000 } });
 });
 
 t.test('a server that says nothing is passed over, and tried last for a while', async (t) => {
   const silent = await startUpstream(t, () => []);
   const server = await startUpstream(t, (query) => [right(query.name, query.id)]);
-  const { ask, counters, upstreams } = resolving(t, [silent, server]);
+  const { ask, counters, upstreams } = resolving(t, [silent, server], { ...PATIENT, tryMs: 1_000 });
   t.match(await ask('a.example'), { found: { answers: 1 } });
   t.equal(counters.upstreamTimeouts, 1);
   t.match(await ask('b.example'), { found: { answers: 1 } });
@@ -140,14 +142,13 @@ t.test('where nobody listens, or the server cannot, the next is asked at once', 
   const server = await startUpstream(t, (query) => [right(query.name, query.id)]);
   const closed = await startUpstream(t, () => []);
   await closed.close();
-  const slow = { tryMs: 60_000, deadlineMs: 60_000 };
-  t.match(await resolving(t, [closed, server], slow).ask('a.example'), { found: { answers: 1 } });
+  t.match(await resolving(t, [closed, server], PATIENT).ask('a.example'), { found: { answers: 1 } });
   for (const rcode of [2, 4, 5]) {
     const lame = await startUpstream(t, (query) => [
       answer(query.name, [], { id: query.id, flags: FLAG_RESPONSE | rcode }),
     ]);
-    t.match(await resolving(t, [lame, server], slow).ask('a.example'), { found: { answers: 1 } }, `rcode ${rcode}`);
-    t.match(await resolving(t, [lame], slow).ask('a.example'), { found: undefined }, `nobody else, rcode ${rcode}`);
+    t.match(await resolving(t, [lame, server], PATIENT).ask('a.example'), { found: { answers: 1 } }, `rcode ${rcode}`);
+    t.match(await resolving(t, [lame], PATIENT).ask('a.example'), { found: undefined }, `nobody else, rcode ${rcode}`);
   }
 });
 
@@ -155,7 +156,7 @@ t.test('a server that does not know EDNS is asked without', async (t) => {
   const old = await startUpstream(t, (query) => [
     query.hasOpt ? answer(query.name, [], { id: query.id, flags: FLAG_RESPONSE | 1 }) : right(query.name, query.id),
   ]);
-  t.match(await resolving(t, [old]).ask('a.example'), { found: { answers: 1 } });
+  t.match(await resolving(t, [old], PATIENT).ask('a.example'), { found: { answers: 1 } });
   t.strictSame(
     old.asked.map(({ hasOpt }) => hasOpt),
     [true, false],
@@ -164,7 +165,7 @@ t.test('a server that does not know EDNS is asked without', async (t) => {
 
 t.test('when all are silent: nothing, and not asked again for a while', async (t) => {
   const silent = await startUpstream(t, () => []);
-  const { ask } = resolving(t, [silent]);
+  const { ask } = resolving(t, [silent], { ...FAST, deadlineMs: 3_000 });
   t.match(await ask('a.example'), { found: undefined });
   t.equal(silent.asked.length, 4);
   t.match(await ask('a.example'), { found: undefined });
@@ -202,7 +203,7 @@ t.test('a TTL of 0 is told and not kept', async (t) => {
   const server = await startUpstream(t, (query) => [
     answer('a.example', [address('a.example', '192.0.2.1', 0)], query),
   ]);
-  const { ask, cache } = resolving(t, [server]);
+  const { ask, cache } = resolving(t, [server], PATIENT);
   t.match(await ask('a.example'), { found: { answers: 1 } });
   t.equal(cache.size, 0);
   await ask('a.example');

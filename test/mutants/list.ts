@@ -6,6 +6,7 @@ import { FRAMES } from './frames.ts';
 import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
 import { NAMES_LEARNT } from './names.ts';
+import { NAME_SERVER } from './name-server.ts';
 import { SEMANTICS } from './semantics.ts';
 import { STREAMS } from './streams.ts';
 import { TOOLS } from './tools.ts';
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DAEMON,
   ...DOCUMENTS,
   ...NAMES_LEARNT,
+  ...NAME_SERVER,
   ...SEMANTICS,
   ...TOOLS,
   ...TRANSLATION,

@@ -14,6 +14,7 @@ export interface Step {
   delete?: string;
   from?: string;
   to?: string;
+  name?: string;
   http?: string;
   headers?: Record<string, string>;
   tcp?: number;
@@ -37,6 +38,8 @@ export interface Example {
   steps: Step[];
   /** `namespace/pod`, or `service namespace/name` -> its addresses, IPv4 first. */
   addresses: Map<string, string[]>;
+  /** Whether its pods reach each other by name. */
+  usesNames: boolean;
 }
 
 const FAMILIES = [4, 6] as const;
@@ -60,21 +63,21 @@ export function loadExample(dir: string): Example {
     );
   }
   const { steps } = parse(readFileSync(join(dir, 'expect.steps.yaml'), 'utf8')) as { steps: Step[] };
-  return { dir, manifests, steps, addresses };
+  return { dir, manifests, steps, addresses, usesNames: steps.some(({ name }) => name !== undefined) };
 }
 
 /** A probe in one line, for people. */
 export function describeStep(step: Step): string {
   if (step.apply !== undefined) return `apply ${step.apply}`;
   if (step.delete !== undefined) return `delete ${step.delete}`;
-  const { http, tcp, udp, dns, headers } = step;
+  const { http, tcp, udp, dns, headers, name } = step;
   const what = http ?? (tcp && `tcp ${tcp}`) ?? (udp && `udp ${udp}`) ?? (dns && `dns ${dns}`) ?? 'ping';
   const fields = headers
     ? ` with ${Object.entries(headers)
         .map(([name, value]) => `${name}: ${value}`)
         .join(', ')}`
     : '';
-  return `${step.from} -> ${step.to}: ${what}${fields}`;
+  return `${step.from} -> ${step.to}${name === undefined ? '' : ` as ${name}`}: ${what}${fields}`;
 }
 
 /** Where a rig's host stands, and the address it has there. */
@@ -106,8 +109,11 @@ export async function playStep(
 async function probe(step: Step, family: Family, example: Example, instance: SluiceInstance, host: HostPlace) {
   const from = step.from ?? '';
   const at = FAMILIES.indexOf(family);
-  const source = from === 'host' ? host.addresses[at] : example.addresses.get(from)?.[at];
-  const target = step.to === 'host' ? host.addresses[at] : example.addresses.get(step.to ?? '')?.[at];
+  const addressOf = async (place: string) =>
+    place === 'host'
+      ? host.addresses[at]
+      : (example.addresses.get(place)?.[at] ?? (await attached(instance, place, family)));
+  const [source, target] = [await addressOf(from), await addressOf(step.to ?? '')];
   if (source === undefined || target === undefined) throw new Error(`${describeStep(step)}: unknown pod`);
   const netns = from === 'host' ? host.netns : instance.netnsOf(from);
   const known = new Set(step.flow ? (await instance.flows()).map(({ uuid }) => uuid) : []);
@@ -122,6 +128,12 @@ async function probe(step: Step, family: Family, example: Example, instance: Slu
     problems.push(`IPv${family}: no flow ${JSON.stringify(step.flow)}`);
   }
   return problems;
+}
+
+/** The address of a pod that is not in the manifests: of the name server that the agent runs. */
+async function attached(instance: SluiceInstance, place: string, family: Family): Promise<string | undefined> {
+  const endpoints = (await instance.read('/v1/endpoints')) as Record<string, string>[];
+  return endpoints.find(({ namespace, pod }) => `${namespace}/${pod}` === place)?.[`ipv${family}`];
 }
 
 /** What the dataplane saw between the two, and what it dropped of anybody's: where an answer that did not come was lost. */
@@ -146,13 +158,15 @@ async function attempt(step: Step, family: Family, netns: string, target: string
   const seconds = step.expect === 'timeout' ? SILENCE_SEC : PATIENCE_SEC;
   const inside = (argv: string[], input?: string) =>
     run(inNetns(netns, argv), { timeoutMs: (seconds + 20) * 1000, ...(input === undefined ? {} : { input }) });
-  if (step.http !== undefined) return readCurl(await inside(curl(step, family, target, seconds)));
+  const whom = step.name ?? target;
+  const how = step.name === undefined ? `-n${family}` : `-${family}`;
+  if (step.http !== undefined) return readCurl(await inside(curl(step, family, whom, seconds)));
   if (step.tcp !== undefined) {
-    return readNetcat(await inside(['nc', '-vnz', '-w', String(seconds), target, String(step.tcp)]));
+    return readNetcat(await inside(['nc', '-vz', how, '-w', String(seconds), whom, String(step.tcp)]));
   }
   if (step.udp !== undefined) {
     const { stdout } = await inside(
-      ['nc', '-nu', '-w', String(seconds), '-W', '1', target, String(step.udp)],
+      ['nc', '-u', how, '-w', String(seconds), '-W', '1', whom, String(step.udp)],
       'echo\n',
     );
     return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };
@@ -164,18 +178,19 @@ async function attempt(step: Step, family: Family, netns: string, target: string
     const unless = stdout.includes('status: REFUSED') ? 'refused' : 'timeout';
     return { outcome: isAnswered ? 'ok' : unless, text: stdout.trim() };
   }
-  const { code, stdout } = await inside(['ping', '-n', '-c', '1', '-W', String(seconds), target]);
+  const { code, stdout } = await inside(['ping', '-n', `-${family}`, '-c', '1', '-W', String(seconds), whom]);
   return { outcome: code === 0 ? 'ok' : 'timeout', text: stdout.trim() };
 }
 
-function curl(step: Step, family: Family, target: string, seconds: number): string[] {
+function curl(step: Step, family: Family, whom: string, seconds: number): string[] {
   const [method, port, path] = (step.http ?? '').split(' ');
   const headers = Object.entries(step.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const url = `http://${family === 6 ? `[${target}]` : target}:${port}${path}`;
+  const url = `http://${whom.includes(':') ? `[${whom}]` : whom}:${port}${path}`;
   return [
     'curl',
     '-sS',
     '-g',
+    `-${family}`,
     '--path-as-is',
     '-m',
     String(seconds),
@@ -188,11 +203,14 @@ function curl(step: Step, family: Family, target: string, seconds: number): stri
   ];
 }
 
+const CURL_UNRESOLVED = 6;
 const CURL_REFUSED = 7;
 const CURL_TIMEOUT = 28;
 
 function readCurl({ code, stdout, stderr }: Outcome): Attempt {
   const [, body, status] = /^([^]*)\n(\d+)$/.exec(stdout) ?? ['', '', ''];
+  const isUnresolved = code === CURL_UNRESOLVED || (code === CURL_TIMEOUT && stderr.includes('Resolving timed out'));
+  if (isUnresolved) return { outcome: 'unresolved', text: stderr.trim() };
   if (code === CURL_TIMEOUT) return { outcome: 'timeout', text: '' };
   if (code === CURL_REFUSED) return { outcome: 'refused', text: stderr.trim() };
   return code === 0 ? { outcome: status, text: body.trim() } : { outcome: `curl exit ${code}`, text: stderr.trim() };
@@ -200,6 +218,7 @@ function readCurl({ code, stdout, stderr }: Outcome): Attempt {
 
 function readNetcat({ code, stderr }: Outcome): Attempt {
   if (code === 0) return { outcome: 'ok', text: '' };
+  if (stderr.includes('getaddrinfo')) return { outcome: 'unresolved', text: stderr.trim() };
   return { outcome: /refused/.test(stderr) ? 'refused' : 'timeout', text: stderr.trim() };
 }
 

@@ -10,9 +10,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, isListening, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { programPath } from '../../linux/programs.ts';
-import { SluiceInstance } from '../rig.ts';
+import { DNSMASQ, raiseInternet, serve, startOnline } from '../internet.ts';
+import { buildMuslLookup } from '../musl-lookup.ts';
+import type { SluiceInstance } from '../rig.ts';
 
 const name = `slnm${process.pid.toString(36).slice(-4)}`;
 const [host, net] = [`${name}-host`, `${name}-net`];
@@ -58,8 +60,6 @@ metadata: {name: db, namespace: shop}
 spec: {serviceName: db, replicas: 2, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c, image: pause}]}}}
 `,
 ].join('');
-const DNSMASQ =
-  'dnsmasq --keep-in-foreground --user=root --group= --no-resolv --no-hosts --pid-file= --local=/example/';
 const INTERNET = ['--host-record=www.example,198.51.100.1,fd00:98:2::1', '--txt-record=txt.example,hello', '--port=53'];
 
 /** Looks up names of the cluster and of outside, ten at a time, says how many are done, and in the end which failed. */
@@ -75,34 +75,11 @@ const LOOKUPS = `const { Resolver } = require('node:dns').promises;
 
 let instance: SluiceInstance;
 
-async function serve(netns: string, argv: readonly string[], port: number): Promise<void> {
-  const server = start(inNetns(netns, argv));
-  cleanup.add(() => server.child.kill('SIGKILL'));
-  await waitFor(`${argv[0]} to serve`, () => isListening(netns, port));
-}
-
 t.before(async () => {
-  for (const one of [host, net]) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll([host, net].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
-  await mustAll(`
-    ip -n ${host} link add lan0 type veth peer name eth0 netns ${net}
-    ip -n ${host} addr add 203.0.113.10/24 dev lan0
-    ip -n ${host} link set lan0 up
-    ip -n ${net} addr add 203.0.113.1/24 dev eth0
-    ip -n ${net} link set eth0 up
-    ip -n ${net} addr add 198.51.100.1/32 dev lo
-    ip -n ${host} route add default via 203.0.113.1`);
-  await serve(net, [...DNSMASQ.split(' '), ...INTERNET], 53);
-  await serve(net, ['python3', '-m', 'http.server', '80', '-d', folder], 80);
-  instance = await SluiceInstance.start({
-    name,
-    cleanup,
-    netns: host,
-    netnsPrefix: `${name}-`,
-    podCIDR4: '10.244.0.0/24',
-    podCIDR6: 'fd00:10:244::/64',
-    config: 'uplink: { mode: host }\ndns: { enabled: true, upstreams: [203.0.113.1] }',
-  });
+  await raiseInternet(name, cleanup);
+  await serve(net, [...DNSMASQ, '--local=/example/', ...INTERNET], 53, cleanup);
+  await serve(net, ['python3', '-m', 'http.server', '80', '-d', folder], 80, cleanup);
+  instance = await startOnline(name, cleanup);
   writeFileSync(join(folder, 'rig.yaml'), RIG);
   const { code, stderr } = await instance.cli('rig', 'up', '-f', join(folder, 'rig.yaml'));
   if (code !== 0) throw new Error(stderr);
@@ -199,21 +176,14 @@ t.test('the resolvers of glibc, musl and busybox, and a pod that knows its own n
   t.equal((await exec('client', 'hostname')).stdout, 'client\n');
   t.equal((await exec('shop/db-1', 'hostname', '-f')).stdout, 'db-1.db.shop.svc.cluster.local\n');
   t.not((await run(['hostname'])).stdout, 'db-1\n', 'the machine has its own');
-  writeFileSync(
-    join(folder, 'look.c'),
-    `#include <arpa/inet.h>\n#include <netdb.h>\n#include <stdio.h>\n#include <string.h>
-    int main(int n, char **v) { struct addrinfo h, *r; char t[64]; memset(&h, 0, sizeof h); h.ai_socktype = SOCK_STREAM; h.ai_family = AF_INET;
-    int e = getaddrinfo(v[1], "80", &h, &r); if (e) { puts(gai_strerror(e)); return 1; }
-    inet_ntop(AF_INET, &((struct sockaddr_in *)r->ai_addr)->sin_addr, t, sizeof t); puts(t); return 0; }\n`,
-  );
-  await must(['musl-gcc', '-static', '-o', join(folder, 'look'), join(folder, 'look.c')]);
+  const look = await buildMuslLookup(folder);
   for (const [asked, wanted] of [
     ['backend', '10.96.0.20'],
     ['backend.default', '10.96.0.20'],
     ['www.example', '198.51.100.1'],
   ])
-    t.equal((await within('default/client', join(folder, 'look'), asked)).stdout.trim(), wanted, `musl: ${asked}`);
-  t.equal((await within('default/client', join(folder, 'look'), 'nobody')).code, 1);
+    t.equal((await within('default/client', look, asked)).stdout.trim(), wanted, `musl: ${asked}`);
+  t.equal((await within('default/client', look, 'nobody')).code, 1);
 });
 
 t.test('dnsPolicy, dnsConfig and hostAliases of a pod, and a file of its owner', async (t) => {
@@ -284,7 +254,7 @@ spec: {podSelector: {matchLabels: {k8s-app: kube-dns}}, policyTypes: [Ingress]}
 t.test("a name server of the user's own takes the place of ours, and gives it back", async (t) => {
   const before = await namesStatus();
   t.match(before, { servedBy: 'sluice-dns', addresses: ['10.96.0.10', 'fd00:10:96::a'], server: { state: 'running' } });
-  const command = [...DNSMASQ.split(' '), '--address=/backend.default.svc.cluster.local/10.9.9.9'];
+  const command = [...DNSMASQ, '--local=/example/', '--address=/backend.default.svc.cluster.local/10.9.9.9'];
   const theirs = join(folder, 'theirs.yaml');
   const container = `{name: c, command: ${JSON.stringify(command)}, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53}]}`;
   const ports = '[{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53}]';

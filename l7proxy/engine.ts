@@ -11,13 +11,14 @@
  */
 import { ConnectionRows } from '../policy-maps/connection-rows.ts';
 import type { AccessLog } from '../wire/access-log.ts';
+import { formatIp } from '../wire/address.ts';
 import type { Frame } from '../wire/frame.ts';
 import { PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
 import { type DatagramOutput, Datagrams } from './datagram/datagrams.ts';
 import { teachingReaders } from './dns/counters.ts';
 import { Teaching, type TeachingMaps } from './dns/teaching.ts';
 import { NO_STATE, type ParserState, type StreamOwner } from './parser.ts';
-import type { CounterReader, MessageLog, MessageRecord, RuleSetSource } from './protocol.ts';
+import type { CounterReader, MessageLog, MessageRecord, RuleSetSource, ServerAddress } from './protocol.ts';
 import { PROTOCOLS, Protocols, type ProtocolTable } from './protocols.ts';
 import { TcpConnections } from './stream/connections.ts';
 import type { SegmentOutput } from './stream/segment-output.ts';
@@ -72,6 +73,11 @@ class Log implements MessageLog {
   }
 }
 
+function serverAt(rows: ConnectionRows, slot: number): ServerAddress {
+  const [w0, w1, w2, w3] = rows.words.subarray(rows.addressAt(slot, false));
+  return { host: formatIp(w0, w1, w2, w3), port: rows.l4Port(slot, false) };
+}
+
 export class L7Engine {
   readonly protocols: Protocols;
   readonly streams: TcpConnections;
@@ -85,10 +91,12 @@ export class L7Engine {
     this.#log = new Log(options.onRecord ?? (() => {}));
     const teaching = options.teaching === undefined ? undefined : new Teaching(options.teaching);
     this.teaching = teaching;
-    const services = { ruleSets, log: this.#log, seed, ...(teaching === undefined ? {} : { teaching }) };
+    const rows = new ConnectionRows(words);
+    const serverOf = ({ slot }: StreamOwner) => serverAt(rows, slot);
+    const services = { ruleSets, log: this.#log, seed, serverOf, ...(teaching === undefined ? {} : { teaching }) };
     this.protocols = new Protocols(services, options.protocols ?? PROTOCOLS);
     this.streams = new TcpConnections({
-      rows: new ConnectionRows(words),
+      rows,
       parserState: options.parserState ?? NO_STATE,
       protocols: this.protocols,
       output,

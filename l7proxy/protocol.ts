@@ -45,12 +45,20 @@ export interface MessageLog {
   tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void;
 }
 
+/** Where a connection goes, as the dataplane has it: behind a service, the backend. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What a protocol is started with. */
 export interface ProtocolServices {
   /** The name under which it stands in the registry: rule sets of another are none of its own. */
   readonly name: ProtocolName;
   readonly ruleSets: RuleSetSource;
   readonly log: MessageLog;
+  /** Makes a text, so it is for answers of our own only. */
+  readonly serverOf?: (owner: StreamOwner) => ServerAddress;
   /** For hashes over what senders choose; random at start. */
   readonly seed: number;
   /** What DNS answers teach; absent: nobody learns. */

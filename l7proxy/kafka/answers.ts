@@ -3,6 +3,7 @@
  * request named, in the version that it was asked in.
  */
 import { setI32, setU16 } from '../../wire/bytes.ts';
+import type { ServerAddress } from '../protocol.ts';
 import { API_VERSIONS } from './api-keys.ts';
 import { Collected } from './collected.ts';
 import * as step from './layout.ts';
@@ -13,30 +14,40 @@ const FIRST_ROOM = 512;
 const MAX_BYTES = 1 << 23;
 const ID_BYTES = 16;
 
+/** What is answered. */
+export interface DeniedRequest {
+  readonly apiKey: number;
+  readonly version: number;
+  readonly correlation: number;
+  readonly collected: Collected;
+}
+
+/** No broker has it: clients forget it with the first answer of a real one. */
+const OUR_NODE_ID = 0x7fffffff;
+
 export class AnswerWriter {
   #bytes = new Uint8Array(FIRST_ROOM);
   #count = 0;
   #isFlexible = false;
   #error = 0;
+  #version = 0;
+  #server: ServerAddress | undefined;
   #steps: Int32Array = new Int32Array(0);
   #collected: Collected = new Collected();
 
   /**
-   * @param error code for everything that the request was about
+   * @param error code for everything that the request was about @param server where it was going
    * @returns the whole message, with its size in front; undefined when this version is not known, or what it names was too much
    */
-  denial(
-    apiKey: number,
-    version: number,
-    correlation: number,
-    error: number,
-    collected: Collected,
-  ): Uint8Array | undefined {
+  denial(denied: DeniedRequest, error: number, server?: ServerAddress): Uint8Array | undefined {
+    const { apiKey, version, correlation, collected } = denied;
     const layout = step.ANSWERS.of(apiKey, version);
     if (layout === undefined || collected.isCut) return undefined;
     this.#steps = layout.steps;
     this.#isFlexible = layout.isFlexible;
     this.#error = error;
+    this.#version = version;
+    this.#server = server;
     this.#collected = collected;
     this.#count = 0;
     this.#int32(0); // the size, later
@@ -90,6 +101,9 @@ export class AnswerWriter {
       case step.FIXED:
         this.#repeat(this.#steps[at + step.ARGUMENT] === 8 ? 0xff : 0, this.#steps[at + step.ARGUMENT]);
         break;
+      case step.BROKERS:
+        this.#brokers();
+        break;
       case step.MINUS:
         this.#int32(-1);
         break;
@@ -134,6 +148,19 @@ export class AnswerWriter {
           `answer: found step ${String.fromCharCode(this.#steps[at])}, wanted one that answers have`,
         );
     }
+  }
+
+  /** Clients take no notice of an answer without brokers, and ask for ever: they are told of the one that they talk to. */
+  #brokers(): void {
+    const host = Buffer.from(this.#server?.host ?? '');
+    this.#length(host.length > 0 ? 1 : 0, 4);
+    if (host.length === 0) return;
+    this.#int32(OUR_NODE_ID);
+    this.#length(host.length, 2);
+    this.#copy(host, 0, host.length);
+    this.#int32(this.#server?.port ?? 0);
+    if (this.#version >= 1) this.#length(-1, 2);
+    if (this.#isFlexible) this.#byte(0);
   }
 
   #name(at: number, length: number): void {

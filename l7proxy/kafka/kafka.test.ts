@@ -140,6 +140,20 @@ t.test('role, key, version and client', async (t) => {
   }
 });
 
+t.test(
+  'who may not hear of a topic hears of the broker all the same: clients overlook answers without one',
+  async (t) => {
+    for (const [version, body] of [
+      [0, int32(1) + string16('b')],
+      [9, '\0\x02\x02b\0\x01\0\0\0'],
+    ] as const) {
+      const wire = new KafkaWorld([{ topic: 'a' }]).connect().request(request(3, version, 1, body));
+      t.equal(wire.out[REQUEST], '');
+      t.match(wire.out[RESPONSE], `10.0.0.9${int32(9092)}`);
+    }
+  },
+);
+
 t.test('who wants no answer is told by the end of the connection', async (t) => {
   const denied = new KafkaWorld([{ topic: 'a' }]).connect().request(produce(['a'], 1) + produce(['b'], 2, { acks: 0 }));
   t.notOk(denied.isClosed, 'what is owed comes first');

@@ -35,6 +35,7 @@ export const ERROR = code('E');
 export const WHOLE_ERROR = code('D');
 export const NULL_STRING = code('S');
 export const MINUS = code('n');
+export const BROKERS = code('B');
 export const NULL_STRUCT = code('(');
 
 /** Arguments of ARRAY: what null or nothing in it means, or how an answer fills it. */

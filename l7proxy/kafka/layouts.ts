@@ -12,7 +12,8 @@
 
  *   [ ... ]     array of structures, { } of plain values;  N[ null means all topics   M[ none too  *[    in answers: an item for each in the request
  *   ?[          in answers: null                                ~     the rest is not read
- *   #           tagged fields of a header                       D     error code of an answer that repeats nothing, else 0
+ *   B           in answers: the brokers, of which one is known   #     tagged fields of a header
+ *   D           error code of an answer that repeats nothing, else 0
  * ```
  *
  * Behind a letter, or behind `[`, stand the versions that have it: `3+`, `2-4`, `-14`; none = all.
@@ -55,7 +56,7 @@ export const MESSAGES: { readonly [apiKey: number]: MessageText } = {
     flexible: 9,
     last: 13,
     request: 'M[-0 T] N[1+ U10+ T] b4+ b8-10 b8+',
-    answer: 'i3+ [i s i S1+] S2+ i1+ *[E T U10+ b1+ [E i i i7+ [i] [i] [5+ i]] i8+] i8-10 h13+',
+    answer: 'i3+ B S2+ i1+ *[E T U10+ b1+ [E i i i7+ [i] [i] [5+ i]] i8+] i8-10 h13+',
   },
   8: {
     // OffsetCommit

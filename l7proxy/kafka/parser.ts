@@ -274,12 +274,13 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
 
   #answerDenial(operations: Operations): void {
     const request = this.#request;
-    const { apiKey, version, correlation, collected } = request;
     // Who wants no answer is told as a broker tells it: the connection ends.
-    const isSilent = apiKey === PRODUCE && request.acks === 0;
-    if (request.isOfNoTopic) collected.clear();
+    const isSilent = request.apiKey === PRODUCE && request.acks === 0;
+    if (request.isOfNoTopic) request.collected.clear();
     const error = this.#denialError();
-    const answer = isSilent ? undefined : this.#shared.writer.denial(apiKey, version, correlation, error, collected);
+    const answer = isSilent
+      ? undefined
+      : this.#shared.writer.denial(request, error, this.#shared.serverOf?.(this.#owner));
     this.#push(IS_OURS, answer ?? null);
     this.#mode = HEADER;
     this.#answerOurs(operations);

@@ -32,7 +32,12 @@ export class KafkaProtocol implements StreamProtocol<KafkaJudge>, KafkaRecords {
 
   constructor(services: ProtocolServices) {
     this.#services = services;
-    this.shared = { records: this, topicIds: new TopicIds(), writer: new AnswerWriter() };
+    this.shared = {
+      records: this,
+      topicIds: new TopicIds(),
+      writer: new AnswerWriter(),
+      ...(services.serverOf && { serverOf: services.serverOf }),
+    };
     this.#judges = new Judges((key, nextId) => new KafkaJudge(services, key, nextId));
     const { counted } = this;
     const errorReader = (error: number): CounterReader => [counter.KAFKA_ERROR + error, () => counted.errors[error]];

@@ -1,5 +1,6 @@
 /** What the parsers of all connections have in common. */
 import type { StreamOwner } from '../parser.ts';
+import type { ServerAddress } from '../protocol.ts';
 import type { AnswerWriter } from './answers.ts';
 import type { KafkaRequest } from './request.ts';
 import type { KafkaJudge } from './rules.ts';
@@ -20,4 +21,5 @@ export interface KafkaShared {
   readonly records: KafkaRecords;
   readonly topicIds: TopicIds;
   readonly writer: AnswerWriter;
+  readonly serverOf?: (owner: StreamOwner) => ServerAddress;
 }

@@ -5,7 +5,11 @@ import { CORRELATION, VECTORS } from './vectors.ts';
 
 const writer = new AnswerWriter();
 for (const vector of VECTORS) {
-  const answer = writer.denial(vector.key, vector.version, CORRELATION, 29, gathered(vector));
+  const answer = writer.denial(
+    { apiKey: vector.key, version: vector.version, correlation: CORRELATION, collected: gathered(vector) },
+    29,
+    { host: '10.0.0.1', port: 9092 },
+  );
   if (answer === undefined) throw new Error(`request ${vector.key} version ${vector.version}: found no answer`);
   const { key, version, topics, partitions } = vector;
   const repeats = answersRepeat(key) ? { topics, partitions } : { topics: [], partitions: [] };

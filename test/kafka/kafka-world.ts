@@ -52,7 +52,13 @@ export class KafkaWorld {
       },
     };
     const ruleSets = this.#source;
-    this.protocol = new KafkaProtocol({ name: 'kafka', ruleSets, log, seed: 1 });
+    this.protocol = new KafkaProtocol({
+      name: 'kafka',
+      ruleSets,
+      log,
+      seed: 1,
+      serverOf: () => ({ host: '10.0.0.9', port: 9092 }),
+    });
   }
 
   setRules(rules: readonly KafkaRule[] | null): void {

@@ -128,7 +128,11 @@ spec:
     t.match(await client('ship', 'produce', 'plans', '1', '10'), /TopicAuthorizationException.*plans/);
     t.match(await client('ship', 'consume', 'plans', '1'), /TopicAuthorizationException.*plans/);
     t.match(await client('ship', 'produce', 'announce,plans', '10', '100'), /TopicAuthorizationException.*plans/);
-    t.match(await client('ship', 'list'), /TimeoutException|AuthorizationException/);
+    t.equal(
+      await client('ship', 'list'),
+      'topics []',
+      'as brokers answer: of those that it may not see it hears nothing',
+    );
     t.equal(await client('base', 'consume', 'plans', '10'), 'consumed 10', 'nothing more was written');
   });
 

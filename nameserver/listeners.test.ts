@@ -210,3 +210,16 @@ t.test('so many questions of a connection are under way; further ones wait unrea
   }
   t.equal(played.counters.tcpQueries, 100);
 });
+
+t.test('a question of a connection that fails at once is answered once, and what is behind it too', async (t) => {
+  const played = listenStreams(t);
+  played.hasRoom = false;
+  const { socket, answers } = await client(t);
+  socket.write(framed(query('a.example', { id: 1 }), query(NAME, { id: 2 }), query('b.example', { id: 3 })));
+  await until('three answers', () => answers.length >= 3);
+  socket.write(framed(query(NAME, { id: 4 })));
+  await until('another one', () => answers.some(({ id }) => id === 4));
+  t.match(answers, [{ id: 1, rcode: 2 }, { id: 2, rcode: 0 }, { id: 3, rcode: 2 }, { id: 4 }]);
+  t.equal(answers.length, 4);
+  t.equal(played.counters.tcpQueries, 4);
+});

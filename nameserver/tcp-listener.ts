@@ -97,6 +97,7 @@ class Connection implements Way {
   #received: Uint8Array = new Uint8Array(0);
   #underWay = 0;
   #hasPeerEnded = false;
+  #isReading = false;
 
   constructor(socket: Socket, address: string, server: NameServer, counters: Counters) {
     this.#socket = socket;
@@ -144,15 +145,17 @@ class Connection implements Way {
     this.#read();
   }
 
-  /** Answers the whole queries that have come, as far as there is room for answers. */
+  /** Answers the whole queries that have come, as far as there is room for answers; one may be answered before it has been read. */
   #read(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
     const bytes = this.#received;
     let at = 0;
     while (!this.#isFull && !this.#socket.destroyed && at + HEAD_BYTES <= bytes.length) {
       const length = u16(bytes, at);
       if (length === 0 || length > MAX_QUERY_BYTES) {
         this.close();
-        return;
+        break;
       }
       const end = at + HEAD_BYTES + length;
       if (end > bytes.length) break;
@@ -160,6 +163,7 @@ class Connection implements Way {
       at = end;
     }
     this.#received = bytes.subarray(at);
+    this.#isReading = false;
     if (this.#isFull) this.#socket.pause();
   }
 

@@ -190,11 +190,12 @@ t.test('no more is under way than there is room for', async (t) => {
   const silent = await startUpstream(t, () => []);
   const limits = { maxInquiries: 3, maxWaiting: 6, maxOfClient: 4, tryMs: 60_000, deadlineMs: 60_000 };
   const { ask, resolver } = resolving(t, [silent], limits);
-  for (const name of ['a', 'b', 'c']) t.ok(ask(name));
-  t.notOk(ask('d', 'other'), 'another question');
-  t.ok(ask('a'));
+  for (const name of ['a', 'b']) t.ok(ask(name));
+  t.ok(ask('c', 'other'));
+  t.notOk(ask('d', 'third'), 'another question');
+  t.ok(ask('a') && ask('a'));
   t.notOk(ask('a'), 'the fifth of one client');
-  t.ok(ask('a', 'other') && ask('b', 'other'));
+  t.ok(ask('a', 'other'));
   t.notOk(ask('c', 'third'), 'the seventh of all');
   t.strictSame(resolver.load, { inquiries: 3, waiting: 6 });
 });
@@ -208,4 +209,16 @@ t.test('a TTL of 0 is told and not kept', async (t) => {
   t.equal(cache.size, 0);
   await ask('a.example');
   t.equal(server.asked.length, 2);
+});
+
+t.test('whoever asks most leaves room for others', async (t) => {
+  const server = await startUpstream(t, () => []);
+  const { ask, resolver } = resolving(t, [server], { ...PATIENT, maxInquiries: 32, maxOfClient: 32 });
+  let taken = 0;
+  for (const client of ['a', 'b', 'c'])
+    for (let i = 0; i < 40; i++) if (ask(`${client}${i}.example`, client) !== undefined) taken++;
+  t.equal(taken, 16 + 8 + 4);
+  t.ok(ask('d.example', 'd'), 'one who comes late');
+  t.equal(resolver.load.inquiries, 29);
+  t.ok(ask('d.example', 'a'), 'what is asked already costs nothing');
 });

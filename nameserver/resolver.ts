@@ -8,7 +8,8 @@
  *              |-- staleAfterMs, and something old is at hand --> that to all who wait; the asking goes on
  *              +-- nobody left, or deadlineMs --> something old, or SERVFAIL; not asked again for FAILURE_SEC
  *
- * Bounds: `maxInquiries` under way, `maxWaiting` who wait in all and `maxOfClient` of one address; beyond, ask() says no.
+ * Bounds: `maxInquiries` under way, `maxWaiting` who wait in all and `maxOfClient` of one address, which begins no more inquiries than
+ * are left for others; beyond, ask() says no.
  */
 import { monotonicMs } from '../dataplane/native/index.ts';
 import { type DnsMessage, RCODE_FORMAT_ERROR, RCODE_NAME_ERROR } from '../wire/dns/message.ts';
@@ -91,7 +92,7 @@ export class Resolver {
     if (this.#waiting >= this.#limits.maxWaiting || ofClient >= this.#limits.maxOfClient) return false;
     let inquiry = this.#inquiries.get(key);
     if (inquiry === undefined) {
-      if (this.#inquiries.size >= this.#limits.maxInquiries) return false;
+      if (this.#inquiries.size + ofClient >= this.#limits.maxInquiries) return false;
       inquiry = new Inquiry(
         question,
         { upstreams: this.#upstreams, counters: this.#counters, limits: this.#limits },

@@ -8,11 +8,13 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { type KeptAnswer, readKept } from '../../policy/fqdn/pre-cache.ts';
 
-const SLACK_LINES = 4096;
+const SLACK_BYTES = 1 << 19;
 
 export class KeptNames {
   readonly #path: string;
-  #lines = 0;
+  /** Of the file, and what it had when it was written anew last: an answer may have a thousand addresses. */
+  #bytes = 0;
+  #standingBytes = 0;
   /** The last line may lack its end: it was cut off. */
   #isCut = false;
   /** Why something could not be read or written; '' when all was. */
@@ -28,7 +30,7 @@ export class KeptNames {
     const text = this.#try('read', () => readFileSync(this.#path, 'utf8')) ?? '';
     const { answers, unread } = readKept(text);
     this.#isCut = !text.endsWith('\n');
-    this.#lines = answers.length + unread;
+    this.#bytes = Buffer.byteLength(text);
     const lost = unread - (this.#isCut ? 1 : 0);
     if (lost > 0) this.problem = `read ${this.#path}: found ${lost} lines that are no answers; left out`;
     return answers;
@@ -42,25 +44,30 @@ export class KeptNames {
       return true;
     });
     this.#isCut = isDone === undefined;
-    this.#lines += lines.length;
+    if (isDone !== undefined) this.#bytes += Buffer.byteLength(text);
   }
 
-  /** Whether much of the file counts no more. @param standing lines that would do */
-  isLong(standing: number): boolean {
-    return this.#lines > 2 * standing + SLACK_LINES;
+  /** Whether much of the file counts no more, or may. */
+  get isLong(): boolean {
+    return this.#bytes > 2 * this.#standingBytes + SLACK_BYTES;
   }
 
   /** Replaces the file. */
   rewrite(lines: readonly string[]): void {
     const beside = `${this.#path}.new`;
+    const text = lines.map((line) => `${line}\n`).join('');
     const isDone = this.#try('write', () => {
-      writeFileSync(beside, lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+      writeFileSync(beside, text, { mode: 0o600 });
       renameSync(beside, this.#path);
       return true;
     });
-    if (isDone === undefined) rmSync(beside, { force: true });
-    else this.#isCut = false;
-    this.#lines = lines.length;
+    if (isDone === undefined) {
+      rmSync(beside, { force: true });
+      return;
+    }
+    this.#isCut = false;
+    this.#bytes = Buffer.byteLength(text);
+    this.#standingBytes = this.#bytes;
   }
 
   #try<T>(what: string, work: () => T): T | undefined {

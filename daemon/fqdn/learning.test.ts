@@ -1,5 +1,5 @@
 /** Learning in the agent: from the ring to policies and maps, in an order in which no answer goes on too early. */
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { CONFIG_DNS_ACKNOWLEDGED, CONFIG_DNS_PUBLISHED, CONFIG_FQDN_ACTIVE } from '../../policy-maps/config-map.ts';
@@ -324,10 +324,50 @@ t.test('what is kept does not grow for ever, and what cannot be kept is told', (
   t.ok(lines() > 4096);
   rig.learning.collect();
   t.equal(lines(), 1);
+  const many = Array.from({ length: 1000 }, (_, i) => `2001:db8:ffff:ffff:ffff:ffff:ffff:${(i + 4096).toString(16)}`);
+  for (let i = 0; i < 100; i++) {
+    rig.answer('api.example.com', many, { kind: DNS_RENEW });
+    rig.learning.look();
+  }
+  const bytes = () => statSync(join(rig.directory, 'names.jsonl')).size;
+  t.ok(bytes() > 4_000_000, 'few lines may be many bytes');
+  rig.learning.collect();
+  t.ok(bytes() < 400_000);
   rmSync(rig.directory, { recursive: true, force: true });
   rig.answer('api.example.com', ['192.0.2.1'], { kind: DNS_RENEW });
   rig.learning.look();
   t.match(rig.problems, [/names\.jsonl: ENOENT.*lost when the agent ends/]);
+  t.end();
+});
+
+t.test('a round ends, however fast somebody asks', (t) => {
+  const rig = new Rig(t as Tap);
+  rig.policy('{matchPattern: "*.example.com"}');
+  let asked = 0;
+  const publish = rig.publish.bind(rig);
+  rig.publish = () => {
+    publish();
+    if (asked++ < 50) rig.answer(`n${asked}.example.com`, ['192.0.2.1']);
+  };
+  rig.answer('n.example.com', ['192.0.2.1']);
+  rig.learning.collect();
+  t.equal(asked, 2, 'what was there, and what was over');
+  t.equal(rig.learning.look(), 2, 'the others have their turn');
+  t.end();
+});
+
+t.test('a name that no policy can say is not kept, however long it is', (t) => {
+  const rig = new Rig(t as Tap);
+  rig.policy('{matchPattern: "*"}');
+  const label = '\\001'.repeat(60);
+  rig.answer(`${label}.${label}.${label}.example.com`, ['192.0.2.1']);
+  rig.answer('api.example.com', ['192.0.2.2']);
+  t.equal(rig.learning.look(), 2);
+  t.same(rig.learnt(), ['192.0.2.2']);
+  rig.begin(true);
+  rig.learning.restore();
+  t.same(rig.problems, []);
+  t.equal(rig.learning.cache.size.lookups, 1);
   t.end();
 });
 

@@ -171,14 +171,16 @@ export class Learning {
 
   /** One round: what is over, and what nobody needs. */
   collect(): void {
-    while (this.look() > 0);
+    // What comes meanwhile has its turn: who asks as fast as this takes in must not keep the agent here.
+    const end = this.#reader.sequence + this.#reader.pending;
+    while (((end - this.#reader.sequence) | 0) > 0) this.look();
     const { maps, hasEndpoint } = this.#options;
     const nowSec = this.#nowSec;
     const connected = connectedOf(this.cache.zombies(), [maps.ctTcp, maps.ctAny], nowSec);
     this.#collected += this.cache.collect(nowSec, connected);
     for (const id of this.cache.endpoints()) if (id !== 0 && !hasEndpoint(id)) this.cache.removeEndpoint(id);
     this.#settle([]);
-    if (this.#kept.isLong(this.cache.size.lookups)) this.#rewrite();
+    if (this.#kept.isLong) this.#rewrite();
   }
 
   /** Forgets names at once. @param pattern as a policy's matchPattern; '' = all @returns how many lookups */
@@ -226,7 +228,7 @@ export class Learning {
   /** undefined when it teaches nothing: of an endpoint that is gone, or a name that no policy can say. */
   #answerOf({ endpoint, name, ttlSec, addresses }: DnsEvent): Answer | undefined {
     if (addresses.length === 0 || !this.#options.hasEndpoint(endpoint)) return undefined;
-    if (!this.#name.load(name, 0, name.length, 0)) return undefined;
+    if (!this.#name.load(name, 0, name.length, 0) || !this.#name.isPlain) return undefined;
     const prefixes = addresses.map((words) => prefixOf(words, ADDRESS_BITS));
     return { endpoint, name: this.#name.text(), ttlSec: ttlSec >>> 0, prefixes };
   }

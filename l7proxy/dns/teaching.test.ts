@@ -264,3 +264,11 @@ t.test('an answer whose pairs are known costs no memory', async (t) => {
   const grown = process.memoryUsage().heapUsed - before;
   t.ok(grown < 200_000, `${grown} bytes`);
 });
+
+t.test('a name that no policy can say teaches nothing, and costs the agent nothing', async (t) => {
+  const { teaching, told } = dnsAgent();
+  for (const odd of ['a\\.b.example', 'a\\001.example', 'a b.example'])
+    t.equal(consider(teaching, odd, [address(odd, '192.0.2.1')]), GO);
+  t.strictSame(told(), []);
+  t.equal(consider(teaching, 'a_b.example', [address('a_b.example', '192.0.2.1')]), WAIT);
+});

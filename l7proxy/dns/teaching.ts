@@ -4,6 +4,7 @@
  * the agent says that they are (dns-events.ts): it is never the client who waits for a policy, nor a policy that comes late.
  *
  *   no addresses, no egress rules of the asker      GO
+ *   a name that no policy can say                   GO
  *   every pair of name and address is published     GO, and the agent is told, at most once a second, that they were given again
  *   no policy has toFQDNs                           the same, published or not
  *   else                                            the agent is asked, and the answer must WAIT
@@ -116,7 +117,7 @@ export class Teaching {
     start: number,
     end: number,
   ): number {
-    if (owner.egressRuleSet === 0 || message.answers === 0) return GO;
+    if (owner.egressRuleSet === 0 || message.answers === 0 || !name.isPlain) return GO;
     const answers = this.#answers;
     if (answers.read(message, bytes, start, end) === 0) return GO;
     this.#nowSec = Math.floor(this.nowMs / 1000);

@@ -40,7 +40,7 @@ export const DNS: Readonly<Record<string, Option>> = {
   guard: {
     type: 'boolean',
     meaning:
-      'names outside the domain teach no address of the inside: private, link-local, loopback, of pods and Services, see [DNS](dns.md#guard)',
+      'names outside the domain teach no address of the inside: private, link-local, loopback, of pods and Services; those of the domain none of links and machines, see [DNS](dns.md#guard)',
     fallback: true,
   },
   guardExcept: {

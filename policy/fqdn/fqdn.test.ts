@@ -250,6 +250,9 @@ t.test('the guard: what is nobody’s of the outside, also in IPv6 clothes, unle
       '2002:a00:1::1',
     ],
     ...['2002:a9fe:a9fe::1', '64:ff9b::c612:1'],
+    ...['::ffff:0:10.0.0.1', '100::1', '4000::1', '8000::1', '5f00::1'],
+    ...['2001::f5ff:fffe', '2001:0:c000:201::5601:5601'], // Teredo: 10.0.0.1, 169.254.169.254
+    ...['168.63.129.16', '192.0.0.192', '64:ff9b::a83f:8110'],
   ];
   const outside = [
     ...[
@@ -262,7 +265,7 @@ t.test('the guard: what is nobody’s of the outside, also in IPv6 clothes, unle
       '2001:db8::1',
       '::ffff:192.0.2.1',
     ],
-    ...['64:ff9b::c000:201', '2002:c000:201::1', '2003:a00:1::1'],
+    ...['64:ff9b::c000:201', '2002:c000:201::1', '2003:a00:1::1', '2001::3fff:fdfe', '2001:1::1', '2606:4700::1'],
   ];
   t.same(
     inside.filter((address) => !guards('evil.example.', address)),
@@ -273,6 +276,22 @@ t.test('the guard: what is nobody’s of the outside, also in IPv6 clothes, unle
     [],
   );
   t.notOk(guards('db.shop.svc.cluster.local.', '10.1.2.3'));
+  const ofNobody = ['169.254.169.254', 'fe80::1', '127.0.0.1', '::1', '0.0.0.0', '224.0.0.1', 'fd00:ec2::254'];
+  ofNobody.push('100.100.100.200', '168.63.129.16', '64:ff9b::a9fe:a9fe', '2002:a9fe:a9fe::1', '2001::5601:5601');
+  t.same(
+    ofNobody.filter((address) => !guards('external-name.shop.svc.cluster.local.', address)),
+    [],
+    'an ExternalName leads wherever somebody else says',
+  );
+  t.same(
+    ['fd00::1', '198.18.3.4', '192.0.2.1', '2001:db8::1', '64:ff9b::a00:1'].filter((address) =>
+      guards('db.shop.svc.cluster.local.', address),
+    ),
+    [],
+  );
+  const linkLocal = { own: [parsePrefix('169.254.20.0/24')] };
+  t.notOk(guards('db.shop.svc.cluster.local.', '169.254.20.1', linkLocal), 'a range of pods, wherever it lies');
+  t.ok(guards('evil.example.', '169.254.20.1', linkLocal));
   t.ok(guards('db.evilcluster.local.', '10.1.2.3'), 'ends in the letters, not in the labels');
   t.ok(guards('db.cluster.local.', '10.1.2.3', { domain: '' }));
   t.notOk(guards('evil.example.', '10.1.2.3', { isOn: false }));

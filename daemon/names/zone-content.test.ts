@@ -172,3 +172,37 @@ t.test('the zone file is replaced whole, a moment after the last change', async 
   writer.touch();
   t.equal(existsSync(`${path}.new`), false);
 });
+
+t.test('who has most endpoints and ports takes no names from others', async (t) => {
+  const content = new ZoneContent();
+  const headless = 'clusterIP: None, ports: [{port: 1}]';
+  const behind = (count: number, ports: number): object[] =>
+    Array.from({ length: count }, (_, i) => ({
+      address: `10.${i >> 8}.${i & 255}.1`,
+      ports: Array.from({ length: ports }, (__, j) => ({ name: `port-${j}`, protocol: PROTO_TCP, port: j + 1 })),
+    }));
+  const set = (key: string, endpoints: object[]): void => {
+    const one = state(headless, { clusterIPs: [], endpoints });
+    const [namespace, name] = key.split('/');
+    content.setService(key, { ...one, spec: { ...one.spec, namespace, name } });
+  };
+  set('a/small', behind(2, 1));
+  set('b/much', behind(10_000, 10));
+  t.match(content.problems, [/^names of service b\/much: found 4\d{6} bytes.* wanted at most 4194304$/]);
+  t.same(
+    told(content).services.map(({ name }) => name),
+    ['small'],
+  );
+  set('b/much', behind(9_000, 7));
+  t.same(content.problems, []);
+  for (let i = 0; i < 10; i++) set(`b/more-${i}`, behind(9_000, 7));
+  set('c/late', behind(2, 1));
+  t.match(content.problems, [
+    /^names: found 3\d{7} bytes of services, wanted at most 25165824: the longest have none$/,
+  ]);
+  const names = told(content).services.map(({ name }) => name);
+  t.ok(names.includes('small') && names.includes('late') && names.length > 5 && names.length < 13);
+  for (let i = 0; i < 10; i++) content.setService(`b/more-${i}`, undefined);
+  t.same(content.problems, []);
+  t.equal(told(content).services.length, 3);
+});

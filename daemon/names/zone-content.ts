@@ -22,8 +22,13 @@ import type { ServicePod } from '../../services/pod-index.ts';
 import type { ServiceState } from '../../services/service-book.ts';
 import { protocolName } from '../../wire/protocols.ts';
 
+/** Of all services, and of one: endpoints and their ports are as many as somebody writes. Pods have the rest of the file. */
+const MAX_SERVICE_BYTES = 24 << 20;
+const MAX_LINE_BYTES = 4 << 20; // 10,000 endpoints with a port have 1.3 MB
+
 export class ZoneContent {
   readonly #services = new Map<string, string>();
+  #serviceBytes = 0;
   /** Lines of each pod, one an address. */
   readonly #pods = new Map<string, readonly string[]>();
   readonly #problems = new Map<string, string>();
@@ -37,15 +42,24 @@ export class ZoneContent {
     return [
       ...this.#problems.values(),
       ...over.map((what) => `names: found ${found[what]} ${what}, wanted at most ${most[what]}: the others have none`),
+      ...(this.#serviceBytes > MAX_SERVICE_BYTES
+        ? [
+            `names: found ${this.#serviceBytes} bytes of services, wanted at most ${MAX_SERVICE_BYTES}: the longest have none`,
+          ]
+        : []),
     ];
   }
 
   /** @param state undefined = it is gone */
   setService(key: string, state: ServiceState | undefined): void {
     const service = state && zoneService(state);
-    if (typeof service === 'string') this.#problems.set(key, `names of service ${key}: ${service}`);
-    else this.#problems.delete(key);
-    this.#set(this.#services, key, typeof service === 'object' ? formatZoneLine(service) : undefined);
+    const line = typeof service === 'object' ? formatZoneLine(service) : undefined;
+    const isLong = line !== undefined && line.length > MAX_LINE_BYTES;
+    const tooLong = isLong ? `found ${line.length} bytes of endpoints and ports, wanted at most ${MAX_LINE_BYTES}` : '';
+    const problem = typeof service === 'string' ? service : tooLong;
+    if (problem === '') this.#problems.delete(key);
+    else this.#problems.set(key, `names of service ${key}: ${problem}`);
+    this.#setService(key, isLong ? undefined : line);
   }
 
   setPod({ namespace, name, ips }: Pick<ServicePod, 'namespace' | 'name' | 'ips'>): void {
@@ -70,17 +84,32 @@ export class ZoneContent {
 
   /** The text of the file. */
   text(head: ZoneHead): string {
-    const services = [...this.#services.values()].slice(0, MAX_SERVICES);
+    const services = withoutLongest([...this.#services.values()].slice(0, MAX_SERVICES), this.#serviceBytes);
     const pods = [...this.#pods.values()].flat().slice(0, MAX_PODS);
     return [formatZoneHead(head, { services: services.length, pods: pods.length }), ...services, ...pods].join('');
   }
 
-  #set(lines: Map<string, string>, key: string, line: string | undefined): void {
-    if (lines.get(key) === line) return;
-    if (line === undefined) lines.delete(key);
-    else lines.set(key, line);
+  #setService(key: string, line: string | undefined): void {
+    const before = this.#services.get(key);
+    if (before === line) return;
+    this.#serviceBytes += (line?.length ?? 0) - (before?.length ?? 0);
+    if (line === undefined) this.#services.delete(key);
+    else this.#services.set(key, line);
     this.#hasChanged = true;
   }
+}
+
+/** Who has most goes without, so that the others are told. */
+function withoutLongest(lines: readonly string[], bytes: number): readonly string[] {
+  if (bytes <= MAX_SERVICE_BYTES) return lines;
+  const leftOut = new Set<string>();
+  let left = lines.reduce((sum, { length }) => sum + length, 0);
+  for (const line of [...lines].sort((a, b) => b.length - a.length)) {
+    if (left <= MAX_SERVICE_BYTES) break;
+    leftOut.add(line);
+    left -= line.length;
+  }
+  return lines.filter((line) => !leftOut.has(line));
 }
 
 /** @returns why there is nothing to say, where that is so */

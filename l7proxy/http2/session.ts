@@ -175,14 +175,8 @@ export class Http2Session {
     return -1;
   }
 
-  /** dbg */
+  /** The server cannot be understood. @returns -1 */
   failServer(): number {
-    if (process.env['DBG'])
-      console.error(
-        new Error('failServer').stack?.split('\n').slice(2, 4).join('|'),
-        JSON.stringify(this.shared.header),
-        this.lastStream,
-      );
     return this.fail(frames.INTERNAL_ERROR, syntax.BAD_SERVER_FRAME);
   }
 }

@@ -1,6 +1,6 @@
 /** Kafka under rules: every version of every request, however it is cut; answers in their turn; what is refused. */
 import t from 'tap';
-import { RESPONSE, REQUEST } from '../parser.ts';
+import { type ParserState, RESPONSE, REQUEST } from '../parser.ts';
 import {
   answer,
   int16,
@@ -22,6 +22,35 @@ import { kafkaOffline } from './rules.ts';
 import { setOf } from '../../test/kafka/kafka-world.ts';
 
 const latin1 = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
+
+/** Fetch, version 7: of a session. */
+function fetch(session: number, epoch: number, topics: readonly string[], correlation: number): string {
+  const each = topics.map((topic) => string16(topic) + int32(0));
+  const head = int32(-1) + int32(1) + int32(1) + int32(9) + '\0' + int32(session) + int32(epoch);
+  return request(1, 7, correlation, head + int32(topics.length) + each.join('') + int32(0));
+}
+
+/** Room for the states of connections. */
+function stateKept(): ParserState {
+  const kept = new Map<number, Int32Array>();
+  return {
+    save: (slot: number, _generation: number, words: Int32Array, count: number) => {
+      kept.set(slot, words.slice(0, count));
+      return true;
+    },
+    load: (slot: number, _generation: number, words: Int32Array) => {
+      const found = kept.get(slot);
+      if (found !== undefined) words.set(found);
+      return found?.length ?? -1;
+    },
+    forget: (slot: number) => kept.delete(slot),
+  };
+}
+
+/** What a server answers to the first of a session. */
+function session(number: number): string {
+  return int32(0) + int16(0) + int32(number) + int32(0);
+}
 
 t.test('every version of every request is read to its last byte, and names what it names', async (t) => {
   t.ok(VECTORS.length > 200);
@@ -266,12 +295,6 @@ t.test('ids of topics mean what their brokers said, and nothing else', async (t)
 });
 
 t.test('a fetch session counts under the rules, and for the connection, that it was begun with', async (t) => {
-  const fetch = (session: number, epoch: number, topics: readonly string[], correlation: number) => {
-    const each = topics.map((topic) => string16(topic) + int32(0));
-    const head = int32(-1) + int32(1) + int32(1) + int32(9) + '\0' + int32(session) + int32(epoch);
-    return request(1, 7, correlation, head + int32(topics.length) + each.join('') + int32(0));
-  };
-  const session = (number: number) => int32(0) + int16(0) + int32(number) + int32(0);
   const world = new KafkaWorld([{ topic: 'a' }, { topic: 'b' }]);
   const wire = world.connect();
   wire.request(fetch(99, 5, [], 1));
@@ -288,6 +311,29 @@ t.test('a fetch session counts under the rules, and for the connection, that it 
   t.equal(wire.out[REQUEST], passed, 'it has topics that are no longer allowed');
   wire.request(fetch(0, 0, ['b'], 5));
   t.equal(wire.out[REQUEST], passed + fetch(0, 0, ['b'], 5));
+});
+
+t.test('a fetch session counts under no rules but those that its first fetch was judged by', async (t) => {
+  const notFound = int32(0) + int16(70) + int32(0) + int32(0);
+  const world = new KafkaWorld([{ topic: 'a' }]);
+  const two = world.connect().request(fetch(0, 0, ['a'], 1));
+  world.setRules([{ topic: 'b' }]);
+  two
+    .request(fetch(0, 0, ['b'], 2))
+    .response(answer(1, session(7)))
+    .request(fetch(7, 1, [], 3))
+    .response(answer(2, session(8)));
+  t.equal(two.out[REQUEST], fetch(0, 0, ['a'], 1) + fetch(0, 0, ['b'], 2), 'another first fetch was asked behind it');
+  t.equal(two.out[RESPONSE], answer(1, session(7)) + answer(2, session(8)) + answer(3, notFound));
+  two.request(fetch(8, 1, [], 4));
+  t.equal(two.out[REQUEST].slice(-fetch(8, 1, [], 4).length), fetch(8, 1, [], 4), 'the second is of these rules');
+
+  const resumedOne = resumed(world.connect().request(fetch(0, 0, ['b'], 1)), world, stateKept());
+  resumedOne
+    ?.request(fetch(0, 0, ['b'], 2))
+    .response(answer(1, session(7)))
+    .request(fetch(7, 1, [], 3));
+  t.equal(resumedOne?.out[REQUEST], fetch(0, 0, ['b'], 2), 'nor one that was asked for before a death');
 });
 
 t.test('clients are offered no version that is not read here', async (t) => {
@@ -334,20 +380,24 @@ t.test('rules changed on a living connection take hold with the next request', a
   t.equal(wire.out[REQUEST], produce(['a'], 1) + produce(['b'], 3));
 });
 
+t.test('a request that was begun under other rules is judged by those in force when it is whole', async (t) => {
+  const whole = fetch(0, 0, ['a', 'a'], 1);
+  for (let cut = 0; cut < whole.length; cut++) {
+    const world = new KafkaWorld([{ topic: 'a' }]);
+    const wire = world.connect().request(whole.slice(0, cut));
+    world.setRules([{ topic: 'b' }]);
+    wire.request(whole.slice(cut));
+    const isSettled = wire.out[REQUEST].length > 0; // all that it names was read before
+    if (isSettled) t.equal(wire.out[REQUEST], whole);
+    if (isSettled) t.ok(cut >= whole.lastIndexOf('a'), `passes, cut at ${cut}`);
+    else t.match(wire.out[RESPONSE], /^\0/, `denied, cut at ${cut}`);
+    wire.response(answer(1, session(7))).request(fetch(7, 1, [], 2));
+    t.notOk(wire.out[REQUEST].endsWith(fetch(7, 1, [], 2)), 'and the session of neither counts');
+  }
+});
+
 t.test('after a death requests go on where they may, with those that wait for answers', async (t) => {
-  const kept = new Map<number, Int32Array>();
-  const state = {
-    save: (slot: number, _generation: number, words: Int32Array, count: number) => {
-      kept.set(slot, words.slice(0, count));
-      return true;
-    },
-    load: (slot: number, _generation: number, words: Int32Array) => {
-      const found = kept.get(slot);
-      if (found !== undefined) words.set(found);
-      return found?.length ?? -1;
-    },
-    forget: (slot: number) => kept.delete(slot),
-  };
+  const state = stateKept();
   const world = new KafkaWorld([{ topic: 'a' }]);
   const wire = world.connect().request(produce(['a'], 1) + produce(['a'], 2));
   const next = resumed(wire, world, state);

@@ -83,7 +83,6 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
   /** The fetch session that the server gave, and the number of the rules under which it was asked for. */
   #session = 0;
   #sessionRules = 0;
-  #askedRules = 0;
 
   constructor(shared: KafkaShared, judge: KafkaJudge) {
     this.#shared = shared;
@@ -145,6 +144,8 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
       case HEADER:
         return this.#readHeader(bytes, at, end, operations);
       case UNDECIDED:
+        // Nothing of it has passed: under rules that are new since its header came, it is a new request.
+        if (this.#judge.refresh() !== this.#request.rules) return this.#readHeader(bytes, at, end, operations);
         return this.#judgeBody(bytes, at, end, operations);
       case PASSING:
         return this.#passBody(bytes, at, end, operations);
@@ -169,7 +170,7 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     this.#moved = 0;
     const { apiKey, version, clientBytes } = request;
     const plan = this.#judge.planOf(apiKey, version, bytes, at + CLIENT_AT, clientBytes);
-    request.begin(this.#owner, plan, this, bodyAt, limit);
+    request.begin(this.#owner, plan, this.#judge.refresh(), this, bodyAt, limit);
     this.#mode = UNDECIDED;
     return this.#decide(bytes, at, end, operations);
   }
@@ -236,17 +237,13 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     const request = this.#request;
     const isLimited = !(request.plan as RequestPlan).allowsEveryTopic;
     let flags = request.teachesNames ? LEARN_NAMES : 0;
-    if (isLimited && request.isFirstFetch) {
-      flags |= LEARN_SESSION;
-      this.#askedRules = this.#judge.refresh();
-    }
+    if (isLimited && request.isFirstFetch) flags |= LEARN_SESSION;
     if (request.apiKey === API_VERSIONS) flags |= LIMIT_VERSIONS;
     this.#push(flags, null);
   }
 
   #push(flags: number, answer: Uint8Array | null): void {
-    const { correlation, apiKey, version } = this.#request;
-    this.#waiting.push(correlation, apiKey, version, flags, this.#shared.records.nowMs, answer);
+    this.#waiting.push(this.#request, flags, this.#shared.records.nowMs, answer);
   }
 
   /** The request is taken out of the stream; nothing of it has passed. */
@@ -330,7 +327,7 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     this.#answerLimit = 0;
     if ((this.#waiting.flags & LEARN_SESSION) !== 0) {
       this.#session = outcome === DONE ? this.#learning.session : 0;
-      this.#sessionRules = this.#askedRules;
+      this.#sessionRules = this.#waiting.rules;
     }
     this.#answered(operations);
     return at + count;

@@ -35,6 +35,8 @@ export class KafkaRequest implements BodyVisitor {
   clientBytes = -1;
   owner: StreamOwner = NOBODY;
   plan: RequestPlan | null = null;
+  /** Number of the rules that the plan is of. */
+  rules = 0;
   /** -1 = the server waits for all in sync, 0 = it does not answer. */
   acks = 1;
   session = 0;
@@ -49,9 +51,17 @@ export class KafkaRequest implements BodyVisitor {
   #world: RequestWorld | null = null;
 
   /** Its body is [bodyAt, limit) of the message. */
-  begin(owner: StreamOwner, plan: RequestPlan, world: RequestWorld, bodyAt: number, limit: number): void {
+  begin(
+    owner: StreamOwner,
+    plan: RequestPlan,
+    rules: number,
+    world: RequestWorld,
+    bodyAt: number,
+    limit: number,
+  ): void {
     this.owner = owner;
     this.plan = plan;
+    this.rules = rules;
     this.#world = world;
     this.acks = 1;
     this.session = 0;

@@ -3,12 +3,13 @@
 /** Of one connection; further requests wait. */
 export const MAX_UNANSWERED = 256;
 const FIRST_WAITING = 8;
-export const WAITING_WORDS = 4;
+export const WAITING_WORDS = 5;
 
 const W_CORRELATION = 0;
 const W_KIND = 1; // api key and version
 const W_FLAGS = 2;
 const W_TIME = 3;
+const W_RULES = 4; // under which it was asked: a session that its answer begins counts under these
 
 /** What the answer of the server is read for. */
 export const LEARN_NAMES = 1;
@@ -16,6 +17,14 @@ export const LEARN_SESSION = 2;
 export const LIMIT_VERSIONS = 4;
 /** The dataplane answers it: `answer` has the bytes, or nothing, and then the connection is closed. */
 export const IS_OURS = 8;
+
+/** What is to be remembered of a request. */
+interface Asked {
+  readonly correlation: number;
+  readonly apiKey: number;
+  readonly version: number;
+  readonly rules: number;
+}
 
 export class Waiting {
   count = 0;
@@ -31,14 +40,7 @@ export class Waiting {
     return this.count === MAX_UNANSWERED;
   }
 
-  push(
-    correlation: number,
-    apiKey: number,
-    version: number,
-    flags: number,
-    nowMs: number,
-    answer: Uint8Array | null,
-  ): void {
+  push({ correlation, apiKey, version, rules }: Asked, flags: number, nowMs: number, answer: Uint8Array | null): void {
     const at = WAITING_WORDS * this.count++;
     if (at === this.#words.length) {
       const words = new Int32Array(2 * at);
@@ -49,6 +51,7 @@ export class Waiting {
     this.#words[at + W_KIND] = (apiKey << 16) | version;
     this.#words[at + W_FLAGS] = flags;
     this.#words[at + W_TIME] = nowMs | 0;
+    this.#words[at + W_RULES] = rules;
     this.#answers.push(answer);
   }
 
@@ -75,6 +78,10 @@ export class Waiting {
     return this.count > 0 ? this.#words[W_FLAGS] : 0;
   }
 
+  get rules(): number {
+    return this.#words[W_RULES];
+  }
+
   /** Since it was asked. */
   ageMs(nowMs: number): number {
     return (nowMs - this.#words[W_TIME]) | 0;
@@ -95,14 +102,20 @@ export class Waiting {
     return this.#words.slice(0, WAITING_WORDS * this.count);
   }
 
-  /** Takes up what `save` gave. @returns false when it makes no sense */
+  /** Takes up what `save` gave: rules have other numbers now, so no session is learnt from these. @returns false when it makes no sense */
   load(words: Int32Array, count: number): boolean {
     if (count % WAITING_WORDS !== 0 || count > WAITING_WORDS * MAX_UNANSWERED) return false;
     for (let at = 0; at < count; at += WAITING_WORDS) {
       const kind = words[at + W_KIND];
       const flags = words[at + W_FLAGS];
       if ((flags & IS_OURS) !== 0) return false;
-      this.push(words[at + W_CORRELATION], kind >>> 16, kind & 0xffff, flags, words[at + W_TIME], null);
+      const asked = {
+        correlation: words[at + W_CORRELATION],
+        apiKey: kind >>> 16,
+        version: kind & 0xffff,
+        rules: 0,
+      };
+      this.push(asked, flags & ~LEARN_SESSION, words[at + W_TIME], null);
     }
     return true;
   }

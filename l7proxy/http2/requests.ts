@@ -1,6 +1,10 @@
 /**
  * The frames of the client; request-heads.ts reads its header blocks.
  *
+ * Until the server has said SETTINGS, it gets the preface and the client's first SETTINGS, nothing else: to a server that speaks HTTP/1
+ * only, what is in other frames might be a request that nobody has judged; no answer of ours may come before; and a block
+ * is read once only.
+ *
  * Of streams that are none of the server's (denied, refused, reset) nothing is passed on; what their DATA took of the
  * connection's window is granted to the client again. Content must be as long as its content-length says: a server that hands
  * the request on in HTTP/1 would take what is beyond for another request.
@@ -53,6 +57,8 @@ export class Requests {
     const isFirst = session.clientSettings.isFirst;
     if (isFirst && (header.type !== frames.SETTINGS || header.has(frames.ACK)))
       return this.#fail(frames.PROTOCOL_ERROR);
+    this.isBlocked = !isFirst && !session.hasServerPreface;
+    if (this.isBlocked) return 0;
     if (header.length > session.serverSettings.maxFrameBytes) return this.#fail(frames.FRAME_SIZE_ERROR);
     switch (header.type) {
       case frames.DATA:
@@ -96,9 +102,6 @@ export class Requests {
     const session = this.#session;
     const { header, requestBlock } = this.#shared;
     if ((header.stream & 1) === 0) return this.#fail(frames.PROTOCOL_ERROR);
-    // An answer of ours must not come before the server's SETTINGS, and a block is read once only.
-    this.isBlocked = !session.hasServerPreface;
-    if (this.isBlocked) return 0;
     const total = requestBlock.read(header, bytes, at, end, session.serverSettings.maxFrameBytes);
     if (total > 0) return this.#heads.read(total);
     if (total === 0) return 0;

@@ -66,6 +66,29 @@ t.test('requests wait for the first words of the server, so that no answer of ou
   t.end();
 });
 
+t.test('a server that may speak HTTP/1 gets nothing that it might take for a request', (t) => {
+  const smuggled = '\r\n\r\nGET /no HTTP/1.1\r\nHost: a\r\n\r\n';
+  const frame8 = (type: number) => frame(type, 0, 0, smuggled.slice(0, 8));
+  const first = frame(frames.SETTINGS, 0, 0, setting(1, 0) + setting(2, 0));
+  const rest: readonly string[] = [
+    frame(frames.GOAWAY, 0, 0, word(0) + word(0) + smuggled),
+    frame8(frames.PING),
+    frame(frames.PRIORITY, 0, 1, `${word(0)}\n`),
+    frame(frames.WINDOW_UPDATE, 0, 0, '\nGET'),
+    frame(frames.SETTINGS, 0, 0, setting(6, 0x0a474554)),
+  ];
+  for (const text of [...rest, rest.join('')]) {
+    const wire = new Http2Wire().client(PREFACE + first + text);
+    t.equal(wire.wire.out[0], PREFACE + first, 'until it has said SETTINGS');
+    wire.server(SETTINGS + SETTINGS_ACK);
+    t.equal(wire.wire.out[0], PREFACE + first + text, 'then all goes on');
+    const old = new Http2Wire().client(PREFACE + first + text).server('HTTP/1.1 505 No\r\n\r\n');
+    t.equal(old.wire.out[0], PREFACE + first);
+    t.strictSame(old.errors, ['bad-server-frame']);
+  }
+  t.end();
+});
+
 t.test('a server that speaks before the client waits for its preface', (t) => {
   const wire = new Http2Wire();
   wire.server(SETTINGS);

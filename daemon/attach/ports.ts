@@ -92,6 +92,8 @@ export class Ports {
   #hostAddresses: readonly string[] = [];
   /** Prefixes of services that were last routed. */
   #routed = '';
+  /** As the kernel writes them: read once, for they are looked at with every change of a Service. */
+  readonly #serviceRanges: readonly string[];
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
   #names: PortNames | undefined;
@@ -101,6 +103,8 @@ export class Ports {
   constructor(options: PortsOptions) {
     const { config, routerMac } = options;
     this.#options = options;
+    const ranges = [config.serviceCIDRs.ipv4, config.serviceCIDRs.ipv6];
+    this.#serviceRanges = ranges.filter((range) => range !== '').map((range) => parseRange(range).text);
     this.#faults = readFaults(config.faults).faults ?? null;
     this.#journal = openJournal(config.runDir, config.name);
     const firewall = new Firewall(config.name);
@@ -337,11 +341,8 @@ export class Ports {
 
   /** Cluster addresses, and those that this machine answers for. */
   #routeServices(): void {
-    const { config } = this.#options;
-    if (!config.hostPort) return;
-    const given = [config.serviceCIDRs.ipv4, config.serviceCIDRs.ipv6].filter((range) => range !== '');
-    const ranges = given.map((range) => parseRange(range).text);
-    const wanted = [...ranges, ...this.#wayOut.announced.map((text) => hostPrefix(parseAddress(text)))];
+    if (!this.#options.config.hostPort) return;
+    const wanted = [...this.#serviceRanges, ...this.#wayOut.announced.map((text) => hostPrefix(parseAddress(text)))];
     if (wanted.join() === this.#routed) return;
     this.#routed = wanted.join();
     this.#noteRoutes(this.#routes.setServices(wanted));

@@ -39,7 +39,13 @@ export function refuseForeignLink(name: string): void {
  */
 export async function removeLink(name: string, netns?: string): Promise<boolean> {
   if (linkIndex(name, netns) === 0) return false;
-  await scriptIn(netns ?? '', `ip link delete dev ${name}\n`);
+  try {
+    await scriptIn(netns ?? '', `ip link delete dev ${name}\n`);
+  } catch (error) {
+    // The kernel removes it too, when the namespace of its other end goes: whoever came first, it is gone.
+    if (linkIndex(name, netns) === 0) return false;
+    throw error;
+  }
   return true;
 }
 

@@ -35,8 +35,8 @@ t.test('a process is itself only with the time it started', async (t) => {
 });
 
 t.test('a zombie is dead, though nobody has waited for it', async (t) => {
-  // The shell becomes `sleep`, which never waits for the child it was given.
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  // The shell becomes `sleep`, which never waits for the child it was given; the child outlives the shell, which would have waited.
+  const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
   const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (text) => resolve(Number(text))));
   const state = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1][0];
   while (state() !== 'Z') await new Promise((resolve) => setImmediate(resolve));

@@ -17,6 +17,7 @@ export interface NodeFact {
   readonly labels: readonly string[];
 }
 
+/** Of all records that have none; never written to. */
 const NO_GROUPS: PrefixRecord['groups'] = new Map();
 const NO_NODES: PrefixRecord['nodes'] = new Map();
 
@@ -27,11 +28,11 @@ interface PrefixRecord {
   nodeUses: number;
   podUses: number;
   /** Most are of one sort, and names bring many: what a record has none of takes no memory. */
-  groups: ReadonlyMap<string, readonly string[]>;
+  groups: Map<string, readonly string[]>;
   /** FQDN selectors that it belongs to. */
-  names: readonly string[];
+  readonly names: string[];
   /** Nodes that claim the address, by name. */
-  nodes: ReadonlyMap<string, NodeFact>;
+  nodes: Map<string, NodeFact>;
   isApiServer: boolean;
 }
 
@@ -75,7 +76,7 @@ export class PrefixTable {
   setGroup(name: string, prefix: Prefix, labels: readonly string[] | undefined): void {
     const record = this.#at(prefix);
     const texts = labels === undefined ? undefined : [`cidrgroup:${CIDR_GROUP_NAME}${name}`, ...labels];
-    record.groups = withEntry(record.groups, name, texts);
+    record.groups = withEntry(record.groups, NO_GROUPS, name, texts);
     this.#touchInside(record);
     if (this.#groupReach.pods) this.#podPrefixes.push(prefix);
     this.#dropIfIdle(record);
@@ -84,8 +85,9 @@ export class PrefixTable {
   /** @param pattern the FQDN selector that the address belongs to now (or no longer) */
   setName(prefix: Prefix, pattern: string, belongs: boolean): void {
     const record = this.#at(prefix);
-    const others = record.names.filter((one) => one !== pattern);
-    record.names = belongs ? [...others, pattern] : others;
+    const at = record.names.indexOf(pattern);
+    if (belongs && at < 0) record.names.push(pattern);
+    else if (!belongs && at >= 0) record.names.splice(at, 1);
     this.#dirty.add(prefix.text);
     this.#dropIfIdle(record);
   }
@@ -93,7 +95,7 @@ export class PrefixTable {
   /** @param fact undefined = the node has the address no more */
   setNode(prefix: Prefix, name: string, fact: NodeFact | undefined): void {
     const record = this.#at(prefix);
-    record.nodes = withEntry(record.nodes, name, fact);
+    record.nodes = withEntry(record.nodes, NO_NODES, name, fact);
     this.#dirty.add(prefix.text);
     this.#dropIfIdle(record);
   }
@@ -217,10 +219,13 @@ function groupsOf(lineage: readonly PrefixRecord[]): string[] {
   return lineage.flatMap(({ groups }) => [...groups.values()].flat());
 }
 
-/** @param value undefined = without the entry */
-function withEntry<V>(map: ReadonlyMap<string, V>, key: string, value: V | undefined): ReadonlyMap<string, V> {
-  const next = new Map(map);
-  if (value === undefined) next.delete(key);
-  else next.set(key, value);
-  return next;
+/**
+ * Sets an entry of a map that a record has of its own, or takes it out.
+ * @param none what records share that have no entry @param value undefined = without the entry
+ * @returns the map of the record from now on
+ */
+function withEntry<V>(map: Map<string, V>, none: Map<string, V>, key: string, value: V | undefined): Map<string, V> {
+  if (value !== undefined) return (map === none ? new Map<string, V>() : map).set(key, value);
+  if (map !== none) map.delete(key);
+  return map.size === 0 ? none : map;
 }

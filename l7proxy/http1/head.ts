@@ -12,27 +12,23 @@
  */
 import * as syntax from './syntax.ts';
 
-const { CLASS, COLON, CR, HOST, HTAB, LF, MAX_HEADERS, SP, TOKEN, VALUE } = syntax;
+const { ascii, CLASS, COLON, CR, HOST, HTAB, LF, MAX_HEADERS, SP, TOKEN, VALUE } = syntax;
 
-const CONTENT_LENGTH = lower('content-length');
-const TRANSFER_ENCODING = lower('transfer-encoding');
-const HOST_NAME = lower('host');
-const CONNECTION = lower('connection');
-const UPGRADE = lower('upgrade');
-const EXPECT = lower('expect');
-const CHUNKED = lower('chunked');
-const CLOSE = lower('close');
-const KEEP_ALIVE = lower('keep-alive');
-const WEBSOCKET = lower('websocket');
-const WEBSOCKET_ACCEPT = lower('sec-websocket-accept');
-const CONTINUE = lower('100-continue');
+const CONTENT_LENGTH = ascii('content-length');
+const TRANSFER_ENCODING = ascii('transfer-encoding');
+const HOST_NAME = ascii('host');
+const CONNECTION = ascii('connection');
+const UPGRADE = ascii('upgrade');
+const EXPECT = ascii('expect');
+const CHUNKED = ascii('chunked');
+const CLOSE = ascii('close');
+const KEEP_ALIVE = ascii('keep-alive');
+const WEBSOCKET = ascii('websocket');
+const WEBSOCKET_ACCEPT = ascii('sec-websocket-accept');
+const CONTINUE = ascii('100-continue');
 const COMMA = 44;
 /** Content-Length digits: 10^15 bytes stay exact in a double. */
 const MAX_LENGTH_DIGITS = 15;
-
-function lower(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
 
 export class Head {
   /** First byte of the message (an empty line before a request line is part of it) and first byte of its content. */

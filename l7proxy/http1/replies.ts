@@ -1,9 +1,8 @@
 /** The responses that the engine writes itself: who they are for is the client of the flow. */
-
-const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'latin1'));
+import { ascii } from './syntax.ts';
 
 /** Body of the 403, as Cilium's Envoy writes it. */
-const DENIED_BODY = 'Access denied\r\n';
+export const DENIED_BODY = 'Access denied\r\n';
 
 const REASON_PHRASES: Record<number, string> = {
   400: 'Bad Request',
@@ -16,7 +15,7 @@ function reply(status: number, body: string, connection: '' | 'close' | 'keep-al
   const head =
     `HTTP/1.1 ${status} ${REASON_PHRASES[status]}\r\ncontent-length: ${body.length}\r\n` +
     `content-type: text/plain\r\n${connection === '' ? '' : `connection: ${connection}\r\n`}server: sluice\r\n\r\n`;
-  return bytes(isHead ? head : head + body);
+  return ascii(isHead ? head : head + body);
 }
 
 /** Kinds of a reply, 0 for none; the order is that of REPLIES. The one behind a 403 is the same for HEAD. */
@@ -29,7 +28,7 @@ export const REPLY_BAD_GATEWAY = 9;
 
 /** The bytes of each kind. */
 export const REPLIES: readonly Uint8Array[] = [
-  bytes(''),
+  ascii(''),
   reply(403, DENIED_BODY, ''),
   reply(403, DENIED_BODY, '', true),
   reply(403, DENIED_BODY, 'keep-alive'),

@@ -155,6 +155,11 @@ export const TOO_MANY_STREAMS: number = errorNumber('too-many-streams');
 export const BAD_SERVER_FRAME: number = errorNumber('bad-server-frame');
 export const SERVER_FLOOD: number = errorNumber('server-flood');
 
+/** The bytes of ASCII text. */
+export function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
 /** The error that an unexpected byte amounts to; `otherwise` when it is none of the notorious ones. */
 export function errorOfByte(byte: number, otherwise: number): number {
   if (byte === 0) return NUL;

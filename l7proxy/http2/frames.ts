@@ -1,5 +1,6 @@
 /** Frames of HTTP/2 (RFC 9113 sections 4, 6 and 7). */
 import { i32, u16 } from '../../wire/bytes.ts';
+import { ascii } from '../http1/syntax.ts';
 
 // --- specification
 export const DATA = 0;
@@ -36,7 +37,7 @@ export const MAX_WINDOW = 0x7fffffff;
 export const DEFAULT_WINDOW = 65_535;
 
 /** What a client of prior knowledge says first (3.4). */
-export const PREFACE: Uint8Array = Uint8Array.from(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'));
+export const PREFACE: Uint8Array = ascii('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 
 /** The header of a frame; one object is used for all. */
 export class FrameHeader {

@@ -2,12 +2,13 @@
  * What is answered to a request in the server's stead. Header blocks of our own are literals without indexing and static
  * entries: they may stand between those of the server, for they change no table.
  */
+import { DENIED_BODY } from '../http1/replies.ts';
+import { ascii } from '../http1/syntax.ts';
 import { FrameWriter } from './frame-writer.ts';
 import * as frames from './frames.ts';
 
-/** As HTTP/1's, and Envoy's. */
-const DENIED_BODY: Uint8Array = Uint8Array.from(Buffer.from('Access denied\r\n', 'latin1'));
-export const DENIED_BODY_BYTES: number = DENIED_BODY.length;
+const BODY: Uint8Array = ascii(DENIED_BODY);
+export const DENIED_BODY_BYTES: number = BODY.length;
 
 function block(...fields: (readonly [string, string])[]): Uint8Array {
   const writer = new FrameWriter();
@@ -48,5 +49,5 @@ export function writeDenied(into: FrameWriter, scratch: FrameWriter, stream: num
   scratch.copy(DENIED);
   into.headers(scratch, stream, false);
   into.header(DENIED_BODY_BYTES, frames.DATA, frames.END_STREAM, stream);
-  into.copy(DENIED_BODY);
+  into.copy(BODY);
 }

@@ -17,7 +17,7 @@ import { checkTarget, isMethod } from '../http1/start-line.ts';
 import * as syntax from '../http1/syntax.ts';
 import type { FieldList } from './field-list.ts';
 
-const { CLASS, COLON, HTAB, SP, TARGET, TOKEN, VALUE } = syntax;
+const { ascii, CLASS, COLON, HTAB, SP, TARGET, TOKEN, VALUE } = syntax;
 
 const METHOD = ascii(':method');
 const SCHEME = ascii(':scheme');
@@ -46,10 +46,6 @@ const OF_CONNECTIONS = [
 ].map(ascii);
 
 const PLUS = 43;
-
-function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
 
 export class RequestHead {
   /** Extended CONNECT. */

@@ -4,6 +4,7 @@
  * they were told; of others nothing is known but that they answered.
  */
 import { latin1 } from '../http/headers.ts';
+import { ascii } from '../http1/syntax.ts';
 import * as frames from './frames.ts';
 import { BLOCK_READ } from './hpack-decoder.ts';
 import type { Http2Session } from './session.ts';
@@ -15,10 +16,6 @@ const GRPC_STATUS = ascii('grpc-status');
 const GRPC_MESSAGE = ascii('grpc-message');
 /** Of a status message, in a record. */
 const MAX_MESSAGE = 256;
-
-function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
 
 export class ResponseRecords {
   readonly #session: Http2Session;

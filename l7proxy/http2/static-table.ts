@@ -1,4 +1,5 @@
 /** The static table of HPACK (RFC 7541 appendix A): entries 1 to 61, as bytes. */
+import { ascii } from '../http1/syntax.ts';
 
 // --- specification
 const ENTRIES: readonly (readonly [string, string])[] = [
@@ -72,7 +73,3 @@ export const STATIC_ENTRIES = 61;
 // --- implementation
 export const STATIC_NAMES: readonly Uint8Array[] = ENTRIES.map(([name]) => ascii(name));
 export const STATIC_VALUES: readonly Uint8Array[] = ENTRIES.map(([, value]) => ascii(value));
-
-function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}

@@ -115,7 +115,8 @@ export class Agent {
     const listeners = [this.services.book, this.names];
     this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
     this.#links = new PodLinks(this.reconciler, log);
-    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services);
+    const namesOf = (endpoint: number, prefix: string) => this.learning.cache.namesOf(endpoint, prefix);
+    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services, namesOf);
     this.learning = this.#newLearning(stateDir);
     this.#publication = this.#newPublication();
     this.observer = this.#newObserver();

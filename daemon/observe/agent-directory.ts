@@ -28,10 +28,14 @@ interface ServiceNames {
   ofFrontend(id: number): Service | undefined;
 }
 
+/** DNS names that an endpoint was told for an address, a prefix of full length. */
+type NamesOf = (endpoint: number, prefix: string) => readonly string[];
+
 export class AgentDirectory implements Directory {
   readonly #cluster: Cluster;
   readonly #pods: ReadonlyMap<string, LocalPod>;
   readonly #services: ServiceNames;
+  readonly #namesOf: NamesOf;
   #present: Present = { endpoints: new Map(), addresses: new Map() };
   #byPort: ReadonlyMap<number, string> = new Map();
   readonly #labels = new Map(RESERVED_IDENTITIES.map(({ id, labels }) => [id, labels]));
@@ -41,8 +45,9 @@ export class AgentDirectory implements Directory {
   /** What was last published, by endpoint id. */
   readonly published = new Map<number, EndpointChange>();
 
-  constructor(cluster: Cluster, pods: ReadonlyMap<string, LocalPod>, services: ServiceNames) {
+  constructor(cluster: Cluster, pods: ReadonlyMap<string, LocalPod>, services: ServiceNames, namesOf: NamesOf) {
     this.#services = services;
+    this.#namesOf = namesOf;
     this.#cluster = cluster;
     this.#pods = pods;
   }
@@ -100,8 +105,8 @@ export class AgentDirectory implements Directory {
     return this.#present.addresses.get(ip) ?? this.#goneAddresses.get(ip);
   }
 
-  names(): readonly string[] {
-    return [];
+  names(ip: string, endpointId: number): readonly string[] {
+    return this.#namesOf(endpointId, `${ip}/${ip.includes(':') ? 128 : 32}`);
   }
 
   service(ip: string, port: number): Service | undefined {

@@ -12,7 +12,7 @@ export interface Directory {
   endpoint(id: number): EndpointEntry | undefined;
   /** Whoever has the address, for peers that are not local endpoints. */
   pod(ip: string): PodEntry | undefined;
-  /** DNS names that local endpoint `endpointId` (0: any) was told for the address. */
+  /** DNS names that local endpoint `endpointId` was told for the address; 0, nobody local, knows what was known from the start. */
   names(ip: string, endpointId: number): readonly string[];
   /** The service whose frontend the address and port are. */
   service(ip: string, port: number): Service | undefined;

@@ -4,6 +4,7 @@ import { randomFrom, SEED } from '../../test/random.ts';
 import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import { Cluster } from '../cluster.ts';
 import { readDocuments } from '../document/document.ts';
+import { MAX_NAMES_OF_ADDRESS } from './address-names.ts';
 import { guardOf } from './guard.ts';
 import { type Lookup, MAX_TTL_SEC, NameCache, type NameCacheLimits } from './name-cache.ts';
 import { addressOf, formatForgotten, formatKept, keptOf, readKept } from './pre-cache.ts';
@@ -419,13 +420,39 @@ t.test('whatever is learnt, lost and looked at in whichever order, all three vie
     const seen = [...new Set(lookups.filter(({ pair }) => !pair.isGuarded).map(key))].sort();
     const zombies = new Set(rig.cache.zombies());
     const live = [...new Set(lookups.filter((lookup) => !zombies.has(lookup)).map(key))].sort();
+    const unnamed = lookups.filter(
+      ({ endpoint, pair }) => !rig.cache.namesOf(endpoint, pair.prefix.text).includes(pair.name.slice(0, -1)),
+    );
     const fault =
+      unnamed.length > 0 ||
       JSON.stringify([rig.names(), [...rig.told.keys()].sort()]) !== JSON.stringify([seen, live]) ||
       [...rig.seen.values()].some((count) => count !== 1) ||
       lookups.length !== rig.cache.size.lookups ||
       zombies.size !== rig.cache.size.zombies;
     if (fault) t.fail(`views differ at second ${now}`);
   }
+});
+
+t.test('the names of an address are those that its endpoint was told, and no more than a few', (t) => {
+  const rig = new Rig();
+  rig.learn(1, 'a.example.', ['192.0.2.1', '2001:db8::1'], 30, 100);
+  rig.learn(1, 'b.example.', ['192.0.2.1'], 10, 100);
+  rig.learn(2, 'other.example.', ['192.0.2.1'], 30, 100);
+  rig.learn(0, 'kept.example.', ['192.0.2.1', '192.0.2.2'], 30, 100);
+  t.same(rig.cache.namesOf(1, '192.0.2.1/32'), ['a.example', 'b.example', 'kept.example']);
+  t.same(rig.cache.namesOf(1, '2001:db8::1/128'), ['a.example']);
+  t.same(rig.cache.namesOf(3, '192.0.2.2/32'), ['kept.example'], 'what was known from the start is of use to all');
+  t.same(rig.cache.namesOf(0, '192.0.2.1/32'), ['kept.example'], 'nobody local was told nothing else');
+  rig.collect(111, '192.0.2.1');
+  rig.collect(112, '192.0.2.1');
+  t.ok(rig.cache.namesOf(1, '192.0.2.1/32').includes('b.example'), 'told as long as somebody is connected');
+  rig.collect(113);
+  rig.collect(114);
+  t.same(rig.cache.namesOf(1, '192.0.2.1/32'), ['a.example', 'kept.example']);
+  for (let i = 0; i < 100; i++) rig.learn(2, `n${i}.example.`, ['192.0.2.1'], 30, 100);
+  t.equal(rig.cache.namesOf(2, '192.0.2.1/32').length, MAX_NAMES_OF_ADDRESS + 1, 'and what all know');
+  t.equal(rig.cache.namesOf(1, '192.0.2.1/32').length, 2);
+  t.end();
 });
 
 t.test('10,000 learnt addresses: the policy world takes them one by one, in under 20 MB', (t) => {

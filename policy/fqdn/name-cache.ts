@@ -25,6 +25,7 @@
  * Pure: times are seconds of a steady clock that the caller reads.
  */
 import type { Prefix } from '../../wire/prefix.ts';
+import { AddressNames } from './address-names.ts';
 
 // --- implementation
 const MAX_OF_ENDPOINT = 8192; // live lookups
@@ -102,9 +103,12 @@ interface Name {
 
 interface Endpoint {
   readonly names: Map<string, Name>;
+  /** By the texts of prefixes. */
+  readonly byAddress: AddressNames;
   live: number;
   zombies: number;
 }
+const newEndpoint = (): Endpoint => ({ names: new Map(), byAddress: new AddressNames(), live: 0, zombies: 0 });
 
 export class NameCache {
   readonly #sink: NameSink;
@@ -204,7 +208,13 @@ export class NameCache {
     return [...this.#endpoints.keys()];
   }
 
-  /** Takes back what an answer taught its endpoint, and what others have taught it of the same addresses. */
+  /** Names that an endpoint was told for an address, or that nobody learnt (a pre-cache); @param text of its prefix */
+  namesOf(id: number, text: string): string[] {
+    const told = [id, 0].flatMap((one) => this.#endpoints.get(one)?.byAddress.of(text) ?? []);
+    return [...new Set(told)].map((name) => name.slice(0, -1));
+  }
+
+  /** Takes back what an answer taught its endpoint, and what other answers have taught it of the same addresses. */
   unlearn({ endpoint, name, prefixes }: Answer): void {
     for (const { text } of prefixes) {
       const lookup = this.#endpoints.get(endpoint)?.names.get(name)?.addresses.get(text);
@@ -243,7 +253,7 @@ export class NameCache {
   }
 
   #learn(id: number, name: string, prefix: Prefix, { ttl, nowSec }: { ttl: number; nowSec: number }): Lookup {
-    const endpoint = entryOf(this.#endpoints, id, (): Endpoint => ({ names: new Map(), live: 0, zombies: 0 }));
+    const endpoint = entryOf(this.#endpoints, id, newEndpoint);
     const known = entryOf(endpoint.names, name, (): Name => ({ addresses: new Map(), live: 0 }));
     const lookup = known.addresses.get(prefix.text) ?? this.#add(endpoint, known, { id, name, prefix });
     if (!isLive(lookup)) {
@@ -287,6 +297,7 @@ export class NameCache {
       aliveSec: Number.NEGATIVE_INFINITY,
     };
     addresses.set(prefix.text, lookup);
+    endpoint.byAddress.add(prefix.text, name);
     endpoint.zombies++;
     this.#lookups++;
     return lookup;
@@ -312,6 +323,7 @@ export class NameCache {
     this.#forgotten.push(lookup);
     const { addresses } = endpoint.names.get(name) as Name;
     addresses.delete(prefix.text);
+    endpoint.byAddress.remove(prefix.text, name);
     if (addresses.size === 0) endpoint.names.delete(name);
     if (endpoint.names.size === 0) this.#endpoints.delete(id);
     if (--pair.lookups > 0) return;

@@ -171,6 +171,9 @@ t.test('a name that is asked for is reached at once, and nothing else is', async
   t.equal((await dig('two.example')).answer, '203.0.113.2');
   t.ok(await isDenied('http://203.0.113.2/'), 'the name may be asked for and not reached');
   t.match(await cached('one.example'), [{ source: 'lookup', fqdn: 'one.example.' }]);
+  const { stdout } = await instance.cli('observe', '--to-fqdn', 'one.*', '--last', '1', '-o', 'json');
+  t.match(JSON.parse(stdout.split('\n')[0] || '{}'), { flow: { destination_names: ['one.example'] } });
+  t.equal((await instance.cli('observe', '--to-fqdn', 'three.*', '--last', '1')).stdout.trim(), '');
 });
 
 t.test('getent, dig over TCP, names that share an address, a policy that comes after the answer', async (t) => {

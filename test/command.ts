@@ -74,6 +74,12 @@ export async function mustAll(script: string): Promise<void> {
   }
 }
 
+/** Makes network namespaces with their loopback up. */
+export async function makeNetns(cleanup: Cleanup, ...names: readonly string[]): Promise<void> {
+  for (const name of names) cleanup.command('ip', 'netns', 'del', name);
+  await mustAll(names.map((name) => `ip netns add ${name}\nip -n ${name} link set lo up`).join('\n'));
+}
+
 /** A program running in the background, and all it has printed so far. */
 export interface Background {
   child: ChildProcess;

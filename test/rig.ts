@@ -21,7 +21,7 @@ import {
   type Background,
   type Cleanup,
   inNetns,
-  must,
+  makeNetns,
   type Outcome,
   PATIENCE_MS,
   type RunOptions,
@@ -130,14 +130,17 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
    */
   static async withRig(name: string, cleanup: Cleanup, manifests: string, config = ''): Promise<SluiceInstance> {
     const netns = `${name}-host`;
-    cleanup.command('ip', 'netns', 'del', netns);
-    await must(['ip', 'netns', 'add', netns]);
-    await must(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
+    await makeNetns(cleanup, netns);
     const ranges = { podCIDR4: '10.244.0.0/16', podCIDR6: 'fd00:10:244::/64' };
     const instance = await SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges, config });
-    const { code, stderr } = await instance.cli('rig', 'up', '-f', manifests);
-    if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
+    await instance.rigUp(manifests);
     return instance;
+  }
+
+  /** Raises the rig of a file of manifests. */
+  async rigUp(manifests: string): Promise<void> {
+    const { code, stderr } = await this.cli('rig', 'up', '-f', manifests);
+    if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${this.agent.output()}`);
   }
 
   /** Waits until the API answers; throws with the agent's output when it ended instead. */
@@ -187,22 +190,19 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
     return JSON.parse(text);
   }
 
-  /** Applies or deletes the documents of a file. Throws with every problem when one is refused. */
+  /** Applies or deletes documents. Throws with every problem when one is refused. */
+  async send(documents: string, verb: 'apply' | 'delete' = 'apply', file = 'test'): Promise<void> {
+    const { status, text } = await this.call('POST', `/v1/${verb}?file=${encodeURIComponent(file)}`, documents);
+    if (status !== 200) throw new Error(`${verb} ${file}: ${status}: ${text}`);
+  }
+
+  /** The same with those of a file. */
   async apply(file: string): Promise<void> {
-    await this.#send('/v1/apply', file);
+    await this.send(readFileSync(file, 'utf8'), 'apply', file);
   }
 
   async delete(file: string): Promise<void> {
-    await this.#send('/v1/delete', file);
-  }
-
-  async #send(path: string, file: string): Promise<void> {
-    const { status, text } = await this.call(
-      'POST',
-      `${path}?file=${encodeURIComponent(file)}`,
-      readFileSync(file, 'utf8'),
-    );
-    if (status !== 200) throw new Error(`${path} ${file}: ${status}: ${text}`);
+    await this.send(readFileSync(file, 'utf8'), 'delete', file);
   }
 
   /** Waits until every named pod (`namespace/pod`) is attached and has its first policy. */

@@ -3,12 +3,13 @@
  *
  *   shop/web -- dataplane == <host> lan0 203.0.113.10 (`host`), or lan0 is the dataplane's (`interface`)
  *                                     |
- *                                  <outside> br0 203.0.113.1, .2 (two stations)
+ *                                  <net> eth0 203.0.113.1, .2 (two stations)
  *
  * and the host as a client of cluster and load balancer addresses.
  */
 import t, { type Test } from 'tap';
-import { Cleanup, inNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, makeNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { raiseLan } from '../internet.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const CLIENTS = ['203.0.113.1', '203.0.113.2', 'fd00:95:1::1'];
@@ -66,20 +67,12 @@ interface Setting {
 
 async function setting(t: Test, mode: 'host' | 'interface'): Promise<Setting> {
   const name = `sleb${mode[0]}${process.pid.toString(36)}`.slice(0, 10);
-  const [host, outside, web] = [`${name}-host`, `${name}-outside`, `${name}-shop-web`];
   const cleanup = new Cleanup();
   t.teardown(() => cleanup.finish());
-  for (const one of [host, outside, web]) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll([host, outside, web].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
-  await mustAll(`
-    ip -n ${host} link add lan0 type veth peer name eth0 netns ${outside}
-    ip -n ${host} addr add 203.0.113.10/24 dev lan0
-    ip -n ${host} addr add fd00:95:1::10/64 dev lan0 nodad
-    ip -n ${host} link set lan0 up
-    ip -n ${outside} addr add 203.0.113.1/24 dev eth0
-    ip -n ${outside} addr add 203.0.113.2/24 dev eth0
-    ip -n ${outside} addr add fd00:95:1::1/64 dev eth0 nodad
-    ip -n ${outside} link set eth0 up`);
+  const { host, net: outside } = await raiseLan(name, cleanup, 'fd00:95');
+  const web = `${name}-shop-web`;
+  await makeNetns(cleanup, web);
+  await mustAll(`ip -n ${outside} addr add 203.0.113.2/24 dev eth0`);
   const server = start(inNetns(web, [process.execPath, '-e', SERVER]));
   cleanup.add(() => server.child.kill('SIGKILL'));
   await waitFor('the server', () => server.output().includes('listens'));
@@ -94,8 +87,7 @@ async function setting(t: Test, mode: 'host' | 'interface'): Promise<Setting> {
     config: `uplink: { ${way} }\nmasquerade: { mode: always }\nloadBalancerCIDRs: { ipv4: ${POOL}, ipv6: '${POOL6}' }`,
   });
   t.teardown(() => instance.stop());
-  const answer = await instance.call('POST', '/v1/apply?file=test', OBJECTS);
-  if (answer.status !== 200) throw new Error(answer.text);
+  await instance.send(OBJECTS);
   await instance.untilReady(['shop/web']);
   const { stdout } = await instance.cli(
     'get',

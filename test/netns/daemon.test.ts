@@ -10,7 +10,6 @@
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -22,7 +21,18 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, isListening, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import {
+  Cleanup,
+  inNetns,
+  isListening,
+  makeNetns,
+  must,
+  mustAll,
+  PATIENCE_SEC,
+  run,
+  start,
+  waitFor,
+} from '../command.ts';
 import { programPath } from '../../linux/programs.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -30,8 +40,7 @@ const AGENT = programPath('sluiced');
 const name = `sld${process.pid.toString(36)}`;
 const host = `${name}-host`;
 const folder = mkdtempSync(join(tmpdir(), `${name}-`));
-const manifests = join(folder, 'manifests');
-mkdirSync(manifests);
+const manifests = mkdtempSync(join(folder, 'manifests-'));
 
 const pod = (namespace: string, podName: string, annotations = '{}', rest = '') =>
   `apiVersion: v1
@@ -66,13 +75,8 @@ t.jobs = 1;
 
 let instance: SluiceInstance;
 
-function makeNetns(...names: string[]): Promise<void> {
-  for (const one of names) cleanup.command('ip', 'netns', 'del', one);
-  return mustAll(names.map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
-}
-
 t.before(async () => {
-  await makeNetns(host, `${name}-outside`, `${name}-shop-veth`, `${name}-shop-tap`, `${name}-shop-own`);
+  await makeNetns(cleanup, host, `${name}-outside`, `${name}-shop-veth`, `${name}-shop-tap`, `${name}-shop-own`);
   const [own, outside] = [`${name}-shop-own`, `${name}-outside`];
   await mustAll(`
     ip -n ${host} link add ${name}own type veth peer name eth0 netns ${own}
@@ -101,7 +105,7 @@ uplink: { interface: out0, gateway4: 192.0.2.2, gateway6: "fd00:95:f::1" }
 maps: { bpf-policy-map-max: 40 }
 healthProbeInterval: 1`,
   });
-  await send('apply', WORLD);
+  await instance.send(WORLD);
   await instance.untilReady(['shop/veth', 'shop/tap', 'shop/own']);
 });
 
@@ -116,11 +120,6 @@ interface Endpoint {
   interface: string;
   identity: number;
   health: Record<string, { isReachable: boolean } | undefined>;
-}
-
-async function send(verb: 'apply' | 'delete', text: string): Promise<void> {
-  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
-  if (answer.status !== 200) throw new Error(answer.text);
 }
 
 async function endpoint(podName: string): Promise<Endpoint> {
@@ -199,7 +198,7 @@ t.test('a pod whose namespace is missing is reported, and attached when it appea
   await waitFor('the problem', async () => (await endpoint('late')).state === 'waiting');
   t.match(await endpoint('late'), { problem: /namespace missing: ip netns add .*shop-late/ });
   t.match((await status()).problems, [/pod shop\/late: namespace missing/]);
-  await makeNetns(netns('late'));
+  await makeNetns(cleanup, netns('late'));
   await instance.untilReady(['shop/late']);
   t.ok(await reaches(netns('late'), (await endpoint('tap')).ipv4));
   await untilWell();
@@ -209,7 +208,7 @@ t.test('a namespace that is removed and made again is attached again', async (t)
   const before = await endpoint('late');
   await must(['ip', 'netns', 'del', netns('late')]);
   await waitFor('the loss to be seen', async () => (await endpoint('late')).state !== 'ready');
-  await makeNetns(netns('late'));
+  await makeNetns(cleanup, netns('late'));
   await instance.untilReady(['shop/late']);
   t.match(await endpoint('late'), { id: before.id, identity: before.identity, ipv4: before.ipv4 });
   t.ok(await reaches(netns('late'), (await endpoint('veth')).ipv4));
@@ -220,8 +219,8 @@ t.test('a pod that is ready is connected: not one of its first questions is lost
   for (const mode of ['veth', 'tap']) {
     for (const round of [1, 2, 3]) {
       const podName = `new-${mode}-${round}`;
-      await makeNetns(netns(podName));
-      await send('apply', pod('shop', podName, `{ sluice.io/attach: ${mode} }`));
+      await makeNetns(cleanup, netns(podName));
+      await instance.send(pod('shop', podName, `{ sluice.io/attach: ${mode} }`));
       await instance.untilReady([`shop/${podName}`]);
       const answers = await Promise.all([ipv4, ipv6].map((address) => reaches(netns(podName), address)));
       t.strictSame(answers, [true, true], podName);
@@ -231,7 +230,7 @@ t.test('a pod that is ready is connected: not one of its first questions is lost
         const asked = count('OutNeighborSolicits');
         return asked > 0 && asked === count('InNeighborAdvertisements');
       });
-      await send('delete', pod('shop', podName));
+      await instance.send(pod('shop', podName), 'delete');
     }
   }
 });
@@ -242,11 +241,11 @@ t.test('the host reaches pods outside the pod ranges, however they are attached'
     .map(([mode, ip]) => pod('shop', `far-${mode}`, `{ sluice.io/attach: ${mode} }`, `status: { podIP: ${ip} }`))
     .join('\n---\n');
   const modes = Object.keys(addresses);
-  await makeNetns(...modes.map((mode) => netns(`far-${mode}`)));
-  await send('apply', documents);
+  await makeNetns(cleanup, ...modes.map((mode) => netns(`far-${mode}`)));
+  await instance.send(documents);
   await instance.untilReady(modes.map((mode) => `shop/far-${mode}`));
   for (const [mode, ip] of Object.entries(addresses)) t.ok(await reaches(host, ip), mode);
-  await send('delete', documents);
+  await instance.send(documents, 'delete');
 });
 
 t.test('pods read through libpcap carry TCP, and one that removes its interface takes nobody down', async (t) => {
@@ -254,8 +253,8 @@ t.test('pods read through libpcap carry TCP, and one that removes its interface 
   const annotations = '{ sluice.io/attach: pcap }';
   const outside = 'status: { podIPs: [{ ip: 10.95.8.8 }, { ip: "fd00:95::88" }] }'; // of the pod ranges
   const documents = `${pod('shop', 'pcap1', annotations)}\n---\n${pod('shop', 'pcap2', annotations, outside)}`;
-  await makeNetns(netns('pcap1'), netns('pcap2'));
-  await send('apply', documents);
+  await makeNetns(cleanup, netns('pcap1'), netns('pcap2'));
+  await instance.send(documents);
   await instance.untilReady(['shop/pcap1', 'shop/pcap2']);
   const { ipv4, ipv6 } = await endpoint('veth');
   const server = start(inNetns(netns('veth'), ['iperf3', '-s', '-1']));
@@ -274,7 +273,7 @@ t.test('pods read through libpcap carry TCP, and one that removes its interface 
   t.ok(await reaches(netns('veth'), (await endpoint('pcap2')).ipv6), 'and is reached');
   await waitFor('pcap1 to be attached anew', () => reaches(netns('pcap1'), ipv4));
   t.equal((await status()).dataplane.pid, dataplane.pid, 'the dataplane lives');
-  await send('delete', documents);
+  await instance.send(documents, 'delete');
 });
 
 t.test('faults and traces are put on ports while they run, and taken off', async (t) => {
@@ -282,7 +281,7 @@ t.test('faults and traces are put on ports while they run, and taken off', async
   const ping = ['ping', '-c3', '-i0.2', '-W2', ipv4];
   for (const podName of ['veth', 'tap']) {
     const { id } = await endpoint(podName);
-    const annotate = (more: string) => send('apply', pod('shop', podName, `{ sluice.io/attach: ${podName}${more} }`));
+    const annotate = (more: string) => instance.send(pod('shop', podName, `{ sluice.io/attach: ${podName}${more} }`));
     await annotate(', sluice.io/fault: drop=100%, sluice.io/trace: "true"');
     await waitFor('no ping to come through', async () => (await run(inNetns(netns(podName), ping))).code !== 0);
     await annotate(', sluice.io/fault: "delay=40ms,seed=5", sluice.io/trace: "true"');
@@ -303,13 +302,13 @@ t.test('faults and traces are put on ports while they run, and taken off', async
 
 for (const mode of ['veth', 'tap']) {
   t.test(`an eth0 of somebody else's is left alone (${mode})`, async (t) => {
-    await makeNetns(netns(`taken-${mode}`));
+    await makeNetns(cleanup, netns(`taken-${mode}`));
     await must(['ip', '-n', netns(`taken-${mode}`), 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other']);
     const document = pod('shop', `taken-${mode}`, `{ sluice.io/attach: ${mode} }`);
-    await send('apply', document);
+    await instance.send(document);
     await waitFor('the refusal', async () => (await endpoint(`taken-${mode}`)).state === 'failed');
     t.match((await endpoint(`taken-${mode}`)).problem, /has an eth0 of somebody else's/);
-    await send('delete', document);
+    await instance.send(document, 'delete');
     t.equal((await run(['ip', '-n', netns(`taken-${mode}`), 'link', 'show', 'eth0'])).code, 0);
   });
 }
@@ -318,10 +317,10 @@ t.test('a policy that does not fit closes its endpoint and is reported', async (
   const ports = Array.from({ length: 30 }, (_, i) => `{ port: "${1000 + i * 7}", protocol: TCP }`).join(', ');
   const big = policy('big', 'veth', `[{ fromEndpoints: [{}] }, { toPorts: [{ ports: [${ports}] }] }]`);
   const { ipv4, id } = await endpoint('veth');
-  await send('apply', big);
+  await instance.send(big);
   t.match((await status()).problems, [new RegExp(`endpoint ${id} is closed: .*policy_${id}`)]);
   t.same([(await endpoint('veth')).state, await isSilent(netns('tap'), ipv4)], ['closed', true]);
-  await send('delete', big);
+  await instance.send(big, 'delete');
   await untilWell();
   t.ok(await reaches(netns('tap'), ipv4));
 });

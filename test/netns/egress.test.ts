@@ -1,15 +1,17 @@
 /**
  * Egress gateway policies, with servers outside that tell by which address they are asked:
  *
- *   shop/web, shop/db -- dataplane == <host> lan0 203.0.113.10, .11, .12 -- <outside> 203.0.113.1, 198.51.100.1 on lo
+ *   shop/web, shop/db -- dataplane == <host> lan0 203.0.113.10, .11, .12 -- <net> 203.0.113.1, 198.51.100.1 on lo
  *                                            lan1 192.0.2.10
  */
 import t from 'tap';
-import { type Background, Cleanup, inNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, makeNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { raiseInternet } from '../internet.ts';
 import { SluiceInstance } from '../rig.ts';
+import { isBroken, talk, talkThroughDeaths } from './talk.ts';
 
 const name = `sleg${process.pid.toString(36)}`;
-const [host, outside, web, db] = [`${name}-host`, `${name}-outside`, `${name}-shop-web`, `${name}-shop-db`];
+const [host, outside, web, db] = [`${name}-host`, `${name}-net`, `${name}-shop-web`, `${name}-shop-db`];
 const cleanup = new Cleanup();
 t.teardown(() => cleanup.finish());
 t.jobs = 1;
@@ -41,37 +43,22 @@ const DATAGRAM = `const [, to] = process.argv;
   const s = require('node:dgram').createSocket('udp4');
   s.on('message', (m) => { console.log(String(m)); process.exit(); });
   s.send('x', 8000, to); setTimeout(() => process.exit(1), 3000);`;
-/** Sends a byte each 20 ms and says how many came back, and when it ends. */
-const LONG = `const s = require('node:net').connect(9000, process.argv[1]); let n = 0;
-  setInterval(() => s.write('x'), 20); s.on('data', (d) => console.log('back ' + (n += d.length)));
-  s.on('error', (e) => console.log('broken ' + e.code)); s.on('close', () => console.log('broken: closed'));`;
 
 let instance: SluiceInstance;
 
 t.before(async () => {
-  for (const one of [host, outside, web, db]) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll([host, outside, web, db].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
+  await raiseInternet(name, cleanup, 'fd00:97');
+  await makeNetns(cleanup, web, db);
   await mustAll(`
-    ip -n ${host} link add lan0 type veth peer name eth0 netns ${outside}
     ip -n ${host} link add lan1 type veth peer name eth1 netns ${outside}
-    ip -n ${host} addr add 203.0.113.10/24 dev lan0
     ip -n ${host} addr add 203.0.113.11/24 dev lan0
     ip -n ${host} addr add 203.0.113.12/24 dev lan0
-    ip -n ${host} addr add fd00:97:1::10/64 dev lan0 nodad
     ip -n ${host} addr add fd00:97:1::11/64 dev lan0 nodad
     ip -n ${host} addr add 192.0.2.10/24 dev lan1
-    ip -n ${host} link set lan0 up
     ip -n ${host} link set lan1 up
-    ip -n ${outside} addr add 203.0.113.1/24 dev eth0
-    ip -n ${outside} addr add fd00:97:1::1/64 dev eth0 nodad
     ip -n ${outside} addr add 192.0.2.1/24 dev eth1
-    ip -n ${outside} link set eth0 up
     ip -n ${outside} link set eth1 up
-    ip -n ${outside} addr add 198.51.100.1/32 dev lo
-    ip -n ${outside} addr add 198.51.100.2/32 dev lo
-    ip -n ${outside} addr add fd00:97:2::1/128 dev lo nodad
-    ip -n ${host} route add default via 203.0.113.1
-    ip -n ${host} -6 route add default via fd00:97:1::1`);
+    ip -n ${outside} addr add 198.51.100.2/32 dev lo`);
   const server = start(inNetns(outside, [process.execPath, '-e', SERVER]));
   cleanup.add(() => server.child.kill('SIGKILL'));
   await waitFor('the server', () => server.output().includes('listens'));
@@ -84,15 +71,10 @@ t.before(async () => {
     podCIDR6: 'fd00:97:9::/64',
     config: 'nodeName: gate\nuplink: { mode: host }',
   });
-  await send(POD('web') + POD('db'));
+  await instance.send(POD('web') + POD('db'));
   await instance.untilReady(['shop/web', 'shop/db']);
 });
 t.teardown(() => instance.stop());
-
-async function send(text: string, verb: 'apply' | 'delete' = 'apply'): Promise<void> {
-  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
-  if (answer.status !== 200) throw new Error(answer.text);
-}
 
 /** The address that a server outside sees, or what curl says. */
 async function seen(netns: string, to: string): Promise<string> {
@@ -117,7 +99,7 @@ t.test(
   'the pods that a policy selects are seen with its address, by TCP, UDP and ping, and nobody else is',
   async (t) => {
     t.equal(await seen(web, '198.51.100.1'), '203.0.113.10');
-    await send(policy(', egressIP: 203.0.113.12', '\n  excludedCIDRs: [198.51.100.2/32]'));
+    await instance.send(policy(', egressIP: 203.0.113.12', '\n  excludedCIDRs: [198.51.100.2/32]'));
     await untilSeen(web, '198.51.100.1', '203.0.113.12');
     const { stdout, stderr } = await run(inNetns(web, [process.execPath, '-e', DATAGRAM, '198.51.100.1']));
     t.equal(stdout.trim(), '203.0.113.12', stderr);
@@ -135,14 +117,14 @@ t.test(
       /^NAME +DESTINATIONS +EGRESS.*\nweb +198\.51\.100\.0\/24,fd00:97:2::\/64 +203\.0\.113\.12/,
     );
     t.match((await instance.cli('describe', 'ciliumegressgatewaypolicies', 'web')).stdout, /Egress: +203\.0\.113\.12/);
-    await send(policy(', egressIP: "fd00:97:1::11"'));
+    await instance.send(policy(', egressIP: "fd00:97:1::11"'));
     await untilSeen(web, 'fd00:97:2::1', 'fd00:97:1::11');
   },
 );
 
 t.test('an interface gives its first address, whichever way the host routes', async () => {
   await mustAll(`ip -n ${outside} route add 192.0.2.10/32 dev eth1`);
-  await send(policy(', interface: lan1'));
+  await instance.send(policy(', interface: lan1'));
   await untilSeen(web, '198.51.100.1', '192.0.2.10');
 });
 
@@ -154,47 +136,32 @@ t.test('without a gateway or an address the frames are dropped, told and said in
       return flows.stdout.includes(reason);
     });
   };
-  await send(policy(', egressIP: 203.0.113.99'));
+  await instance.send(policy(', egressIP: 203.0.113.99'));
   await dropped('No Egress IP configured');
   t.match(await problems(), [/egress policy web .*no IPv4 address by 203\.0\.113\.99.*204/, /IPv6/]);
   await mustAll(`ip -n ${host} addr add 203.0.113.99/24 dev lan0`);
   await untilSeen(web, '198.51.100.1', '203.0.113.99');
   await mustAll(`ip -n ${host} addr del 203.0.113.99/24 dev lan0`);
   await dropped('No Egress IP configured');
-  await send(policy('').replace('gate', 'elsewhere'));
+  await instance.send(policy('').replace('gate', 'elsewhere'));
   await dropped('No egress gateway found');
   t.match(await problems(), [/egress policy web .*found no node with these labels, wanted gate.*194/]);
   t.equal(await seen(db, '198.51.100.1'), '203.0.113.10', 'another pod goes on');
-  await send(policy(''), 'delete');
+  await instance.send(policy(''), 'delete');
   await untilSeen(web, '198.51.100.1', '203.0.113.10');
   t.strictSame(await problems(), []);
 });
 
 t.test('connections outlive each process; with another address they are made anew', async (t) => {
-  await send(policy(', egressIP: 203.0.113.11'));
+  await instance.send(policy(', egressIP: 203.0.113.11'));
   await untilSeen(web, '198.51.100.1', '203.0.113.11');
-  const clients: Background[] = ['198.51.100.1', 'fd00:97:2::1'].map((to) =>
-    start(inNetns(web, [process.execPath, '-e', LONG, to])),
-  );
-  cleanup.add(() => clients.forEach(({ child }) => child.kill('SIGKILL')));
-  const count = (one: Background) => Number(/back (\d+)\s*$/.exec(one.output())?.[1] ?? 0);
-  const more = async (what: string) => {
-    const from = clients.map(count);
-    await waitFor(`more to come back ${what}`, () => clients.every((one, i) => count(one) > from[i] + 20));
-  };
-  await more('at first');
-  instance.agent.child.kill('SIGKILL');
-  await instance.restartAgent();
-  await instance.untilReady(['shop/web']);
-  await more('after the death of the agent');
-  const { dataplane } = (await instance.read('/v1/status')) as { dataplane: { pid: number } };
-  process.kill(dataplane.pid, 'SIGKILL');
-  await more('after the death of the dataplane');
-  for (const one of clients) t.notMatch(one.output(), 'broken');
+  const clients = ['198.51.100.1', 'fd00:97:2::1'].map((to) => talk(web, cleanup, to, 9000));
+  await talkThroughDeaths(instance, ['shop/web'], clients);
+  t.notOk(clients.some(isBroken));
   t.equal(await seen(web, '198.51.100.1'), '203.0.113.11');
-  await send(policy(', egressIP: 203.0.113.12'));
+  await instance.send(policy(', egressIP: 203.0.113.12'));
   const [four] = clients;
-  await waitFor('the connection to end', () => four.output().includes('broken ECONNRESET'));
+  await waitFor('the connection to end', () => four.output().includes('error ECONNRESET'));
   await untilSeen(web, '198.51.100.1', '203.0.113.12');
 });
 

@@ -10,11 +10,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { type Background, Cleanup, inNetns, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { type Background, Cleanup, inNetns, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { PATIENT_NAMES, SluiceInstance } from '../rig.ts';
+import { isBroken, talk, untilAnswered } from './talk.ts';
 
 const DNS = '10.244.0.53';
-const TALKING_CLIENT = join(import.meta.dirname, 'talking-client.js');
 const SERVER = join(import.meta.dirname, 'named-server.js');
 
 const cleanup = new Cleanup();
@@ -129,18 +129,9 @@ interface Listed {
 const cached = async (pattern = ''): Promise<Listed[]> => instance.read(`/v1/fqdn/cache?pattern=${pattern}`);
 const sourcesOf = async (pattern: string) => (await cached(pattern)).map(({ source }) => source);
 
-/** A connection that is there and goes on. */
-function talk(address: string): { client: Background; lines: () => number } {
-  const talking = start(inNetns(client, [process.execPath, TALKING_CLIENT, address, '80']));
-  cleanup.add(() => talking.child.kill('SIGKILL'));
-  return { client: talking, lines: () => talking.output().split('\n').length };
-}
-async function goesOn({ client: talking, lines }: ReturnType<typeof talk>): Promise<boolean> {
-  const before = lines();
-  await waitFor('the connection to go on', () => lines() > before + 5).catch((error: unknown) => {
-    throw new Error(`${String(error)}\n${talking.output()}\n${instance.agent.output()}`);
-  });
-  return !/closed|error/.test(talking.output());
+async function goesOn(talker: Background): Promise<boolean> {
+  await untilAnswered(talker);
+  return !isBroken(talker);
 }
 
 async function kill(...pids: number[]): Promise<void> {
@@ -204,7 +195,7 @@ t.test(
   async (t) => {
     await apply('short.example');
     t.equal((await dig('-p', '54', 'short.example')).answer, '203.0.113.3');
-    const talking = talk('203.0.113.3');
+    const talking = talk(client, cleanup, '203.0.113.3', 80);
     t.ok(await goesOn(talking));
     await waitFor('the TTL to be over', async () => (await sourcesOf('short.example'))[0] === 'connection');
     const { collected } = (await instance.read('/v1/status')).names;
@@ -212,7 +203,7 @@ t.test(
     await waitFor('a round of collection', async () => (await instance.read('/v1/status')).names.collected > collected);
     t.ok(await goesOn(talking), 'a zombie');
     t.same(await sourcesOf('short.example'), ['connection']);
-    await talking.client.stop();
+    await talking.stop();
     // The entry of the connection ends some seconds after the connection.
     await waitFor('the name to be forgotten', async () => (await cached('short.example')).length === 0);
     t.ok(await isDenied('http://203.0.113.3/'));
@@ -223,7 +214,7 @@ t.test(
 t.test('agent dead: connections and known answers go on, new ones fail; the next agent learns again', async (t) => {
   await apply('one.example', 'fresh.example');
   await dig('one.example');
-  const talking = talk('203.0.113.1');
+  const talking = talk(client, cleanup, '203.0.113.1', 80);
   t.ok(await goesOn(talking));
   await kill(instance.agent.pid);
   t.ok(await goesOn(talking));
@@ -234,12 +225,12 @@ t.test('agent dead: connections and known answers go on, new ones fail; the next
   t.ok(await goesOn(talking), 'the next agent has the names before it publishes');
   await waitFor('answers to be learnt', async () => (await dig('fresh.example')).status === 'NOERROR');
   t.equal(await curl('http://fresh.example/'), 0);
-  await talking.client.stop();
+  await talking.stop();
 });
 
 t.test('dataplane dead, and both: the connection goes on', async (t) => {
   await dig('one.example');
-  const talking = talk('203.0.113.1');
+  const talking = talk(client, cleanup, '203.0.113.1', 80);
   t.ok(await goesOn(talking));
   const [dataplane] = instance.dataplanePids();
   await kill(dataplane);
@@ -252,7 +243,7 @@ t.test('dataplane dead, and both: the connection goes on', async (t) => {
   await waitFor('another dataplane', () => instance.dataplanePids().some((pid) => pid !== second));
   t.ok(await goesOn(talking));
   t.equal(await curl('http://one.example/'), 0);
-  await talking.client.stop();
+  await talking.stop();
 });
 
 t.test('toFQDNs without a DNS rule: the status says for whom nothing is learnt', async (t) => {

@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, must, PATIENCE_SEC, run, waitFor } from '../command.ts';
+import { Cleanup, inNetns, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const POD = ['10.244.0.53', 'fd00:10:244::53'] as const;
@@ -68,25 +68,11 @@ spec:
 `;
 
 writeFileSync(join(dir, 'rig.yaml'), MANIFESTS);
-writeFileSync(join(dir, 'more.yaml'), SERVICE_AND_POLICY);
-const host = `${name}-host`;
-cleanup.command('ip', 'netns', 'del', host);
-await must(['ip', 'netns', 'add', host]);
-await must(['ip', '-n', host, 'link', 'set', 'lo', 'up']);
-const instance = await SluiceInstance.start({
-  name,
-  cleanup,
-  netns: host,
-  netnsPrefix: `${name}-`,
-  podCIDR4: '10.244.0.0/16',
-  podCIDR6: 'fd00:10:244::/64',
-  config: `policy: { tofqdns-proxy-response-max-delay: ${DELAY_SEC}s }`,
-});
+const config = `policy: { tofqdns-proxy-response-max-delay: ${DELAY_SEC}s }`;
+const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'), config);
 t.teardown(() => cleanup.finish());
 t.teardown(() => instance.stop());
-const { code, stderr } = await instance.cli('rig', 'up', '-f', join(dir, 'rig.yaml'));
-if (code !== 0) throw new Error(`rig up: exit ${code}: ${stderr}\n${instance.agent.output()}`);
-await instance.apply(join(dir, 'more.yaml'));
+await instance.send(SERVICE_AND_POLICY);
 
 const client = instance.netnsOf('shop/client');
 let names = 0;

@@ -4,7 +4,7 @@
  *   shop/web -- dataplane == lan0 203.0.113.10 -- <router> 203.0.113.1, mtu 1280 beyond -- <far> 198.51.100.1
  */
 import t from 'tap';
-import { Cleanup, inNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, makeNetns, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const name = `slem${process.pid.toString(36)}`.slice(0, 10);
@@ -28,9 +28,7 @@ const HOLD = `for (let i = 0; i < 6; i++) { const s = require('node:net').connec
 let instance: SluiceInstance;
 
 t.before(async () => {
-  const all = [host, router, far, web, `${name}-shop-db`];
-  for (const one of all) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll(all.map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
+  await makeNetns(cleanup, host, router, far, web, `${name}-shop-db`);
   await mustAll(`
     ip -n ${host} link add lan0 type veth peer name near netns ${router}
     ip -n ${router} link add beyond mtu 1280 type veth peer name eth0 netns ${far}
@@ -62,8 +60,7 @@ t.before(async () => {
     config:
       'uplink: { interface: lan0, gateway4: 203.0.113.1, gateway6: "fd00:94:1::1" }\nmasquerade: { mode: always, ipv4: 203.0.113.50, ports: 40000-40003 }',
   });
-  const { status, text } = await instance.call('POST', '/v1/apply?file=test', PODS.join(''));
-  if (status !== 200) throw new Error(text);
+  await instance.send(PODS.join(''));
   await instance.untilReady(['shop/web', 'shop/db']);
 });
 t.teardown(() => instance.stop());

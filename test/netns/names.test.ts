@@ -79,17 +79,10 @@ t.before(async () => {
   await raiseInternet(name, cleanup);
   await serve(net, [...DNSMASQ, '--local=/example/', ...INTERNET], 53, cleanup);
   await serve(net, ['python3', '-m', 'http.server', '80', '-d', folder], 80, cleanup);
-  instance = await startOnline(name, cleanup);
   writeFileSync(join(folder, 'rig.yaml'), RIG);
-  const { code, stderr } = await instance.cli('rig', 'up', '-f', join(folder, 'rig.yaml'));
-  if (code !== 0) throw new Error(stderr);
+  instance = await startOnline(name, cleanup, join(folder, 'rig.yaml'));
 });
 t.teardown(() => instance.stop());
-
-async function send(text: string, verb: 'apply' | 'delete' = 'apply'): Promise<void> {
-  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
-  if (answer.status !== 200) throw new Error(answer.text);
-}
 
 const within = (place: string, ...argv: string[]) => instance.inPod(place, argv);
 const exec = (...args: string[]) =>
@@ -199,13 +192,13 @@ t.test('dnsPolicy, dnsConfig and hostAliases of a pod, and a file of its owner',
   const netns = MADE.slice(2, 5);
   for (const one of netns) cleanup.command('ip', 'netns', 'del', one);
   await mustAll(netns.map((one) => `ip netns add ${one}`).join('\n'));
-  await send(pods.join(''));
+  await instance.send(pods.join(''));
   await instance.untilReady(['shop/none', 'shop/alias', 'shop/mine']);
   t.match((await curl('shop/none', 'http://www/')).stdout, /Directory listing/);
   t.match((await curl('shop/none', 'http://backend.default:8080/')).stderr, /Could not resolve host/);
   t.match((await within('shop/alias', 'getent', 'hosts', 'api')).stdout, /^203\.0\.113\.9 /);
   t.match((await curl('shop/mine', 'http://backend.default.svc.cluster.local:8080/')).stderr, /Could not resolve host/);
-  await send(pods.join(''), 'delete');
+  await instance.send(pods.join(''), 'delete');
   await waitFor('the files of pods to go', () => !existsSync(`/etc/netns/${name}-shop-alias`));
   t.same(readdirSync(mine), ['resolv.conf'], "the owner's file stays, ours has gone");
 });
@@ -224,16 +217,16 @@ const KUBE_DNS = '"k8s:io.kubernetes.pod.namespace": kube-system, k8s-app: kube-
 t.test('names are a matter of policy as with CoreDNS', async (t) => {
   const url = 'http://backend.default:8080/';
   const short = (place: string) => within(place, 'curl', '-sS', '-m', '3', url);
-  await send(policy(''));
+  await instance.send(policy(''));
   t.match((await short('shop/client')).stderr, /Could not resolve host|Resolving timed out/, 'forbidden');
   t.match((await short('default/client')).stdout, /backend/, 'to this pod only');
   const labels = `    - toEndpoints: [{matchLabels: {${KUBE_DNS}}}]\n      toPorts: [{ports: [{port: "53", protocol: ANY}]`;
-  await send(policy(`${labels}}]`));
+  await instance.send(policy(`${labels}}]`));
   t.match((await curl('shop/client', url)).stdout, /backend/, 'allowed by the labels of kube-dns');
-  await send(policy(`${labels}, rules: {dns: [{matchPattern: "*.default.svc.cluster.local"}]}}]`));
+  await instance.send(policy(`${labels}, rules: {dns: [{matchPattern: "*.default.svc.cluster.local"}]}}]`));
   t.match(await dig('shop/client', 'backend.default.svc.cluster.local'), ['A 10.96.0.20']);
   t.same(await dig('shop/client', 'www.example'), ['REFUSED'], 'a DNS rule');
-  await send(`apiVersion: networking.k8s.io/v1
+  await instance.send(`apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: closed, namespace: kube-system}
 spec: {podSelector: {matchLabels: {k8s-app: kube-dns}}, policyTypes: [Ingress]}
@@ -243,11 +236,11 @@ spec: {podSelector: {matchLabels: {k8s-app: kube-dns}}, policyTypes: [Ingress]}
     /Could not resolve host|Resolving timed out/,
     'policy of kube-dns itself',
   );
-  await send(
+  await instance.send(
     '{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed, namespace: kube-system}}',
     'delete',
   );
-  await send(policy(''), 'delete');
+  await instance.send(policy(''), 'delete');
   t.match((await curl('shop/client', url)).stdout, /backend/);
 });
 
@@ -310,12 +303,12 @@ t.test('kill -9 of any process during 1,000 lookups: all are answered', async (t
 });
 
 t.test('what changes is found by name within a moment', async () => {
-  await send(service('shop/late', 'clusterIP: 10.96.0.77, ports: [{port: 80}]'));
+  await instance.send(service('shop/late', 'clusterIP: 10.96.0.77, ports: [{port: 80}]'));
   await waitFor(
     'the new name',
     async () => (await dig('shop/client', 'late.shop.svc.cluster.local'))[0] === 'A 10.96.0.77',
   );
-  await send(service('shop/late', 'clusterIP: 10.96.0.77, ports: [{port: 80}]'), 'delete');
+  await instance.send(service('shop/late', 'clusterIP: 10.96.0.77, ports: [{port: 80}]'), 'delete');
   await waitFor('its end', async () => (await dig('shop/client', 'late.shop.svc.cluster.local'))[0] === 'NXDOMAIN');
 });
 

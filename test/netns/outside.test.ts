@@ -8,7 +8,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import t from 'tap';
-import { type Background, Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import {
+  type Background,
+  Cleanup,
+  inNetns,
+  makeNetns,
+  must,
+  mustAll,
+  PATIENCE_SEC,
+  run,
+  start,
+  waitFor,
+} from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const name = `slo${process.pid.toString(36)}`;
@@ -36,8 +47,7 @@ const OF_THE_HOST = ['10.97.0.1', '203.0.113.10', '203.0.113.77', '203.0.113.255
 let instance: SluiceInstance;
 
 t.before(async () => {
-  for (const one of [host, outside, web]) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll([host, outside, web].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
+  await makeNetns(cleanup, host, outside, web);
   await mustAll(`
     ip netns exec ${host} sysctl -qw net.ipv4.ip_forward=1
     ip -n ${host} link add lan0 type veth peer name eth0 netns ${outside}
@@ -59,15 +69,10 @@ t.before(async () => {
     podCIDR4: '10.97.0.0/24',
     podCIDR6: 'fd00:97:1::/64',
   });
-  await send(POD);
+  await instance.send(POD);
   await instance.untilReady(['shop/web']);
 });
 t.teardown(() => instance.stop());
-
-async function send(text: string, verb: 'apply' | 'delete' = 'apply'): Promise<void> {
-  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
-  if (answer.status !== 200) throw new Error(answer.text);
-}
 
 const ping = (address: string, sec: number) => run(inNetns(web, ['ping', '-c1', '-i0.2', `-w${sec}`, address]));
 
@@ -91,7 +96,7 @@ async function shields(): Promise<string[]> {
 
 t.test('a flushed rule set opens nothing, is told, and is put back', async (t) => {
   const closed = NOT_THE_HOST.replace(/egress: .*/, 'egress: [{}]').replace(/egressDeny: .*/, '');
-  await send(closed);
+  await instance.send(closed);
   const server = await startServer();
   const sender = `const s = require('node:dgram').createSocket('udp4'); let n = 0;
     setInterval(() => s.send('from pod', 9999, '10.97.0.1', () => n++), 2); setInterval(() => console.log('sent ' + n), 100);`;
@@ -121,7 +126,7 @@ t.test('a flushed rule set opens nothing, is told, and is put back', async (t) =
   await waitFor('the server to hear its own host', () => server.output().includes('from host'));
   t.notMatch(server.output(), 'from pod', `none of ${sent()} datagrams has passed`);
   await server.stop();
-  await send(closed, 'delete');
+  await instance.send(closed, 'delete');
 });
 
 /** Sends a datagram to each address that it is given, saying from whom. */
@@ -151,7 +156,7 @@ t.test('by the host, and with their own addresses, pods reach what is outside, w
   instance.agent.child.kill('SIGUSR2');
   await instance.restartAgent();
   await instance.untilReady(['shop/web']);
-  await send(NOT_THE_HOST);
+  await instance.send(NOT_THE_HOST);
   t.equal((await ping('198.51.100.1', PATIENCE_SEC)).code, 0);
   t.not((await ping('10.97.0.77', 1)).code, 0, 'but not what would be a pod and is none');
   t.match((await instance.cli('observe', '--ip', '10.97.0.77')).stdout, /Stale or unroutable IP DROPPED/);

@@ -5,7 +5,7 @@
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { Cleanup, must, waitFor } from '../command.ts';
+import { Cleanup, makeNetns, must, waitFor } from '../command.ts';
 import { crowdManifests, descriptorsOf, ipLink, killDataplane, packetSockets, unreached } from '../crowd.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
@@ -17,9 +17,7 @@ const cleanup = new Cleanup();
 t.teardown(() => cleanup.finish());
 const name = `slr${process.pid.toString(36)}`;
 const host = `${name}-host`;
-cleanup.command('ip', 'netns', 'del', host);
-await must(['ip', 'netns', 'add', host]);
-await must(['ip', '-n', host, 'link', 'set', 'lo', 'up']);
+await makeNetns(cleanup, host);
 const instance = await SluiceInstance.start({
   name,
   cleanup,

@@ -93,17 +93,9 @@ const INTERNET = [
 await serve(net, [...DNSMASQ, ...INTERNET], 53, cleanup);
 await serve(net, ['python3', '-m', 'http.server', '80', '-d', folder], 80, cleanup);
 const look = await buildMuslLookup(folder);
-const instance = await startOnline(name, cleanup);
-t.teardown(() => instance.stop());
 writeFileSync(join(folder, 'rig.yaml'), RIG);
-const { code, stderr } = await instance.cli('rig', 'up', '-f', join(folder, 'rig.yaml'));
-if (code !== 0) throw new Error(stderr);
-
-async function send(text: string, verb: 'apply' | 'delete'): Promise<void> {
-  const file = join(folder, 'sent.yaml');
-  writeFileSync(file, text);
-  await instance[verb](file);
-}
+const instance = await startOnline(name, cleanup, join(folder, 'rig.yaml'));
+t.teardown(() => instance.stop());
 
 const inClient = (...argv: string[]) => instance.inPod('default/client', argv);
 const glibc = async (asked: string) => (await inClient('getent', 'ahostsv4', asked)).stdout.split(' ')[0];
@@ -150,15 +142,15 @@ const NAME_ERROR = [
 
 async function underPolicy(t: Test, server: string): Promise<void> {
   await bothResolve(t, FREE);
-  await send(POLICY, 'apply');
+  await instance.send(POLICY);
   await bothResolve(t, REFUSED);
   await waitFor('www.example to be learnt and reached', async () => (await curl('60', 'http://www.example./')) === 0);
   t.not(await curl('2', 'http://198.51.100.2/'), 0, 'what no name stands for is not reached');
-  await send(POLICY, 'delete');
+  await instance.send(POLICY, 'delete');
   t.equal(await whoAnswers(), server);
 }
 
-await send(KUBE_DNS, 'apply');
+await instance.send(KUBE_DNS);
 await waitFor('ours to have gone', async () => (await instance.read('/v1/status')).dns.server.state === 'off');
 await waitFor('unbound to answer', async () => (await glibc('www.example.')) === '198.51.100.1');
 
@@ -167,7 +159,7 @@ t.test("unbound as the user's own kube-dns, asked from glibc and musl", async (t
 });
 
 t.test('its Service goes, ours is back: the same names, the same refusals', async (t) => {
-  await send(KUBE_DNS, 'delete');
+  await instance.send(KUBE_DNS, 'delete');
   await waitFor('ours to run', async () => (await instance.read('/v1/status')).dns.server.state === 'running');
   await waitFor('ours to answer', async () => (await glibc('www.example.')) === '198.51.100.1');
   await underPolicy(t, 'sluice-dns');
@@ -181,6 +173,6 @@ t.test('with nameError instead of REFUSED both go through the search domains', a
   );
   process.kill(instance.agent.pid, 'SIGKILL');
   await instance.restartAgent();
-  await send(POLICY, 'apply');
+  await instance.send(POLICY);
   await bothResolve(t, NAME_ERROR);
 });

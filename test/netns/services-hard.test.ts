@@ -5,7 +5,7 @@
  *   <name>-host -- <name>-shop-client, <name>-shop-web-a (8080, 5353), <name>-shop-web-b (9090, 5353)
  */
 import t from 'tap';
-import { Cleanup, inNetns, isListening, must, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, isListening, makeNetns, must, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
 import { join } from 'node:path';
 import { SluiceInstance } from '../rig.ts';
 
@@ -30,15 +30,10 @@ const service = (serviceName: string, spec: string) =>
   `{apiVersion: v1, kind: Service, metadata: {name: ${serviceName}, namespace: shop}, spec: {${spec}}}\n---\n`;
 const HTTP = 'ports: [{name: http, port: 80, targetPort: http}]';
 
-async function apply(text: string): Promise<void> {
-  const { status, text: answer } = await instance.call('POST', '/v1/apply', text);
-  if (status !== 200) throw new Error(answer);
-}
+const apply = (text: string) => instance.send(text);
 
 t.before(async () => {
-  cleanup.command('ip', 'netns', 'del', host);
-  await must(['ip', 'netns', 'add', host]);
-  await must(['ip', '-n', host, 'link', 'set', 'lo', 'up']);
+  await makeNetns(cleanup, host);
   instance = await SluiceInstance.start({
     name,
     cleanup,

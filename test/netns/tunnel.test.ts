@@ -101,17 +101,9 @@ const scriptServer = start(inNetns(net, [process.execPath, SERVER, INTERNET_DNS,
 const iodineServer = start(inNetns(net, iodined));
 for (const one of [scriptServer, iodineServer]) cleanup.add(() => one.child.kill('SIGKILL'));
 
-const instance = await startOnline(name, cleanup);
-t.teardown(() => instance.stop());
 writeFileSync(join(folder, 'rig.yaml'), RIG);
-const { code, stderr } = await instance.cli('rig', 'up', '-f', join(folder, 'rig.yaml'));
-if (code !== 0) throw new Error(stderr);
-
-async function apply(text: string): Promise<void> {
-  const file = join(folder, 'policy.yaml');
-  writeFileSync(file, text);
-  await instance.apply(file);
-}
+const instance = await startOnline(name, cleanup, join(folder, 'rig.yaml'));
+t.teardown(() => instance.stop());
 
 const inClient = (...argv: string[]) => instance.inPod('shop/client', argv);
 const reachesFarEnd = async () => (await inClient('ping', '-c', '1', '-W', '2', FAR_END)).code === 0;
@@ -132,7 +124,7 @@ function iodine(...args: string[]): Background {
 }
 
 t.test('a policy that lets a pod out to one site, and ask for any name: it has a network card outside', async (t) => {
-  await apply(ANY_NAME);
+  await instance.send(ANY_NAME);
   await waitFor('the site to be learnt and reached', reachesSite);
   t.not(
     (await inClient('curl', '-s', '-m', '2', 'http://198.51.100.1:81/')).code,
@@ -145,13 +137,13 @@ t.test('a policy that lets a pod out to one site, and ask for any name: it has a
   await waitFor(`iodine's tunnel: ${client.output()}`, () => client.output().includes('Connection setup complete'));
   await waitFor('a packet through it', reachesFarEnd);
 
-  await apply(ONE_NAME);
+  await instance.send(ONE_NAME);
   await waitFor('its end', async () => !(await reachesFarEnd()));
   await client.stop();
 });
 
 t.test('with the one name in the rule for DNS nothing comes out, whatever is tried', async (t) => {
-  await apply(ONE_NAME);
+  await instance.send(ONE_NAME);
   t.ok(await reachesSite(), 'the site is reached by name');
   const before = scriptServer.output();
   t.same(await script(), { got: '', refused: Math.ceil(STOLEN.length / 8) });

@@ -1,16 +1,18 @@
 /**
  * The way out by the host, with clients and servers that know nothing of it:
  *
- *   shop/web -- dataplane == <host> (ip_forward=0) 203.0.113.10 -- <outside> 203.0.113.1, 198.51.100.1 on lo, no route to pods
+ *   shop/web -- dataplane == <host> (ip_forward=0) 203.0.113.10 -- <net> 203.0.113.1, 198.51.100.1 on lo, no route to pods
  *
  * and the way in: node ports, from outside with the client's own address, and from the host itself.
  */
 import t from 'tap';
-import { type Background, Cleanup, inNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { Cleanup, inNetns, makeNetns, must, mustAll, PATIENCE_SEC, run, start, waitFor } from '../command.ts';
+import { raiseInternet } from '../internet.ts';
 import { SluiceInstance } from '../rig.ts';
+import { isBroken, talk, talkThroughDeaths } from './talk.ts';
 
 const name = `slq${process.pid.toString(36)}`;
-const [host, outside, web] = [`${name}-host`, `${name}-outside`, `${name}-shop-web`];
+const [host, outside, web] = [`${name}-host`, `${name}-net`, `${name}-shop-web`];
 const cleanup = new Cleanup();
 t.teardown(() => cleanup.finish());
 t.jobs = 1;
@@ -53,28 +55,12 @@ error = struct.pack('!BBHI', 3, 4, 0, 1400) + four
 error = error[:2] + struct.pack('!H', summed(error)) + error[4:]
 socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).sendto(error, ('203.0.113.10', 0))
 socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6).sendto(struct.pack('!BBHI', 2, 0, 0, 1400) + six, ('fd00:98:1::10', 0))`;
-/** Sends a numbered line each 20 ms and says how many came back. */
-const LONG = `const s = require('node:net').connect(9000, process.argv[1]); let n = 0;
-  setInterval(() => s.write('x'), 20); s.on('data', (d) => console.log('back ' + (n += d.length)));
-  s.on('error', (e) => console.log('broken ' + e.code)); s.on('close', () => console.log('broken: closed'));`;
 
 let instance: SluiceInstance;
 
 t.before(async () => {
-  for (const one of [host, outside, web]) cleanup.command('ip', 'netns', 'del', one);
-  await mustAll([host, outside, web].map((one) => `ip netns add ${one}\nip -n ${one} link set lo up`).join('\n'));
-  await mustAll(`
-    ip -n ${host} link add lan0 type veth peer name eth0 netns ${outside}
-    ip -n ${host} addr add 203.0.113.10/24 dev lan0
-    ip -n ${host} addr add fd00:98:1::10/64 dev lan0 nodad
-    ip -n ${host} link set lan0 up
-    ip -n ${outside} addr add 203.0.113.1/24 dev eth0
-    ip -n ${outside} addr add fd00:98:1::1/64 dev eth0 nodad
-    ip -n ${outside} link set eth0 up
-    ip -n ${outside} addr add 198.51.100.1/32 dev lo
-    ip -n ${outside} addr add fd00:98:2::1/128 dev lo nodad
-    ip -n ${host} route add default via 203.0.113.1
-    ip -n ${host} -6 route add default via fd00:98:1::1`);
+  await raiseInternet(name, cleanup, 'fd00:98');
+  await makeNetns(cleanup, web);
   for (const one of [outside, web]) {
     const server = start(inNetns(one, [process.execPath, '-e', SERVER]));
     cleanup.add(() => server.child.kill('SIGKILL'));
@@ -89,15 +75,10 @@ t.before(async () => {
     podCIDR6: 'fd00:98:9::/64',
     config: 'uplink: { mode: host }',
   });
-  await send(OBJECTS);
+  await instance.send(OBJECTS);
   await instance.untilReady(['shop/web']);
 });
 t.teardown(() => instance.stop());
-
-async function send(text: string, verb: 'apply' | 'delete' = 'apply'): Promise<void> {
-  const answer = await instance.call('POST', `/v1/${verb}?file=test`, text);
-  if (answer.status !== 200) throw new Error(answer.text);
-}
 
 const curl = (netns: string, url: string) => run(inNetns(netns, ['curl', '-gsS', '-m', String(PATIENCE_SEC), url]));
 
@@ -141,34 +122,19 @@ spec:
   endpointSelector: { matchLabels: { app: web } }
   egress: [{ toCIDR: [203.0.113.1/32] }]
 `;
-  await send(policy);
+  await instance.send(policy);
   t.equal((await curl(web, 'http://203.0.113.1:8000/')).code, 0);
   t.not((await run(inNetns(web, ['ping', '-c1', '-w1', '198.51.100.1']))).code, 0);
   t.not((await run(inNetns(web, ['ping', '-c1', '-w1', '203.0.113.10']))).code, 0, 'the host');
-  await send(policy, 'delete');
+  await instance.send(policy, 'delete');
 });
 
 t.test('long connections outlive each process, and a flushed rule set is put back', async (t) => {
-  const clients: Background[] = ['198.51.100.1', 'fd00:98:2::1'].map((to) =>
-    start(inNetns(web, [process.execPath, '-e', LONG, to])),
-  );
-  cleanup.add(() => clients.forEach(({ child }) => child.kill('SIGKILL')));
-  const count = (one: Background) => Number(/back (\d+)\s*$/.exec(one.output())?.[1] ?? 0);
-  const more = async (what: string) => {
-    const from = clients.map(count);
-    await waitFor(`more to come back ${what}`, () => clients.every((one, i) => count(one) > from[i] + 20));
-  };
-  await more('at first');
+  const clients = ['198.51.100.1', 'fd00:98:2::1'].map((to) => talk(web, cleanup, to, 9000));
   const table = async () => (await run(inNetns(host, ['nft', 'list', 'table', 'netdev', `${name}_out`]))).stdout;
   const before = await table();
-  instance.agent.child.kill('SIGKILL');
-  await instance.restartAgent();
-  await instance.untilReady(['shop/web']);
-  await more('after the death of the agent');
-  const { dataplane } = (await instance.read('/v1/status')) as { dataplane: { pid: number } };
-  process.kill(dataplane.pid, 'SIGKILL');
-  await more('after the death of the dataplane');
-  for (const one of clients) t.notMatch(one.output(), 'broken');
+  await talkThroughDeaths(instance, ['shop/web'], clients);
+  t.notOk(clients.some(isBroken));
   for (const { child } of clients) child.kill('SIGKILL');
   await mustAll(`ip netns exec ${host} nft flush ruleset`);
   await waitFor('the table', async () => (await table()) === before);

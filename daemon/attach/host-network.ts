@@ -32,11 +32,26 @@ export interface HostNetwork {
   readonly routes: { readonly 4: readonly DefaultRoute[]; readonly 6: readonly DefaultRoute[] };
 }
 
+/** All that the types above name. */
+const FIELDS = [
+  ...['links', 'ifindex', 'ifname', 'link_type', 'address', 'addr_info'],
+  ...['local', 'scope', 'temporary', 'deprecated', 'tentative'],
+  ...['routes', '4', '6', 'dev', 'prefsrc', 'nexthops'],
+];
+
 /** @throws CommandError of `ip` */
 export async function readHostNetwork(): Promise<HostNetwork> {
   const show = (family: string) => ipJson<DefaultRoute>('', [family, 'route', 'show', 'default']);
   const links = await ipJson<Link>('', ['addr', 'show']);
   return { links, routes: { 4: await show('-4'), 6: await show('-6').catch(() => []) } };
+}
+
+/**
+ * A text that is another when the network is. The kernel tells lifetimes besides, of leased addresses and advertised routes,
+ * which are others at each reading.
+ */
+export function textOfNetwork(network: HostNetwork | undefined): string | undefined {
+  return JSON.stringify(network, FIELDS);
 }
 
 /** Interfaces by which outsiders reach the host: with an address, lo and the instance's own left out. */

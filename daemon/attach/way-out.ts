@@ -28,6 +28,7 @@ import {
   outerAddress,
   outerLinks,
   readHostNetwork,
+  textOfNetwork,
 } from './host-network.ts';
 import type { EgressNetwork } from '../../policy/egress-table.ts';
 import { hostSideName } from './host-port.ts';
@@ -86,7 +87,7 @@ export class WayOut {
   async look(): Promise<boolean> {
     const { config, tell } = this.#options;
     if (config.uplinkMode === 'none') return false;
-    const before = JSON.stringify(this.#network);
+    const before = textOfNetwork(this.#network);
     try {
       this.#network = await readHostNetwork();
       if (config.uplinkMode === 'interface') this.#lookAtUplink();
@@ -96,7 +97,7 @@ export class WayOut {
     } catch (error) {
       tell([`uplink: ${(error as Error).message}`]);
     }
-    return JSON.stringify(this.#network) !== before;
+    return textOfNetwork(this.#network) !== before;
   }
 
   async #lookAtHost(): Promise<void> {

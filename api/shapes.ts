@@ -155,9 +155,9 @@ export interface DnsStatus {
   };
   /** Whom it asks for names of other domains; `avoided`: has not answered lately, `loop`: asks us in turn. */
   readonly upstreams: readonly { readonly server: string; readonly state: 'asked' | 'avoided' | 'loop' }[];
-  /** Of its zone, and names in it. */
+  /** Of its zone, and Services in it; 0 = it has none yet. */
   readonly serial: number;
-  readonly names: number;
+  readonly zoneServices: number;
   readonly memoryBytes: number;
   /** What it has counted (nameserver/counters.ts). */
   readonly counters: Readonly<Record<string, number>>;

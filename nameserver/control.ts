@@ -2,7 +2,7 @@
  * The control socket of the name server: `<run dir>/dns/control.sock`, a unix socket of type SOCK_SEQPACKET: one message is one
  * send and one receive, JSON of at most 64 KiB. The agent makes the listening socket and hands it to the name server at spawn
  * as descriptor 3, so that connecting works from the first moment; the name server outlives agents, and each new one
- * connects anew. Several connections may be open at once (up to 8; `sluice status` is one).
+ * connects anew. Several connections may be open at once (up to 8).
  *
  *     agent                                    name server
  *     {"ask":"status"}                     ->  first on every connection: who is it
@@ -37,6 +37,26 @@ export interface SocketDescription {
 export type ControlRequest =
   | { readonly ask: 'status' | 'sockets' | 'zone' | 'stop' }
   | { readonly ask: 'listen'; readonly sockets: readonly SocketDescription[] };
+
+/** What it says of itself. */
+export interface NameServerStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedMs: number;
+  /** Undefined until it has read one. */
+  readonly zone: { readonly domain: string; readonly serial: number; readonly services: number } | undefined;
+  /** Why the zone file that is there was refused; '' when it was not. */
+  readonly problem: string;
+  readonly sockets: readonly SocketDescription[];
+  readonly upstreams: readonly { readonly server: string; readonly state: 'asked' | 'avoided' | 'loop' }[];
+  readonly cache: { readonly bytes: number; readonly entries: number; readonly evictions: number };
+  /** Questions to others, and who waits for them. */
+  readonly underWay: { readonly inquiries: number; readonly waiting: number };
+  readonly connections: number;
+  readonly memoryBytes: number;
+  /** By name (counters.ts). */
+  readonly counters: Readonly<Record<string, number>>;
+}
 
 const MAX_SOCKETS = 16;
 

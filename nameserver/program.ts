@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { closeFd, monotonicMs } from '../dataplane/native/index.ts';
 import { VERSION } from '../linux/version.ts';
 import { AnswerCache, CACHE_BYTES } from './cache.ts';
-import type { ControlRequest, SocketDescription } from './control.ts';
+import type { ControlRequest, NameServerStatus, SocketDescription } from './control.ts';
 import { checkSockets, type ControlAnswer } from './control-server.ts';
 import { Counters } from './counters.ts';
 import { HostResolvers } from './host-resolvers.ts';
@@ -89,13 +89,13 @@ export class NameServerProgram {
     process.exit(0);
   }
 
-  #status(): Record<string, unknown> {
+  #status(): NameServerStatus {
     const zone = this.#server?.zone;
     return {
       version: VERSION,
       pid: process.pid,
       startedMs: this.#startedMs,
-      zone: zone && { domain: this.#file?.domain, serial: zone.serial, services: zone.services },
+      zone: zone && this.#file && { domain: this.#file.domain, serial: zone.serial, services: zone.services },
       problem: this.#source.problem,
       sockets: this.#sockets.map(({ description }) => description),
       upstreams: this.#upstreams.states.map((one) => ({ server: one.text, state: one.describe(monotonicMs()) })),

@@ -119,7 +119,7 @@ export const STATUS = {
     ...{ enabled: true, domain: 'cluster.local', servedBy: 'sluice-dns', addresses: ['10.96.0.10'] },
     server: { pid: 4713, state: 'running', isAdopted: false, restarts: 0, lastExit: '' },
     upstreams: [{ server: '192.0.2.53#53', state: 'avoided' }],
-    ...{ serial: 7, names: 12, memoryBytes: 0, counters: {} },
+    ...{ serial: 7, zoneServices: 12, memoryBytes: 0, counters: {} },
   },
   flows: { seen: 9, lost: 0, kept: 9, capacity: 4095 },
   maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],

@@ -22,7 +22,7 @@ import { kill } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
 import type { StateFile } from '../../linux/state-file.ts';
 import { VERSION } from '../../linux/version.ts';
-import type { ControlRequest, SocketDescription } from '../../nameserver/control.ts';
+import type { ControlRequest, NameServerStatus, SocketDescription } from '../../nameserver/control.ts';
 import { BackOff } from '../supervise/back-off.ts';
 import { isLong } from '../supervise/supervisor.ts';
 import { type LinkAnswer, NameServerLink } from './name-server-link.ts';
@@ -42,15 +42,8 @@ interface NameServerOptions {
   readonly onChange: () => void;
 }
 
-/** What the name server says of itself, as far as it is of use here. */
-interface Said {
-  readonly version?: string;
-  readonly problem?: string;
-  readonly upstreams?: DnsStatus['upstreams'];
-  readonly memoryBytes?: number;
-  readonly counters?: Readonly<Record<string, number>>;
-  readonly zone?: { readonly serial?: number; readonly names?: number };
-}
+/** What the name server says of itself, and one of another version may not. */
+type Said = Partial<NameServerStatus>;
 
 type State = DnsStatus['server'];
 

@@ -108,7 +108,7 @@ export class Names {
       server: this.#server.status(),
       upstreams: said.upstreams ?? [],
       serial: said.zone?.serial ?? 0,
-      names: said.zone?.names ?? 0,
+      zoneServices: said.zone?.services ?? 0,
       memoryBytes: said.memoryBytes ?? 0,
       counters: said.counters ?? {},
     };

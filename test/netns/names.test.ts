@@ -247,6 +247,7 @@ spec: {podSelector: {matchLabels: {k8s-app: kube-dns}}, policyTypes: [Ingress]}
 t.test("a name server of the user's own takes the place of ours, and gives it back", async (t) => {
   const before = await namesStatus();
   t.match(before, { servedBy: 'sluice-dns', addresses: ['10.96.0.10', 'fd00:10:96::a'], server: { state: 'running' } });
+  t.ok(before.zoneServices > 3, `${before.zoneServices} Services in its zone`);
   const command = [...DNSMASQ, '--local=/example/', '--address=/backend.default.svc.cluster.local/10.9.9.9'];
   const theirs = join(folder, 'theirs.yaml');
   const container = `{name: c, command: ${JSON.stringify(command)}, ports: [{containerPort: 53, protocol: UDP}, {containerPort: 53}]}`;

@@ -7,17 +7,17 @@
  *         |  --- GET /v1/status until the dataplane runs --->
  *       exit 0
  *
- * The log is begun anew when it has grown past LOG_LIMIT; a clean stop removes it with the rest of the run directory. An agent that
+ * The log is begun anew when it has grown long; a clean stop removes it with the rest of the run directory. An agent that
  * is not ready in time is ended, so that a failure leaves nothing that runs.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, readSync, rmdirSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../api/daemon-api.ts';
 import { AGENT_FILES, runningAgent } from '../linux/lock.ts';
-import { LOG_LIMIT } from './supervise/supervisor.ts';
+import { openLog } from './supervise/detached-process.ts';
 
 /** How long an agent may take until its dataplane runs. */
 const START_MS = 60_000;
@@ -115,8 +115,7 @@ class LogTail {
 
   constructor(path: string) {
     this.path = path;
-    this.descriptor = openSync(path, 'a+', 0o640);
-    if (fstatSync(this.descriptor).size > LOG_LIMIT) ftruncateSync(this.descriptor);
+    this.descriptor = openLog(path, 'a+', 0o640);
     this.#start = fstatSync(this.descriptor).size;
   }
 

@@ -14,6 +14,12 @@ export async function kill(target: ProcessId): Promise<void> {
   await untilEnded([target], KILL_MS);
 }
 
+/** Gives a process that was told to end some time for it, and kills it then. */
+export async function killAfter(target: ProcessId, patienceMs: number): Promise<void> {
+  await untilEnded([target], patienceMs);
+  await kill(target);
+}
+
 /**
  * Ends the process groups that these processes lead, and waits for their end: SIGTERM, and SIGKILL for those left after
  * two seconds.

@@ -11,20 +11,19 @@
  *
  * One of another version of Sluice is ended, and another begun with the same sockets.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DnsStatus } from '../../api/shapes.ts';
-import { closeFd, unixListen } from '../../dataplane/native/index.ts';
 import { nameServerNote, type NotedNameServer, strayNameServers } from '../../linux/dataplane-process.ts';
 import { netnsIdentity } from '../../linux/netns.ts';
-import { kill } from '../../linux/process-end.ts';
+import { kill, killAfter } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
 import type { StateFile } from '../../linux/state-file.ts';
 import { VERSION } from '../../linux/version.ts';
 import type { ControlRequest, NameServerStatus, SocketDescription } from '../../nameserver/control.ts';
 import { BackOff } from '../supervise/back-off.ts';
-import { isLong } from '../supervise/supervisor.ts';
+import { startProcess } from '../supervise/detached-process.ts';
 import { type LinkAnswer, NameServerLink } from './name-server-link.ts';
 import { NameServerSockets } from './name-server-sockets.ts';
 
@@ -218,8 +217,7 @@ export class NameServer {
     this.#state = 'off';
     if (process !== undefined) {
       await this.#ask({ ask: 'stop' }).catch(() => {});
-      for (let waited = 0; waited < STOP_MS && isAlive(process); waited += 10) await pause(10);
-      if (isAlive(process)) await kill(process);
+      await killAfter(process, STOP_MS);
     }
     this.#link?.close();
     this.#forget();
@@ -263,16 +261,8 @@ export class NameServer {
 
   #startChild(): ChildProcess {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    rmSync(this.#socketPath, { force: true });
-    const listenFd = unixListen(this.#socketPath);
-    const [program, ...args] = this.#options.command;
-    const log = openSync(this.logPath, isLong(this.logPath) ? 'w' : 'a', 0o600);
-    try {
-      return spawn(program, args, { detached: true, stdio: ['ignore', log, log, listenFd] });
-    } finally {
-      closeSync(log);
-      closeFd(listenFd); // the child's from now on
-    }
+    const { command } = this.#options;
+    return startProcess({ command, socketPath: this.#socketPath, logPath: this.logPath, stdin: 'ignore' });
   }
 
   /** Hands over the sockets, in place of those that it has. */
@@ -376,8 +366,4 @@ export class NameServer {
     this.#enter('waiting');
     this.#respawn = setTimeout(() => this.#spawn(), backoffMs);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,36 +10,11 @@
  * made under another name, and gets the name where clients look when its process is taken. A standby touches nothing
  * else, and ends when this process ends.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
-import { closeFd, unixListen } from '../../dataplane/native/index.ts';
+import type { ChildProcess } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
+import { startProcess } from './detached-process.ts';
 
 const RETRY_MS = 30_000;
-
-interface ProcessOptions {
-  readonly command: readonly string[];
-  readonly socketPath: string;
-  readonly logPath: string;
-  readonly stdin: 'ignore' | 'pipe';
-}
-
-/**
- * Starts a process in a session of its own, with a listening socket as descriptor 3.
- * @throws Error when there is no room for the socket or the log; nothing is left open then
- */
-export function startProcess({ command, socketPath, logPath, stdin }: ProcessOptions): ChildProcess {
-  const log = openSync(logPath, 'a', 0o600);
-  let listenFd = -1;
-  try {
-    rmSync(socketPath, { force: true });
-    listenFd = unixListen(socketPath);
-    const [program, ...args] = command;
-    return spawn(program, args, { detached: true, stdio: [stdin, log, log, listenFd] });
-  } finally {
-    closeSync(log);
-    if (listenFd >= 0) closeFd(listenFd); // the child's from now on
-  }
-}
 
 interface StandbyOptions {
   readonly command: readonly string[];

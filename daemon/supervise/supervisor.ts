@@ -18,14 +18,15 @@
  * 5 s. The listening socket is made here and given to each child.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BackOff } from './back-off.ts';
 import { ControlLink } from './control-link.ts';
 import type { PacketSocket } from './control.ts';
-import { Standby, startProcess } from './standby.ts';
+import { startProcess } from './detached-process.ts';
+import { Standby } from './standby.ts';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
-import { kill } from '../../linux/process-end.ts';
+import { kill, killAfter } from '../../linux/process-end.ts';
 import { isAlive, type ProcessId, startTimeOf } from '../../linux/process-id.ts';
 import type { StateFile } from '../../linux/state-file.ts';
 
@@ -38,8 +39,6 @@ const STOP_MS = 3000;
 const STANDBY_AFTER_MS = 1000; // not while pods are being attached at start
 const LAST_LINES = 10;
 const LAST_BYTES = 8192;
-/** Bytes of a log after which the next start begins it anew. */
-export const LOG_LIMIT = 4 * 1024 * 1024;
 
 export interface SupervisorOptions {
   readonly runDir: string;
@@ -181,9 +180,7 @@ export class Supervisor {
     const process = this.#process;
     if (process !== undefined) {
       this.#link?.stop();
-      const deadline = this.#options.nowMs() + STOP_MS;
-      while (isAlive(process) && this.#options.nowMs() < deadline) await pause(10);
-      if (isAlive(process)) await kill(process);
+      await killAfter(process, STOP_MS);
     }
     rmSync(this.socketPath, { force: true });
     this.#note.remove();
@@ -245,7 +242,6 @@ export class Supervisor {
 
   #startChild(): ChildProcess {
     const { socketPath, logPath } = this;
-    if (isLong(logPath)) truncateSync(logPath);
     return startProcess({ command: this.#options.command, socketPath, logPath, stdin: 'ignore' });
   }
 
@@ -330,15 +326,6 @@ export class Supervisor {
   }
 }
 
-/** Whether a log is so long that it is begun anew. */
-export function isLong(path: string): boolean {
-  try {
-    return statSync(path).size > LOG_LIMIT;
-  } catch {
-    return false;
-  }
-}
-
 /** What the process said last: from the last line that begins with a time, at most LAST_LINES lines. */
 function lastWords(path: string): string {
   try {
@@ -351,8 +338,4 @@ function lastWords(path: string): string {
   } catch {
     return '';
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

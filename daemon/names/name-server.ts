@@ -30,6 +30,7 @@ import { NameServerSockets } from './name-server-sockets.ts';
 const STATUS_EVERY_MS = 1000;
 const REPLY_MS = 5000;
 const FIRST_REPLY_MS = 15_000; // on a slow and busy machine
+const ZONE_MS = 60_000;
 const STOP_MS = 2000;
 
 interface NameServerOptions {
@@ -162,9 +163,19 @@ export class NameServer {
     else if (this.#state === 'off') this.#spawn();
   }
 
-  /** The zone file is another. */
-  zoneWritten(): void {
-    this.#ask({ ask: 'zone' }).catch(() => {}); // it looks at the file itself, and says in its status what is wrong with it
+  /**
+   * The zone file is another.
+   * @returns when it has been read, or nobody reads it: the name server looks at it by itself, and says in its status what is wrong with it
+   */
+  async zoneWritten(): Promise<void> {
+    if (this.#process === undefined) return;
+    try {
+      // A link of its own: while a large file is read, nothing else is answered on it, which would look like a hang.
+      const link = new NameServerLink(this.#socketPath, () => {});
+      await link.ask({ ask: 'zone' }, [], ZONE_MS).finally(() => link.close());
+    } catch {
+      // not there, or not in time
+    }
   }
 
   /** Ends it. */

@@ -128,9 +128,9 @@ export class Names {
     this.#server.release();
   }
 
-  #onWritten(problem: string): void {
+  async #onWritten(problem: string): Promise<void> {
     this.#options.board.set('zone', problem === '' ? [] : [`names are those of before: ${problem}`]);
-    if (problem === '') this.#server.zoneWritten();
+    if (problem === '') await this.#server.zoneWritten();
   }
 
   #tell(): void {

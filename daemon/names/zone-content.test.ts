@@ -1,7 +1,4 @@
-/** What the name server is told, and when. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** What the name server is told. */
 import t from 'tap';
 import { read } from '../../test/policy/documents.ts';
 import { parseZoneFile } from '../../nameserver/zone-file.ts';
@@ -10,7 +7,6 @@ import type { ServiceEndpoint } from '../../services/endpoints.ts';
 import type { ServiceState } from '../../services/service-book.ts';
 import { PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
 import { ZoneContent } from './zone-content.ts';
-import { ZoneWriter } from './zone-writer.ts';
 
 const HEAD = { serial: 7, domain: 'cluster.local', ttlSec: 5, upstreams: 'host', ranges: ['10.96.0.0/16'] } as const;
 
@@ -139,38 +135,6 @@ t.test('a change among 10,000 services of 10 endpoints costs the agent no more t
   const least = Math.min(...took);
   t.comment(`${least.toFixed(1)} ms of ${took.map((ms) => ms.toFixed(1)).join(', ')}`);
   t.ok(least < 50, `${least} ms`);
-});
-
-t.test('the zone file is replaced whole, a moment after the last change', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'zone-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const path = join(folder, 'dns/zone');
-  const serials: number[] = [];
-  let onNext: (problem: string) => void = () => {};
-  const next = () => new Promise<string>((resolve) => (onNext = resolve));
-  const text = (serial: number) => {
-    serials.push(serial);
-    return `zone ${serials.length}\n`;
-  };
-  const writer = new ZoneWriter({ path, text, onWritten: (problem) => onNext(problem) });
-  let written = next();
-  writer.touch();
-  writer.touch();
-  t.equal(await written, '');
-  t.equal(readFileSync(path, 'utf8'), 'zone 1\n', 'once for two changes');
-  written = next();
-  writer.touch();
-  t.equal(await written, '');
-  t.ok(serials[1] > serials[0]);
-  rmSync(join(folder, 'dns'), { recursive: true });
-  writeFileSync(join(folder, 'dns'), 'in the way');
-  written = next();
-  writer.touch();
-  t.match(await written, /^write .*zone: /);
-  writer.touch();
-  await writer.stop();
-  writer.touch();
-  t.equal(existsSync(`${path}.new`), false);
 });
 
 t.test('who has most endpoints and ports takes no names from others', async (t) => {

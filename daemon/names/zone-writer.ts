@@ -1,6 +1,7 @@
 /**
- * Writes the zone file: whole, beside its place, synced and renamed, a moment after what it says has changed; changes that come
- * while it is written are written next. The name server goes on with the file before until it is told of the new one.
+ * Writes the zone file: whole, beside its place, synced and renamed, a moment after what it says has changed. Changes that come
+ * while it is written, and while the name server reads it, are written next, in one: so a large file is never written
+ * more often than it is read, which takes several times as long, and this thread has time for other things.
  */
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -11,15 +12,17 @@ interface ZoneWriterOptions {
   readonly path: string;
   /** What the file is to say. @param serial another each time */
   readonly text: (serial: number) => string;
-  /** A new file is in place, or could not be: '' or why. */
-  readonly onWritten: (problem: string) => void;
+  /** A new file is in place, or could not be: '' or why. @returns when it has been read */
+  readonly onWritten: (problem: string) => Promise<void>;
 }
 
 export class ZoneWriter {
   readonly #options: ZoneWriterOptions;
-  #serial = Math.floor(Date.now() / 1000); // above that of an agent before, which writes less often than once a second
+  #serial = Math.floor(Date.now() / 1000); // not that of an agent before, as a rule; nobody transfers the zone
   #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> | undefined;
+  #writing: Promise<string> | undefined;
+  /** From the begin of writing until the file has been read. */
+  #isBusy = false;
   #isStale = false;
   #isStopped = false;
 
@@ -30,7 +33,7 @@ export class ZoneWriter {
   /** The file is to be written anew. */
   touch(): void {
     this.#isStale = true;
-    if (this.#writing === undefined && !this.#isStopped) this.#timer ??= setTimeout(() => this.#begin(), DELAY_MS);
+    if (!this.#isBusy && !this.#isStopped) this.#timer ??= setTimeout(() => void this.#begin(), DELAY_MS);
   }
 
   /** Writes no more, and waits for what is under way. */
@@ -40,14 +43,14 @@ export class ZoneWriter {
     await this.#writing;
   }
 
-  #begin(): void {
+  async #begin(): Promise<void> {
     this.#timer = undefined;
     this.#isStale = false;
-    this.#writing = this.#write().then((problem) => {
-      this.#writing = undefined;
-      this.#options.onWritten(problem);
-      if (this.#isStale) this.touch();
-    });
+    this.#isBusy = true;
+    this.#writing = this.#write();
+    await this.#options.onWritten(await this.#writing);
+    this.#isBusy = false;
+    if (this.#isStale) this.touch();
   }
 
   async #write(): Promise<string> {

@@ -83,7 +83,8 @@ export class NameServerProgram {
 
   /** Takes no more questions, answers those that are under way if that is soon, and lets the process end. */
   async stop(): Promise<void> {
-    this.#closeListeners();
+    for (const listener of this.#udp) listener.deafen();
+    for (const listener of this.#tcp) listener.close();
     for (let waited = 0; waited < 500 && this.#resolver.load.waiting > 0; waited += 10)
       await new Promise((resolve) => setTimeout(resolve, 10));
     process.exit(0);

@@ -36,11 +36,16 @@ export class UdpListener implements Way {
     this.#unwatch = watchReadable(fd, () => this.#readable());
   }
 
+  /** Takes no more queries; answers that come later are sent. */
+  deafen(): void {
+    this.#unwatch();
+  }
+
   /** Ends it; answers that come later are lost. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#unwatch();
+    this.deafen();
     closeFd(this.fd);
   }
 

@@ -223,10 +223,14 @@ function schemeLength(bytes: Uint8Array, from: number, to: number): number {
 }
 
 function isHost(head: Head, bytes: Uint8Array, from: number, to: number): boolean {
-  const hostStart = head.valueStart[head.host];
-  if (head.valueEnd[head.host] - hostStart !== to - from) return false;
+  return isSameName(bytes, from, to, head.valueStart[head.host], head.valueEnd[head.host]);
+}
+
+/** Whether bytes[from, to) and bytes[otherFrom, otherTo) are one name, without regard to case. */
+export function isSameName(bytes: Uint8Array, from: number, to: number, otherFrom: number, otherTo: number): boolean {
+  if (otherTo - otherFrom !== to - from) return false;
   for (let i = 0; i < to - from; i++) {
-    if (lowered(bytes[from + i]) !== lowered(bytes[hostStart + i])) return false;
+    if (lowered(bytes[from + i]) !== lowered(bytes[otherFrom + i])) return false;
   }
   return true;
 }
@@ -235,7 +239,8 @@ function lowered(byte: number): number {
   return byte >= 65 && byte <= 90 ? byte + 32 : byte;
 }
 
-function allAre(bytes: Uint8Array, from: number, to: number, bit: number): boolean {
+/** Whether each of bytes[from, to) is of a class (http1/syntax.ts). */
+export function allAre(bytes: Uint8Array, from: number, to: number, bit: number): boolean {
   for (let p = from; p < to; p++) if ((CLASS[bytes[p]] & bit) === 0) return false;
   return true;
 }

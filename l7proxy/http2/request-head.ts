@@ -13,7 +13,7 @@
  */
 import type { Head } from '../http1/head.ts';
 import { noteHeader } from '../http1/head.ts';
-import { checkTarget, isMethod } from '../http1/start-line.ts';
+import { allAre, checkTarget, isSameName } from '../http1/start-line.ts';
 import * as syntax from '../http1/syntax.ts';
 import type { FieldList } from './field-list.ts';
 
@@ -117,7 +117,7 @@ export class RequestHead {
   #check(fields: FieldList): number {
     if (this.#method < 0) return syntax.BAD_PSEUDO_HEADER;
     const methodBytes = fields.valueEnd[this.#method] - fields.valueStart[this.#method];
-    if (methodBytes === 0 || methodBytes > syntax.MAX_METHOD_BYTES || !allAre(fields, this.#method, TOKEN)) {
+    if (methodBytes === 0 || methodBytes > syntax.MAX_METHOD_BYTES || !isAllOf(fields, this.#method, TOKEN)) {
       return syntax.BAD_METHOD;
     }
     this.isConnect = isValue(fields, this.#method, CONNECT);
@@ -133,7 +133,7 @@ export class RequestHead {
     const first = fields.bytes[fields.valueStart[this.#path]];
     const isEmpty = fields.valueStart[this.#path] === fields.valueEnd[this.#path];
     if (isEmpty || (first !== syntax.SLASH && first !== syntax.ASTERISK)) return syntax.BAD_TARGET;
-    return allAre(fields, this.#path, TARGET) ? 0 : syntax.BAD_TARGET;
+    return isAllOf(fields, this.#path, TARGET) ? 0 : syntax.BAD_TARGET;
   }
 
   #make(fields: FieldList, head: Head): number {
@@ -247,10 +247,8 @@ function isSpace(byte: number): boolean {
   return byte === SP || byte === HTAB;
 }
 
-function allAre(fields: FieldList, i: number, bit: number): boolean {
-  for (let p = fields.valueStart[i]; p < fields.valueEnd[i]; p++)
-    if ((CLASS[fields.bytes[p]] & bit) === 0) return false;
-  return true;
+function isAllOf(fields: FieldList, i: number, bit: number): boolean {
+  return allAre(fields.bytes, fields.valueStart[i], fields.valueEnd[i], bit);
 }
 
 function isValue(fields: FieldList, i: number, text: Uint8Array): boolean {
@@ -271,17 +269,8 @@ function saysGrpc(fields: FieldList, i: number): boolean {
   return next === fields.valueEnd[i] || fields.bytes[next] === PLUS || fields.bytes[next] === syntax.SEMICOLON;
 }
 
-function isSameHost(fields: FieldList, a: number, b: number): boolean {
-  const { bytes, valueStart, valueEnd } = fields;
-  if (valueEnd[a] - valueStart[a] !== valueEnd[b] - valueStart[b]) return false;
-  for (let i = 0; i < valueEnd[a] - valueStart[a]; i++) {
-    if (lowered(bytes[valueStart[a] + i]) !== lowered(bytes[valueStart[b] + i])) return false;
-  }
-  return true;
-}
-
-function lowered(byte: number): number {
-  return byte >= 65 && byte <= 90 ? byte + 32 : byte;
+function isSameHost({ bytes, valueStart, valueEnd }: FieldList, a: number, b: number): boolean {
+  return isSameName(bytes, valueStart[a], valueEnd[a], valueStart[b], valueEnd[b]);
 }
 
 /** Method and target stand side by side, as in a request line. @param method index, -1 = GET */
@@ -311,9 +300,4 @@ function addHeader(fields: FieldList, head: Head, name: Uint8Array, valueStart: 
   head.valueStart[index] = valueStart;
   head.valueEnd[index] = valueEnd;
   return noteHeader(head, fields.bytes, index);
-}
-
-/** Whether a head asks with HEAD: its answers have no content. */
-export function isHeadRequest(bytes: Uint8Array, head: Head): boolean {
-  return isMethod(bytes, head, 'HEAD');
 }

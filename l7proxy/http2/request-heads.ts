@@ -12,12 +12,13 @@
  * which blocks the server never sees.
  */
 import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE } from '../http/judgement.ts';
+import { isMethod } from '../http1/start-line.ts';
 import * as syntax from '../http1/syntax.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
 import * as frames from './frames.ts';
 import { BLOCK_BOMB, BLOCK_READ } from './hpack-decoder.ts';
 import * as replies from './replies.ts';
-import { isHeadRequest, trailersError } from './request-head.ts';
+import { trailersError } from './request-head.ts';
 import { writeEdited, writeFields } from './rewriting.ts';
 import type { Http2Session } from './session.ts';
 import type { Http2Shared } from './shared.ts';
@@ -113,7 +114,7 @@ export class RequestHeads {
     const record = recorder.isOn
       ? recorder.request(session.owner, fields.bytes, http.head, verdict, http.judgement)
       : undefined;
-    const isHead = isHeadRequest(fields.bytes, http.head);
+    const isHead = isMethod(fields.bytes, http.head, 'HEAD');
     const traits = (isHead ? ASKS_HEAD : 0) | (requestHead.isGrpc ? ASKS_GRPC : 0) | (verdict << VERDICT_SHIFT);
     this.#remember(context, verdict, traits, contentLength);
     return this.#settle(traits, contentLength, record, total);

@@ -7,6 +7,7 @@ import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
 import { NAMES_LEARNT } from './names.ts';
 import { NAME_SERVER } from './name-server.ts';
+import { PROTOCOLS } from './protocols.ts';
 import { SEMANTICS } from './semantics.ts';
 import { STREAMS } from './streams.ts';
 import { TOOLS } from './tools.ts';
@@ -21,6 +22,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DOCUMENTS,
   ...NAMES_LEARNT,
   ...NAME_SERVER,
+  ...PROTOCOLS,
   ...SEMANTICS,
   ...TOOLS,
   ...TRANSLATION,

@@ -42,11 +42,13 @@ export class Compilation {
     if (put.some(isPolicy) || removed.some(isPolicy)) this.#conflicts.clear();
   }
 
-  /** What must be published since the last time; its identities are on disk. */
+  /**
+   * What must be published since the last time; its identities are on disk.
+   * @throws Error when they cannot be written; all of it is still to be published then
+   */
   flush(): Changes {
-    const changes = this.cluster.flush();
-    const { identities, ipcache } = changes;
-    if (identities.added.length + identities.removed.length > 0) this.#save();
+    const changes = this.cluster.flush(() => this.#save());
+    const { ipcache } = changes;
     for (const { prefix } of ipcache.upsert) this.prefixes.add(prefix);
     for (const prefix of ipcache.remove) this.prefixes.delete(prefix);
     for (const problem of changes.problems) this.#conflicts.set(oneLine(problem), problem);

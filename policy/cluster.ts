@@ -336,13 +336,15 @@ export class Cluster {
 
   /**
    * What must be published since the last flush.
+   * @param keep is called before any identity that has changed is handed out; when it throws, nothing is
    * @throws RangeError when a range of identities or rule sets is full: remove what is too much and flush again
    */
-  flush(): Changes {
+  flush(keep: () => void = () => undefined): Changes {
     if (this.#newServices.size > 0) this.policies.servicesChanged(this.#newServices);
     this.#newServices.clear();
     this.addresses.refresh();
     this.pods.refresh();
+    if (this.identities.hasChanged) keep();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);
     const cookies = this.compiler.cookies.takeChanges();
     return {

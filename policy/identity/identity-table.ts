@@ -69,6 +69,11 @@ export class IdentityTable {
     for (const [id, { labels, holders }] of this.#held) yield { id, labels: labels.texts, holders };
   }
 
+  /** Whether `takeChanges` would give any. */
+  get hasChanged(): boolean {
+    return this.#added.size + this.#removed.size > 0;
+  }
+
   takeChanges(): IdentityChanges {
     const changes = { added: [...this.#added].map(([id, labels]) => ({ id, labels })), removed: [...this.#removed] };
     this.#added = new Map();

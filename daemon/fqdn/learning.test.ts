@@ -11,6 +11,7 @@ import { Cluster } from '../../policy/cluster.ts';
 import { readDocuments } from '../../policy/document/document.ts';
 import { addressWords, formatIp } from '../../wire/address.ts';
 import { DomainName } from '../../wire/dns/name.ts';
+import { parsePrefix } from '../../wire/prefix.ts';
 import { PROTO_TCP } from '../../wire/protocols.ts';
 import { loadConfig, parseConfig } from '../config/config.ts';
 import { PinnedMaps } from '../publish/pinned-maps.ts';
@@ -37,7 +38,8 @@ class Rig {
   cluster!: Cluster;
   learning!: Learning;
   publisher!: Publisher;
-  failure: Error | undefined;
+  /** Why publishing fails. */
+  failure: () => Error | undefined = () => undefined;
   writer!: ReturnType<DnsEventRing['writer']>;
 
   constructor(t: Tap, { yaml = '', capacities = {} }: { yaml?: string; capacities?: Record<string, number> } = {}) {
@@ -91,7 +93,8 @@ class Rig {
   }
 
   publish(): void {
-    if (this.failure !== undefined) throw this.failure;
+    const failure = this.failure();
+    if (failure !== undefined) throw failure;
     this.publisher.publish(this.cluster.flush());
   }
 
@@ -295,13 +298,13 @@ t.test('what cannot be published is not told as published: no identities, no roo
   const rig = new Rig(t as Tap, { capacities: { 'bpf-fqdn-map-max': 16 } });
   rig.policy('{matchPattern: "*.example.com"}');
   rig.publish();
-  rig.failure = new RangeError('allocate identity: found all in use');
+  rig.failure = () => new RangeError('allocate identity: found all in use');
   rig.answer('a.example.com', ['192.0.2.1']);
   rig.learning.look();
   t.match(rig.problems, [/^names: allocate identity: found all in use: addresses/]);
   t.equal(rig.known('a.example.com', '192.0.2.1'), 0);
   t.ok(rig.writer.isPublished(rig.writer.sequence), 'the answer goes on: it leads nowhere');
-  rig.failure = undefined;
+  rig.failure = () => undefined;
   rig.answer('a.example.com', ['192.0.2.1']);
   rig.learning.look();
   t.same(rig.problems, []);
@@ -312,6 +315,40 @@ t.test('what cannot be published is not told as published: no identities, no roo
   t.same(rig.learnt(), ['192.0.2.1', '192.0.2.7'], 'what is left out is reachable all the same');
   t.end();
 });
+
+t.test(
+  'when there are no identities left, only the names that lack one are unlearnt: others go on, of whichever pod',
+  (t) => {
+    const rig = new Rig(t as Tap);
+    rig.policy('{matchPattern: "*.example.com"}');
+    rig.publish();
+    rig.answer('a.example.com', ['192.0.2.1']);
+    rig.learning.look();
+    rig.failure = () =>
+      rig.learning.cache.knows('new.example.com.', parsePrefix('192.0.2.9/32')) ? new RangeError('full') : undefined;
+    rig.nowMs += 20_000;
+    rig.answer('new.example.com', ['192.0.2.9']);
+    rig.answer('a.example.com', ['192.0.2.1'], { kind: DNS_RENEW });
+    rig.answer('a.example.com', ['192.0.2.1', '192.0.2.2'], { endpoint: 8 });
+    rig.answer('new.example.com', ['192.0.2.9'], { endpoint: 8 });
+    rig.order.length = 0;
+    rig.learning.look();
+    t.match(rig.problems, [/^names: full: addresses/]);
+    t.equal(rig.known('new.example.com', '192.0.2.9'), 0);
+    t.equal(rig.known('a.example.com', '192.0.2.1'), 1050, 'renewed, and by another pod too');
+    t.same(rig.learnt(), ['192.0.2.1']);
+    t.same(
+      [...rig.learning.cache.entries()].map(({ endpoint, pair }) => `${endpoint} ${pair.name}`),
+      ['7 a.example.com.', '8 a.example.com.'],
+    );
+    t.notMatch(rig.order, ['ipcache out'], 'what was known is not withdrawn for a moment');
+    rig.failure = () => undefined;
+    rig.answer('a.example.com', ['192.0.2.2']);
+    rig.learning.look();
+    t.same([rig.problems, rig.learnt()], [[], ['192.0.2.1', '192.0.2.2']]);
+    t.end();
+  },
+);
 
 t.test('what is kept does not grow for ever, and what cannot be kept is told', (t) => {
   const rig = new Rig(t as Tap);

@@ -161,8 +161,9 @@ export class Learning {
       if (answer !== undefined) answers.push(answer);
     }
     this.#kept.append(answers.map((answer) => formatKept(this.#keptAnswer(answer, nowSec))));
+    const news = answers.map((answer) => this.#newsOf(answer)).filter(({ prefixes }) => prefixes.length > 0);
     for (const answer of answers) this.cache.learn(answer, nowSec);
-    this.#settle(answers);
+    this.#settle(news);
     this.#answers += count;
     this.#reader.acknowledge(this.#reader.sequence);
     if (isAwaited) this.#options.poke();
@@ -173,7 +174,7 @@ export class Learning {
   collect(): void {
     // What comes meanwhile has its turn: who asks as fast as this takes in must not keep the agent here.
     const end = this.#reader.sequence + this.#reader.pending;
-    while (((end - this.#reader.sequence) | 0) > 0) this.look();
+    while (((end - this.#reader.sequence) | 0) > 0 && this.look() > 0);
     const { maps, hasEndpoint } = this.#options;
     const nowSec = this.#nowSec;
     const connected = connectedOf(this.cache.zombies(), [maps.ctTcp, maps.ctAny], nowSec);
@@ -203,22 +204,36 @@ export class Learning {
     this.#poll = setTimeout(() => this.#listen(), interval);
   }
 
-  /** In the order of the essay. @param answers the ones that have just been learnt */
-  #settle(answers: readonly Answer[]): void {
-    const before = this.cache.takeChanges();
-    this.#pairs.remove(before.remove);
-    this.#publishProblem = '';
-    try {
-      this.#options.publish();
-      this.#pairs.put(before.put);
-    } catch (error) {
-      // Not reachable is what they may be: published is what they are not.
-      this.#publishProblem = `names: ${(error as Error).message}: addresses that were learnt are not reachable`;
-      for (const answer of answers) this.cache.unlearn(answer);
+  /** In the order of the essay. @param news of answers that have just been learnt, what policies did not know before */
+  #settle(news: readonly Answer[]): void {
+    const { put, remove } = this.cache.takeChanges();
+    this.#pairs.remove(remove);
+    this.#publishProblem = this.#publish();
+    let isPublished = this.#publishProblem === '';
+    if (!isPublished && news.length > 0) {
+      // Not reachable is what the new ones may be: published is what they are not. What was known before goes on.
+      for (const answer of news) this.cache.unlearn(answer);
       this.#pairs.remove(this.cache.takeChanges().remove);
+      isPublished = this.#publish() === '';
     }
+    if (isPublished) this.#pairs.put(put.filter(({ live }) => live > 0));
     this.#kept.append(this.cache.takeForgotten().map(formatForgotten));
     this.#tellProblems();
+  }
+
+  /** @returns why it could not be done, '' when it was */
+  #publish(): string {
+    try {
+      this.#options.publish();
+      return '';
+    } catch (error) {
+      return `names: ${(error as Error).message}: addresses that were learnt are not reachable`;
+    }
+  }
+
+  #newsOf(answer: Answer): Answer {
+    const { name, prefixes } = answer;
+    return { ...answer, prefixes: prefixes.filter((prefix) => !this.cache.knows(name, prefix)) };
   }
 
   #tellProblems(): void {

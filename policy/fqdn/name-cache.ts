@@ -208,6 +208,11 @@ export class NameCache {
     return [...this.#endpoints.keys()];
   }
 
+  /** Whether policies know an address for the name's, whoever learnt it. */
+  knows(name: string, { text }: Prefix): boolean {
+    return this.#pairs.get(name)?.has(text) ?? false;
+  }
+
   /** Names that an endpoint was told for an address, or that nobody learnt (a pre-cache); @param text of its prefix */
   namesOf(id: number, text: string): string[] {
     const told = [id, 0].flatMap((one) => this.#endpoints.get(one)?.byAddress.of(text) ?? []);

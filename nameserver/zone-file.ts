@@ -30,7 +30,7 @@ export const MAX_PODS = 262_144;
 export const MAX_ENDPOINTS = 10_000; // of one service
 const MAX_SERVICE_ADDRESSES = 64; // of one service
 export const MAX_ZONE_PORTS = 1_000; // of one service or endpoint
-const MAX_UPSTREAMS = 16;
+export const MAX_UPSTREAMS = 16;
 const MAX_RANGES = 256;
 const MAX_TTL_SEC = 3_600; // Kubernetes DNS specification: CoreDNS takes 0 to 3600
 

@@ -68,6 +68,7 @@ const WRONG: [name: string, text: string, path: string, line: number, column: nu
   ['two ways out', 'uplink: {mode: host, interface: eth1}\n', 'uplink.mode', 1, 16, /beside uplink\.interface, wanted one way out/],
   ['the host without its port', 'hostPort: false\nuplink: {mode: host}\n', 'uplink.mode', 2, 16, /wanted the host to have a port/],
   ['a name server that is none', 'dns: {upstreams: ["192.0.2.1:53", "2001:db8::1:53", "[2001:db8::1]:53", dns.example]}\n', 'dns.upstreams[3]', 1, 73, /ADDRESS:PORT/],
+  ['more name servers than are asked', `dns: {upstreams: [${Array(17).fill('192.0.2.1').join()}]}\n`, 'dns.upstreams', 1, 18, /found 17, wanted at most 16/],
   ['a domain with a final dot', 'dns: {domain: cluster.local.}\n', 'dns.domain', 1, 15, /without a final dot/],
   ['a number that is no duration', 'policy: {tofqdns-proxy-response-max-delay: "100"}\n', 'policy.tofqdns-proxy-response-max-delay', 1, 44, /a duration such as 100ms, up to 10s/],
   ['a duration that is too long', 'policy: {tofqdns-idle-connection-grace-period: 1h30m24h}\n', 'policy.tofqdns-idle-connection-grace-period', 1, 48, /up to 24h/],

@@ -8,6 +8,7 @@ export interface Option {
   readonly fallback?: string | number | boolean | readonly string[] | Readonly<Record<string, readonly string[]>>;
   readonly values?: readonly string[];
   readonly min?: number;
+  /** Of a list: how many. */
   readonly max?: number;
   readonly check?: (value: string) => string | undefined;
   readonly options?: Readonly<Record<string, Option>>;

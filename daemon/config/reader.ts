@@ -87,7 +87,9 @@ function textShape({ values }: Option): Shape {
 function checkValues(values: unknown, options: Options, reader: Reader, prefix = ''): void {
   for (const [name, value] of Object.entries((values ?? {}) as Values)) {
     const path = prefix + name;
-    const { check, options: inner } = options[name];
+    const { check, max, options: inner } = options[name];
+    if (Array.isArray(value) && max !== undefined && value.length > max)
+      reader.problem(path, 'option', `read ${path}: found ${value.length}, wanted at most ${max}`);
     if (inner !== undefined) checkValues(value, inner, reader, `${path}.`);
     else if (check !== undefined && Array.isArray(value))
       value.forEach((text: string, i) => checkText(text, check, reader, `${path}[${i}]`));

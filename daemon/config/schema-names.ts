@@ -1,6 +1,7 @@
 /** Options of names; a part of config/schema.ts. */
 import { isIP } from 'node:net';
 import { SERVER_PORT } from '../../nameserver/host-resolvers.ts';
+import { MAX_UPSTREAMS } from '../../nameserver/zone-file.ts';
 import { isDnsSubdomain } from '../../policy/validate/names.ts';
 import { rangeProblem } from '../attach/range.ts';
 import type { Option } from './option.ts';
@@ -35,6 +36,7 @@ export const DNS: Readonly<Record<string, Option>> = {
     meaning:
       'who it asks for names of other domains, at most 16, as ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; default: those of /etc/resolv.conf, followed',
     fallback: [],
+    max: MAX_UPSTREAMS,
     check: (text) => (readNameServer(text) === undefined ? 'ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT' : undefined),
   },
   guard: {

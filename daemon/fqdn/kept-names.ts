@@ -5,10 +5,12 @@
  *
  * Nobody waits for the disk: what is written outlives the process, and the maps go with the machine.
  */
-import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type KeptAnswer, readKept } from '../../policy/fqdn/pre-cache.ts';
 
 const SLACK_BYTES = 1 << 19;
+/** What the cache holds at most takes a quarter of this. */
+const MAX_BYTES = 1 << 28;
 
 export class KeptNames {
   readonly #path: string;
@@ -17,34 +19,46 @@ export class KeptNames {
   #standingBytes = 0;
   /** The last line may lack its end: it was cut off. */
   #isCut = false;
-  /** Why something could not be read or written; '' when all was. */
-  problem = '';
+  #unread = '';
+  #unwritten = '';
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** What could not be read at the start, and why the last thing could not be written. */
+  get problems(): string[] {
+    return [this.#unread, this.#unwritten].filter((text) => text !== '');
+  }
+
   /** What an earlier agent has left. A last line that is cut off does not count. */
   read(): KeptAnswer[] {
     if (!existsSync(this.#path)) return [];
-    const text = this.#try('read', () => readFileSync(this.#path, 'utf8')) ?? '';
+    try {
+      const { size } = statSync(this.#path);
+      if (size > MAX_BYTES) throw new RangeError(`found ${size} bytes, wanted at most ${MAX_BYTES}`);
+      return this.#readText(readFileSync(this.#path, 'utf8'));
+    } catch (error) {
+      this.#unread = `read ${this.#path}: ${(error as Error).message}: names that were learnt before are not known`;
+      return [];
+    }
+  }
+
+  #readText(text: string): KeptAnswer[] {
     const { answers, unread } = readKept(text);
     this.#isCut = !text.endsWith('\n');
     this.#bytes = Buffer.byteLength(text);
     const lost = unread - (this.#isCut ? 1 : 0);
-    if (lost > 0) this.problem = `read ${this.#path}: found ${lost} lines that are no answers; left out`;
+    if (lost > 0) this.#unread = `read ${this.#path}: found ${lost} lines that are no answers; left out`;
     return answers;
   }
 
   append(lines: readonly string[]): void {
     if (lines.length === 0) return;
     const text = `${this.#isCut ? '\n' : ''}${lines.join('\n')}\n`;
-    const isDone = this.#try('write', () => {
-      appendFileSync(this.#path, text, { mode: 0o600 });
-      return true;
-    });
-    this.#isCut = isDone === undefined;
-    if (isDone !== undefined) this.#bytes += Buffer.byteLength(text);
+    const isDone = this.#write(() => appendFileSync(this.#path, text, { mode: 0o600 }));
+    this.#isCut = !isDone;
+    if (isDone) this.#bytes += Buffer.byteLength(text);
   }
 
   /** Whether much of the file counts no more, or may. */
@@ -56,12 +70,11 @@ export class KeptNames {
   rewrite(lines: readonly string[]): void {
     const beside = `${this.#path}.new`;
     const text = lines.map((line) => `${line}\n`).join('');
-    const isDone = this.#try('write', () => {
+    const isDone = this.#write(() => {
       writeFileSync(beside, text, { mode: 0o600 });
       renameSync(beside, this.#path);
-      return true;
     });
-    if (isDone === undefined) {
+    if (!isDone) {
       rmSync(beside, { force: true });
       return;
     }
@@ -70,14 +83,14 @@ export class KeptNames {
     this.#standingBytes = this.#bytes;
   }
 
-  #try<T>(what: string, work: () => T): T | undefined {
+  #write(work: () => void): boolean {
     try {
-      const result = work();
-      this.problem = '';
-      return result;
+      work();
+      this.#unwritten = '';
+      return true;
     } catch (error) {
-      this.problem = `${what} ${this.#path}: ${(error as Error).message}: names that are learnt now are lost when the agent ends`;
-      return undefined;
+      this.#unwritten = `write ${this.#path}: ${(error as Error).message}: names that are learnt now are lost when the agent ends`;
+      return false;
     }
   }
 }

@@ -167,6 +167,7 @@ export class Learning {
     this.#answers += count;
     this.#reader.acknowledge(this.#reader.sequence);
     if (isAwaited) this.#options.poke();
+    if (this.#kept.isLong) this.#rewrite();
     return count;
   }
 
@@ -237,7 +238,7 @@ export class Learning {
   }
 
   #tellProblems(): void {
-    this.#options.onProblems([this.#kept.problem, this.#publishProblem].filter((text) => text !== ''));
+    this.#options.onProblems([...this.#kept.problems, this.#publishProblem].filter((text) => text !== ''));
   }
 
   /** undefined when it teaches nothing: of an endpoint that is gone, or a name that no policy can say. */

@@ -1,9 +1,6 @@
-/** The host's name servers: what a resolv.conf lists, and word of its change. */
-import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** The host's name servers: what a resolv.conf lists. */
 import t from 'tap';
-import { HostResolvers, parseResolvConf } from './host-resolvers.ts';
+import { parseResolvConf } from './host-resolvers.ts';
 
 t.test('the servers of a resolv.conf, in order, each once', async (t) => {
   const cases: readonly [string, string, readonly string[]][] = [
@@ -29,26 +26,4 @@ t.test('the servers of a resolv.conf, in order, each once', async (t) => {
       servers.map((address) => ({ address, port: 53 })),
       name,
     );
-});
-
-t.test('a file that is replaced is told of, behind a symbolic link too', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'slns-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const [path, real] = ['resolv.conf', 'real'].map((name) => join(folder, name));
-  writeFileSync(real, 'nameserver 192.0.2.1\n');
-  symlinkSync(real, path);
-  const told = new Promise<void>((resolve) => {
-    const followed = new HostResolvers(path, () => {
-      t.strictSame(followed.read(), [{ address: '192.0.2.2', port: 53 }]);
-      followed.close();
-      resolve();
-    });
-    t.match(followed.read(), [{ address: '192.0.2.1' }]);
-  });
-  writeFileSync(`${real}.new`, 'nameserver 192.0.2.2\n');
-  renameSync(`${real}.new`, real);
-  const alive = setInterval(() => {}, 1000); // the watch alone keeps no process
-  await told;
-  clearInterval(alive);
-  t.strictSame(new HostResolvers(join(folder, 'none'), () => {}).read(), [], 'no file');
 });

@@ -6,12 +6,13 @@
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { closeFd, monotonicMs } from '../dataplane/native/index.ts';
+import { FollowedFile } from '../linux/followed-file.ts';
 import { VERSION } from '../linux/version.ts';
 import { AnswerCache, CACHE_BYTES } from './cache.ts';
 import type { ControlRequest, NameServerStatus, SocketDescription } from './control.ts';
 import { checkSockets, type ControlAnswer } from './control-server.ts';
 import { Counters } from './counters.ts';
-import { HostResolvers } from './host-resolvers.ts';
+import { HOST_RESOLV_CONF, parseResolvConf } from './host-resolvers.ts';
 import { say } from './log.ts';
 import { LoopProbe } from './loop-probe.ts';
 import { Resolver } from './resolver.ts';
@@ -24,7 +25,6 @@ import type { ZoneFile } from './zone-file.ts';
 import { ZoneSource } from './zone-source.ts';
 
 const POLL_MS = 1_000;
-const HOST_RESOLV_CONF = '/etc/resolv.conf';
 
 interface HeldSocket {
   readonly description: SocketDescription;
@@ -38,7 +38,7 @@ export class NameServerProgram {
   readonly #resolver = new Resolver(this.#cache, this.#upstreams, this.#counters);
   readonly #probe = new LoopProbe(this.#upstreams, this.#counters, say);
   readonly #connections = new Connections(this.#counters);
-  readonly #hostResolvers: HostResolvers;
+  readonly #resolvConf: FollowedFile;
   readonly #source: ZoneSource;
   readonly #startedMs = Date.now();
   #server: NameServer | undefined;
@@ -49,7 +49,7 @@ export class NameServerProgram {
 
   constructor(runDir: string) {
     this.#source = new ZoneSource(join(runDir, 'dns/zone'), this.#counters, (zone, file) => this.#take(zone, file));
-    this.#hostResolvers = new HostResolvers(HOST_RESOLV_CONF, () => this.#followUpstreams());
+    this.#resolvConf = new FollowedFile(HOST_RESOLV_CONF, () => this.#followUpstreams());
   }
 
   /** Reads the zone file, now and when it is another. */
@@ -132,7 +132,7 @@ export class NameServerProgram {
   #followUpstreams(): void {
     if (this.#file === undefined) return;
     const { upstreams, domain } = this.#file;
-    const wanted = upstreams === 'host' ? this.#hostResolvers.read() : upstreams;
+    const wanted = upstreams === 'host' ? parseResolvConf(this.#resolvConf.text) : upstreams;
     const isOurs = (one: { address: string; port: number }) =>
       this.#sockets.some(({ description }) => description.address === one.address && description.port === one.port);
     const others = wanted.filter((one) => !isOurs(one));

@@ -13,6 +13,8 @@
 import type { DnsStatus } from '../../api/shapes.ts';
 import { readNameServer } from '../config/schema-names.ts';
 import { type Document, readDocuments } from '../../policy/document/document.ts';
+import { FollowedFile } from '../../linux/followed-file.ts';
+import { HOST_RESOLV_CONF } from '../../nameserver/host-resolvers.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import type { Config } from '../config/config.ts';
@@ -46,12 +48,19 @@ export class Names {
   readonly #server: NameServer;
   readonly #writer: ZoneWriter;
   #isServing = false;
+  /** The host's. */
+  readonly #resolvConf: FollowedFile;
+  /** Files of pods were made, and follow from now on. */
+  #hasSynced = false;
 
   constructor(options: NamesOptions) {
     this.#options = options;
     const { config, log, command } = options;
     const { runDir, dns } = config;
-    this.#files = new PodFiles({ runDir, domain: dns.domain });
+    this.#resolvConf = new FollowedFile(HOST_RESOLV_CONF, () => {
+      if (this.#hasSynced) this.sync();
+    });
+    this.#files = new PodFiles({ runDir, domain: dns.domain, hostText: () => this.#resolvConf.text });
     this.#server = new NameServer({
       runDir,
       command,
@@ -86,6 +95,7 @@ export class Names {
 
   /** Makes files, zone and name server as they should be. */
   sync(): void {
+    this.#hasSynced = true;
     const { board, services, pods } = this.#options;
     for (const key of services.takeChanged()) this.#content.setService(key, services.book.get(key));
     board.set('files of pods', this.#files.sync(pods.values(), nameServersOf(services.book)));
@@ -116,6 +126,7 @@ export class Names {
 
   /** Removes everything that was made. */
   async stop(): Promise<void> {
+    this.#resolvConf.close();
     await this.#writer.stop();
     await this.#server.stop();
     this.#server.clear();
@@ -124,6 +135,7 @@ export class Names {
 
   /** Lets go of everything without touching it. */
   async leave(): Promise<void> {
+    this.#resolvConf.close();
     await this.#writer.stop();
     this.#server.release();
   }

@@ -82,6 +82,18 @@ t.test('without a name server only pods that ask for it have files', async (t) =
   t.equal(existsSync(join(root, '../hosts')), false);
 });
 
+t.test('files follow the resolv.conf of the host', async (t) => {
+  const { root, text } = world(t);
+  let host = 'nameserver 192.0.2.53\nsearch one.example\n';
+  const files = new PodFiles({ runDir: '/run/a', domain: 'cluster.local', root, hostText: () => host });
+  const pods = [pod('a')];
+  files.sync(pods, SERVERS);
+  t.match(text('a', 'resolv.conf'), /^search .* cluster\.local one\.example$/m);
+  host = 'search two.example\n';
+  files.sync(pods, SERVERS);
+  t.match(text('a', 'resolv.conf'), /^search .* cluster\.local two\.example$/m);
+});
+
 t.test('a file of somebody else stays as it is', async (t) => {
   const { root, open } = world(t);
   mkdirSync(join(root, 'a'));

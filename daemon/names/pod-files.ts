@@ -5,14 +5,11 @@
  * Lifecycle: the first `sync` also takes away what an earlier agent wrote, before the machine's last start too; `clear` takes all away.
  */
 import { isIP } from 'node:net';
-import { readFileSync } from 'node:fs';
 import { canHaveFiles, type NetnsFile, NetnsFiles } from '../../linux/netns-files.ts';
 import type { PodNames } from '../../policy/document/pod-names.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { hostsFile } from './hosts-file.ts';
 import { formatResolvConf, parseResolvConf, podResolvConf, type ResolvConf } from './resolv-conf.ts';
-
-const HOST_FILE = '/etc/resolv.conf';
 
 /** What a pod's files are made from. */
 type FiledPod = Pick<LocalPod, 'state'> & {
@@ -28,8 +25,8 @@ interface PodFilesOptions {
   readonly domain: string;
   /** Where files are; /etc/netns unless told. */
   readonly root?: string;
-  /** The host's resolv.conf; that of /etc unless told. */
-  readonly hostText?: () => string;
+  /** The host's resolv.conf. */
+  readonly hostText: () => string;
 }
 
 /** Texts of a namespace, '' for a file that it has none of. */
@@ -54,7 +51,7 @@ export class PodFiles {
   constructor({ runDir, domain, root, hostText }: PodFilesOptions) {
     this.#files = root === undefined ? new NetnsFiles(runDir) : new NetnsFiles(runDir, root);
     this.#domain = domain;
-    this.#hostText = hostText ?? hostResolvConf;
+    this.#hostText = hostText;
   }
 
   /**
@@ -130,14 +127,6 @@ export class PodFiles {
 
 function isOfFamily(server: string): (address: string) => boolean {
   return (address) => isIP(address) === isIP(server);
-}
-
-function hostResolvConf(): string {
-  try {
-    return readFileSync(HOST_FILE, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 function attempt(what: string, step: () => void): string[] {

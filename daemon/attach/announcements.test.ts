@@ -8,6 +8,7 @@ import { formatIp, formatMac } from '../../wire/address.ts';
 import { parseConfig } from '../config/config.ts';
 import { Announcements } from './announcements.ts';
 import type { ServicePlace } from './return-table.ts';
+import { WayOut, type WayOutOptions } from './way-out.ts';
 
 const folder = mkdtempSync('/tmp/sldaa-');
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,5 +65,27 @@ t.test('each link says its own MAC; what finds no room is told', (t) => {
   small.all.set([], []);
   t.equal(small.all.problem, '');
   t.equal([...small.map.entries()].length, 0);
+  t.end();
+});
+
+t.test('what is announced is worked out when what it is of has changed, not with each change of a service', (t) => {
+  const { map } = announcements('pool');
+  const config = parseConfig(
+    "uplink: { mode: none }\nloadBalancerCIDRs: { ipv4: 192.0.2.0/24, ipv6: '' }\n",
+    'sluice.yaml',
+  );
+  const maps = { l2: map } as unknown as WayOutOptions['maps'];
+  const wayOut = new WayOut({ config, routerMac: '', maps, tell: () => {}, onAnswered: () => {} });
+  t.same(wayOut.announced, []);
+  wayOut.setOuter(PLACES, []);
+  const { announced } = wayOut;
+  t.same(announced, ['192.0.2.200', '192.0.2.1']);
+  wayOut.setOuter(PLACES, ['203.0.113.9']);
+  t.equal(wayOut.announced, announced);
+  wayOut.setOuter(PLACES.slice(1), []);
+  t.not(wayOut.announced, announced);
+  t.same(wayOut.announced, announced);
+  wayOut.setOuter([], []);
+  t.same(wayOut.announced, []);
   t.end();
 });

@@ -90,9 +90,9 @@ export class Ports {
   /** What the dataplane on the other end of the link has, by port. */
   readonly #given = new Map<number, HeldTap | PacketSocket>();
   #hostAddresses: readonly string[] = [];
-  /** Prefixes of services that were last routed. */
-  #routed = '';
-  /** As the kernel writes them: read once, for they are looked at with every change of a Service. */
+  /** Addresses of services that were last routed. */
+  #routed: readonly string[] | undefined;
+  /** As the kernel writes them. */
   readonly #serviceRanges: readonly string[];
   #interfaces: ReadonlyMap<number, string> = new Map();
   #soon: NodeJS.Timeout | undefined;
@@ -342,10 +342,11 @@ export class Ports {
   /** Cluster addresses, and those that this machine answers for. */
   #routeServices(): void {
     if (!this.#options.config.hostPort) return;
-    const wanted = [...this.#serviceRanges, ...this.#wayOut.announced.map((text) => hostPrefix(parseAddress(text)))];
-    if (wanted.join() === this.#routed) return;
-    this.#routed = wanted.join();
-    this.#noteRoutes(this.#routes.setServices(wanted));
+    const { announced } = this.#wayOut;
+    if (announced === this.#routed) return;
+    this.#routed = announced;
+    const prefixes = announced.map((text) => hostPrefix(parseAddress(text)));
+    this.#noteRoutes(this.#routes.setServices([...this.#serviceRanges, ...prefixes]));
   }
 
   #routeHost(ports: readonly WantedPort[]): void {

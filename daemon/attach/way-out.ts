@@ -60,6 +60,12 @@ export class WayOut {
   #egress: readonly string[] = [];
   #answered: ReadonlySet<string> | undefined;
   readonly #announcements: Announcements;
+  /** With what it was made of: each address costs a look at the ranges, and most changes of services are about none. */
+  #announced: {
+    readonly services?: readonly ServicePlace[] | undefined;
+    readonly network?: HostNetwork | undefined;
+    readonly addresses: readonly string[];
+  } = { addresses: [] };
 
   constructor(options: WayOutOptions) {
     this.#options = options;
@@ -87,9 +93,11 @@ export class WayOut {
   async look(): Promise<boolean> {
     const { config, tell } = this.#options;
     if (config.uplinkMode === 'none') return false;
-    const before = textOfNetwork(this.#network);
+    let isOther = false;
     try {
-      this.#network = await readHostNetwork();
+      const network = await readHostNetwork();
+      isOther = textOfNetwork(network) !== textOfNetwork(this.#network);
+      if (isOther) this.#network = network;
       if (config.uplinkMode === 'interface') this.#lookAtUplink();
       else await this.#lookAtHost();
       this.#announce();
@@ -97,7 +105,7 @@ export class WayOut {
     } catch (error) {
       tell([`uplink: ${(error as Error).message}`]);
     }
-    return textOfNetwork(this.#network) !== before;
+    return isOther;
   }
 
   async #lookAtHost(): Promise<void> {
@@ -131,11 +139,15 @@ export class WayOut {
     return (await this.#table.restore()) ? ['answers to pods'] : [];
   }
 
-  /** Addresses of services that this machine answers for. */
+  /** Addresses of services that this machine answers for: the same array while services and network are the same. */
   get announced(): readonly string[] {
-    const links = this.#network?.links ?? [];
-    const own = new Set(links.flatMap(({ addr_info }) => addr_info.map(({ local = '' }) => local)));
-    return this.#announcements.of(this.#services ?? [], own);
+    const [services, network] = [this.#services, this.#network];
+    const isSame = this.#announced.services === services && this.#announced.network === network;
+    if (!isSame) {
+      const own = new Set((network?.links ?? []).flatMap(({ addr_info }) => addr_info.map(({ local = '' }) => local)));
+      this.#announced = { services, network, addresses: this.#announcements.of(services ?? [], own) };
+    }
+    return this.#announced.addresses;
   }
 
   /** Links of the host keep no groups. */

@@ -210,6 +210,18 @@ t.test('records of one topic are not held; a denied topic behind what has passed
   t.ok(late.out[REQUEST].length < two.length, 'the server never has it whole');
   t.same(world.told.at(-1), { type: 'Request', verdict: 'Error', what: 'late-denial' });
 
+  const allowed = new KafkaWorld([{ topic: 'a' }, { topic: 'b' }]).connect();
+  for (let at = 0; at < two.length; at += 60_000) allowed.request(two.slice(at, at + 60_000));
+  t.ok(allowed.out[REQUEST] === two, 'one of allowed topics passes, however large');
+
+  const changing = new KafkaWorld([{ topic: 'a' }, { topic: 'b' }]);
+  const begun = changing.connect().request(two.slice(0, 200_000));
+  t.not(begun.out[REQUEST], '', 'its beginning passes');
+  changing.setRules([{ topic: 'a' }, { topic: 'c' }]);
+  begun.request(two.slice(200_000));
+  t.ok(begun.isReset, 'the rules that it was begun under are those of none of its later topics');
+  t.ok(begun.out[REQUEST].length < two.length);
+
   const refused = new KafkaWorld([{ topic: 'b' }]).connect();
   for (let at = 0; at < two.length; at += 60_000) refused.request(two.slice(at, at + 60_000));
   t.equal(refused.out[REQUEST], '', 'one that is denied at once is taken out, however large');

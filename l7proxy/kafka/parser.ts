@@ -6,7 +6,7 @@
  *
  * A request passes when every topic that it names is allowed. It is held back until that is known, which is when it is whole or
  * its last topic has been read: the records of a batch with one topic are never held. A request with many topics that is
- * too large to be held goes on as far as it is allowed, and if a later topic is not, the connection is reset: a broker takes
+ * too large to be held goes on as far as it is allowed; if a later topic is not, or rules change, the connection is reset: a broker takes
  * up a request when it is whole, so none that names a denied topic is ever carried out. A denied request is taken out of the
  * stream and answered in its turn with Kafka's own error, for each topic and partition that it names.
  *
@@ -204,6 +204,8 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
 
   #passBody(bytes: Uint8Array, at: number, end: number, operations: Operations): number {
     const request = this.#request;
+    // Its header has passed, so it cannot be judged anew, and who sends it slowly would keep the rules of then.
+    if (this.#judge.refresh() !== request.rules) return this.#fail(REQUEST, errors.KAFKA_LATE_DENIAL, operations);
     const outcome = request.reader.read(bytes, at - this.#moved, end, request);
     if (outcome === STOPPED) {
       this.#tellRequest(this.#denialError());

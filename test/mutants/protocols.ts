@@ -105,6 +105,14 @@ export const PROTOCOLS: readonly Mutant[] = [
     killedBy: KAFKA,
   },
   {
+    name: 'kafka-rules-of-the-beginning',
+    fault: 'a large request that is sent slowly is judged by the rules of when it was begun, whenever it ends',
+    file: 'l7proxy/kafka/parser.ts',
+    was: 'if (this.#judge.refresh() !== request.rules) return this.#fail(REQUEST, errors.KAFKA_LATE_DENIAL, operations);',
+    is: '',
+    killedBy: KAFKA,
+  },
+  {
     name: 'kafka-sessions-of-anybody',
     fault: 'a fetch session that was begun elsewhere goes on with topics that nobody judged',
     file: 'l7proxy/kafka/request.ts',

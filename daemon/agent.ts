@@ -312,6 +312,8 @@ export class Agent {
       isOwn: (record) => this.prober.flows.has(record),
       nodeName: this.config.nodeName,
       capacity: this.config.flowRing,
+      onFailure: ({ name, error }) =>
+        this.#log.error({ sink: name, error: error.message }, 'sink of flows switched off'),
     });
   }
 
@@ -319,7 +321,7 @@ export class Agent {
   async #quieten(): Promise<void> {
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
-    this.observer.stop();
+    await this.observer.stop();
     this.learning.stop();
     this.prober.stop();
     this.#ports.close();

@@ -14,11 +14,12 @@
  */
 import { lostEnvelope } from './decode/decode.ts';
 import type { Envelope } from './flow.ts';
+import type { FlowSink } from './sink.ts';
 
 const DEFAULT_CAPACITY = 4095;
 const MAX_CAPACITY = 65_535;
 
-export class Ring {
+export class Ring implements FlowSink {
   readonly #slots: (Envelope | undefined)[];
   readonly #mask: number;
   readonly #nodeName: string;
@@ -63,8 +64,22 @@ export class Ring {
   }
 
   write(envelope: Envelope): void {
+    this.#keep(envelope);
+    this.#wake();
+  }
+
+  /** Writes a batch, then wakes who waits. */
+  take(envelopes: readonly Envelope[]): void {
+    for (const envelope of envelopes) this.#keep(envelope);
+    this.#wake();
+  }
+
+  #keep(envelope: Envelope): void {
     this.#slots[this.#next & this.#mask] = envelope;
     this.#next++;
+  }
+
+  #wake(): void {
     if (this.#waiting.size === 0) return;
     const woken = [...this.#waiting];
     this.#waiting.clear();

@@ -13,6 +13,7 @@ import { lostEnvelope } from '../../hubble/decode/decode.ts';
 import type { Directory } from '../../hubble/decode/directory.ts';
 import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { Ring } from '../../hubble/ring.ts';
+import { type SinkFailure, Sinks } from '../../hubble/sink.ts';
 import { EventReader, type EventRing } from '../../policy-maps/event-ring.ts';
 import {
   decodeEvent,
@@ -42,6 +43,8 @@ export interface ObserverOptions {
   readonly isOwn: (record: EventRecord) => boolean;
   readonly nodeName: string;
   readonly capacity: number;
+  /** A sink failed and is no longer served. */
+  readonly onFailure: (failure: SinkFailure) => void;
 }
 
 /** A flow that is decoded at the first look. */
@@ -75,6 +78,7 @@ class LazyEnvelope implements Envelope {
 
 export class Observer {
   readonly ring: Ring;
+  readonly sinks: Sinks;
   readonly #nodeName: string;
   readonly #sources: readonly { readonly reader: EventReader; readonly decoder: Decoder }[];
   readonly #defaultDeny: DefaultDeny;
@@ -82,10 +86,13 @@ export class Observer {
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
 
-  constructor({ events, dropEvents, directory, defaultDeny, isOwn, nodeName, capacity }: ObserverOptions) {
+  constructor(options: ObserverOptions) {
+    const { events, dropEvents, directory, defaultDeny, isOwn, nodeName, capacity, onFailure } = options;
     this.#isOwn = isOwn;
     this.#defaultDeny = defaultDeny;
     this.ring = new Ring({ capacity, nodeName, nowMs: Date.now });
+    this.sinks = new Sinks(onFailure);
+    this.sinks.add('ring', this.ring);
     this.#nodeName = nodeName;
     const decoderOptions = { directory, nodeName, uuid: randomUUID, emitter: { name: 'Sluice', version: VERSION } };
     this.#sources = [events, dropEvents].map((ring) => ({
@@ -103,8 +110,9 @@ export class Observer {
     this.#timer = setInterval(() => this.look(), POLL_MS);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    await this.sinks.stop();
   }
 
   /** Takes in what has come. */
@@ -119,12 +127,10 @@ export class Observer {
       if (outcome.lost > 0) decoder.gap();
       lost += outcome.lost;
     }
-    if (lost > 0) {
-      this.#lost += lost;
-      this.ring.write(lostEnvelope('PERF_EVENT_RING_BUFFER', lost, this.#nodeName, Date.now()));
-    }
     seen.sort((a, b) => a.timeMs - b.timeMs);
-    for (const one of seen) this.ring.write(one);
+    this.#lost += lost;
+    const told = lost > 0 ? [lostEnvelope('PERF_EVENT_RING_BUFFER', lost, this.#nodeName, Date.now())] : [];
+    this.sinks.take([...told, ...seen]);
   }
 
   #keep(record: EventRecord, decoder: Decoder): LazyEnvelope | undefined {

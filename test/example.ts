@@ -5,23 +5,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
-import { inNetns, type Outcome, PATIENCE_SEC, run, waitFor } from './command.ts';
+import { waitFor } from './command.ts';
+import { attempt, describeProbe, type Family, type Probe } from './probe.ts';
 import type { SluiceInstance } from './rig.ts';
 
 /** One line of expect.steps.yaml. */
-export interface Step {
+export interface Step extends Probe {
   apply?: string;
   delete?: string;
   from?: string;
   to?: string;
-  name?: string;
-  http?: string;
-  headers?: Record<string, string>;
-  tcp?: number;
-  udp?: number;
-  ping?: boolean;
-  dns?: string;
-  expect?: string | number;
   body?: string;
   flow?: WantedFlow;
 }
@@ -42,8 +35,7 @@ export interface Example {
   usesNames: boolean;
 }
 
-const FAMILIES = [4, 6] as const;
-type Family = (typeof FAMILIES)[number];
+const FAMILIES: readonly Family[] = [4, 6];
 
 /** Reads an example folder. */
 export function loadExample(dir: string): Example {
@@ -70,14 +62,7 @@ export function loadExample(dir: string): Example {
 export function describeStep(step: Step): string {
   if (step.apply !== undefined) return `apply ${step.apply}`;
   if (step.delete !== undefined) return `delete ${step.delete}`;
-  const { http, tcp, udp, dns, headers, name } = step;
-  const what = http ?? (tcp && `tcp ${tcp}`) ?? (udp && `udp ${udp}`) ?? (dns && `dns ${dns}`) ?? 'ping';
-  const fields = headers
-    ? ` with ${Object.entries(headers)
-        .map(([name, value]) => `${name}: ${value}`)
-        .join(', ')}`
-    : '';
-  return `${step.from} -> ${step.to}${name === undefined ? '' : ` as ${name}`}: ${what}${fields}`;
+  return `${step.from} -> ${step.to}${step.name === undefined ? '' : ` as ${step.name}`}: ${describeProbe(step)}`;
 }
 
 /** Where a rig's host stands, and the address it has there. */
@@ -85,9 +70,6 @@ export interface HostPlace {
   netns: string;
   addresses: readonly string[];
 }
-
-/** Where silence is wanted, this much of it is enough; where an answer is due, it ends the wait itself. */
-const SILENCE_SEC = 1;
 
 /**
  * Plays one step.
@@ -146,80 +128,6 @@ async function evidence(instance: SluiceInstance, source: string, target: string
     await instance.cli('bpf', 'metrics', 'list'),
   ];
   return said.map(({ stdout, stderr }) => stdout + stderr).join('');
-}
-
-interface Attempt {
-  outcome: string;
-  text: string;
-}
-
-/** Sends what the step says and names what came of it. */
-async function attempt(step: Step, family: Family, netns: string, target: string): Promise<Attempt> {
-  const seconds = step.expect === 'timeout' ? SILENCE_SEC : PATIENCE_SEC;
-  const inside = (argv: string[], input?: string) =>
-    run(inNetns(netns, argv), { timeoutMs: (seconds + 20) * 1000, ...(input === undefined ? {} : { input }) });
-  const whom = step.name ?? target;
-  const how = step.name === undefined ? `-n${family}` : `-${family}`;
-  if (step.http !== undefined) return readCurl(await inside(curl(step, family, whom, seconds)));
-  if (step.tcp !== undefined) {
-    return readNetcat(await inside(['nc', '-vz', how, '-w', String(seconds), whom, String(step.tcp)]));
-  }
-  if (step.udp !== undefined) {
-    const { stdout } = await inside(
-      ['nc', '-u', how, '-w', String(seconds), '-W', '1', whom, String(step.udp)],
-      'echo\n',
-    );
-    return { outcome: stdout === 'echo\n' ? 'ok' : 'timeout', text: stdout };
-  }
-  if (step.dns !== undefined) {
-    const question = [...step.dns.split(' '), '+noall', '+comments', '+answer'];
-    const { stdout } = await inside(['dig', `@${target}`, ...question, '+tries=1', `+time=${seconds}`]);
-    const isAnswered = stdout.includes('status: NOERROR') && !stdout.includes('ANSWER: 0,');
-    const unless = stdout.includes('status: REFUSED') ? 'refused' : 'timeout';
-    return { outcome: isAnswered ? 'ok' : unless, text: stdout.trim() };
-  }
-  const { code, stdout } = await inside(['ping', '-n', `-${family}`, '-c', '1', '-W', String(seconds), whom]);
-  return { outcome: code === 0 ? 'ok' : 'timeout', text: stdout.trim() };
-}
-
-function curl(step: Step, family: Family, whom: string, seconds: number): string[] {
-  const [method, port, path] = (step.http ?? '').split(' ');
-  const headers = Object.entries(step.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-  const url = `http://${whom.includes(':') ? `[${whom}]` : whom}:${port}${path}`;
-  return [
-    'curl',
-    '-sS',
-    '-g',
-    `-${family}`,
-    '--path-as-is',
-    '-m',
-    String(seconds),
-    '-X',
-    method,
-    ...headers,
-    '-w',
-    '\n%{http_code}',
-    url,
-  ];
-}
-
-const CURL_UNRESOLVED = 6;
-const CURL_REFUSED = 7;
-const CURL_TIMEOUT = 28;
-
-function readCurl({ code, stdout, stderr }: Outcome): Attempt {
-  const [, body, status] = /^([^]*)\n(\d+)$/.exec(stdout) ?? ['', '', ''];
-  const isUnresolved = code === CURL_UNRESOLVED || (code === CURL_TIMEOUT && stderr.includes('Resolving timed out'));
-  if (isUnresolved) return { outcome: 'unresolved', text: stderr.trim() };
-  if (code === CURL_TIMEOUT) return { outcome: 'timeout', text: '' };
-  if (code === CURL_REFUSED) return { outcome: 'refused', text: stderr.trim() };
-  return code === 0 ? { outcome: status, text: body.trim() } : { outcome: `curl exit ${code}`, text: stderr.trim() };
-}
-
-function readNetcat({ code, stderr }: Outcome): Attempt {
-  if (code === 0) return { outcome: 'ok', text: '' };
-  if (stderr.includes('getaddrinfo')) return { outcome: 'unresolved', text: stderr.trim() };
-  return { outcome: /refused/.test(stderr) ? 'refused' : 'timeout', text: stderr.trim() };
 }
 
 /** Waits until a flow between the two addresses, none of those `known` before, is as wanted. */

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup, inNetns, must, mustAll, run, start, waitFor } from '../test/command.ts';
 import type { SluiceInstance } from '../test/rig.ts';
-import type { Load, Reading } from './loads.ts';
+import type { Load, Reading } from './load.ts';
 import { memoryMiB } from './machine.ts';
 import { median, type Results } from './series.ts';
 import { raiseSluice } from './sluice.ts';

@@ -8,7 +8,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cleanup, inNetns, isListening, must, mustAll, start, waitFor } from '../test/command.ts';
 import {
+  CHATTY_PORT,
   CLIENT,
+  GRPC_PORT,
   MIDDLE,
   makeNamespaces,
   plugIn,
@@ -19,8 +21,8 @@ import {
   WEB_PORT,
 } from './subject.ts';
 
-const PROXY_ADDRESS = '10.99.1.1';
-const SERVER_ADDRESS = '10.99.2.3';
+export const PROXY_ADDRESS = '10.99.1.1';
+export const SERVER_ADDRESS = '10.99.2.3';
 
 /** To the server nginx speaks HTTP/1.1 in any case. */
 const nginxServer = (listen: string) => `
@@ -61,21 +63,46 @@ http {
   }
   ${nginxServer(String(WEB_PORT))}
   ${nginxServer(`${WEB2_PORT} http2`)}
+  ${nginxServer(`${CHATTY_PORT} http2`)}
+  map "$request_method:$request_uri" $is_call {
+    default 0;
+    "~^POST:/shop.Open/.*$" 1;
+  }
+  upstream calls {
+    server ${SERVER_ADDRESS}:${GRPC_PORT};
+    keepalive 128;
+    keepalive_requests 100000000;
+  }
+  server {
+    listen ${GRPC_PORT} http2;
+    keepalive_requests 100000000;
+    location / {
+      if ($is_call = 0) { return 403 "Access denied\\r\\n"; }
+      grpc_pass grpc://calls;
+    }
+  }
 }
 `;
 
-const haproxySide = (name: string, port: number, protocol: string) => `
-frontend in${name}
-  bind ${PROXY_ADDRESS}:${port}${protocol}
+const HAPROXY_WEB = `
   acl get_public method GET
   acl path_public path_reg ^/public(/.*)?$
   acl put_version method PUT
   acl path_version path_reg ^/version$
   http-request allow if get_public path_public
-  http-request allow if put_version path_version
+  http-request allow if put_version path_version`;
+
+const HAPROXY_GRPC = `
+  acl call method POST
+  acl path_open path_reg ^/shop.Open/.*$
+  http-request allow if call path_open`;
+
+const haproxySide = (port: number, protocol: string, rules: string) => `
+frontend in${port}
+  bind ${PROXY_ADDRESS}:${port}${protocol}${rules}
   http-request deny deny_status 403
-  default_backend out${name}
-backend out${name}
+  default_backend out${port}
+backend out${port}
   server server ${SERVER_ADDRESS}:${port}${protocol}
 `;
 
@@ -89,12 +116,14 @@ defaults
   timeout client 30s
   timeout server 30s
   http-reuse always
-${haproxySide('', WEB_PORT, '')}
-${haproxySide('2', WEB2_PORT, ' proto h2')}
+${haproxySide(WEB_PORT, '', HAPROXY_WEB)}
+${haproxySide(WEB2_PORT, ' proto h2', HAPROXY_WEB)}
+${haproxySide(CHATTY_PORT, ' proto h2', HAPROXY_WEB)}
+${haproxySide(GRPC_PORT, ' proto h2', HAPROXY_GRPC)}
 `;
 
 /** A proxy that runs in the middle namespace; `argv` makes its command line from the directory of its config. */
-function proxy(name: string, config: (dir: string) => string, argv: (file: string) => string[]): Subject {
+export function proxy(name: string, config: (dir: string) => string, argv: (file: string) => string[]): Subject {
   return {
     name,
     ruleSets: ['http'],
@@ -102,11 +131,13 @@ function proxy(name: string, config: (dir: string) => string, argv: (file: strin
       await layCables(cleanup);
       const dir = mkdtempSync(`/tmp/slb-${name}-`);
       cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
-      const file = join(dir, 'proxy.conf');
+      const file = join(dir, 'proxy.yaml'); // Envoy goes by the end of the name
       writeFileSync(file, config(dir));
       const daemon = start(inNetns(MIDDLE, argv(file)));
       cleanup.add(() => daemon.child.kill());
-      await waitFor(`${name} to listen: ${daemon.output()}`, () => isListening(MIDDLE, WEB_PORT));
+      await waitFor(`${name} to listen`, () => isListening(MIDDLE, GRPC_PORT)).catch((error: unknown) => {
+        throw new Error(`${String(error)}: ${daemon.output()}`);
+      });
       const pids = (await must(['ip', 'netns', 'pids', MIDDLE])).trim().split('\n').map(Number);
       return { address: PROXY_ADDRESS, pids: () => pids };
     },

@@ -2,22 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cleanup, inNetns, isListening, must, run, start, waitFor } from '../test/command.ts';
-import { CLIENT, IPERF_PORT, SERVER, WEB2_PORT, WEB_PORT } from './subject.ts';
-
-/** One figure. */
-export interface Reading {
-  readonly metric: string;
-  readonly value: number;
-  readonly unit: string;
-}
-
-/** A load and what counts as one unit of work when its CPU time is shared out. */
-export interface Load {
-  readonly name: string;
-  /** `none`: CPU time says nothing about it. */
-  readonly perUnit: 'frame' | 'request' | 'none';
-  run(address: string, seconds: number): Promise<Reading[]>;
-}
+import { chattyHttp2, grpc, http2 } from './http2.ts';
+import { type Load, wrk } from './load.ts';
+import { CHATTY_PORT, CLIENT, GRPC_PORT, IPERF_PORT, SERVER, WEB2_PORT, WEB_PORT } from './subject.ts';
 
 const webConfig = (dir: string) => `
 daemon off;
@@ -38,14 +25,14 @@ http {
     location / { return 200 "hello\\n"; }
   }
   server {
-    listen ${WEB2_PORT} http2;
+    listen ${CHATTY_PORT} http2;
     keepalive_requests 100000000;
     location / { return 200 "hello\\n"; }
   }
 }
 `;
 
-/** Starts the servers that the loads talk to: an iperf3 server and nginx with a fixed answer, in the server's namespace. */
+/** Starts the servers that most loads talk to: an iperf3 server and nginx with a fixed answer, in the server's namespace. */
 export async function startServers(cleanup: Cleanup): Promise<void> {
   const dir = mkdtempSync('/tmp/slb-web-');
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
@@ -96,21 +83,13 @@ const udp: Load = {
   },
 };
 
-/** Requests in a second. */
-export async function wrk(url: string, seconds: number, connections: number, ...more: string[]): Promise<number> {
-  const argv = ['wrk', '-t1', `-c${connections}`, `-d${seconds}`, ...more, url];
-  const text = await must(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
-  const bad = /Non-2xx or 3xx responses: \d+|Socket errors: (?!connect 0, read 0, write 0, timeout 0).*/.exec(text);
-  if (bad) console.error(`bench: wrk ${url}: ${bad[0]}`);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? Number.NaN);
-}
-
 const connections: Load = {
   name: 'crr',
   perUnit: 'request',
   run: async (address, seconds) => {
-    const rate = await wrk(`http://${address}:${WEB_PORT}/public`, seconds, 16, '-H', 'Connection: close');
-    return [{ metric: 'tcp connect-request-close', value: rate / 1000, unit: 'k/s' }];
+    const url = `http://${address}:${WEB_PORT}/public`;
+    const { requestsPerSec } = await wrk(url, seconds, 16, '-H', 'Connection: close');
+    return [{ metric: 'tcp connect-request-close', value: requestsPerSec / 1000, unit: 'k/s' }];
   },
 };
 
@@ -118,22 +97,11 @@ const http: Load = {
   name: 'http',
   perUnit: 'request',
   run: async (address, seconds) => {
-    const rate = await wrk(`http://${address}:${WEB_PORT}/public`, seconds, 64);
-    return [{ metric: 'http', value: rate / 1000, unit: 'k req/s' }];
-  },
-};
-
-const http2: Load = {
-  name: 'http2',
-  perUnit: 'request',
-  run: async (address, seconds) => {
-    const url = `http://${address}:${WEB2_PORT}/public`;
-    const argv = ['h2load', '-t1', '-c10', '-m32', '-D', String(seconds), url];
-    const text = await must(inNetns(CLIENT, argv), { timeoutMs: (seconds + 30) * 1000 });
-    const failed = /(\d+) failed, (\d+) errored/.exec(text);
-    if (failed?.[1] !== '0' || failed[2] !== '0') console.error(`bench: h2load ${url}: ${failed?.[0] ?? text}`);
-    const rate = Number(/finished in [^,]+, ([\d.]+) req\/s/.exec(text)?.[1] ?? Number.NaN);
-    return [{ metric: 'http2', value: rate / 1000, unit: 'k req/s' }];
+    const { requestsPerSec, p99Us } = await wrk(`http://${address}:${WEB_PORT}/public`, seconds, 64);
+    return [
+      { metric: 'http', value: requestsPerSec / 1000, unit: 'k req/s' },
+      { metric: 'http p99', value: p99Us / 1000, unit: 'ms' },
+    ];
   },
 };
 
@@ -165,18 +133,30 @@ export const L4_LOADS: Readonly<Record<string, Load[]>> = {
   ping: [ping],
 };
 
-export const HTTP_LOADS: Readonly<Record<string, Load[]>> = { http: [http, http2] };
+export const HTTP_LOADS: Readonly<Record<string, Load[]>> = {
+  http: [http, http2],
+  l7: [http, http2, chattyHttp2, grpc],
+};
 
 /** Throws unless the rules are in force: an allowed request gets 200, one with another path 403. */
 export async function checkHttpRules(address: string, enforced: boolean): Promise<void> {
-  const status = (path: string, method: string) =>
+  const status = (port: number, path: string, ...more: string[]) =>
     must(
       inNetns(CLIENT, [
-        ...['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '-m', '5', '-X', method],
-        `http://${address}:${WEB_PORT}${path}`,
+        ...['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '-m', '5', ...more],
+        `http://${address}:${port}${path}`,
       ]),
     );
-  const found = `${await status('/public', 'GET')} ${await status('/private', 'GET')} ${await status('/public', 'POST')}`;
-  const wanted = enforced ? '200 403 403' : '200 200 200';
-  if (found !== wanted) throw new Error(`http rules at ${address}: wanted ${wanted}, found ${found}`);
+  const found = [
+    await status(WEB_PORT, '/public'),
+    await status(WEB_PORT, '/private'),
+    await status(WEB_PORT, '/public', '-X', 'POST'),
+  ];
+  if (enforced) {
+    for (const port of [WEB2_PORT, CHATTY_PORT, GRPC_PORT])
+      found.push(await status(port, '/private', '--http2-prior-knowledge'));
+  }
+  const wanted = enforced ? '200 403 403 403 403 403' : '200 200 200';
+  if (found.join(' ') !== wanted)
+    throw new Error(`http rules at ${address}: wanted ${wanted}, found ${found.join(' ')}`);
 }

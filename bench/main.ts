@@ -12,7 +12,11 @@ import { Cleanup } from '../test/command.ts';
 import { haproxy, nginx } from './http-proxies.ts';
 import { measureDns } from './dns.ts';
 import { bareBridge, kernelBridge } from './kernel-bridge.ts';
-import { checkHttpRules, HTTP_LOADS, L4_LOADS, type Load, startServers } from './loads.ts';
+import { envoy, hasEnvoy } from './envoy.ts';
+import { startHttp2Servers } from './http2.ts';
+import { measureL7Rules } from './l7-rules.ts';
+import type { Load } from './load.ts';
+import { checkHttpRules, HTTP_LOADS, L4_LOADS, startServers } from './loads.ts';
 import { describeMachine, stolenCpuUs } from './machine.ts';
 import { runMeasured } from './measured.ts';
 import { measureMemory } from './memory.ts';
@@ -28,11 +32,13 @@ import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject
 const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--subjects A,B] [--json FILE]
 parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
             services (an address of a service beside the pod's, alone and among 10,000; beside nftables),
+            l7 (HTTP/1.1, HTTP/2 and gRPC through rules beside proxies; HTTP and Kafka rules beside an L4 rule),
             sni (TLS under serverNames beside an L4 rule), dns (DNS rules beside none, sluice-dns beside dnsmasq),
             pipeline, policy and any other NAME with a file NAME*.bench.ts
             default: tcp udp crr ping http mem restart pipeline
 rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart
-subjects:   bridge,ovs,nginx,haproxy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two`;
+subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two, envoy where
+            the variable ENVOY names the program`;
 
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   bridge: kernelBridge,
@@ -40,11 +46,12 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   ovs: openVswitch,
   nginx,
   haproxy,
+  envoy,
   sluice: sluice('default'),
   'sluice-veth': sluice('veth'),
   'sluice-tap': sluice('tap'),
 };
-const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', 'sluice'];
+const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', ...(hasEnvoy ? ['envoy'] : []), 'sluice'];
 const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'restart', 'pipeline'];
 
 interface Options {
@@ -100,6 +107,14 @@ async function runLoad(load: Load, subject: Subject, raised: Raised, seconds: nu
   );
 }
 
+/** What fails is told, and costs nobody else's figures. */
+async function attempt(what: string, run: Promise<void>): Promise<void> {
+  await run.catch((error: unknown) => {
+    process.exitCode = 1;
+    console.error(`bench: ${what}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+}
+
 async function takeTurn(
   subject: Subject,
   rules: RuleSet,
@@ -112,6 +127,7 @@ async function takeTurn(
     await makeNamespaces(cleanup, CLIENT, SERVER);
     const raised = await subject.up(rules, cleanup);
     await startServers(cleanup);
+    if (rules === 'http') await startHttp2Servers(cleanup);
     await checkHttpRules(raised.address, rules === 'http' && subject !== bareBridge);
     for (const load of loads) await runLoad(load, subject, raised, seconds, results);
   } finally {
@@ -131,10 +147,7 @@ async function measureLoads(
   for (let round = 1; round <= options.rounds; round++) {
     console.error(`${rules} rules, round ${round} of ${options.rounds}`);
     for (const subject of subjects) {
-      await takeTurn(subject, rules, loads, options.seconds, results).catch((error: unknown) => {
-        process.exitCode = 1;
-        console.error(`bench: ${subject.name}: ${error instanceof Error ? error.message : String(error)}`);
-      });
+      await attempt(subject.name, takeTurn(subject, rules, loads, options.seconds, results));
     }
   }
 }
@@ -148,26 +161,22 @@ async function main(): Promise<void> {
 
   await measureLoads(options, 'l4', L4_LOADS, results);
   await measureLoads(options, 'http', HTTP_LOADS, results);
-  if (options.parts.includes('mem')) await measureMemory(results);
-  if (options.parts.includes('restart')) await measureRestart(options.rounds, options.pods, results);
   const { rounds, seconds } = options;
   const subjects = options.subjects.map(({ name }) => name);
-  if (options.parts.includes('services')) await measureServices({ rounds, seconds, subjects }, results);
-  if (options.parts.includes('sni')) await measureServerNames(rounds, seconds, results);
-  if (options.parts.includes('dns')) await measureDns(rounds, seconds, results);
-  const known = new Set([
-    ...Object.keys(L4_LOADS),
-    ...Object.keys(HTTP_LOADS),
-    'mem',
-    'restart',
-    'services',
-    'sni',
-    'dns',
-  ]);
-  await runProgramBenches(
-    options.parts.filter((part) => !known.has(part)),
-    results,
-  );
+  const rigs: Record<string, () => Promise<void>> = {
+    mem: () => measureMemory(results),
+    restart: () => measureRestart(rounds, options.pods, results),
+    services: () => measureServices({ rounds, seconds, subjects }, results),
+    l7: () => measureL7Rules(rounds, seconds, results),
+    sni: () => measureServerNames(rounds, seconds, results),
+    dns: () => measureDns(rounds, seconds, results),
+  };
+  for (const [part, measure] of Object.entries(rigs)) {
+    if (options.parts.includes(part)) await attempt(part, measure());
+  }
+  const known = new Set(Object.keys({ ...L4_LOADS, ...HTTP_LOADS, ...rigs }));
+  const programs = options.parts.filter((part) => !known.has(part) || part === 'l7');
+  await attempt('programs', runProgramBenches(programs, results));
 
   const stolenPercent = (stolenCpuUs() - stolen) / ((performance.now() - began) * 10 * Number(machine['cores']));
   const report = {

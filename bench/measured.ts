@@ -1,5 +1,5 @@
 /** One load, and the CPU time that it took for each unit of work: in the subject's processes, and in all. */
-import type { Load, Reading } from './loads.ts';
+import type { Load, Reading } from './load.ts';
 import { busyCpuUs, framesReceived, processCpuUs } from './machine.ts';
 import { CLIENT, type Raised, SERVER } from './subject.ts';
 

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup, inNetns, isListening, must, run, start, waitFor } from '../test/command.ts';
-import { type Load, wrk } from './loads.ts';
+import { type Load, wrk } from './load.ts';
 import type { Results } from './series.ts';
 import { raiseSluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, SERVER } from './subject.ts';
@@ -44,8 +44,8 @@ const LOAD: Load = {
   name: 'tls',
   perUnit: 'request',
   run: async (address, seconds) => {
-    const rate = await wrk(`https://${address}/`, seconds, CONNECTIONS, '-H', 'Connection: close');
-    return [{ metric: 'tls connect-request-close', value: rate / 1000, unit: 'k/s' }];
+    const { requestsPerSec } = await wrk(`https://${address}/`, seconds, CONNECTIONS, '-H', 'Connection: close');
+    return [{ metric: 'tls connect-request-close', value: requestsPerSec / 1000, unit: 'k/s' }];
   },
 };
 

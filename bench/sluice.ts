@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import type { Cleanup } from '../test/command.ts';
 import { crowdManifests } from '../test/crowd.ts';
 import { SluiceInstance } from '../test/rig.ts';
-import { CLIENT, IPERF_PORT, type Raised, type RuleSet, SERVER, type Subject, WEB2_PORT, WEB_PORT } from './subject.ts';
+import {
+  CHATTY_PORT,
+  CLIENT,
+  GRPC_PORT,
+  IPERF_PORT,
+  type Raised,
+  type RuleSet,
+  SERVER,
+  type Subject,
+  WEB2_PORT,
+  WEB_PORT,
+} from './subject.ts';
 
 const CROWD_PATIENCE_MS = 2000; // for each pod of a crowd
 const ADDRESS = '10.98.0.13'; // the first ones are drawn, by the cluster's name server too
@@ -23,11 +34,13 @@ status: { podIP: ${address} }
 
 function policies(rules: RuleSet): string {
   const tcp = (port: number) => `{ port: "${port}", protocol: TCP }`;
-  const web = rules === 'l4' ? tcp(WEB_PORT) : `${tcp(WEB_PORT)}, ${tcp(WEB2_PORT)}`;
+  const web = rules === 'l4' ? tcp(WEB_PORT) : [WEB_PORT, WEB2_PORT, CHATTY_PORT].map(tcp).join(', ');
   const open = rules === 'l4' ? `{ port: "${IPERF_PORT}", protocol: ANY }, ${web}` : web;
   const http =
     rules === 'http'
-      ? 'rules: { http: [{ method: GET, path: "/public(/.*)?" }, { method: PUT, path: "/version" }] }'
+      ? `rules: { http: [{ method: GET, path: "/public(/.*)?" }, { method: PUT, path: "/version" }] }
+        - ports: [${tcp(GRPC_PORT)}]
+          rules: { http: [{ method: POST, path: "/shop[.]Open/.*" }] }`
       : '';
   return `---
 apiVersion: cilium.io/v2
@@ -53,7 +66,7 @@ spec:
   egress:
     - toEndpoints: [{ matchLabels: { app: server } }]
       toPorts:
-        - ports: [${open}]
+        - ports: [${open}${rules === 'http' ? `, ${tcp(GRPC_PORT)}` : ''}]
     - toEndpoints: [{ matchLabels: { app: server } }]
       icmps: [{ fields: [{ type: 8, family: IPv4 }] }]
 `;

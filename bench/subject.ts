@@ -15,10 +15,17 @@ export const MIDDLE = 'slb-middle';
 /** Ports that the L4 rule set opens: iperf3 control and TCP, iperf3 UDP, the web server. */
 export const IPERF_PORT = 5201;
 export const WEB_PORT = 8080;
-/** The web server in HTTP/2, by prior knowledge; open under the HTTP rules only. */
+/** A web server in HTTP/2, by prior knowledge; open under the HTTP rules only. */
 export const WEB2_PORT = 8081;
+/** The same answered by nginx, which sends every answer in a packet of its own. */
+export const CHATTY_PORT = 8085;
+/** The gRPC server; open under the HTTP rules only. */
+export const GRPC_PORT = 8082;
 
-/** `l4`: stateful allow rules for the ports above and ping. `http`: GET /public..., PUT /version on WEB_PORT and WEB2_PORT. */
+/**
+ * `l4`: stateful allow rules for the ports above and ping. `http`: GET /public..., PUT /version on WEB_PORT, WEB2_PORT and CHATTY_PORT, POST
+ * /shop.Open/... on GRPC_PORT.
+ */
 export type RuleSet = 'l4' | 'http';
 
 export interface Subject {

@@ -1,5 +1,5 @@
 /** Ways of one rig, compared in turn: a load goes over each of them in short bursts, A B B A A B, so that a drift falls on all. */
-import type { Load } from './loads.ts';
+import type { Load } from './load.ts';
 import { runMeasured } from './measured.ts';
 import type { Results } from './series.ts';
 

@@ -146,13 +146,19 @@ export class FlowJudge {
   #sides(query: FlowQuery): readonly [Side, Side] {
     const [source, destination] = this.ends(query);
     const port = this.portOf(query, destination);
-    const isLoopback = source.spec !== undefined && source.spec === destination.spec;
+    const isLoopback = this.isLoopback(query);
     const egress = isLoopback ? UNJUDGED : this.decide(source, destination, { query, port, direction: EGRESS });
     const ingress = isLoopback ? UNJUDGED : this.decide(destination, source, { query, port, direction: INGRESS });
     return [
       { subject: source, outcome: egress, remote: destination },
       { subject: destination, outcome: ingress, remote: source },
     ];
+  }
+
+  /** Does a pod talk to itself? Labels stand for any pod that has them, so two ends of one kind are two pods. @throws UnknownEndError */
+  isLoopback(query: FlowQuery): boolean {
+    const [source, destination] = this.ends(query);
+    return source.spec !== undefined && source.spec === destination.spec && !('labels' in query.from);
   }
 
   /** What denies the flow, direction by direction; requests once the packets pass. @throws UnknownEndError */

@@ -137,9 +137,24 @@ export class PolicyWorld {
    * @param labels `k8s:key=value` or `key=value`
    */
   podWithLabels(labels: readonly string[], namespace: string): WorldPod {
-    const reference = `${QUERY_POD} ${namespace}/${[...labels].sort().join(',')}`;
+    const reference = queryPod(labels, namespace);
     const known = this.pod(reference);
     if (known !== undefined) return known;
+    const spec = this.#addLabelled(reference, labels, namespace);
+    this.#flush();
+    return { spec, endpoint: this.#endpoints.get(spec.endpointId) };
+  }
+
+  /** Adds pods with these labels at once, for who will ask about many of them. */
+  expect(ends: readonly { readonly labels: readonly string[]; readonly namespace?: string }[]): void {
+    for (const { labels, namespace = 'default' } of ends) {
+      const reference = queryPod(labels, namespace);
+      if (!this.#pods.has(reference)) this.#addLabelled(reference, labels, namespace);
+    }
+    this.#flush();
+  }
+
+  #addLabelled(reference: string, labels: readonly string[], namespace: string): PodSpec {
     const pairs = labels.map((label) => {
       const { key, value } = parseLabel(label, 'any');
       return [key, value] as const;
@@ -152,8 +167,7 @@ export class PolicyWorld {
     const spec = { namespace, name, labels: given, serviceAccount, namedPorts, endpointId, ips: [] };
     this.#pods.set(reference, spec);
     this.cluster.setPod(spec);
-    this.#flush();
-    return { spec, endpoint: this.#endpoints.get(spec.endpointId) };
+    return spec;
   }
 
   /** The map that the dataplane would look an endpoint's packets up in. */
@@ -266,6 +280,10 @@ function hostAddresses(object: unknown): string[] {
 /** As the daemon has it: no endpoint, no identity but that of its address. */
 function isExternal({ annotations }: Document): boolean {
   return annotations[ANNOTATIONS.external] === 'true';
+}
+
+function queryPod(labels: readonly string[], namespace: string): string {
+  return `${QUERY_POD} ${namespace}/${[...labels].sort().join(',')}`;
 }
 
 /** Not the number of any pod. */

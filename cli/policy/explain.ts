@@ -57,7 +57,7 @@ function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
       origins: winner?.origins ?? judge.world.origins(closing),
     };
   };
-  if (source.spec !== undefined && source.spec === destination.spec) return [];
+  if (judge.isLoopback(query)) return [];
   return [side('egress', source, destination), side('ingress', destination, source)];
 }
 

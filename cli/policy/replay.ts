@@ -1,0 +1,178 @@
+/** `sluice policy replay`: what would change for recorded flows if policies were applied. */
+import type { Document } from '../../policy/document/document.ts';
+import type { PolicyConfig } from '../../policy/rule/options.ts';
+import { formatProblem } from '../../policy/rule/problems.ts';
+import { protocolName } from '../../wire/protocols.ts';
+import { flowWorld } from '../../explain/flows/flow-world.ts';
+import type { Connection, Recording } from '../../explain/flows/recording.ts';
+import { type Replay, type Replayed, replay } from '../../explain/flows/replay.ts';
+import { FlowJudge } from '../../explain/verdict.ts';
+import type { PolicyWorld, Surroundings } from '../../explain/world.ts';
+import { counted } from '../terminal/counted.ts';
+import { EXIT, Failure } from '../terminal/failure.ts';
+import { printDocument } from '../terminal/output.ts';
+import type { Settings } from '../terminal/settings.ts';
+import { type Column, renderTable } from '../terminal/table.ts';
+import { loadPolicyConfig } from './config.ts';
+import { readRecording } from './flow-source.ts';
+import { liveWorld } from './live-world.ts';
+import { readPolicyManifests } from './manifests.ts';
+
+export interface ReplayFlags {
+  /** A path or `-`; absent: what the agent holds. */
+  readonly flows?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly policies: readonly string[];
+  /** `live`, or paths; absent: what was recorded. */
+  readonly against?: readonly string[];
+  /** Pods and namespaces, for both sides. */
+  readonly manifests?: readonly string[];
+  readonly failOn?: 'denied' | 'any' | 'never';
+  readonly config?: string;
+  readonly semantics?: 'cilium' | 'kubernetes';
+}
+
+/** Rows that a table shows. */
+const MOST_ROWS = 50;
+
+/** @throws Failure when manifests are invalid, or there is no flow */
+export async function showReplay(settings: Settings, flags: ReplayFlags): Promise<void> {
+  const isLive = flags.against?.length === 1 && flags.against[0] === 'live';
+  const live = isLive ? await liveWorld(settings, 'replay') : undefined;
+  const recording = await readRecording(settings, { ...flags, path: flags.flows });
+  const cluster = recording.clusterName();
+  const config: PolicyConfig = {
+    ...(cluster !== '' && { 'cluster-name': cluster }),
+    ...(live?.cluster.options ?? loadPolicyConfig(flags.config, flags.semantics)),
+  };
+  const read = (paths: readonly string[]): Promise<readonly Document[]> => readValid(settings, paths, config);
+  const shared = await read(flags.manifests ?? []);
+  const applied = await read(flags.policies);
+  const judgeOf = (documents: readonly Document[], surroundings: Surroundings = {}): FlowJudge =>
+    new FlowJudge(flowWorld(recording, documents, config, surroundings));
+  const { before, after } = judges(live, { shared, applied, judgeOf, against: await against(flags, isLive, read) });
+  const result = replay(recording, after, before);
+  await print(settings, recording, result);
+  const { failOn = 'denied' } = flags;
+  const isWorse = result.changed.some((one) => one.after === 'denied');
+  if (failOn === 'denied' ? isWorse : failOn === 'any' && result.changed.length > 0)
+    settings.host.exitCode = EXIT.FAILED;
+}
+
+async function against(
+  flags: ReplayFlags,
+  isLive: boolean,
+  read: (paths: readonly string[]) => Promise<readonly Document[]>,
+): Promise<readonly Document[] | undefined> {
+  return flags.against === undefined || isLive ? undefined : read(flags.against);
+}
+
+interface Sides {
+  readonly shared: readonly Document[];
+  readonly applied: readonly Document[];
+  /** Policies to compare with; undefined: what was recorded, or the agent's. */
+  readonly against: readonly Document[] | undefined;
+  readonly judgeOf: (documents: readonly Document[], surroundings?: Surroundings) => FlowJudge;
+}
+
+/** What the agent has goes on beside what is applied; policies of files are compared as they stand. */
+function judges(
+  live: PolicyWorld | undefined,
+  { shared, applied, against: old, judgeOf }: Sides,
+): { before: FlowJudge | undefined; after: FlowJudge } {
+  if (live !== undefined) {
+    const { given, surroundings } = live;
+    const isReplaced = (one: Document): boolean => applied.some((other) => nameOf(other) === nameOf(one));
+    const kept = given.filter((one) => !isReplaced(one));
+    return { before: judgeOf(given, surroundings), after: judgeOf([...kept, ...shared, ...applied], surroundings) };
+  }
+  return {
+    before: old === undefined ? undefined : judgeOf([...shared, ...old]),
+    after: judgeOf([...shared, ...applied]),
+  };
+}
+
+function nameOf({ kind, namespace, name }: Document): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+/** A policy that is left out may be the one that denies: while one is invalid nothing is judged. */
+async function readValid(
+  settings: Settings,
+  paths: readonly string[],
+  config: PolicyConfig,
+): Promise<readonly Document[]> {
+  const { documents, problems } = await readPolicyManifests(settings.host, paths, config);
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new Failure(`the manifests are invalid:\n${errors.map(formatProblem).join('\n')}`);
+  return documents;
+}
+
+const COLUMNS: readonly Column<Replayed>[] = [
+  { header: 'CHANGE', cell: ({ before, after, isAudited }) => `${before} -> ${after}${isAudited ? ' (audited)' : ''}` },
+  { header: 'FLOWS', cell: ({ connection }) => connection.flows },
+  { header: 'FROM', cell: ({ connection }) => connection.from.text },
+  { header: 'TO', cell: ({ connection }) => connection.to.text },
+  { header: 'PORT', cell: ({ connection }) => portText(connection) },
+  { header: 'REQUEST', cell: ({ connection }) => requestText(connection) },
+  { header: 'BY', cell: ({ policies }) => policies.join('\n') },
+];
+
+/** `8080/TCP`, `ICMP type 8`. */
+function portText({ protocol, port }: Connection): string {
+  const name = protocolName(protocol);
+  return name.startsWith('ICMP') ? `${name} type ${port}` : `${port}/${name}`;
+}
+
+/** `GET /offers`, '' for a connection without one. */
+function requestText({ request }: Connection): string {
+  if (request?.http !== undefined) return `${request.http.method ?? ''} ${request.http.path ?? ''}`.slice(0, 100);
+  if (request?.dns !== undefined) return request.dns.query;
+  if (request?.kafka !== undefined) return `${request.kafka.apiKey ?? ''} ${request.kafka.topic ?? ''}`.trim();
+  return request?.sni ?? '';
+}
+
+/** The worst first: what would be denied, then by the number of flows. */
+function byWeight(a: Replayed, b: Replayed): number {
+  return a.after === b.after ? b.connection.flows - a.connection.flows : a.after === 'denied' ? -1 : 1;
+}
+
+async function print(settings: Settings, recording: Recording, result: Replay): Promise<void> {
+  const changed = [...result.changed].sort(byWeight);
+  const unjudged = { ...Object.fromEntries(recording.silent), ...Object.fromEntries(result.unjudged) };
+  if (settings.output !== 'table') {
+    await printDocument(settings, {
+      flows: recording.flows,
+      judged: result.flows,
+      connections: result.connections,
+      counts: Object.fromEntries([...result.counts].map(([key, count]) => [key.replace(' ', ' -> '), count])),
+      unjudged,
+      changed: changed.map(({ connection, ...one }) => ({ ...one, ...documentOf(connection) })),
+    });
+    return;
+  }
+  const { stdout } = settings.host;
+  if (changed.length > 0)
+    stdout.write(renderTable(COLUMNS, changed.slice(0, MOST_ROWS), { headers: settings.headers }));
+  if (changed.length > MOST_ROWS) stdout.write(`... and ${changed.length - MOST_ROWS} more: see -o json\n`);
+  stdout.write(summary(recording, result, unjudged));
+}
+
+function documentOf(connection: Connection): object {
+  const { from, to, protocol, port, request, flows } = connection;
+  return { flows, from: from.end, to: to.end, protocol: protocolName(protocol), port, ...request };
+}
+
+function summary(recording: Recording, result: Replay, unjudged: Readonly<Record<string, number>>): string {
+  const count = (key: string): number => result.counts.get(key) ?? 0;
+  const connections = counted(result.connections, 'connection');
+  const lines = [
+    `${counted(recording.flows, 'flow')}, ${result.flows} of them judged: ${connections}`,
+    `${count('allowed denied')} would be denied that were allowed, ${count('denied allowed')} allowed that were denied; ` +
+      `${count('allowed allowed')} stay allowed, ${count('denied denied')} denied`,
+  ];
+  const left = Object.entries(unjudged).map(([reason, number]) => `${number} ${reason}`);
+  if (left.length > 0) lines.push(`not judged: ${left.join(', ')}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -10,7 +10,7 @@ import type { CounterReader, ProtocolServices, StreamProtocol } from '../protoco
 import { httpJudges } from './judge.ts';
 import type { HttpJudge } from './judgement.ts';
 import { HttpRecords } from './record.ts';
-import { HttpParser } from './version.ts';
+import { HttpParser, type VersionParsers } from './version.ts';
 
 export class HttpProtocol implements StreamProtocol<HttpJudge> {
   readonly number = 1;
@@ -18,14 +18,27 @@ export class HttpProtocol implements StreamProtocol<HttpJudge> {
   readonly shared: Http1Shared;
   readonly #judges: Judges<HttpJudge>;
   readonly #shared2: Http2Shared;
-  /** Parsers of version 2 that no connection needs now. */
-  readonly #free: Http2Parser[] = [];
+  /** Parsers of each version that no connection needs now. */
+  readonly #free1: Http1Parser[] = [];
+  readonly #free2: Http2Parser[] = [];
+  readonly #parsers: VersionParsers;
 
   constructor(services: ProtocolServices) {
     this.shared = new Http1Shared(services.seed, new HttpRecords(services.log));
     this.#shared2 = new Http2Shared(services.seed, this.shared, services.log);
     this.#judges = httpJudges(services);
     this.counters = countersOf(this.shared);
+    const nobody = this.#judges.judgeOf(NOBODY);
+    this.#parsers = {
+      takeVersion1: () => this.#free1.pop() ?? new Http1Parser(this.shared, nobody),
+      giveVersion1: (parser) => this.#free1.push(parser),
+      takeVersion2: () => this.#free2.pop() ?? new Http2Parser(this.#shared2, nobody),
+      giveVersion2: (parser) => this.#free2.push(parser),
+      tellError: (owner, error) => {
+        this.shared.errors[error]++;
+        this.tellError(owner, error);
+      },
+    };
   }
 
   judgeOf(key: JudgeKey): HttpJudge {
@@ -33,20 +46,7 @@ export class HttpProtocol implements StreamProtocol<HttpJudge> {
   }
 
   makeParser(): Parser<HttpJudge> {
-    const nobody = this.#judges.judgeOf(NOBODY);
-    const { shared } = this;
-    return new HttpParser(
-      {
-        version1: new Http1Parser(shared, nobody),
-        takeVersion2: () => this.#free.pop() ?? new Http2Parser(this.#shared2, nobody),
-        giveVersion2: (parser) => this.#free.push(parser),
-        tellError: (owner, error) => {
-          shared.errors[error]++;
-          this.tellError(owner, error);
-        },
-      },
-      nobody,
-    );
+    return new HttpParser(this.#parsers, this.#judges.judgeOf(NOBODY));
   }
 
   tellError(owner: StreamOwner, error: number): void {

@@ -35,7 +35,8 @@ const MAX_FIRST_BYTE = 0;
 
 /** Where parsers come from, and go when a connection has ended. */
 export interface VersionParsers {
-  readonly version1: Http1Parser;
+  takeVersion1(): Http1Parser;
+  giveVersion1(parser: Http1Parser): void;
   takeVersion2(): Http2Parser;
   giveVersion2(parser: Http2Parser): void;
   tellError(owner: StreamOwner, error: number): void;
@@ -43,7 +44,7 @@ export interface VersionParsers {
 
 export class HttpParser implements Parser<HttpJudge> {
   readonly #parsers: VersionParsers;
-  readonly #version1: Http1Parser;
+  #version1: Http1Parser | undefined;
   #version2: Http2Parser | undefined;
   /** The parser of the version that is known; undefined while none is. */
   #chosen: Parser<HttpJudge> | undefined;
@@ -54,7 +55,6 @@ export class HttpParser implements Parser<HttpJudge> {
 
   constructor(parsers: VersionParsers, judge: HttpJudge) {
     this.#parsers = parsers;
-    this.#version1 = parsers.version1;
     this.#judge = judge;
   }
 
@@ -72,7 +72,9 @@ export class HttpParser implements Parser<HttpJudge> {
 
   end(): void {
     this.#chosen?.end();
+    if (this.#version1 !== undefined) this.#parsers.giveVersion1(this.#version1);
     if (this.#version2 !== undefined) this.#parsers.giveVersion2(this.#version2);
+    this.#version1 = undefined;
     this.#version2 = undefined;
     this.#chosen = undefined;
   }
@@ -91,10 +93,10 @@ export class HttpParser implements Parser<HttpJudge> {
     isEnd: boolean,
     operations: Operations,
   ): Parser<HttpJudge> | undefined {
-    if (start === end) return isEnd ? this.#use(this.#version1) : undefined;
+    if (start === end) return isEnd ? this.#useVersion1() : undefined;
     if (way !== REQUEST) {
       this.#isHeld = bytes[start] <= MAX_FIRST_BYTE && !isEnd;
-      return this.#isHeld ? undefined : this.#use(this.#version1);
+      return this.#isHeld ? undefined : this.#useVersion1();
     }
     if (bytes[start] === TLS_HANDSHAKE) {
       this.#parsers.tellError(this.#owner, syntax.TLS);
@@ -102,10 +104,15 @@ export class HttpParser implements Parser<HttpJudge> {
       return undefined;
     }
     const count = Math.min(PREFACE.length, end - start);
-    for (let i = 0; i < count; i++) if (bytes[start + i] !== PREFACE[i]) return this.#use(this.#version1);
-    if (count < PREFACE.length) return isEnd ? this.#use(this.#version1) : undefined;
+    for (let i = 0; i < count; i++) if (bytes[start + i] !== PREFACE[i]) return this.#useVersion1();
+    if (count < PREFACE.length) return isEnd ? this.#useVersion1() : undefined;
     this.#version2 = this.#parsers.takeVersion2();
     return this.#use(this.#version2);
+  }
+
+  #useVersion1(): Parser<HttpJudge> {
+    this.#version1 = this.#parsers.takeVersion1();
+    return this.#use(this.#version1);
   }
 
   #use(parser: Parser<HttpJudge>): Parser<HttpJudge> {
@@ -139,6 +146,7 @@ export class HttpParser implements Parser<HttpJudge> {
     const state = (words[at] >>> STATE_SHIFT) & STATE_MASK;
     if (state === IS_UNKNOWN) return true;
     if (state === IS_VERSION_2) this.#version2 = this.#parsers.takeVersion2();
-    return this.#use(this.#version2 ?? this.#version1).loadState(words, at, more);
+    const parser = this.#version2 === undefined ? this.#useVersion1() : this.#use(this.#version2);
+    return parser.loadState(words, at, more);
   }
 }

@@ -23,13 +23,15 @@ const MAX_NUMBER_SHIFT = 21;
 
 const HUFFMAN = 0x80;
 
+const NONE = new Uint8Array(0);
+
 export class HpackDecoder {
   readonly table: DynamicTable = new DynamicTable();
   /** Of the last block: a field of it refers to the dynamic table. */
   hasReference = false;
   /** Of the last block: the largest size that it set, -1 = none. */
   sizeUpdate = -1;
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NONE;
   #at = 0;
   #end = 0;
 
@@ -58,11 +60,17 @@ export class HpackDecoder {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
+    const outcome = this.#read(fields);
+    this.#bytes = NONE; // which is somebody else's
+    return outcome;
+  }
+
+  #read(fields: FieldList): number {
     let updates = 0;
     let isFirst = true;
     let work = 0;
-    while (this.#at < end) {
-      if ((bytes[this.#at] & 0xe0) === 0x20) {
+    while (this.#at < this.#end) {
+      if ((this.#bytes[this.#at] & 0xe0) === 0x20) {
         if (!isFirst || ++updates > MAX_SIZE_UPDATES || !this.#resize()) return BLOCK_BROKEN;
         continue;
       }

@@ -20,6 +20,7 @@ const RECENT_RESETS = 256;
 const MAX_PINGS = 64;
 
 const NO_GOAWAY = 0x7fffffff;
+const NONE = new Int32Array(0);
 
 export class Http2Session {
   readonly shared: Http2Shared;
@@ -52,7 +53,8 @@ export class Http2Session {
   readonly clientResets: Allowance = new Allowance(1000, 100);
   readonly serverResets: Allowance = new Allowance(1000, 100);
   readonly idleFrames: Allowance = new Allowance(1000, 100);
-  readonly #recentResets: Int32Array = new Int32Array(RECENT_RESETS);
+  /** Ids; no memory until there is one. */
+  #recentResets: Int32Array = NONE;
   #resets = 0;
 
   constructor(shared: Http2Shared, judge: HttpJudge) {
@@ -78,13 +80,15 @@ export class Http2Session {
     this.clientResets.reset();
     this.serverResets.reset();
     this.idleFrames.reset();
-    this.#recentResets.fill(0);
+    this.#recentResets = NONE;
     this.#resets = 0;
   }
 
   end(): void {
     this.decoder.reset();
     this.streams.clear();
+    this.#recentResets = NONE;
+    this.#resets = 0;
   }
 
   /** The server's first words have gone to the client: now others may. */
@@ -93,6 +97,7 @@ export class Http2Session {
   }
 
   noteReset(stream: number): void {
+    if (this.#resets === 0) this.#recentResets = new Int32Array(RECENT_RESETS);
     this.#recentResets[this.#resets++ % RECENT_RESETS] = stream;
   }
 

@@ -32,6 +32,8 @@ const MAX_SETTINGS = 64;
 const MAX_PENDING = 16;
 const UNSET = -1;
 
+const NONE = new Int32Array(0);
+
 /** What one end has told the other. */
 export class Settings {
   readonly isServer: boolean;
@@ -43,8 +45,8 @@ export class Settings {
   takesConnectProtocol = false;
   isFirst = true;
   pending = 0;
-  /** Of each SETTINGS that is pending: table, window, frame. */
-  readonly #values: Int32Array = new Int32Array(MAX_PENDING * 3);
+  /** Of each SETTINGS that is pending: table, window, frame. There is none most of the time: then it has no memory. */
+  #values: Int32Array = NONE;
 
   constructor(isServer: boolean) {
     this.isServer = isServer;
@@ -57,6 +59,7 @@ export class Settings {
     this.takesConnectProtocol = false;
     this.isFirst = true;
     this.pending = 0;
+    this.#values = NONE;
   }
 
   /** The smallest window that a new stream may have, acknowledged or not. */
@@ -78,6 +81,7 @@ export class Settings {
     if (!Number.isInteger(count)) return frames.FRAME_SIZE_ERROR;
     if (count > MAX_SETTINGS || this.pending === MAX_PENDING) return frames.ENHANCE_YOUR_CALM;
     const at = this.pending * 3;
+    if (this.pending === 0) this.#values = new Int32Array(MAX_PENDING * 3);
     this.#values.fill(UNSET, at, at + 3);
     into.clear();
     let said = 0;
@@ -102,6 +106,7 @@ export class Settings {
     if (values[2] !== UNSET) this.maxFrameBytes = values[2];
     values.copyWithin(0, 3);
     this.pending--;
+    if (this.pending === 0) this.#values = NONE;
     return true;
   }
 

@@ -14,6 +14,8 @@ import type {
   StatusDocument,
   WorldLine,
 } from './shapes.ts';
+import { dirname } from 'node:path';
+import { hubbleSocket } from './sockets.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 
@@ -31,9 +33,11 @@ interface DeleteQuery extends Query {
 
 export class DaemonApi {
   readonly client: ApiClient;
+  readonly #flows: ApiClient;
 
   constructor(address: ApiAddress) {
     this.client = new ApiClient(address);
+    this.#flows = new ApiClient({ ...address, socketPath: hubbleSocket(dirname(address.socketPath)) });
   }
 
   status(): Promise<StatusDocument> {
@@ -123,6 +127,6 @@ export class DaemonApi {
   }
 
   flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
-    return this.client.stream('/v1/flows', query, signal, onLine);
+    return this.#flows.stream('/v1/flows', query, signal, onLine);
   }
 }

@@ -9,7 +9,7 @@ import type { Problem } from '../policy/rule/problems.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { NodeSpec } from '../policy/rule/spec.ts';
 
-/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/flows and /v1/world answer with lines of their own. */
+/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/world answers with lines of its own, and so does GET /v1/flows, which is the observatory's. */
 export interface Answers {
   readonly 'GET /v1/healthz': { readonly status: 'ok' };
   readonly 'GET /v1/status': StatusDocument;
@@ -27,7 +27,6 @@ export interface Answers {
   readonly 'GET /v1/objects': { readonly items: readonly Manifest[] };
   readonly 'POST /v1/apply': ApplyAnswer;
   readonly 'POST /v1/delete': ApplyAnswer;
-  readonly 'GET /v1/flows': never;
   readonly 'GET /v1/world': never;
   readonly 'POST /v1/shutdown': { readonly status: 'stopping' };
 }
@@ -69,6 +68,8 @@ export interface StatusDocument {
     readonly lost: number;
     readonly kept: number;
     readonly capacity: number;
+    /** How often the thread for flows died and was started anew. */
+    readonly restarts: number;
   };
   readonly maps: readonly {
     readonly name: string;
@@ -88,7 +89,8 @@ export interface StatusDocument {
     readonly failures: number;
     readonly lastError: string;
   }[];
-  readonly memory: { readonly agentRssBytes: number };
+  /** The agent's, of which the heap of its thread for flows. */
+  readonly memory: { readonly agentRssBytes: number; readonly observatoryHeapBytes: number };
   /** What is wrong, one sentence each. */
   readonly problems: readonly string[];
 }

@@ -17,7 +17,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMs } from '../dataplane/native/index.ts';
 import { CONFIG_DATAPLANE_HEARTBEAT } from '../policy-maps/config-map.ts';
-import { AgentDirectory } from './observe/agent-directory.ts';
+import { DirectoryFeed } from './observe/directory-feed.ts';
 import { macOf } from '../linux/attachment.ts';
 import { Compilation } from './compilation.ts';
 import type { Config } from './config/config.ts';
@@ -29,7 +29,7 @@ import { journalPath } from '../linux/journal.ts';
 import { interfaceAddresses } from '../linux/addresses.ts';
 import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
-import { Observer } from './observe/observer.ts';
+import { Observatory } from './observe/observatory.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
 import { isPodSource, PodFeed } from './attach/pod-feed.ts';
@@ -62,8 +62,8 @@ export class Agent {
   readonly store: ObjectStore;
   readonly maps: PinnedMaps;
   readonly compilation: Compilation;
-  readonly directory: AgentDirectory;
-  readonly observer: Observer;
+  readonly directory: DirectoryFeed;
+  readonly observatory: Observatory;
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
   readonly services: Services;
@@ -115,15 +115,15 @@ export class Agent {
     const listeners = [this.services.book, this.names];
     this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
     this.#links = new PodLinks(this.reconciler, log);
-    const namesOf = (endpoint: number, prefix: string) => this.learning.cache.namesOf(endpoint, prefix);
-    this.directory = new AgentDirectory(this.compilation.cluster, this.reconciler.pods, this.services, namesOf);
+    this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
     this.learning = this.#newLearning(stateDir);
+    this.directory = this.#newDirectory();
     this.#publication = this.#newPublication();
-    this.observer = this.#newObserver();
     this.prober = new Prober({
       targets: () => (config.hostPort ? this.reconciler.readyAddresses() : []),
       intervalSec: config.healthProbeInterval,
       onFailure: (reason) => this.#board.set('health', [reason]),
+      onSend: (sequence, address) => this.observatory.noteProbe(sequence, address),
     });
     const { publisher, supervisor, prober, maps } = this;
     this.states = new PodStates({ links: this.#links, ports: this.#ports, publisher, supervisor, prober, maps });
@@ -150,6 +150,7 @@ export class Agent {
       ...(problem === '' ? [] : [problem]),
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
+      ...this.observatory.problems(),
       ...this.states.sentences(this.reconciler.pods.values()),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
@@ -169,6 +170,7 @@ export class Agent {
     this.sync();
     await this.#ports.adopt();
     this.#isRunning = true;
+    const isObserved = this.observatory.start();
     this.#ports.open(this.directory);
     this.#feed.tellServices();
     this.services.open();
@@ -178,10 +180,10 @@ export class Agent {
     this.compilation.dropUnclaimed();
     await this.supervisor.start();
     this.reconciler.kick();
-    this.observer.start();
     this.learning.start();
     this.prober.start();
     this.#watch();
+    await isObserved;
   }
 
   /**
@@ -280,6 +282,7 @@ export class Agent {
       publish: () => this.#publication.names(),
       poke: () => this.supervisor.tellPublished(),
       hasEndpoint: (id) => this.directory.published.has(id),
+      onNames: (places) => this.directory.learnNames(places),
       onProblems: (problems) => this.#board.set('names', problems),
       log: this.#log,
       monotonicMs,
@@ -303,25 +306,18 @@ export class Agent {
     return new Names({ config, services, pods, hasOwn, board: this.#board, log: this.#log, command });
   }
 
-  #newObserver(): Observer {
-    return new Observer({
-      events: this.maps.events,
-      dropEvents: this.maps.dropEvents,
-      directory: this.directory,
-      defaultDeny: (endpoint, direction) => this.directory.defaultDeny(endpoint, direction),
-      isOwn: (record) => this.prober.flows.has(record),
-      nodeName: this.config.nodeName,
-      capacity: this.config.flowRing,
-      onFailure: ({ name, error }) =>
-        this.#log.error({ sink: name, error: error.message }, 'sink of flows switched off'),
-    });
+  #newDirectory(): DirectoryFeed {
+    const { services, learning, observatory } = this;
+    const { pods } = this.reconciler;
+    const cookies = () => this.compilation.cluster.compiler.cookies.known();
+    return new DirectoryFeed({ pods, cookies, services, names: learning }, (delta) => observatory.learn(delta));
   }
 
   /** Ends everything that begins work by itself. */
   async #quieten(): Promise<void> {
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
-    await this.observer.stop();
+    await this.observatory.stop();
     this.learning.stop();
     this.prober.stop();
     this.#ports.close();

@@ -16,6 +16,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../api/daemon-api.ts';
+import { agentSocket } from '../api/sockets.ts';
 import { AGENT_FILES, runningAgent } from '../linux/lock.ts';
 import { openLog } from './supervise/detached-process.ts';
 
@@ -75,7 +76,7 @@ async function untilUp(runDir: string, child: ChildProcess, isInterrupted: () =>
   let failure: string | undefined;
   child.once('message', () => (isReady = true));
   child.once('error', (error) => (failure = `cannot be run: ${error.message}`));
-  const api = new DaemonApi({ socketPath: join(runDir, 'sluice.sock'), timeoutMs: START_MS });
+  const api = new DaemonApi({ socketPath: agentSocket(runDir), timeoutMs: START_MS });
   for (let waitedMs = 0; waitedMs < START_MS; waitedMs += LOOK_MS) {
     if (isInterrupted()) return 'was interrupted';
     if (failure !== undefined) return failure;

@@ -7,13 +7,13 @@ import type { Ports } from './attach/ports.ts';
 import type { Compilation } from './compilation.ts';
 import type { Learning } from './fqdn/learning.ts';
 import type { ProblemBoard } from './health/problem-board.ts';
-import type { AgentDirectory } from './observe/agent-directory.ts';
+import type { DirectoryFeed } from './observe/directory-feed.ts';
 import type { Publisher } from './publish/publisher.ts';
 import type { Services } from './services/services.ts';
 
 interface Parts {
   readonly compilation: Compilation;
-  readonly directory: AgentDirectory;
+  readonly directory: DirectoryFeed;
   readonly publisher: Publisher;
   readonly services: Services;
   readonly ports: Ports;
@@ -56,8 +56,9 @@ export class Publication {
 
   /** @returns whether the maps are others than before: then commit */
   services(): boolean {
-    const { services, publisher, ports, board, onServices } = this.#parts;
+    const { services, publisher, ports, board, directory, onServices } = this.#parts;
     const hasChanged = services.sync();
+    directory.learnServices();
     ports.setOuter(services.outerPlaces, publisher.egress.addresses);
     board.set('services', services.problems());
     onServices();

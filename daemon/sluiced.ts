@@ -1,11 +1,11 @@
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { agentLogPath, startDetached, tellReady } from './detach.ts';
 import { apiRoutes } from './serve/routes.ts';
+import { agentSocket } from '../api/sockets.ts';
 import { ApiServer } from './serve/server.ts';
 import { missingCapabilities } from '../linux/capabilities.ts';
 import { type Config, loadConfig } from './config/config.ts';
@@ -131,7 +131,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   const programs = { command: dataplaneCommand, standbyCommand, nameServer };
   const agent = new Agent({ config, log, programs });
   const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
-  const api = new ApiServer(join(config.runDir, 'sluice.sock'), routes, config.socketGroup);
+  const api = new ApiServer(agentSocket(config.runDir), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {
     // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
     log.fatal({ error: error.message, stack: error.stack }, 'agent failed');

@@ -10,6 +10,7 @@ export type Program =
   | 'sluice-standby'
   | 'sluice-dns'
   | 'forwarding'
+  | 'observatory'
   | 'pcap-child'
   | 'capture-worker'
   | 'stand-in';

@@ -83,15 +83,46 @@ t.test('EventReader', (t) => {
   t.end();
 });
 
-t.test('the event ring goes on through the wrap of its 32-bit positions', (t) => {
-  const path = newPath();
-  const buffers = new Map<string, SharedArrayBuffer>();
-  EventRing.create(path, { capacity: 4 }, memoryMapper(buffers)).close();
-  const words = new Int32Array([...buffers.values()][0]);
-  words[48] = words[49] = -3; // reserved, committed
-  const ring = EventRing.open(path, memoryMapper(buffers), { writable: true });
-  const reader = new EventReader(ring, 'now');
-  for (let i = 1; i <= 5; i++) writeEvent(ring, i);
-  t.same(readEvents(reader, 10), { records: [2, 3, 4, 5], lost: 1 });
+t.test('the event ring goes on through the wrap of its 32-bit positions, and of their sign', (t) => {
+  for (const start of [-3, 0x7fffffff - 2]) {
+    const path = newPath();
+    const buffers = new Map<string, SharedArrayBuffer>();
+    EventRing.create(path, { capacity: 4 }, memoryMapper(buffers)).close();
+    const words = new Int32Array([...buffers.values()][0]);
+    words[48] = words[49] = start; // reserved, committed
+    const ring = EventRing.open(path, memoryMapper(buffers), { writable: true });
+    const reader = new EventReader(ring, 'now');
+    for (let i = 1; i <= 5; i++) writeEvent(ring, i);
+    t.same(readEvents(reader, 10), { records: [2, 3, 4, 5], lost: 1 });
+  }
+  t.end();
+});
+
+t.test('readBlock() fills what it is given, across the end of the ring, and says where it stands', (t) => {
+  const ring = EventRing.create(newPath(), { capacity: 8 }, memoryMapper());
+  const reader = new EventReader(ring, 'oldest');
+  const block = new Uint8Array(5 * EVENT_BYTES);
+  const read = (one: EventReader): number[] => {
+    const { read: count } = one.readBlock(block);
+    return Array.from({ length: count }, (_, i) => block[i * EVENT_BYTES]);
+  };
+  for (let i = 1; i <= 6; i++) writeEvent(ring, i);
+  t.same(read(reader), [1, 2, 3, 4, 5], 'as many as there is room for');
+  t.equal(reader.position, 5);
+  for (let i = 7; i <= 10; i++) writeEvent(ring, i);
+  t.same(read(reader), [6, 7, 8, 9, 10], 'in two pieces');
+  t.same(read(reader), [], 'and no more');
+  const next = new EventReader(ring, 7);
+  t.same(read(next), [8, 9, 10], 'another goes on from a position');
+  for (let i = 11; i <= 20; i++) writeEvent(ring, i);
+  t.same(
+    [read(reader), read(reader)],
+    [
+      [13, 14, 15, 16, 17],
+      [18, 19, 20],
+    ],
+  );
+  t.equal(new EventReader(ring, 25).pending, 2 ** 32 - 5, 'a place that cannot be');
+  t.same(new EventReader(ring, 25).readBlock(block), { read: 0, lost: 0 }, 'is the newest');
   t.end();
 });

@@ -80,17 +80,31 @@ export class EventRing extends PinnedMap {
   }
 }
 
+/** What a reader got: how many records, and how many were overwritten before they could be read. */
+interface Reading {
+  readonly read: number;
+  readonly lost: number;
+}
+
+const READ_BLOCK = 64; // records that read() copies at once
+
 export class EventReader {
   readonly #ring: EventRing;
-  readonly #record = new Uint8Array(EVENT_BYTES);
+  readonly #block = new Uint8Array(READ_BLOCK * EVENT_BYTES);
   #position: number;
 
-  /** Starts at the next record to come ('now') or at the oldest that is still there. */
-  constructor(ring: EventRing, from: 'now' | 'oldest') {
+  /** @param from the next record to come ('now'), the oldest that is still there, or a position that another reader had */
+  constructor(ring: EventRing, from: 'now' | 'oldest' | number) {
     this.#ring = ring;
     const committed = ring.committed;
     const kept = Math.min(committed >>> 0, ring.capacity);
-    this.#position = from === 'now' ? committed : (committed - kept) | 0;
+    if (typeof from === 'number') this.#position = from;
+    else this.#position = from === 'now' ? committed : (committed - kept) | 0;
+  }
+
+  /** Place of the next record, modulo 2^32, as a signed number. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Records between this reader and the newest. */
@@ -102,30 +116,44 @@ export class EventReader {
    * Hands over up to `limit` records in order, each a private copy that is good until the callback returns.
    * @returns how many were handed over, and how many were overwritten before they could be
    */
-  read(
-    onRecord: (bytes: Uint8Array, offset: number) => void,
-    limit = Number.POSITIVE_INFINITY,
-  ): { read: number; lost: number } {
-    let read = 0;
-    let lost = this.#skipOverwritten();
-    while (read < limit && this.#position !== this.#ring.committed) {
-      const at = (this.#position & (this.#ring.capacity - 1)) * EVENT_BYTES;
-      for (let i = 0; i < EVENT_BYTES; i++) this.#record[i] = this.#ring.bytes[at + i];
-      const skipped = this.#skipOverwritten();
-      lost += skipped;
-      if (skipped > 0) continue;
-      this.#position = (this.#position + 1) | 0;
-      read++;
-      onRecord(this.#record, 0);
+  read(onRecord: (bytes: Uint8Array, offset: number) => void, limit = Number.POSITIVE_INFINITY): Reading {
+    let [read, lost] = [0, 0];
+    while (read < limit) {
+      const room = Math.min(limit - read, READ_BLOCK) * EVENT_BYTES;
+      const got = this.readBlock(this.#block.subarray(0, room));
+      read += got.read;
+      lost += got.lost;
+      for (let i = 0; i < got.read; i++) onRecord(this.#block, i * EVENT_BYTES);
+      if (got.read === 0 && this.pending === 0) break;
     }
     return { read, lost };
   }
 
+  /** Copies the next records, as many as there are and as `into` has room for, one after the other. */
+  readBlock(into: Uint8Array): Reading {
+    const { bytes, capacity } = this.#ring;
+    const skipped = this.#skipOverwritten();
+    const count = Math.min(this.pending, capacity, Math.floor(into.length / EVENT_BYTES));
+    const at = this.#position & (capacity - 1);
+    const first = Math.min(count, capacity - at);
+    into.set(bytes.subarray(at * EVENT_BYTES, (at + first) * EVENT_BYTES));
+    if (first < count) into.set(bytes.subarray(0, (count - first) * EVENT_BYTES), first * EVENT_BYTES);
+    // What the writer has come round to meanwhile may be torn.
+    const torn = Math.min(count, Math.max(0, this.#overwritten()));
+    if (torn > 0) into.copyWithin(0, torn * EVENT_BYTES, count * EVENT_BYTES);
+    this.#position = (this.#position + count) | 0;
+    return { read: count - torn, lost: skipped + torn };
+  }
+
+  /** Records from this reader's place on that the writer has come round to, or is about to. */
+  #overwritten(): number {
+    return ((this.#ring.reserved - this.#position) | 0) - this.#ring.capacity;
+  }
+
   /** Moves past records that the writer has come round to; how many. A place that cannot be starts again at the newest. */
   #skipOverwritten(): number {
-    if (this.#ring.committed - this.#position < 0) this.#position = this.#ring.committed;
-    const behind = (this.#ring.reserved - this.#position) | 0;
-    const lost = behind - this.#ring.capacity;
+    if (((this.#ring.committed - this.#position) | 0) < 0) this.#position = this.#ring.committed;
+    const lost = this.#overwritten();
     if (lost <= 0) return 0;
     this.#position = (this.#position + lost) | 0;
     return lost;

@@ -37,6 +37,7 @@ const PROGRAMS = {
   'sluice-standby': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] }, // the same under a name that shows which is which
   'sluice-dns': { source: 'nameserver/main.ts', rehearsals: [['--help']] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
+  observatory: { source: 'daemon/observe/thread.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
   'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },
   'capture-worker': { source: 'cli/capture/capture-worker.ts', rehearsals: [] },

@@ -105,6 +105,11 @@ export interface Event {
 }
 
 export function recordOf(e: Event): event.EventRecord {
+  return event.decodeEvent(bytesOf(e), 0);
+}
+
+/** A record as it lies in the ring. */
+export function bytesOf(e: Event): Uint8Array {
   const bytes = new Uint8Array(event.EVENT_BYTES);
   event.begin(bytes, 0, e.type, e.subtype ?? 0, e.timeMs ?? TIME_MS);
   event.setFlags(bytes, 0, e.flags ?? 0);
@@ -123,7 +128,7 @@ export function recordOf(e: Event): event.EventRecord {
   event.setProtocol(bytes, 0, e.protocol ?? 6);
   const packet = e.packet ?? frame(WEB.ip, API.ip, tcpOf(41000, 8080, tcp.SYN));
   event.capture(bytes, 0, packet, 0, packet.length);
-  return event.decodeEvent(bytes, 0);
+  return bytes;
 }
 
 /** The records of one access-log text. */

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { agentSocket, hubbleSocket } from '../api/sockets.ts';
 import { run } from '../cli/program.ts';
 import { testHost } from './cli-host.ts';
 
@@ -36,7 +37,6 @@ interface Outcome {
 }
 
 export const runDir = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
-const socketPath = join(runDir, 'sluice.sock');
 t.teardown(() => rmSync(runDir, { recursive: true }));
 
 export async function sluice(line: string | readonly string[], stdin = ''): Promise<Outcome> {
@@ -121,9 +121,9 @@ export const STATUS = {
     upstreams: [{ server: '192.0.2.53#53', state: 'avoided' }],
     ...{ serial: 7, zoneServices: 12, memoryBytes: 0, counters: {} },
   },
-  flows: { seen: 9, lost: 0, kept: 9, capacity: 4095 },
+  flows: { seen: 9, lost: 0, kept: 9, capacity: 4095, restarts: 0 },
   maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],
-  memory: { agentRssBytes: 83886080 },
+  memory: { agentRssBytes: 83886080, observatoryHeapBytes: 8388608 },
   problems: [] as string[],
 };
 
@@ -206,15 +206,21 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
 }
 
-let server: Server | undefined;
+const servers: Server[] = [];
 
+/** The agent's socket, and its observatory's. */
 async function withDaemon(): Promise<void> {
-  server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve) => server?.listen(socketPath, resolve));
+  for (const path of [agentSocket(runDir), hubbleSocket(runDir)]) {
+    const server = createServer((request, response) => void answer(request, response));
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    servers.push(server);
+  }
 }
 
 t.before(withDaemon);
 t.teardown(() => {
-  server?.closeAllConnections();
-  server?.close();
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
 });

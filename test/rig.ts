@@ -13,6 +13,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { agentSocket, hubbleSocket } from '../api/sockets.ts';
 import { PACKAGE_ROOT } from '../linux/package-root.ts';
 import { programPath } from '../linux/programs.ts';
 import { tmpdir } from 'node:os';
@@ -171,7 +172,12 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
   call(method: string, path: string, body = ''): Promise<Answer> {
     return new Promise((resolve, reject) => {
       // A connection each: one that is kept is given up by the agent after some seconds, perhaps while we write.
-      const options = { socketPath: `${this.runDir}/sluice.sock`, method, path, agent: false };
+      const options = {
+        socketPath: path.startsWith('/v1/flows') ? hubbleSocket(this.runDir) : agentSocket(this.runDir),
+        method,
+        path,
+        agent: false,
+      };
       const call = request(options, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (part: string) => (text += part));

@@ -203,6 +203,16 @@ export interface EventRecord {
   readonly payload: Uint8Array;
 }
 
+/** The type of the record at `at`. */
+export function typeOf(bytes: Uint8Array, at: number): number {
+  return bytes[at];
+}
+
+/** The IP protocol of what the record at `at` is about, 0 for none. */
+export function protocolOf(bytes: Uint8Array, at: number): number {
+  return bytes[at + 32];
+}
+
 /** Reads the record at `at`, copying its payload. A captured length beyond the record is cut to it. */
 export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
   const captured = Math.min(u16le(bytes, at + 12), PAYLOAD_BYTES);
@@ -228,12 +238,13 @@ export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
     frontend: i32le(bytes, at + 60) >>> 0,
     ifindex: i32le(bytes, at + 40) >>> 0,
     traceReason: bytes[at + 44] ?? 0,
-    timeMs: readTimeMs(bytes, at),
+    timeMs: timeMsOf(bytes, at),
     payload: bytes.slice(at + PAYLOAD_OFFSET, at + PAYLOAD_OFFSET + captured),
   };
 }
 
-function readTimeMs(bytes: Uint8Array, at: number): number {
+/** When the record at `at` was written: milliseconds since the epoch, with a fraction. */
+export function timeMsOf(bytes: Uint8Array, at: number): number {
   for (let index = 0; index < 8; index++) timeBytes[index] = bytes[at + 48 + index];
   return time[0];
 }

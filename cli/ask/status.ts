@@ -153,7 +153,9 @@ function names(all: readonly string[]): string {
 }
 
 function otherCounts(flows: StatusDocument['flows']): string {
-  const others = Object.entries(flows).filter(([name]) => name !== 'kept' && name !== 'capacity');
+  const isTold = ([name, count]: [string, number]) =>
+    !['kept', 'capacity'].includes(name) && (name !== 'restarts' || count > 0);
+  const others = Object.entries(flows).filter(isTold);
   return others.map(([name, count]) => `, ${count} ${name}`).join('');
 }
 

@@ -24,6 +24,7 @@ const FILES = [
   'maps',
   'state',
   'sluice.sock',
+  'hubble.sock',
   'dataplane.sock',
   'dataplane.sock.standby',
   'dataplane.log',

@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from './argument.ts';
 import { type ColorMode, type Palette, palette, wantsColor } from './color.ts';
+import { agentSocket } from '../../api/sockets.ts';
 import { isAgentStarting } from '../../linux/daemon-start.ts';
 import type { Host } from './host.ts';
 
@@ -87,7 +88,7 @@ export function settingsOf(command: Command, host: Host): Settings {
   return {
     host,
     runDir,
-    socketPath: `${runDir}/sluice.sock`,
+    socketPath: agentSocket(runDir),
     output: (flags['output'] as string | undefined) ?? 'table',
     headers: flags['headers'] !== false,
     isStarting: () => flags['wait'] === true || isAgentStarting(runDir),

@@ -13,6 +13,7 @@ import { MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
 import { readPortRange } from './schema.ts';
+import type { HubbleSettings } from './schema-hubble.ts';
 import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
@@ -61,7 +62,6 @@ export interface Config {
   readonly nodeName: string;
   readonly keepMaps: boolean;
   readonly healthProbeInterval: number;
-  readonly flowRing: number;
   readonly eventRate: number;
   /** Text of readFaults; '' for none. */
   readonly faults: string;
@@ -74,6 +74,8 @@ export interface Config {
     readonly guard: boolean;
     readonly guardExcept: readonly string[];
   };
+  /** Options of flows by Cilium's names. */
+  readonly hubble: HubbleSettings;
   /** Options of Services by Cilium's names. */
   readonly services: {
     readonly 'bpf-lb-algorithm': 'random' | 'maglev';
@@ -190,7 +192,8 @@ function finish(values: Values, problem: (path: string, message: string) => void
     const size = raw.maps[option] ?? 0;
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
   }
-  if ((raw.flowRing & (raw.flowRing + 1)) !== 0) problem('flowRing', `found ${raw.flowRing}, wanted 2^n - 1`);
+  const flows = raw.hubble['event-buffer-capacity'];
+  if ((flows & (flows + 1)) !== 0) problem('hubble.event-buffer-capacity', `found ${flows}, wanted 2^n - 1`);
   if (uplink.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');
   }

@@ -14,6 +14,7 @@ import { MAGLEV_TABLE_SIZE, MAGLEV_TABLE_SIZES } from '../../policy-maps/service
 import { rangeProblem } from '../attach/range.ts';
 import { readFaults } from '../source/fault-text.ts';
 import type { Option } from './option.ts';
+import { HUBBLE } from './schema-hubble.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
 
@@ -315,7 +316,6 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     min: 0,
     max: 86400,
   },
-  flowRing: { type: 'integer', meaning: 'flows kept for observe (2^n - 1)', fallback: 4095, min: 15, max: 65535 },
   eventRate: {
     type: 'integer',
     meaning: 'event records a second from the dataplane, 0 = no limit',
@@ -337,6 +337,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     values: ['none', 'low', 'medium', 'maximum'],
   },
   dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },
+  hubble: { type: 'map', meaning: "options of flows, with Cilium's names", options: HUBBLE },
   services: { type: 'map', meaning: "options of Services, with Cilium's names", options: SERVICES },
   policy: { type: 'map', meaning: "policy options, with Cilium's names", options: POLICY },
   maps: { type: 'map', meaning: "table capacities, with Cilium's names", options: MAPS },

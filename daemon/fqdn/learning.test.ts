@@ -29,6 +29,8 @@ class Rig {
   readonly order: string[] = [];
   readonly problems: string[] = [];
   readonly warned: object[] = [];
+  /** Endpoints and addresses whose names are others than before. */
+  readonly told: string[] = [];
   readonly mapper = memoryMapper();
   readonly #settings;
   readonly #capacities: Readonly<Record<string, number>>;
@@ -67,6 +69,7 @@ class Rig {
       poke: () => this.order.push('poke'),
       hasEndpoint: (id) => id === 7 || id === 8,
       onProblems: (problems) => this.problems.splice(0, Number.POSITIVE_INFINITY, ...problems),
+      onNames: (places) => this.told.push(...places.map(({ endpoint, prefix }) => `${endpoint} ${prefix}`)),
       log: { warn: (details: object) => this.warned.push(details) } as never,
       monotonicMs: () => this.nowMs,
       wallMs: () => WALL_MS + this.nowMs,
@@ -144,6 +147,7 @@ t.test('an answer goes on when policy, identity and address are published, and i
   t.equal(rig.learning.look(), 1);
   t.same(rig.order, ['policy', 'ipcache', 'ipcache', 'pair in', 'pair in', 'answers go on', 'poke']);
   t.same(rig.learnt(), ['192.0.2.1', '2001:db8::1']);
+  t.same(rig.told, ['7 192.0.2.1/32', '7 2001:db8::1/128'], 'who keeps names hears of it');
   t.equal(rig.known('api.example.com', '192.0.2.1'), 1030);
   t.equal(rig.maps.config.load(CONFIG_DNS_ACKNOWLEDGED), rig.maps.config.load(CONFIG_DNS_PUBLISHED));
   t.ok(rig.writer.isPublished(rig.writer.sequence));

@@ -35,6 +35,7 @@ import { type Prefix, prefixOf } from '../../wire/prefix.ts';
 import type { Log } from '../health/log.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
 import { connectedOf } from './connections.ts';
+import type { NamePlace } from '../observe/directory-feed.ts';
 import { KeptNames } from './kept-names.ts';
 import { PublishedPairs } from './published-pairs.ts';
 
@@ -68,6 +69,8 @@ export interface LearningOptions {
   /** Whether an endpoint is there. */
   readonly hasEndpoint: (id: number) => boolean;
   readonly onProblems: (problems: string[]) => void;
+  /** Endpoints that were told other names than before, and for which addresses. */
+  readonly onNames: (places: readonly NamePlace[]) => void;
   readonly log: Pick<Log, 'warn'>;
   /** Milliseconds of the monotonic clock, which is the dataplane's, and since 1970. */
   readonly monotonicMs: () => number;
@@ -163,7 +166,7 @@ export class Learning {
     this.#kept.append(answers.map((answer) => formatKept(this.#keptAnswer(answer, nowSec))));
     const news = answers.map((answer) => this.#newsOf(answer)).filter(({ prefixes }) => prefixes.length > 0);
     for (const answer of answers) this.cache.learn(answer, nowSec);
-    this.#settle(news);
+    this.#settle(news, answers);
     this.#answers += count;
     this.#reader.acknowledge(this.#reader.sequence);
     if (isAwaited) this.#options.poke();
@@ -206,7 +209,7 @@ export class Learning {
   }
 
   /** In the order of the essay. @param news of answers that have just been learnt, what policies did not know before */
-  #settle(news: readonly Answer[]): void {
+  #settle(news: readonly Answer[], answers: readonly Answer[] = []): void {
     const { put, remove } = this.cache.takeChanges();
     this.#pairs.remove(remove);
     this.#publishProblem = this.#publish();
@@ -218,8 +221,21 @@ export class Learning {
       isPublished = this.#publish() === '';
     }
     if (isPublished) this.#pairs.put(put.filter(({ live }) => live > 0));
-    this.#kept.append(this.cache.takeForgotten().map(formatForgotten));
+    const forgotten = this.cache.takeForgotten();
+    this.#kept.append(forgotten.map(formatForgotten));
+    const told = answers.flatMap(({ endpoint, prefixes }) => prefixes.map(({ text }) => ({ endpoint, prefix: text })));
+    this.#options.onNames([...told, ...forgotten.map(placeOf)]);
     this.#tellProblems();
+  }
+
+  /** Names that an endpoint was told for an address; @param prefix of its full length */
+  namesOf(endpoint: number, prefix: string): string[] {
+    return this.cache.namesOf(endpoint, prefix);
+  }
+
+  /** Everything that endpoints were told. */
+  *told(): Generator<NamePlace> {
+    for (const lookup of this.cache.entries()) yield placeOf(lookup);
   }
 
   /** @returns why it could not be done, '' when it was */
@@ -296,4 +312,8 @@ export class Learning {
   get #wallOfSecond0(): number {
     return this.#options.wallMs() - this.#options.monotonicMs();
   }
+}
+
+function placeOf({ endpoint, pair }: Lookup): NamePlace {
+  return { endpoint, prefix: pair.prefix.text };
 }

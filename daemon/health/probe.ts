@@ -9,7 +9,6 @@
  */
 import type { AddressHealth } from '../../api/shapes.ts';
 import { isIP } from 'node:net';
-import { ProbeFlows } from './probe-flows.ts';
 import { monotonicMs } from '../../dataplane/native/index.ts';
 
 const RAW_SOCKET: string = 'raw-socket'; // it has no types of its own
@@ -47,6 +46,8 @@ export interface ProberOptions {
   readonly intervalSec: number;
   /** Told once when probing is not possible. */
   readonly onFailure: (reason: string) => void;
+  /** A request goes out. @param sequence of those with identifier `process.pid`, 16 bits of each */
+  readonly onSend: (sequence: number, address: string) => void;
 }
 
 /** Probes the endpoints of one agent. */
@@ -57,8 +58,6 @@ export class Prober {
   readonly #queue: { address: string; tries: number }[] = [];
   readonly #sockets = new Map<4 | 6, RawSocket>();
   readonly #id = process.pid & 0xffff;
-  /** What it has sent lately, for who wants to leave that out. */
-  readonly flows = new ProbeFlows(this.#id);
   #raw: RawSocketModule | undefined;
   #sequence = 0;
   #round: NodeJS.Timeout | undefined;
@@ -131,7 +130,7 @@ export class Prober {
     this.#sequence = (this.#sequence + 1) & 0xffff;
     const sequence = this.#sequence;
     this.#waiting.set(sequence, { address, sentMs: now, tries });
-    this.flows.note(sequence, address);
+    this.#options.onSend(sequence, address);
     const request = echoRequest(family, this.#id, sequence);
     // The kernel fills in the checksum of ICMPv6 (RFC 3542 3.1), not that of ICMP.
     if (family === 4) raw.writeChecksum(request, 2, raw.createChecksum(request));

@@ -58,6 +58,8 @@ export class ServicePublisher {
   /** Services by the ids of their frontends. */
   readonly #byFrontend = new Map<number, string>();
   readonly #idOf = new Map<string, number>();
+  /** Frontends whose service is another than at the last `takeTouched`. */
+  #touched = new Set<number>();
   /** How many services want the wildcard of an address. */
   readonly #wildcards = new Map<string, number>();
   /** Found no room. */
@@ -104,6 +106,18 @@ export class ServicePublisher {
     return this.#byFrontend.get(frontend);
   }
 
+  /** Ids of frontends. */
+  ids(): Iterable<number> {
+    return this.#byFrontend.keys();
+  }
+
+  /** Ids of frontends that came or went since the last call. */
+  takeTouched(): Iterable<number> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
   /** Rows of services that are published, without wildcards. */
   get frontends(): number {
     let count = 0;
@@ -137,7 +151,8 @@ export class ServicePublisher {
   #forget(name: string, key: tables.FrontendKey): void {
     this.#unplaced.delete(name);
     this.#writer.remove(key);
-    this.#byFrontend.delete(this.#idOf.get(name) ?? 0);
+    const id = this.#idOf.get(name) ?? 0;
+    if (this.#byFrontend.delete(id)) this.#touched.add(id);
     this.#idOf.delete(name);
   }
 
@@ -148,6 +163,7 @@ export class ServicePublisher {
       if (id === 0) return;
       this.#idOf.set(name, id);
       this.#byFrontend.set(id, row.owner);
+      this.#touched.add(id);
     } catch (error) {
       if ((error as MapFullError).code !== 'ERR_MAP_FULL') throw error;
       this.problem = (error as Error).message;

@@ -6,7 +6,7 @@ import { LabelSet } from '../../policy/rule/labels.ts';
 import { policyName } from '../../policy/rule/rule.ts';
 import { fqdnRegExp } from '../../wire/fqdn.ts';
 import type { Agent } from '../agent.ts';
-import { ApiError } from './server.ts';
+import { ApiError } from './router.ts';
 
 /** A pattern of names that a query gives; '' = all. @throws ApiError when it is none */
 export function patternIn(query: URLSearchParams): string {

@@ -1,10 +1,6 @@
 /** The calls of the API, see docs/api.md for a request and an answer of each. */
-import { compileFilters } from '../../hubble/filter/filter.ts';
-import type { FlowFilter } from '../../hubble/filter/flow-filter.ts';
-import type { Envelope } from '../../hubble/flow.ts';
-import { type FlowsRequest, select } from '../../hubble/ring.ts';
 import type { Agent } from '../agent.ts';
-import { type Answer, ApiError, type Call, type Route } from './server.ts';
+import { type Answer, ApiError, type Call, type Route } from './router.ts';
 import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
@@ -46,7 +42,6 @@ export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
     'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
     'POST /v1/apply': (call) => applied(agent, call, put(agent, call)),
     'POST /v1/delete': (call) => applied(agent, call, remove(agent, call)),
-    'GET /v1/flows': (call) => flows(agent, call),
     'GET /v1/world': ({ response }) => sendWorld(agent, response),
     'POST /v1/shutdown': () => {
       setImmediate(onShutdown);
@@ -118,70 +113,4 @@ function checkReference({ kind, namespace, name }: Partial<Reference>): Referenc
     throw new ApiError(400, 'read body: found an entry without kind or name, wanted {"kind","namespace","name"}');
   }
   return { kind, namespace: namespace ?? '', name };
-}
-
-/** Flows as lines of JSON: what is kept and asked for, then, with `follow`, what comes. */
-function flows(agent: Agent, { query, request, response }: Call): undefined {
-  const matches = compileFilters(filters(query, 'filter'), filters(query, 'deny'));
-  const wanted = flowsRequest(query);
-  const until = moment(query, 'until') ?? Number.POSITIVE_INFINITY;
-  const { ring } = agent.observer;
-  agent.observer.look();
-  const reader = ring.reader();
-  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-  const write = (one: Envelope): boolean => response.write(`${JSON.stringify(one)}\n`);
-  for (const one of select(ring, wanted, matches)) write(one);
-  if (query.get('follow') === null) {
-    response.end();
-    return;
-  }
-  let cancel = (): unknown => undefined;
-  const follow = (): void => {
-    // A reader that does not keep up waits for its drain; what the ring overwrites meanwhile is told to it as lost.
-    for (let one = reader.next(); one !== undefined; one = reader.next()) {
-      if (Date.parse(one.time ?? '') > until) return void response.end();
-      if (matches(one) && !write(one)) return void response.once('drain', follow);
-    }
-    cancel = ring.onNextWrite(follow);
-  };
-  request.on('close', () => cancel());
-  response.on('close', () => cancel());
-  follow();
-}
-
-function flowsRequest(query: URLSearchParams): FlowsRequest {
-  const first = query.get('first');
-  const number = first ?? query.get('last') ?? (query.get('follow') === null ? null : '0');
-  const sinceMs = moment(query, 'since');
-  const untilMs = moment(query, 'until');
-  return {
-    ...(number !== null && { number: count(number) }),
-    ...(first !== null && { first: true }),
-    ...(sinceMs !== undefined && { sinceMs }),
-    ...(untilMs !== undefined && { untilMs }),
-  };
-}
-
-function count(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new ApiError(400, `number of flows: found "${text}", wanted a whole number`);
-  return Number(text);
-}
-
-function moment(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new ApiError(400, `${name}: found "${text}", wanted a time such as 2026-01-02T03:04:05Z`);
-  return ms;
-}
-
-function filters(query: URLSearchParams, name: string): FlowFilter[] {
-  const text = query.get(name);
-  if (text === null) return [];
-  try {
-    const value = JSON.parse(text) as FlowFilter | FlowFilter[];
-    return Array.isArray(value) ? value : [value];
-  } catch {
-    throw new ApiError(400, `${name}: found "${text}", wanted a flow filter as JSON`);
-  }
 }

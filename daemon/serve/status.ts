@@ -18,9 +18,10 @@ import { VERSION } from '../../linux/version.ts';
 
 /** `GET /v1/status`. */
 export function statusDocument(agent: Agent): StatusDocument {
-  const { config, maps, observer, reconciler, publisher } = agent;
+  const { config, maps, observatory, reconciler, publisher } = agent;
   const pods = [...reconciler.pods.values()];
   const problems = agent.problems();
+  const { heapBytes, ...flows } = observatory.counts;
   return {
     name: config.name,
     version: VERSION,
@@ -43,7 +44,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     services: agent.services.counts(),
     names: namesDocument(agent),
     dns: agent.names.status(),
-    flows: { ...observer.counts, kept: observer.ring.length, capacity: observer.ring.capacity },
+    flows,
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;
       // The table of ports is an array, which does not count.
@@ -54,7 +55,7 @@ export function statusDocument(agent: Agent): StatusDocument {
       .filter(({ value }) => value !== 0)
       .map((one) => ({ name: counterText(one), value: one.value, unit: one.unit })),
     controllers: agent.controllers.states(),
-    memory: { agentRssBytes: process.memoryUsage.rss() },
+    memory: { agentRssBytes: process.memoryUsage.rss(), observatoryHeapBytes: heapBytes },
     problems,
   };
 }

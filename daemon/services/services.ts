@@ -14,9 +14,12 @@ import { serviceFromDocument } from '../../policy/document/service.ts';
 import { serviceKey, type ServiceSpec } from '../../policy/rule/service-spec.ts';
 import type { ServiceTable } from '../../policy/service-table.ts';
 import type { ServiceMaps } from '../../policy-maps/service/service-writer.ts';
-import { ServiceBook } from '../../services/service-book.ts';
+import type { Frontend } from '../../services/frontends.ts';
+import { ServiceBook, type ServiceChange } from '../../services/service-book.ts';
 import { addressWords } from '../../wire/address.ts';
 import { type Config, loopbackAddresses } from '../config/config.ts';
+import type { ServiceNames } from '../observe/directory-feed.ts';
+import { serviceAt } from '../observe/directory-delta.ts';
 import { ServicePublisher } from '../publish/service-publisher.ts';
 import { OuterPlaces } from './outer-places.ts';
 import { ServiceNumbering, type ServiceProblem } from './service-numbering.ts';
@@ -41,6 +44,8 @@ export class Services {
   readonly #sentences = new Map<string, readonly string[]>();
   /** Services that are others than at the last `takeChanged`. */
   #changed: string[] = [];
+  /** Addresses and ports whose service may be another than at the last `takeNamed`. */
+  #places = new Map<string, Frontend>();
   #isOpen = false;
 
   constructor({ config, stateDir, table, maps }: ServicesOptions) {
@@ -74,6 +79,7 @@ export class Services {
     for (const { key } of changes) this.#judge(key);
     this.#changed.push(...changes.map(({ key }) => key));
     this.#outer.note(changes);
+    this.#touch(changes);
     return this.#publisher.publish(changes, this.#nodeAddresses);
   }
 
@@ -98,14 +104,42 @@ export class Services {
     return this.#isOpen ? this.#outer.all : undefined;
   }
 
+  /** What flows are to call services: the addresses and frontends that are others than at the last call. */
+  takeNamed(): ServiceNames {
+    const places = this.#places.values();
+    this.#places = new Map();
+    return this.#named(places, this.#publisher.takeTouched());
+  }
+
+  /** The same of all. */
+  named(): ServiceNames {
+    const places = [...this.book.entries()].flatMap(([, { frontends }]) => frontends);
+    return this.#named(places, this.#publisher.ids());
+  }
+
+  #named(places: Iterable<Frontend>, ids: Iterable<number>): ServiceNames {
+    return {
+      places: [...places].map(({ address, port }) => [serviceAt(address, port), this.#at(address, port)]),
+      frontends: [...ids].map((id) => [id, this.#ofFrontend(id)]),
+    };
+  }
+
+  #touch(changes: readonly ServiceChange[]): void {
+    for (const { before, after } of changes) {
+      for (const one of [...(before?.frontends ?? []), ...(after?.frontends ?? [])]) {
+        this.#places.set(serviceAt(one.address, one.port), one);
+      }
+    }
+  }
+
   /** The service of a frontend's id, as flows name it. */
-  ofFrontend(id: number): { name: string; namespace: string } | undefined {
+  #ofFrontend(id: number): { name: string; namespace: string } | undefined {
     const [namespace, name] = this.#publisher.ownerOf(id)?.split('/') ?? [];
     return name === undefined ? undefined : { name, namespace };
   }
 
   /** The service of an address and port. */
-  at(ip: string, port: number): { name: string; namespace: string } | undefined {
+  #at(ip: string, port: number): { name: string; namespace: string } | undefined {
     const spec = this.book.ownerOf(ip, port)?.spec;
     return spec === undefined ? undefined : { name: spec.name, namespace: spec.namespace };
   }

@@ -29,7 +29,7 @@ import {
   OBSERVATION_POINTS,
   TRACE_TO_PROXY,
 } from '../../wire/event.ts';
-import { hubbleReason, reasonName } from '../../wire/reasons.ts';
+import { DROP_POLICY, hubbleReason, reasonName } from '../../wire/reasons.ts';
 import { ownReason, withOwnText } from '../own-reason.ts';
 import type { Directory } from './directory.ts';
 import { type Dissection, dissect } from './dissect.ts';
@@ -49,7 +49,7 @@ import { EGRESS, INGRESS } from '../../wire/direction.ts';
 export interface DecodeOptions {
   readonly directory: Directory;
   readonly nodeName: string;
-  /** A fresh identifier for each flow; none by default. */
+  /** The identifier of the flow that is being decoded; none by default. */
   readonly uuid?: () => string;
   readonly emitter?: Emitter;
 }
@@ -65,9 +65,9 @@ const AUTH_TYPES = [undefined, 'SPIRE', 'TEST_ALWAYS_FAIL'] as const;
  * Decodes a drop, a trace or a policy verdict.
  * @returns the flow, or undefined for another type of event (of EVENT_L7 see decode-l7.ts `L7Decoder`)
  */
-export function decodeFlow(record: EventRecord, options: DecodeOptions): Flow | undefined {
-  if (record.type !== EVENT_DROP && record.type !== EVENT_TRACE && record.type !== EVENT_POLICY_VERDICT)
-    return undefined;
+export function decodeFlow(given: EventRecord, options: DecodeOptions): Flow | undefined {
+  if (given.type !== EVENT_DROP && given.type !== EVENT_TRACE && given.type !== EVENT_POLICY_VERDICT) return undefined;
+  const record = attribute(given, options.directory);
   const seen = dissect(record.payload, (record.flags & FLAG_L3) === 0);
   const fields = commonFields(record, options);
   fields.verdict = verdictOf(record);
@@ -244,6 +244,14 @@ function fillReason(fields: FlowFields, reason: number): void {
   if (fields.drop_reason === reason) return;
   fields.extensions = ownReason(reason);
   fields.Summary = withOwnText(reason, fields.Summary);
+}
+
+/** What no entry allowed has no entry to name its authors: they are the rules that closed the direction. */
+function attribute(record: EventRecord, directory: Directory): EventRecord {
+  if (record.type === EVENT_TRACE || record.cookie !== 0 || record.verdict !== -DROP_POLICY) return record;
+  const direction = record.direction === EGRESS ? EGRESS : INGRESS;
+  const endpoint = direction === EGRESS ? record.sourceEndpoint : record.destinationEndpoint;
+  return { ...record, cookie: directory.defaultDeny(endpoint, direction) };
 }
 
 function subtypeOf({ type, subtype }: EventRecord): number {

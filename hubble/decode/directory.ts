@@ -3,6 +3,7 @@
  * every answer may be missing, and a flow is then told with numbers and addresses. Calls happen once or a few times for each
  * decoded event, so they should be look-ups and not searches.
  */
+import type { Direction } from '../../wire/direction.ts';
 import type { NetworkInterface, PolicyRef, Service, Workload } from '../flow.ts';
 
 export interface Directory {
@@ -24,6 +25,8 @@ export interface Directory {
   policies(cookie: number): readonly PolicyRef[];
   /** `log.value` of the rules behind a cookie. */
   policyLog(cookie: number): readonly string[];
+  /** The rules that closed a direction of a local endpoint, as a cookie; 0 when none did. */
+  defaultDeny(endpoint: number, direction: Direction): number;
 }
 
 export interface PodEntry {
@@ -48,4 +51,5 @@ export const EMPTY_DIRECTORY: Directory = {
   interface: () => undefined,
   policies: () => [],
   policyLog: () => [],
+  defaultDeny: () => 0,
 };

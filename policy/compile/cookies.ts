@@ -67,6 +67,11 @@ export class CookieJar {
     return this.#byCookie.get(cookie)?.origins ?? [];
   }
 
+  /** All that can be asked for, with their rules. */
+  *known(): Generator<readonly [cookie: number, origins: readonly Origin[]]> {
+    for (const { cookie, origins } of this.#byCookie.values()) yield [cookie, origins];
+  }
+
   /** Those in use, with their rules. */
   *inUse(): Generator<readonly [cookie: number, origins: readonly Origin[]]> {
     for (const { cookie, origins, uses } of this.#byCookie.values()) if (uses > 0) yield [cookie, origins];

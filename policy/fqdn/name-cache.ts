@@ -213,10 +213,9 @@ export class NameCache {
     return this.#pairs.get(name)?.has(text) ?? false;
   }
 
-  /** Names that an endpoint was told for an address, or that nobody learnt (a pre-cache); @param text of its prefix */
+  /** Names that an endpoint was told for an address; of 0, those that nobody learnt (a pre-cache). @param text of its prefix */
   namesOf(id: number, text: string): string[] {
-    const told = [id, 0].flatMap((one) => this.#endpoints.get(one)?.byAddress.of(text) ?? []);
-    return [...new Set(told)].map((name) => name.slice(0, -1));
+    return (this.#endpoints.get(id)?.byAddress.of(text) ?? []).map((name) => name.slice(0, -1));
   }
 
   /** Takes back what an answer taught its endpoint, and what other answers have taught it of the same addresses. */

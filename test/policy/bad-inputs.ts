@@ -37,7 +37,7 @@ router: {ipv4: 10.244.0.1}
 uplink: {interface: eth9, gateway4: 192.0.2.1, prefixes: [0.0.0.0/0]}
 standIns: {httpbin: [httpbin-server, "80"]}
 monitor-aggregation: medium
-flowRing: 4095
+hubble: {event-buffer-capacity: 4095}
 faults: drop=1%
 policy: {enable-policy: default, policy-cidr-match-mode: [nodes], allow-localhost: auto, dual-stack: true, labels: ["k8s:.*", "!extra"]}
 maps: {bpf-ct-global-tcp-max: 1024, bpf-policy-map-max: 1024}

@@ -1,0 +1,52 @@
+/**
+ * What the agent tells the observatory of who is who: changes only, in messages that a thread can be sent. Each list is
+ * of keys and what they mean from now on; nothing means that the key has gone. A snapshot is a delta that says everything.
+ */
+import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
+import type { Service } from '../../hubble/flow.ts';
+
+type Changed<K, V> = readonly (readonly [key: K, value: V | undefined])[];
+
+/** A rule behind a cookie. */
+export interface RuleRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly log?: string;
+}
+
+/** Who closed the directions of an endpoint, as cookies; 0 when nobody did. */
+export interface DefaultDenies {
+  readonly ingress: number;
+  readonly egress: number;
+}
+
+export interface DirectoryDelta {
+  /** Labels by identity. */
+  readonly identities?: Changed<number, readonly string[]>;
+  readonly endpoints?: Changed<number, EndpointEntry>;
+  /** By endpoint. */
+  readonly denies?: Changed<number, DefaultDenies>;
+  /** Pods by address. */
+  readonly addresses?: Changed<string, PodEntry>;
+  /** Interfaces by port index: all of them. */
+  readonly interfaces?: readonly (readonly [port: number, name: string])[];
+  /** Services by `serviceAt` of an address and port. */
+  readonly places?: Changed<string, Service>;
+  /** Services by the id of a frontend. */
+  readonly frontends?: Changed<number, Service>;
+  /** Names by `toldTo` of an endpoint and address. */
+  readonly names?: Changed<string, readonly string[]>;
+  /** Rules by cookie. */
+  readonly cookies?: Changed<number, readonly RuleRef[]>;
+}
+
+/** Key of an address and port. */
+export function serviceAt(address: string, port: number): string {
+  return `${address} ${port}`;
+}
+
+/** Key of an endpoint and the address that it was told names for. */
+export function toldTo(endpoint: number, address: string): string {
+  return `${endpoint} ${address}`;
+}

@@ -1,0 +1,127 @@
+/**
+ * Who is who, as the observatory knows it: what the agent told it (directory-delta.ts), for the flow decoder.
+ *
+ * Flows are decoded when somebody looks, which may be long after the event. So who has gone is remembered for a while:
+ * of each table the last DEPARTED, the ones asked for longest ago forgotten first. A number or address that is given out anew
+ * means its new owner from then on. Not remembered are services by address and names: an address outlives what it stood for.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Directory, EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
+import type { NetworkInterface, PolicyRef, Service } from '../../hubble/flow.ts';
+import { type Direction, EGRESS } from '../../wire/direction.ts';
+import { type DefaultDenies, type DirectoryDelta, type RuleRef, serviceAt, toldTo } from './directory-delta.ts';
+
+const DEPARTED = 1024;
+
+type Key = string | number;
+
+/** Values by key, and what the keys meant that have gone. */
+class Table<K extends Key, V extends object> {
+  readonly #present = new Map<K, V>();
+  readonly #gone: LRUCache<K, V> | undefined;
+
+  /** @param departed how many that have gone are remembered */
+  constructor(departed = DEPARTED) {
+    this.#gone = departed === 0 ? undefined : new LRUCache<K, V>({ max: departed });
+  }
+
+  get(key: K): V | undefined {
+    return this.#present.get(key) ?? this.#gone?.get(key);
+  }
+
+  learn(changes: readonly (readonly [K, V | undefined])[] = []): void {
+    for (const [key, value] of changes) {
+      const before = this.#present.get(key);
+      if (value !== undefined) this.#present.set(key, value);
+      else if (before !== undefined) {
+        this.#present.delete(key);
+        this.#gone?.set(key, before);
+      }
+    }
+  }
+}
+
+/** The policies and logs of a cookie. */
+interface Cookie {
+  readonly policies: readonly PolicyRef[];
+  readonly log: readonly string[];
+}
+
+export class DirectoryMirror implements Directory {
+  readonly #identities = new Table<number, readonly string[]>();
+  readonly #endpoints = new Table<number, EndpointEntry>();
+  readonly #denies = new Table<number, DefaultDenies>();
+  readonly #addresses = new Table<string, PodEntry>();
+  readonly #places = new Table<string, Service>(0);
+  readonly #frontends = new Table<number, Service>();
+  readonly #names = new Table<string, readonly string[]>(0);
+  readonly #cookies = new Table<number, Cookie>();
+  #interfaces = new Map<number, NetworkInterface>();
+
+  learn(delta: DirectoryDelta): void {
+    this.#identities.learn(delta.identities);
+    this.#endpoints.learn(delta.endpoints);
+    this.#denies.learn(delta.denies);
+    this.#addresses.learn(delta.addresses);
+    this.#places.learn(delta.places);
+    this.#frontends.learn(delta.frontends);
+    this.#names.learn(delta.names);
+    this.#cookies.learn(delta.cookies?.map(([cookie, rules]) => [cookie, rules && cookieOf(rules)]));
+    if (delta.interfaces === undefined) return;
+    this.#interfaces = new Map(delta.interfaces.map(([index, name]) => [index, { index, name }]));
+  }
+
+  identityLabels(identity: number): readonly string[] | undefined {
+    return this.#identities.get(identity);
+  }
+
+  endpoint(id: number): EndpointEntry | undefined {
+    return this.#endpoints.get(id);
+  }
+
+  pod(ip: string): PodEntry | undefined {
+    return this.#addresses.get(ip);
+  }
+
+  names(ip: string, endpointId: number): readonly string[] {
+    const own = this.#names.get(toldTo(endpointId, ip)) ?? NONE;
+    const all = endpointId === 0 ? NONE : (this.#names.get(toldTo(0, ip)) ?? NONE);
+    if (own.length === 0 || all.length === 0) return own.length === 0 ? all : own;
+    return [...new Set([...own, ...all])];
+  }
+
+  service(ip: string, port: number): Service | undefined {
+    return this.#places.get(serviceAt(ip, port));
+  }
+
+  frontend(id: number): Service | undefined {
+    return this.#frontends.get(id);
+  }
+
+  interface(port: number): NetworkInterface | undefined {
+    return this.#interfaces.get(port);
+  }
+
+  policies(cookie: number): readonly PolicyRef[] {
+    return this.#cookies.get(cookie)?.policies ?? NONE;
+  }
+
+  policyLog(cookie: number): readonly string[] {
+    return this.#cookies.get(cookie)?.log ?? NONE;
+  }
+
+  defaultDeny(endpoint: number, direction: Direction): number {
+    return this.#denies.get(endpoint)?.[direction === EGRESS ? 'egress' : 'ingress'] ?? 0;
+  }
+}
+
+const NONE: readonly never[] = [];
+
+/** Each policy once, however many of its rules are behind the cookie. */
+function cookieOf(rules: readonly RuleRef[]): Cookie {
+  const policies = new Map<string, PolicyRef>();
+  for (const { kind, namespace, name } of rules) {
+    policies.set(`${kind} ${namespace}/${name}`, { kind, namespace, name, labels: [] });
+  }
+  return { policies: [...policies.values()], log: rules.flatMap(({ log }) => (log === undefined ? [] : [log])) };
+}

@@ -1,0 +1,10 @@
+/** What is served on the observatory's sockets: every handler is added here, one line each, the last of which owns what is left. */
+import { Router } from '../serve/router.ts';
+import type { Handler } from './flow-server.ts';
+import { flowsRoute } from './flows-route.ts';
+import type { Means } from './sinks.ts';
+
+export function openHandlers(means: Means): Handler[] {
+  const routes = new Router({ 'GET /v1/flows': flowsRoute(means) });
+  return [{ owns: () => true, serve: (request, response) => void routes.serve(request, response) }];
+}

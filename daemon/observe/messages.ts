@@ -1,0 +1,31 @@
+/** What the agent and the observatory say to each other. */
+import type { SinkFailure } from '../../hubble/sink.ts';
+import type { Config } from '../config/config.ts';
+import type { DirectoryDelta } from './directory-delta.ts';
+
+/** What a thread begins with. */
+export interface ObservatoryData {
+  readonly config: Config;
+  /** Of SharedState. */
+  readonly state: SharedArrayBuffer;
+}
+
+export type ToObservatory =
+  | { readonly directory: DirectoryDelta }
+  /** The agent has sent an echo request to a pod. */
+  | { readonly probe: { readonly sequence: number; readonly address: string } }
+  | { readonly stop: true };
+
+/** A line for the agent's log. */
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+export type FromObservatory =
+  /** It serves its socket. */
+  | { readonly ready: true }
+  | { readonly log: LogLine }
+  /** A sink is no longer served. */
+  | { readonly failure: { readonly [K in keyof SinkFailure]: string } };

@@ -1,0 +1,198 @@
+// The thread as the agent starts it (the program in dist/bin), on rings of this test's own.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { hubbleSocket } from '../../api/sockets.ts';
+import { mapFile } from '../../dataplane/native/index.ts';
+import type { Envelope } from '../../hubble/flow.ts';
+import type { EventRing } from '../../policy-maps/event-ring.ts';
+import { PINNED } from '../../policy-maps/pinned.ts';
+import { waitFor } from '../../test/command.ts';
+import { API, bytesOf, type Event, frame, traceFlags, WEB } from '../../test/events.ts';
+import { EVENT_DROP, EVENT_TRACE } from '../../wire/event.ts';
+import { DROP_POLICY } from '../../wire/reasons.ts';
+import { type Config, loadConfig } from '../config/config.ts';
+import type { DirectoryDelta } from './directory-delta.ts';
+import { Observatory } from './observatory.ts';
+
+const DENY_COOKIE = 21;
+const DIRECTORY: DirectoryDelta = {
+  endpoints: [
+    [WEB.id, { namespace: 'shop', podName: 'web-0', labels: ['k8s:app=web'], identity: WEB.identity }],
+    [API.id, { namespace: 'shop', podName: 'api-0', labels: ['k8s:app=api'], identity: API.identity }],
+  ],
+  denies: [[API.id, { ingress: DENY_COOKIE, egress: 0 }]],
+  cookies: [[DENY_COOKIE, [{ kind: 'NetworkPolicy', namespace: 'shop', name: 'closed' }]]],
+};
+const TRACE: Event = { type: EVENT_TRACE, flags: traceFlags };
+const DROP: Event = { type: EVENT_DROP, subtype: DROP_POLICY, verdict: -DROP_POLICY };
+const CAPACITY = 8192;
+
+class Rig {
+  readonly config: Config;
+  readonly observatory: Observatory;
+  readonly events: EventRing;
+  readonly dropEvents: EventRing;
+  readonly logged: string[] = [];
+
+  constructor(t: Test, more: { readonly heapMib?: number; readonly flows?: number } = {}) {
+    const runDir = mkdtempSync(join(tmpdir(), 'sluice-observatory-'));
+    mkdirSync(join(runDir, 'maps'));
+    this.config = loadConfig(undefined, {
+      runDir,
+      nodeName: 'node-1',
+      'hubble.event-buffer-capacity': more.flows ?? 4095,
+    });
+    const ringOf = (name: 'events' | 'dropEvents') =>
+      PINNED[name].map.create(join(runDir, 'maps', PINNED[name].file), { capacity: CAPACITY }, mapFile);
+    this.events = ringOf('events');
+    this.dropEvents = ringOf('dropEvents');
+    const note = (_: object, text: string): void => void this.logged.push(text);
+    this.observatory = new Observatory({
+      config: this.config,
+      log: { info: note, warn: note, error: note } as never,
+      snapshot: () => DIRECTORY,
+      ...(more.heapMib !== undefined && { heapMib: more.heapMib }),
+    });
+    t.teardown(async () => {
+      await this.observatory.stop();
+      rmSync(runDir, { recursive: true });
+    });
+  }
+
+  write(ring: EventRing, event: Event): void {
+    ring.bytes.set(bytesOf(event), ring.next());
+    ring.commit();
+  }
+
+  /** Many of the same. */
+  flood(ring: EventRing, event: Event, count: number): void {
+    const bytes = bytesOf(event);
+    for (let i = 0; i < count; i++) {
+      ring.bytes.set(bytes, ring.next());
+      ring.commit();
+    }
+  }
+
+  /** Waits until so many flows have been taken in since the start. */
+  taken(count: number): Promise<void> {
+    return waitFor(`${count} flows to be taken in`, () => this.observatory.counts.seen >= count);
+  }
+
+  async flows(query: string): Promise<Envelope[]> {
+    let text = '';
+    for await (const part of await this.open(query)) text += String(part);
+    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Envelope]));
+  }
+
+  open(query: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const socketPath = hubbleSocket(this.config.runDir);
+      request({ socketPath, path: `/v1/flows?${query}`, agent: false }, resolve)
+        .on('error', reject)
+        .end();
+    });
+  }
+}
+
+const summaryOf = ({ flow, lost_events }: Envelope): string =>
+  flow === undefined ? `lost ${lost_events?.num_events_lost}` : `${flow.verdict} ${flow.destination.pod_name}`;
+
+t.test('what the rings hold is served as flows in order of time, told with what the agent says of it', async (t) => {
+  const rig = new Rig(t);
+  rig.write(rig.events, { ...TRACE, timeMs: 1000 });
+  rig.write(rig.dropEvents, { ...DROP, timeMs: 2000 });
+  rig.write(rig.events, { ...TRACE, timeMs: 3000 });
+  await rig.observatory.start();
+  t.equal(statSync(hubbleSocket(rig.config.runDir)).mode & 0o777, 0o600);
+  const flows = await rig.flows('last=10');
+  t.same(flows.map(summaryOf), ['FORWARDED api-0', 'DROPPED api-0', 'FORWARDED api-0']);
+  t.match(flows[1].flow, {
+    node_name: 'node-1',
+    uuid: /^00000000-07d0-8010-/,
+    ingress_denied_by: [{ name: 'closed', namespace: 'shop', kind: 'NetworkPolicy' }],
+  });
+  t.equal(new Set(flows.map(({ flow }) => flow?.uuid)).size, 3);
+  t.same(await rig.flows('last=10'), flows, 'they are the same when they are read again');
+  t.match(rig.observatory.counts, { seen: 3, lost: 0, kept: 3, capacity: 4095, restarts: 0 });
+  rig.observatory.learn({
+    endpoints: [[API.id, { namespace: 'shop', podName: 'api-1', labels: [], identity: API.identity }]],
+  });
+  rig.write(rig.events, { ...TRACE, timeMs: 4000 });
+  t.same(
+    (await rig.flows('last=1')).map(summaryOf),
+    ['FORWARDED api-1'],
+    'a change is known before what comes after it',
+  );
+});
+
+t.test("the agent's own probes are nobody's flows", async (t) => {
+  const rig = new Rig(t);
+  await rig.observatory.start();
+  const echo = (sequence: number): Event => {
+    const bytes = new Uint8Array(8);
+    const view = new DataView(bytes.buffer);
+    view.setUint8(0, 8);
+    view.setUint16(4, process.pid & 0xffff);
+    view.setUint16(6, sequence);
+    return { ...TRACE, protocol: 1, packet: frame(WEB.ip, API.ip, { protocol: 1, bytes }) };
+  };
+  rig.observatory.noteProbe(5, API.ip);
+  for (const sequence of [5, 6]) rig.write(rig.events, echo(sequence));
+  t.equal((await rig.flows('last=10')).length, 1);
+});
+
+t.test('a slow reader is told what it missed, and delays nobody', async (t) => {
+  const rig = new Rig(t, { flows: 15 });
+  await rig.observatory.start();
+  const slow = await rig.open('follow=1&last=0');
+  for (let i = 1; i <= 3; i++) {
+    rig.flood(rig.events, TRACE, 4000);
+    await rig.taken(4000 * i);
+  }
+  let text = '';
+  for await (const part of slow) {
+    text += String(part);
+    if (text.includes('HUBBLE_RING_BUFFER')) break;
+  }
+  t.match(text, /"lost_events":\{"source":"HUBBLE_RING_BUFFER"/);
+  t.equal((await rig.flows('last=20')).length, 15, 'others are served meanwhile');
+  t.match(rig.observatory.counts, { seen: 12_000, lost: 0, kept: 15 });
+});
+
+t.test('a thread that dies of its heap limit is told and started anew, and flows go on where it stopped', async (t) => {
+  const rig = new Rig(t, { heapMib: 40, flows: 65535 });
+  const started = rig.observatory.start();
+  await started;
+  for (let i = 1; i <= 9; i++) {
+    rig.flood(rig.events, TRACE, 8000);
+    await rig.taken(8000 * i);
+  }
+  t.equal(rig.observatory.counts.lost, 0);
+  // Decoded, they need four times the heap. The answer breaks off.
+  await t.rejects(rig.flows('first=65535&filter={"verdict":["DROPPED"]}'));
+  await waitFor('the death to be told', () => rig.observatory.counts.restarts === 1);
+  t.match(rig.logged, ['the observatory died and is started anew']);
+  t.match(rig.observatory.problems(), [
+    /^the observatory died: .*memory limit.*: no flows are told until it runs again$/,
+  ]);
+  rig.write(rig.dropEvents, DROP);
+  await waitFor('flows to be told again', async () => {
+    return (await rig.flows('last=10').catch(() => [])).map(summaryOf).join() === 'DROPPED api-0';
+  });
+  t.same(rig.observatory.problems(), []);
+  t.match(rig.observatory.counts, { seen: 72_001, lost: 0, restarts: 1 });
+});
+
+t.test('stop() ends the thread and its socket, whatever clients wait for', async (t) => {
+  const rig = new Rig(t);
+  await rig.observatory.start();
+  const follower = await rig.open('follow=1');
+  const ended = new Promise((resolve) => follower.on('error', resolve).on('end', resolve).resume());
+  await rig.observatory.stop();
+  await ended;
+  t.notOk(existsSync(hubbleSocket(rig.config.runDir)));
+  t.same(rig.observatory.problems(), []);
+});

@@ -1,0 +1,109 @@
+/**
+ * The observatory: a thread of the agent that reads the event rings, keeps flows, hands them to sinks and serves
+ * `<run dir>/hubble.sock`. What it knows of pods and policies the agent tells it; its messages are taken before each look at the
+ * rings, and were sent before what they speak of was published, so that no flow is met by an older directory.
+ */
+import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { hubbleSocket } from '../../api/sockets.ts';
+import { mapFile } from '../../dataplane/native/index.ts';
+import type { Envelope } from '../../hubble/flow.ts';
+import { Ring } from '../../hubble/ring.ts';
+import { Sinks } from '../../hubble/sink.ts';
+import { PINNED } from '../../policy-maps/pinned.ts';
+import type { Config } from '../config/config.ts';
+import { ProbeFlows } from '../health/probe-flows.ts';
+import { socketGroup } from '../serve/unix-listener.ts';
+import { DirectoryMirror } from './directory-mirror.ts';
+import { FlowServer } from './flow-server.ts';
+import { openHandlers } from './handlers.ts';
+import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import { Observer } from './observer.ts';
+import { SharedState } from './shared-state.ts';
+import { openSinks } from './sinks.ts';
+
+/** Between two looks at the size of the heap. */
+const MEASURE_MS = 1000;
+
+class Observatory {
+  readonly #port: MessagePort;
+  readonly #directory = new DirectoryMirror();
+  readonly #probes = new ProbeFlows(process.pid & 0xffff);
+  readonly #state: SharedState;
+  readonly #ring: Ring;
+  readonly #sinks: Sinks;
+  readonly #observer: Observer;
+  readonly #server: FlowServer;
+  readonly #measure: NodeJS.Timeout;
+  #isStopping = false;
+
+  constructor(port: MessagePort, { config, state }: ObservatoryData) {
+    const { nodeName, runDir, hubble } = config;
+    this.#port = port;
+    this.#state = new SharedState(state);
+    this.#ring = new Ring({ capacity: hubble['event-buffer-capacity'], nodeName, nowMs: Date.now });
+    this.#sinks = new Sinks(({ name, error }) => this.#tell({ failure: { name, error: error.message } }));
+    const ringOf = (name: 'events' | 'dropEvents') =>
+      PINNED[name].map.open(join(runDir, 'maps', PINNED[name].file), mapFile);
+    this.#observer = new Observer({
+      rings: [ringOf('events'), ringOf('dropEvents')],
+      state: this.#state,
+      directory: this.#directory,
+      nodeName,
+      isOwn: (record) => this.#probes.has(record),
+      sink: { take: (batch) => this.#hand(batch) },
+      beforeLook: () => this.#listen(),
+    });
+    const means = {
+      config,
+      ring: this.#ring,
+      directory: this.#directory,
+      look: () => this.#observer.look(),
+      log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
+        this.#tell({ log: { level, text, fields } }),
+    };
+    openSinks(this.#sinks, means);
+    this.#server = new FlowServer(openHandlers(means));
+    this.#measure = setInterval(() => (this.#state.heapBytes = getHeapStatistics().used_heap_size), MEASURE_MS);
+  }
+
+  async start({ runDir, socketGroup: group }: Config): Promise<void> {
+    this.#observer.start();
+    await this.#server.listen(hubbleSocket(runDir), socketGroup(group));
+    this.#tell({ ready: true });
+  }
+
+  #tell(message: FromObservatory): void {
+    this.#port.postMessage(message);
+  }
+
+  #listen(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { readonly message: ToObservatory } | undefined;
+      if (received === undefined) return;
+      const { message } = received;
+      if ('directory' in message) this.#directory.learn(message.directory);
+      else if ('probe' in message) this.#probes.note(message.probe.sequence, message.probe.address);
+      else void this.#stop();
+    }
+  }
+
+  #hand(batch: readonly Envelope[]): void {
+    this.#sinks.take(batch);
+    this.#state.kept = this.#ring.length;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#observer.stop();
+    clearInterval(this.#measure);
+    await this.#server.stop();
+    await this.#sinks.stop();
+    process.exit(0); // of the thread
+  }
+}
+
+const data = workerData as ObservatoryData;
+if (parentPort !== null) void new Observatory(parentPort, data).start(data.config);

@@ -1,8 +1,10 @@
 /**
  * The dynamic table of one HPACK decoder (RFC 7541 2.3.2): a queue of name and value pairs, the newest first, with a limit in
  * bytes. Their text lies in one piece of memory, oldest first, behind which new entries are put; when it ends, what is alive
- * moves to its front. It is given back while the table is empty, which it is for good once its size is 0.
+ * moves to its front. It grows as it must, for most connections put a few entries in before they hear that they need none, and is
+ * given back while the table is empty, which it is for good once its size is 0.
  */
+import { copyBytes } from '../../wire/bytes.ts';
 
 // --- specification
 /** What an entry counts for beside its text (4.1). */
@@ -11,10 +13,13 @@ const ENTRY_OVERHEAD = 32;
 export const DEFAULT_TABLE_BYTES = 4096;
 
 // --- implementation
-const MAX_ENTRIES = DEFAULT_TABLE_BYTES / ENTRY_OVERHEAD;
-const RING_MASK = MAX_ENTRIES - 1;
-/** Moved at most once for each half of it that is written. */
-const TEXT_BYTES = DEFAULT_TABLE_BYTES * 2;
+const FIRST_ENTRIES = 8;
+const FIRST_TEXT_BYTES = 256;
+
+// Of an entry: where its text begins, and the lengths of its name and value.
+const NAME_BYTES = 1;
+const VALUE_BYTES = 2;
+const WORDS = 4;
 
 const NONE = new Uint8Array(0);
 const NO_ENTRIES = new Int32Array(0);
@@ -28,10 +33,8 @@ export class DynamicTable {
   /** Place of the oldest entry in the ring. */
   #first = 0;
   #textEnd = 0;
-  /** Of each entry: where its text begins, and the lengths of its name and value. */
-  #at: Int32Array = NO_ENTRIES;
-  #nameBytes: Int32Array = NO_ENTRIES;
-  #valueBytes: Int32Array = NO_ENTRIES;
+  /** The ring: WORDS of each entry, a power of two of them. */
+  #entries: Int32Array = NO_ENTRIES;
 
   clear(): void {
     this.maxBytes = DEFAULT_TABLE_BYTES;
@@ -40,15 +43,15 @@ export class DynamicTable {
 
   /** Where in `text` the name of an entry begins; 0 = the newest. Preconditions: index < count. */
   nameAt(index: number): number {
-    return this.#at[this.#place(index)];
+    return this.#entries[this.#place(index)];
   }
 
   nameBytes(index: number): number {
-    return this.#nameBytes[this.#place(index)];
+    return this.#entries[this.#place(index) + NAME_BYTES];
   }
 
   valueBytes(index: number): number {
-    return this.#valueBytes[this.#place(index)];
+    return this.#entries[this.#place(index) + VALUE_BYTES];
   }
 
   /** A size update (4.3). Preconditions: maxBytes <= DEFAULT_TABLE_BYTES. */
@@ -68,51 +71,70 @@ export class DynamicTable {
     }
     this.#evictTo(this.maxBytes - entryBytes);
     this.#makeRoom(textBytes);
-    const place = (this.#first + this.count) & RING_MASK;
+    const place = this.#ring(this.count);
     const at = this.#textEnd;
-    this.#at[place] = at;
-    this.#nameBytes[place] = nameBytes;
-    this.#valueBytes[place] = textBytes - nameBytes;
-    copy(source, nameStart, nameEnd, this.text, at);
-    copy(source, valueStart, valueEnd, this.text, at + nameBytes);
+    this.#entries[place] = at;
+    this.#entries[place + NAME_BYTES] = nameBytes;
+    this.#entries[place + VALUE_BYTES] = textBytes - nameBytes;
+    copyBytes(source, nameStart, nameEnd, this.text, at);
+    copyBytes(source, valueStart, valueEnd, this.text, at + nameBytes);
     this.#textEnd = at + textBytes;
     this.#bytes += entryBytes;
     this.count++;
   }
 
   #place(index: number): number {
-    return (this.#first + this.count - 1 - index) & RING_MASK;
+    return this.#ring(this.count - 1 - index);
+  }
+
+  /** Where the entry is that is the `age`th from the oldest. */
+  #ring(age: number): number {
+    return ((this.#first + age) * WORDS) & (this.#entries.length - 1);
   }
 
   #evictTo(bytes: number): void {
     while (this.#bytes > bytes) {
-      this.#bytes -= this.#nameBytes[this.#first] + this.#valueBytes[this.#first] + ENTRY_OVERHEAD;
-      this.#first = (this.#first + 1) & RING_MASK;
+      const oldest = this.#ring(0);
+      this.#bytes -= this.#entries[oldest + NAME_BYTES] + this.#entries[oldest + VALUE_BYTES] + ENTRY_OVERHEAD;
+      this.#first = (this.#first + 1) & (this.#entries.length / WORDS - 1);
       this.count--;
     }
-    if (this.count > 0 || this.text.length === 0) return;
+    if (this.count > 0 || this.#entries.length === 0) return;
     this.text = NONE;
-    this.#at = this.#nameBytes = this.#valueBytes = NO_ENTRIES;
+    this.#entries = NO_ENTRIES;
     this.#first = 0;
     this.#textEnd = 0;
   }
 
   /** Preconditions: what is alive and `textBytes` are DEFAULT_TABLE_BYTES at most. */
   #makeRoom(textBytes: number): void {
-    if (this.text.length === 0) {
-      this.text = new Uint8Array(TEXT_BYTES);
-      this.#at = new Int32Array(MAX_ENTRIES);
-      this.#nameBytes = new Int32Array(MAX_ENTRIES);
-      this.#valueBytes = new Int32Array(MAX_ENTRIES);
+    if ((this.count + 1) * WORDS > this.#entries.length) this.#growRing();
+    if (this.#textEnd + textBytes <= this.text.length) return;
+    const from = this.count === 0 ? this.#textEnd : this.#entries[this.#ring(0)];
+    const alive = this.#textEnd - from;
+    // Where at least half is free afterwards, a byte is moved once on average.
+    const isRoomy = (alive + textBytes) * 2 <= this.text.length;
+    const into = isRoomy ? this.text : new Uint8Array(roomFor((alive + textBytes) * 2));
+    into.set(this.text.subarray(from, this.#textEnd));
+    this.text = into;
+    this.#textEnd = alive;
+    for (let age = 0; age < this.count; age++) this.#entries[this.#ring(age)] -= from;
+  }
+
+  #growRing(): void {
+    const before = this.#entries;
+    const entries = new Int32Array(Math.max(FIRST_ENTRIES * WORDS, before.length * 2));
+    for (let age = 0; age < this.count; age++) {
+      const at = this.#ring(age);
+      entries.set(before.subarray(at, at + WORDS), age * WORDS);
     }
-    if (this.#textEnd + textBytes <= TEXT_BYTES) return;
-    const from = this.count === 0 ? this.#textEnd : this.#at[this.#first];
-    this.text.copyWithin(0, from, this.#textEnd);
-    this.#textEnd -= from;
-    for (let i = 0; i < this.count; i++) this.#at[(this.#first + i) & RING_MASK] -= from;
+    this.#entries = entries;
+    this.#first = 0;
   }
 }
 
-function copy(source: Uint8Array, from: number, to: number, into: Uint8Array, at: number): void {
-  for (let i = from, j = at; i < to; i++, j++) into[j] = source[i];
+function roomFor(bytes: number): number {
+  let room = FIRST_TEXT_BYTES;
+  while (room < bytes) room *= 2;
+  return room;
 }

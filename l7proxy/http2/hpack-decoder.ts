@@ -6,6 +6,7 @@
  * more than two of them, a number that is longer than any is, and strings that end behind their block or are coded as no encoder does
  * (huffman.ts). A block that makes much out of little (one byte may stand for 4 KiB) is read up to MAX_WORK_BYTES.
  */
+import { copyBytes } from '../../wire/bytes.ts';
 import { DEFAULT_TABLE_BYTES, DynamicTable } from './dynamic-table.ts';
 import type { FieldList } from './field-list.ts';
 import { decodeHuffman } from './huffman.ts';
@@ -31,6 +32,8 @@ export class HpackDecoder {
   hasReference = false;
   /** Of the last block: the largest size that it set, -1 = none. */
   sizeUpdate = -1;
+  /** Of the last block: bytes of its fields that were not in it. */
+  expansion = 0;
   #bytes: Uint8Array = NONE;
   #at = 0;
   #end = 0;
@@ -57,6 +60,7 @@ export class HpackDecoder {
     fields.clear();
     this.hasReference = false;
     this.sizeUpdate = -1;
+    this.expansion = 0;
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
@@ -66,6 +70,7 @@ export class HpackDecoder {
   }
 
   #read(fields: FieldList): number {
+    const start = this.#at;
     let updates = 0;
     let isFirst = true;
     let work = 0;
@@ -80,6 +85,7 @@ export class HpackDecoder {
       work += written;
       if (work > MAX_WORK_BYTES) return BLOCK_BOMB;
     }
+    this.expansion = work - (this.#end - start);
     return BLOCK_READ;
   }
 
@@ -126,7 +132,7 @@ export class HpackDecoder {
     if (entry >= table.count) return -1;
     this.hasReference = true;
     const from = table.nameAt(entry);
-    return copy(table.text, from, from + table.nameBytes(entry), into, at);
+    return copyBytes(table.text, from, from + table.nameBytes(entry), into, at);
   }
 
   #copyValue(index: number, into: Uint8Array, at: number): number {
@@ -134,7 +140,7 @@ export class HpackDecoder {
     const { table } = this;
     const entry = index - STATIC_ENTRIES - 1;
     const from = table.nameAt(entry) + table.nameBytes(entry);
-    return copy(table.text, from, from + table.valueBytes(entry), into, at);
+    return copyBytes(table.text, from, from + table.valueBytes(entry), into, at);
   }
 
   /** @returns the position behind what was written, -1 when there is no such string */
@@ -146,7 +152,7 @@ export class HpackDecoder {
     if (length < 0 || length > this.#end - start) return -1;
     this.#at = start + length;
     if (isCoded) return decodeHuffman(this.#bytes, start, start + length, into, at);
-    return copy(this.#bytes, start, start + length, into, at);
+    return copyBytes(this.#bytes, start, start + length, into, at);
   }
 
   /** @param prefix mask of the bits in the first byte @returns -1 when it is not whole, or too long */
@@ -165,10 +171,5 @@ export class HpackDecoder {
 }
 
 function copyAll(source: Uint8Array, into: Uint8Array, at: number): number {
-  return copy(source, 0, source.length, into, at);
-}
-
-function copy(source: Uint8Array, from: number, to: number, into: Uint8Array, at: number): number {
-  for (let i = from, j = at; i < to; i++, j++) into[j] = source[i];
-  return at + to - from;
+  return copyBytes(source, 0, source.length, into, at);
 }

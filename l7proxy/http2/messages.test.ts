@@ -260,6 +260,22 @@ const SHAPES: readonly Shape[] = [
     headers(1, `${block([['x', 'y'.repeat(4000)]], 0x40)}${'\xbe'.repeat(100)}`),
     'connection 11',
   ),
+  shape(
+    '10.5',
+    'blocks that say one table entry ten times, a thousand of them',
+    headers(4003, `${block(OK)}${'\xbe'.repeat(10)}`),
+    'connection 11',
+    headers(1, block([['x', 'y'.repeat(1000)]], 0x40)) +
+      times(1000, (i) => headers(2 * i + 3, `${block(request('/no'))}${'\xbe'.repeat(10)}`)),
+  ),
+  shape(
+    '10.5',
+    'blocks that say all of a table once, as many as anybody likes',
+    headers(4003, `${block(OK)}\xbe`),
+    'passes',
+    headers(1, block([['x', 'y'.repeat(4000)]], 0x40)) +
+      times(1500, (i) => headers(2 * i + 3, `${block(request('/no'))}\xbe`)),
+  ),
   shape('10.5', 'empty DATA, a thousand times', data(1, ''), 'connection 11', OPEN + times(1000, () => data(1, ''))),
   shape(
     '10.5',
@@ -301,6 +317,23 @@ const SHAPES: readonly Shape[] = [
 t.test(`each of ${SHAPES.length} shapes has its answer, whole and byte by byte`, (t) => {
   t.ok(SHAPES.length >= 90);
   t.strictSame(unwanted(SHAPES), []);
+  t.end();
+});
+
+t.test('10.5: a client that makes us give streams up has given them up itself', (t) => {
+  const mistakes: readonly ((stream: number) => string)[] = [
+    (stream) => headers(stream, request('/ok', [['content-length', '1']], 'POST'), 0) + data(stream, 'xy'),
+    (stream) => headers(stream, POST, 0) + headers(stream, [['x-sum', '1']], 0),
+    (stream) => headers(stream, POST, 0) + frame(RST_STREAM, 0, stream, word(8)),
+  ];
+  for (const mistake of mistakes) {
+    const wire = new Http2Wire().begin();
+    for (let i = 0; i < 1000; i++) wire.client(mistake(2 * i + 1));
+    t.notOk(wire.wire.isClosed);
+    wire.client(mistake(2001));
+    t.match(wire.clientSaw().at(-1), /^GOAWAY 2001 11$/);
+    t.equal(wire.errors.at(-1), 'flood');
+  }
   t.end();
 });
 

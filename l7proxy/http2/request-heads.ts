@@ -15,6 +15,7 @@ import { ALLOW, ALLOW_EDITED, DENY, DENY_CLOSE } from '../http/judgement.ts';
 import { isMethod } from '../http1/start-line.ts';
 import * as syntax from '../http1/syntax.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
+import { DEFAULT_TABLE_BYTES } from './dynamic-table.ts';
 import * as frames from './frames.ts';
 import { BLOCK_BOMB, BLOCK_READ } from './hpack-decoder.ts';
 import * as replies from './replies.ts';
@@ -28,6 +29,9 @@ import { CLIENT_ENDED, IS_GRPC, MAX_STREAMS } from './stream-table.ts';
 const ASKS_HEAD = 1;
 const ASKS_GRPC = 2;
 const VERDICT_SHIFT = 2;
+
+/** A block may say everything that is in its table once, and the static names: one that becomes more makes work for nothing. */
+const MAX_EXPANSION = DEFAULT_TABLE_BYTES + 2048;
 
 export class RequestHeads {
   readonly #session: Http2Session;
@@ -87,7 +91,7 @@ export class RequestHeads {
     const session = this.#session;
     const { requestBlock, fields } = this.#shared;
     const outcome = session.decoder.decode(requestBlock.source, requestBlock.start, requestBlock.end, fields);
-    if (outcome === BLOCK_READ) return 0;
+    if (outcome === BLOCK_READ) return session.decoder.expansion <= MAX_EXPANSION || session.isCalm() ? 0 : -1;
     if (outcome === BLOCK_BOMB) return session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
     return session.fail(frames.COMPRESSION_ERROR, syntax.BAD_HEADER_BLOCK);
   }
@@ -242,7 +246,6 @@ export class RequestHeads {
     if (error === 0) return this.#forward(total, false);
     session.tell(error);
     turn.drop(total);
-    session.resetStream(place, frames.PROTOCOL_ERROR);
-    return total;
+    return session.resetStream(place, frames.PROTOCOL_ERROR) ? total : -1;
   }
 }

@@ -16,7 +16,7 @@ import { FrameReader } from './frame-reader.ts';
 import * as frames from './frames.ts';
 import { RequestHeads } from './request-heads.ts';
 import type { Http2Session } from './session.ts';
-import { CLIENT_ENDED, SERVER_ENDED } from './stream-table.ts';
+import { CLIENT_ENDED } from './stream-table.ts';
 
 const { FRAME_HEADER_BYTES } = frames;
 
@@ -63,7 +63,7 @@ export class Requests extends FrameReader {
       case frames.CONTINUATION:
         return this.#fail(frames.PROTOCOL_ERROR);
       default: // RFC 9113 5.5: whoever does not know a frame discards it
-        return this.#isCalm() ? this.drop() : -1;
+        return session.isCalm() ? this.drop() : -1;
     }
   }
 
@@ -107,7 +107,7 @@ export class Requests extends FrameReader {
       if (content < 0) return this.#fail(frames.PROTOCOL_ERROR);
     }
     const isEnd = header.has(frames.END_STREAM);
-    if (content === 0 && !isEnd && !this.#isCalm()) return -1;
+    if (content === 0 && !isEnd && !session.isCalm()) return -1;
     const place = session.streams.find(header.stream);
     if (place < 0) return this.#dropData();
     if ((session.streams.flags[place] & CLIENT_ENDED) !== 0) {
@@ -115,7 +115,7 @@ export class Requests extends FrameReader {
     }
     if (!session.take(place, content, isEnd)) {
       session.tell(syntax.CONTENT_MISMATCH);
-      session.resetStream(place, frames.PROTOCOL_ERROR);
+      if (!session.resetStream(place, frames.PROTOCOL_ERROR)) return -1;
       this.shared.turn.credit += header.length;
       return this.drop();
     }
@@ -128,7 +128,7 @@ export class Requests extends FrameReader {
     const { header, turn } = this.shared;
     turn.credit += header.length;
     if (!session.wasReset(header.stream)) {
-      if (!this.#isCalm()) return -1;
+      if (!session.isCalm()) return -1;
       turn.out[RESPONSE].resetStream(header.stream, frames.STREAM_CLOSED);
       session.noteReset(header.stream);
     }
@@ -139,17 +139,13 @@ export class Requests extends FrameReader {
 
   #readReset(at: number, end: number): number {
     const { session } = this;
-    const { header, clock } = this.shared;
+    const { header } = this.shared;
     if (header.length !== 4) return this.#fail(frames.FRAME_SIZE_ERROR);
     if (this.isIdle()) return this.#fail(frames.PROTOCOL_ERROR);
     if (!this.isWhole(at, end)) return 0;
     const place = session.streams.find(header.stream);
     if (place < 0) return this.drop();
-    const isAnswered = (session.streams.flags[place] & SERVER_ENDED) !== 0;
-    if (!isAnswered && !session.clientResets.take(clock.nowMs)) {
-      return session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
-    }
-    session.forget(place);
+    if (!session.giveUp(place)) return -1;
     return this.pass();
   }
 
@@ -180,7 +176,7 @@ export class Requests extends FrameReader {
     if (header.length !== 8) return this.#fail(frames.FRAME_SIZE_ERROR);
     if (!this.isWhole(at, end)) return 0;
     const isAnswer = header.has(frames.ACK);
-    if (isAnswer && session.pings[RESPONSE] === 0) return this.#isCalm() ? this.drop() : -1;
+    if (isAnswer && session.pings[RESPONSE] === 0) return session.isCalm() ? this.drop() : -1;
     if (!session.notePing(isAnswer ? RESPONSE : REQUEST, isAnswer)) {
       return session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
     }
@@ -205,15 +201,7 @@ export class Requests extends FrameReader {
 
   /** It is legal, and does nothing. */
   #passIdle(): number {
-    return this.#isCalm() ? this.pass() : -1;
-  }
-
-  /** @returns false when there were too many of its kind: the connection is over */
-  #isCalm(): boolean {
-    const { session } = this;
-    if (session.idleFrames.take(this.shared.clock.nowMs)) return true;
-    session.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
-    return false;
+    return this.session.isCalm() ? this.pass() : -1;
   }
 
   #fail(code: number): number {

@@ -16,11 +16,12 @@ import { CLIENT_ENDED, SERVER_ENDED, StreamTable } from './stream-table.ts';
 
 /** Streams that were reset and of which more may be under way. */
 const RECENT_RESETS = 256;
+const FIRST_RESETS = 16;
 /** PINGs without an answer. */
 const MAX_PINGS = 64;
 
 const NO_GOAWAY = 0x7fffffff;
-const NONE = new Int32Array(0);
+const NO_RESETS = new Int32Array(0);
 
 export class Http2Session {
   readonly shared: Http2Shared;
@@ -48,13 +49,13 @@ export class Http2Session {
   /** The next header block to the client must begin with a size update, to this or less; -1 = it need not. */
   owedTableBytes = -1;
   /** By the way of the PING. */
-  readonly pings: Int32Array = new Int32Array(2);
+  readonly pings: [number, number] = [0, 0];
   /** Streams that the client gave up before they were answered; that the server did; frames that do nothing. */
-  readonly clientResets: Allowance = new Allowance(1000, 100);
-  readonly serverResets: Allowance = new Allowance(1000, 100);
-  readonly idleFrames: Allowance = new Allowance(1000, 100);
-  /** Ids; no memory until there is one. */
-  #recentResets: Int32Array = NONE;
+  readonly clientResets: Allowance = new Allowance();
+  readonly serverResets: Allowance = new Allowance();
+  readonly idleFrames: Allowance = new Allowance();
+  /** A ring of ids, which grows as they come. */
+  #recentResets: Int32Array = NO_RESETS;
   #resets = 0;
 
   constructor(shared: Http2Shared, judge: HttpJudge) {
@@ -80,14 +81,14 @@ export class Http2Session {
     this.clientResets.reset();
     this.serverResets.reset();
     this.idleFrames.reset();
-    this.#recentResets = NONE;
+    this.#recentResets = NO_RESETS;
     this.#resets = 0;
   }
 
   end(): void {
     this.decoder.reset();
     this.streams.clear();
-    this.#recentResets = NONE;
+    this.#recentResets = NO_RESETS;
     this.#resets = 0;
   }
 
@@ -97,7 +98,11 @@ export class Http2Session {
   }
 
   noteReset(stream: number): void {
-    if (this.#resets === 0) this.#recentResets = new Int32Array(RECENT_RESETS);
+    if (this.#resets === this.#recentResets.length && this.#resets < RECENT_RESETS) {
+      const ids = new Int32Array(Math.max(FIRST_RESETS, this.#resets * 4));
+      ids.set(this.#recentResets);
+      this.#recentResets = ids;
+    }
     this.#recentResets[this.#resets++ % RECENT_RESETS] = stream;
   }
 
@@ -151,13 +156,35 @@ export class Http2Session {
     else flags[place] |= SERVER_ENDED;
   }
 
-  /** Ends both sides of one stream that was allowed. @param place in `streams` */
-  resetStream(place: number, code: number): void {
+  /** Something came that does nothing. @returns false when it was too much of that: the connection is over */
+  isCalm(): boolean {
+    if (this.idleFrames.take(this.shared.clock.nowMs)) return true;
+    this.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
+    return false;
+  }
+
+  /** The client gives a stream up. @param place in `streams` @returns false when that was once too often: the connection is over */
+  giveUp(place: number): boolean {
+    const isAnswered = (this.streams.flags[place] & SERVER_ENDED) !== 0;
+    if (!isAnswered && !this.clientResets.take(this.shared.clock.nowMs)) {
+      this.fail(frames.ENHANCE_YOUR_CALM, syntax.FLOOD);
+      return false;
+    }
+    this.forget(place);
+    return true;
+  }
+
+  /**
+   * Ends both sides of one stream that was allowed, for what its client did: to the server it is one that the client gave up.
+   * @param place in `streams` @returns false when the connection is over
+   */
+  resetStream(place: number, code: number): boolean {
     const stream = this.streams.id[place];
+    if (!this.giveUp(place)) return false;
     const { out } = this.shared.turn;
     out[REQUEST].resetStream(stream, code);
     out[RESPONSE].resetStream(stream, code);
-    this.forget(place);
+    return true;
   }
 
   /** Notes what is wrong. @param error of http1/syntax.ts */

@@ -1,6 +1,6 @@
 /**
  * The streams of one connection that were allowed and have not ended on both sides. A hash table by stream id without lists:
- * ids count up, so that they seldom meet. It grows as streams come, up to MAX_STREAMS of them.
+ * ids count up, so that they seldom meet. It grows as streams come, up to MAX_STREAMS of them, and shrinks when the last has ended.
  */
 
 /** More at one time are refused; servers are made to say so (settings.ts). */
@@ -11,17 +11,19 @@ export const CLIENT_ENDED = 1;
 export const SERVER_ENDED = 2;
 export const IS_GRPC = 4;
 
-const FIRST_PLACES = 8;
+const FIRST_PLACES = 4;
+/** Kept while no stream is open. */
+const IDLE_PLACES = 64;
 
 export class StreamTable {
   count = 0;
   /** By place; 0 = free. */
-  id: Int32Array = new Int32Array(FIRST_PLACES);
-  flags: Uint8Array = new Uint8Array(FIRST_PLACES);
+  id: number[] = zeros(FIRST_PLACES);
+  flags: number[] = zeros(FIRST_PLACES);
   /** Bytes of content that the request still owes by its content-length, -1 = it has none. */
-  remaining: Float64Array = new Float64Array(FIRST_PLACES);
+  remaining: number[] = zeros(FIRST_PLACES);
   /** For the record of its answer. */
-  records: (object | undefined)[] = new Array<object | undefined>(FIRST_PLACES).fill(undefined);
+  records: (object | undefined)[] = nothings(FIRST_PLACES);
 
   clear(): void {
     this.count = 0;
@@ -57,7 +59,7 @@ export class StreamTable {
     }
     this.id[hole] = 0;
     this.records[hole] = undefined;
-    this.count--;
+    if (--this.count === 0 && this.id.length > IDLE_PLACES) this.#make(FIRST_PLACES);
   }
 
   #move(from: number, to: number): void {
@@ -87,9 +89,19 @@ export class StreamTable {
   }
 
   #make(places: number): void {
-    this.id = new Int32Array(places);
-    this.flags = new Uint8Array(places);
-    this.remaining = new Float64Array(places);
-    this.records = new Array<object | undefined>(places).fill(undefined);
+    this.id = zeros(places);
+    this.flags = zeros(places);
+    this.remaining = zeros(places);
+    this.records = nothings(places);
   }
+}
+
+// Plain arrays: of so few numbers they take a third of what typed arrays do, of which each connection would have three.
+
+function zeros(places: number): number[] {
+  return new Array<number>(places).fill(0);
+}
+
+function nothings(places: number): (object | undefined)[] {
+  return new Array<object | undefined>(places).fill(undefined);
 }

@@ -11,12 +11,11 @@
  * is given back whenever nothing is kept, so an idle connection costs none. Buffers have sizes 2^11 to 2^21; a connection that keeps more moves to the next size, up to a limit of its own.
  * The live part is moved to the front when room is short and at least half is free, so a byte is moved once on average.
  */
+import { copyBytes } from '../../wire/bytes.ts';
 import { Shares } from './shares.ts';
 
 const MIN_SHIFT = 11;
 const MAX_SHIFT = 21;
-/** From here on `set` beats a loop, as measured. */
-const LOOP_BYTES = 160;
 /** Free buffers of each size that are not given back to the garbage collector. */
 const SPARE_BYTES = 1 << 22;
 
@@ -114,12 +113,7 @@ export class KeptBytes {
 
   /** Appends source[from, to) to what is held. Preconditions: `reserve` has answered true. */
   hold(source: Uint8Array, from: number, to: number): void {
-    const at = this.end;
-    if (to - from < LOOP_BYTES) {
-      const { bytes } = this;
-      for (let i = from, j = at; i < to; i++, j++) bytes[j] = source[i];
-    } else this.bytes.set(source.subarray(from, to), at);
-    this.end = at + to - from;
+    this.end = copyBytes(source, from, to, this.bytes, this.end);
   }
 
   /** Counts the first `count` held bytes as forwarded. */

@@ -17,6 +17,7 @@ const MANY_PORT = 8084;
 const RULES = 1000;
 const BODY_BYTES = 2 ** 30;
 const BODY_FILE = '/tmp/slb-body';
+const PATHS_FILE = '/tmp/slb-paths.lua';
 const BODY_TIMEOUT_MS = 180_000;
 
 /** The rule that counts is the last one. */
@@ -58,7 +59,8 @@ async function serve(cleanup: Cleanup): Promise<void> {
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
   writeFileSync(BODY_FILE, '');
   truncateSync(BODY_FILE, BODY_BYTES);
-  cleanup.add(() => rmSync(BODY_FILE, { force: true }));
+  writeFileSync(PATHS_FILE, NEW_PATHS);
+  for (const file of [BODY_FILE, PATHS_FILE]) cleanup.add(() => rmSync(file, { force: true }));
   writeFileSync(
     join(dir, 'nginx.conf'),
     `daemon off; worker_processes 1; pid ${dir}/nginx.pid; error_log ${dir}/error.log warn;
@@ -79,14 +81,20 @@ http {
   await waitFor('nginx to listen', () => isListening(SERVER, MANY_PORT));
 }
 
-const requests: Load = {
-  name: 'http',
+/** @param more options of wrk */
+const requests = (metric: string, ...more: string[]): Load => ({
+  name: metric,
   perUnit: 'request',
   run: async (address, seconds) => {
-    const { requestsPerSec } = await wrk(`http://${address}/public`, seconds, 64);
-    return [{ metric: 'http, by rules', value: requestsPerSec / 1000, unit: 'k req/s' }];
+    const { requestsPerSec } = await wrk(`http://${address}/public`, seconds, 64, ...more);
+    return [{ metric, value: requestsPerSec / 1000, unit: 'k req/s' }];
   },
-};
+});
+
+/** No path twice: nothing that was judged before helps. */
+const NEW_PATHS = 'local n = 0; request = function() n = n + 1; return wrk.format("GET", "/public/" .. n) end\n';
+
+const REQUESTS = [requests('http, by rules'), requests('http, new paths, by rules', '-s', PATHS_FILE)];
 
 /** Of one body, however long it takes. */
 const body = (metric: string, path: string, figure: string, ...more: string[]): Load => ({
@@ -133,7 +141,7 @@ async function takeTurn(cleanup: Cleanup, seconds: number, results: Results): Pr
   const l4 = way('L4 rule', `${address}:${PLAIN_PORT}`);
   const few = way('HTTP rules', `${address}:${WEB_PORT}`);
   const many = way(`${RULES} HTTP rules`, `${address}:${MANY_PORT}`);
-  await inTurn([l4, few, many], [requests], seconds, results);
+  await inTurn([l4, few, many], REQUESTS, seconds, results);
   await inTurn([l4, few], BODIES, seconds, results);
   await inTurn([way('L4 rule', String(plain)), way('Kafka rules', String(ruled))], KAFKA_LOADS, seconds, results);
 }

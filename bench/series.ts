@@ -70,6 +70,7 @@ const TARGETS: readonly Target[] = [
   { metric: 'http, by rules', subject: 'sluice HTTP rules', beside: 'sluice L4 rule' },
   { metric: 'http, by rules', subject: 'sluice 1000 HTTP rules', beside: 'sluice HTTP rules', wanted: 0.9 },
   { metric: 'http, by rules, own CPU', subject: 'sluice HTTP rules', beside: 'sluice 1000 HTTP rules', wanted: 0.9 },
+  { metric: 'http, new paths, by rules', subject: 'sluice 1000 HTTP rules', beside: 'sluice HTTP rules', wanted: 0.9 },
   { metric: 'response of 1 GiB', subject: 'sluice HTTP rules', beside: 'sluice L4 rule', wanted: 0.85 },
   { metric: 'request of 1 GiB', subject: 'sluice HTTP rules', beside: 'sluice L4 rule', wanted: 0.85 },
   { metric: 'kafka produce, 4 KiB', subject: 'sluice Kafka rules', beside: 'sluice L4 rule', wanted: 0.9 },

@@ -16,6 +16,8 @@ import { decodeUnreserved, HAS_OTHER, HAS_PARAMETERS, HAS_SLASHES, type PathView
 /** What of a request's target a rule may ask about. */
 export interface TargetPattern {
   readonly isBroken: boolean;
+  /** A target that is read in one way, itself, and matches, begins so. */
+  readonly prefix: string;
   /** @param reading one of `view.readings` */
   matches(view: PathView, reading: string | null): boolean;
 }
@@ -24,11 +26,13 @@ export interface TargetPattern {
 export class RawPathPattern implements TargetPattern {
   readonly #pattern: Pattern;
   readonly isBroken: boolean;
+  readonly prefix: string;
 
   constructor(source: string) {
     const pattern = compilePattern(source);
     this.#pattern = pattern;
     this.isBroken = pattern.isBroken;
+    this.prefix = pattern.prefix;
   }
 
   matches({ target }: PathView): boolean {
@@ -38,6 +42,7 @@ export class RawPathPattern implements TargetPattern {
 
 export class PathPattern implements TargetPattern {
   readonly isBroken: boolean;
+  readonly prefix: string;
   readonly #pattern: Pattern;
   /** The one path that it is. */
   readonly #literal: string | undefined;
@@ -53,6 +58,7 @@ export class PathPattern implements TargetPattern {
     const text = plainText(source);
     this.#literal = text === undefined ? undefined : decodeUnreserved(text);
     this.#spelled = (path.includes('//') ? HAS_SLASHES : 0) | (path.includes(';') ? HAS_PARAMETERS : 0);
+    this.prefix = this.#literal === undefined ? pattern.prefix : sharedPrefix(pattern.prefix, this.#literal);
     this.#isAboutNone = source === '.*' || source === '/.*';
   }
 
@@ -68,6 +74,12 @@ export class PathPattern implements TargetPattern {
       return false;
     return features !== 0 && readings[0] !== null && this.#pattern.matches(readings[0]);
   }
+}
+
+function sharedPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return a.slice(0, length);
 }
 
 /** Rule 5: not inside a character class, nor before a repetition, where it would mean something else. */

@@ -1,6 +1,13 @@
 /** HTTP rules, as the parser obeys them. */
 import t from 'tap';
-import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { RE2JS } from 're2js';
+import type { HttpRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
+import { draws } from '../../test/stream/tcp-rig.ts';
+import { Head } from '../http1/head.ts';
+import { parseRequest } from '../http1/start-line.ts';
+import { noEdits } from './judgement.ts';
+import { compilePattern } from './pattern.ts';
+import { RemoteRules, viewOf } from './rules.ts';
 import { BAD, close, DENIED, HttpWire, OK, rulesOf } from '../../test/stream/http-wire.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
 
@@ -83,4 +90,64 @@ t.test('a host rule sees the authority of an absolute target as it is written', 
   t.equal(new HttpWire(rules).request(get('good', 'good')).out[REQUEST], get('good', 'good'));
   t.equal(new HttpWire(rules).request(get('Good', 'good')).out[REQUEST], '', 'the target');
   t.equal(new HttpWire(rules).request(get('good', 'Good')).out[REQUEST], '', 'Host');
+});
+
+t.test('among many rules the first that matches is found, as each finds it for itself', async (t) => {
+  const draw = draws(11);
+  const words = ['a', 'ab', 'shop', 'shop.v1', 'x%41', 'A', 'é', '..', ''];
+  const tails = ['', '/', '.*', '/.*', '(/.*)?', '[0-9]+', '|/b', '?', ';v=1', '\\.json', '/(x|y)/z', '{2}', '*'];
+  const word = () => words[draw(words.length)];
+  const pattern = () =>
+    `${draw(9) === 0 ? '^' : ''}/${word()}${draw(2) === 0 ? `/${word()}` : ''}${tails[draw(tails.length)]}`;
+  const path = () =>
+    `/${word()}${draw(2) === 0 ? `/${word()}` : ''}${['', '/', '7', '/x/z', ';v=1', '.json', '%0a', '\n'][draw(8)]}`;
+  let allowed = 0;
+  for (let round = 0; round < 60; round++) {
+    const http: HttpRule[] = Array.from({ length: 40 }, () => ({
+      ...(draw(3) === 0 ? { method: ['GET', 'POST', 'GET|PUT'][draw(3)] } : {}),
+      ...(draw(12) === 0 ? { host: 'b' } : { path: pattern() }),
+    }));
+    const each = http.map((rule, cookie) => ({ remotes: null, cookie: cookie + 1, http: [rule] }));
+    const rawPaths = draw(4) === 0;
+    const set = { parser: 'http', endpoint: 1, ingress: true, port: 80, rawPaths } as const;
+    const many = new RemoteRules({ ...set, rules: each }, 100);
+    const ones = each.map((rule) => new RemoteRules({ ...set, rules: [rule] }, 100));
+    for (let i = 0; i < 60; i++) {
+      const bytes = Buffer.from(`GET ${path()} HTTP/1.1\r\nHost: a\r\n\r\n`, 'utf8');
+      const head = new Head();
+      if (parseRequest(head, bytes, 0, bytes.length) <= 0) continue;
+      const view = viewOf(bytes, head);
+      if (view.path.readings.length > 1) continue; // each of them may be another rule's
+      const alone = ones.map((rules) => rules.judge(view, bytes, head, noEdits())).find((cookie) => cookie > 0);
+      const found = many.judge(view, bytes, head, noEdits());
+      if (found > 0) allowed++;
+      if (found !== (alone ?? ~1)) t.equal(found, alone ?? ~1, `${view.path.target} under ${JSON.stringify(http)}`);
+    }
+  }
+  t.ok(allowed > 500, `${allowed} were allowed`);
+});
+
+t.test('a pattern that is compared says what re2 says', async (t) => {
+  const texts = ['', '/', '/a', '/a/', '/ab', '/a/b', '/a\n', '/a/\n', '/a\nb', 'a', '/A', '/a\u{1f600}', '\n'];
+  for (const source of [
+    '.*',
+    '/.*',
+    '/a.*',
+    '/a(/.*)?',
+    '(/.*)?',
+    '/a',
+    '(a|/a).*',
+    '/a|/b',
+    '^/a.*',
+    '(?i)/a.*',
+    '/a\\x2f.*',
+    '/[a].*',
+  ]) {
+    const expression = RE2JS.compile(source);
+    const pattern = compilePattern(source);
+    for (const text of texts) {
+      t.equal(pattern.matches(text), expression.testExact(text), JSON.stringify([source, text]));
+      if (pattern.matches(text)) t.ok(text.startsWith(pattern.prefix), JSON.stringify([source, text, pattern.prefix]));
+    }
+  }
 });

@@ -32,6 +32,7 @@ import {
 import { compilePattern, type Pattern } from './pattern.ts';
 import { asText, isPlain, type PathView, viewPath } from './path.ts';
 import { PathPattern, RawPathPattern, type TargetPattern } from './path-pattern.ts';
+import { RuleIndex } from './rule-index.ts';
 
 interface CompiledRule {
   readonly method: Pattern | null;
@@ -70,6 +71,7 @@ export function plainPath(target: string): PathView {
 /** The rules of one rule set for one remote. */
 export class RemoteRules {
   readonly #rules: readonly CompiledRule[];
+  readonly #index: RuleIndex;
   /** Cookie of the rule that allows everything, -1 when there is none. */
   readonly #openCookie: number;
   readonly #underscores: L7RuleSet['underscores'];
@@ -89,6 +91,7 @@ export class RemoteRules {
       else for (const http of rule.http) rules.push(...compileRule(http, ruleSet.rawPaths === true, rule.cookie));
     }
     this.#rules = rules;
+    this.#index = new RuleIndex(rules.map(({ path }) => path?.prefix ?? ''));
     this.#underscores = ruleSet.underscores;
     this.#openCookie = openCookie;
     this.#firstCookie = rules[0]?.cookie ?? 0;
@@ -116,7 +119,9 @@ export class RemoteRules {
   #matchPath(view: RequestView, path: string | null, bytes: Uint8Array, head: Head, edits: HeaderEdits): number {
     let cookie = -1;
     const isConnect = view.method === 'CONNECT';
-    for (const rule of this.#rules) {
+    const isOne = view.path.readings.length === 1 && path === view.path.target;
+    for (const number of isOne ? this.#index.about(path) : this.#index.all) {
+      const rule = this.#rules[number];
       if (isConnect && !rule.namesConnect) continue;
       if (rule.method !== null && !rule.method.matches(view.method)) continue;
       if (rule.path !== null && !rule.path.matches(view.path, path)) continue;

@@ -218,4 +218,20 @@ export const HTTP: readonly Mutant[] = [
     is: '',
     killedBy: RULES,
   },
+  {
+    name: 'a-rule-behind-its-prefix',
+    fault: 'among many rules one that matches a path is passed over, and a request that it allows is denied',
+    file: 'l7proxy/http/rule-index.ts',
+    was: 'if (length > path.length) continue;',
+    is: 'if (length >= path.length) continue;',
+    killedBy: RULES,
+  },
+  {
+    name: 'rules-out-of-order',
+    fault: 'among many rules not the first that matches is told, but the one with the shortest beginning',
+    file: 'l7proxy/http/rule-index.ts',
+    was: 'return found.length < 2 ? found : found.sort(byNumber);',
+    is: 'return found;',
+    killedBy: RULES,
+  },
 ];

@@ -196,6 +196,14 @@ export const HTTP: readonly Mutant[] = [
     killedBy: RESPONSES,
   },
   {
+    name: 'raw-paths-for-all',
+    fault: 'a policy that wants its paths read as they come opens those of the others',
+    file: 'l7proxy/http/rules.ts',
+    was: 'rule.isPathRaw === true ? new RawPathPattern(text)',
+    is: 'cookie > 0 ? new RawPathPattern(text)',
+    killedBy: PATHS,
+  },
+  {
     name: 'paths-without-a-bound',
     fault: 'a long path with many spellings in it is worked on by the one forwarding thread',
     file: 'l7proxy/http/path.ts',

@@ -25,6 +25,7 @@ const CLOSE = ascii('close');
 const KEEP_ALIVE = ascii('keep-alive');
 const WEBSOCKET = ascii('websocket');
 const WEBSOCKET_ACCEPT = ascii('sec-websocket-accept');
+const CONTINUE = ascii('100-continue');
 const COMMA = 44;
 /** Content-Length digits: 10^15 bytes stay exact in a double. */
 const MAX_LENGTH_DIGITS = 15;
@@ -70,7 +71,7 @@ export class Head {
   /** There is one Upgrade header, and it says `websocket` and nothing else. */
   namesWebsocket = false;
   hasWebsocketAccept = false;
-  hasExpect = false;
+  expectsContinue = false;
 
   reset(start: number): void {
     this.start = start;
@@ -90,7 +91,7 @@ export class Head {
     this.hasUpgrade = false;
     this.namesWebsocket = false;
     this.hasWebsocketAccept = false;
-    this.hasExpect = false;
+    this.expectsContinue = false;
   }
 }
 
@@ -178,7 +179,7 @@ export function noteHeader(head: Head, bytes: Uint8Array, index: number): number
     case 4:
       return equals(bytes, at, HOST_NAME) ? noteHost(head, bytes, index) : 0;
     case 6:
-      head.hasExpect ||= equals(bytes, at, EXPECT);
+      if (equals(bytes, at, EXPECT)) head.expectsContinue ||= hasToken(bytes, from, to, CONTINUE);
       return 0;
     case 7:
       if (equals(bytes, at, UPGRADE)) {
@@ -275,4 +276,17 @@ function equals(bytes: Uint8Array, at: number, lowered: Uint8Array): boolean {
     if (byte !== want && !(want >= 97 && want <= 122 && byte === want - 32)) return false;
   }
   return true;
+}
+
+/** Whether the comma-separated list in [from, to) has the member `lowered`; parameters (`;q=1`) end a member. */
+function hasToken(bytes: Uint8Array, from: number, to: number, lowered: Uint8Array): boolean {
+  let p = from;
+  while (p < to) {
+    while (p < to && (bytes[p] === SP || bytes[p] === HTAB || bytes[p] === COMMA)) p++;
+    const memberStart = p;
+    while (p < to && (CLASS[bytes[p]] & TOKEN) !== 0) p++;
+    if (p - memberStart === lowered.length && equals(bytes, memberStart, lowered)) return true;
+    while (p < to && bytes[p] !== COMMA) p++;
+  }
+  return false;
 }

@@ -254,5 +254,8 @@ function dnsReading(options: PolicyOptions): Readings['dns'] {
 /** The same of HTTP. */
 function httpReading(options: PolicyOptions): Readings['http'] {
   const underscores = options['http-headers-with-underscores'];
-  return underscores === 'refuse-lookalikes' ? {} : { underscores };
+  return {
+    ...(!options['http-normalize-path'] && { rawPaths: true }),
+    ...(underscores !== 'refuse-lookalikes' && { underscores }),
+  };
 }

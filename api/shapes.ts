@@ -71,6 +71,16 @@ export interface StatusDocument {
     /** How often the thread for flows died and was started anew. */
     readonly restarts: number;
   };
+  /** Flows on disk, when they are kept there. */
+  readonly history?: {
+    readonly bytes: number;
+    readonly flows: number;
+    readonly segments: number;
+    /** Milliseconds since the epoch, of the oldest. */
+    readonly oldestMs?: number;
+    /** Flows that were not kept, since the thread for flows started. */
+    readonly lost: number;
+  };
   readonly maps: readonly {
     readonly name: string;
     readonly count: number;

@@ -17,7 +17,6 @@ import { selects } from '../policy/rule/selector.ts';
 import type { Document } from '../policy/document/document.ts';
 import { type Origin, originText, policyName } from '../policy/rule/rule.ts';
 import { type Change, changed } from './change.ts';
-import { escapeRegExp } from './literal.ts';
 import { rulesFor } from './proposal.ts';
 import type { FlowQuery } from './query.ts';
 import { type Denial, FlowJudge } from './verdict.ts';
@@ -178,6 +177,10 @@ export function changeText(change: Change): string {
       return `add to ${path} of ${policyName(origin)} (${origin.file}:${origin.line}):\n${indent(stringify([item]))}`;
     }
   }
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 function indent(text: string): string {

@@ -14,8 +14,6 @@ export interface L7RuleSet {
   readonly ingress: boolean;
   readonly port: number;
   readonly rules: readonly L7Rule[];
-  /** Path patterns of HTTP are compared with the path as it came, and with no other reading of it; absent = false. */
-  readonly rawPaths?: boolean;
   /** Underscores in header names; absent = no lookalike of a header that a rule is about, `refuse` = none, `allow` = any. */
   readonly underscores?: 'allow' | 'refuse';
   /** DNS: a refused query is told that its name does not exist (NXDOMAIN); absent = that it is refused (REFUSED). */
@@ -39,6 +37,8 @@ export interface HttpRule {
   readonly method?: string;
   /** Against the request target with its query string. */
   readonly path?: string;
+  /** `path` is compared with the target as it came, and with no other reading of it; absent = false. */
+  readonly isPathRaw?: boolean;
   readonly host?: string;
   /** `Name` (present) or `Name: value` / `Name value` (exact). */
   readonly headers?: readonly string[];

@@ -78,11 +78,22 @@ function lines(
     ...rigs.map((rig): [string, string] => ['Rig', rig.ended.length > 0 ? paint.yellow(rigText(rig)) : rigText(rig)]),
     ['Identities', String(status.identities)],
     ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
+    ...historyText(status.history).map((text): [string, string] => ['History', text]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
     ['Problems', problems.length === 0 ? 'none' : ''],
   ];
   const text = pairs.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value}`.trimEnd());
   return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
+}
+
+/** Flows on disk; nothing when none are kept. */
+function historyText(history: StatusDocument['history']): string[] {
+  if (history === undefined) return [];
+  const { flows, bytes, oldestMs, lost } = history;
+  const since = oldestMs === undefined ? '' : `, since ${new Date(oldestMs).toISOString().slice(0, 19)}Z`;
+  return [
+    `${counted(flows, 'flow')} on disk, ${Math.ceil(bytes / 2 ** 20)} MiB${since}${lost === 0 ? '' : `, ${lost} lost`}`,
+  ];
 }
 
 /** None when they may not be read: the status is also for the group of the socket, the rigs are root's. */

@@ -1,8 +1,8 @@
 /** `sluice policy verdict`: its flags. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { folder, world, policy, verdicts, web } from '../../test/policy/offline.ts';
+import { folder, PODS, POLICIES, policy, verdicts, web, world } from '../../test/policy/offline.ts';
 
 /** A request that a policy refuses, in flags. */
 const FLOW = [
@@ -99,4 +99,23 @@ t.test('policy verdict says what is missing or no end', async (t) => {
   });
   const bare = await policy(['verdict', '-m', world, '--from', 'web', '--to', 'shop/api-0', '--port', '1']);
   t.match(bare, { code: 1, stderr: /found 'web'.*a pod is namespace\/name: default\/web/ });
+});
+
+t.test('policy verdict reads paths as the annotation of the policy says', async (t) => {
+  const manifests = join(folder, 'paths');
+  mkdirSync(manifests);
+  writeFileSync(join(manifests, 'pods.yaml'), PODS);
+  const query = { from: web, to: { pod: 'shop/api-0' }, port: 8080, http: { path: '/offers/..%2fadmin' } };
+  for (const [value, verdict] of [
+    ['true', 'denied'],
+    ['false', 'allowed'],
+  ]) {
+    const annotated = `namespace: shop, annotations: { sluice.io/http-normalize-path: "${value}" }`;
+    writeFileSync(
+      join(manifests, 'policy.yaml'),
+      POLICIES.replace('name: api, namespace: shop', `name: api, ${annotated}`),
+    );
+    const { stdout } = await policy(['verdict', '-m', manifests, '--queries', '-'], JSON.stringify(query));
+    t.match(JSON.parse(stdout), { verdict }, value);
+  }
 });

@@ -13,6 +13,7 @@ import { MAGLEV_TABLE_SIZES } from '../../policy-maps/service/maglev.ts';
 import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
 import { readPortRange } from './schema.ts';
+import type { HistorySettings } from './schema-hubble-history.ts';
 import type { HubbleSettings } from './schema-hubble.ts';
 import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
@@ -194,6 +195,7 @@ function finish(values: Values, problem: (path: string, message: string) => void
   }
   const flows = raw.hubble['event-buffer-capacity'];
   if ((flows & (flows + 1)) !== 0) problem('hubble.event-buffer-capacity', `found ${flows}, wanted 2^n - 1`);
+  const history = historyOf(raw, problem);
   if (uplink.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');
   }
@@ -202,10 +204,20 @@ function finish(values: Values, problem: (path: string, message: string) => void
     ...raw,
     router,
     uplinkMode,
+    hubble: { ...raw.hubble, history },
     runDir: raw.runDir === '' ? `/run/${raw.name}` : raw.runDir,
     nodeName: raw.nodeName === '' ? hostname() : raw.nodeName,
     ...(uplink.interface === '' ? {} : { uplink }),
   };
+}
+
+function historyOf({ hubble, stateDir }: Config, problem: (path: string, message: string) => void): HistorySettings {
+  const { history } = hubble;
+  if (history.directory !== '' || !history.enabled) return history;
+  if (stateDir === '') {
+    problem('hubble.history.directory', 'found nothing and no stateDir, wanted a directory for the history');
+  }
+  return { ...history, directory: `${stateDir}/flows` };
 }
 
 type Uplink = NonNullable<Config['uplink']> & { readonly mode: Config['uplinkMode'] | '' };

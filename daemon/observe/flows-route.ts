@@ -2,56 +2,81 @@
 import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { FlowFilter } from '../../hubble/filter/flow-filter.ts';
 import type { Envelope } from '../../hubble/flow.ts';
-import { type FlowsRequest, type Ring, select } from '../../hubble/ring.ts';
+import type { FlowsRequest, Ring } from '../../hubble/ring.ts';
 import { ApiError, type Call, type Route } from '../serve/router.ts';
+import type { History } from './history.ts';
+import { keptFlows, type KeptFlowsRequest } from './kept-flows.ts';
 
 interface Flows {
   readonly ring: Ring;
+  readonly history: History | undefined;
   /** Takes in what has come. */
   readonly look: () => void;
 }
 
-export function flowsRoute({ ring, look }: Flows): Route<never> {
+export function flowsRoute(flows: Flows): Route<never> {
   return (call) => {
-    look();
-    send(call, ring);
+    flows.look();
+    const closed = new AbortController();
+    for (const end of [call.request, call.response]) end.on('close', () => closed.abort());
+    const request = requestOf(call.query);
+    const reader = flows.ring.reader();
+    const kept = keptFlows(flows.ring, flows.history, request, closed.signal);
+    const sending = { kept, reader, ring: flows.ring, request, closed: closed.signal };
+    send(call, sending).catch((error: unknown) => call.response.destroy(error as Error));
     return undefined;
   };
 }
 
+interface Sending {
+  readonly kept: AsyncGenerator<readonly Envelope[]>;
+  readonly reader: ReturnType<Ring['reader']>;
+  readonly ring: Ring;
+  readonly request: KeptFlowsRequest;
+  readonly closed: AbortSignal;
+}
+
 /** What is kept and asked for, then, with `follow`, what comes. */
-function send({ query, request, response }: Call, ring: Ring): void {
-  const matches = compileFilters(filters(query, 'filter'), filters(query, 'deny'));
-  const wanted = flowsRequest(query);
-  const until = moment(query, 'until') ?? Number.POSITIVE_INFINITY;
-  const reader = ring.reader();
+async function send({ query, response }: Call, { kept, reader, ring, request, closed }: Sending): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   response.flushHeaders(); // who follows may wait long for the first flow
-  const write = (one: Envelope): boolean => response.write(`${JSON.stringify(one)}\n`);
-  for (const one of select(ring, wanted, matches)) write(one);
+  const write = (text: string): boolean => closed.aborted || response.write(text);
+  for await (const batch of kept) {
+    if (!write(batch.map((one) => `${JSON.stringify(one)}\n`).join(''))) await drained(response, closed);
+    if (closed.aborted) return;
+  }
   if (query.get('follow') === null) {
     response.end();
     return;
   }
-  let isClosed = false;
+  const { untilMs = Number.POSITIVE_INFINITY } = request;
+  const matches = compileFilters(request.allow, request.deny);
   let cancel = (): unknown => undefined;
   const follow = (): void => {
-    if (isClosed) return;
+    if (closed.aborted) return;
     // A reader that does not keep up waits for its drain; what the ring overwrites meanwhile is told to it as lost.
     for (let one = reader.next(); one !== undefined; one = reader.next()) {
-      if (Date.parse(one.time ?? '') > until) return void response.end();
-      if (matches(one) && !write(one)) return void response.once('drain', follow);
+      if (Date.parse(one.time ?? '') > untilMs) return void response.end();
+      if (matches(one) && !write(`${JSON.stringify(one)}\n`)) return void response.once('drain', follow);
     }
     // Not at once: whoever writes to the ring does not wait for those who read it.
     cancel = ring.onNextWrite(() => setImmediate(follow));
   };
-  const close = (): void => {
-    isClosed = true;
-    cancel();
-  };
-  request.on('close', close);
-  response.on('close', close);
+  closed.addEventListener('abort', () => cancel());
   follow();
+}
+
+/** Waits until the client has read what it was sent, or is gone. */
+function drained(response: Call['response'], closed: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (closed.aborted) resolve();
+    response.once('drain', resolve);
+    closed.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function requestOf(query: URLSearchParams): KeptFlowsRequest {
+  return { ...flowsRequest(query), allow: filters(query, 'filter'), deny: filters(query, 'deny') };
 }
 
 function flowsRequest(query: URLSearchParams): FlowsRequest {

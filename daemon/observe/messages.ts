@@ -2,6 +2,7 @@
 import type { SinkFailure } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
+import type { HistoryStatus } from './history.ts';
 
 /** What a thread begins with. */
 export interface ObservatoryData {
@@ -27,5 +28,7 @@ export type FromObservatory =
   /** It serves its socket. */
   | { readonly ready: true }
   | { readonly log: LogLine }
+  /** How the flows on disk are; when that has changed. */
+  | { readonly history: HistoryStatus }
   /** A sink is no longer served. */
   | { readonly failure: { readonly [K in keyof SinkFailure]: string } };

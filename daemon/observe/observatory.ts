@@ -15,6 +15,7 @@ import { programPath } from '../../linux/programs.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
+import type { HistoryStatus } from './history.ts';
 import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { SharedState } from './shared-state.ts';
 
@@ -51,6 +52,7 @@ export class Observatory {
   /** Why the last thread died. */
   #death = '';
   #isReady = false;
+  #history: HistoryStatus | undefined;
   #isStopping = false;
 
   constructor(options: ObservatoryOptions) {
@@ -112,11 +114,21 @@ export class Observatory {
     return { seen, lost, kept: this.#isReady ? kept : 0, capacity, heapBytes, restarts: this.#restarts };
   }
 
+  /** Of the flows on disk; undefined when none are kept, or nothing is known yet. */
+  get history(): HistoryStatus | undefined {
+    return this.#history;
+  }
+
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const away = this.#isReady || this.#isStopping || this.#death === '';
     const sinks = [...this.#failures].map(([name, error]) => `flows no longer go to the ${name}: ${error}`);
-    return [...(away ? [] : [`the observatory died: ${this.#death}: no flows are told until it runs again`]), ...sinks];
+    const history = this.#history?.problems ?? [];
+    return [
+      ...history,
+      ...(away ? [] : [`the observatory died: ${this.#death}: no flows are told until it runs again`]),
+      ...sinks,
+    ];
   }
 
   #tell(message: ToObservatory): void {
@@ -126,6 +138,7 @@ export class Observatory {
   #take(message: FromObservatory): void {
     const { log } = this.#options;
     if ('ready' in message) this.#isReady = true;
+    else if ('history' in message) this.#history = message.history;
     else if ('log' in message) log[message.log.level](message.log.fields, message.log.text);
     else {
       const { name, error } = message.failure;

@@ -3,18 +3,30 @@ import type { Directory } from '../../hubble/decode/directory.ts';
 import type { Ring } from '../../hubble/ring.ts';
 import type { Sinks } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
+import { History } from './history.ts';
 
 /** What sinks and handlers of the observatory may use. */
 export interface Means {
   readonly config: Config;
   readonly ring: Ring;
   readonly directory: Directory;
+  /** Flows on disk, when they are to be kept. */
+  readonly history: History | undefined;
   /** Takes in what the dataplane has told since the last look. */
   readonly look: () => void;
   /** A line in the agent's log. */
   readonly log: (level: 'info' | 'warn' | 'error', text: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-export function openSinks(sinks: Sinks, { ring }: Means): void {
+export function openSinks(sinks: Sinks, { ring, history }: Means): void {
   sinks.add('ring', ring);
+  if (history !== undefined) sinks.add('history', history);
+}
+
+/** The history as the configuration has it. */
+export function openHistory({ config, ring, log }: Omit<Means, 'history'>): History | undefined {
+  const { enabled, directory, 'max-size-mb': maxMib, 'max-age-hours': hours } = config.hubble.history;
+  if (!enabled) return undefined;
+  const [maxBytes, maxAgeMs] = [maxMib * 2 ** 20, hours * 3_600_000];
+  return new History({ directory, maxBytes, maxAgeMs, nodeName: config.nodeName, seen: () => ring.seen, log });
 }

@@ -16,14 +16,15 @@ import type { Config } from '../config/config.ts';
 import { ProbeFlows } from '../health/probe-flows.ts';
 import { socketGroup } from '../serve/unix-listener.ts';
 import { DirectoryMirror } from './directory-mirror.ts';
+import type { History } from './history.ts';
 import { FlowServer } from './flow-server.ts';
 import { openHandlers } from './handlers.ts';
 import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { Observer } from './observer.ts';
 import { SharedState } from './shared-state.ts';
-import { openSinks } from './sinks.ts';
+import { openHistory, openSinks } from './sinks.ts';
 
-/** Between two looks at the size of the heap. */
+/** Between two looks at the size of the heap and at the history. */
 const MEASURE_MS = 1000;
 
 class Observatory {
@@ -35,6 +36,8 @@ class Observatory {
   readonly #sinks: Sinks;
   readonly #observer: Observer;
   readonly #server: FlowServer;
+  readonly #history: History | undefined;
+  #toldHistory = '';
   readonly #measure: NodeJS.Timeout;
   #isStopping = false;
 
@@ -55,7 +58,7 @@ class Observatory {
       sink: { take: (batch) => this.#hand(batch) },
       beforeLook: () => this.#listen(),
     });
-    const means = {
+    const base = {
       config,
       ring: this.#ring,
       directory: this.#directory,
@@ -63,9 +66,11 @@ class Observatory {
       log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
         this.#tell({ log: { level, text, fields } }),
     };
+    const means = { ...base, history: openHistory(base) };
+    this.#history = means.history;
     openSinks(this.#sinks, means);
     this.#server = new FlowServer(openHandlers(means));
-    this.#measure = setInterval(() => (this.#state.heapBytes = getHeapStatistics().used_heap_size), MEASURE_MS);
+    this.#measure = setInterval(() => this.#tellHow(), MEASURE_MS);
   }
 
   async start({ runDir, socketGroup: group }: Config): Promise<void> {
@@ -76,6 +81,15 @@ class Observatory {
 
   #tell(message: FromObservatory): void {
     this.#port.postMessage(message);
+  }
+
+  #tellHow(): void {
+    this.#state.heapBytes = getHeapStatistics().used_heap_size;
+    const history = this.#history?.status;
+    const text = JSON.stringify(history);
+    if (history === undefined || text === this.#toldHistory) return;
+    this.#toldHistory = text;
+    this.#tell({ history });
   }
 
   #listen(): void {

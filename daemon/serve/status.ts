@@ -11,6 +11,7 @@ import type {
 } from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
 import { namesDocument } from './names.ts';
+import type { HistoryStatus } from '../observe/history.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { referenceOf } from '../source/text.ts';
 import { counterText } from '../../policy-maps/counters.ts';
@@ -45,6 +46,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     names: namesDocument(agent),
     dns: agent.names.status(),
     flows,
+    ...(observatory.history !== undefined && { history: historyDocument(observatory.history) }),
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;
       // The table of ports is an array, which does not count.
@@ -58,6 +60,12 @@ export function statusDocument(agent: Agent): StatusDocument {
     memory: { agentRssBytes: process.memoryUsage.rss(), observatoryHeapBytes: heapBytes },
     problems,
   };
+}
+
+/** Its problems are among those of the agent. */
+function historyDocument(status: HistoryStatus): NonNullable<StatusDocument['history']> {
+  const { bytes, flows, segments, oldestMs, lost } = status;
+  return { bytes, flows, segments, lost, ...(oldestMs !== undefined && { oldestMs }) };
 }
 
 function auditDocument({ config, directory, store }: Agent, pods: readonly LocalPod[]): AuditDocument {

@@ -66,7 +66,8 @@ export function partyOf(endpoint: Endpoint, ip: string): Party | PartyFault {
   const namespace = labels.find((text) => text.startsWith(NAMESPACE))?.slice(NAMESPACE.length) ?? '';
   if (entity === undefined && namespace !== '') return podParty(endpoint, namespace);
   const address = canonical(ip);
-  return address === undefined ? 'no end' : addressParty(address);
+  if (address !== undefined) return addressParty(address);
+  return entity === undefined ? 'no end' : entityParty(entity);
 }
 
 /** `world` also for prefixes and names; undefined for pods and for what is not known. */

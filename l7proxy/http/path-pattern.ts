@@ -22,7 +22,7 @@ export interface TargetPattern {
   matches(view: PathView, reading: string | null): boolean;
 }
 
-/** A pattern that is compared with the target as it came (`http-normalize-path: false`). */
+/** A pattern that is compared with the target as it came (`http-normalize-path: false`, or the annotation of a policy). */
 export class RawPathPattern implements TargetPattern {
   readonly #pattern: Pattern;
   readonly isBroken: boolean;

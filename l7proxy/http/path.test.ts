@@ -211,8 +211,8 @@ t.test('no reading of a path leads around a rule', async (t) => {
   t.ok(allows(rulesOf({ method: 'GET' }), '/x/..%2f'), 'a rule without a path is about none');
 });
 
-t.test('with rawPaths a pattern sees the path as it came, and nothing else', async (t) => {
-  const raw = (pattern: string): L7RuleSet => ({ ...rulesOf(rule(pattern)), rawPaths: true });
+t.test('with isPathRaw a pattern sees the path as it came, and nothing else', async (t) => {
+  const raw = (pattern: string): L7RuleSet => rulesOf({ ...rule(pattern), isPathRaw: true });
   for (const [pattern, path, isAllowed] of [
     ['/public/.*', '/public/../secret', true],
     ['/public/.*', '/public/..%2fsecret', true],
@@ -225,6 +225,9 @@ t.test('with rawPaths a pattern sees the path as it came, and nothing else', asy
   ] as const) {
     t.equal(allows(raw(pattern), path), isAllowed, `${pattern} and ${path}`);
   }
+  const mixed = rulesOf({ ...rule('/raw/.*'), isPathRaw: true }, rule('/strict/.*'));
+  t.ok(allows(mixed, '/raw/..%2fx'));
+  t.notOk(allows(mixed, '/strict/..%2fx'), 'a raw rule beside it is no reason to read it so');
 });
 
 t.test('the work for a path is bounded', async (t) => {

@@ -10,7 +10,7 @@
  *  5. CONNECT needs a rule that names it (namesConnect), for nothing behind it is judged and many servers do not tunnel:
  *     they answer 200 as to any request and read the next. A pattern that merely matches it was written for requests.
  *  6. The path must be allowed in each of its readings (path.ts), not necessarily by one and the same rule; what a rule spells
- *     out is meant (path-pattern.ts). In a rule set with `rawPaths` it has one reading, itself.
+ *     out is meant (path-pattern.ts). For a rule with `isPathRaw` it has one reading, itself.
  *  7. A header that a condition is about must not have a lookalike (headers.ts) in the request, unless the rule set says
  *     `underscores: allow`, or the condition only logs. With `underscores: refuse` no header name may have an underscore.
  *  8. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
@@ -88,7 +88,7 @@ export class RemoteRules {
     for (const rule of ruleSet.rules) {
       if (rule.remotes !== null && !rule.remotes.includes(remote)) continue;
       if (rule.http === null || rule.http === undefined) openCookie = openCookie < 0 ? rule.cookie : openCookie;
-      else for (const http of rule.http) rules.push(...compileRule(http, ruleSet.rawPaths === true, rule.cookie));
+      else for (const http of rule.http) rules.push(...compileRule(http, rule.cookie));
     }
     this.#rules = rules;
     this.#index = new RuleIndex(rules.map(({ path }) => path?.prefix ?? ''));
@@ -167,12 +167,14 @@ function namesConnect(method = ''): boolean {
 }
 
 /** A rule that cannot be obeyed is left out: it allows nothing. */
-function compileRule(rule: HttpRule, isRaw: boolean, cookie: number): CompiledRule[] {
+function compileRule(rule: HttpRule, cookie: number): CompiledRule[] {
   const headers = compileHeaders(rule);
   const compile = <T>(text: string | undefined, make: (text: string) => T): T | null =>
     text === undefined || text === '' ? null : make(text);
   const method = compile(rule.method, compilePattern);
-  const path = compile(rule.path, (text) => (isRaw ? new RawPathPattern(text) : new PathPattern(text)));
+  const path = compile(rule.path, (text) =>
+    rule.isPathRaw === true ? new RawPathPattern(text) : new PathPattern(text),
+  );
   const host = compile(rule.host, compilePattern);
   if (headers === undefined || method?.isBroken || path?.isBroken || host?.isBroken) return [];
   return [

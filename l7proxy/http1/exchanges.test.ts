@@ -3,6 +3,9 @@ import t from 'tap';
 import { checkBegins, checkExchanges, type Exchange } from '../../test/stream/http-exchanges.ts';
 import { GET, BAD, OK, DENIED, keep, close } from '../../test/stream/http-wire.ts';
 
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+const post = (lines: string) => `POST /no HTTP/1.1\r\nHost: a\r\n${lines}\r\n\r\n`;
+
 const EXCHANGES: Exchange[] = [
   {
     name: 'a request and its answer',
@@ -164,12 +167,70 @@ const EXCHANGES: Exchange[] = [
     toClient: keep(DENIED) + keep(DENIED.replace('Access denied\r\n', '')) + OK,
   },
   {
-    name: 'a denied request that waits before its content',
-    steps: [[0, 'POST /no HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n']],
+    name: 'the 403 waits for the end of short content',
+    steps: [
+      [0, `${post('Content-Length: 5')}hell`],
+      [0, `o${GET}`],
+      [1, OK],
+    ],
+    toServer: GET,
+    toClient: DENIED + OK,
+  },
+  {
+    name: 'the 403 of short content that does not end is not sent',
+    steps: [[0, `${post('Content-Length: 5')}hell`]],
+    toServer: '',
+    toClient: '',
+  },
+  {
+    name: 'the 403 of long content is sent at once',
+    steps: [[0, post('Content-Length: 1048577')]],
+    toServer: '',
+    toClient: DENIED,
+  },
+  {
+    name: 'a denied request that asks for leave before short content gets it, and then its 403',
+    steps: [
+      [0, post('Expect: 100-continue\r\nContent-Length: 5')],
+      [0, `hello${GET}`],
+      [1, OK],
+    ],
+    toServer: GET,
+    toClient: CONTINUE + DENIED + OK,
+  },
+  {
+    name: 'leave waits for its turn',
+    steps: [
+      [0, GET + post('Content-Length: 5\r\nExpect: other')],
+      [1, OK],
+      [0, `hello${GET}`],
+      [1, OK],
+    ],
+    toServer: GET + GET,
+    toClient: OK + CONTINUE + DENIED + OK,
+  },
+  {
+    name: 'what a client that did not wait sends behind a denied Expect is content',
+    steps: [[0, `${post(`Expect: 100-continue\r\nContent-Length: ${GET.length}`)}${GET}`]],
+    toServer: '',
+    toClient: CONTINUE + DENIED,
+  },
+  {
+    name: 'HTTP/1.0 has no Expect',
+    steps: [
+      [0, post('Connection: keep-alive\r\nExpect: 100-continue\r\nContent-Length: 5').replace('1.1', '1.0')],
+      [0, 'hello'],
+    ],
+    toServer: '',
+    toClient: keep(DENIED),
+  },
+  ...['Content-Length: 1048577', 'Transfer-Encoding: chunked'].map((framing) => ({
+    name: `a denied request that asks for leave before content, ${framing}`,
+    steps: [[0, post(`Expect: 100-continue\r\n${framing}`) + GET]] as const,
     toServer: '',
     toClient: close(DENIED),
     isClosed: true,
-  },
+  })),
   {
     name: 'an error waits for its turn',
     steps: [

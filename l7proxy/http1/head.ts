@@ -25,7 +25,6 @@ const CLOSE = ascii('close');
 const KEEP_ALIVE = ascii('keep-alive');
 const WEBSOCKET = ascii('websocket');
 const WEBSOCKET_ACCEPT = ascii('sec-websocket-accept');
-const CONTINUE = ascii('100-continue');
 const COMMA = 44;
 /** Content-Length digits: 10^15 bytes stay exact in a double. */
 const MAX_LENGTH_DIGITS = 15;
@@ -71,7 +70,7 @@ export class Head {
   /** There is one Upgrade header, and it says `websocket` and nothing else. */
   namesWebsocket = false;
   hasWebsocketAccept = false;
-  expectsContinue = false;
+  hasExpect = false;
 
   reset(start: number): void {
     this.start = start;
@@ -91,7 +90,7 @@ export class Head {
     this.hasUpgrade = false;
     this.namesWebsocket = false;
     this.hasWebsocketAccept = false;
-    this.expectsContinue = false;
+    this.hasExpect = false;
   }
 }
 
@@ -179,7 +178,7 @@ export function noteHeader(head: Head, bytes: Uint8Array, index: number): number
     case 4:
       return equals(bytes, at, HOST_NAME) ? noteHost(head, bytes, index) : 0;
     case 6:
-      if (equals(bytes, at, EXPECT)) head.expectsContinue ||= hasToken(bytes, from, to, CONTINUE);
+      head.hasExpect ||= equals(bytes, at, EXPECT);
       return 0;
     case 7:
       if (equals(bytes, at, UPGRADE)) {
@@ -276,17 +275,4 @@ function equals(bytes: Uint8Array, at: number, lowered: Uint8Array): boolean {
     if (byte !== want && !(want >= 97 && want <= 122 && byte === want - 32)) return false;
   }
   return true;
-}
-
-/** Whether the comma-separated list in [from, to) has the member `lowered`; parameters (`;q=1`) end a member. */
-function hasToken(bytes: Uint8Array, from: number, to: number, lowered: Uint8Array): boolean {
-  let p = from;
-  while (p < to) {
-    while (p < to && (bytes[p] === SP || bytes[p] === HTAB || bytes[p] === COMMA)) p++;
-    const memberStart = p;
-    while (p < to && (CLASS[bytes[p]] & TOKEN) !== 0) p++;
-    if (p - memberStart === lowered.length && equals(bytes, memberStart, lowered)) return true;
-    while (p < to && bytes[p] !== COMMA) p++;
-  }
-  return false;
 }

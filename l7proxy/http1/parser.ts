@@ -14,16 +14,18 @@
  *   CONTENT     inside chunked content (http1/chunks.ts)
  *   UNTIL_CLOSE a response without a length: passed to the end
  *   OPAQUE      behind a websocket that was granted, or a CONNECT that was accepted: anything passes
- *   DISCARD     behind an error, or a request that said it was the last: anything is dropped
+ *   DISCARD     behind an error, or a last request: anything is dropped
+ *   AWAITED     inside content of a length that is dropped, and whose 403 waits for the end of it
  *
  * Content with a length is not read: it is part of the PASS of its head, and what is injected behind it waits for it in the
- * stream editor. Requests behind an upgrade or a CONNECT wait until that is answered, for until then nobody can say what
- * they are; so do requests while MAX_OUTSTANDING are unanswered.
- *
- * The judge takes all other upgrades out of the head. A 101 that grants no websocket that was asked for ends the connection.
+ * stream editor.
+ * Requests behind an upgrade or a CONNECT wait until that is answered, for until then nobody can say what they are; so do
+ * requests while MAX_OUTSTANDING are unanswered. The judge takes all other upgrades out of the head. A 101 that grants no
+ * websocket that was asked for ends the connection.
  */
 import type { Head } from './head.ts';
 import { ChunkedContent, CONTENT_DONE } from './chunks.ts';
+import { awaits, denialOf } from './denial.ts';
 import { HeadScan } from './head-scan.ts';
 import * as pair from './pairing.ts';
 import * as replies from './replies.ts';
@@ -32,7 +34,7 @@ import { ALLOW, ALLOW_EDITED, DENY_CLOSE, type HttpJudge } from '../http/judgeme
 import type { Http1Shared } from './shared.ts';
 import { grantsWebsocket, parseRequest, parseResponse } from './start-line.ts';
 import * as syntax from './syntax.ts';
-import { EXPECTS_CONTINUE, IS_CHUNKED, IS_LAST, IS_OLD, traitsOf, VERDICT_SHIFT } from './traits.ts';
+import { EXPECTS, IS_CHUNKED, IS_LAST, traitsOf, VERDICT_SHIFT } from './traits.ts';
 import { NOBODY, type Operations, type Parser, REQUEST, RESPONSE, type StreamOwner, type Way } from '../parser.ts';
 
 const HEAD = 0;
@@ -40,6 +42,10 @@ const CONTENT = 1;
 const UNTIL_CLOSE = 2;
 const OPAQUE = 3;
 const DISCARD = 4;
+const AWAITED = 5; // is never saved, for a reply of ours waits
+
+/** What the recorder wants back with the answer. */
+type Ticket = object | undefined;
 
 export class Http1Parser implements Parser<HttpJudge> {
   readonly #shared: Http1Shared;
@@ -54,6 +60,7 @@ export class Http1Parser implements Parser<HttpJudge> {
   #responseState = HEAD;
   /** The chunked content of the present request is dropped, it having been denied. */
   #dropsContent = false;
+  #contentLeft = 0; // while AWAITED
   #isLastRequest = false; // as the present one said
   #awaitsUpgrade = false;
   #isBlocked = false; // requests are at hand but must wait
@@ -94,11 +101,9 @@ export class Http1Parser implements Parser<HttpJudge> {
   onData(way: Way, bytes: Uint8Array, start: number, end: number, isEnd: boolean, ops: Operations): void {
     let at = start;
     while (at >= 0 && !ops.isFull) {
-      const next =
-        way === REQUEST
-          ? this.#readRequest(bytes, at, end, isEnd, ops)
-          : this.#readResponse(bytes, at, end, isEnd, ops);
-      at = next >= end ? -1 : next;
+      if (way === REQUEST) at = this.#readRequest(bytes, at, end, isEnd, ops);
+      else at = this.#readResponse(bytes, at, end, isEnd, ops);
+      if (at >= end) at = -1;
     }
   }
 
@@ -110,6 +115,8 @@ export class Http1Parser implements Parser<HttpJudge> {
         return this.#readRequestHead(bytes, at, end, isEnd, ops);
       case CONTENT:
         return this.#readRequestContent(bytes, at, end, ops);
+      case AWAITED:
+        return this.#dropAwaited(at, end, isEnd, ops);
       case OPAQUE:
         ops.pass(Number.POSITIVE_INFINITY);
         return -1;
@@ -139,7 +146,7 @@ export class Http1Parser implements Parser<HttpJudge> {
     if (after <= 0) return this.#missRequest(after, bytes, at, end, isEnd, ops);
     this.#requestScan.reset();
     const verdict = this.#judge.judge(bytes, head, judgement);
-    let record: object | undefined;
+    let record: Ticket;
     if (shared.recorder.isOn) record = shared.recorder.request(this.#owner, bytes, head, verdict, judgement);
     const traits = traitsOf(bytes, head) | (verdict << VERDICT_SHIFT);
     if (verdict === ALLOW_EDITED) judgement.editedHead = editHead(bytes, head, judgement.edits);
@@ -158,14 +165,7 @@ export class Http1Parser implements Parser<HttpJudge> {
   }
 
   /** Does what was decided about the request at `at`. */
-  #settle(
-    at: number,
-    length: number,
-    traits: number,
-    contentLength: number,
-    record: object | undefined,
-    ops: Operations,
-  ): number {
+  #settle(at: number, length: number, traits: number, contentLength: number, record: Ticket, ops: Operations): number {
     const verdict = traits >>> VERDICT_SHIFT;
     const content = contentLength > 0 ? contentLength : 0;
     this.#isLastRequest = (traits & IS_LAST) !== 0;
@@ -183,34 +183,31 @@ export class Http1Parser implements Parser<HttpJudge> {
     return at + length + content;
   }
 
-  #deny(
-    at: number,
-    length: number,
-    content: number,
-    traits: number,
-    record: object | undefined,
-    ops: Operations,
-  ): number {
+  #deny(at: number, length: number, content: number, traits: number, record: Ticket, ops: Operations): number {
     this.#shared.denied++;
-    const hasContent = content > 0 || (traits & IS_CHUNKED) !== 0;
-    // Behind a refused CONNECT, or content that the client may or may not send now, nobody knows what the bytes are.
-    const isUnclear = (traits & pair.IS_CONNECT) !== 0 || (hasContent && (traits & EXPECTS_CONTINUE) !== 0);
-    const closes = isUnclear || (traits & IS_LAST) !== 0 || traits >>> VERDICT_SHIFT === DENY_CLOSE;
-    const kept = (traits & IS_OLD) !== 0 ? replies.REPLY_DENIED_KEEP_ALIVE : replies.REPLY_DENIED;
-    let reply = closes ? replies.REPLY_DENIED_CLOSE : kept;
-    if ((traits & pair.IS_HEAD) !== 0) reply++;
+    const reply = denialOf(traits, content);
+    const isAwaited = awaits(reply, content);
+    if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, undefined);
     this.#pairing.push(reply, record);
-    if (closes) {
-      ops.drop(Number.POSITIVE_INFINITY);
-      this.#requestState = DISCARD;
-      this.#reply(ops);
-      return -1;
-    }
-    ops.drop(length + content);
+    if (replies.closes(reply)) return this.#discardRequests(ops);
     this.#dropsContent = true;
     this.#enterContent(traits);
+    const covered = isAwaited ? length : length + content;
+    ops.drop(covered);
+    if (isAwaited) this.#requestState = AWAITED;
+    this.#contentLeft = content;
     this.#reply(ops);
-    return at + length + content;
+    return at + covered;
+  }
+
+  #dropAwaited(at: number, end: number, isEnd: boolean, ops: Operations): number {
+    const count = Math.min(this.#contentLeft, end - at);
+    ops.drop(count);
+    this.#contentLeft -= count;
+    if (this.#contentLeft > 0 && !isEnd) return -1;
+    this.#requestState = this.#contentLeft > 0 ? DISCARD : HEAD;
+    this.#reply(ops);
+    return at + count;
   }
 
   #enterContent(traits: number): void {
@@ -235,8 +232,12 @@ export class Http1Parser implements Parser<HttpJudge> {
     const isCutOff = this.#requestState === CONTENT && !this.#dropsContent && this.#pairing.lastIsForwarded;
     if (isCutOff) this.#pairing.replaceLast(reply);
     else this.#pairing.push(reply, undefined);
-    this.#requestState = DISCARD;
     this.#requestContent.state = 0;
+    return this.#discardRequests(ops);
+  }
+
+  #discardRequests(ops: Operations): number {
+    this.#requestState = DISCARD;
     ops.drop(Number.POSITIVE_INFINITY);
     this.#reply(ops);
     return -1;
@@ -247,7 +248,7 @@ export class Http1Parser implements Parser<HttpJudge> {
     if (this.#responseState !== HEAD) return;
     while (this.#pairing.count > 0) {
       const reply = this.#pairing.first & pair.REPLY_MASK;
-      if (reply === 0) return;
+      if (reply === 0 || (this.#requestState === AWAITED && this.#pairing.count === 1)) return;
       this.#pairing.pop();
       ops.inject(RESPONSE, replies.REPLIES[reply]);
       if (replies.closes(reply)) {

@@ -19,16 +19,18 @@ function reply(status: number, body: string, connection: '' | 'close' | 'keep-al
 }
 
 /** Kinds of a reply, 0 for none; the order is that of REPLIES. The one behind a 403 is the same for HEAD. */
-export const REPLY_DENIED = 1;
-export const REPLY_DENIED_KEEP_ALIVE = 3;
-export const REPLY_DENIED_CLOSE = 5;
-const REPLY_BAD_REQUEST = 7;
-const REPLY_HEAD_TOO_LARGE = 8;
-export const REPLY_BAD_GATEWAY = 9;
+export const REPLY_CONTINUE = 1;
+export const REPLY_DENIED = 2;
+export const REPLY_DENIED_KEEP_ALIVE = 4;
+export const REPLY_DENIED_CLOSE = 6;
+const REPLY_BAD_REQUEST = 8;
+const REPLY_HEAD_TOO_LARGE = 9;
+export const REPLY_BAD_GATEWAY = 10;
 
 /** The bytes of each kind. */
 export const REPLIES: readonly Uint8Array[] = [
   ascii(''),
+  ascii('HTTP/1.1 100 Continue\r\n\r\n'),
   reply(403, DENIED_BODY, ''),
   reply(403, DENIED_BODY, '', true),
   reply(403, DENIED_BODY, 'keep-alive'),

@@ -29,6 +29,8 @@ export const MAX_METHOD_BYTES = 32;
 export const MAX_CHUNK_DIGITS = 12;
 export const MAX_CHUNK_LINE_BYTES = 1024;
 export const MAX_TRAILER_BYTES = 8192;
+/** Content of a denied request, the end of which its answer waits for. */
+export const MAX_AWAITED_CONTENT_BYTES = 1_048_576;
 /** Requests forwarded and not yet answered; more wait in the stream editor. A power of two. */
 export const MAX_OUTSTANDING = 16;
 

@@ -6,7 +6,8 @@ import { asksForWebsocket, isMethod } from './start-line.ts';
 // Beside the bits of a pairing entry; known only while the head is read.
 export const IS_CHUNKED = 256;
 export const IS_LAST = 512;
-export const EXPECTS_CONTINUE = 1024;
+/** It may wait for leave before its content (RFC 9110 10.1.1). */
+export const EXPECTS = 1024;
 /** HTTP/1.0, which must be told when a connection stays (RFC 9112 C.2.2). */
 export const IS_OLD = 2048;
 
@@ -24,7 +25,7 @@ export function traitsOf(bytes: Uint8Array, head: Head): number {
     (asksForWebsocket(bytes, head) ? pair.IS_UPGRADE : 0) |
     (head.isChunked ? IS_CHUNKED : 0) |
     (isLast ? IS_LAST : 0) |
-    (head.expectsContinue ? EXPECTS_CONTINUE : 0) |
+    (head.hasExpect && head.minor === 1 ? EXPECTS : 0) |
     (head.minor === 0 ? IS_OLD : 0)
   );
 }

@@ -55,7 +55,7 @@ export interface NamedDraft {
 
 /** How the rule sets of a protocol are to be read, where it is not the default. */
 export interface Readings {
-  readonly http: Pick<L7RuleSet, 'rawPaths' | 'underscores'>;
+  readonly http: Pick<L7RuleSet, 'underscores'>;
   readonly dns: Pick<L7RuleSet, 'nameError'>;
 }
 

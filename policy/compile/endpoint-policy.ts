@@ -254,8 +254,5 @@ function dnsReading(options: PolicyOptions): Readings['dns'] {
 /** The same of HTTP. */
 function httpReading(options: PolicyOptions): Readings['http'] {
   const underscores = options['http-headers-with-underscores'];
-  return {
-    ...(!options['http-normalize-path'] && { rawPaths: true }),
-    ...(underscores !== 'refuse-lookalikes' && { underscores }),
-  };
+  return underscores === 'refuse-lookalikes' ? {} : { underscores };
 }

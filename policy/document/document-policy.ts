@@ -1,5 +1,5 @@
 /** Kubernetes objects as plain values -> the rules that they hold, for the three kinds of policies. */
-import { ANNOTATIONS } from './annotations.ts';
+import { ANNOTATIONS, optionsUnder } from './annotations.ts';
 import type { CiliumRule } from './cilium-document.ts';
 import { ciliumRule, type RuleContext } from './cilium-policy.ts';
 import { type NetworkPolicySpec, networkPolicyRule } from './network-policy.ts';
@@ -34,7 +34,7 @@ export function policyOf(document: PolicySource, options: PolicyOptions, lineOf:
     namespace,
     name,
     audit: document.annotations[ANNOTATIONS.audit] === 'true',
-    rules: rulesOf(document, { options, namespace, origin }),
+    rules: rulesOf(document, { options: optionsUnder(document.annotations, options), namespace, origin }),
   };
 }
 

@@ -6,6 +6,7 @@ import { isMap, isScalar, isSeq, type Node, Pair, Scalar } from 'yaml';
 import { checkAddresses, isAddress } from './address.ts';
 import type { EgressPolicyDocument } from './egress-document.ts';
 import type { NetworkPolicySpec } from './network-policy.ts';
+import { optionsUnder } from './annotations.ts';
 import { policyOf } from './document-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
 import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/problems.ts';
@@ -332,7 +333,7 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
       const isClusterwide = document.namespace === '';
       validateCiliumPolicy(document.object, {
         reader,
-        options: context.options,
+        options: optionsUnder(document.annotations, context.options),
         isClusterwide,
         namespace: document.namespace,
       });

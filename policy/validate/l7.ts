@@ -6,7 +6,7 @@ import type { Reader } from '../document/reader.ts';
 
 type Http = NonNullable<NonNullable<CiliumPortRule['rules']>['http']>[number];
 
-/** @param isRaw `http-normalize-path` is false */
+/** @param isRaw `http-normalize-path` is false for this policy */
 export function checkHttp(http: Http, path: string, reader: Reader, isRaw: boolean): void {
   for (const field of ['path', 'method'] as const) {
     const pattern = http[field];

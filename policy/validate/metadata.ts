@@ -1,5 +1,5 @@
 /** What the API server refuses in the metadata of any object, and annotations of ours that mean nothing where they stand. */
-import { ANNOTATIONS, annotationsOf, isOurs } from '../document/annotations.ts';
+import { ANNOTATIONS, annotationsOf, isOurs, SWITCHES } from '../document/annotations.ts';
 import { joinPath } from '../document/document-path.ts';
 import type { Reader } from '../document/reader.ts';
 import { nearest, quote } from '../rule/problems.ts';
@@ -89,9 +89,10 @@ function checkOurs(
 ): void {
   const { key, value, place } = at;
   const known = annotationsOf(kind);
-  if (key === ANNOTATIONS.audit && known.includes(key) && value !== 'true' && value !== 'false') {
+  if (SWITCHES.has(key) && known.includes(key) && value !== 'true' && value !== 'false') {
     const message = `read annotation ${key}: found ${quote(value)}, wanted "true" or "false"`;
-    reader.problem(place, 'annotation', message, 'nothing else puts it on trial');
+    const isAudit = key === ANNOTATIONS.audit;
+    reader.problem(place, 'annotation', message, isAudit ? 'nothing else puts it on trial' : undefined);
   }
   if (known.includes(key)) return;
   const near = nearest(key, known);

@@ -5,6 +5,7 @@ const RULES = ['l7proxy/http/rules.test.ts'];
 const PATHS = ['l7proxy/http/path.test.ts'];
 const HEADS = ['l7proxy/http1/heads.test.ts'];
 const UPGRADES = ['l7proxy/http1/upgrades.test.ts'];
+const EXCHANGES = ['l7proxy/http1/exchanges.test.ts'];
 const CHUNKS = ['l7proxy/http1/chunks.test.ts'];
 const RESPONSES = ['l7proxy/http1/responses.test.ts'];
 
@@ -88,15 +89,55 @@ export const HTTP: readonly Mutant[] = [
     file: 'l7proxy/http1/parser.ts',
     was: 'this.#requestState = this.#responseState = HEAD;',
     is: 'this.#requestState = HEAD;',
-    killedBy: ['l7proxy/http1/exchanges.test.ts'],
+    killedBy: EXCHANGES,
   },
   {
     name: 'old-clients-are-not-told-to-stay',
     fault: 'an HTTP/1.0 client that keeps its connection waits for the end of our 403 for ever',
+    file: 'l7proxy/http1/denial.ts',
+    was: '(traits & IS_OLD) !== 0 ? replies.REPLY_DENIED_KEEP_ALIVE : replies.REPLY_DENIED',
+    is: '(traits & IS_OLD) < 0 ? replies.REPLY_DENIED_KEEP_ALIVE : replies.REPLY_DENIED',
+    killedBy: EXCHANGES,
+  },
+  {
+    name: 'denied-content-is-answered-at-once',
+    fault: 'curl, fetch, nginx and HAProxy connect anew behind each denied POST of some size',
+    file: 'l7proxy/http1/denial.ts',
+    was: 'return !replies.closes(reply) && content > 0 && content <= MAX_AWAITED_CONTENT_BYTES;',
+    is: 'return !replies.closes(reply) && content < 0;',
+    killedBy: EXCHANGES,
+  },
+  {
+    name: 'no-leave-for-denied-content',
+    fault: 'a client that asks for leave before content that is denied waits for ever',
     file: 'l7proxy/http1/parser.ts',
-    was: 'const kept = (traits & IS_OLD) !== 0 ? replies.REPLY_DENIED_KEEP_ALIVE : replies.REPLY_DENIED;',
-    is: 'const kept = (traits & IS_OLD) !== 0 ? replies.REPLY_DENIED : replies.REPLY_DENIED;',
-    killedBy: ['l7proxy/http1/exchanges.test.ts'],
+    was: 'if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, undefined);',
+    is: '',
+    killedBy: EXCHANGES,
+  },
+  {
+    name: 'denied-chunks-behind-expect',
+    fault: 'behind a bare 403 to a request with Expect nobody knows whether content comes or a request',
+    file: 'l7proxy/http1/denial.ts',
+    was: 'return (traits & EXPECTS) !== 0 && ',
+    is: 'return (traits & EXPECTS) < 0 && ',
+    killedBy: EXCHANGES,
+  },
+  {
+    name: 'connections-outlive-a-refused-connect',
+    fault: 'what was meant for the tunnel of a refused CONNECT is read as requests, which may be allowed',
+    file: 'l7proxy/http1/denial.ts',
+    was: 'if ((traits & (pair.IS_CONNECT | IS_LAST)) !== 0 ||',
+    is: 'if ((traits & IS_LAST) !== 0 ||',
+    killedBy: UPGRADES,
+  },
+  {
+    name: 'awaited-content-has-no-end',
+    fault: 'the requests behind denied content are dropped with it',
+    file: 'l7proxy/http1/parser.ts',
+    was: 'const count = Math.min(this.#contentLeft, end - at);',
+    is: 'const count = end - at;',
+    killedBy: EXCHANGES,
   },
   {
     name: 'lines-of-responses-end-in-crlf-only',
@@ -153,6 +194,14 @@ export const HTTP: readonly Mutant[] = [
     was: 'export const MAX_RESPONSE_HEAD_BYTES = 262_144;',
     is: 'export const MAX_RESPONSE_HEAD_BYTES = 61_440;',
     killedBy: RESPONSES,
+  },
+  {
+    name: 'raw-paths-for-all',
+    fault: 'a policy that wants its paths read as they come opens those of the others',
+    file: 'l7proxy/http/rules.ts',
+    was: 'rule.isPathRaw === true ? new RawPathPattern(text)',
+    is: 'cookie > 0 ? new RawPathPattern(text)',
+    killedBy: PATHS,
   },
   {
     name: 'paths-without-a-bound',

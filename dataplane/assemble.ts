@@ -35,6 +35,7 @@ import { OutwardSource } from './nat/outward.ts';
 import { Translator } from './nat/translator.ts';
 import { PodRanges } from './pod-ranges.ts';
 import { PortTable } from './port/table.ts';
+import { DropTeller } from './drop-teller.ts';
 import { Recorder } from './record.ts';
 import type { Redirect } from './redirect.ts';
 import { SegmentSender } from './segment-sender.ts';
@@ -79,7 +80,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     this.#frame = new Frame(arena.bytes);
     this.conntrack = new Conntrack(maps.ctTcp, maps.ctAny, this.ports);
     const rate = maps.config.load(CONFIG_EVENT_RATE_LIMIT) || DEFAULT_EVENTS_PER_SEC;
-    this.recorder = new Recorder(maps.metrics, maps.dropEvents, maps.events, rate);
+    this.recorder = new Recorder(maps.metrics, new DropTeller(maps), maps.events, rate);
     this.uplinks = new Uplinks(this.ports, arena, this.recorder);
     const deliverer = new Deliverer(this.ports, this.uplinks, arena);
     const outward = new OutwardSource(maps.nat, maps.reverseNat);

@@ -1,12 +1,8 @@
 /** What everybody may ask for: one port's flood takes nothing from those who want little. */
 import t from 'tap';
-import { duo, parsed, SERVER } from '../test/dataplane-world.ts';
+import { duo, SERVER } from '../test/dataplane-world.ts';
 import { tcpFrame } from '../test/packets.ts';
-import { EGRESS } from '../wire/direction.ts';
-import { DROP_POLICY } from '../wire/reasons.ts';
 import { Budget } from './budget.ts';
-import { Recorder } from './record.ts';
-import { Decision } from './verdict.ts';
 
 const FLOOD = 3000; // frames
 
@@ -49,24 +45,5 @@ t.test('a frame to which no error is owed takes nothing from the budget', (t) =>
   world.send(client, expired());
   t.equal(world.received(client).length, 1);
   t.equal(world.dataplane.errors.limited, 0);
-  t.end();
-});
-
-t.test("a flood of drops hides its own, not another port's", (t) => {
-  const { client } = duo(t);
-  let told = 0;
-  const sink = { bytes: new Uint8Array(4096), next: () => 0, commit: () => (told += 1) };
-  const recorder = new Recorder({ add: () => {} }, sink, sink, 1000);
-  recorder.tick(0, 0);
-  const f = parsed(tcpFrame({ from: client, to: SERVER, sport: 1, dport: 1 }));
-  const drop = (port: number, times: number): number => {
-    told = 0;
-    f.port = port;
-    for (let i = 0; i < times; i++) recorder.drop(f, DROP_POLICY, EGRESS, new Decision(EGRESS));
-    return told;
-  };
-  t.equal(drop(1, FLOOD), 1200);
-  t.equal(drop(2, 40), 40, 'all 40 of the other are told');
-  t.equal(recorder.skipped, FLOOD - 1200);
   t.end();
 });

@@ -7,6 +7,9 @@
  */
 import { PORT_CAPACITY } from '../policy-maps/port-map.ts';
 
+/** Events a second of each kind that a port has for itself when all together take more than the rate. */
+export const OWN_EVENTS_PER_SEC = 200;
+
 export class Budget {
   readonly #perSec: number;
   readonly #ownPerSec: number;

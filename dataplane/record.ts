@@ -1,10 +1,10 @@
 /**
  * The one place that counts and tells: every way a frame can end comes through here.
  *
- * Counting is exact: each outcome adds to the metrics map. Telling is bounded: an event costs a 256-byte record, so drops
- * and the rest each have a budget (budget.ts), of which each port has some for itself: a flood hides its own events, not
- * those of others. What is over is counted in `skipped` and told to nobody. Drops go to a ring of their own, so that no amount
- * of forwarded traffic pushes them out.
+ * Counting is exact: each outcome adds to the metrics map. Telling is bounded: an event costs a 256-byte record, so
+ * each kind has a budget (budget.ts), of which each port has some for itself: a flood hides its own events, not those of
+ * others. Drops go to a ring of their own, so that no amount of forwarded traffic pushes them out, and are told all, one by one
+ * or as counts (drop-teller.ts). Other events over their rate are counted in `skipped` and told to nobody.
  */
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -12,10 +12,8 @@ import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { FORWARD } from '../wire/reasons.ts';
 import { ReverseNatMap } from '../policy-maps/service/reverse-nat-map.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
-import { Budget } from './budget.ts';
-
-/** Events a second of each kind that a port has for itself when all together take more than the rate. */
-const OWN_EVENTS_PER_SEC = 200;
+import { Budget, OWN_EVENTS_PER_SEC } from './budget.ts';
+import type { DropTeller } from './drop-teller.ts';
 
 /** What this file needs of the pinned event ring. */
 export interface EventSink {
@@ -42,31 +40,38 @@ export interface Verdict {
 
 export class Recorder {
   readonly #metrics: MetricsSink;
-  readonly #drops: EventSink;
+  readonly #drops: DropTeller;
   readonly #events: EventSink;
-  readonly #dropBudget: Budget;
+  /** Of denied verdicts, which go where the drops go. */
+  readonly #deniedBudget: Budget;
   readonly #eventBudget: Budget;
   #epochMs = 0;
 
-  /** @param ratePerSec events a second for drops, and as many for the rest; a burst of one second's worth may pass */
-  constructor(metrics: MetricsSink, drops: EventSink, events: EventSink, ratePerSec: number) {
+  /** @param ratePerSec events a second for denied verdicts, and as many for the rest; a burst of one second's worth may pass */
+  constructor(metrics: MetricsSink, drops: DropTeller, events: EventSink, ratePerSec: number) {
     this.#metrics = metrics;
     this.#drops = drops;
     this.#events = events;
-    this.#dropBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
+    this.#deniedBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
     this.#eventBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
   }
 
   /** Once a batch. @param epochMs wall clock for the events @param nowMs monotonic, for the rates */
   tick(epochMs: number, nowMs: number): void {
     this.#epochMs = epochMs;
-    this.#dropBudget.beginBatch(nowMs);
+    this.#drops.tick(epochMs, nowMs);
+    this.#deniedBudget.beginBatch(nowMs);
     this.#eventBudget.beginBatch(nowMs);
   }
 
-  /** Events that were not told because they came faster than the rate allows. */
+  /** Drops that were not told one by one, but as counts. */
+  get dropsCounted(): number {
+    return this.#drops.counted;
+  }
+
+  /** Events other than drops that were not told because they came faster than the rate allows. */
   get skipped(): number {
-    return this.#dropBudget.refused + this.#eventBudget.refused;
+    return this.#deniedBudget.refused + this.#eventBudget.refused;
   }
 
   forwarded(direction: number, bytes: number): void {
@@ -80,7 +85,10 @@ export class Recorder {
 
   drop(f: Frame, reason: number, direction: number, verdict: Verdict): void {
     this.#metrics.add(reason, direction, 1, f.length);
-    if (!this.#dropBudget.take(f.port)) return;
+    if (!this.#drops.mayTell(f.port)) {
+      this.#drops.count(f, reason, direction, verdict.cookie);
+      return;
+    }
     const at = this.#drops.next();
     const { bytes } = this.#drops;
     event.begin(bytes, at, event.EVENT_DROP, reason, this.#epochMs);
@@ -95,7 +103,7 @@ export class Recorder {
   verdict(f: Frame, verdict: Verdict, flags: number): void {
     const isDrop = verdict.verdict < 0;
     const sink = isDrop && !verdict.isAudited ? this.#drops : this.#events;
-    if (!(sink === this.#drops ? this.#dropBudget : this.#eventBudget).take(f.port)) return;
+    if (!(sink === this.#drops ? this.#deniedBudget : this.#eventBudget).take(f.port)) return;
     const at = sink.next();
     event.begin(sink.bytes, at, event.EVENT_POLICY_VERDICT, 0, this.#epochMs);
     this.#describe(sink.bytes, at, f, flags | (verdict.isAudited ? event.FLAG_AUDITED : 0));

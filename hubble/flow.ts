@@ -44,6 +44,14 @@ export interface Flow {
   readonly egress_denied_by?: readonly PolicyRef[];
   readonly ingress_denied_by?: readonly PolicyRef[];
   readonly policy_log?: readonly string[];
+  /** How many packets this flow stands for, when it is not about one. */
+  readonly aggregate?: Aggregate;
+}
+
+export interface Aggregate {
+  readonly ingress_flow_count?: number;
+  readonly egress_flow_count?: number;
+  readonly unknown_direction_flow_count?: number;
 }
 
 /** A google.protobuf.Any that every client of Hubble can read. */

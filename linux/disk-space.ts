@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const MIB = 2 ** 20;
 const SECTOR = 512; // bytes, the unit of `blocks`
 /** Without so much the dataplane cannot even begin: the indexes of all tables, and some rows. */
-const LEAST_FREE = 48 * MIB;
+const LEAST_FREE = 64 * MIB;
 /** What the state of an agent may grow by while it starts, its tables being there. */
 const LEAST_LEFT = 8 * MIB;
 /** From here on it is scarce. */

@@ -57,6 +57,10 @@ export const CONFIG_FQDN_ACTIVE = 188;
 /** How long an answer waits at most, in ms; 0: DEFAULT_DNS_DELAY_MS. */
 export const CONFIG_DNS_MAX_DELAY_MS = 189;
 export const DEFAULT_DNS_DELAY_MS = 100;
+/** Position in the ring `events_drop` up to which the agent has read, and the epoch of `drop_counts` that it asks for and has told. */
+export const CONFIG_DROPS_READ = 190;
+export const CONFIG_DROP_COUNTS_EPOCH = 191;
+export const CONFIG_DROP_COUNTS_TOLD = 195;
 
 export const ENFORCEMENT_DEFAULT = 0;
 export const ENFORCEMENT_ALWAYS = 1;

@@ -52,8 +52,9 @@ export const EVENTS_SKIPPED = counter(
   0,
   'events_skipped',
   'events',
-  'Not told: more a second than the rate limit lets.',
+  'Not told, other than drops: more a second than the rate limit lets.',
 );
+export const DROPS_COUNTED = counter(11, 'drops_counted', 'frames', 'Dropped, and told as counts: too many at once.');
 export const NEIGHBOR_DROPS = counter(1, 'neighbor_drops', 'frames', 'Dropped: their next hop was not known in time.');
 export const GATEWAY4_DROPS = counter(2, 'gateway_drops', 'frames', 'Dropped: the gateway did not answer.', {
   family: 'ipv4',

@@ -19,6 +19,8 @@ import { PinnedMap } from './table/pinned-map.ts';
 
 // --- specification
 const EVENT_CAPACITY = 8192; // records
+/** Of the ring of drops, unless told otherwise: as many a second are told one by one. */
+export const DROP_EVENT_CAPACITY = 65_536;
 
 // --- implementation: words of the file header that the ring uses for itself
 const W_RESERVED = 48;

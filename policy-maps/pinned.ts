@@ -10,7 +10,8 @@ import { ConntrackMap, CT_ANY_CAPACITY } from './conntrack-map.ts';
 import { CountersMap } from './counters-map.ts';
 import { DnsEventRing } from './dns-events.ts';
 import { EndpointMap } from './endpoint-map.ts';
-import { EventRing } from './event-ring.ts';
+import { DropCountMap } from './drop-count-map.ts';
+import { DROP_EVENT_CAPACITY, EventRing } from './event-ring.ts';
 import { FqdnMap } from './fqdn-map.ts';
 import { FragmentMap } from './fragment-map.ts';
 import { Ipcache } from './ipcache.ts';
@@ -253,9 +254,18 @@ export const PINNED = {
     file: 'events_drop',
     map: EventRing,
     writer: 'dataplane',
-    capacityOption: 'bpf-events-map-max',
+    capacityOption: 'bpf-drop-events-map-max',
+    capacity: DROP_EVENT_CAPACITY,
     isCounted: false,
     meaning: 'The last drops.',
+  },
+  dropCounts: {
+    file: 'drop_counts',
+    map: DropCountMap,
+    writer: 'dataplane',
+    capacityOption: 'bpf-drop-counts-map-max',
+    isCounted: false,
+    meaning: 'Drops that were too many to be told one by one, by reason, ends and policy.',
   },
   dnsEvents: {
     file: 'events_dns',

@@ -134,6 +134,14 @@ export type PolicySettings = Omit<PolicyOptions, 'cluster-name' | 'node-name'> &
   readonly 'tofqdns-pre-cache': string;
 };
 
+/** Tables that have 2^n entries. */
+const POWERS_OF_TWO = [
+  'bpf-events-map-max',
+  'bpf-drop-events-map-max',
+  'bpf-drop-counts-map-max',
+  'bpf-lb-maglev-map-max',
+];
+
 /** Thrown by `loadConfig`: the message is one problem a line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -189,7 +197,7 @@ function finish(values: Values, problem: (path: string, message: string) => void
   if (!MAGLEV_TABLE_SIZES.includes(places)) {
     problem('services.bpf-lb-maglev-table-size', `found ${places}, wanted one of ${MAGLEV_TABLE_SIZES.join(', ')}`);
   }
-  for (const option of ['bpf-events-map-max', 'bpf-lb-maglev-map-max']) {
+  for (const option of POWERS_OF_TWO) {
     const size = raw.maps[option] ?? 0;
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
   }

@@ -155,7 +155,14 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-lb-affinity-map-max': size('clients of services with session affinity', 65536, 1048576),
   'egress-gateway-policy-map-max': size('rows of egress gateway policies', 16384, 1048576),
   'bpf-nat-global-max': size('translated connections', 524288, 1048448, 1024),
-  'bpf-events-map-max': size('records in each event ring (a power of two)', 8192, 1048576, 64),
+  'bpf-events-map-max': size('records in the ring of events but drops (a power of two)', 8192, 1048576, 64),
+  'bpf-drop-events-map-max': size(
+    'records in the ring of drops (a power of two): as many drops a second are told one by one, the others as counts',
+    65536,
+    1048576,
+    64,
+  ),
+  'bpf-drop-counts-map-max': size('kinds of drops that are counted at once (a power of two)', 4096, 65536, 64),
 };
 
 const UPLINK: Readonly<Record<string, Option>> = {

@@ -24,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-counting-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 function newOwners() {
-  const recorder = { skipped: 0 };
+  const recorder = { skipped: 0, dropsCounted: 0 };
   const uplinks = { dropped: 0, gateway4Drops: 0, gateway6Drops: 0 };
   const errors = { limited: 0 };
   const masquerade = { exhausted: 0, displaced: 0 };
@@ -121,7 +121,7 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const map = CountersMap.create(join(folder, 'all'), {}, memoryMapper());
   const owners = newOwners();
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
-  owners.recorder.skipped = owners.uplinks.dropped = owners.errors.limited = 1;
+  owners.recorder.skipped = owners.recorder.dropsCounted = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
   const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, kafka, taught, underWay } = owners;
   const l7 = [

@@ -82,6 +82,7 @@ function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, ()
   const { tcp, any } = conntrack;
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
+    [counter.DROPS_COUNTED, () => recorder.dropsCounted],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
     [counter.GATEWAY4_DROPS, () => uplinks.gateway4Drops],
     [counter.GATEWAY6_DROPS, () => uplinks.gateway6Drops],

@@ -140,6 +140,7 @@ class Forwarding {
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
     this.#maps.nat.expire(EXPIRE_ROWS);
     this.#maps.l7State.expire(this.#maps.ctTcp, EXPIRE_ROWS);
+    this.#dataplane.recorder.tick(Date.now(), nowMs);
     this.#counting.tick();
     this.#dataplane.uplinks.tick(nowSec);
     this.#dataplane.announcer.tick(nowSec);

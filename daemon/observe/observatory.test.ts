@@ -8,7 +8,10 @@ import { hubbleSocket } from '../../api/sockets.ts';
 import { mapFile } from '../../dataplane/native/index.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import type { EventRing } from '../../policy-maps/event-ring.ts';
-import { PINNED } from '../../policy-maps/pinned.ts';
+import { CONFIG_DROP_COUNTS_EPOCH, CONFIG_DROPS_READ, type ConfigMap } from '../../policy-maps/config-map.ts';
+import type { DropCountMap } from '../../policy-maps/drop-count-map.ts';
+import { PINNED, type PinnedFile } from '../../policy-maps/pinned.ts';
+import type { PinnedMap } from '../../policy-maps/table/pinned-map.ts';
 import { waitFor } from '../../test/command.ts';
 import { API, bytesOf, type Event, frame, traceFlags, WEB } from '../../test/events.ts';
 import { EVENT_DROP, EVENT_TRACE } from '../../wire/event.ts';
@@ -35,20 +38,28 @@ class Rig {
   readonly observatory: Observatory;
   readonly events: EventRing;
   readonly dropEvents: EventRing;
+  readonly words: ConfigMap;
+  readonly dropCounts: DropCountMap;
   readonly logged: string[] = [];
 
-  constructor(t: Test, more: { readonly heapMib?: number; readonly flows?: number } = {}) {
-    const runDir = mkdtempSync(join(tmpdir(), 'sluice-observatory-'));
-    mkdirSync(join(runDir, 'maps'));
+  /** @param more.runDir of a rig whose agent has ended */
+  constructor(t: Test, more: { readonly heapMib?: number; readonly flows?: number; readonly runDir?: string } = {}) {
+    const runDir = more.runDir ?? mkdtempSync(join(tmpdir(), 'sluice-observatory-'));
+    mkdirSync(join(runDir, 'maps'), { recursive: true });
     this.config = loadConfig(undefined, {
       runDir,
       nodeName: 'node-1',
       'hubble.event-buffer-capacity': more.flows ?? 4095,
     });
-    const ringOf = (name: 'events' | 'dropEvents') =>
-      PINNED[name].map.create(join(runDir, 'maps', PINNED[name].file), { capacity: CAPACITY }, mapFile);
-    this.events = ringOf('events');
-    this.dropEvents = ringOf('dropEvents');
+    const open = ({ file, map }: PinnedFile<PinnedMap>, capacity?: number): PinnedMap => {
+      const path = join(runDir, 'maps', file);
+      if (more.runDir !== undefined) return map.open(path, mapFile);
+      return map.create(path, capacity === undefined ? {} : { capacity }, mapFile);
+    };
+    this.events = open(PINNED.events, CAPACITY) as EventRing;
+    this.dropEvents = open(PINNED.dropEvents, CAPACITY) as EventRing;
+    this.words = open(PINNED.config) as ConfigMap;
+    this.dropCounts = open(PINNED.dropCounts) as DropCountMap;
     const note = (_: object, text: string): void => void this.logged.push(text);
     this.observatory = new Observatory({
       config: this.config,
@@ -58,7 +69,7 @@ class Rig {
     });
     t.teardown(async () => {
       await this.observatory.stop();
-      rmSync(runDir, { recursive: true });
+      rmSync(runDir, { recursive: true, force: true });
     });
   }
 
@@ -195,4 +206,54 @@ t.test('stop() ends the thread and its socket, whatever clients wait for', async
   await ended;
   t.notOk(existsSync(hubbleSocket(rig.config.runDir)));
   t.same(rig.observatory.problems(), []);
+});
+
+t.test('drops that were counted are told as one flow for all alike, once', async (t) => {
+  const rig = new Rig(t);
+  const count = (times: number, srcIdentity: number): void => {
+    for (let i = 0; i < times; i++) {
+      rig.dropCounts.setKey(DROP_POLICY | (1 << 8) | (6 << 16), srcIdentity, API.identity, 0, API.id << 16, 3);
+      rig.dropCounts.add(60, 5000 + i);
+    }
+  };
+  const follow = (): void => rig.dropCounts.follow(rig.words.load(CONFIG_DROP_COUNTS_EPOCH));
+  count(1000, 2);
+  count(7, 300);
+  await rig.observatory.start();
+  await waitFor('the other half to be asked for', () => rig.words.load(CONFIG_DROP_COUNTS_EPOCH) === 1);
+  follow();
+  await rig.taken(2);
+  const flows = (await rig.flows('all=1')).map(({ flow }) => flow);
+  t.match(flows, [
+    { aggregate: { ingress_flow_count: 7 }, source: { identity: 300 } },
+    {
+      time: '1970-01-01T00:00:05.999Z',
+      verdict: 'DROPPED',
+      drop_reason_desc: 'POLICY_DENIED',
+      source: { identity: 2 },
+      destination: { pod_name: 'api-0', identity: API.identity },
+      ingress_denied_by: [{ name: 'closed' }],
+      Summary: '1000 packets, 60000 bytes',
+      aggregate: { ingress_flow_count: 1000 },
+    },
+  ]);
+  count(1, 4);
+  await waitFor('the first half to be asked for again', () => rig.words.load(CONFIG_DROP_COUNTS_EPOCH) === 2);
+  await rig.observatory.stop();
+  follow();
+  const next = new Rig(t, { runDir: rig.config.runDir });
+  await next.observatory.start();
+  await next.taken(1);
+  t.same(
+    (await next.flows('all=1')).map(({ flow }) => flow?.Summary),
+    ['1 packets, 60 bytes'],
+    'by the next agent',
+  );
+});
+
+t.test('the agent says how far it has read the drops', async (t) => {
+  const rig = new Rig(t);
+  await rig.observatory.start();
+  rig.flood(rig.dropEvents, DROP, 3);
+  await waitFor('three to be read', () => rig.words.load(CONFIG_DROPS_READ) === 3);
 });

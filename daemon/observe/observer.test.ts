@@ -1,9 +1,9 @@
 import t from 'tap';
 import { EMPTY_DIRECTORY } from '../../hubble/decode/directory.ts';
-import type { Envelope } from '../../hubble/flow.ts';
+import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { EventRing } from '../../policy-maps/event-ring.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
-import { bytesOf, type Event, traceFlags } from '../../test/events.ts';
+import { bytesOf, type Event, flows, traceFlags } from '../../test/events.ts';
 import { EVENT_DROP, EVENT_TRACE } from '../../wire/event.ts';
 import { Observer } from './observer.ts';
 import { SharedState } from './shared-state.ts';
@@ -20,6 +20,8 @@ class Rig {
   readonly state = new SharedState();
   readonly batches: Envelope[][] = [];
   take = (batch: readonly Envelope[]): void => void this.batches.push([...batch]);
+  readonly others: Flow[] = [];
+  read = 0;
   observer = this.begin();
 
   /** Another thread begins where the last one stopped. */
@@ -32,6 +34,8 @@ class Rig {
       isOwn: () => false,
       sink: { take: (batch) => this.take(batch) },
       beforeLook: () => undefined,
+      others: () => this.others.splice(0),
+      afterLook: ([, drops]) => (this.read = drops),
     });
   }
 
@@ -59,6 +63,9 @@ t.test('one look hands over what both rings have, in order of time', async (t) =
   rig.write(1, 40);
   t.same(rig.look(), ['40']);
   t.match(rig.state.counts, { seen: 4, lost: 0 });
+  t.equal(rig.read, 2, 'how far the ring of drops has been read is told');
+  rig.others.push({ ...flows.dropped, time: '1970-01-01T00:00:00.015Z' });
+  t.same(rig.look(), ['15'], 'and what else there is');
 });
 
 t.test('what a ring overwrote before it was read is told as lost', async (t) => {

@@ -5,7 +5,7 @@
  * The rings are looked at every POLL_MS, and again at once while they hold more than one look takes.
  */
 import { lostEnvelope } from '../../hubble/decode/decode.ts';
-import type { Envelope } from '../../hubble/flow.ts';
+import type { Envelope, Flow } from '../../hubble/flow.ts';
 import type { FlowSink } from '../../hubble/sink.ts';
 import type { EventRing } from '../../policy-maps/event-ring.ts';
 import type { LazyEnvelope } from './lazy-envelope.ts';
@@ -20,6 +20,10 @@ export interface ObserverOptions extends SourceOptions {
   readonly sink: Pick<FlowSink, 'take'>;
   /** Called before each look. */
   readonly beforeLook: () => void;
+  /** What there is to be told besides the records. */
+  readonly others: () => readonly Flow[];
+  /** Called after each look. @param positions of the rings up to which all has been handed over */
+  readonly afterLook: (positions: readonly number[]) => void;
 }
 
 export class Observer {
@@ -57,7 +61,7 @@ export class Observer {
 
   /** Takes in what has come. */
   look(): void {
-    const { state, sink, beforeLook } = this.#options;
+    const { state, sink, beforeLook, others, afterLook } = this.#options;
     beforeLook();
     const seen: LazyEnvelope[] = [];
     let lost = this.#lost;
@@ -65,13 +69,17 @@ export class Observer {
     for (const source of this.#sources) lost += source.read(seen);
     const positions = this.#sources.map(({ position }) => position);
     state.take(positions);
-    sink.take(this.#batch(seen, lost));
-    state.handed(positions, { seen: seen.length, lost });
+    const batch = this.#batch(seen, lost, others());
+    sink.take(batch);
+    state.handed(positions, { seen: batch.length - (lost > 0 ? 1 : 0), lost });
+    afterLook(positions);
   }
 
-  #batch(seen: LazyEnvelope[], lost: number): Envelope[] {
+  #batch(seen: LazyEnvelope[], lost: number, others: readonly Flow[]): Envelope[] {
     seen.sort((a, b) => a.timeMs - b.timeMs);
-    if (lost === 0) return seen;
-    return [lostEnvelope('PERF_EVENT_RING_BUFFER', lost, this.#options.nodeName, Date.now()), ...seen];
+    if (lost === 0 && others.length === 0) return seen;
+    const { nodeName } = this.#options;
+    const told = lost === 0 ? [] : [lostEnvelope('PERF_EVENT_RING_BUFFER', lost, nodeName, Date.now())];
+    return [...told, ...others.map((flow) => ({ flow, node_name: nodeName, time: flow.time })), ...seen];
   }
 }

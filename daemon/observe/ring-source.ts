@@ -4,7 +4,7 @@
  */
 import { Decoder } from '../../hubble/decode/decoder.ts';
 import type { Directory } from '../../hubble/decode/directory.ts';
-import type { Flow } from '../../hubble/flow.ts';
+import type { Emitter, Flow } from '../../hubble/flow.ts';
 import { VERSION } from '../../linux/version.ts';
 import { EventReader, type EventRing } from '../../policy-maps/event-ring.ts';
 import {
@@ -28,6 +28,9 @@ const BLOCK = 64;
 /** Blocks that one look takes: some milliseconds of work. */
 const BLOCKS = 64;
 
+/** Who says so, in every flow. */
+export const EMITTER: Emitter = { name: 'Sluice', version: VERSION };
+
 export interface SourceOptions {
   readonly nodeName: string;
   readonly directory: Directory;
@@ -50,8 +53,7 @@ export class RingSource implements RecordDecoder {
     this.nodeName = options.nodeName;
     this.#reader = new EventReader(ring, position ?? 'oldest');
     this.#idOf = flowIds(options.nodeName, number);
-    const emitter = { name: 'Sluice', version: VERSION };
-    this.#decoder = new Decoder({ ...options, uuid: () => this.#id, emitter });
+    this.#decoder = new Decoder({ ...options, uuid: () => this.#id, emitter: EMITTER });
   }
 
   /** Place of the next record in the ring. */

@@ -11,10 +11,13 @@ import { mapFile } from '../../dataplane/native/index.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import { Ring } from '../../hubble/ring.ts';
 import { Sinks } from '../../hubble/sink.ts';
-import { PINNED } from '../../policy-maps/pinned.ts';
+import { CONFIG_DROPS_READ, ConfigMap } from '../../policy-maps/config-map.ts';
+import { PINNED, type PinnedName } from '../../policy-maps/pinned.ts';
 import type { Config } from '../config/config.ts';
 import { ProbeFlows } from '../health/probe-flows.ts';
 import { socketGroup } from '../serve/unix-listener.ts';
+import { DropCounts } from './drop-counts.ts';
+import { EMITTER } from './ring-source.ts';
 import { DirectoryMirror } from './directory-mirror.ts';
 import type { History } from './history.ts';
 import { FlowServer } from './flow-server.ts';
@@ -47,8 +50,11 @@ class Observatory {
     this.#state = new SharedState(state);
     this.#ring = new Ring({ capacity: hubble['event-buffer-capacity'], nodeName, nowMs: Date.now });
     this.#sinks = new Sinks(({ name, error }) => this.#tell({ failure: { name, error: error.message } }));
-    const ringOf = (name: 'events' | 'dropEvents') =>
-      PINNED[name].map.open(join(runDir, 'maps', PINNED[name].file), mapFile);
+    const pathOf = (name: PinnedName) => join(runDir, 'maps', PINNED[name].file);
+    const ringOf = (name: 'events' | 'dropEvents') => PINNED[name].map.open(pathOf(name), mapFile);
+    const words = ConfigMap.open(pathOf('config'), mapFile, { writable: true });
+    const counted = PINNED.dropCounts.map.open(pathOf('dropCounts'), mapFile);
+    const dropCounts = new DropCounts(counted, words, { directory: this.#directory, nodeName, emitter: EMITTER });
     this.#observer = new Observer({
       rings: [ringOf('events'), ringOf('dropEvents')],
       state: this.#state,
@@ -57,6 +63,8 @@ class Observatory {
       isOwn: (record) => this.#probes.has(record),
       sink: { take: (batch) => this.#hand(batch) },
       beforeLook: () => this.#listen(),
+      others: () => dropCounts.take(performance.now()),
+      afterLook: ([, drops]) => words.store(CONFIG_DROPS_READ, drops),
     });
     const base = {
       config,

@@ -66,6 +66,7 @@ export class PinnedMaps implements Maps {
   readonly egress: Maps['egress'];
   readonly l2: Maps['l2'];
   readonly dropEvents: Maps['dropEvents'];
+  readonly dropCounts: Maps['dropCounts'];
   readonly fqdn: Maps['fqdn'];
   readonly dnsEvents: Maps['dnsEvents'];
   /** Files whose capacity is not the configured one, and stays so until the dataplane is restarted. */
@@ -94,6 +95,7 @@ export class PinnedMaps implements Maps {
       metrics: this.metrics,
       counters: this.counters,
       dropEvents: this.dropEvents,
+      dropCounts: this.dropCounts,
       conditions: this.conditions,
     } = maps);
   }

@@ -67,6 +67,11 @@ const AUTH_TYPES = [undefined, 'SPIRE', 'TEST_ALWAYS_FAIL'] as const;
  */
 export function decodeFlow(given: EventRecord, options: DecodeOptions): Flow | undefined {
   if (given.type !== EVENT_DROP && given.type !== EVENT_TRACE && given.type !== EVENT_POLICY_VERDICT) return undefined;
+  return finish(fieldsOf(given, options));
+}
+
+/** The fields of a drop, a trace or a policy verdict. */
+export function fieldsOf(given: EventRecord, options: DecodeOptions): FlowFields {
   const record = attribute(given, options.directory);
   const seen = dissect(record.payload, (record.flags & FLAG_L3) === 0);
   const fields = commonFields(record, options);
@@ -82,7 +87,7 @@ export function decodeFlow(given: EventRecord, options: DecodeOptions): Flow | u
   fillParties(fields, record, options.directory, seen);
   fillByType(fields, record, options.directory);
   fillPolicies(fields, record, options.directory);
-  return finish(fields);
+  return fields;
 }
 
 /** The fields of a flow in the order of flow.proto, with those filled that every event has. */
@@ -125,6 +130,7 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     egress_denied_by: undefined,
     ingress_denied_by: undefined,
     policy_log: undefined,
+    aggregate: undefined,
   };
 }
 

@@ -69,6 +69,7 @@ const FLOW: Kind = {
   egress_denied_by: POLICIES,
   ingress_denied_by: POLICIES,
   extensions: { '@type': 's', value: 's' },
+  aggregate: { ingress_flow_count: 'n', egress_flow_count: 'n', unknown_direction_flow_count: 'n' },
 };
 
 const ENVELOPE: Kind = {

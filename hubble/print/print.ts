@@ -169,12 +169,17 @@ function describe(flow: Flow, options: PrintOptions): Description & { readonly i
   };
 }
 
+/** For many packets told as one flow: their addresses differ. */
+const ANY_HOST = '*';
+
 function hostOf(flow: Flow, isSource: boolean, options: PrintOptions): string {
   const colors = options.colors ?? PLAIN;
   const end = isSource ? 'source' : 'destination';
-  if (flow.IP === undefined) return colors.host(escapeControls(flow.ethernet?.[end] ?? ''));
   const isTranslated = options.ipTranslation !== false && options.numeric !== true;
   const name = isTranslated ? nameOf(flow[end], flow[`${end}_service`], flow[`${end}_names`]) : '';
+  if (flow.aggregate !== undefined && flow.IP === undefined)
+    return colors.host(escapeControls(name === '' ? ANY_HOST : name));
+  if (flow.IP === undefined) return colors.host(escapeControls(flow.ethernet?.[end] ?? ''));
   const host = escapeControls(name === '' ? (flow.IP[end] ?? '') : name);
   const ports = flow.l4?.TCP ?? flow.l4?.UDP ?? flow.l4?.SCTP;
   const port = ports?.[`${end}_port`] ?? 0;

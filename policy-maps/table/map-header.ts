@@ -71,6 +71,7 @@ export const KINDS = {
   events_dns: 28,
   egress_gw_policy: 30,
   l2_responder: 31,
+  drop_counts: 32,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

@@ -17,6 +17,7 @@ import { selects } from '../policy/rule/selector.ts';
 import type { Document } from '../policy/document/document.ts';
 import { type Origin, originText, policyName } from '../policy/rule/rule.ts';
 import { type Change, changed } from './change.ts';
+import { escapeRegExp } from './literal.ts';
 import { rulesFor } from './proposal.ts';
 import type { FlowQuery } from './query.ts';
 import { type Denial, FlowJudge } from './verdict.ts';
@@ -177,10 +178,6 @@ export function changeText(change: Change): string {
       return `add to ${path} of ${policyName(origin)} (${origin.file}:${origin.line}):\n${indent(stringify([item]))}`;
     }
   }
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 function indent(text: string): string {

@@ -10,7 +10,7 @@ import type { ValidateOptions } from '../policy/validate.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals, withOutput } from '../terminal/settings.ts';
-import { defineReplay } from './policy-flows.ts';
+import { defineGenerate, defineReplay } from './policy-flows.ts';
 
 export function define(command: Command, host: Host): void {
   defineGet(command.command('get').summary('Show the policies in force'), host);
@@ -21,6 +21,7 @@ export function define(command: Command, host: Host): void {
   defineSelectors(command.command('selectors').summary('Show what selectors mean'), host);
   defineMapState(command.command('mapstate').summary('Show the map entries of a pod'), host);
   defineMatrix(command.command('matrix').summary('Show who can reach whom'), host);
+  defineGenerate(command.command('generate').summary('Make policies out of recorded flows'), host);
   defineReplay(command.command('replay').summary('Judge recorded flows by policies'), host);
   example(command, 'sluice policy validate policies/', 'sluice policy matrix -m shop/', 'sluice policy get');
 }

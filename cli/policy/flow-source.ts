@@ -3,11 +3,16 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import { FlowLines } from '../../explain/flows/flow-lines.ts';
 import { Recording } from '../../explain/flows/recording.ts';
+import type { Document } from '../../policy/document/document.ts';
+import type { PolicyConfig } from '../../policy/rule/options.ts';
+import { formatProblem } from '../../policy/rule/problems.ts';
 import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
 import { parseMoment } from '../../hubble/time.ts';
 import { counted } from '../terminal/counted.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
+import { loadPolicyConfig } from './config.ts';
+import { readPolicyManifests } from './manifests.ts';
 
 export interface FlowSource {
   /** A path, `-` for standard input; undefined: the agent. */
@@ -102,4 +107,25 @@ function pushFile(lines: FlowLines, path: string): void {
 function tellLost({ host }: Settings, lost: number): void {
   if (lost === 0) return;
   host.stderr.write(`warning: the recording has gaps: ${counted(lost, 'event')} lost, of which nothing is known\n`);
+}
+
+/** The options of the file that a command names; the cluster is that of the flows, unless the file says another. */
+export function flowConfig(
+  recording: Recording,
+  { config, semantics }: { readonly config?: string; readonly semantics?: PolicyConfig['semantics'] },
+): PolicyConfig {
+  const cluster = recording.clusterName();
+  return { ...(cluster !== '' && { 'cluster-name': cluster }), ...loadPolicyConfig(config, semantics) };
+}
+
+/** The documents of manifests. A policy that is left out may be the one that denies. @throws Failure when one is invalid */
+export async function readValid(
+  { host }: Settings,
+  paths: readonly string[],
+  config: PolicyConfig,
+): Promise<readonly Document[]> {
+  const { documents, problems } = await readPolicyManifests(host, paths, config);
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new Failure(`the manifests are invalid:\n${errors.map(formatProblem).join('\n')}`);
+  return documents;
 }

@@ -1,7 +1,5 @@
 /** `sluice policy replay`: what would change for recorded flows if policies were applied. */
 import type { Document } from '../../policy/document/document.ts';
-import type { PolicyConfig } from '../../policy/rule/options.ts';
-import { formatProblem } from '../../policy/rule/problems.ts';
 import { protocolName } from '../../wire/protocols.ts';
 import { flowWorld } from '../../explain/flows/flow-world.ts';
 import type { Connection, Recording } from '../../explain/flows/recording.ts';
@@ -9,14 +7,12 @@ import { type Replay, type Replayed, replay } from '../../explain/flows/replay.t
 import { FlowJudge } from '../../explain/verdict.ts';
 import type { PolicyWorld, Surroundings } from '../../explain/world.ts';
 import { counted } from '../terminal/counted.ts';
-import { EXIT, Failure } from '../terminal/failure.ts';
+import { EXIT } from '../terminal/failure.ts';
 import { printDocument } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
-import { loadPolicyConfig } from './config.ts';
-import { readRecording } from './flow-source.ts';
+import { flowConfig, readRecording, readValid } from './flow-source.ts';
 import { liveWorld } from './live-world.ts';
-import { readPolicyManifests } from './manifests.ts';
 
 export interface ReplayFlags {
   /** A path or `-`; absent: what the agent holds. */
@@ -41,11 +37,7 @@ export async function showReplay(settings: Settings, flags: ReplayFlags): Promis
   const isLive = flags.against?.length === 1 && flags.against[0] === 'live';
   const live = isLive ? await liveWorld(settings, 'replay') : undefined;
   const recording = await readRecording(settings, { ...flags, path: flags.flows });
-  const cluster = recording.clusterName();
-  const config: PolicyConfig = {
-    ...(cluster !== '' && { 'cluster-name': cluster }),
-    ...(live?.cluster.options ?? loadPolicyConfig(flags.config, flags.semantics)),
-  };
+  const config = live?.cluster.options ?? flowConfig(recording, flags);
   const read = (paths: readonly string[]): Promise<readonly Document[]> => readValid(settings, paths, config);
   const shared = await read(flags.manifests ?? []);
   const applied = await read(flags.policies);
@@ -97,18 +89,6 @@ function nameOf({ kind, namespace, name }: Document): string {
   return `${kind}/${namespace}/${name}`;
 }
 
-/** A policy that is left out may be the one that denies: while one is invalid nothing is judged. */
-async function readValid(
-  settings: Settings,
-  paths: readonly string[],
-  config: PolicyConfig,
-): Promise<readonly Document[]> {
-  const { documents, problems } = await readPolicyManifests(settings.host, paths, config);
-  const errors = problems.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) throw new Failure(`the manifests are invalid:\n${errors.map(formatProblem).join('\n')}`);
-  return documents;
-}
-
 const COLUMNS: readonly Column<Replayed>[] = [
   { header: 'CHANGE', cell: ({ before, after, isAudited }) => `${before} -> ${after}${isAudited ? ' (audited)' : ''}` },
   { header: 'FLOWS', cell: ({ connection }) => connection.flows },
@@ -120,13 +100,13 @@ const COLUMNS: readonly Column<Replayed>[] = [
 ];
 
 /** `8080/TCP`, `ICMP type 8`. */
-function portText({ protocol, port }: Connection): string {
+export function portText({ protocol, port }: Connection): string {
   const name = protocolName(protocol);
   return name.startsWith('ICMP') ? `${name} type ${port}` : `${port}/${name}`;
 }
 
 /** `GET /offers`, '' for a connection without one. */
-function requestText({ request }: Connection): string {
+export function requestText({ request }: Connection): string {
   if (request?.http !== undefined) return `${request.http.method ?? ''} ${request.http.path ?? ''}`.slice(0, 100);
   if (request?.dns !== undefined) return request.dns.query;
   if (request?.kafka !== undefined) return `${request.kafka.apiKey ?? ''} ${request.kafka.topic ?? ''}`.trim();

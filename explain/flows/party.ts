@@ -66,8 +66,7 @@ export function partyOf(endpoint: Endpoint, ip: string): Party | PartyFault {
   const namespace = labels.find((text) => text.startsWith(NAMESPACE))?.slice(NAMESPACE.length) ?? '';
   if (entity === undefined && namespace !== '') return podParty(endpoint, namespace);
   const address = canonical(ip);
-  if (address !== undefined) return addressParty(address);
-  return entity === undefined ? 'no end' : entityParty(entity);
+  return address === undefined ? 'no end' : addressParty(address);
 }
 
 /** `world` also for prefixes and names; undefined for pods and for what is not known. */

@@ -13,6 +13,7 @@ import { EVENT_DROP, EVENT_L7, EVENT_POLICY_VERDICT, EVENT_TRACE } from '../../w
 import type { Flow, Http, Layer7 } from '../../hubble/flow.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
 import { DROP_POLICY, DROP_POLICY_AUTH_REQUIRED, DROP_POLICY_DENY } from '../../wire/reasons.ts';
+import { API_KEY_NAMES } from '../../l7proxy/kafka/api-keys.ts';
 import type { FlowQuery } from '../query.ts';
 import { type Party, type PartyFault, partyOf } from './party.ts';
 
@@ -147,7 +148,7 @@ function dnsOf(query: string): Request | undefined {
 }
 
 function kafkaOf(apiKey: string, topic: string): Request | undefined {
-  if (!/^[a-z]{1,40}$/i.test(apiKey) || !/^[\w.-]{0,255}$/.test(topic)) return undefined;
+  if (!API_KEY_NAMES.includes(apiKey.toLowerCase()) || !/^[\w.-]{0,255}$/.test(topic)) return undefined;
   return { kafka: { apiKey: apiKey.toLowerCase(), ...(topic !== '' && { topic }) } };
 }
 
@@ -156,8 +157,12 @@ const TOKEN = /^[!#$%&'*+.^_`|~\w-]{1,64}$/;
 /** Headers stay out: rules about them are for people to write. */
 function httpOf({ method = '', url = '/' }: Http): Request | undefined {
   const [, host = '', rest = ''] = /^(?:[a-z][a-z\d+.-]*:\/\/([^/?#]*))?(.*)$/is.exec(url) ?? [];
-  const path = rest === '' ? '/' : rest;
   // As on the wire: no blank, no control character, nothing beyond ASCII.
-  if (!TOKEN.test(method) || !/^[!-~]{1,8192}$/.test(path) || !/^[!-~]{0,300}$/.test(host)) return undefined;
-  return { http: { method, path, ...(host !== '' && { host }) } };
+  if (!TOKEN.test(method) || !/^[!-~]{0,300}$/.test(host)) return undefined;
+  if (method === 'CONNECT') {
+    const target = host === '' ? rest : host;
+    return /^[\w.:[\]-]{1,300}$/.test(target) ? { http: { method, path: target, host: target } } : undefined;
+  }
+  const path = rest === '' ? '/' : rest;
+  return /^\/[!-"$-~]{0,8192}$/.test(path) ? { http: { method, path, ...(host !== '' && { host }) } } : undefined;
 }

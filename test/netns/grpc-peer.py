@@ -29,6 +29,7 @@ def handlers(service):
         service,
         {
             "Unary": grpc.unary_unary_rpc_method_handler(lambda request, context: request[::-1], NONE, NONE),
+            "Same": grpc.unary_unary_rpc_method_handler(lambda request, context: request, NONE, NONE),
             "Fails": grpc.unary_unary_rpc_method_handler(fails, NONE, NONE),
             "Numbers": grpc.unary_stream_rpc_method_handler(numbers, NONE, NONE),
             "Total": grpc.stream_unary_rpc_method_handler(total, NONE, NONE),

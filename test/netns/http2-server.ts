@@ -35,6 +35,7 @@ server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHtt
     return;
   }
   stream.on('end', () => {
+    if (stream.destroyed || stream.closed) return; // its client has given it up
     stream.additionalHeaders({ ':status': 103, link: '</x>' });
     stream.respond({ ':status': 200 }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'x-received': String(received) }));

@@ -4,7 +4,8 @@
  *   <name>-shop-client ── Sluice (policy below) ┬─ <name>-shop-node   http2-server.ts (nghttp2 in Node)
  *     curl, nghttp, h2load,                     ├─ <name>-shop-nginx
  *     Node, Python's gRPC                       ├─ <name>-shop-nghttpd
- *                                               └─ <name>-shop-grpc   grpc-peer.py (gRPC C core)
+ *                                               ├─ <name>-shop-grpc   grpc-peer.py (gRPC C core)
+ *                                               └─ <name>-shop-old    examples/server.mjs, which speaks HTTP/1
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ const NODE = '10.244.0.11';
 const NGINX = '10.244.0.12';
 const NGHTTPD = '10.244.0.13';
 const GRPC = '10.244.0.14';
+const OLD = '10.244.0.15';
 const SERVERS = { node: NODE, nginx: NGINX, nghttpd: NGHTTPD };
 const PYTHON = '/usr/bin/python3';
 const GRPC_PEER = join(import.meta.dirname, '../../../test/netns/grpc-peer.py');
@@ -67,7 +69,7 @@ metadata: { name: client, namespace: shop, labels: { app: client } }
 spec: { containers: [{ name: shell, image: example/shell }] }
 status: { podIPs: [{ ip: 10.244.0.10 }] }
 ---
-${pod('node', NODE, [process.execPath, join(import.meta.dirname, 'http2-server.js'), String(PORT)])}${pod('nginx', NGINX, ['/usr/sbin/nginx', '-c', join(dir, 'nginx.conf')])}${pod('nghttpd', NGHTTPD, ['nghttpd', '--no-tls', '-d', join(dir, 'htdocs'), String(PORT)])}${pod('grpc', GRPC, [PYTHON, GRPC_PEER, 'server', String(PORT)])}apiVersion: cilium.io/v2
+${pod('node', NODE, [process.execPath, join(import.meta.dirname, 'http2-server.js'), String(PORT)])}${pod('nginx', NGINX, ['/usr/sbin/nginx', '-c', join(dir, 'nginx.conf')])}${pod('nghttpd', NGHTTPD, ['nghttpd', '--no-tls', '-d', join(dir, 'htdocs'), String(PORT)])}${pod('grpc', GRPC, [PYTHON, GRPC_PEER, 'server', String(PORT)])}${pod('old', OLD, ['node', 'examples/server.mjs', String(PORT)])}apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: { name: web, namespace: shop }
 spec:
@@ -82,6 +84,7 @@ spec:
               - { method: "PUT|POST", path: /public/upload }
               - { method: GET, path: /metrics }
               - { method: POST, path: "/shop[.]Open/.*" }
+              - { method: GET, path: "/shop[.]Open/Find[?].*" }
 `,
 );
 const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'));
@@ -181,6 +184,42 @@ t.test('gRPC: all four kinds of call, a status of the server, and one of ours', 
   });
   const { stdout } = await instance.cli('observe', '--last', '1000', '-t', 'l7', '-o', 'json');
   t.match(stdout, '"key":"Grpc-Status","value":"5"', 'the status of the trailers');
+});
+
+t.test('gRPC-Web and Connect over HTTP/1 are HTTP: calls by the paths of their methods', async (t) => {
+  const talk = ['curl', '-sS', '-w', ' %{http_code}'];
+  const post = (type: string, method: string, ...more: string[]) => {
+    const body = ['-H', `content-type: ${type}`, ...more, '--data-binary', '@-'];
+    return run(inNetns(client, [...talk, ...body, url(OLD, method)]), { input: '\0\0\0\0\0' });
+  };
+  const get = (method: string) => inClient(...talk, url(OLD, method));
+  const connect = ['-H', 'connect-protocol-version: 1'];
+  for (const [type, ...more] of [
+    ['application/grpc-web+proto'],
+    ['application/proto', ...connect],
+    ['application/json', ...connect],
+  ]) {
+    t.match(await post(type, '/shop.Open/Unary', ...more), { stdout: 'POST /shop.Open/Unary\n 200' }, type);
+    t.match(await post(type, '/shop.Secret/Unary', ...more), { stdout: 'Access denied\r\n 403' }, type);
+  }
+  const question = '?connect=v1&encoding=json&message=%7B%7D'; // Connect asks what has no effects by GET
+  t.match(await get(`/shop.Open/Find${question}`), { stdout: `GET /shop.Open/Find${question}\n 200` });
+  t.match(await get(`/shop.Open/Unary${question}`), { stdout: 'Access denied\r\n 403' });
+});
+
+t.test('a websocket over HTTP/2 is the GET that asks for it, and opaque from then on', async (t) => {
+  const script = join(import.meta.dirname, 'http2-websocket.js');
+  const talk = (address: string) =>
+    must(
+      inNetns(client, [process.execPath, script, address, String(PORT), '/public/chat', '/secret', '/shop.Open/Chat']),
+    );
+  t.equal(await talk(NODE), 'offered true\n/public/chat 200 100024\n/secret 403 15\n/shop.Open/Chat 403 15\n');
+  await waitFor('it to be told', async () => {
+    const { stdout } = await instance.cli('observe', '--last', '1000', '-t', 'l7', '--to-ip', NODE);
+    const told = (verdict: string, path: string) =>
+      new RegExp(`http-request ${verdict} \\(HTTP/2 [A-Z]+ [^ ]*${path}`).test(stdout);
+    return told('FORWARDED', '/public/chat') && told('DROPPED', '/secret');
+  });
 });
 
 t.test('TLS on the port is refused, and said', async (t) => {

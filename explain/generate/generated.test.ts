@@ -1,0 +1,3 @@
+import { testGenerated } from '../../test/policy/generated.ts';
+
+testGenerated({ seed: 17, worlds: 5 });

@@ -2,7 +2,9 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist*/', '**/node_modules/', '**/build/', '.tap/', 'scripts/', 'examples/', '**/*.mjs'] },
+  {
+    ignores: ['**/dist*/', '**/node_modules/', '**/build/', '.tap/', 'scripts/', 'examples/', '**/*.mjs', '**/*_pb.ts'],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -1,3 +1,5 @@
+import type { AgentEvent } from './agent-event.ts';
+
 /**
  * A flow as Hubble's JSON has it: the fields of flow.proto under their original names, enumerations by name, 64-bit
  * numbers as strings, and every field that has its zero value left out (protojson). Objects are built in the order of
@@ -30,6 +32,7 @@ export interface Flow {
   readonly policy_match_type?: number;
   readonly trace_observation_point?: string;
   readonly trace_reason?: string;
+  readonly ip_trace_id?: { readonly trace_id?: string; readonly ip_option_type?: number };
   readonly drop_reason_desc?: string;
   /** Absent when it is not known whether this is a reply. */
   readonly is_reply?: boolean;
@@ -95,8 +98,11 @@ export interface Ethernet {
 
 export interface Ip {
   readonly source: string;
+  /** The source after source NAT. */
+  readonly source_xlated?: string;
   readonly destination: string;
   readonly ipVersion: 'IPv4' | 'IPv6';
+  readonly encrypted?: true;
 }
 
 /** Exactly one of the members. */
@@ -106,6 +112,8 @@ export interface Layer4 {
   readonly ICMPv4?: Icmp;
   readonly ICMPv6?: Icmp;
   readonly SCTP?: Ports;
+  readonly VRRP?: { readonly type?: number; readonly vrid?: number; readonly priority?: number };
+  readonly IGMP?: { readonly type?: number; readonly group_address?: string };
 }
 
 export interface Ports {
@@ -207,12 +215,15 @@ export interface PolicyRef {
   readonly kind?: string;
 }
 
-/** What a stream of flows carries: one of `flow` and `lost_events`. */
+/** What a stream of flows carries: one of `flow` and `lost_events`; a stream of events of the agent has `agent_event`. */
 export interface Envelope {
   readonly flow?: Flow;
   readonly lost_events?: LostEvents;
+  readonly agent_event?: AgentEvent;
   readonly node_name?: string;
   readonly time?: string;
+  /** `time` as a number, of envelopes that know it without reading their flow; in no JSON. */
+  readonly timeMs?: number;
 }
 
 /**
@@ -228,6 +239,9 @@ export interface LostEvents {
   /** 64 bits, hence text. */
   readonly num_events_lost: string;
   readonly cpu?: number;
+  /** RFC 3339: when the first and the last of them were missed. */
+  readonly first?: string;
+  readonly last?: string;
 }
 
 /** The object without members that are undefined, 0, '', false or empty: what protojson leaves out. */

@@ -158,10 +158,15 @@ export function select(ring: Ring, request: FlowsRequest, matches: (envelope: En
   for (let step = 0; step < ring.length && counted < number; step++) {
     const envelope = ring.at(isFirst ? ring.oldest + step : ring.seen - 1 - step);
     if (envelope === undefined) continue;
-    const ms = Date.parse(envelope.time ?? '');
+    const ms = timeMsOf(envelope);
     if (ms < sinceMs || ms > untilMs || !matches(envelope)) continue;
     chosen.push(envelope);
     if (envelope.flow !== undefined) counted++;
   }
   return isFirst ? chosen : chosen.reverse();
+}
+
+/** Milliseconds since the epoch; NaN when the envelope has no time. */
+export function timeMsOf({ timeMs, time = '' }: Envelope): number {
+  return timeMs ?? Date.parse(time);
 }

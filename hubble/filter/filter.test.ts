@@ -11,6 +11,12 @@ import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
 t.test('filters: each field', (t) => {
   const { allowed, dropped, request, response, replied, query, world } = flows;
   const tagged = { ...request, node_labels: ['zone=a'], trace_context: { parent: { trace_id: 'abc' } } };
+  const elsewhere: Flow = {
+    ...allowed,
+    IP: { ...allowed.IP!, source_xlated: '192.0.2.1', encrypted: true },
+    l4: { IGMP: { type: 17 } },
+    ip_trace_id: { trace_id: '7' },
+  };
   const cases: readonly [FlowFilter, Flow, boolean][] = [
     [{}, allowed, true],
     [{ verdict: [] }, allowed, true],
@@ -83,6 +89,18 @@ t.test('filters: each field', (t) => {
     [{ trace_id: ['abc'] }, tagged, true],
     [{ uuid: ['x'] }, allowed, false],
     [{ source_fqdn: ['*.example'] }, allowed, false],
+    [{ source_ip_xlated: ['10.0.0.1'] }, allowed, false],
+    [{ source_ip_xlated: ['192.0.2.0/24'] }, elsewhere, true],
+    [{ encrypted: [true] }, allowed, false],
+    [{ encrypted: [true] }, elsewhere, true],
+    [{ encrypted: [false] }, allowed, true],
+    [{ ip_trace_id: ['7'] }, allowed, false],
+    [{ ip_trace_id: ['7'] }, elsewhere, true],
+    [{ protocol: ['vrrp'] }, allowed, false],
+    [{ protocol: ['igmp'] }, elsewhere, true],
+    [{ experimental: {} }, allowed, true],
+    [{ experimental: { cel_expression: [] } }, allowed, true],
+    [{ traffic_direction: ['TRAFFIC_DIRECTION_UNKNOWN'] }, allowed, false],
     [{ verdict: ['DROPPED'], source_pod: ['shop/web'] }, dropped, true],
     [{ verdict: ['DROPPED'], source_pod: ['shop/db'] }, dropped, false],
   ];
@@ -120,6 +138,7 @@ t.test('filters: what is refused', (t) => {
     [{ source_ip: [1] }, /found \[1\], wanted a list of strings/],
     [{ source_identity: ['1'] }, /wanted a list of numbers/],
     [{ event_type: [null] }, /wanted a list of objects/],
+    [{ experimental: { cel_expression: ['true'] } }, /CEL expressions are not supported/],
   ];
   for (const [filter, message] of bad)
     t.throws(() => compileFilter(filter as FlowFilter), { message }, JSON.stringify(filter));

@@ -15,11 +15,15 @@ import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
 
 export type FlowPredicate = (flow: Flow) => boolean;
 
-type Compilers = { readonly [K in keyof Required<FlowFilter>]: (values: NonNullable<FlowFilter[K]>) => FlowPredicate };
+/** The fields that are lists of values: all but one. */
+type ListField = Exclude<keyof FlowFilter, 'experimental'>;
+
+type Compilers = { readonly [K in ListField]: (values: NonNullable<FlowFilter[K]>) => FlowPredicate };
 
 const compilers: Compilers = {
   uuid: (values) => isOneOf(values, (flow) => flow.uuid),
   source_ip: (values) => ipIn(values, (flow) => flow.IP?.source),
+  source_ip_xlated: (values) => ipIn(values, (flow) => flow.IP?.source_xlated),
   destination_ip: (values) => ipIn(values, (flow) => flow.IP?.destination),
   source_pod: (values) => named(values, (flow) => [flow.source.namespace, flow.source.pod_name]),
   destination_pod: (values) => named(values, (flow) => [flow.destination.namespace, flow.destination.pod_name]),
@@ -39,7 +43,7 @@ const compilers: Compilers = {
   source_port: (values) => portIn(values, 'source_port'),
   destination_port: (values) => portIn(values, 'destination_port'),
   traffic_direction: (values) =>
-    isOneOf(known(values, 'traffic direction', ['INGRESS', 'EGRESS']), (flow) => flow.traffic_direction),
+    isOneOf(known(values, 'traffic direction', DIRECTIONS), (flow) => flow.traffic_direction ?? DIRECTIONS[0]),
   verdict: (values) => isOneOf(known(values, 'verdict', VERDICTS), (flow) => flow.verdict),
   drop_reason_desc: dropReason,
   interface: (values) => (flow) =>
@@ -81,7 +85,11 @@ const compilers: Compilers = {
       (flow) => flow.IP?.ipVersion ?? 'IP_NOT_USED',
     ),
   trace_id: (values) => isOneOf(values, (flow) => flow.trace_context?.parent.trace_id),
+  ip_trace_id: (values) => isOneOf(values, (flow) => flow.ip_trace_id?.trace_id ?? '0'),
+  encrypted: (values) => isOneOf(values, (flow) => flow.IP?.encrypted ?? false),
 };
+
+const DIRECTIONS = ['TRAFFIC_DIRECTION_UNKNOWN', 'INGRESS', 'EGRESS'];
 
 const HTTP_FIELDS = ['http_status_code', 'http_method', 'http_path', 'http_url', 'http_header'] as const;
 
@@ -91,10 +99,14 @@ const HTTP_FIELDS = ['http_status_code', 'http_method', 'http_path', 'http_url',
  */
 export function compileFilter(filter: FlowFilter): FlowPredicate {
   const predicates: FlowPredicate[] = [];
-  for (const [field, values] of Object.entries(filter)) {
+  const { experimental, ...lists } = filter;
+  if (experimental?.cel_expression?.length) {
+    throw new SyntaxError('flow filter: CEL expressions are not supported: use the other fields of FlowFilter');
+  }
+  for (const [field, values] of Object.entries(lists)) {
     if (!Object.hasOwn(compilers, field)) throw new SyntaxError(`flow filter: no such field "${field}"`);
     checkValues(field, values);
-    const compiler = compilers[field as keyof FlowFilter] as (values: unknown) => FlowPredicate;
+    const compiler = compilers[field as ListField] as (values: unknown) => FlowPredicate;
     if (values.length > 0) predicates.push(compiler(values));
   }
   checkHttp(filter);
@@ -115,6 +127,7 @@ const VALUE_TYPES: Readonly<Record<string, string>> = {
   source_identity: 'number',
   destination_identity: 'number',
   reply: 'boolean',
+  encrypted: 'boolean',
   source_workload: 'object',
   destination_workload: 'object',
   interface: 'object',
@@ -289,6 +302,8 @@ const PROTOCOLS: Readonly<Record<string, FlowPredicate>> = {
   icmp: ({ l4 }) => l4?.ICMPv4 !== undefined || l4?.ICMPv6 !== undefined,
   icmpv4: ({ l4 }) => l4?.ICMPv4 !== undefined,
   icmpv6: ({ l4 }) => l4?.ICMPv6 !== undefined,
+  vrrp: ({ l4 }) => l4?.VRRP !== undefined,
+  igmp: ({ l4 }) => l4?.IGMP !== undefined,
   http: ({ l7 }) => l7?.http !== undefined,
   dns: ({ l7 }) => l7?.dns !== undefined,
   kafka: ({ l7 }) => l7?.kafka !== undefined,

@@ -1,7 +1,7 @@
 /**
  * What a FlowFilter may say: the fields of flow.proto under their names. Values in one list are alternatives, fields
- * must all match. Fields of Hubble that our flows never have (SNAT address, IP trace id, encryption, CEL) are not
- * offered, rather than never matching.
+ * must all match. Some fields our flows never have (an address before SNAT, an IP trace id): to ask for them is no error, and
+ * matches nothing.
  */
 import type { HttpHeader, NetworkInterface, TcpFlags, Workload } from '../flow.ts';
 
@@ -9,6 +9,8 @@ export interface FlowFilter {
   readonly uuid?: readonly string[];
   /** Addresses or prefixes. */
   readonly source_ip?: readonly string[];
+  /** What source NAT made of the source. */
+  readonly source_ip_xlated?: readonly string[];
   readonly destination_ip?: readonly string[];
   /** `namespace/prefix`; without a slash namespace `default`; an empty namespace is any. */
   readonly source_pod?: readonly string[];
@@ -44,7 +46,7 @@ export interface FlowFilter {
   readonly http_path?: readonly string[];
   readonly http_url?: readonly string[];
   readonly http_header?: readonly HttpHeader[];
-  /** tcp, udp, sctp, icmp, icmpv4, icmpv6, http, dns, kafka, tls. */
+  /** tcp, udp, sctp, icmp, icmpv4, icmpv6, vrrp, igmp, http, dns, kafka, tls. */
   readonly protocol?: readonly string[];
   readonly reply?: readonly boolean[];
   /** RE2 patterns that match anywhere in the name. */
@@ -57,6 +59,11 @@ export interface FlowFilter {
   /** IPv4, IPv6, IP_NOT_USED. */
   readonly ip_version?: readonly string[];
   readonly trace_id?: readonly string[];
+  /** 64 bits, hence text; 0 is a flow without one. */
+  readonly ip_trace_id?: readonly string[];
+  readonly encrypted?: readonly boolean[];
+  /** Refused when it holds an expression: there is no evaluator of CEL here. */
+  readonly experimental?: { readonly cel_expression?: readonly string[] };
 }
 
 export interface EventTypeFilter {

@@ -2,6 +2,7 @@
 //   - Tests are no users of what its own file has no use for, or dead code would live by its tests: what only they need
 //     stands in test/, or says in its JSDoc that it is "for tests". A part that its file uses may have tests of its own.
 //   - In wire/ they count: a header's codec is whole, and tests build the frames that the product only reads.
+//   - Generated code has what its source has.
 //   - A type needs no importer when another export of its file speaks of it: a caller must be able to name what it gives
 //     and gets.
 import ts from 'typescript';
@@ -10,7 +11,8 @@ export function unusedExports({ sources }) {
   const takenByCode = takenBy(sources.filter(({ isTest }) => !isTest));
   const takenByAll = takenBy(sources);
   const problems = [];
-  for (const { path, exports, isTest, tree } of sources) {
+  for (const { path, exports, isTest, isGenerated, tree } of sources) {
+    if (isGenerated) continue;
     for (const { name, line, node } of exports) {
       const testsCount = isTest || path.startsWith('wire/') || isForTests(node, tree) || isUsed(name, node, tree);
       if (isTaken(testsCount ? takenByAll : takenByCode, path, name) || isSpokenOf(name, node, exports)) continue;

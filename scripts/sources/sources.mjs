@@ -1,6 +1,6 @@
 // The repository's TypeScript sources, each parsed once, and the facts that the checks of this folder ask for.
 //
-//   source   path, text, tree (TypeScript's syntax tree), isTest,
+//   source   path, text, tree (TypeScript's syntax tree), isTest, isGenerated,
 //            imports    { specifier, target, line, names, isNamespace }: target is the path from the root of a relative import, else
 //                       undefined; names is a Set of what is taken from it, or undefined when that may be anything;
 //                       isNamespace for `import * as`
@@ -14,6 +14,9 @@ import ts from 'typescript';
 
 /** Tests and benches stand beside the code but are no part of it. */
 export const isTest = (path) => /\.(test|bench)\.ts$/.test(path) || /^(test|bench)\//.test(path);
+
+/** What scripts/protos makes of the .proto files. */
+const isGenerated = (path) => path.endsWith('_pb.ts');
 
 const WORD = /[A-Za-z_$][\w$]*/g;
 export const wordsOf = (text) => text.match(WORD) ?? [];
@@ -30,7 +33,17 @@ export function readRepository(root) {
 /** The facts of one source, gathered in one walk. */
 export function factsOf(path, text) {
   const tree = ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true);
-  const facts = { path, text, tree, isTest: isTest(path), imports: [], exports: [], functions: [], words: new Set() };
+  const facts = {
+    path,
+    text,
+    tree,
+    isTest: isTest(path),
+    isGenerated: isGenerated(path),
+    imports: [],
+    exports: [],
+    functions: [],
+    words: new Set(),
+  };
   const lineOf = (node) => tree.getLineAndCharacterOfPosition(node.getStart(tree)).line + 1;
   /** Local name of a namespace import -> that import. */
   const namespaces = new Map();

@@ -7,6 +7,7 @@
 
 interface Field {
   readonly type: string;
+  readonly number: number;
   readonly isRepeated: boolean;
   /** Of the oneof that it is a member of; '' when of none. */
   readonly oneof: string;
@@ -70,7 +71,9 @@ export function readProto(text: string): Schema {
     else {
       const message = at.kind === 'oneof' ? open.at(-2)?.name : at.name;
       const oneof = at.kind === 'oneof' ? at.name : '';
-      messages.get(message ?? '')?.set(field, { type, isRepeated: repeated !== undefined, oneof });
+      messages
+        .get(message ?? '')
+        ?.set(field, { type, number: Number(number), isRepeated: repeated !== undefined, oneof });
     }
   }
   return { messages, enums };

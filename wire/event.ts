@@ -208,6 +208,15 @@ export function typeOf(bytes: Uint8Array, at: number): number {
   return bytes[at];
 }
 
+/** Local endpoints of the record at `at`, 0 for an end that is not local. */
+export function sourceEndpointOf(bytes: Uint8Array, at: number): number {
+  return u16le(bytes, at + 2);
+}
+
+export function destinationEndpointOf(bytes: Uint8Array, at: number): number {
+  return u16le(bytes, at + 24);
+}
+
 /** The IP protocol of what the record at `at` is about, 0 for none. */
 export function protocolOf(bytes: Uint8Array, at: number): number {
   return bytes[at + 32];

@@ -14,7 +14,7 @@ import { contains } from '../../wire/prefix.ts';
 import { ConfigReader, type Values } from './reader.ts';
 import { readPortRange } from './schema.ts';
 import type { HistorySettings } from './schema-hubble-history.ts';
-import type { HubbleSettings } from './schema-hubble.ts';
+import { hubbleProblems, type HubbleSettings } from './schema-hubble.ts';
 import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
@@ -201,8 +201,7 @@ function finish(values: Values, problem: (path: string, message: string) => void
     const size = raw.maps[option] ?? 0;
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
   }
-  const flows = raw.hubble['event-buffer-capacity'];
-  if ((flows & (flows + 1)) !== 0) problem('hubble.event-buffer-capacity', `found ${flows}, wanted 2^n - 1`);
+  for (const [option, text] of hubbleProblems(raw.hubble)) problem(`hubble.${option}`, text);
   const history = historyOf(raw, problem);
   if (uplink.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');

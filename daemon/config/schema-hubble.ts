@@ -1,4 +1,5 @@
 /** Options of the observatory, with Cilium's names without the `hubble-` before them; a part of config/schema.ts. */
+import { isIP } from 'node:net';
 import type { Option } from './option.ts';
 import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
 
@@ -6,6 +7,51 @@ import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
 export interface HubbleSettings {
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
+  /** Texts of readListenAddress; none = only the unix socket. */
+  readonly 'listen-address': readonly string[];
+  readonly 'disable-tls': boolean;
+  /** Paths; '' and none = without TLS. */
+  readonly 'tls-cert-file': string;
+  readonly 'tls-key-file': string;
+  readonly 'tls-client-ca-files': readonly string[];
+}
+
+const absolutePath = (text: string) => (text.startsWith('/') ? undefined : 'an absolute path');
+
+/** Reads `127.0.0.1:4245`, `[::1]:4245`, `localhost:4245`, or `:4244` for every address (host ''). @returns undefined for anything else */
+export function readListenAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  const [, bracketed, plain = '', digits = ''] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const isHost = host === '' || host === 'localhost' || isIP(host) === (bracketed === undefined ? 4 : 6);
+  const port = Number(digits);
+  return isHost && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+/** Of a host of readListenAddress: only this machine reaches it. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** What is wrong between the options: option and sentence. */
+export function hubbleProblems(settings: HubbleSettings): [option: keyof HubbleSettings, problem: string][] {
+  const { 'event-buffer-capacity': flows, 'tls-cert-file': cert, 'tls-key-file': key } = settings;
+  const problems: [keyof HubbleSettings, string][] = [];
+  if ((flows & (flows + 1)) !== 0) problems.push(['event-buffer-capacity', `found ${flows}, wanted 2^n - 1`]);
+  if (cert === '' && key !== '') problems.push(['tls-cert-file', 'found none, wanted one for tls-key-file']);
+  if (cert !== '' && key === '') problems.push(['tls-key-file', 'found none, wanted one for tls-cert-file']);
+  if (cert === '' && settings['tls-client-ca-files'].length > 0)
+    problems.push(['tls-client-ca-files', 'found some, wanted tls-cert-file and tls-key-file as well']);
+  if (cert !== '' && settings['disable-tls'])
+    problems.push(['disable-tls', 'found true, wanted false or no tls-cert-file']);
+  for (const text of settings['listen-address']) {
+    const { host = '' } = readListenAddress(text) ?? {};
+    if (cert === '' && !settings['disable-tls'] && !isLoopback(host))
+      problems.push([
+        'listen-address',
+        `found ${text}, wanted tls-cert-file and tls-key-file with it, or disable-tls: true`,
+      ]);
+  }
+  return problems;
 }
 
 export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
@@ -20,5 +66,38 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     type: 'map',
     meaning: 'flows kept on disk, see [observability](observability.md#history)',
     options: HISTORY,
+  },
+  'listen-address': {
+    type: 'list',
+    meaning: 'where the API of flows is served besides the unix socket, such as 127.0.0.1:4245 or :4244',
+    fallback: [],
+    max: 8,
+    check: (text) =>
+      readListenAddress(text) === undefined ? 'an address and port, such as 127.0.0.1:4245' : undefined,
+  },
+  'disable-tls': {
+    type: 'boolean',
+    meaning: 'let addresses of listen-address that others reach be without TLS',
+    fallback: false,
+  },
+  'tls-cert-file': {
+    type: 'string',
+    meaning: 'certificate of listen-address, in PEM; followed as it changes',
+    fallback: '',
+    check: absolutePath,
+  },
+  'tls-key-file': {
+    type: 'string',
+    meaning: 'its key',
+    fallback: '',
+    check: absolutePath,
+  },
+  'tls-client-ca-files': {
+    type: 'list',
+    meaning:
+      'authorities, one of which must have signed the certificate of a client; none: clients need no certificate',
+    fallback: [],
+    max: 16,
+    check: absolutePath,
   },
 };

@@ -17,7 +17,7 @@ async function serving(t: Test): Promise<string> {
     { owns: () => true, serve: ({ url = '' }, response) => void response.end(`rest ${url}`) },
   ]);
   const path = join(folder, `${sockets++}.sock`);
-  await server.listen(path, undefined);
+  await server.listen({ path, groupId: undefined });
   t.teardown(() => server.stop());
   return path;
 }
@@ -94,13 +94,14 @@ t.test('nonsense ends its connection and nobody else', async (t) => {
   t.notMatch(await byteWise(path, '\0\0\0garbage\r\n\r\n'), /200/);
   await byteWise(path, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nno frames at all, and many of these bytes');
   t.equal(await overHttp1(path, '/%'), 'rest /%');
+  t.equal(await overHttp1(path, '//'), 'rest //', 'what is no URL is a path as well');
   t.equal(await overHttp1(path, '/own'), 'own');
 });
 
 t.test('stop() ends connections that wait, and takes the socket away', async (t) => {
   const server = new FlowServer([{ owns: () => true, serve: () => {} }]);
   const path = join(folder, 'stopped.sock');
-  await server.listen(path, undefined);
+  await server.listen({ path, groupId: undefined });
   const waiting = byteWise(path, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n');
   const silent = byteWise(path, '');
   await new Promise((resolve) => setTimeout(resolve, 20)); // both are there: neither gets anything to wait for

@@ -2,9 +2,14 @@
 import { Router } from '../serve/router.ts';
 import type { Handler } from './flow-server.ts';
 import { flowsRoute } from './flows-route.ts';
+import { ObserverApi } from './serve/observer-api.ts';
+import { ServedFlows } from './served-flows.ts';
 import type { Means } from './sinks.ts';
 
 export function openHandlers(means: Means): Handler[] {
   const routes = new Router({ 'GET /v1/flows': flowsRoute(means) });
-  return [{ owns: () => true, serve: (request, response) => void routes.serve(request, response) }];
+  return [
+    new ObserverApi(new ServedFlows(means)),
+    { owns: () => true, serve: (request, response) => void routes.serve(request, response) },
+  ];
 }

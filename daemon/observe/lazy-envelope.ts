@@ -5,6 +5,7 @@
  */
 import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { rfc3339 } from '../../hubble/time.ts';
+import { destinationEndpointOf, sourceEndpointOf } from '../../wire/event.ts';
 
 /** Decodes the record at a place of a block. @param position of the record in its ring */
 export interface RecordDecoder {
@@ -14,6 +15,9 @@ export interface RecordDecoder {
 
 export class LazyEnvelope implements Envelope {
   readonly timeMs: number;
+  /** Local endpoints, 0 for an end that is not local; known without decoding. */
+  readonly sourceEndpoint: number;
+  readonly destinationEndpoint: number;
   readonly #decoder: RecordDecoder;
   readonly #at: number;
   readonly #position: number;
@@ -27,6 +31,8 @@ export class LazyEnvelope implements Envelope {
     this.#at = at;
     this.#position = position;
     this.timeMs = timeMs;
+    this.sourceEndpoint = sourceEndpointOf(block, at);
+    this.destinationEndpoint = destinationEndpointOf(block, at);
   }
 
   get flow(): Flow {

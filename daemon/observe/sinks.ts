@@ -4,6 +4,7 @@ import type { Ring } from '../../hubble/ring.ts';
 import type { Sinks } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
 import { History } from './history.ts';
+import type { NamespaceLog } from './namespace-log.ts';
 
 /** What sinks and handlers of the observatory may use. */
 export interface Means {
@@ -12,14 +13,17 @@ export interface Means {
   readonly directory: Directory;
   /** Flows on disk, when they are to be kept. */
   readonly history: History | undefined;
+  readonly agentEvents: Ring;
+  readonly namespaces: NamespaceLog;
   /** Takes in what the dataplane has told since the last look. */
   readonly look: () => void;
   /** A line in the agent's log. */
   readonly log: (level: 'info' | 'warn' | 'error', text: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-export function openSinks(sinks: Sinks, { ring, history }: Means): void {
+export function openSinks(sinks: Sinks, { ring, history, namespaces }: Means): void {
   sinks.add('ring', ring);
+  sinks.add('list of namespaces', namespaces);
   if (history !== undefined) sinks.add('history', history);
 }
 

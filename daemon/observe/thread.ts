@@ -18,12 +18,16 @@ import { ProbeFlows } from '../health/probe-flows.ts';
 import { socketGroup } from '../serve/unix-listener.ts';
 import { DropCounts } from './drop-counts.ts';
 import { EMITTER } from './ring-source.ts';
+import { AgentEvents } from './agent-events.ts';
+import type { DirectoryDelta } from './directory-delta.ts';
 import { DirectoryMirror } from './directory-mirror.ts';
 import type { History } from './history.ts';
 import { FlowServer } from './flow-server.ts';
 import { openHandlers } from './handlers.ts';
 import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import { NamespaceLog } from './namespace-log.ts';
 import { Observer } from './observer.ts';
+import { Ports } from './serve/ports.ts';
 import { SharedState } from './shared-state.ts';
 import { openHistory, openSinks } from './sinks.ts';
 
@@ -41,6 +45,8 @@ class Observatory {
   readonly #server: FlowServer;
   readonly #history: History | undefined;
   #toldHistory = '';
+  readonly #ports: Ports;
+  readonly #agentEvents: AgentEvents;
   readonly #measure: NodeJS.Timeout;
   #isStopping = false;
 
@@ -66,10 +72,14 @@ class Observatory {
       others: () => dropCounts.take(performance.now()),
       afterLook: ([, drops]) => words.store(CONFIG_DROPS_READ, drops),
     });
+    this.#agentEvents = new AgentEvents(nodeName, Date.now);
+    this.#agentEvents.agentStarted(Date.now() - process.uptime() * 1000);
     const base = {
       config,
       ring: this.#ring,
       directory: this.#directory,
+      agentEvents: this.#agentEvents.ring,
+      namespaces: new NamespaceLog(this.#directory),
       look: () => this.#observer.look(),
       log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
         this.#tell({ log: { level, text, fields } }),
@@ -78,12 +88,14 @@ class Observatory {
     this.#history = means.history;
     openSinks(this.#sinks, means);
     this.#server = new FlowServer(openHandlers(means));
+    this.#ports = new Ports(this.#server, means.log);
     this.#measure = setInterval(() => this.#tellHow(), MEASURE_MS);
   }
 
-  async start({ runDir, socketGroup: group }: Config): Promise<void> {
+  async start({ runDir, socketGroup: group, hubble }: Config): Promise<void> {
     this.#observer.start();
-    await this.#server.listen(hubbleSocket(runDir), socketGroup(group));
+    await this.#server.listen({ path: hubbleSocket(runDir), groupId: socketGroup(group) });
+    this.#ports.open(hubble);
     this.#tell({ ready: true });
   }
 
@@ -105,10 +117,15 @@ class Observatory {
       const received = receiveMessageOnPort(this.#port) as { readonly message: ToObservatory } | undefined;
       if (received === undefined) return;
       const { message } = received;
-      if ('directory' in message) this.#directory.learn(message.directory);
+      if ('directory' in message) this.#learn(message.directory);
       else if ('probe' in message) this.#probes.note(message.probe.sequence, message.probe.address);
       else void this.#stop();
     }
+  }
+
+  #learn(delta: DirectoryDelta): void {
+    this.#agentEvents.learn(delta);
+    this.#directory.learn(delta);
   }
 
   #hand(batch: readonly Envelope[]): void {
@@ -121,6 +138,7 @@ class Observatory {
     this.#isStopping = true;
     this.#observer.stop();
     clearInterval(this.#measure);
+    this.#ports.stop();
     await this.#server.stop();
     await this.#sinks.stop();
     process.exit(0); // of the thread

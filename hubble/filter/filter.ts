@@ -8,15 +8,12 @@ import { EVENT_L7 } from '../../wire/event.ts';
 import { holdsAddress, parsePrefix, type Prefix } from '../../wire/prefix.ts';
 import { reasonNumber } from '../../wire/reasons.ts';
 import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type Workload } from '../flow.ts';
-import type { EventTypeFilter, FlowFilter } from './flow-filter.ts';
+import type { EventTypeFilter, FlowFilter, ListField } from './flow-filter.ts';
 import { ownReasonName } from '../own-reason.ts';
 import { compileSelector } from './label-selector.ts';
 import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
 
 export type FlowPredicate = (flow: Flow) => boolean;
-
-/** The fields that are lists of values: all but one. */
-type ListField = Exclude<keyof FlowFilter, 'experimental'>;
 
 type Compilers = { readonly [K in ListField]: (values: NonNullable<FlowFilter[K]>) => FlowPredicate };
 

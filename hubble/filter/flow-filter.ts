@@ -66,6 +66,9 @@ export interface FlowFilter {
   readonly experimental?: { readonly cel_expression?: readonly string[] };
 }
 
+/** The fields that are lists of values: all but one. */
+export type ListField = Exclude<keyof FlowFilter, 'experimental'>;
+
 export interface EventTypeFilter {
   /** 0 is any. */
   readonly type?: number;

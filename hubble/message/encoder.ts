@@ -10,6 +10,7 @@
  * could do nothing with it. A value of a wrong type throws a TypeError.
  */
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
 import { BackwardWriter } from './backward-writer.ts';
 import {
   LENGTH_DELIMITED,
@@ -28,9 +29,6 @@ export type Encoder = (value: object) => Uint8Array;
 
 /** Writes a field with its tags. */
 type WriteField = (writer: BackwardWriter, value: unknown) => void;
-
-/** google.protobuf.FeatureSet.FieldPresence.IMPLICIT: a zero value is as good as none. */
-const IMPLICIT = 2;
 
 /** @throws TypeError when the message has a field of a kind that no message of ours has */
 export function compileEncoder(schema: DescMessage): Encoder {
@@ -70,7 +68,10 @@ class MessageWriters {
     /** @param least what must have been written for the field to stay */
     const one = (writer: BackwardWriter, member: unknown, least: number): void => {
       const { length } = writer;
-      if (write(writer, member) < least) return writer.rewind(length);
+      if (write(writer, member) < least) {
+        writer.rewind(length);
+        return;
+      }
       if (wireType === LENGTH_DELIMITED) writer.varint(writer.length - length);
       writer.varint(tag);
     };
@@ -80,7 +81,8 @@ class MessageWriters {
         for (let i = members.length - 1; i >= 0; i--) one(writer, members[i], ZERO);
       };
     }
-    const least = field.presence === IMPLICIT ? VALUE : ZERO;
+    // Without presence of its own, a zero value is as good as none.
+    const least = field.presence === FeatureSet_FieldPresence.IMPLICIT ? VALUE : ZERO;
     return (writer, member) => one(writer, member, least);
   }
 

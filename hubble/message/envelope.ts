@@ -29,7 +29,7 @@ export function encodeAgentEvent({ agent_event, node_name, time }: Envelope): Ui
 
 /** A GetFlowsResponse as an envelope, its members in the order of the proto files. */
 export function envelopeOf(response: GetFlowsResponse): Envelope {
-  const json = toJson(GetFlowsResponseSchema, response, JSON_OPTIONS) as unknown as JsonValue;
+  const json = toJson(GetFlowsResponseSchema, response, JSON_OPTIONS);
   return readEnvelope(inOrder(GetFlowsResponseSchema, json)) ?? {};
 }
 

@@ -5,7 +5,7 @@
  * yet not match; rows that are left out cannot.
  */
 import { compileFilter, type FlowPredicate } from '../filter/filter.ts';
-import type { FlowFilter } from '../filter/flow-filter.ts';
+import type { FlowFilter, ListField as Field } from '../filter/flow-filter.ts';
 import type { Flow } from '../flow.ts';
 import {
   type Column,
@@ -18,8 +18,6 @@ import {
 } from './columns.ts';
 import { ENVELOPE, IN_SHAPE, knownOf, REST, readShape, type Step } from './shape.ts';
 import { packUuid } from './texts.ts';
-
-type Field = keyof FlowFilter;
 
 /** Fields that one column decides, and the flow that an entry of it makes. */
 interface Lookup {

@@ -109,7 +109,8 @@ async function fromFile(
   for (const envelope of shown) printer.write(envelope);
 }
 
-async function* envelopesOf(settings: Settings, path: string): AsyncGenerator<Envelope> {
+/** The flows of a file of JSON lines, one by one. @throws Failure when it is none */
+export async function* envelopesOf(settings: Settings, path: string): AsyncGenerator<Envelope> {
   const input = path === '-' ? settings.host.stdin : createReadStream(path);
   input.setEncoding('utf8');
   let rest = '';

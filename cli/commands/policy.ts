@@ -42,7 +42,7 @@ interface VerdictFlags {
 }
 
 /** Options of every offline command that choose how policies are read. */
-function withPolicyConfig(command: Command): Command {
+export function withPolicyConfig(command: Command): Command {
   return command
     .option('--config <file>', 'policy options: sluice.yaml, a cilium-config ConfigMap, or a map of options')
     .addOption(new Option('--semantics <which>', 'what ipBlock means').choices(['cilium', 'kubernetes']));
@@ -64,7 +64,7 @@ function defineValidate(command: Command, host: Host): void {
 }
 
 /** Options that name the manifests that a command judges by. */
-function withManifests(command: Command): Command {
+export function withManifests(command: Command): Command {
   const meaning = 'files and folders of pods, namespaces and policies; default: what the running agent has';
   return command
     .option('-m, --manifests <path...>', meaning, repeatable)
@@ -140,9 +140,12 @@ function defineExplain(command: Command, host: Host): void {
     const { explain } = await import('../policy/explain.ts');
     const { FlowJudge } = await import('../../explain/verdict.ts');
     const { queryOf } = await import('../policy/verdict-command.ts');
-    const { queryOfFlow } = await import('../policy/flow-query.ts');
-    const query = flags.flow === undefined ? queryOf(flags) : await queryOfFlow(host, flags.flow);
-    await explain(settings, new FlowJudge(await worldOf(command, host, flags)), query);
+    const { queryOfFlow, readFlow } = await import('../policy/flow-query.ts');
+    const asked = flags.flow === undefined ? queryOf(flags) : undefined;
+    const flow = flags.flow === undefined ? undefined : await readFlow(host, flags.flow);
+    const world = await worldOf(command, host, flags);
+    const query = flow === undefined ? asked : queryOfFlow(flow, world);
+    if (query !== undefined) await explain(settings, new FlowJudge(world), query);
   });
 }
 
@@ -222,7 +225,7 @@ function defineMatrix(command: Command, host: Host): void {
 }
 
 /** The world of a command's --manifests; without any, that of the running agent. */
-async function worldOf(command: Command, host: Host, flags: WorldFlags): Promise<PolicyWorld> {
+export async function worldOf(command: Command, host: Host, flags: WorldFlags): Promise<PolicyWorld> {
   const settings = settingsOf(command, host);
   if (flags.manifests !== undefined) return (await import('../policy/verdict-command.ts')).loadWorld(settings, flags);
   for (const flag of ['config', 'semantics'] as const) {

@@ -22,19 +22,36 @@ interface Side {
   readonly origins: readonly Origin[];
 }
 
+/** What is told besides: of the flow that the question came from. */
+export interface Besides {
+  /** Members of the document. */
+  readonly document: object;
+  /** Printed first, and last. */
+  readonly before: string;
+  readonly after: string;
+}
+
 /** Prints the explanation of one query. @throws Failure when an end of it is not known */
-export async function explain(settings: Settings, judge: FlowJudge, query: FlowQuery): Promise<void> {
+export async function explain(
+  settings: Settings,
+  judge: FlowJudge,
+  query: FlowQuery,
+  besides?: Besides,
+): Promise<void> {
   const answer = judge.answer(query);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   const sides = sidesOf(judge, query);
   const remedies = answer.verdict === 'denied' ? remediesOf(judge, query) : [];
-  if (settings.output !== 'table') return printDocument(settings, document(answer, sides, remedies));
+  if (settings.output !== 'table')
+    return printDocument(settings, { ...document(answer, sides, remedies), ...besides?.document });
   const { host, paint } = settings;
+  host.stdout.write(besides?.before ?? '');
   for (const side of sides) host.stdout.write(sideText(side, host.stdout.columns ?? Number.POSITIVE_INFINITY));
   if (answer.l7 !== 'none') host.stdout.write(requestText(answer, judge.requestOrigins(query)));
   const verdict = answer.verdict === 'allowed' ? paint.green('allowed') : paint.red('denied');
   host.stdout.write(`verdict: ${verdict}\n`);
   for (const remedy of remedies) host.stdout.write(`to allow it, ${remedy}`);
+  host.stdout.write(besides?.after ?? '');
   return undefined;
 }
 
@@ -137,7 +154,7 @@ function closedText({ direction, origins }: Side): string {
   return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(originText).join(', ')}\n`;
 }
 
-function document(answer: Answer, sides: readonly Side[], remedies: readonly string[]): unknown {
+function document(answer: Answer, sides: readonly Side[], remedies: readonly string[]): object {
   return {
     ...answer,
     explanation: sides.map(({ direction, subject, remote, candidates, origins }) => ({

@@ -1,24 +1,45 @@
 /** A recorded flow (Hubble JSON) turned into the query that asks about it again. */
 import { readFileSync } from 'node:fs';
-import type { Endpoint, Envelope, Flow } from '../../hubble/flow.ts';
+import { partyOf } from '../../explain/flows/party.ts';
+import type { PolicyWorld } from '../../explain/world.ts';
+import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
+import type { Endpoint, Flow } from '../../hubble/flow.ts';
 import { Failure } from '../terminal/failure.ts';
 import { type Host, readStdin } from '../terminal/host.ts';
 import { type FlowQuery, readQuery } from '../../explain/query.ts';
 
 /**
- * The query of the first flow of a file.
+ * The first flow of a file.
  * @param path a file of JSON lines, or `-`
- * @throws Failure when it holds no flow that a policy judges
+ * @throws Failure when it holds none
  */
-export async function queryOfFlow(host: Host, path: string): Promise<FlowQuery> {
+export async function readFlow(host: Host, path: string): Promise<Flow> {
   const text = path === '-' ? await readStdin(host) : readText(path);
-  const line = text.split('\n').find((one) => one.trim() !== '') ?? '';
+  return parseFlow(text.split('\n').find((one) => one.trim() !== '') ?? '', path);
+}
+
+/** A flow, or the envelope around it. @param from for the complaint */
+export function parseFlow(text: string, from: string): Flow {
   try {
-    const envelope = JSON.parse(line) as Envelope & Flow;
-    return readQuery(queryFields(envelope.flow ?? envelope));
+    const flow = readEnvelope(JSON.parse(text))?.flow;
+    if (flow !== undefined) return flow;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new Failure(`read flow ${path}: ${error.message}`);
+    throw new Failure(`read flow ${from}: ${error.message}`);
+  }
+  throw new Failure(`read flow ${from}: found ${text.slice(0, 40)}, wanted a flow as JSON`);
+}
+
+/**
+ * The query about a flow. A pod that the world has is asked about by its name, another one by the labels that the flow has.
+ * @throws Failure when it is no flow that a policy judges
+ */
+export function queryOfFlow(flow: Flow, world: PolicyWorld): FlowQuery {
+  try {
+    return readQuery(queryFields(flow, world));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Failure(`read flow: ${error.message}`);
   }
 }
 
@@ -30,8 +51,9 @@ function readText(path: string): string {
   }
 }
 
-function queryFields(flow: Flow): unknown {
-  const [from, to] = [endOf(flow.source, flow.IP?.source), endOf(flow.destination, flow.IP?.destination)];
+function queryFields(flow: Flow, world: PolicyWorld): unknown {
+  const from = endOf(world, flow.source, flow.IP?.source);
+  const to = endOf(world, flow.destination, flow.IP?.destination);
   const isReply = flow.is_reply === true;
   const { TCP, UDP, SCTP, ICMPv4, ICMPv6 } = flow.l4 ?? {};
   const ported = TCP ?? UDP ?? SCTP;
@@ -47,13 +69,21 @@ function queryFields(flow: Flow): unknown {
     ...(icmp !== undefined && { icmp: { family: ICMPv4 === undefined ? 'IPv6' : 'IPv4', type: icmp.type ?? 0 } }),
     ...(http !== undefined && { http: requestOf(http) }),
     ...(flow.l7?.dns?.query !== undefined && { dns: { query: flow.l7.dns.query } }),
+    ...(flow.l7?.tlsSNI !== undefined && { sni: flow.l7.tlsSNI }),
+    ...(flow.l7?.kafka !== undefined && { kafka: { apiKey: flow.l7.kafka.api_key, topic: flow.l7.kafka.topic } }),
   };
 }
 
-function endOf(endpoint: Endpoint, ip: string | undefined): unknown {
-  if (endpoint.pod_name !== undefined) return { pod: `${endpoint.namespace ?? 'default'}/${endpoint.pod_name}` };
+function endOf(world: PolicyWorld, endpoint: Endpoint, ip: string | undefined): unknown {
+  const { pod_name: name, namespace = 'default', labels = [] } = endpoint;
+  const reference = `${namespace}/${name ?? ''}`;
+  const isKnown = world.pod(reference) !== undefined || world.outsider(reference) !== undefined;
+  if (name !== undefined && isKnown) return { pod: reference };
+  const party = partyOf(endpoint, ip ?? '');
+  if (typeof party !== 'string' && party.kind === 'pod') return party.end;
+  if (name !== undefined) return { pod: reference };
   if (ip !== undefined) return { ip };
-  const reserved = endpoint.labels?.find((label) => label.startsWith('reserved:'));
+  const reserved = labels.find((label) => label.startsWith('reserved:'));
   return reserved === undefined ? undefined : { entity: reserved.slice('reserved:'.length) };
 }
 

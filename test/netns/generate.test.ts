@@ -9,7 +9,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, run, waitFor } from '../command.ts';
+import { Cleanup, inNetns, PATIENCE_MS, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const API = ['10.244.0.11', 'fd00:10:244::11'];
@@ -29,6 +29,7 @@ metadata: { name: shop }
 ---
 ${pod('web', 10)}${pod('api', 11, `${server(8080)}, ${server(9090)}`)}${pod('idle', 12)}`;
 
+t.setTimeout(PATIENCE_MS * 4);
 const cleanup = new Cleanup();
 const name = `slgp${process.pid.toString(36)}`;
 const dir = mkdtempSync(`/tmp/${name}-`);
@@ -94,4 +95,27 @@ t.test('policies out of recorded traffic let the same traffic pass and drop all 
   await waitFor('the policies to be in force', async () => !(await gets('idle', API[0], 8080)));
   t.same(await usual(), [true, true, true]);
   t.same(await unusual(), [false, false, false, false, false, false]);
+});
+
+t.test('a drop is explained by its UUID, and the patch that comes of it lets the flow pass', async (t) => {
+  t.notOk(await gets('idle', API[0], 8080));
+  const uuidOf = async (): Promise<string> => {
+    const filters = ['--verdict', 'DROPPED', '--type', 'policy-verdict', '--pod', 'shop/idle', '--to-port', '8080'];
+    const { stdout } = await instance.cli('observe', '--last', '1', ...filters, '-o', 'json');
+    return stdout === '' ? '' : JSON.parse(stdout).flow.uuid;
+  };
+  await waitFor('the drop to be told', async () => (await uuidOf()) !== '');
+  const uuid = await uuidOf();
+  const { stdout, code } = await instance.cli('flows', 'explain', uuid);
+  t.equal(code, 0);
+  t.match(stdout, 'verdict: denied');
+  t.match(stdout, /\n--- CiliumNetworkPolicy\/shop\/recorded-/);
+  const patch = await instance.cli('flows', 'explain', uuid, '--patch');
+  const file = join(dir, 'patch.yaml');
+  writeFileSync(file, patch.stdout);
+  t.equal((await instance.cli('apply', '-f', file)).code, 0);
+  await waitFor('the patch to be in force', () => gets('idle', API[0], 8080));
+  t.notOk(await gets('idle', API[0], 9090), 'and nothing else');
+  const after = await instance.cli('flows', 'explain', uuid);
+  t.match(after.stdout, 'it was denied when it was recorded, and would be allowed now\n');
 });

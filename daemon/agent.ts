@@ -24,6 +24,8 @@ import type { Config } from './config/config.ts';
 import { Controllers } from './health/controllers.ts';
 import type { Log } from './health/log.ts';
 import type { ManifestDirectory } from './source/directory.ts';
+import { readSecretFiles } from './source/secret-files.ts';
+import { watchDirectory } from './source/watching.ts';
 import { openSources } from './source/sources.ts';
 import { journalPath } from '../linux/journal.ts';
 import { interfaceAddresses } from '../linux/addresses.ts';
@@ -338,6 +340,8 @@ export class Agent {
 
   #watch(): void {
     if (this.#manifests !== undefined) this.#endWatches.push(this.#manifests.watch(() => this.#scanAndSync()));
+    const { secretsDir } = this.config;
+    if (secretsDir !== '') this.#endWatches.push(watchDirectory(secretsDir, () => this.#scanAndSync()));
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
     this.#endWatches.push(this.#ports.guard());
     const { config, maps } = this;
@@ -358,6 +362,7 @@ export class Agent {
   }
 
   #scan(): void {
+    this.#scanSecrets();
     if (this.#manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
       const contents = this.#manifests?.scan();
@@ -366,5 +371,17 @@ export class Agent {
       this.store.setDirectory(contents.documents);
     });
     this.#board.set('directory', error === '' ? [] : [`manifests: ${error}`]);
+  }
+
+  #scanSecrets(): void {
+    const { secretsDir } = this.config;
+    if (secretsDir === '') return;
+    const error = this.controllers.run('secrets', () => {
+      const { secrets, problems } = readSecretFiles(secretsDir);
+      this.#board.set('secret-files', problems);
+      this.compilation.cluster.secrets.setFiles(secrets);
+    });
+    if (error !== '') this.compilation.cluster.secrets.setFiles([]);
+    this.#board.set('secrets-directory', error === '' ? [] : [`secretsDir: ${error}`]);
   }
 }

@@ -6,7 +6,7 @@ import type { Changes } from '../policy/cluster.ts';
 import type { Ports } from './attach/ports.ts';
 import type { Compilation } from './compilation.ts';
 import type { Learning } from './fqdn/learning.ts';
-import type { ProblemBoard } from './health/problem-board.ts';
+import { oneLine, type ProblemBoard } from './health/problem-board.ts';
 import type { DirectoryFeed } from './observe/directory-feed.ts';
 import type { Publisher } from './publish/publisher.ts';
 import type { Services } from './services/services.ts';
@@ -69,6 +69,7 @@ export class Publication {
     const { compilation, directory, publisher, board, learning } = this.#parts;
     directory.learn(changes);
     board.setDocuments('policy', compilation.conflicts);
+    board.set('secrets', compilation.cluster.policies.missingSecrets.map(oneLine));
     // From before policies with toFQDNs are in force until they are not.
     if (compilation.cluster.names.hasPatterns) learning.announce();
     publisher.publish(changes);

@@ -95,7 +95,7 @@ export class PolicyWorld {
     this.#addNodesOfPods();
     if (this.cluster.options['enable-host-firewall']) this.#addHost();
     for (const [name, addresses] of names) this.cluster.setName(name, addresses);
-    this.conflicts = this.#flush();
+    this.conflicts = [...this.#flush(), ...this.cluster.policies.missingSecrets];
   }
 
   /** The pod `namespace/name`. */

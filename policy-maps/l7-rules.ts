@@ -45,9 +45,19 @@ export interface HttpRule {
   readonly headerMatches?: readonly HeaderMatch[];
 }
 
+/** A Secret by its name. */
+export interface SecretRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 export interface HeaderMatch {
   readonly name: string;
   readonly value?: string;
+  /** Where the value comes from; of policies only: in a rule set that is published the value stands in its place. */
+  readonly secret?: SecretRef;
+  /** The value came from a secret: it is told to nobody. */
+  readonly isSecret?: boolean;
   /** What to do when the header is missing or differs; '' (fail the rule) is the default. */
   readonly mismatch?: '' | 'LOG' | 'ADD' | 'DELETE' | 'REPLACE';
 }

@@ -38,6 +38,8 @@ import type { Problem } from './rule/problems.ts';
 import type { Origin, Policy } from './rule/rule.ts';
 import { type EndpointSliceSpec, serviceKey, type ServiceSpec } from './rule/service-spec.ts';
 import type { CidrGroupSpec, NamespaceSpec, NodeSpec, PodSpec } from './rule/spec.ts';
+import { secretFromDocument } from './document/secret.ts';
+import { SecretTable } from './secret-table.ts';
 import { ServiceTable } from './service-table.ts';
 
 export type { EndpointChange } from './endpoint-table.ts';
@@ -66,6 +68,7 @@ export class Cluster {
   readonly addresses: AddressBook;
   readonly names: NameTable;
   readonly services: ServiceTable;
+  readonly secrets = new SecretTable();
   readonly policies: PolicyTable;
   readonly pods: PodTable;
   readonly endpoints: EndpointTable;
@@ -87,7 +90,7 @@ export class Cluster {
     this.endpoints = new EndpointTable(this.compiler);
     this.egress = new EgressTable(this.options['node-name']);
     this.pods = new PodTable(this);
-    this.policies = new PolicyTable(this.compiler, this.services, {
+    this.policies = new PolicyTable(this.compiler, this.services, this.secrets, {
       use: (rule) => this.#countPeers(rule, 'use'),
       unuse: (rule) => this.#countPeers(rule, 'unuse'),
       touch: (identity) => this.endpoints.touchIdentity(identity),
@@ -119,6 +122,10 @@ export class Cluster {
       }
       case 'CiliumEgressGatewayPolicy': {
         this.egress.setPolicy(egressPolicyFromDocument(document));
+        return;
+      }
+      case 'Secret': {
+        this.secrets.set(secretFromDocument(document));
         return;
       }
       case 'Service': {
@@ -156,6 +163,10 @@ export class Cluster {
       }
       case 'CiliumEgressGatewayPolicy': {
         this.egress.removePolicy(name);
+        return;
+      }
+      case 'Secret': {
+        this.secrets.remove(namespace, name);
         return;
       }
       case 'Service': {
@@ -342,6 +353,8 @@ export class Cluster {
   flush(keep: () => void = () => undefined): Changes {
     if (this.#newServices.size > 0) this.policies.servicesChanged(this.#newServices);
     this.#newServices.clear();
+    const secrets = this.secrets.takeTouched();
+    if (secrets.size > 0) this.policies.secretsChanged(secrets);
     this.addresses.refresh();
     this.pods.refresh();
     if (this.identities.hasChanged) keep();

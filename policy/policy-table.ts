@@ -1,10 +1,13 @@
 /** The policies in force, their rules by subject, and the rules that select an identity. */
 import type { Compiler, NumberedRule } from './compile/compiler.ts';
+import { mentionsSecret, withSecrets } from './header-secrets.ts';
 import type { LabelSet } from './rule/labels.ts';
 import { labelsPeer, type Peer } from './rule/peer.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import { type Element, type Policy, policyName, type Rule } from './rule/rule.ts';
 import type { CachedPeer, SelectorUser } from './identity/selector-cache.ts';
+import type { Problem } from './rule/problems.ts';
+import type { SecretTable } from './secret-table.ts';
 import { selects } from './rule/selector.ts';
 import type { ServiceTable } from './service-table.ts';
 
@@ -23,6 +26,8 @@ interface LivePolicy {
   readonly policy: Policy;
   readonly rules: readonly NumberedRule[];
   readonly text: string;
+  /** Of its secrets. */
+  readonly problems: readonly Problem[];
 }
 
 export class PolicyTable implements SelectorUser {
@@ -35,11 +40,13 @@ export class PolicyTable implements SelectorUser {
 
   readonly #compiler: Compiler;
   readonly #services: ServiceTable;
+  readonly #secrets: SecretTable;
   readonly #events: PolicyEvents;
 
-  constructor(compiler: Compiler, services: ServiceTable, events: PolicyEvents) {
+  constructor(compiler: Compiler, services: ServiceTable, secrets: SecretTable, events: PolicyEvents) {
     this.#compiler = compiler;
     this.#services = services;
+    this.#secrets = secrets;
     this.#events = events;
   }
 
@@ -54,12 +61,17 @@ export class PolicyTable implements SelectorUser {
   /** Does nothing when the same policy is there already. */
   set(policy: Policy): void {
     const name = policyName(policy);
-    const resolved = { ...policy, rules: policy.rules.map((rule) => this.#withServices(rule)) };
+    const problems: Problem[] = [];
+    const resolve = (rule: Rule) => withSecrets(this.#withServices(rule), this.#secrets, problems);
+    const resolved = { ...policy, rules: policy.rules.map(resolve) };
     const text = textOf(resolved);
     const before = this.#policies.get(name);
-    if (before?.text === text) return;
+    if (before?.text === text) {
+      this.#policies.set(name, { ...before, policy, problems });
+      return;
+    }
     const rules = resolved.rules.map((rule) => this.#add(rule, policy));
-    this.#policies.set(name, { policy, rules, text });
+    this.#policies.set(name, { policy, rules, text, problems });
     // The old rules go after the new ones came, so that what both name stays known throughout.
     for (const rule of before?.rules ?? []) this.#drop(rule);
   }
@@ -76,6 +88,18 @@ export class PolicyTable implements SelectorUser {
   /** Rules about these services are made anew; those that come out the same stay. @param keys `namespace/name` */
   servicesChanged(keys: ReadonlySet<string>): void {
     for (const { policy } of [...this.#policies.values()]) if (this.#mentions(policy, keys)) this.set(policy);
+  }
+
+  /** The same of secrets. @param keys `namespace/name` */
+  secretsChanged(keys: ReadonlySet<string>): void {
+    for (const { policy } of [...this.#policies.values()]) {
+      if (policy.rules.some((rule) => mentionsSecret(rule, keys))) this.set(policy);
+    }
+  }
+
+  /** Secrets that rules name, and that say nothing. */
+  get missingSecrets(): readonly Problem[] {
+    return [...this.#policies.values()].flatMap(({ problems }) => problems);
   }
 
   #mentions({ rules }: Policy, keys: ReadonlySet<string>): boolean {

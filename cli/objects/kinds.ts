@@ -18,6 +18,7 @@ export const KINDS: readonly Kind[] = [
   kind('Service', 'v1', 'service', 'services', ['svc'], true),
   kind('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslice', 'endpointslices', [], true),
   kind('Endpoints', 'v1', 'endpoints', 'endpoints', ['ep'], true),
+  kind('Secret', 'v1', 'secret', 'secrets', [], true),
   kind('Node', 'v1', 'node', 'nodes', ['no'], false),
   kind('Deployment', 'apps/v1', 'deployment', 'deployments', ['deploy'], true),
   kind('ReplicaSet', 'apps/v1', 'replicaset', 'replicasets', ['rs'], true),

@@ -24,6 +24,8 @@ export interface Config {
   /** '' = applied objects live until the agent is stopped (not: killed). */
   readonly stateDir: string;
   readonly manifests: string;
+  /** '' = there are none. */
+  readonly secretsDir: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly socketGroup: string;
   readonly netnsPrefix: string;

@@ -236,6 +236,12 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     check: absolutePath,
   },
   manifests: { type: 'string', meaning: 'directory of manifests, watched', fallback: '', check: absolutePath },
+  secretsDir: {
+    type: 'string',
+    meaning: 'directory of secrets for header rules, <namespace>/<name>/<key>, watched',
+    fallback: '',
+    check: absolutePath,
+  },
   logLevel: {
     type: 'string',
     meaning: 'least level that is logged',

@@ -2,6 +2,7 @@
 import type { Agent } from '../agent.ts';
 import { type Answer, ApiError, type Call, type Route } from './router.ts';
 import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
+import { shownObject } from '../../policy/document/secret.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
 import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
@@ -59,7 +60,7 @@ function objects(agent: Agent, { query }: Call): Manifest[] {
   const wanted = (field: string, value: string): boolean => (query.get(field) ?? value) === value;
   return [...agent.store.documents()]
     .filter((one) => wanted('kind', one.kind) && wanted('namespace', one.namespace) && wanted('name', one.name))
-    .map((one) => withCreation(one.object, agent.store.createdMs(one)));
+    .map((one) => withCreation(shownObject(one.object), agent.store.createdMs(one)));
 }
 
 function withCreation(object: Manifest, createdMs: number | undefined): Manifest {

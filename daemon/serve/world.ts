@@ -35,7 +35,7 @@ function worldLines(agent: Agent): Iterator<WorldLine> {
   return (function* (): Generator<WorldLine> {
     yield { options };
     yield { node };
-    for (const document of documents) yield { object: placedObject(document) };
+    for (const document of documents) if (document.kind !== 'Secret') yield { object: placedObject(document) };
     for (const identity of identities) yield { identity };
     for (const cookie of cookies) yield { cookie };
     yield { end: true };

@@ -10,7 +10,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { watch as watchFiles } from 'chokidar';
 import type { Document } from '../../policy/document/document.ts';
 import { decodeText } from '../../policy/document/encoding.ts';
 import { isManifestName } from '../../policy/document/manifest.ts';
@@ -18,9 +17,8 @@ import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { referenceOf } from './text.ts';
 import type { SourcedDocument } from './store.ts';
+import { watchDirectory } from './watching.ts';
 import { StateFile } from '../../linux/state-file.ts';
-
-const SETTLE_MS = 50; // a file is read once it has not grown for this long: half a file may well parse
 
 interface KnownFile {
   readonly signature: string;
@@ -84,20 +82,7 @@ export class ManifestDirectory {
    * @returns a function that ends the watch
    */
   watch(onChange: () => void): () => Promise<void> {
-    const awaitWriteFinish = { stabilityThreshold: SETTLE_MS, pollInterval: SETTLE_MS / 2 };
-    const watcher = watchFiles(this.path, { ignoreInitial: true, awaitWriteFinish, ignorePermissionErrors: true });
-    let timer: NodeJS.Timeout | undefined;
-    const soon = () => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        onChange();
-      }, SETTLE_MS / 2);
-    };
-    watcher.on('all', soon).on('ready', soon).on('error', soon);
-    return async () => {
-      clearTimeout(timer);
-      await watcher.close();
-    };
+    return watchDirectory(this.path, onChange);
   }
 
   #look(name: string, known: KnownFile | undefined): KnownFile | undefined {

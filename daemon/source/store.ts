@@ -13,6 +13,7 @@
  * what is there goes, and the rest is told.
  */
 import type { Document } from '../../policy/document/document.ts';
+import { shownObject } from '../../policy/document/secret.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { LoggedObject } from './object-batch.ts';
@@ -135,7 +136,11 @@ export class ObjectStore {
     const taken = read.filter(isTaken);
     const documents = read.filter((document) => !isTaken(document));
     if (isDryRun === true) {
-      const applied = documents.map((one) => ({ ...nameOf(one), action: this.#actionFor(one), object: one.object }));
+      const applied = documents.map((one) => ({
+        ...nameOf(one),
+        action: this.#actionFor(one),
+        object: shownObject(one.object),
+      }));
       return { applied, problems: [...problems, ...taken.map(takenProblem)] };
     }
     const sourced = documents.map((document) => this.#sourcedNow(document));

@@ -8,6 +8,8 @@ export interface HeaderCondition {
   /** Exact value wanted; null = the header is present. */
   readonly value: string | null;
   readonly mismatch: '' | 'LOG' | 'ADD' | 'DELETE' | 'REPLACE';
+  /** The value is from a secret: neither it nor what a request has in its place is told. */
+  readonly isSecret: boolean;
 }
 
 /** What is to be changed in a head, and told of it. */
@@ -26,6 +28,9 @@ const UNTOUCHABLE = new Set(['host', 'content-length', 'transfer-encoding', 'con
 const HYPHEN = 45;
 const UNDERSCORE = 95;
 
+/** In records, in the place of what is not told. */
+export const UNTOLD = '[redacted]';
+
 const UPGRADE_HEADERS = ['upgrade', 'http2-settings'];
 
 /** Compiles both header lists of a rule. @returns undefined when one cannot be obeyed: then the rule matches nothing */
@@ -35,7 +40,7 @@ export function compileHeaders(rule: HttpRule): HeaderCondition[] | undefined {
     const found = /^([^\s:]+)(?:[:\s]\s*(.*))?$/s.exec(text.trim());
     if (found === null) return undefined;
     const value = found[2] === undefined || found[2] === '' ? null : found[2].replace(/^:\s*/, '');
-    conditions.push({ name: found[1].toLowerCase(), value, mismatch: '' });
+    conditions.push({ name: found[1].toLowerCase(), value, mismatch: '', isSecret: false });
   }
   for (const match of rule.headerMatches ?? []) {
     const condition = compileMatch(match);
@@ -54,7 +59,8 @@ function compileMatch(match: HeaderMatch): HeaderCondition | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not get into a head
   if (value !== null && /[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return undefined;
   if (isEdit && UNTOUCHABLE.has(name)) return undefined;
-  return { name, value, mismatch };
+  if (match.secret !== undefined) return undefined; // its value should stand in its place
+  return { name, value, mismatch, isSecret: match.isSecret === true };
 }
 
 /** Values of all headers called `name`, joined as Envoy does; undefined when there is none. */
@@ -133,10 +139,10 @@ export function noteMismatch(edits: HeaderEdits, condition: HeaderCondition, val
   const isRemoving = mismatch === 'DELETE' || mismatch === 'REPLACE';
   if (isRemoving && value !== undefined) {
     edits.remove.add(name);
-    edits.rejected[name] = [value];
+    edits.rejected[name] = [condition.isSecret ? UNTOLD : value];
   }
   if (mismatch === 'DELETE') return;
-  edits.missing[name] = [wanted];
+  edits.missing[name] = [condition.isSecret ? UNTOLD : wanted];
   const line = `${name}: ${wanted}`;
   if (mismatch !== 'LOG' && !edits.add.includes(line)) edits.add.push(line);
 }

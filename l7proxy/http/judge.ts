@@ -18,6 +18,7 @@ const MAX_VERDICT_KEY_BYTES = 1024;
 
 class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
   readonly #services: ProtocolServices;
+  #secretNames: ReadonlySet<string> = new Set();
   readonly #verdicts = new LRUCache<string, number>({ max: MAX_VERDICTS });
 
   constructor(services: ProtocolServices, key: JudgeKey, nextId: () => number) {
@@ -27,6 +28,7 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
 
   protected override onChange(): void {
     this.#verdicts.clear();
+    this.#secretNames = new Set([...(this.egress?.secretNames ?? []), ...(this.ingress?.secretNames ?? [])]);
   }
 
   judge(bytes: Uint8Array, head: Head, judgement: Judgement): number {
@@ -49,6 +51,7 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
   #decide(bytes: Uint8Array, head: Head, judgement: Judgement): number {
     const view = viewOf(bytes, head);
     const { egress, ingress } = this;
+    judgement.secretNames = this.#secretNames;
     const isUpgradeWithheld = head.hasUpgrade && !asksForWebsocket(bytes, head);
     const mayEdit = egress?.hasActions === true || ingress?.hasActions === true || isUpgradeWithheld;
     if (mayEdit) judgement.edits = noEdits();

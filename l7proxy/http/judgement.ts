@@ -13,6 +13,7 @@ export const DENY_CLOSE = 3;
 
 const NOTHING = new Uint8Array(0);
 const NO_EDITS = noEdits();
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** Beside the verdict. One object is used for one request after the other. */
 export class Judgement {
@@ -23,6 +24,8 @@ export class Judgement {
   ingressCookie = 0;
   /** What rules wanted to change in the head. */
   edits: HeaderEdits = NO_EDITS;
+  /** Lower-case names of headers whose values are not told. */
+  secretNames: ReadonlySet<string> = NO_NAMES;
   /** Of HTTP/1, for the parser alone: the head to be sent instead. */
   editedHead: Uint8Array = NOTHING;
 
@@ -31,6 +34,7 @@ export class Judgement {
     this.egressCookie = 0;
     this.ingressCookie = 0;
     this.edits = NO_EDITS;
+    this.secretNames = NO_NAMES;
     this.editedHead = NOTHING;
   }
 }

@@ -1,7 +1,7 @@
 /** Access-log records of HTTP requests and responses (wire/access-log.ts), made only while somebody wants them. */
 import type { AccessLog } from '../../wire/access-log.ts';
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
-import { latin1 } from './headers.ts';
+import { latin1, UNTOLD } from './headers.ts';
 import type { Head } from '../http1/head.ts';
 import { ALLOW, ALLOW_EDITED, type Judgement } from './judgement.ts';
 import type { HttpRecorder } from '../http1/shared.ts';
@@ -41,7 +41,12 @@ export class HttpRecords implements HttpRecorder {
       isIngress: owner.ingressRuleSet !== 0,
       cookie: owner.ingressRuleSet !== 0 ? ingressCookie : egressCookie,
     };
-    const base = { Method: ticket.method, URL: ticket.url, Protocol: ticket.protocol, Headers: headersOf(bytes, head) };
+    const base = {
+      Method: ticket.method,
+      URL: ticket.url,
+      Protocol: ticket.protocol,
+      Headers: headersOf(bytes, head, judgement.secretNames),
+    };
     const isEdited = verdict === ALLOW_EDITED || Object.keys(edits.missing).length > 0;
     const changes = isEdited ? { MissingHeaders: lists(edits.missing), RejectedHeaders: lists(edits.rejected) } : {};
     const tell = (isIngress: boolean, isDenied: boolean, cookie: number) => {
@@ -81,13 +86,15 @@ function urlOf(bytes: Uint8Array, head: Head): string {
   return `http://${host}${path.startsWith('/') ? path : `/${path}`}`;
 }
 
-function headersOf(bytes: Uint8Array, head: Head): Record<string, string[]> {
+function headersOf(bytes: Uint8Array, head: Head, secret: ReadonlySet<string>): Record<string, string[]> {
   const headers = Object.create(null) as Record<string, string[]>;
   for (let i = 0; i < head.headerCount; i++) {
-    const name = canonical(latin1(bytes, head.nameStart[i], head.nameEnd[i]));
+    const written = latin1(bytes, head.nameStart[i], head.nameEnd[i]);
+    const name = canonical(written);
     if (name === 'Host') continue; // in the URL
     headers[name] ??= [];
-    headers[name].push(latin1(bytes, head.valueStart[i], head.valueEnd[i]));
+    const isTold = !secret.has(written.toLowerCase());
+    headers[name].push(isTold ? latin1(bytes, head.valueStart[i], head.valueEnd[i]) : UNTOLD);
   }
   return headers;
 }

@@ -79,6 +79,8 @@ export class RemoteRules {
   readonly readsHeaders: boolean;
   /** Whether a head may have to be edited. */
   readonly hasActions: boolean;
+  /** Lower-case names of headers that are compared with secrets. */
+  readonly secretNames: ReadonlySet<string>;
   /** 0 = no rule is for this remote. */
   readonly #firstCookie: number;
 
@@ -97,6 +99,8 @@ export class RemoteRules {
     this.#firstCookie = rules[0]?.cookie ?? 0;
     this.readsHeaders = ruleSet.underscores === 'refuse' || rules.some((rule) => rule.headers.length > 0);
     this.hasActions = rules.some((rule) => rule.hasActions);
+    const secret = rules.flatMap(({ headers }) => headers.filter(({ isSecret }) => isSecret));
+    this.secretNames = new Set(secret.map(({ name }) => name));
   }
 
   /**

@@ -100,7 +100,7 @@ interface ElementContext extends RuleContext {
 }
 
 function readElement(element: CiliumElement, list: RuleList, context: ElementContext): Element {
-  const ports = portsOf(element, context.options);
+  const ports = portsOf(element, context);
   const peers = peersOf(element, list.side, context);
   const mode = element.authentication?.mode;
   return {
@@ -200,10 +200,10 @@ function toServicePeer({ k8sService, k8sServiceSelector }: CiliumService): Peer 
   return servicePeer({ namespace: k8sService?.namespace ?? '', name: k8sService?.serviceName ?? '' });
 }
 
-function portsOf(element: CiliumElement, options: PolicyOptions): PortSpec[] | null {
+function portsOf(element: CiliumElement, context: RuleContext): PortSpec[] | null {
   if (element.icmps !== undefined && element.icmps.length > 0) return element.icmps.flatMap(icmpPorts);
   if (element.toPorts === undefined || element.toPorts.length === 0) return null;
-  return element.toPorts.flatMap((rule) => (rule.ports ?? []).flatMap((port) => portSpecs(port, rule, options)));
+  return element.toPorts.flatMap((rule) => (rule.ports ?? []).flatMap((port) => portSpecs(port, rule, context)));
 }
 
 function icmpPorts({
@@ -217,9 +217,9 @@ function icmpPorts({
   });
 }
 
-function portSpecs(port: CiliumPort, rule: CiliumPortRule, options: PolicyOptions): PortSpec[] {
+function portSpecs(port: CiliumPort, rule: CiliumPortRule, context: RuleContext): PortSpec[] {
   const { number, endPort, name } = portNumbers(port);
-  const l7 = l7Of(rule, options);
+  const l7 = l7Of(rule, context);
   const hasTls = rule.terminatingTLS !== undefined || rule.originatingTLS !== undefined;
   return protocolNumbers(port.protocol).map((protocol) => ({
     protocol,
@@ -241,24 +241,21 @@ function portNumbers({ port = '0', endPort = 0 }: CiliumPort): { number: number;
 }
 
 /** Empty lists restrict nothing. */
-function l7Of({ rules }: CiliumPortRule, options: PolicyOptions): L7Spec | undefined {
+function l7Of({ rules }: CiliumPortRule, context: RuleContext): L7Spec | undefined {
   if (rules?.http !== undefined && rules.http.length > 0)
-    return { parser: 'http', rules: rules.http.map((rule) => httpRule(rule, options)) };
+    return { parser: 'http', rules: rules.http.map((rule) => httpRule(rule, context)) };
   if (rules?.dns !== undefined && rules.dns.length > 0) return { parser: 'dns', rules: rules.dns };
   if (rules?.kafka !== undefined && rules.kafka.length > 0) return { parser: 'kafka', rules: rules.kafka };
   return undefined;
 }
 
-function httpRule(written: HttpRule, options: PolicyOptions): HttpRule {
-  const rule = withoutSecrets(written);
+/** Secrets without a namespace are of the policy's own. */
+function httpRule(written: HttpRule, { options, namespace }: RuleContext): HttpRule {
+  const own = ({ secret, ...match }: HeaderMatch): HeaderMatch =>
+    secret === undefined
+      ? match
+      : { ...match, secret: { namespace: secret.namespace || namespace, name: secret.name } };
+  const { headerMatches } = written;
+  const rule = headerMatches === undefined ? written : { ...written, headerMatches: headerMatches.map(own) };
   return rule.path === undefined || options['http-normalize-path'] ? rule : { ...rule, isPathRaw: true };
-}
-
-/** A pattern that no method matches. */
-const NO_METHOD = '[^\\s\\S]';
-
-/** Secrets are not read: a rule that compares a header with one matches no request. */
-function withoutSecrets(rule: HttpRule): HttpRule {
-  const matches: readonly (HeaderMatch & { readonly secret?: unknown })[] = rule.headerMatches ?? [];
-  return matches.some(({ secret }) => secret !== undefined) ? { method: NO_METHOD } : rule;
 }

@@ -26,6 +26,7 @@ import { validateEndpoints } from '../validate/endpoints.ts';
 import { validateNetworkPolicy } from '../validate/network-policy.ts';
 import { checkCidr } from '../validate/peers.ts';
 import { validatePodNames } from '../validate/pod-names.ts';
+import { validateSecret } from '../validate/secret.ts';
 import { validateService } from '../validate/service.ts';
 
 const DEFAULT_NAMESPACE = 'default';
@@ -64,6 +65,7 @@ const KINDS = {
   Service: { shape: services.SERVICE, apiVersions: ['v1'], namespaced: true },
   EndpointSlice: { shape: services.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
   Endpoints: { shape: services.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
+  Secret: { shape: kubernetes.SECRET, apiVersions: ['v1'], namespaced: true },
   Node: { shape: kubernetes.NODE, apiVersions: ['v1'], namespaced: false },
   NetworkPolicy: { shape: kubernetes.NETWORK_POLICY, apiVersions: ['networking.k8s.io/v1'], namespaced: true },
   CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
@@ -346,6 +348,10 @@ function finish(document: Document, reader: Reader, context: ReadContext): Docum
     }
     case 'CiliumEgressGatewayPolicy': {
       validateEgressPolicy((document.object as { spec?: Partial<EgressPolicyDocument> }).spec, reader);
+      return document;
+    }
+    case 'Secret': {
+      validateSecret(document.object, reader);
       return document;
     }
     case 'Service': {

@@ -136,6 +136,9 @@ export const CRON_JOB = openKind({ spec: openObject({ jobTemplate: openObject({ 
 
 export const NAMESPACE = openKind({});
 
+/** Its values are read by validateSecret, which repeats none of them. */
+export const SECRET = openKind({ type: string, data: any, stringData: any, immutable: any });
+
 export const NODE = openKind({
   status: openObject({ addresses: list(openObject({ type: string, address: string })) }),
 });

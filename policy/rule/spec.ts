@@ -37,6 +37,13 @@ export interface NamedPort {
   readonly port: number;
 }
 
+export interface SecretSpec {
+  readonly namespace: string;
+  readonly name: string;
+  /** By key; a character a byte. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
 export interface NodeSpec {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

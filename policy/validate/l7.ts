@@ -32,12 +32,6 @@ export function checkHttp(http: Http, path: string, reader: Reader, isRaw: boole
       if ((secret.name ?? '') === '') {
         reader.problem(`${place}.secret`, 'secret-name', 'read secret: found no name, wanted one');
       }
-      reader.warn(
-        `${place}.secret`,
-        'secret',
-        'read headerMatches: found secret, wanted value: secrets are not read',
-        'the header never matches',
-      );
     }
   });
 }

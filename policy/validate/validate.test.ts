@@ -447,13 +447,6 @@ rules:
     text: ports('ports: [{port: "80", protocol: TCP}]\nrules: {http: [{method: get}]}'),
     warnings: ['method-case spec.ingress[0].toPorts[0].rules.http[0].method'],
   },
-  {
-    name: 'a header secret',
-    text: ports(
-      'ports: [{port: "80", protocol: TCP}]\nrules: {http: [{headerMatches: [{name: a, secret: {name: s}}]}]}',
-    ),
-    warnings: ['secret spec.ingress[0].toPorts[0].rules.http[0].headerMatches[0].secret'],
-  },
 ]);
 
 const CODES_OF_OTHERS = 'cluster-ip external-name families node-port only-with port-name too-many twice'
@@ -467,15 +460,17 @@ t.test('docs/policy.md lists every code, and every code has its test', (t) => {
     'error conflict',
     'warning selects-nothing',
     'warning no-effect',
+    'warning secret',
     'warning no-dns-rule',
     'warning replaced',
     ...CODES_OF_OTHERS,
     'warning empty-element',
-    // service.test.ts, names.test.ts, network-policy.test.ts, egress-gateway.test.ts
+    // service.test.ts, names.test.ts, network-policy.test.ts, egress-gateway.test.ts, document/secret.test.ts
     'error annotation',
     'error fqdn-empty',
     'error no-parser',
     'error server-name',
+    'error secret-data',
     'error too-many-types',
     'warning no-spec',
     'warning apart',

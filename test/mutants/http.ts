@@ -5,6 +5,7 @@ const RULES = ['l7proxy/http/rules.test.ts'];
 const PATHS = ['l7proxy/http/path.test.ts'];
 const HEADS = ['l7proxy/http1/heads.test.ts'];
 const UPGRADES = ['l7proxy/http1/upgrades.test.ts'];
+const SECRETS = ['policy/header-secrets.test.ts'];
 const EXCHANGES = ['l7proxy/http1/exchanges.test.ts'];
 const CHUNKS = ['l7proxy/http1/chunks.test.ts'];
 const RESPONSES = ['l7proxy/http1/responses.test.ts'];
@@ -194,6 +195,62 @@ export const HTTP: readonly Mutant[] = [
     was: 'export const MAX_RESPONSE_HEAD_BYTES = 262_144;',
     is: 'export const MAX_RESPONSE_HEAD_BYTES = 61_440;',
     killedBy: RESPONSES,
+  },
+  {
+    name: 'rules-without-their-secret',
+    fault: 'a rule whose secret is not there allows every request that has the header',
+    file: 'policy/header-secrets.ts',
+    was: '? { method: NO_METHOD, headerMatches: secretNamesOf(rule) }',
+    is: '? { headerMatches: secretNamesOf(rule) }',
+    killedBy: SECRETS,
+  },
+  {
+    name: 'secrets-of-yesterday',
+    fault: 'rules go on with the secret that was when the policy came, though it was changed or taken away',
+    file: 'policy/cluster.ts',
+    was: 'if (secrets.size > 0) this.policies.secretsChanged(secrets);',
+    is: '',
+    killedBy: SECRETS,
+  },
+  {
+    name: 'unreadable-secret-files-are-absent',
+    fault: 'a secret of files that cannot be read is taken from an object, which somebody else may have applied',
+    file: 'daemon/source/secret-files.ts',
+    was: 'secrets.push({ namespace, name, values: valuesIn(path, problems) });',
+    is: 'const values = valuesIn(path, problems); if (values.size > 0) secrets.push({ namespace, name, values });',
+    killedBy: ['daemon/source/secret-files.test.ts'],
+  },
+  {
+    name: 'headers-in-secret-values',
+    fault: 'a secret with a line end puts another header into requests',
+    file: 'policy/secret-table.ts',
+    was: 'return UNFIT.test(value) ?',
+    is: "return value === '' ?",
+    killedBy: SECRETS,
+  },
+  {
+    name: 'tokens-in-records',
+    fault: 'what clients send for a secret is in flows, which many may read',
+    file: 'l7proxy/http/judge.ts',
+    was: 'judgement.secretNames = this.#secretNames;',
+    is: '',
+    killedBy: ['l7proxy/http/record.test.ts'],
+  },
+  {
+    name: 'secrets-are-shown',
+    fault: 'sluice get shows the values of Secrets',
+    file: 'policy/document/secret.ts',
+    was: "if (object['kind'] !== 'Secret') return object;",
+    is: 'if (SECRET_FIELDS.length > 0) return object;',
+    killedBy: ['policy/document/secret.test.ts'],
+  },
+  {
+    name: 'problems-quote-secrets',
+    fault: 'a Secret with a slip of the pen has its value in the log',
+    file: 'policy/validate/secret.ts',
+    was: 'found a value that is not ${wanted}, wanted ${wanted}`, hint);',
+    is: 'found ${String(value)}, wanted ${wanted}`, hint);',
+    killedBy: ['policy/document/secret.test.ts'],
   },
   {
     name: 'raw-paths-for-all',

@@ -3,6 +3,7 @@
 export const PRODUCE = 0;
 export const FETCH = 1;
 export const METADATA = 3;
+export const SASL_HANDSHAKE = 17;
 export const API_VERSIONS = 18;
 
 /** In Cilium's spelling (pkg/policy/api/kafka), which ends with 33. */

@@ -98,6 +98,7 @@ t.test('a request passes when all its topics are allowed, wherever it is cut; el
     const bytes = latin1(bytesOf(vector));
     const names = namesTopics(vector.key) ? vector.topics : [];
     if (vector.key === 1 && vector.version >= 7) continue; // these go on with a session of somebody else: see below
+    if (vector.key === 17 && vector.version === 0) continue; // nobody may: see below
     const isAllowed =
       !namesTopics(vector.key) || (vector.ids.length === 0 && names.every((topic) => topic !== 'gamma_3'));
     for (const cut of [0, random(bytes.length), random(bytes.length)]) {
@@ -347,42 +348,6 @@ t.test('a fetch session counts under no rules but those that its first fetch was
     .request(fetch(7, 1, [], 3));
   t.equal(resumedOne?.out[REQUEST], fetch(0, 0, ['b'], 2), 'nor one that was asked for before a death');
 });
-
-t.test('clients are offered no version that is not read here', async (t) => {
-  const entries = [
-    [0, 3, 99],
-    [1, 4, 18],
-    [18, 0, 4],
-    [99, 0, 7],
-  ];
-  const plain = entries.map((entry) => entry.map(int16).join('')).join('');
-  const wire = new KafkaWorld(null).connect().request(request(18, 0, 1, ''));
-  wire.response(answer(1, int16(0) + int32(4) + plain));
-  const lowered = [[0, 3, 12], [1, 4, 12], ...entries.slice(2)].map((entry) => entry.map(int16).join('')).join('');
-  t.equal(wire.out[RESPONSE], answer(1, int16(0) + int32(4) + lowered), 'outside, none with ids either');
-  for (const odd of [
-    `${int16(35)}\x01${plain}`,
-    `${int16(0)}${int32(-1)}`,
-    int16(0),
-    `${int16(0)}${int32(9)}${plain}`,
-  ]) {
-    const passed = new KafkaWorld(null)
-      .connect()
-      .request(request(18, 0, 1, ''))
-      .response(answer(1, odd));
-    t.equal(passed.out[RESPONSE], answer(1, odd), 'what cannot be read goes on, and allows nothing');
-  }
-  const flexible = entries.map((entry) => `${entry.map(int16).join('')}\0`).join('');
-  const other = new KafkaWorld(null).connect(OWNER_OF_WORKLOAD).request(request(18, 3, 1, '\0\x02a\x02b\0'));
-  other.response(answer(1, `${int16(0)}\x05${flexible}${int32(0)}\0`));
-  const kept = [[0, 3, 13], ...entries.slice(1)].map((entry) => `${entry.map(int16).join('')}\0`).join('');
-  t.equal(other.out[RESPONSE], answer(1, `${int16(0)}\x05${kept}${int32(0)}\0`));
-});
-
-const OWNER_OF_WORKLOAD = {
-  ...{ slot: 1, slotGeneration: 2, egressRuleSet: 0, ingressRuleSet: 1 },
-  ...{ srcIdentity: 5, dstIdentity: 4000, srcEndpoint: 7, dstEndpoint: 8 },
-};
 
 t.test('rules changed on a living connection take hold with the next request', async (t) => {
   const world = new KafkaWorld([{ topic: 'a' }]);

@@ -171,6 +171,7 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     const { apiKey, version, clientBytes } = request;
     const plan = this.#judge.planOf(apiKey, version, bytes, at + CLIENT_AT, clientBytes);
     request.begin(this.#owner, plan, this.#judge.refresh(), this, bodyAt, limit);
+    if (apiKey === API_VERSIONS) request.hidden = this.#judge.hiddenFrom(bytes, at + CLIENT_AT, clientBytes);
     this.#mode = UNDECIDED;
     return this.#decide(bytes, at, end, operations);
   }
@@ -179,7 +180,8 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
   #decide(bytes: Uint8Array, at: number, end: number, operations: Operations): number {
     const request = this.#request;
     const plan = request.plan as RequestPlan;
-    if (!plan.isPossible) return this.#deny(bytes, at, end, operations);
+    if (request.leadsToTokens) plan.denyAlways();
+    if (!plan.isPossible || request.leadsToTokens) return this.#deny(bytes, at, end, operations);
     if (plan.allowsEveryTopic && !request.mustBeRead) return this.#passRest(at, operations);
     if (!request.isKnown) {
       // What cannot be read may name any topic, and whether it is answered is not known either.
@@ -240,7 +242,7 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     const isLimited = !(request.plan as RequestPlan).allowsEveryTopic;
     let flags = request.teachesNames ? LEARN_NAMES : 0;
     if (isLimited && request.isFirstFetch) flags |= LEARN_SESSION;
-    if (request.apiKey === API_VERSIONS) flags |= LIMIT_VERSIONS;
+    if (request.apiKey === API_VERSIONS) flags |= LIMIT_VERSIONS | request.hidden;
     this.#push(flags, null);
   }
 
@@ -341,9 +343,11 @@ export class KafkaParser implements Parser<KafkaJudge>, RequestWorld {
     if (end - at < limit) return at;
     const answer = new Uint8Array(bytes.subarray(at, at + limit)); // a copy
     // One that cannot be read goes on as it is: it allows nothing.
-    if (limitVersions(answer, this.#waiting.version, TopicIds.isShared(this.#owner))) {
+    const limits = { knowsIds: TopicIds.isShared(this.#owner), hidden: this.#waiting.flags };
+    const length = limitVersions(answer, this.#waiting.version, limits);
+    if (length > 0) {
       operations.drop(limit);
-      operations.inject(RESPONSE, answer);
+      operations.inject(RESPONSE, answer.subarray(0, length));
     } else operations.pass(limit);
     this.#answered(operations);
     return at + limit;

@@ -2,7 +2,7 @@
  * The request at hand: judged topic by topic as its body is read, and, if it is denied, gathered for its answer. It knows
  * nothing of streams: parser.ts feeds it and moves the bytes.
  */
-import { FETCH, METADATA, PRODUCE } from './api-keys.ts';
+import { FETCH, METADATA, PRODUCE, SASL_HANDSHAKE } from './api-keys.ts';
 import { type BodyVisitor, BodyReader } from './body-reader.ts';
 import { Collected } from './collected.ts';
 import { EMPTY_LAYOUT, isFlexible, REQUESTS } from './layout.ts';
@@ -15,6 +15,7 @@ const MAX_TOLD_TOPICS = 16;
 
 const FETCH_SESSION_ID_NOT_FOUND = 70;
 const UNKNOWN_TOPIC_ID = 100;
+const UNSUPPORTED_VERSION = 35;
 /** A new session, if the session's id is 0 too (KIP-227). */
 const FIRST_EPOCH = 0;
 
@@ -41,6 +42,8 @@ export class KafkaRequest implements BodyVisitor {
   acks = 1;
   session = 0;
   epoch = -1;
+  /** When it asks for versions: which are not for its client (`KafkaJudge.hiddenFrom`). */
+  hidden = 0;
   /** Code that the request is denied with; 0 = what its kind says. */
   error = 0;
   readonly topics: string[] = [];
@@ -66,7 +69,7 @@ export class KafkaRequest implements BodyVisitor {
     this.acks = 1;
     this.session = 0;
     this.epoch = -1;
-    this.error = 0;
+    this.error = this.leadsToTokens ? UNSUPPORTED_VERSION : 0;
     this.topics.length = 0;
     this.isGathering = false;
     this.reader.begin(REQUESTS.of(this.apiKey, this.version) ?? EMPTY_LAYOUT, bodyAt, limit);
@@ -90,6 +93,11 @@ export class KafkaRequest implements BodyVisitor {
   /** Its body must be read, though no rule asks about topics. */
   get mustBeRead(): boolean {
     return this.apiKey === PRODUCE;
+  }
+
+  /** Behind it come tokens that are no requests, which nobody here could tell from some (SaslHandshake of version 0). */
+  get leadsToTokens(): boolean {
+    return this.apiKey === SASL_HANDSHAKE && this.version === 0;
   }
 
   /** It is denied for its session, not for a topic: then its answer is about none. */

@@ -13,6 +13,7 @@ import type { JudgeKey } from '../parser.ts';
 import type { OfflineRules, ProtocolServices } from '../protocol.ts';
 import { API_KEY_NAMES, namesTopics, ROLES } from './api-keys.ts';
 import { ByteStrings } from './byte-strings.ts';
+import { HIDE_TOPICLESS, HIDE_TOPICS } from './waiting.ts';
 
 /** A request, as far as rules see it. */
 export interface KafkaRequest {
@@ -25,6 +26,8 @@ export interface KafkaRequest {
 
 /** No rule can name a request with this number or a higher one, and none is read here. */
 const UNNAMED_KEY = 128;
+/** A request that has nothing to do with topics, and that no rule can name. */
+const SHARE_GROUP_HEARTBEAT = 76;
 const MAX_VERSIONS = 0x10001;
 /** Kinds of requests remembered for one judge. */
 const MAX_PLANS = 4096;
@@ -133,6 +136,11 @@ export class RequestPlan {
     return this.deniedBy === 0;
   }
 
+  /** A request that nobody may make, whatever rules say. */
+  denyAlways(): void {
+    this.deniedBy = this.#egress === null ? INGRESS : EGRESS;
+  }
+
   /** A request about all topics, or about one that is not known by name. */
   denyUnnamed(): boolean {
     this.deniedBy = this.#egress !== null && !this.#egress.allowsEveryTopic ? EGRESS : INGRESS;
@@ -181,6 +189,12 @@ export class KafkaJudge extends RuleJudge<RemoteRules> {
       if (Number.isSafeInteger(kind)) this.#plans.set(kind, plan);
     }
     return plan;
+  }
+
+  /** Which requests that are not read here a client may not make: HIDE_TOPICS, HIDE_TOPICLESS. Its id as in `planOf`. */
+  hiddenFrom(bytes: Uint8Array, at: number, length: number): number {
+    const allows = (apiKey: number) => this.planOf(apiKey, 0, bytes, at, length).allowsEveryTopic;
+    return (allows(UNNAMED_KEY - 1) ? 0 : HIDE_TOPICS) | (allows(SHARE_GROUP_HEARTBEAT) ? 0 : HIDE_TOPICLESS);
   }
 
   /** What denials are told with. */

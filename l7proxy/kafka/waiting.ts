@@ -15,6 +15,9 @@ const W_RULES = 4; // under which it was asked: a session that its answer begins
 export const LEARN_NAMES = 1;
 export const LEARN_SESSION = 2;
 export const LIMIT_VERSIONS = 4;
+/** Of versions: those of requests that are not read here are not for this client, with topics, and without. */
+export const HIDE_TOPICS = 16;
+export const HIDE_TOPICLESS = 32;
 /** The dataplane answers it: `answer` has the bytes, or nothing, and then the connection is closed. */
 export const IS_OURS = 8;
 

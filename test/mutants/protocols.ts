@@ -138,6 +138,22 @@ export const PROTOCOLS: readonly Mutant[] = [
     killedBy: KAFKA,
   },
   {
+    name: 'kafka-sasl-tokens',
+    fault: 'tokens of SASL that are no requests are judged as requests, and their answers counted as those of others',
+    file: 'l7proxy/kafka/parser.ts',
+    was: 'if (!plan.isPossible || request.leadsToTokens) return',
+    is: 'if (!plan.isPossible) return',
+    killedBy: ['l7proxy/kafka/versions.test.ts'],
+  },
+  {
+    name: 'kafka-offers-what-it-denies',
+    fault: 'clients are offered share groups, which rules for topics deny them, and try for ever',
+    file: 'l7proxy/kafka/api-versions.ts',
+    was: 'if (isHidden(u16(answer, at), limits.hidden)) continue;',
+    is: '',
+    killedBy: ['l7proxy/kafka/versions.test.ts'],
+  },
+  {
     name: 'kafka-rules-of-the-beginning',
     fault: 'a large request that is sent slowly is judged by the rules of when it was begun, whenever it ends',
     file: 'l7proxy/kafka/parser.ts',

@@ -4,39 +4,21 @@
  *
  *   <name>-shop-client ── Sluice (policy below) ── <name>-shop-grpc   grpc-peer.py (gRPC C core)
  */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PACKAGE_ROOT } from '../../linux/package-root.ts';
 import { Cleanup, inNetns, isListening, must, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
+import { fetched, npmInstall, succeeds } from './fetched.ts';
 
 const SOURCES = join(PACKAGE_ROOT, 'test/netns/grpc-clients');
 const GRPC_JS = '@grpc/grpc-js@1.14.7';
-const BUILD_MS = 900_000;
 const PORT = 50051;
 const SERVER = '10.244.0.14';
 
-/** A folder that is made once, and kept for later runs. @returns undefined when it cannot be made here: why is in `missing` */
-async function made(folder: string, make: (folder: string) => Promise<boolean>): Promise<string | undefined> {
-  const path = join(tmpdir(), folder);
-  if (existsSync(join(path, 'done'))) return path;
-  mkdirSync(path, { recursive: true });
-  if (!(await make(path))) return undefined;
-  writeFileSync(join(path, 'done'), '');
-  return path;
-}
-
-const succeeds = async (argv: string[], cwd: string) => {
-  const { code, stderr } = await run(argv, { cwd, timeoutMs: BUILD_MS });
-  if (code !== 0) t.comment(`${argv.join(' ')}: exit ${code}: ${stderr.slice(-500)}`);
-  return code === 0;
-};
-const grpcJs = await made('sluice-grpc-js-1.14.7', (folder) =>
-  succeeds(['npm', 'install', '--no-audit', '--no-fund', '--prefix', folder, GRPC_JS], folder),
-);
-const go = await made('sluice-grpc-go-1.85.0', async (folder) => {
+const grpcJs = await fetched('sluice-grpc-js-1.14.7', (folder) => npmInstall(folder, GRPC_JS));
+const go = await fetched('sluice-grpc-go-1.85.0', async (folder) => {
   cpSync(SOURCES, folder, { recursive: true });
   return (
     (await succeeds(['go', 'mod', 'tidy'], folder)) &&

@@ -1,43 +1,38 @@
 /**
- * Kafka rules between a real broker and Kafka's own client, where Java and Maven are at hand (the jars come from Maven Central):
- * what the mock cluster of kafka.test.ts does not have, as ids of topics, fetch sessions and groups.
+ * Kafka rules between real brokers of two versions and Kafka's own client, where Java and Maven are at hand (the jars come from Maven
+ * Central): what the mock cluster of kafka.test.ts does not have, as ids of topics, fetch sessions and share groups.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { PACKAGE_ROOT } from '../../linux/package-root.ts';
 import { Cleanup, inNetns, isListening, must, PATIENCE_SEC, run, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
+import { fetched, succeeds } from './fetched.ts';
 
 const SOURCES = join(PACKAGE_ROOT, 'test/netns/kafka-broker');
 const BROKER = '10.244.0.92';
 const hasJava = (await run(['java', '-version'])).code === 0 && (await run(['mvn', '-version'])).code === 0;
 
-if (!hasJava) {
-  t.test(
-    'NOT TRIED, this machine has no Java or Maven: a real broker and its client',
-    { skip: 'no Java' },
-    async () => {},
-  );
-} else {
-  const jars = join(tmpdir(), 'sluice-kafka-3.9.1');
-  if (!existsSync(join(jars, 'done'))) {
-    mkdirSync(jars, { recursive: true });
-    const copy = [
-      'mvn',
-      '-q',
-      '-B',
-      '-f',
-      join(SOURCES, 'pom.xml'),
-      'dependency:copy-dependencies',
-      `-DoutputDirectory=${jars}`,
-    ];
-    await must(copy, { timeoutMs: 600_000 });
-    writeFileSync(join(jars, 'done'), '');
-  }
+/** The last with groups of the old protocol only, and one with share groups (KIP-932). */
+const VERSIONS = ['3.9.1', '4.4.0'];
+
+for (const version of VERSIONS) {
+  const jars = hasJava
+    ? await fetched(`sluice-kafka-${version}`, (folder) => {
+        const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${folder}`, `-Dkafka.version=${version}`];
+        return succeeds(['mvn', '-q', '-B', '-f', join(SOURCES, 'pom.xml'), ...goal], SOURCES);
+      })
+    : undefined;
+  const tried = jars === undefined ? 'NOT TRIED, this machine has no Java, Maven or registry: ' : '';
+  t.test(`${tried}a broker and a client of Kafka ${version}`, { skip: jars === undefined && 'no Java' }, async (t) => {
+    if (jars !== undefined) await tryVersion(t, version, jars);
+  });
+}
+
+async function tryVersion(t: Test, version: string, jars: string): Promise<void> {
   const cleanup = new Cleanup();
-  const name = `slkb${process.pid.toString(36)}`;
+  const name = `slk${version[0]}${process.pid.toString(36)}`;
   const dir = mkdtempSync(`/tmp/${name}-`);
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
   const java = `java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '${jars}/*'`;
@@ -58,6 +53,9 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 num.partitions=2
 message.max.bytes=4000000
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
 `,
   );
   const format = `${java} kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAQ -c ${dir}/server.properties`;
@@ -95,48 +93,55 @@ spec:
   t.teardown(() => instance.stop());
 
   const classes = join(dir, 'classes');
-  await must(['javac', '-cp', `${jars}/*`, '-d', classes, join(SOURCES, 'Client.java')]);
-  const client = async (from: string, ...args: string[]) => {
-    const argv = [
-      'timeout',
-      String(PATIENCE_SEC),
-      'java',
-      '-Xmx256m',
-      '-XX:TieredStopAtLevel=1',
-      '-cp',
-      `${classes}:${jars}/*`,
-      'Client',
-    ];
-    const [what, ...rest] = args;
+  const hasShares = version >= '4';
+  const sources = hasShares ? ['Client.java', 'Share.java'] : ['Client.java'];
+  await must(['javac', '-cp', `${jars}/*`, '-d', classes, ...sources.map((source) => join(SOURCES, source))]);
+  const program = async (from: string, main: string, ...args: string[]) => {
+    const java = ['java', '-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', `${classes}:${jars}/*`, main, ...args];
     const { stdout } = await run(
-      inNetns(instance.netnsOf(`empire/${from}`), [...argv, what, `${BROKER}:9092`, ...rest]),
+      inNetns(instance.netnsOf(`empire/${from}`), ['timeout', String(PATIENCE_SEC), ...java]),
     );
     return stdout.trim().split('\n').at(-1) ?? '';
   };
+  const client = (from: string, what: string, ...rest: string[]) =>
+    program(from, 'Client', what, `${BROKER}:9092`, ...rest);
   await waitFor('the broker to listen', () => isListening(instance.netnsOf('empire/kafka'), 9092));
   const WRITER = ['{ role: produce, topic: announce }', '{ apiKey: initproducerid }'];
   await rules(...WRITER, '{ role: consume, topic: announce }');
 
-  t.test('who has no rules for topics does as it likes', async (t) => {
+  await t.test('who has no rules for topics does as it likes', async (t) => {
     t.equal(await client('base', 'produce', 'announce,plans', '10', '100'), 'produced 20');
     t.match(await client('base', 'list'), /announce.*plans|plans.*announce/);
   });
 
-  t.test('an idempotent producer and a group under rules; others are refused in words that they know', async (t) => {
-    t.equal(await client('ship', 'produce', 'announce', '1000', '1000'), 'produced 1000');
-    t.equal(await client('ship', 'consume', 'announce', '1010'), 'consumed 1010', 'ids of topics and fetch sessions');
-    t.match(await client('ship', 'produce', 'plans', '1', '10'), /TopicAuthorizationException.*plans/);
-    t.match(await client('ship', 'consume', 'plans', '1'), /TopicAuthorizationException.*plans/);
-    t.match(await client('ship', 'produce', 'announce,plans', '10', '100'), /TopicAuthorizationException.*plans/);
-    t.equal(
-      await client('ship', 'list'),
-      'topics []',
-      'as brokers answer: of those that it may not see it hears nothing',
-    );
-    t.equal(await client('base', 'consume', 'plans', '10'), 'consumed 10', 'nothing more was written');
-  });
+  await t.test(
+    'an idempotent producer and a group under rules; others are refused in words that they know',
+    async (t) => {
+      t.equal(await client('ship', 'produce', 'announce', '1000', '1000'), 'produced 1000');
+      t.equal(await client('ship', 'consume', 'announce', '1010'), 'consumed 1010', 'ids of topics and fetch sessions');
+      t.match(await client('ship', 'produce', 'plans', '1', '10'), /TopicAuthorizationException.*plans/);
+      t.match(await client('ship', 'consume', 'plans', '1'), /TopicAuthorizationException.*plans/);
+      t.match(await client('ship', 'produce', 'announce,plans', '10', '100'), /TopicAuthorizationException.*plans/);
+      t.equal(
+        await client('ship', 'list'),
+        'topics []',
+        'as brokers answer: of those that it may not see it hears nothing',
+      );
+      t.equal(await client('base', 'consume', 'plans', '10'), 'consumed 10', 'nothing more was written');
+    },
+  );
 
-  t.test('batches of megabytes', async (t) => {
+  await t.test('batches of megabytes', async (t) => {
     t.equal(await client('ship', 'produce', 'announce', '20', '1500000'), 'produced 20');
   });
+
+  if (!hasShares) return;
+  await t.test(
+    'share groups pass where nothing is asked of topics; under rules for topics clients hear that there are none',
+    async (t) => {
+      const share = (from: string, topic: string) => program(from, 'Share', `${BROKER}:9092`, topic, '10');
+      t.equal(await share('base', 'plans'), 'shared 10');
+      t.match(await share('ship', 'announce'), /^UnsupportedVersionException .*share group/);
+    },
+  );
 }

@@ -152,3 +152,33 @@ t.test('docs/configuration.md has every option as the schema has it (UPDATE=1 wr
   if (process.env['UPDATE'] === '1') writeFileSync(path, text.slice(0, start) + table + text.slice(end));
   else t.equal(text.slice(start, end), table);
 });
+
+t.test(
+  'where flows are served: loopback as it is, other addresses with TLS or with a word that they shall be without',
+  async (t) => {
+    const isRefused = (hubble: string) => problemsOf(`hubble: { ${hubble} }\n`).length > 0;
+    const tls = 'tls-cert-file: /a, tls-key-file: /b';
+    const good = [
+      'listen-address: ["127.0.0.1:4245", "[::1]:1", "localhost:65535"]',
+      `listen-address: [":4244", "10.0.0.1:4244", "[fd00::1]:4244"], ${tls}, tls-client-ca-files: [/c]`,
+      'listen-address: [":4244"], disable-tls: true',
+    ];
+    for (const text of good) t.notOk(isRefused(text), text);
+    const bad = [
+      'listen-address: [":4244"]',
+      'listen-address: ["10.0.0.1:4244"]',
+      `listen-address: ["4244"]`,
+      'listen-address: ["127.0.0.1:0"]',
+      'listen-address: ["127.0.0.1:65536"]',
+      'listen-address: ["[127.0.0.1]:1"]',
+      'listen-address: ["fd00::1:4244"]',
+      'listen-address: ["example.org:4244"]',
+      'tls-cert-file: /a',
+      'tls-key-file: /b',
+      'tls-client-ca-files: [/c]',
+      `${tls}, disable-tls: true`,
+      'tls-cert-file: a, tls-key-file: /b',
+    ];
+    for (const text of bad) t.ok(isRefused(text), text);
+  },
+);

@@ -46,6 +46,11 @@ export class FlowServer {
     return listener.port;
   }
 
+  /** Looks at the files of certificates at once, for tests; it is done every few seconds. */
+  lookAtFiles(): void {
+    for (const { files } of this.#listening) files?.look();
+  }
+
   /** What is wrong with certificates that were renewed. */
   get problems(): string[] {
     return this.#listening.flatMap(({ files }) => (files?.problem ? [files.problem] : []));

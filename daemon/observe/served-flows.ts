@@ -1,8 +1,9 @@
 /** What the API of flows tells, from the means of the observatory. */
 import { networkInterfaces } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import type { Envelope } from '../../hubble/flow.ts';
 import type { Ring } from '../../hubble/ring.ts';
-import type { ObserverSource } from '../../hubble/service/source.ts';
+import type { HistoryQuestion, ObserverSource } from '../../hubble/service/source.ts';
 import { VERSION } from '../../linux/version.ts';
 import { isLoopback, readListenAddress } from '../config/schema-hubble.ts';
 import type { Means } from './sinks.ts';
@@ -34,6 +35,10 @@ export class ServedFlows implements ObserverSource {
   }
 
   readonly nowMs = (): number => Date.now();
+
+  history(before: number, question: HistoryQuestion): AsyncIterable<readonly Envelope[]> | undefined {
+    return this.#means.history?.ask(before, question);
+  }
 
   refresh(): void {
     this.#means.look();

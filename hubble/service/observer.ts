@@ -1,7 +1,6 @@
 /** observer.Observer: the calls of Hubble's clients, answered from an ObserverSource. */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import { compileFilters } from '../filter/filter.ts';
-import type { Envelope } from '../flow.ts';
 import { encodeAgentEvent, encodeEnvelope } from '../message/envelope.ts';
 import { filterOf } from '../message/filter.ts';
 import type { FlowFilter } from '../proto/flow/flow_pb.ts';
@@ -42,9 +41,13 @@ export class ObserverService implements Implementation {
     const { whitelist, blacklist, fieldMask } = request;
     const paths = fieldMask?.paths ?? [];
     checkCount('field_mask: paths', paths.length, MAX_PATHS);
-    const matches = orInvalid(() => filtersOf(whitelist, blacklist));
+    const { allow, matches } = orInvalid(() => filtersOf(whitelist, blacklist));
     const encode = orInvalid(() => this.#flows.of(codecOf(context), paths));
-    yield* this.#stream(context, { ring: this.#source.flows, request: streamRequestOf(request), matches, encode });
+    const { signal } = context;
+    const history: StreamOptions['history'] = (before, asked) =>
+      this.#source.history(before, { request: asked, allow, matches, signal });
+    const ring = this.#source.flows;
+    yield* this.#stream(context, { ring, request: streamRequestOf(request), matches, encode, history });
   }
 
   async *getAgentEvents(request: pb.GetAgentEventsRequest, context: HandlerContext) {
@@ -60,7 +63,7 @@ export class ObserverService implements Implementation {
   }
 
   /** Empty messages, each of which stands for a batch. */
-  async *#stream(context: HandlerContext, what: Pick<StreamOptions, 'ring' | 'request' | 'matches' | 'encode'>) {
+  async *#stream(context: HandlerContext, what: Omit<StreamOptions, 'turns' | 'nowMs' | 'signal'>) {
     const { nowMs } = this.#source;
     this.#source.refresh();
     const stream = new Stream({ ...what, turns: this.#turns, nowMs, signal: context.signal });
@@ -136,12 +139,13 @@ function codecOf({ requestHeader }: HandlerContext): Codec {
   return requestHeader.get('content-type')?.includes('json') === true ? 'json' : 'binary';
 }
 
-function filtersOf(allow: readonly FlowFilter[], deny: readonly FlowFilter[]): (envelope: Envelope) => boolean {
-  const filters = [...allow, ...deny].map(filterOf);
+function filtersOf(whitelist: readonly FlowFilter[], blacklist: readonly FlowFilter[]) {
+  const filters = [...whitelist, ...blacklist].map(filterOf);
   const values = filters.flatMap((filter) => Object.values(filter).flat() as unknown[]);
   checkCount('whitelist and blacklist: filters', filters.length, MAX_FILTERS);
   checkCount('whitelist and blacklist: values', values.length, MAX_VALUES);
-  return compileFilters(filters.slice(0, allow.length), filters.slice(allow.length));
+  const allow = filters.slice(0, whitelist.length);
+  return { allow, matches: compileFilters(allow, filters.slice(whitelist.length)) };
 }
 
 function checkCount(what: string, found: number, most: number): void {

@@ -4,10 +4,11 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import t from 'tap';
 import { FakeSource } from '../../test/hubble/observer-source.ts';
 import type { Envelope } from '../flow.ts';
+import type { FlowsRequest } from '../ring.ts';
 import { decodeEnvelope, encodeEnvelope } from '../message/envelope.ts';
 import { GetFlowsRequestSchema } from '../proto/observer/observer_pb.ts';
 import { Encodings } from './encodings.ts';
-import { Stream } from './stream.ts';
+import { Stream, type StreamOptions } from './stream.ts';
 import { streamRequestOf } from './stream-request.ts';
 import { Turns } from './turns.ts';
 
@@ -15,7 +16,12 @@ const turns = new Turns();
 
 type Asked = MessageInitShape<typeof GetFlowsRequestSchema>;
 
-function streamOf(source: FakeSource, asked: Asked, matches: (envelope: Envelope) => boolean = () => true) {
+function streamOf(
+  source: FakeSource,
+  asked: Asked,
+  matches: (envelope: Envelope) => boolean = () => true,
+  history?: StreamOptions['history'],
+) {
   const end = new AbortController();
   const stream = new Stream({
     ring: source.flows,
@@ -23,6 +29,7 @@ function streamOf(source: FakeSource, asked: Asked, matches: (envelope: Envelope
     matches,
     encode: new Encodings(encodeEnvelope).of('binary', []),
     turns,
+    ...(history && { history }),
     nowMs: source.nowMs,
     signal: end.signal,
   });
@@ -158,4 +165,41 @@ t.test('requests that contradict themselves are refused', async (t) => {
   t.throws(refused({ first: true, follow: true }), /first cannot be specified with follow/);
   t.throws(refused({ since: { seconds: 1n << 60n, nanos: 0 } }), /since: found/);
   t.throws(refused({ until: { seconds: 0n, nanos: -1 } }), /until: found/);
+});
+
+t.test('what the ring no longer holds comes out of the history', async (t) => {
+  const source = new FakeSource(15);
+  const all: Envelope[] = [];
+  for (let i = 0; i < 100; i++) {
+    source.fill(1, i);
+    all.push(source.flows.at(i)!);
+  }
+  /** A history that has everything, as the question asks for it. */
+  const asked: FlowsRequest[] = [];
+  const history = async function* (before: number, request: FlowsRequest) {
+    asked.push(request);
+    const { number = Number.POSITIVE_INFINITY, first, sinceMs = 0, untilMs = Number.POSITIVE_INFINITY } = request;
+    const inTime = all
+      .slice(0, before)
+      .filter((one) => Date.parse(one.time!) >= sinceMs && Date.parse(one.time!) <= untilMs);
+    yield first === true ? inTime.slice(0, number) : number === 0 ? [] : inTime.slice(-number);
+  };
+  const at = (i: number) => timestampFromMs(source.startedMs + 1 + i);
+  const words = async (request: Asked): Promise<string[]> => {
+    const got: string[] = [];
+    for await (const batch of streamOf(source, request, () => true, history).batches) {
+      got.push(...batch.map((one) => wordOf(decodeEnvelope(one))));
+    }
+    return got;
+  };
+  t.same(await words({ number: 10n }), numbers(90, 99));
+  t.same(asked, [], 'what the ring has is not looked for elsewhere');
+  t.same(await words({ number: 40n }), numbers(60, 99));
+  t.same(await words({}), numbers(0, 99));
+  t.same(await words({ first: true, number: 5n }), numbers(0, 4));
+  t.same(await words({ first: true, number: 95n }), numbers(0, 94), 'the history first, then the ring');
+  t.same(await words({ since: at(50) }), numbers(50, 99));
+  t.same(await words({ since: at(50), number: 3n }), numbers(50, 52));
+  t.same(await words({ since: at(50), until: at(55) }), numbers(50, 55));
+  t.same(await words({ since: at(92) }), numbers(92, 99));
 });

@@ -17,11 +17,13 @@
  *   3. with since: at the oldest event that is not before it.
  *   4. else: at the number-th newest that matches; all, when no number is given.
  *
+ * When that leads beyond the oldest that the ring holds, what is kept elsewhere comes first (`history`).
+ *
  * Work is done in slices (turns.ts), the looking back of 3 and 4 too.
  */
 import type { Envelope } from '../flow.ts';
 import { rfc3339 } from '../time.ts';
-import { type Ring, timeMsOf } from '../ring.ts';
+import { type FlowsRequest, type Ring, timeMsOf } from '../ring.ts';
 import type { Encoding } from './encodings.ts';
 import type { StreamRequest } from './stream-request.ts';
 import { SLICE_MS, type Turns } from './turns.ts';
@@ -38,6 +40,8 @@ export interface StreamOptions {
   readonly matches: (envelope: Envelope) => boolean;
   readonly encode: Encoding;
   readonly turns: Turns;
+  /** What is kept from before a place of the ring, oldest first; undefined: nothing is. */
+  readonly history?: (before: number, request: FlowsRequest) => AsyncIterable<readonly Envelope[]> | undefined;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
   /** Ends the stream, with its reason as the error. */
@@ -66,7 +70,13 @@ export class Stream {
   async *batches(): AsyncGenerator<Batch> {
     const { request, ring, turns, signal } = this.#options;
     if (request.isFollowing) this.#end = Number.POSITIVE_INFINITY;
-    await this.#begin();
+    const older = await this.#begin();
+    for await (const envelopes of older ?? []) {
+      const batch = envelopes.map((envelope) => this.#takeOld(envelope));
+      if (batch.length > 0) yield batch;
+      signal.throwIfAborted();
+    }
+    if (!request.isFollowing && this.#counted >= request.number) return;
     while (!this.#isOver) {
       await turns.next();
       signal.throwIfAborted();
@@ -76,17 +86,42 @@ export class Stream {
     }
   }
 
-  async #begin(): Promise<void> {
-    const { ring, request } = this.#options;
-    const { isFirst, isFollowing, number, sinceMs } = request;
+  /** Finds the place to begin at. @returns what comes before it from elsewhere */
+  async #begin(): Promise<AsyncIterable<readonly Envelope[]> | undefined> {
+    const { ring, request, history } = this.#options;
+    const { isFirst, isFollowing, number, sinceMs, untilMs } = request;
     const hasSince = sinceMs !== Number.NEGATIVE_INFINITY;
-    if (isFirst && !hasSince) this.#place = ring.oldest;
-    else if (isFollowing && number === Number.POSITIVE_INFINITY && !hasSince) this.#place = ring.seen;
-    else this.#place = await this.#lookBack(hasSince ? Number.POSITIVE_INFINITY : number);
+    if (isFollowing && number === Number.POSITIVE_INFINITY && !hasSince) {
+      this.#place = ring.seen;
+      return undefined;
+    }
+    let left = number;
+    this.#place = ring.oldest;
+    if (!isFirst || hasSince) {
+      const back = await this.#lookBack(hasSince ? Number.POSITIVE_INFINITY : number);
+      this.#place = back.place;
+      if (!back.isWhole) return undefined;
+      if (!hasSince) left = number - back.counted;
+    }
+    const isFromOldest = isFirst || hasSince;
+    return history?.(this.#place, {
+      ...(left !== Number.POSITIVE_INFINITY && { number: left }),
+      ...(isFromOldest && { first: true }),
+      ...(hasSince && { sinceMs }),
+      ...(untilMs !== Number.POSITIVE_INFINITY && { untilMs }),
+    });
   }
 
-  /** The place of the `number`-th newest that matches and is not too old. */
-  async #lookBack(number: number): Promise<number> {
+  #takeOld(envelope: Envelope): Uint8Array {
+    if (isCounted(envelope)) this.#counted++;
+    return this.#options.encode.alone(envelope);
+  }
+
+  /**
+   * The place of the `number`-th newest that matches and is not too old.
+   * @returns isWhole: it is the oldest of the ring, and there may be more before it
+   */
+  async #lookBack(number: number): Promise<{ place: number; counted: number; isWhole: boolean }> {
     const { ring, request, turns, signal, matches } = this.#options;
     let place = ring.seen;
     let counted = 0;
@@ -97,13 +132,14 @@ export class Stream {
       do {
         for (let i = 0; i < STEP && counted < number; i++) {
           const envelope = ring.at(place - 1);
-          if (envelope === undefined || timeMsOf(envelope) < request.sinceMs) return place;
+          if (envelope === undefined) return { place, counted, isWhole: true };
+          if (timeMsOf(envelope) < request.sinceMs) return { place, counted, isWhole: false };
           place--;
           if (isCounted(envelope) && matches(envelope)) counted++;
         }
       } while (counted < number && performance.now() < until);
     }
-    return place;
+    return { place, counted, isWhole: false };
   }
 
   /** What a slice of work finds. */

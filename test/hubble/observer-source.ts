@@ -28,6 +28,10 @@ export class FakeSource implements ObserverSource {
 
   readonly nowMs = (): number => this.atMs;
 
+  history(): undefined {
+    return undefined;
+  }
+
   refresh(): void {
     // what a test writes is there at once
   }

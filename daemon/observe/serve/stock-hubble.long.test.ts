@@ -160,7 +160,7 @@ t.test('messages, fields and numbers are those of the client', { skip }, async (
   for (const file of ours) {
     for (const message of file.messages) {
       const own = { ...message, fields: message.fields.filter(({ name }) => name !== 'tlsSNI') };
-      t.same(shapeOf(own as DescMessage), shapeOf(theirs.getMessage(message.typeName)!), message.typeName);
+      t.same(shapeOf(own), shapeOf(theirs.getMessage(message.typeName)!), message.typeName);
       compared++;
     }
     for (const one of file.enums) {

@@ -28,6 +28,7 @@ export interface TlsMaterial {
 
 export class TlsFiles {
   readonly #paths: TlsPaths;
+  #onChange: (material: TlsMaterial) => void = () => undefined;
   #material: TlsMaterial;
   #timer: NodeJS.Timeout | undefined;
   #problem = '';
@@ -55,18 +56,19 @@ export class TlsFiles {
 
   /** Looks for new contents from now on. */
   watch(onChange: (material: TlsMaterial) => void): void {
-    this.#timer = setInterval(() => this.look(onChange), LOOK_MS);
+    this.#onChange = onChange;
+    this.#timer = setInterval(() => this.look(), LOOK_MS);
     this.#timer.unref();
   }
 
   /** Looks now. */
-  look(onChange: (material: TlsMaterial) => void): void {
+  look(): void {
     try {
       const now = readMaterial(this.#paths);
       this.#problem = '';
       if (isSame(now, this.#material)) return;
       this.#material = now;
-      onChange(now);
+      this.#onChange(now);
     } catch (error) {
       this.#problem = (error as Error).message;
     }

@@ -114,12 +114,12 @@ export class Agent {
     this.#ports = this.#newPorts(stateDir);
     this.names = this.#newNames(programs.nameServer);
     this.store.setOwn(this.names.ownDocuments());
-    const listeners = [this.services.book, this.names];
-    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
-    this.#links = new PodLinks(this.reconciler, log);
     this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
+    const listeners = [this.services.book, this.names, this.directory];
+    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
+    this.#links = new PodLinks(this.reconciler, log);
     this.#publication = this.#newPublication();
     this.prober = new Prober({
       targets: () => (config.hostPort ? this.reconciler.readyAddresses() : []),
@@ -221,6 +221,7 @@ export class Agent {
       const changes = this.store.takeChanges();
       this.compilation.reconsider(changes);
       this.#feed.apply(changes);
+      this.directory.learnDocuments(changes, this.publisher.revision + 1, this.#feed.node.labels);
       this.#board.set('pods', this.#feed.problems);
       this.#publication.all();
     });

@@ -167,6 +167,11 @@ export class Engine {
     const direction = this.#directionOf(f);
     if (outcome === CONSUMED) this.#recorder.counted(DROP_MULTICAST_HANDLED, direction, f.length);
     if (outcome < DROP_MIN) return;
+    // A frame that is refused before its sender is looked up comes from the pod behind the port, whatever it says.
+    if (f.srcEndpoint === 0 && this.#ports.role[f.port] === ROLE_POD) {
+      f.srcEndpoint = this.#ports.endpoint[f.port];
+      f.srcIdentity = this.#ports.identity[f.port];
+    }
     this.#recorder.drop(f, outcome, direction, this.#judge.culprit);
     if (f.translation !== 0) this.#translator.undo(f);
     this.#errors.answer(f, outcome);

@@ -16,6 +16,7 @@ import {
 import { tcpFrame } from '../test/packets.ts';
 import * as arp from '../wire/header/arp.ts';
 import { setU16 } from '../wire/bytes.ts';
+import { EGRESS } from '../wire/direction.ts';
 import * as icmpv6 from '../wire/header/icmpv6.ts';
 import * as ipv6 from '../wire/header/ipv6.ts';
 import { LOCAL_SCOPE } from '../wire/identities.ts';
@@ -23,6 +24,29 @@ import { CONFIG_POD_RANGE_IPV4, CONFIG_POD_RANGE_IPV6, POD_RANGE_BITS } from '..
 import { verify } from '../wire/offload.ts';
 import { NeighborTable } from './neighbor-table.ts';
 import { parse } from './parse.ts';
+
+/** An ARP request for `target`. */
+function arpAsk(pod: WorldPod, sender: string, target: string, mac = pod.mac): Uint8Array {
+  const bytes = new Uint8Array(ETH + arp.PACKET_BYTES);
+  bytes.fill(0xff, 0, 6);
+  bytes.set(pod.mac, 6);
+  setU16(bytes, 12, 0x0806);
+  arp.emit(bytes, ETH, {
+    operation: arp.OP_REQUEST,
+    senderMacHigh: (mac[0] << 8) | mac[1],
+    senderMacLow: (mac[2] << 24) | (mac[3] << 16) | (mac[4] << 8) | mac[5],
+    senderIp: words(sender)[3],
+    targetMacHigh: 0,
+    targetMacLow: 0,
+    targetIp: words(target)[3],
+  });
+  return bytes;
+}
+
+function withEtherType(frame: Uint8Array, etherType: number): Uint8Array {
+  setU16(frame, 12, etherType);
+  return frame;
+}
 
 t.test('identify() lets a pod speak only for itself', (t) => {
   const { world, client, server } = duo(t);
@@ -58,24 +82,42 @@ t.test('identify() lets a pod speak only for itself', (t) => {
   t.end();
 });
 
+t.test(
+  'what is refused before its sender is looked up is told with the pod and the port that it came from',
+  async (t) => {
+    const { world, client, server } = duo(t);
+    const base = { from: client, to: SERVER, sport: 1, dport: 2 };
+    const cases: [string, Uint8Array, number][] = [
+      ['a runt', tcpFrame(base).subarray(0, 9), 134],
+      ['another MAC', tcpFrame({ ...base, srcMac: server.mac }), 132],
+      ["another pod's address", tcpFrame({ ...base, srcAddress: SERVER, to: CLIENT }), 132],
+      ["another pod's address in ARP", arpAsk(client, SERVER, '10.0.0.1'), 132],
+      ['a VLAN tag', withEtherType(tcpFrame(base), 0x8100), 182],
+      ['no IP', withEtherType(tcpFrame(base), 0x88cc), 139],
+    ];
+    for (const [name, frame, reason] of cases) {
+      // What went before it was another pod's.
+      world.send(server, tcpFrame({ from: server, to: CLIENT, sport: 9, dport: 9 }));
+      world.drops();
+      world.send(client, frame);
+      const { endpoint: sourceEndpoint, identity: srcIdentity, index: ifindex } = client;
+      const told = {
+        subtype: reason,
+        sourceEndpoint,
+        srcIdentity,
+        ifindex,
+        destinationEndpoint: 0,
+        dstIdentity: 0,
+        direction: EGRESS,
+      };
+      t.match(world.dropRecords(), [told], name);
+    }
+  },
+);
+
 t.test('ARP and neighbour discovery are answered for everything but the asker', (t) => {
   const { world, client } = duo(t);
-  const ask = (sender: string, target: string, mac = client.mac): Uint8Array => {
-    const bytes = new Uint8Array(ETH + arp.PACKET_BYTES);
-    bytes.fill(0xff, 0, 6);
-    bytes.set(client.mac, 6);
-    setU16(bytes, 12, 0x0806);
-    arp.emit(bytes, ETH, {
-      operation: arp.OP_REQUEST,
-      senderMacHigh: (mac[0] << 8) | mac[1],
-      senderMacLow: (mac[2] << 24) | (mac[3] << 16) | (mac[4] << 8) | mac[5],
-      senderIp: words(sender)[3],
-      targetMacHigh: 0,
-      targetMacLow: 0,
-      targetIp: words(target)[3],
-    });
-    return bytes;
-  };
+  const ask = (sender: string, target: string, mac = client.mac): Uint8Array => arpAsk(client, sender, target, mac);
   for (const target of [SERVER, '10.0.0.1', '169.254.1.1', '8.8.8.8']) {
     world.send(client, ask(CLIENT, target));
     const [reply] = world.received(client);

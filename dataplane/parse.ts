@@ -53,12 +53,12 @@ const MAX_UDP_SEGMENTS = 128;
  * 156 bad IPv6 extension header, 157 a fragment that hides its ports, 166 not Ethernet II, 182 VLAN tag
  */
 export function parse(f: Frame): number {
-  if (f.length < ethernet.HEADER_BYTES) return DROP_INVALID;
-  const etherType = ethernet.etherType(f.bytes, f.offset);
-  f.etherType = etherType;
+  f.etherType = 0;
   f.l3Offset = f.offset + ethernet.HEADER_BYTES;
   f.family = 0;
   f.protocol = 0;
+  f.srcPort = 0;
+  f.dstPort = 0;
   f.ctSlot = -1;
   f.outPort = -1;
   f.isFragment = false;
@@ -70,6 +70,9 @@ export function parse(f: Frame): number {
   f.ctStatus = 0;
   f.frontend = 0;
   f.translation = 0;
+  if (f.length < ethernet.HEADER_BYTES) return DROP_INVALID;
+  const etherType = ethernet.etherType(f.bytes, f.offset);
+  f.etherType = etherType;
   if (etherType === ethernet.ETHERTYPE_IPV4) return parseIpv4(f) || checkOffload(f);
   if (etherType === ethernet.ETHERTYPE_IPV6) return parseIpv6(f) || checkOffload(f);
   if (vnet.flags(f.bytes, f.offset) & vnet.FLAG_NEEDS_CSUM || vnet.gsoType(f.bytes, f.offset) !== vnet.GSO_NONE) {

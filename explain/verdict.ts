@@ -19,6 +19,7 @@ import type { DirectionState } from '../policy/compile/endpoint-policy.ts';
 import { IDENTITY_HOST, IDENTITY_REMOTE_NODE, reservedName } from '../wire/identities.ts';
 import { parsePrefix } from '../wire/prefix.ts';
 import { DROP_POLICY, DROP_POLICY_DENY } from '../wire/reasons.ts';
+import { NAMESPACE_LABEL } from '../hubble/decode/decode.ts';
 import { ApplicationJudge } from './application.ts';
 import type { End, FlowQuery } from './query.ts';
 import type { PolicyWorld, WorldPod } from './world.ts';
@@ -323,7 +324,6 @@ class UnknownEndError extends Error {
 
 /** Entities by identity; those that stand for many identities are left out. */
 const ENTITIES = Array.from({ length: 11 }, (_, id) => (id === 0 ? '' : (reservedName(id) ?? '')));
-const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
 
 function asEnd(text: string, { spec, endpoint }: WorldPod): ResolvedEnd {
   return { text, identity: endpoint?.identity ?? 0, spec, address: undefined, endpoint };

@@ -111,10 +111,13 @@ export interface Layer4 {
   readonly UDP?: Ports;
   readonly ICMPv4?: Icmp;
   readonly ICMPv6?: Icmp;
-  readonly SCTP?: Ports;
+  readonly SCTP?: Ports & { readonly chunk_type?: SctpChunk };
   readonly VRRP?: { readonly type?: number; readonly vrid?: number; readonly priority?: number };
   readonly IGMP?: { readonly type?: number; readonly group_address?: string };
 }
+
+/** The first chunk of a packet; others are not told. */
+export type SctpChunk = 'INIT' | 'INIT_ACK' | 'SHUTDOWN' | 'SHUTDOWN_ACK' | 'SHUTDOWN_COMPLETE' | 'ABORT';
 
 export interface Ports {
   readonly source_port?: number;

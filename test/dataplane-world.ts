@@ -19,7 +19,7 @@ import { PolicyMap } from '../policy-maps/policy-map.ts';
 import { W_OWNER } from '../policy-maps/table/map-header.ts';
 import type { PinnedMap } from '../policy-maps/table/pinned-map.ts';
 import { parseIp } from '../wire/address.ts';
-import { decodeEvent, type EventRecord } from '../wire/event.ts';
+import { decodeEvent, EVENT_DROP, type EventRecord, typeOf } from '../wire/event.ts';
 import { ROLE_HOST, ROLE_POD, ROLE_UPLINK } from '../wire/port-kinds.ts';
 
 export const ROUTER_MAC = [0x02, 0, 0, 0, 0, 1];
@@ -176,11 +176,16 @@ export class World {
 
   /** Reasons of the drops told since the last call. */
   drops(): number[] {
-    const reasons: number[] = [];
+    return this.dropRecords().map(({ subtype }) => subtype);
+  }
+
+  /** The drops told since the last call. */
+  dropRecords(): EventRecord[] {
+    const records: EventRecord[] = [];
     this.#drops.read((bytes, at) => {
-      if (bytes[at] === 1) reasons.push(bytes[at + 1]);
+      if (typeOf(bytes, at) === EVENT_DROP) records.push(decodeEvent(bytes, at));
     });
-    return reasons;
+    return records;
   }
 
   events(): EventRecord[] {

@@ -1,11 +1,13 @@
 /** IP protocols: their numbers, and the names by which policies call them. */
 
 export const PROTO_ICMP = 1;
+export const PROTO_IGMP = 2;
 export const PROTO_TCP = 6;
 export const PROTO_UDP = 17;
 const PROTO_ESP = 50;
 export const PROTO_AH = 51;
 export const PROTO_ICMPV6 = 58;
+export const PROTO_VRRP = 112;
 export const PROTO_SCTP = 132;
 
 const NUMBERS: Readonly<Record<string, number>> = {
@@ -14,8 +16,8 @@ const NUMBERS: Readonly<Record<string, number>> = {
   SCTP: PROTO_SCTP,
   ICMP: PROTO_ICMP,
   ICMPv6: PROTO_ICMPV6,
-  VRRP: 112,
-  IGMP: 2,
+  VRRP: PROTO_VRRP,
+  IGMP: PROTO_IGMP,
   GRE: 47,
   IPIP: 4,
   IPV6: 41,

@@ -11,6 +11,8 @@
  * that an earlier agent left must stay until its port has been taken over or given up. `lower` removes everything that was
  * made; `leave` lets go of it.
  */
+import type { NetworkInterface } from '../../hubble/flow.ts';
+import { POD_INTERFACE } from '../../linux/attachment.ts';
 import { closeFdBeside, disableOffloads, isTapThere, openTap } from '../../dataplane/native/index.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
 import type { EgressNetwork } from '../../policy/egress-table.ts';
@@ -70,7 +72,7 @@ export interface PortNames {
   /** What was last published, by endpoint id. */
   readonly published: ReadonlyMap<number, EndpointChange>;
   /** @param ports index and interface of each port */
-  refresh(ports: Iterable<readonly [number, string]>): void;
+  refresh(ports: Iterable<readonly [number, NetworkInterface]>): void;
 }
 
 export class Ports {
@@ -228,7 +230,7 @@ export class Ports {
       const wanted = this.#wanted(names);
       if (this.#publisher.publish(wanted)) commit();
       this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
-      names.refresh(this.#interfaces);
+      names.refresh(wanted.map(({ index, port }) => [index, interfaceOf(port)]));
       this.#sockets.want(interfacesOf(wanted));
       this.#give();
       if (config.hostPort) this.#routeHost(wanted);
@@ -367,6 +369,12 @@ export class Ports {
 }
 
 /** The ports that have a packet socket, and the interface of each. */
+/** The interface of a port, as the kernel has it. A TAP is known by the name that it has in the pod. */
+function interfaceOf({ kind, ifname, ifindex }: WantedPort['port']): NetworkInterface {
+  if (ifindex !== 0) return { index: ifindex, name: ifname };
+  return { name: kind === 'tap' ? POD_INTERFACE : ifname };
+}
+
 function interfacesOf(wanted: readonly WantedPort[]): Map<number, string> {
   const some = wanted.filter(({ port }) => PORT_KINDS[port.kind].hasSocket);
   return new Map(some.map(({ index, port }) => [index, port.ifname]));

@@ -3,7 +3,7 @@
  * of keys and what they mean from now on; nothing means that the key has gone. A snapshot is a delta that says everything.
  */
 import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import type { Service } from '../../hubble/flow.ts';
+import type { NetworkInterface, Service } from '../../hubble/flow.ts';
 
 type Changed<K, V> = readonly (readonly [key: K, value: V | undefined])[];
 
@@ -29,8 +29,8 @@ export interface DirectoryDelta {
   readonly denies?: Changed<number, DefaultDenies>;
   /** Pods by address. */
   readonly addresses?: Changed<string, PodEntry>;
-  /** Interfaces by port index: all of them. */
-  readonly interfaces?: readonly (readonly [port: number, name: string])[];
+  /** Interfaces by port index. */
+  readonly interfaces?: Changed<number, NetworkInterface>;
   /** Services by `serviceAt` of an address and port. */
   readonly places?: Changed<string, Service>;
   /** Services by the id of a frontend. */
@@ -39,6 +39,23 @@ export interface DirectoryDelta {
   readonly names?: Changed<string, readonly string[]>;
   /** Rules by cookie. */
   readonly cookies?: Changed<number, readonly RuleRef[]>;
+  /** By `policyName`. */
+  readonly policies?: Changed<string, PolicyFacts>;
+  /** Of this node: all of them. */
+  readonly nodeLabels?: readonly string[];
+}
+
+/** What the document of a policy says besides its rules. */
+export interface PolicyFacts {
+  /** `source:key=value`, as Cilium labels the rules that it makes of the document. */
+  readonly labels: readonly string[];
+  /** With which publication it came into force as it is. */
+  readonly revision: number;
+}
+
+/** Key of a policy. */
+export function policyName({ kind, namespace, name }: Omit<RuleRef, 'log'>): string {
+  return `${kind} ${namespace}/${name}`;
 }
 
 /** Key of an address and port. */

@@ -1,15 +1,18 @@
 /**
  * Names for numbers, from the tables of the agent to the observatory: what changes of identities, endpoints, addresses,
- * services, learnt names and cookies is told as it changes, before it is published. So a record of the dataplane is never read
+ * services, learnt names, policies and cookies is told as it changes, before it is published. So a record of the dataplane is never read
  * before what it speaks of is known. Whoever begins to listen gets all of it first (`snapshot`).
  */
 import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import type { Service } from '../../hubble/flow.ts';
+import type { NetworkInterface, Service } from '../../hubble/flow.ts';
 import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import { RESERVED_IDENTITIES } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
-import { type DirectoryDelta, type RuleRef, toldTo } from './directory-delta.ts';
+import type { ServicePod } from '../../services/pod-index.ts';
+import type { StoreChanges } from '../source/store.ts';
+import { type DirectoryDelta, type PolicyFacts, policyName, type RuleRef, toldTo } from './directory-delta.ts';
+import { factsOf } from './policy-facts.ts';
 
 /** What else there is to be told, and where it is kept. */
 export interface FeedSources {
@@ -44,13 +47,17 @@ export interface NamePlace {
 interface Present {
   readonly endpoints: ReadonlyMap<number, EndpointEntry>;
   readonly addresses: ReadonlyMap<string, PodEntry>;
+  readonly interfaces: ReadonlyMap<number, NetworkInterface>;
 }
 
 export class DirectoryFeed {
   readonly #sources: FeedSources;
   readonly #tell: (delta: DirectoryDelta) => void;
-  #present: Present = { endpoints: new Map(), addresses: new Map() };
-  #interfaces: readonly (readonly [number, string])[] = [];
+  #present: Present = { endpoints: new Map(), addresses: new Map(), interfaces: new Map() };
+  /** Pods of other nodes, with their addresses. */
+  readonly #remote = new Map<string, ServicePod>();
+  readonly #policies = new Map<string, PolicyFacts>();
+  #nodeLabels: readonly string[] = [];
   readonly #labels = new Map(RESERVED_IDENTITIES.map(({ id, labels }) => [id, labels]));
   /** What was last published, by endpoint id. */
   readonly published = new Map<number, EndpointChange>();
@@ -62,18 +69,49 @@ export class DirectoryFeed {
   }
 
   /** Call when pods have come, gone or changed. @param ports index and interface of each port */
-  refresh(ports: Iterable<readonly [number, string]>): void {
-    const now = this.#look();
-    const { endpoints, addresses } = this.#present;
+  refresh(ports: Iterable<readonly [number, NetworkInterface]>): void {
+    const now = { ...this.#look(), interfaces: new Map(ports) };
+    const { endpoints, addresses, interfaces } = this.#present;
     this.#present = now;
-    const interfaces = [...ports];
-    const delta: DirectoryDelta = {
+    this.#send({
       endpoints: changesOf(endpoints, now.endpoints),
       addresses: changesOf(addresses, now.addresses),
-      ...(String(interfaces) !== String(this.#interfaces) && { interfaces }),
-    };
-    this.#interfaces = interfaces;
-    this.#send(delta);
+      interfaces: changesOf(interfaces, now.interfaces),
+    });
+  }
+
+  /** Takes pods of other nodes; those of this one come by `refresh`. */
+  setPod(pod: ServicePod): void {
+    if (pod.isLocal) return;
+    const before = this.#remote.get(keyOf(pod))?.ips ?? [];
+    this.#remote.set(keyOf(pod), pod);
+    const gone = before.filter((ip) => !pod.ips.includes(ip));
+    this.#tellAddresses([...gone.map((ip) => [ip, undefined] as const), ...pod.ips.map((ip) => [ip, pod] as const)]);
+  }
+
+  removePod(pod: { readonly namespace: string; readonly name: string }): void {
+    const ips = this.#remote.get(keyOf(pod))?.ips ?? [];
+    this.#remote.delete(keyOf(pod));
+    this.#tellAddresses(ips.map((ip) => [ip, undefined]));
+  }
+
+  /**
+   * Takes what has changed of documents, before it is published.
+   * @param revision of the publication that follows @param nodeLabels of this node, by key
+   */
+  learnDocuments({ put, removed }: StoreChanges, revision: number, nodeLabels: Readonly<Record<string, string>>): void {
+    const policies: (readonly [string, PolicyFacts | undefined])[] = [];
+    for (const one of removed) if (this.#policies.delete(policyName(one))) policies.push([policyName(one), undefined]);
+    for (const document of put) {
+      if (document.policy !== undefined) policies.push([policyName(document), factsOf(document, revision)]);
+    }
+    for (const [name, facts] of policies) if (facts !== undefined) this.#policies.set(name, facts);
+    const labels = Object.entries(nodeLabels)
+      .map(([key, value]) => `${key}=${value}`)
+      .sort();
+    const isNew = String(labels) !== String(this.#nodeLabels);
+    this.#nodeLabels = labels;
+    this.#send({ policies, ...(isNew && { nodeLabels: labels }) });
   }
 
   /** Takes the compiler's results, before they are published. */
@@ -110,8 +148,10 @@ export class DirectoryFeed {
       ...services.named(),
       identities: [...this.#labels],
       endpoints: [...this.#present.endpoints],
-      addresses: [...this.#present.addresses],
-      interfaces: this.#interfaces,
+      addresses: [...[...this.#remote.values()].flatMap(placesOf), ...this.#present.addresses],
+      interfaces: [...this.#present.interfaces],
+      policies: [...this.#policies],
+      nodeLabels: this.#nodeLabels,
       denies: [...this.published].map(([id, change]) => [id, deniesOf(change)]),
       cookies: [...cookies()].map(([cookie, origins]) => [cookie, rulesOf(origins)]),
       names: this.#namesOf(names.told()),
@@ -128,7 +168,7 @@ export class DirectoryFeed {
     return this.#present.endpoints.get(id);
   }
 
-  #look(): Present {
+  #look(): Omit<Present, 'interfaces'> {
     const now = { endpoints: new Map<number, EndpointEntry>(), addresses: new Map<string, PodEntry>() };
     for (const pod of this.#sources.pods.values()) {
       const { endpointId, addresses } = pod.numbers;
@@ -151,9 +191,27 @@ export class DirectoryFeed {
     return [...all];
   }
 
+  /** An address that a pod of this node has is its own, whatever documents say of others. */
+  #tellAddresses(places: readonly (readonly [string, ServicePod | undefined])[]): void {
+    const others = places.filter(([ip]) => !this.#present.addresses.has(ip));
+    this.#send({ addresses: others.map(([ip, pod]) => [ip, pod && remoteEntry(pod)]) });
+  }
+
   #send(delta: DirectoryDelta): void {
     if (Object.values(delta).some((list: readonly unknown[]) => list.length > 0)) this.#tell(delta);
   }
+}
+
+function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+function remoteEntry({ namespace, name }: ServicePod): PodEntry {
+  return { namespace, podName: name };
+}
+
+function placesOf(pod: ServicePod): (readonly [string, PodEntry])[] {
+  return pod.ips.map((ip) => [ip, remoteEntry(pod)] as const);
 }
 
 function podEntry({ plan }: LocalPod): PodEntry {

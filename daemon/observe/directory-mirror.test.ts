@@ -13,7 +13,7 @@ t.test('the mirror answers what it was told last, and remembers who has gone', a
     endpoints: [[7, WEB]],
     addresses: [['10.0.0.1', WEB]],
     frontends: [[5, { name: 'web', namespace: 'shop' }]],
-    interfaces: [[3, 'lxc1']],
+    interfaces: [[3, { index: 17, name: 'lxc1' }]],
     denies: [[7, { ingress: 21, egress: 0 }]],
   });
   mirror.learn({ identities: [[300, undefined]], endpoints: [[7, undefined]], addresses: [['10.0.0.1', undefined]] });
@@ -21,10 +21,10 @@ t.test('the mirror answers what it was told last, and remembers who has gone', a
   t.same([mirror.identityLabels(300), mirror.endpoint(7), mirror.pod('10.0.0.1')], [['k8s:app=web'], WEB, WEB]);
   t.same(mirror.frontend(5), { name: 'web', namespace: 'shop' });
   t.same([mirror.defaultDeny(7, INGRESS), mirror.defaultDeny(7, EGRESS)], [21, 0]);
-  t.same(mirror.interface(3), { index: 3, name: 'lxc1' });
-  mirror.learn({ endpoints: [[7, { ...WEB, podName: 'other-0' }]], interfaces: [] });
+  t.same(mirror.interface(3), { index: 17, name: 'lxc1' });
+  mirror.learn({ endpoints: [[7, { ...WEB, podName: 'other-0' }]], interfaces: [[3, { index: 18, name: 'lxc2' }]] });
   t.equal(mirror.endpoint(7)?.podName, 'other-0', 'a number that is given out anew is its new owner');
-  t.equal(mirror.interface(3), undefined);
+  t.equal(mirror.interface(3)?.name, 'lxc2');
 });
 
 t.test('of those who have gone the last 1024 are remembered', async (t) => {
@@ -83,4 +83,13 @@ t.test('a cookie names each policy once, and the logs of its rules', async (t) =
   );
   t.same(mirror.policyLog(9), ['first', 'second']);
   t.same([mirror.policies(10), mirror.policyLog(10)], [[], []]);
+  const labels = ['k8s:io.cilium.k8s.policy.name=web'];
+  mirror.learn({ policies: [['CiliumNetworkPolicy shop/web', { labels, revision: 4 }]], nodeLabels: ['zone=a'] });
+  t.same(mirror.policies(9), [
+    { name: 'web', namespace: 'shop', labels, revision: '4', kind: 'CiliumNetworkPolicy' },
+    { name: 'base', namespace: 'shop', kind: 'CiliumNetworkPolicy' },
+  ]);
+  mirror.learn({ policies: [['CiliumNetworkPolicy shop/web', undefined]], cookies: [[9, undefined]] });
+  t.equal(mirror.policies(9)[0]?.revision, '4', 'also when the policy has gone');
+  t.same(mirror.nodeLabels(), ['zone=a']);
 });

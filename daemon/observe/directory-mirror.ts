@@ -7,13 +7,23 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import type { NetworkInterface, PolicyRef, Service } from '../../hubble/flow.ts';
+import { compact, type NetworkInterface, type PolicyRef, type Service } from '../../hubble/flow.ts';
 import { type Direction, EGRESS } from '../../wire/direction.ts';
-import { type DefaultDenies, type DirectoryDelta, type RuleRef, serviceAt, toldTo } from './directory-delta.ts';
+import {
+  type DefaultDenies,
+  type DirectoryDelta,
+  type PolicyFacts,
+  policyName,
+  type RuleRef,
+  serviceAt,
+  toldTo,
+} from './directory-delta.ts';
 
 const DEPARTED = 1024;
 
 type Key = string | number;
+
+const NONE: readonly never[] = [];
 
 /** Values by key, and what the keys meant that have gone. */
 class Table<K extends Key, V extends object> {
@@ -41,12 +51,6 @@ class Table<K extends Key, V extends object> {
   }
 }
 
-/** The policies and logs of a cookie. */
-interface Cookie {
-  readonly policies: readonly PolicyRef[];
-  readonly log: readonly string[];
-}
-
 export class DirectoryMirror implements Directory {
   readonly #identities = new Table<number, readonly string[]>();
   readonly #endpoints = new Table<number, EndpointEntry>();
@@ -55,8 +59,12 @@ export class DirectoryMirror implements Directory {
   readonly #places = new Table<string, Service>(0);
   readonly #frontends = new Table<number, Service>();
   readonly #names = new Table<string, readonly string[]>(0);
-  readonly #cookies = new Table<number, Cookie>();
-  #interfaces = new Map<number, NetworkInterface>();
+  readonly #cookies = new Table<number, readonly RuleRef[]>();
+  readonly #policies = new Table<string, PolicyFacts>();
+  readonly #interfaces = new Table<number, NetworkInterface>();
+  /** What cookies stand for, as it was asked for. */
+  readonly #refs = new LRUCache<number, readonly PolicyRef[]>({ max: DEPARTED });
+  #nodeLabels: readonly string[] = NONE;
 
   learn(delta: DirectoryDelta): void {
     this.#identities.learn(delta.identities);
@@ -66,9 +74,11 @@ export class DirectoryMirror implements Directory {
     this.#places.learn(delta.places);
     this.#frontends.learn(delta.frontends);
     this.#names.learn(delta.names);
-    this.#cookies.learn(delta.cookies?.map(([cookie, rules]) => [cookie, rules && cookieOf(rules)]));
-    if (delta.interfaces === undefined) return;
-    this.#interfaces = new Map(delta.interfaces.map(([index, name]) => [index, { index, name }]));
+    this.#cookies.learn(delta.cookies);
+    this.#policies.learn(delta.policies);
+    this.#interfaces.learn(delta.interfaces);
+    if (delta.cookies !== undefined || delta.policies !== undefined) this.#refs.clear();
+    this.#nodeLabels = delta.nodeLabels ?? this.#nodeLabels;
   }
 
   identityLabels(identity: number): readonly string[] | undefined {
@@ -103,25 +113,38 @@ export class DirectoryMirror implements Directory {
   }
 
   policies(cookie: number): readonly PolicyRef[] {
-    return this.#cookies.get(cookie)?.policies ?? NONE;
+    const asked = this.#refs.get(cookie);
+    if (asked !== undefined) return asked;
+    const refs = this.#refsOf(this.#cookies.get(cookie) ?? NONE);
+    this.#refs.set(cookie, refs);
+    return refs;
   }
 
   policyLog(cookie: number): readonly string[] {
-    return this.#cookies.get(cookie)?.log ?? NONE;
+    const rules = this.#cookies.get(cookie) ?? NONE;
+    return rules.flatMap(({ log }) => (log === undefined ? [] : [log]));
+  }
+
+  nodeLabels(): readonly string[] {
+    return this.#nodeLabels;
   }
 
   defaultDeny(endpoint: number, direction: Direction): number {
     return this.#denies.get(endpoint)?.[direction === EGRESS ? 'egress' : 'ingress'] ?? 0;
   }
-}
 
-const NONE: readonly never[] = [];
-
-/** Each policy once, however many of its rules are behind the cookie. */
-function cookieOf(rules: readonly RuleRef[]): Cookie {
-  const policies = new Map<string, PolicyRef>();
-  for (const { kind, namespace, name } of rules) {
-    policies.set(`${kind} ${namespace}/${name}`, { kind, namespace, name, labels: [] });
+  /** Each policy once, however many of its rules are there. */
+  #refsOf(rules: readonly RuleRef[]): PolicyRef[] {
+    const found = new Map(rules.map((rule) => [policyName(rule), rule]));
+    return [...found].map(([key, { kind, namespace, name }]) => {
+      const facts = this.#policies.get(key);
+      return compact<PolicyRef>({
+        name,
+        namespace,
+        labels: facts?.labels,
+        revision: facts && String(facts.revision),
+        kind,
+      });
+    });
   }
-  return { policies: [...policies.values()], log: rules.flatMap(({ log }) => (log === undefined ? [] : [log])) };
 }

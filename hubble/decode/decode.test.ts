@@ -18,7 +18,7 @@ import {
   WEB,
 } from '../../test/events.ts';
 import type { AccessLog } from '../../wire/access-log.ts';
-import { EGRESS } from '../../wire/direction.ts';
+import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import * as event from '../../wire/event.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { DROP_L7_DENIED } from '../../wire/reasons.ts';
@@ -27,6 +27,7 @@ import type { FlowFilter } from '../filter/flow-filter.ts';
 import { Monitor } from '../print/monitor.ts';
 import { compactText } from '../print/print.ts';
 import { Decoder } from './decoder.ts';
+import type { Directory } from './directory.ts';
 import { dissect } from './dissect.ts';
 import { readEnvelope } from './read-envelope.ts';
 
@@ -114,15 +115,55 @@ t.test('json: what differs by event', (t) => {
   const audited = decode(recordOf({ ...verdictSyn, verdict: -133, flags: event.FLAG_AUDITED, cookies: [8, 0] }));
   t.match(audited, { verdict: 'AUDIT', ingress_denied_by: [{ name: 'default-deny' }] });
   t.notOk('drop_reason' in audited, 'nothing was dropped');
-  t.match(
-    decode(recordOf({ type: event.EVENT_DROP, subtype: 139, ifindex: 9 })).interface,
-    { index: 9 },
-    'a port nobody knows',
-  );
+  t.notOk('interface' in decode(recordOf({ type: event.EVENT_DROP, subtype: 139, ifindex: 9 })), 'a port nobody knows');
   const stamped = new Decoder({ ...options, uuid: () => 'u-1', emitter: { name: 'sluice', version: '1' } });
   t.match(stamped.decode(recordOf(verdictSyn)), { uuid: 'u-1', emitter: { name: 'sluice', version: '1' } });
   t.equal(new Decoder(options).decode(recordOf({ type: 99 })), undefined, 'events of an unknown type are no flows');
   t.end();
+});
+
+t.test('json: protocols without ports, and the first chunk of SCTP', async (t) => {
+  const l4Of = (protocol: number, bytes: number[]) =>
+    decode(
+      recordOf({ ...verdictSyn, protocol, packet: frame(WEB.ip, API.ip, { protocol, bytes: Uint8Array.from(bytes) }) }),
+    ).l4;
+  const sctpOf = (chunk: number) => l4Of(132, [0, 7, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, chunk, 0, 0, 4]);
+  t.same(sctpOf(1), { SCTP: { source_port: 7, destination_port: 9, chunk_type: 'INIT' } });
+  t.same(sctpOf(14), { SCTP: { source_port: 7, destination_port: 9, chunk_type: 'SHUTDOWN_COMPLETE' } });
+  t.same(sctpOf(0), { SCTP: { source_port: 7, destination_port: 9 } }, 'data is not told');
+  t.same(l4Of(112, [0x21, 51, 100, 1]), { VRRP: { type: 1, vrid: 51, priority: 100 } });
+  t.same(l4Of(2, [0x16, 0, 0, 0, 224, 0, 0, 251]), { IGMP: { type: 0x16, group_address: '224.0.0.251' } });
+  for (const [protocol, size] of [
+    [112, 2],
+    [2, 7],
+    [132, 3],
+  ])
+    t.equal(l4Of(protocol, new Array<number>(size).fill(1)), undefined, 'cut');
+});
+
+t.test('json: what is known of a peer by its labels, and of this node', async (t) => {
+  const labels = ['k8s:app=far', 'k8s:io.kubernetes.pod.namespace=shop', 'k8s:io.cilium.k8s.policy.cluster=east'];
+  const more: Directory = {
+    ...directory,
+    identityLabels: (identity) => (identity === 999 ? labels : undefined),
+    nodeLabels: () => ['zone=a'],
+  };
+  const decoder = new Decoder({ ...options, directory: more });
+  const flow = decoder.decode(recordOf({ ...verdictSyn, identities: [999, API.identity], endpoints: [0, API.id] }));
+  t.match(flow, { source: { identity: 999, namespace: 'shop', cluster_name: 'east' }, node_labels: ['zone=a'] });
+});
+
+t.test('json: what no rule allowed was closed by those that the directory knows', async (t) => {
+  const more: Directory = {
+    ...directory,
+    defaultDeny: (endpoint, way) => (endpoint === API.id && way === INGRESS ? 8 : 0),
+  };
+  const decoder = new Decoder({ ...options, directory: more });
+  const drop = { type: event.EVENT_DROP, subtype: 133, verdict: -133 };
+  t.match(decoder.decode(recordOf(drop)), { ingress_denied_by: [{ name: 'default-deny' }] });
+  t.notOk('egress_denied_by' in (decoder.decode(recordOf({ ...drop, direction: EGRESS })) ?? {}));
+  t.match(decoder.decode(recordOf({ ...drop, cookies: [7, 0] })), { ingress_denied_by: [{ name: 'allow-web' }] });
+  t.notOk('ingress_denied_by' in (decoder.decode(recordOf({ ...drop, subtype: 132, verdict: -132 })) ?? {}));
 });
 
 t.test('json: of a translated connection the service that the client asked for', (t) => {

@@ -106,7 +106,7 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     destination: undefined,
     Type: undefined,
     node_name: options.nodeName,
-    node_labels: undefined,
+    node_labels: options.directory.nodeLabels(),
     source_names: undefined,
     destination_names: undefined,
     l7: undefined,
@@ -201,8 +201,8 @@ export function endpointOf(directory: Directory, id: number, identity: number, i
   return compact<Endpoint>({
     ID: id,
     identity: judgedBy,
-    cluster_name: clusterOf(labels),
-    namespace: known?.namespace,
+    cluster_name: labelOf(labels, CLUSTER_LABEL),
+    namespace: known?.namespace ?? labelOf(labels, NAMESPACE_LABEL),
     labels: sortedLabels(labels, judgedBy),
     pod_name: known?.podName,
     workloads: known?.workloads,
@@ -210,9 +210,12 @@ export function endpointOf(directory: Directory, id: number, identity: number, i
 }
 
 const CLUSTER_LABEL = 'k8s:io.cilium.k8s.policy.cluster=';
+/** Begins the label that says in which namespace a pod is. */
+export const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
 
-function clusterOf(labels: readonly string[]): string | undefined {
-  return labels.find((label) => label.startsWith(CLUSTER_LABEL))?.slice(CLUSTER_LABEL.length);
+/** What follows the name and `=` of a label. */
+function labelOf(labels: readonly string[], name: string): string | undefined {
+  return labels.find((label) => label.startsWith(name))?.slice(name.length);
 }
 
 /** Sorted; of several `cidr:` labels only the longest prefix is told. */
@@ -232,7 +235,7 @@ function fillByType(fields: FlowFields, record: EventRecord, directory: Director
     if (record.subtype === TRACE_TO_PROXY && record.verdict > 0) fields.proxy_port = record.verdict;
   }
   if (record.type !== EVENT_POLICY_VERDICT && record.ifindex !== 0) {
-    fields.interface = directory.interface(record.ifindex) ?? { index: record.ifindex };
+    fields.interface = directory.interface(record.ifindex);
   }
   if (record.type === EVENT_POLICY_VERDICT) {
     fields.policy_match_type = record.matchType;

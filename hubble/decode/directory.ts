@@ -19,12 +19,14 @@ export interface Directory {
   service(ip: string, port: number): Service | undefined;
   /** The service of a frontend by its id, as records have it of connections that were translated. */
   frontend(id: number): Service | undefined;
-  /** The interface behind the number in the record's `ifindex` field. */
+  /** The interface behind the number in the record's `ifindex` field, which is that of a port. */
   interface(ifindex: number): NetworkInterface | undefined;
   /** The policies behind a cookie, default deny included. */
   policies(cookie: number): readonly PolicyRef[];
   /** `log.value` of the rules behind a cookie. */
   policyLog(cookie: number): readonly string[];
+  /** Labels of this node, `key=value`, sorted. */
+  nodeLabels(): readonly string[];
   /** The rules that closed a direction of a local endpoint, as a cookie; 0 when none did. */
   defaultDeny(endpoint: number, direction: Direction): number;
 }
@@ -51,5 +53,6 @@ export const EMPTY_DIRECTORY: Directory = {
   interface: () => undefined,
   policies: () => [],
   policyLog: () => [],
+  nodeLabels: () => [],
   defaultDeny: () => 0,
 };

@@ -11,8 +11,17 @@ import * as ipv6 from '../../wire/header/ipv6.ts';
 import * as sctp from '../../wire/header/sctp.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import * as udp from '../../wire/header/udp.ts';
-import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
-import { compact, type Ethernet, type Ip, type Layer4, type TcpFlag, type TcpFlags } from '../flow.ts';
+import {
+  PROTO_ICMP,
+  PROTO_ICMPV6,
+  PROTO_IGMP,
+  PROTO_SCTP,
+  PROTO_TCP,
+  PROTO_UDP,
+  PROTO_VRRP,
+} from '../../wire/protocols.ts';
+import { i32 } from '../../wire/bytes.ts';
+import { compact, type Ethernet, type Ip, type Layer4, type SctpChunk, type TcpFlag, type TcpFlags } from '../flow.ts';
 import { icmpName } from '../print/icmp-names.ts';
 
 export interface Dissection {
@@ -89,13 +98,32 @@ function dissectL4(bytes: Uint8Array, at: number, protocol: number, found: Mutab
     found.protocol = 'udp';
     found.summary = 'UDP';
   } else if (protocol === PROTO_SCTP && room >= 4) {
-    found.l4 = { SCTP: ports(found, sctp.srcPort(bytes, at), sctp.dstPort(bytes, at)) };
+    const chunk = CHUNKS[sctp.chunkType(bytes, at, room)];
+    const both = ports(found, sctp.srcPort(bytes, at), sctp.dstPort(bytes, at));
+    found.l4 = { SCTP: chunk === undefined ? both : { ...both, chunk_type: chunk } };
     found.protocol = 'sctp';
     found.summary = 'SCTP';
   } else if (protocol === (found.ip?.ipVersion === 'IPv4' ? PROTO_ICMP : PROTO_ICMPV6) && room >= 2) {
     dissectIcmp(bytes, at, found);
+  } else if (protocol === PROTO_VRRP && room >= 3) {
+    const fields = { type: bytes[at] & 0x0f, vrid: bytes[at + 1], priority: bytes[at + 2] };
+    found.l4 = { VRRP: compact<NonNullable<Layer4['VRRP']>>(fields) };
+    found.summary = 'VRRP';
+  } else if (protocol === PROTO_IGMP && room >= 8) {
+    found.l4 = { IGMP: { type: bytes[at], group_address: formatIpv4(i32(bytes, at + 4)) } };
+    found.summary = 'IGMP';
   }
 }
+
+/** SCTP chunks that Hubble tells, by number (RFC 9260 3.2). */
+const CHUNKS: Readonly<Partial<Record<number, SctpChunk>>> = {
+  1: 'INIT',
+  2: 'INIT_ACK',
+  6: 'ABORT',
+  7: 'SHUTDOWN',
+  8: 'SHUTDOWN_ACK',
+  14: 'SHUTDOWN_COMPLETE',
+};
 
 function ports(found: Mutable<Dissection>, source: number, destination: number) {
   found.srcPort = source;

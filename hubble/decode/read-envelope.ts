@@ -23,6 +23,8 @@ const ENDPOINT: Kind = {
 const SERVICE: Kind = { name: 's', namespace: 's' };
 const PORTS: Kind = { source_port: 'n', destination_port: 'n' };
 const ICMP: Kind = { type: 'n', code: 'n' };
+const VRRP_FIELDS: Kind = { type: 'n', vrid: 'n', priority: 'n' };
+const IGMP_FIELDS: Kind = { type: 'n', group_address: 's' };
 const FLAGS: Kind = { FIN: 'b', SYN: 'b', RST: 'b', PSH: 'b', ACK: 'b', URG: 'b', ECE: 'b', CWR: 'b', NS: 'b' };
 const POLICIES: Kind = [{ name: 's', namespace: 's', kind: 's', labels: ['s'], revision: 's' }];
 const HTTP: Kind = { code: 'n', method: 's', url: 's', protocol: 's', headers: [{ key: 's', value: 's' }] };
@@ -44,7 +46,15 @@ const FLOW: Kind = {
   auth_type: 's',
   ethernet: { source: 's', destination: 's' },
   IP: { source: 's', destination: 's', ipVersion: 's' },
-  l4: { TCP: { ...PORTS, flags: FLAGS }, UDP: PORTS, SCTP: PORTS, ICMPv4: ICMP, ICMPv6: ICMP },
+  l4: {
+    TCP: { ...PORTS, flags: FLAGS },
+    UDP: PORTS,
+    SCTP: { ...PORTS, chunk_type: 's' },
+    ICMPv4: ICMP,
+    ICMPv6: ICMP,
+    VRRP: VRRP_FIELDS,
+    IGMP: IGMP_FIELDS,
+  },
   source: ENDPOINT,
   destination: ENDPOINT,
   Type: 's',

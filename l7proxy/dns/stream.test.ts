@@ -67,6 +67,25 @@ t.test('a refusal waits for the end of the answer that is on its way', async (t)
   );
 });
 
+t.test('rules changed on a living connection take hold with the next question', async (t) => {
+  const { wire, change } = connection();
+  wire.request(ask('a.ok', 1) + ask('a.no', 2).slice(0, 9));
+  change({ ...DNS_RULES, rules: [{ remotes: [5], dns: [{ matchPattern: '**.no' }], cookie: 9 }] });
+  wire.request(ask('a.no', 2).slice(9) + ask('a.ok', 3));
+  t.equal(
+    wire.out[REQUEST],
+    ask('a.ok', 1) + ask('a.no', 2),
+    'one that was begun is judged by what is in force when it is whole',
+  );
+  t.same(messagesIn(wire.out[RESPONSE]), [{ id: 3, rcode: 5 }]);
+  wire.response(reply('a.ok', 1));
+  t.same(
+    messagesIn(wire.out[RESPONSE]).map(({ id }) => id),
+    [3, 1],
+    'what was allowed is answered',
+  );
+});
+
 t.test('a transfer has as many answers as it likes, the later ones without a question', async (t) => {
   const { wire } = connection();
   wire.request(ask('zone.ok', 7, 252));

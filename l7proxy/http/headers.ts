@@ -96,6 +96,21 @@ export function hasLookalike(bytes: Uint8Array, head: Head, lowered: string): bo
   return false;
 }
 
+/** Whether Connection names the header: an intermediary behind takes it away, and no server sees what was judged or put in (RFC 9110 7.6.1). */
+export function isHopHeader(bytes: Uint8Array, head: Head, lowered: string): boolean {
+  if (!head.namesHopHeaders) return false;
+  const options = (headerValue(bytes, head, 'connection') ?? '').toLowerCase().split(/[,\s]+/);
+  return options.includes(lowered);
+}
+
+/** Whether a trailer has the name of a header that is judged, or a lookalike: servers that put both together read the trailer. */
+export function isJudgedName(bytes: Uint8Array, from: number, to: number, names: ReadonlySet<string>): boolean {
+  if (names.size === 0) return false;
+  const name = latin1(bytes, from, to).toLowerCase().replaceAll('_', '-');
+  for (const judged of names) if (name === judged.replaceAll('_', '-')) return true;
+  return false;
+}
+
 function differsInDashes(bytes: Uint8Array, start: number, end: number, lowered: string): boolean {
   if (end - start !== lowered.length) return false;
   let differs = false;

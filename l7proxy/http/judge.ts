@@ -18,6 +18,7 @@ const MAX_VERDICT_KEY_BYTES = 1024;
 
 class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
   readonly #services: ProtocolServices;
+  headerNames: ReadonlySet<string> = new Set();
   #secretNames: ReadonlySet<string> = new Set();
   readonly #verdicts = new LRUCache<string, number>({ max: MAX_VERDICTS });
 
@@ -28,6 +29,7 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
 
   protected override onChange(): void {
     this.#verdicts.clear();
+    this.headerNames = new Set([...(this.egress?.headerNames ?? []), ...(this.ingress?.headerNames ?? [])]);
     this.#secretNames = new Set([...(this.egress?.secretNames ?? []), ...(this.ingress?.secretNames ?? [])]);
   }
 

@@ -43,6 +43,8 @@ export class Judgement {
 export interface HttpJudge extends Judge {
   /** @param judgement filled @returns DENY, ALLOW, ALLOW_EDITED or DENY_CLOSE */
   judge(bytes: Uint8Array, head: Head, judgement: Judgement): number;
+  /** Lower-case names of headers that no trailer may have: some servers put trailers among the headers. */
+  readonly headerNames: ReadonlySet<string>;
 }
 
 export function noEdits(): HeaderEdits {

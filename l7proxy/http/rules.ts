@@ -13,7 +13,8 @@
  *     out is meant (path-pattern.ts). For a rule with `isPathRaw` it has one reading, itself.
  *  7. A header that a condition is about must not have a lookalike (headers.ts) in the request, unless the rule set says
  *     `underscores: allow`, or the condition only logs. With `underscores: refuse` no header name may have an underscore.
- *  8. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
+ *  8. Nor may Connection name such a header: whoever stands before the server would take it away.
+ *  9. When some header condition has an action, all rules are looked at, for each that matches may edit the head;
  *     otherwise the first that matches decides.
  */
 import type { HttpRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
@@ -25,6 +26,7 @@ import {
   hasLookalike,
   hasUnderscore,
   headerValue,
+  isHopHeader,
   latin1,
   meets,
   noteMismatch,
@@ -79,6 +81,8 @@ export class RemoteRules {
   readonly readsHeaders: boolean;
   /** Whether a head may have to be edited. */
   readonly hasActions: boolean;
+  /** Lower-case names of headers that verdicts depend on, or that are edited. */
+  readonly headerNames: ReadonlySet<string>;
   /** Lower-case names of headers that are compared with secrets. */
   readonly secretNames: ReadonlySet<string>;
   /** 0 = no rule is for this remote. */
@@ -99,6 +103,8 @@ export class RemoteRules {
     this.#firstCookie = rules[0]?.cookie ?? 0;
     this.readsHeaders = ruleSet.underscores === 'refuse' || rules.some((rule) => rule.headers.length > 0);
     this.hasActions = rules.some((rule) => rule.hasActions);
+    const judged = rules.flatMap(({ headers }) => headers.filter(({ mismatch }) => mismatch !== 'LOG'));
+    this.headerNames = new Set(judged.map(({ name }) => name));
     const secret = rules.flatMap(({ headers }) => headers.filter(({ isSecret }) => isSecret));
     this.secretNames = new Set(secret.map(({ name }) => name));
   }
@@ -131,7 +137,7 @@ export class RemoteRules {
       if (rule.path !== null && !rule.path.matches(view.path, path)) continue;
       if (rule.host !== null && !matchesAll(rule.host, view.hosts)) continue;
       if (this.#underscores !== 'allow' && looksAmbiguous(rule, bytes, head)) continue;
-      if (!headersMatch(rule, bytes, head, edits)) continue;
+      if (isTakenAway(rule, bytes, head) || !headersMatch(rule, bytes, head, edits)) continue;
       if (cookie < 0) cookie = rule.cookie;
       if (!this.hasActions) break;
     }
@@ -146,6 +152,12 @@ function matchesAll(pattern: Pattern, texts: readonly string[]): boolean {
 
 function looksAmbiguous({ headers }: CompiledRule, bytes: Uint8Array, head: Head): boolean {
   for (const { name, mismatch } of headers) if (mismatch !== 'LOG' && hasLookalike(bytes, head, name)) return true;
+  return false;
+}
+
+function isTakenAway({ headers }: CompiledRule, bytes: Uint8Array, head: Head): boolean {
+  if (!head.namesHopHeaders) return false;
+  for (const { name, mismatch } of headers) if (mismatch !== 'LOG' && isHopHeader(bytes, head, name)) return true;
   return false;
 }
 

@@ -1,7 +1,8 @@
 /** Chunked content, whichever way. */
 import t from 'tap';
 import { checkBegins, checkExchanges, type Exchange } from '../../test/stream/http-exchanges.ts';
-import { GET, BAD, OK, DENIED, CHUNKED, CHUNKS } from '../../test/stream/http-wire.ts';
+import { GET, BAD, OK, DENIED, CHUNKED, CHUNKS, HttpWire, rulesOf } from '../../test/stream/http-wire.ts';
+import { REQUEST } from '../parser.ts';
 
 const EXCHANGES: Exchange[] = [
   {
@@ -140,3 +141,18 @@ t.test('chunks, whole and at every split', async (t) => checkExchanges(t, EXCHAN
 t.test('begin() brings a parser back to the beginning from wherever they left it', async (t) =>
   checkBegins(t, EXCHANGES),
 );
+
+t.test('a trailer must not be about a header that is judged', async (t) => {
+  const head = 'POST /ok HTTP/1.1\r\nHost: a\r\nX-User: me\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const body = (trailer: string) => `2\r\nhi\r\n0\r\n${trailer}: you\r\n\r\n`;
+  const rules = rulesOf({ headers: ['X-User: me'] });
+  for (const trailer of ['X-User', 'x-uSER', 'X_User']) {
+    const wire = new HttpWire(rules).request(head + body(trailer));
+    t.equal(wire.out[REQUEST], `${head}2\r\nhi\r\n0\r\n`, trailer);
+    t.same(wire.errors, ['bad-trailer']);
+    t.ok(wire.isClosed);
+  }
+  t.equal(new HttpWire(rules).request(head + body('X-Users')).out[REQUEST], head + body('X-Users'));
+  const logs = rulesOf({ headerMatches: [{ name: 'X-User', value: 'me', mismatch: 'LOG' }] });
+  t.equal(new HttpWire(logs).request(head + body('X-User')).out[REQUEST], head + body('X-User'));
+});

@@ -2,6 +2,7 @@
  * Chunked content (RFC 9112 section 7.1), a line at a time. A line must be whole before its first byte moves; the data
  * behind it is passed as a length. As in http1/head.ts: > 0 is a position, 0 wants more bytes, < 0 is minus an error.
  */
+import { isJudgedName } from '../http/headers.ts';
 import { Head, parseHeaders } from './head.ts';
 import type { Operations } from '../parser.ts';
 import * as syntax from './syntax.ts';
@@ -54,15 +55,25 @@ function parseChunkEnd(bytes: Uint8Array, start: number, end: number): number {
 }
 
 const trailer = new Head();
+const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Reads the trailer section with its empty line; a trailer that would frame a message is an error (RFC 9110 6.5.1). */
-function parseTrailers(bytes: Uint8Array, start: number, end: number): number {
+/** Reads the trailer section with its empty line; one that would frame a message, or is about a header that was judged, is an error (RFC 9110 6.5.1). */
+function parseTrailers(bytes: Uint8Array, start: number, end: number, judged: ReadonlySet<string>): number {
   trailer.reset(start);
   const after = parseHeaders(trailer, bytes, start, end);
   if (after === 0) return end - start >= syntax.MAX_TRAILER_BYTES ? -syntax.BAD_TRAILER : 0;
   if (after < 0) return after;
   const frames = trailer.isChunked || trailer.contentLength >= 0 || trailer.hostCount > 0 || trailer.hasUpgrade;
-  return frames || after - start > syntax.MAX_TRAILER_BYTES ? -syntax.BAD_TRAILER : after;
+  return frames || isAboutJudged(bytes, judged) || after - start > syntax.MAX_TRAILER_BYTES
+    ? -syntax.BAD_TRAILER
+    : after;
+}
+
+function isAboutJudged(bytes: Uint8Array, judged: ReadonlySet<string>): boolean {
+  for (let i = 0; i < trailer.headerCount; i++) {
+    if (isJudgedName(bytes, trailer.nameStart[i], trailer.nameEnd[i], judged)) return true;
+  }
+  return false;
 }
 
 /** Where in chunked content one way of a connection is. */
@@ -78,6 +89,8 @@ export class ChunkedContent {
   state = CHUNK_LINE;
   /** After `read`: first byte that no operation covers; beyond `end` when data that has not come yet is covered. */
   at = 0;
+  /** Lower-case names that no trailer may have. */
+  judged: ReadonlySet<string> = NO_NAMES;
   readonly #line: ChunkLine = new ChunkLine();
   readonly #isResponse: boolean;
 
@@ -114,6 +127,6 @@ export class ChunkedContent {
   #step(bytes: Uint8Array, at: number, end: number): number {
     if (at >= end) return 0;
     if (this.state === CHUNK_LINE) return parseChunkLine(this.#line, bytes, at, end, this.#isResponse);
-    return this.state === CHUNK_END ? parseChunkEnd(bytes, at, end) : parseTrailers(bytes, at, end);
+    return this.state === CHUNK_END ? parseChunkEnd(bytes, at, end) : parseTrailers(bytes, at, end, this.judged);
   }
 }

@@ -71,6 +71,8 @@ export class Head {
   namesWebsocket = false;
   hasWebsocketAccept = false;
   hasExpect = false;
+  /** Connection names headers that the next hop is to take away, beside those that concern it alone. */
+  namesHopHeaders = false;
 
   reset(start: number): void {
     this.start = start;
@@ -91,6 +93,7 @@ export class Head {
     this.namesWebsocket = false;
     this.hasWebsocketAccept = false;
     this.hasExpect = false;
+    this.namesHopHeaders = false;
   }
 }
 
@@ -211,7 +214,8 @@ function noteHost(head: Head, bytes: Uint8Array, index: number): number {
 }
 
 function noteLength(head: Head, bytes: Uint8Array, from: number, to: number): number {
-  if (head.contentLength >= 0) return syntax.DUPLICATE_CONTENT_LENGTH;
+  const before = head.contentLength;
+  if (before >= 0 && head.status === 0) return syntax.DUPLICATE_CONTENT_LENGTH;
   if (from === to || to - from > MAX_LENGTH_DIGITS) return syntax.BAD_CONTENT_LENGTH;
   let length = 0;
   for (let p = from; p < to; p++) {
@@ -219,6 +223,8 @@ function noteLength(head: Head, bytes: Uint8Array, from: number, to: number): nu
     if (digit < 0 || digit > 9) return syntax.BAD_CONTENT_LENGTH;
     length = length * 10 + digit;
   }
+  // Of a response it may be said twice (RFC 9112 6.3), since whoever reads it reads the same.
+  if (before >= 0 && before !== length) return syntax.DUPLICATE_CONTENT_LENGTH;
   head.contentLength = length;
   return 0;
 }
@@ -246,25 +252,33 @@ function noteConnection(head: Head, bytes: Uint8Array, from: number, to: number)
 
 /** @returns false for an option that must not be */
 function noteOption(head: Head, bytes: Uint8Array, at: number, length: number): boolean {
+  if (length === 0) return true;
   switch (length) {
     case 4:
-      return !equals(bytes, at, HOST_NAME);
+      if (equals(bytes, at, HOST_NAME)) return false;
+      break;
     case 5:
-      head.hasClose ||= equals(bytes, at, CLOSE);
+      if (!equals(bytes, at, CLOSE)) break;
+      head.hasClose = true;
       return true;
     case 7:
-      head.hasUpgradeOption ||= equals(bytes, at, UPGRADE);
+      if (!equals(bytes, at, UPGRADE)) break;
+      head.hasUpgradeOption = true;
       return true;
     case 10:
-      head.hasKeepAlive ||= equals(bytes, at, KEEP_ALIVE);
+      if (!equals(bytes, at, KEEP_ALIVE)) break;
+      head.hasKeepAlive = true;
       return true;
     case 14:
-      return !equals(bytes, at, CONTENT_LENGTH);
+      if (equals(bytes, at, CONTENT_LENGTH)) return false;
+      break;
     case 17:
-      return !equals(bytes, at, TRANSFER_ENCODING);
+      if (equals(bytes, at, TRANSFER_ENCODING)) return false;
+      break;
     default:
-      return true;
   }
+  head.namesHopHeaders = true;
+  return true;
 }
 
 /** Whether bytes at `at` are `lowered`, without regard to case. `lowered` holds letters, digits and `-` only. */

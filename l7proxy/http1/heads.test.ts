@@ -1,6 +1,6 @@
 /** Heads of requests: which may go on, and which never do. */
 import t from 'tap';
-import { GET, HttpWire } from '../../test/stream/http-wire.ts';
+import { DENIED, GET, HttpWire, rulesOf } from '../../test/stream/http-wire.ts';
 import { REQUEST, RESPONSE } from '../parser.ts';
 import { MAX_HEAD_BYTES } from './syntax.ts';
 
@@ -14,6 +14,9 @@ t.test('heads that may go on', async (t) => {
     'HTTP/1.0 without Host': 'GET /ok HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
     'one empty line first': `\r\n${GET}`,
     'an absolute target with its Host': 'GET http://a:80/ok HTTP/1.1\r\nHost: A:80\r\n\r\n',
+    'a hop header that no rule is about':
+      'GET /ok HTTP/1.1\r\nHost: a\r\nConnection: X-Hop, TE\r\nX-Hop: 1\r\nTE: trailers\r\n\r\n',
+    'an Expect that nobody knows': 'GET /ok HTTP/1.1\r\nHost: a\r\nExpect: y 100-continue\r\n\r\n',
     'asterisk for OPTIONS': 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n',
     'a hundred headers': `GET /ok HTTP/1.1\r\nHost: a\r\n${'X: 1\r\n'.repeat(99)}\r\n`,
     'a head of nearly 60 KiB': `GET /ok HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(MAX_HEAD_BYTES - 50)}\r\n\r\n`,
@@ -122,7 +125,8 @@ t.test('heads that never go on: the reply, and the end of the connection', async
     ['an absolute target for another Host', 'GET http://b/ok HTTP/1.1\r\nHost: a\r\n\r\n', 'host-mismatch'],
     ['an absolute target with a user', 'GET http://x@a/ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['an absolute target without Host in 1.0', 'GET http://a/ok HTTP/1.0\r\n\r\n', 'missing-host'],
-    ['an absolute target without path', 'GET http://a HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
+    ['an absolute target with a query alone', 'GET http://a?/ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
+    ['an absolute target without path of OPTIONS', 'OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['another scheme', 'GET ftp://a/ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['asterisk for GET', 'GET * HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
     ['a relative target', 'GET ok HTTP/1.1\r\nHost: a\r\n\r\n', 'bad-target'],
@@ -189,4 +193,31 @@ t.test('heads that never go on: the reply, and the end of the connection', async
     t.equal(dripping.out[REQUEST], '', `${name}: nothing goes on, byte by byte`);
     t.ok(dripping.isClosed, `${name}: closed, byte by byte`);
   }
+});
+
+t.test('an absolute target without a path is judged as the root, and goes on as it is', async (t) => {
+  const head = 'GET http://a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n';
+  t.equal(new HttpWire(rulesOf({ path: '/' })).request(head).out[REQUEST], head);
+  t.equal(new HttpWire(rulesOf({ path: '/', host: 'a:80' })).request(head).out[REQUEST], head);
+  for (const rule of [{ path: '/.+' }, { path: '', host: 'b' }, { path: 'http:.*' }, { path: '//a:80' }]) {
+    const wire = new HttpWire(rulesOf(rule)).request(head);
+    t.same([wire.out[REQUEST], wire.out[RESPONSE]], ['', DENIED], JSON.stringify(rule));
+  }
+});
+
+t.test('a header that a rule is about must not be one that Connection has taken away', async (t) => {
+  const ask = (connection: string) =>
+    `GET /ok HTTP/1.1\r\nHost: a\r\nX-Key: k\r\nX-Other: o\r\n${connection === '' ? '' : `Connection: ${connection}\r\n`}\r\n`;
+  const passes = (mismatch: '' | 'LOG' | 'REPLACE', connection: string) =>
+    new HttpWire(rulesOf({ headerMatches: [{ name: 'X-Key', value: 'k', mismatch }] })).request(ask(connection)).out[
+      REQUEST
+    ] !== '';
+  for (const mismatch of ['', 'REPLACE'] as const) {
+    for (const connection of ['', 'keep-alive', 'X-Other', 'close, X-Keys'])
+      t.ok(passes(mismatch, connection), connection);
+    for (const connection of ['X-Key', 'keep-alive, x-kEY', 'close,x-key', 'X-Other\r\nConnection: X-Key']) {
+      t.notOk(passes(mismatch, connection), connection);
+    }
+  }
+  t.ok(passes('LOG', 'X-Key'), 'a condition that only logs refuses nothing');
 });

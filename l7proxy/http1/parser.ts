@@ -44,8 +44,7 @@ const OPAQUE = 3;
 const DISCARD = 4;
 const AWAITED = 5; // is never saved, for a reply of ours waits
 
-/** What the recorder wants back with the answer. */
-type Ticket = object | undefined;
+type Ticket = object | undefined; // what the recorder wants back with the answer
 
 export class Http1Parser implements Parser<HttpJudge> {
   readonly #shared: Http1Shared;
@@ -216,6 +215,7 @@ export class Http1Parser implements Parser<HttpJudge> {
   }
 
   #readRequestContent(bytes: Uint8Array, at: number, end: number, ops: Operations): number {
+    this.#requestContent.judged = this.#judge.headerNames;
     const outcome = this.#requestContent.read(bytes, at, end, this.#dropsContent, ops);
     if (outcome < 0) return this.#failRequest(-outcome, ops);
     if (outcome !== CONTENT_DONE) return -1;

@@ -12,6 +12,7 @@ const TAKEN: Record<string, string> = {
   'a folded header': 'HTTP/1.1 200 OK\r\nX: a,\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nhi',
   'a Host header that is none': 'HTTP/1.1 200 OK\r\nHost: http://a/b c\r\nHost: b\r\nContent-Length: 2\r\n\r\nhi',
   'padded chunk sizes': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\nhi\r\n0000 ;x\r\n\r\n',
+  'the same length twice': 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 2\r\n\r\nhi',
   'a head of 70 KB': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}\r\nContent-Length: 2\r\n\r\nhi`,
 };
 
@@ -36,6 +37,7 @@ const REFUSED: Record<string, string> = {
   'a lone CR': 'HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n',
   'a NUL': 'HTTP/1.1 200 OK\nX: \0\n\n',
   'two lengths': 'HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 3\n\nhi',
+  'a length that is none behind one': 'HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: x\n\nhi',
   'a length and chunked': 'HTTP/1.1 200 OK\nContent-Length: 2\nTransfer-Encoding: chunked\n\nhi',
   'a head of more than 256 KB': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(263_000)}\r\n\r\n`,
 };

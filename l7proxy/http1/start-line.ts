@@ -202,11 +202,13 @@ function checkAbsolute(head: Head, bytes: Uint8Array): number {
   let p = authority;
   while (p < head.targetEnd && bytes[p] !== SLASH && bytes[p] !== QUESTION) p++;
   if (p === authority || !allAre(bytes, authority, p, HOST)) return syntax.BAD_TARGET;
-  // A target without a path is `/` to a server (RFC 9112 3.2.1) and nothing at all to a rule: not worth the risk.
-  if (p === head.targetEnd || bytes[p] !== SLASH) return syntax.BAD_TARGET;
+  if (p < head.targetEnd && bytes[p] !== SLASH) return syntax.BAD_TARGET;
+  // Without a path it is `/` (RFC 9112 3.2.1), of OPTIONS `*`; with a query alone a server makes of it what it likes.
+  if (p === head.targetEnd && isMethod(bytes, head, 'OPTIONS')) return syntax.BAD_TARGET;
   if (head.host >= 0 && !isHost(head, bytes, authority, p)) return syntax.HOST_MISMATCH;
   if (head.host < 0) return syntax.MISSING_HOST;
-  head.pathStart = p;
+  head.pathStart = p === head.targetEnd ? authority - 1 : p; // the slash before the authority serves as well
+  head.pathEnd = p === head.targetEnd ? authority : head.targetEnd;
   head.authorityStart = authority;
   head.authorityEnd = p;
   return 0;

@@ -11,6 +11,7 @@
  * A field that only HTTP/1 has (connection, transfer-encoding, upgrade), an upper-case name, a value with a line end in it: each
  * becomes another request where a server, or a proxy behind us, writes it out as HTTP/1.
  */
+import { isJudgedName } from '../http/headers.ts';
 import type { Head } from '../http1/head.ts';
 import { noteHeader } from '../http1/head.ts';
 import { allAre, checkTarget, isSameName } from '../http1/start-line.ts';
@@ -199,8 +200,8 @@ export class RequestHead {
   }
 }
 
-/** What trailers must be. @returns 0 or an error of http1/syntax.ts */
-export function trailersError(fields: FieldList): number {
+/** What trailers must be. @param judged lower-case names that none may have @returns 0 or an error of http1/syntax.ts */
+export function trailersError(fields: FieldList, judged: ReadonlySet<string>): number {
   if (fields.isTooLarge || fields.isTooMany || fields.end > syntax.MAX_TRAILER_BYTES) return syntax.BAD_TRAILER;
   for (let i = 0; i < fields.count; i++) {
     if (isPseudo(fields, i)) return syntax.BAD_PSEUDO_HEADER;
@@ -208,6 +209,7 @@ export function trailersError(fields: FieldList): number {
     if (error !== 0) return error;
     if (fields.isNamed(i, HOST) || fields.isNamed(i, CONTENT_LENGTH) || fields.isNamed(i, TE))
       return syntax.BAD_TRAILER;
+    if (isJudgedName(fields.bytes, fields.nameStart[i], fields.nameEnd[i], judged)) return syntax.BAD_TRAILER;
   }
   return 0;
 }

@@ -241,7 +241,7 @@ export class RequestHeads {
     if (place < 0 || (streams.flags[place] & CLIENT_ENDED) !== 0) {
       return session.fail(frames.STREAM_CLOSED, syntax.BAD_STREAM);
     }
-    let error = header.has(frames.END_STREAM) ? trailersError(fields) : syntax.BAD_TRAILER;
+    let error = header.has(frames.END_STREAM) ? trailersError(fields, session.judge.headerNames) : syntax.BAD_TRAILER;
     if (error === 0 && !session.take(place, 0, true)) error = syntax.CONTENT_MISMATCH;
     if (error === 0) return this.#forward(total, false);
     session.tell(error);

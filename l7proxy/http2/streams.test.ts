@@ -415,3 +415,17 @@ t.test('HTTP/1 is read as before: h2c is taken out, and the preface of no versio
   t.ok(early.wire.isClosed);
   t.end();
 });
+
+t.test('a trailer must not be about a header that is judged', (t) => {
+  for (const [name, isTaken] of [
+    ['x-user', false],
+    ['x_user', false],
+    ['x-users', true],
+  ] as const) {
+    const wire = new Http2Wire(rules({ headers: ['x-user: me'] })).begin();
+    wire.client(headers(1, request('/ok', [['x-user', 'me']], 'POST'), 0) + headers(1, [[name, 'you']]));
+    const saw = wire.serverSaw().map((one) => one.split(' ')[0]);
+    t.strictSame(saw, ['HEADERS', isTaken ? 'HEADERS' : 'RST'], name);
+  }
+  t.end();
+});

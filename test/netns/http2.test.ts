@@ -5,7 +5,8 @@
  *     curl, nghttp, h2load,                     ├─ <name>-shop-nginx
  *     Node, Python's gRPC                       ├─ <name>-shop-nghttpd
  *                                               ├─ <name>-shop-grpc   grpc-peer.py (gRPC C core)
- *                                               └─ <name>-shop-old    examples/server.mjs, which speaks HTTP/1
+ *                                               ├─ <name>-shop-old    examples/server.mjs, which speaks HTTP/1
+ *                                               └─ <name>-shop-rpc    connect-peer.ts, the same
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,8 @@ const NGINX = '10.244.0.12';
 const NGHTTPD = '10.244.0.13';
 const GRPC = '10.244.0.14';
 const OLD = '10.244.0.15';
+const RPC = '10.244.0.16';
+const RPC_PEER = join(import.meta.dirname, 'connect-peer.js');
 const SERVERS = { node: NODE, nginx: NGINX, nghttpd: NGHTTPD };
 const PYTHON = '/usr/bin/python3';
 const GRPC_PEER = join(import.meta.dirname, '../../../test/netns/grpc-peer.py');
@@ -69,7 +72,7 @@ metadata: { name: client, namespace: shop, labels: { app: client } }
 spec: { containers: [{ name: shell, image: example/shell }] }
 status: { podIPs: [{ ip: 10.244.0.10 }] }
 ---
-${pod('node', NODE, [process.execPath, join(import.meta.dirname, 'http2-server.js'), String(PORT)])}${pod('nginx', NGINX, ['/usr/sbin/nginx', '-c', join(dir, 'nginx.conf')])}${pod('nghttpd', NGHTTPD, ['nghttpd', '--no-tls', '-d', join(dir, 'htdocs'), String(PORT)])}${pod('grpc', GRPC, [PYTHON, GRPC_PEER, 'server', String(PORT)])}${pod('old', OLD, ['node', 'examples/server.mjs', String(PORT)])}apiVersion: cilium.io/v2
+${pod('node', NODE, [process.execPath, join(import.meta.dirname, 'http2-server.js'), String(PORT)])}${pod('nginx', NGINX, ['/usr/sbin/nginx', '-c', join(dir, 'nginx.conf')])}${pod('nghttpd', NGHTTPD, ['nghttpd', '--no-tls', '-d', join(dir, 'htdocs'), String(PORT)])}${pod('grpc', GRPC, [PYTHON, GRPC_PEER, 'server', String(PORT)])}${pod('old', OLD, ['node', 'examples/server.mjs', String(PORT)])}${pod('rpc', RPC, [process.execPath, RPC_PEER, 'server', String(PORT)])}apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: { name: web, namespace: shop }
 spec:
@@ -85,6 +88,7 @@ spec:
               - { method: GET, path: /metrics }
               - { method: POST, path: "/shop[.]Open/.*" }
               - { method: GET, path: "/shop[.]Open/Find[?].*" }
+              - { method: POST, path: "/grpc[.]health[.]v1[.]Health/.*" }
 `,
 );
 const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'));
@@ -202,6 +206,10 @@ t.test('gRPC-Web and Connect over HTTP/1 are HTTP: calls by the paths of their m
     t.match(await post(type, '/shop.Open/Unary', ...more), { stdout: 'POST /shop.Open/Unary\n 200' }, type);
     t.match(await post(type, '/shop.Secret/Unary', ...more), { stdout: 'Access denied\r\n 403' }, type);
   }
+  t.equal(
+    await must(inNetns(client, [process.execPath, RPC_PEER, 'client', `${RPC}:${PORT}`])),
+    'connect true 3 PermissionDenied PermissionDenied true\ngrpc-web true 3 PermissionDenied PermissionDenied true\n',
+  );
   const question = '?connect=v1&encoding=json&message=%7B%7D'; // Connect asks what has no effects by GET
   t.match(await get(`/shop.Open/Find${question}`), { stdout: `GET /shop.Open/Find${question}\n 200` });
   t.match(await get(`/shop.Open/Unary${question}`), { stdout: 'Access denied\r\n 403' });

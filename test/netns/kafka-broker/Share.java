@@ -16,8 +16,8 @@ public class Share {
     Properties settings = new Properties();
     settings.put("bootstrap.servers", args[0]);
     settings.put("group.id", "sharers");
-    settings.put("request.timeout.ms", "10000");
-    settings.put("default.api.timeout.ms", "20000");
+    settings.put("request.timeout.ms", "30000");
+    settings.put("default.api.timeout.ms", "60000");
     try {
       begin(settings);
     } catch (Exception error) {
@@ -27,7 +27,7 @@ public class Share {
       consumer.subscribe(List.of(args[1]));
       int count = Integer.parseInt(args[2]);
       int seen = 0;
-      long end = System.currentTimeMillis() + 20_000;
+      long end = System.currentTimeMillis() + 80_000;
       while (seen < count && System.currentTimeMillis() < end)
         for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofSeconds(1))) seen++;
       System.out.println("shared " + Math.min(seen, count));

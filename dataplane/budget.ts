@@ -3,7 +3,8 @@
  * each port that finds nothing left of that. So a port that takes all there is, takes it from those who want much, and not
  * from those who want little; and all together stay below `perSec + ports x ownPerSec`.
  *
- * Both are token buckets that hold one second's worth, filled by the clock of the batches.
+ * Both are token buckets, filled by the clock of the batches. That of a port holds one second's worth; so does the common one, unless
+ * it is told otherwise.
  */
 import { PORT_CAPACITY } from '../policy-maps/port-map.ts';
 
@@ -13,6 +14,7 @@ export const OWN_EVENTS_PER_SEC = 200;
 export class Budget {
   readonly #perSec: number;
   readonly #ownPerSec: number;
+  readonly #burst: number;
   #common: number;
   /** By port index: what is left of its own, and when that was filled. */
   readonly #own: Float64Array;
@@ -21,16 +23,18 @@ export class Budget {
   /** How often nothing was left. */
   refused = 0;
 
-  constructor(perSec: number, ownPerSec: number) {
+  /** @param burst most that all together may do at once */
+  constructor(perSec: number, ownPerSec: number, burst: number = perSec) {
     this.#perSec = perSec;
     this.#ownPerSec = ownPerSec;
-    this.#common = perSec;
+    this.#burst = burst;
+    this.#common = burst;
     this.#own = new Float64Array(PORT_CAPACITY).fill(ownPerSec);
   }
 
   /** Once a batch. @param nowMs monotonic */
   beginBatch(nowMs: number): void {
-    this.#common = Math.min(this.#perSec, this.#common + ((nowMs - this.#nowMs) * this.#perSec) / 1000);
+    this.#common = Math.min(this.#burst, this.#common + ((nowMs - this.#nowMs) * this.#perSec) / 1000);
     this.#nowMs = nowMs;
   }
 
@@ -47,5 +51,15 @@ export class Budget {
     if (left >= 1) return true;
     this.refused++;
     return false;
+  }
+
+  /** Whether half of what all together may do at once is left. */
+  get isPlenty(): boolean {
+    return this.#common * 2 >= this.#burst;
+  }
+
+  /** What was taken once was done `more` times beyond that. */
+  spend(more: number): void {
+    this.#common = Math.max(0, this.#common - more);
   }
 }

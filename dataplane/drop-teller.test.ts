@@ -36,7 +36,7 @@ class Rig {
     Object.assign(this.frame, { srcIdentity: 300, dstIdentity: 2, srcEndpoint: 7, port: 1 });
     this.verdict.cookie = 9;
     const teller = new DropTeller({ config: this.config, dropEvents: this.ring, dropCounts: this.counts });
-    this.recorder = new Recorder({ add: () => {} }, teller, this.ring, 1000);
+    this.recorder = new Recorder({ add: () => {} }, teller, { events: this.ring, l7Events: this.ring }, 1000);
     this.reader = new EventReader(this.ring, 'now');
     this.pass(0);
   }

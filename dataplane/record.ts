@@ -4,7 +4,7 @@
  * Counting is exact: each outcome adds to the metrics map. Telling is bounded: an event costs a 256-byte record, so
  * each kind has a budget (budget.ts), of which each port has some for itself: a flood hides its own events, not those of
  * others. Drops go to a ring of their own, so that no amount of forwarded traffic pushes them out, and are told all, one by one
- * or as counts (drop-teller.ts). Other events over their rate are counted in `skipped` and told to nobody.
+ * or as counts (drop-teller.ts); so do requests and responses under L7 rules (access-records.ts). Other events over their rate are counted in `skipped` and told to nobody.
  */
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
@@ -12,15 +12,10 @@ import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { FORWARD } from '../wire/reasons.ts';
 import { ReverseNatMap } from '../policy-maps/service/reverse-nat-map.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
+import type { SlotRing } from '../wire/l7-record.ts';
+import { AccessRecords } from './access-records.ts';
 import { Budget, OWN_EVENTS_PER_SEC } from './budget.ts';
 import type { DropTeller } from './drop-teller.ts';
-
-/** What this file needs of the pinned event ring. */
-export interface EventSink {
-  readonly bytes: Uint8Array;
-  next(): number;
-  commit(): void;
-}
 
 /** What this file needs of the pinned metrics map. */
 export interface MetricsSink {
@@ -38,20 +33,29 @@ export interface Verdict {
   readonly isAudited: boolean;
 }
 
+/** The pinned rings. */
+export interface EventRings {
+  readonly events: SlotRing;
+  readonly l7Events: SlotRing & { readonly capacity: number };
+}
+
 export class Recorder {
+  /** Of requests and responses. */
+  readonly access: AccessRecords;
   readonly #metrics: MetricsSink;
   readonly #drops: DropTeller;
-  readonly #events: EventSink;
+  readonly #events: SlotRing;
   /** Of denied verdicts, which go where the drops go. */
   readonly #deniedBudget: Budget;
   readonly #eventBudget: Budget;
   #epochMs = 0;
 
   /** @param ratePerSec events a second for denied verdicts, and as many for the rest; a burst of one second's worth may pass */
-  constructor(metrics: MetricsSink, drops: DropTeller, events: EventSink, ratePerSec: number) {
+  constructor(metrics: MetricsSink, drops: DropTeller, { events, l7Events }: EventRings, ratePerSec: number) {
     this.#metrics = metrics;
     this.#drops = drops;
     this.#events = events;
+    this.access = new AccessRecords(l7Events);
     this.#deniedBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
     this.#eventBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
   }
@@ -62,6 +66,7 @@ export class Recorder {
     this.#drops.tick(epochMs, nowMs);
     this.#deniedBudget.beginBatch(nowMs);
     this.#eventBudget.beginBatch(nowMs);
+    this.access.tick(epochMs, nowMs);
   }
 
   /** Drops that were not told one by one, but as counts. */
@@ -128,27 +133,6 @@ export class Recorder {
     this.#events.commit();
   }
 
-  /** An access-log record of the L7 engine, in as many parts as it takes. */
-  accessLog(text: Uint8Array, fields: AccessLogFields): void {
-    const parts = event.partsOf(text.length);
-    for (let part = 0; part < parts; part++) {
-      if (part === 0 && !this.#eventBudget.take(fields.port)) return;
-      const { bytes } = this.#events;
-      const at = this.#events.next();
-      event.begin(bytes, at, event.EVENT_L7, part, this.#epochMs);
-      event.setFlags(bytes, at, fields.flags);
-      event.setIdentities(bytes, at, fields.srcIdentity, fields.dstIdentity);
-      event.setSourceEndpoint(bytes, at, fields.srcEndpoint);
-      event.setDestinationEndpoint(bytes, at, fields.dstEndpoint);
-      event.setDirection(bytes, at, fields.direction);
-      event.setVerdict(bytes, at, fields.verdict);
-      event.setCookies(bytes, at, fields.cookie, 0);
-      event.setProtocol(bytes, at, fields.protocol);
-      event.capturePart(bytes, at, text, part);
-      this.#events.commit();
-    }
-  }
-
   #describe(bytes: Uint8Array, at: number, f: Frame, flags: number): void {
     event.setFlags(bytes, at, flags | (f.family === 6 ? event.FLAG_IPV6 : 0));
     event.setIdentities(bytes, at, f.srcIdentity, f.dstIdentity);
@@ -160,20 +144,4 @@ export class Recorder {
     event.setIfindex(bytes, at, f.port);
     event.setFrontend(bytes, at, ReverseNatMap.frontendOf(f.frontend));
   }
-}
-
-/** Whom an access-log record is about. */
-export interface AccessLogFields {
-  /** Of the connection that the message is of. */
-  readonly protocol: number;
-  /** Index of the port whose policy judged. */
-  readonly port: number;
-  readonly flags: number;
-  readonly srcIdentity: number;
-  readonly dstIdentity: number;
-  readonly srcEndpoint: number;
-  readonly dstEndpoint: number;
-  readonly direction: number;
-  readonly verdict: number;
-  readonly cookie: number;
 }

@@ -10,20 +10,18 @@
  *                          +--> records of messages, while `recording`
  */
 import { ConnectionRows } from '../policy-maps/connection-rows.ts';
-import type { AccessLog } from '../wire/access-log.ts';
 import { formatIp } from '../wire/address.ts';
 import type { Frame } from '../wire/frame.ts';
-import { PROTO_TCP, PROTO_UDP } from '../wire/protocols.ts';
+import { L7RecordWriter } from '../wire/l7-record.ts';
+import { PROTO_TCP } from '../wire/protocols.ts';
 import { type DatagramOutput, Datagrams } from './datagram/datagrams.ts';
 import { teachingReaders } from './dns/counters.ts';
 import { Teaching, type TeachingMaps } from './dns/teaching.ts';
 import { NO_STATE, type ParserState, type StreamOwner } from './parser.ts';
-import type { CounterReader, MessageLog, MessageRecord, RuleSetSource, ServerAddress } from './protocol.ts';
+import type { CounterReader, EngineLog, RuleSetSource, ServerAddress } from './protocol.ts';
 import { PROTOCOLS, Protocols, type ProtocolTable } from './protocols.ts';
 import { TcpConnections } from './stream/connections.ts';
 import type { SegmentOutput } from './stream/segment-output.ts';
-
-export type RecordSink = (record: MessageRecord) => void;
 
 export interface L7EngineOptions {
   /** Rows of the conntrack map of TCP (ConntrackMap.words): slot generations, verdicts, and eight words for our state. */
@@ -36,8 +34,8 @@ export interface L7EngineOptions {
   readonly datagramOutput?: DatagramOutput;
   /** Where parsers keep what must outlive the process and needs more than a word; default none. */
   readonly parserState?: ParserState;
-  /** Told of each message while `recording` is true. */
-  readonly onRecord?: RecordSink;
+  /** Told of each message while `recording` is true; default: nobody. */
+  readonly log?: EngineLog;
   /** TCP connections at one time; default 32768. */
   readonly maxConnections?: number;
   /** Bytes kept for all connections; default 64 MiB. */
@@ -56,21 +54,17 @@ export interface L7EngineOptions {
 
 const NO_OUTPUT: DatagramOutput = { sendDatagram: () => false, heldEnded: () => {} };
 
-/** Names the connection in each record. */
-class Log implements MessageLog {
+/** Nobody is told. */
+class NoLog implements EngineLog {
   isOn = false;
   nowMs = 0;
-  readonly #sink: RecordSink;
+  readonly #writer = new L7RecordWriter({ bytes: new Uint8Array(0), next: () => 0, commit: () => {} });
 
-  constructor(sink: RecordSink) {
-    this.#sink = sink;
+  begin(): L7RecordWriter {
+    return this.#writer.begin(0, 0, 0, 0, 0);
   }
 
-  tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
-    const { slot, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint } = owner;
-    const protocol = owner.isDatagram === true ? PROTO_UDP : PROTO_TCP;
-    this.#sink({ protocol, ctSlot: slot, isIngress, srcIdentity, dstIdentity, srcEndpoint, dstEndpoint, cookie, log });
-  }
+  end(): void {}
 }
 
 function serverAt(rows: ConnectionRows, slot: number): ServerAddress {
@@ -82,13 +76,13 @@ export class L7Engine {
   readonly protocols: Protocols;
   readonly streams: TcpConnections;
   readonly datagrams: Datagrams;
-  readonly #log: Log;
+  readonly #log: EngineLog;
   readonly teaching: Teaching | undefined;
 
   constructor(options: L7EngineOptions) {
     const { words, anyWords, ruleSets, output } = options;
     const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
-    this.#log = new Log(options.onRecord ?? (() => {}));
+    this.#log = options.log ?? new NoLog();
     const teaching = options.teaching === undefined ? undefined : new Teaching(options.teaching);
     this.teaching = teaching;
     const rows = new ConnectionRows(words);
@@ -108,7 +102,7 @@ export class L7Engine {
     this.datagrams = new Datagrams(anyWords, this.protocols, options.datagramOutput ?? NO_OUTPUT);
   }
 
-  /** Whether messages are told to `onRecord`. */
+  /** Whether messages are told to the log. */
   get recording(): boolean {
     return this.#log.isOn;
   }

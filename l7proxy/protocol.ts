@@ -5,8 +5,8 @@
  * A protocol is started once for an engine, with what all its connections share. Its judges are by the rule
  * sets and ends of a connection (judge.ts), its parsers by connection, and used again (stream/parsers.ts).
  */
-import type { AccessLog } from '../wire/access-log.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
+import type { L7RecordWriter } from '../wire/l7-record.ts';
 import type { Teaching } from './dns/teaching.ts';
 import type { Judge, JudgeKey, Parser, StreamOwner, Way } from './parser.ts';
 
@@ -21,28 +21,31 @@ export interface RuleSetSource {
   get(id: number): { readonly generation: number; readonly ruleSet: L7RuleSet } | undefined;
 }
 
-/** A record of a message, and what the event that carries it tells beside it. */
-export interface MessageRecord {
-  /** PROTO_TCP or PROTO_UDP: in which table the row is. */
-  readonly protocol: number;
-  readonly ctSlot: number;
-  readonly isIngress: boolean;
-  /** Of the client and of the server, whichever way the message goes. */
-  readonly srcIdentity: number;
-  readonly dstIdentity: number;
-  readonly srcEndpoint: number;
-  readonly dstEndpoint: number;
-  /** Leads to the rules that allowed the message, or that did not; 0 = none was for its sender. */
-  readonly cookie: number;
-  readonly log: AccessLog;
-}
-
 /** Where protocols tell of messages. */
 export interface MessageLog {
   /** Whether anybody wants records now: else none is made. */
   readonly isOn: boolean;
   readonly nowMs: number;
-  tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void;
+  /**
+   * Begins a record; `end` ends it, before anything else happens. What is told of the message is written between the two.
+   * @param cookie leads to the rules that allowed the message, or that did not; 0 = none was for its sender
+   * @param protocol L7_* @param type TYPE_* @param verdict VERDICT_* of wire/l7-record.ts
+   */
+  begin(
+    owner: StreamOwner,
+    isIngress: boolean,
+    cookie: number,
+    protocol: number,
+    type: number,
+    verdict: number,
+  ): L7RecordWriter;
+  end(): void;
+}
+
+/** The same as the engine has it: it switches the log on and off, and sets its clock. */
+export interface EngineLog extends MessageLog {
+  isOn: boolean;
+  nowMs: number;
 }
 
 /** Where a connection goes, as the dataplane has it: behind a service, the backend. */

@@ -1,5 +1,6 @@
 /** The registry: which protocol rule sets name, and what becomes of connections that none here reads. */
 import t from 'tap';
+import { ToldLog } from '../test/told.ts';
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
 import { segment, Rig } from '../test/stream/tcp-rig.ts';
 import { DROP_PROXY_UNKNOWN_PROTO } from '../wire/reasons.ts';
@@ -33,7 +34,7 @@ t.test('streamOf() finds the one protocol that both rule sets are for', async (t
     generation: 1,
     get: (id: number) => (sets[id] === undefined ? undefined : { generation: 1, ruleSet: sets[id] }),
   };
-  const protocols = new Protocols({ ruleSets, log: { isOn: false, nowMs: 0, tell: () => {} }, seed: 1 });
+  const protocols = new Protocols({ ruleSets, log: new ToldLog(false), seed: 1 });
   const http = protocols.streamNumbered(1);
   t.not(http, undefined);
   for (const [name, egress, ingress, wanted] of [

@@ -9,7 +9,8 @@
  * access. So a counter has no high and low half that could be read apart. The row of a port counts from its opening on:
  * the index may have been another pod's before.
  */
-import { COUNTER_WORDS, COUNTERS, type Counter } from './counters.ts';
+import { COUNTER_WORDS, type Counter } from './counter.ts';
+import { COUNTERS } from './counters.ts';
 import { PORT_CAPACITY } from './port-map.ts';
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';

@@ -12,40 +12,7 @@
  * Numbers are places in the pinned file: never moved, never used again.
  */
 import { DNS_ERROR_KINDS } from '../wire/dns/message.ts';
-
-/** Numbers are below this. */
-export const COUNTER_WORDS = 1024;
-
-export interface Counter {
-  readonly number: number;
-  /** As Prometheus has it, without `sluice_` and `_total`. */
-  readonly name: string;
-  /** Apart by these, counters of one name add up. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly unit: 'bytes' | 'connections' | 'endpoint' | 'events' | 'frames' | 'messages' | 'records' | 'segments';
-  /** It can fall. */
-  readonly isGauge: boolean;
-  /** What one of it is, for operators. */
-  readonly meaning: string;
-}
-
-const table = new Map<number, Counter>();
-
-type Labels = Readonly<Record<string, string>>;
-
-function counter(number: number, name: string, unit: Counter['unit'], meaning: string, labels: Labels = {}): number {
-  return define({ number, name, labels, unit, isGauge: false, meaning });
-}
-
-function gauge(number: number, name: string, unit: Counter['unit'], meaning: string): number {
-  return define({ number, name, labels: {}, unit, isGauge: true, meaning });
-}
-
-function define(row: Counter): number {
-  if (table.has(row.number) || row.number >= COUNTER_WORDS) throw new RangeError(`counter ${row.number}: taken`);
-  table.set(row.number, row);
-  return row.number;
-}
+import { type Counter, counter, defined, gauge } from './counter.ts';
 
 // --- 0 to 63: the dataplane
 export const EVENTS_SKIPPED = counter(
@@ -206,6 +173,19 @@ export const L7_MEMORY_FULL_ENDPOINT = gauge(
   'l7_memory_full_endpoint',
   'endpoint',
   'Whose share of the memory was full last.',
+);
+export const L7_RECORDS = counter(97, 'l7_records', 'records', 'Requests and responses told.');
+export const L7_RECORDS_CUT = counter(
+  98,
+  'l7_records_cut',
+  'records',
+  'Of these, without all that their message says.',
+);
+export const L7_RECORDS_SKIPPED = counter(
+  99,
+  'l7_records_skipped',
+  'records',
+  'Requests and responses not told: more than readers of the ring could follow.',
 );
 
 // --- 128 to 191: HTTP/1
@@ -389,10 +369,4 @@ for (const [error, kind] of KAFKA_ERROR_KINDS.entries()) {
 }
 
 /** All counters, by number. */
-export const COUNTERS: readonly Counter[] = [...table.values()].sort((a, b) => a.number - b.number);
-
-/** `http_requests{verdict="denied"}` */
-export function counterText({ name, labels }: Pick<Counter, 'name' | 'labels'>): string {
-  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-  return pairs.length === 0 ? name : `${name}{${pairs.join(',')}}`;
-}
+export const COUNTERS: readonly Counter[] = [...defined()].sort((a, b) => a.number - b.number);

@@ -8,7 +8,7 @@
  *   ... | r | r | r | r | r | r | (being written) | overwritten soonest ...
  * ```
  *
- * The writer first moves `reserved` past the record it is going to overwrite, fills it, then moves `committed`. A reader
+ * The writer first moves `reserved` past each record it is going to overwrite, fills them, then moves `committed`. A reader
  * copies a record out and then looks at `reserved`: if that has come round to the record's place, the copy may be torn
  * and counts as lost. Positions are 32-bit and wrap; a reader must come by once in 2^31 records.
  */
@@ -21,6 +21,7 @@ import { PinnedMap } from './table/pinned-map.ts';
 const EVENT_CAPACITY = 8192; // records
 /** Of the ring of drops, unless told otherwise: as many a second are told one by one. */
 export const DROP_EVENT_CAPACITY = 65_536;
+const L7_EVENT_CAPACITY = 32_768; // records
 
 // --- implementation: words of the file header that the ring uses for itself
 const W_RESERVED = 48;
@@ -39,20 +40,20 @@ const LAYOUT: MapLayout = {
 };
 
 export class EventRing extends PinnedMap {
-  static readonly layout = LAYOUT;
+  static readonly layout: MapLayout = LAYOUT;
   /** All records; `next()` says where to write. */
   readonly bytes: Uint8Array;
   readonly #header: Int32Array;
   readonly #mask: number;
-  #committed: number;
+  #reserved: number;
 
   constructor(file: MapFile) {
     super(file);
     this.bytes = new Uint8Array(file.buffer, HEADER_BYTES, file.capacity * EVENT_BYTES);
     this.#header = file.header;
     this.#mask = file.capacity - 1;
-    this.#committed = file.header[W_COMMITTED];
-    if (file.writable) this.#header[W_RESERVED] = this.#committed; // what a dead writer had begun does not count
+    this.#reserved = file.header[W_COMMITTED];
+    if (file.writable) this.#header[W_RESERVED] = this.#reserved; // what a dead writer had begun does not count
   }
 
   /** Records ever committed, modulo 2^32. */
@@ -62,14 +63,15 @@ export class EventRing extends PinnedMap {
 
   /** Takes the next record and gives its offset in `bytes`. Its old contents are still there: write every byte. */
   next(): number {
-    Atomics.store(this.#header, W_RESERVED, (this.#committed + 1) | 0);
-    return (this.#committed & this.#mask) * EVENT_BYTES;
+    const at = (this.#reserved & this.#mask) * EVENT_BYTES;
+    this.#reserved = (this.#reserved + 1) | 0;
+    Atomics.store(this.#header, W_RESERVED, this.#reserved);
+    return at;
   }
 
-  /** Lets readers see the record that `next()` gave. */
+  /** Lets readers see all records that `next()` gave. */
   commit(): void {
-    this.#committed = (this.#committed + 1) | 0;
-    Atomics.store(this.#header, W_COMMITTED, this.#committed);
+    Atomics.store(this.#header, W_COMMITTED, this.#reserved);
   }
 
   /** For readers: the position after the newest record, and the one after the record being written. */
@@ -80,6 +82,14 @@ export class EventRing extends PinnedMap {
   get reserved(): number {
     return Atomics.load(this.#header, W_RESERVED);
   }
+}
+
+/**
+ * The ring of access-log records (wire/l7-record.ts), each of one slot or more. It is of its own, so that tens of thousands of
+ * requests a second push out no trace, and large: a reader that comes by every 50 ms must find them all.
+ */
+export class L7EventRing extends EventRing {
+  static override readonly layout: MapLayout = { ...LAYOUT, kind: 'events_l7', capacity: L7_EVENT_CAPACITY };
 }
 
 /** What a reader got: how many records, and how many were overwritten before they could be read. */
@@ -116,15 +126,21 @@ export class EventReader {
 
   /**
    * Hands over up to `limit` records in order, each a private copy that is good until the callback returns.
+   * @param onGap called between two records when some between them were overwritten
    * @returns how many were handed over, and how many were overwritten before they could be
    */
-  read(onRecord: (bytes: Uint8Array, offset: number) => void, limit = Number.POSITIVE_INFINITY): Reading {
+  read(
+    onRecord: (bytes: Uint8Array, offset: number) => void,
+    limit: number = Number.POSITIVE_INFINITY,
+    onGap?: () => void,
+  ): Reading {
     let [read, lost] = [0, 0];
     while (read < limit) {
       const room = Math.min(limit - read, READ_BLOCK) * EVENT_BYTES;
       const got = this.readBlock(this.#block.subarray(0, room));
       read += got.read;
       lost += got.lost;
+      if (got.lost > 0) onGap?.();
       for (let i = 0; i < got.read; i++) onRecord(this.#block, i * EVENT_BYTES);
       if (got.read === 0 && this.pending === 0) break;
     }

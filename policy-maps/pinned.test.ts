@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { COUNTERS, type Counter } from './counters.ts';
+import type { Counter } from './counter.ts';
+import { COUNTERS } from './counters.ts';
 import {
   closePinnedMaps,
   eachMap,

@@ -11,7 +11,7 @@ import { CountersMap } from './counters-map.ts';
 import { DnsEventRing } from './dns-events.ts';
 import { EndpointMap } from './endpoint-map.ts';
 import { DropCountMap } from './drop-count-map.ts';
-import { DROP_EVENT_CAPACITY, EventRing } from './event-ring.ts';
+import { DROP_EVENT_CAPACITY, EventRing, L7EventRing } from './event-ring.ts';
 import { FqdnMap } from './fqdn-map.ts';
 import { FragmentMap } from './fragment-map.ts';
 import { Ipcache } from './ipcache.ts';
@@ -248,7 +248,7 @@ export const PINNED = {
     writer: 'dataplane',
     capacityOption: 'bpf-events-map-max',
     isCounted: false,
-    meaning: 'The last events but drops.',
+    meaning: 'The last events but drops and access-log records.',
   },
   dropEvents: {
     file: 'events_drop',
@@ -266,6 +266,14 @@ export const PINNED = {
     capacityOption: 'bpf-drop-counts-map-max',
     isCounted: false,
     meaning: 'Drops that were too many to be told one by one, by reason, ends and policy.',
+  },
+  l7Events: {
+    file: 'events_l7',
+    map: L7EventRing,
+    writer: 'dataplane',
+    capacityOption: 'bpf-l7-events-map-max',
+    isCounted: false,
+    meaning: 'The last requests and responses under L7 rules.',
   },
   dnsEvents: {
     file: 'events_dns',

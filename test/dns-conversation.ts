@@ -1,8 +1,9 @@
 /** What a protocol of DNS is started with in tests: one rule set (1) that the test can change, a clock, and what was told. */
 import type { L7RuleSet } from '../policy-maps/l7-rules.ts';
-import type { AccessLog } from '../wire/access-log.ts';
 import type { Teaching } from '../l7proxy/dns/teaching.ts';
 import type { ProtocolServices } from '../l7proxy/protocol.ts';
+import type { AccessLog } from '../wire/access-log.ts';
+import { ToldLog } from './told.ts';
 
 /** Identity 5 may ask identity 6 for names that end in `.ok`, and for `Exact.Example`. */
 export const DNS_RULES: L7RuleSet = {
@@ -15,13 +16,7 @@ export const DNS_RULES: L7RuleSet = {
 
 export function dnsServices(ruleSet: L7RuleSet = DNS_RULES, teaching?: Teaching) {
   const told: { isIngress: boolean; cookie: number; log: AccessLog }[] = [];
-  const log = {
-    isOn: true,
-    nowMs: 1000,
-    tell: (_owner: unknown, isIngress: boolean, cookie: number, record: AccessLog) => {
-      told.push({ isIngress, cookie, log: record });
-    },
-  };
+  const log = new ToldLog(true, 1000, ({ isIngress, cookie, log }) => void told.push({ isIngress, cookie, log }));
   const rules: { generation: number; ruleSet: L7RuleSet } = { generation: 1, ruleSet };
   const ruleSets = {
     get generation() {

@@ -13,6 +13,8 @@ import * as ipv6 from '../wire/header/ipv6.ts';
 import * as tcp from '../wire/header/tcp.ts';
 import * as udp from '../wire/header/udp.ts';
 import { MATCH_L3_L4 } from '../wire/match.ts';
+import { recordsOf } from './l7-records.ts';
+import { whole } from './told.ts';
 
 /** Jan 2 2024, 03:04:05.006 UTC. */
 export const TIME_MS = 1704164645006;
@@ -131,17 +133,13 @@ export function bytesOf(e: Event): Uint8Array {
   return bytes;
 }
 
-/** The records of one access-log text. */
+/** The slots of one access-log record. */
 export function l7Records(log: AccessLog, e: Omit<Event, 'type'> = {}): event.EventRecord[] {
-  const text = new TextEncoder().encode(JSON.stringify(log));
-  return Array.from({ length: event.partsOf(text.length) }, (_, part) => {
-    const base = recordOf({ ...e, type: event.EVENT_L7 });
-    const bytes = new Uint8Array(event.EVENT_BYTES);
-    event.begin(bytes, 0, event.EVENT_L7, part, base.timeMs);
-    event.setFlags(bytes, 0, e.flags ?? 0);
-    event.capturePart(bytes, 0, text, part);
-    const { subtype, originalBytes, flags, payload } = event.decodeEvent(bytes, 0);
-    return { ...base, subtype, originalBytes, flags, payload };
+  const fixed = recordOf({ ...e, type: event.EVENT_L7 });
+  return recordsOf(log).map((record) => {
+    if (record.subtype > 0) return record;
+    const { originalBytes, flags, payload } = record;
+    return { ...fixed, originalBytes, flags: flags | (e.flags ?? 0), payload };
   });
 }
 
@@ -152,9 +150,7 @@ export function decode(record: event.EventRecord): Flow {
 }
 
 export function decodeL7(log: AccessLog, e: Omit<Event, 'type'> = {}): Flow {
-  const decoder = new Decoder(options);
-  const flows = l7Records(log, e).map((record) => decoder.decode(record));
-  return flows[flows.length - 1]!;
+  return decode(whole(l7Records(log, e)));
 }
 
 export const verdictSyn: Event = { type: event.EVENT_POLICY_VERDICT, match: MATCH_L3_L4 };

@@ -1,7 +1,7 @@
 /**
- * The access-log record: what the L7 engine tells of one request or response. Names are those of Cilium's access log
- * (pkg/proxy/accesslog), so that a record reads the same there and here. Its JSON travels in the payload of EVENT_L7
- * records (event.ts), whose fixed fields already carry endpoints, identities, direction and cookies: those are left out here.
+ * The access-log record as its reader has it (l7-record-reader.ts): what the L7 engine tells of one request or response. Names are
+ * those of Cilium's access log (pkg/proxy/accesslog), so that a record reads the same there and here. Endpoints, identities,
+ * direction and cookies stand in the fixed fields of its event (event.ts).
  *
  * @example
  * {"Type":"Request","Verdict":"Denied","SourceEndpoint":{"IPv4":"10.0.0.1","Port":41000},
@@ -13,8 +13,12 @@ export interface AccessLog {
   readonly Verdict: 'Forwarded' | 'Denied' | 'Error' | 'Redirected';
   /** Free text, e.g. why a request was an error. */
   readonly Info?: string;
-  /** Of a response: nanoseconds since its request. */
+  /** Of a response: nanoseconds since its request; of the sample of a tunnel, since it was opened. */
   readonly LatencyNs?: number;
+  /** Not of Cilium: the record had no room for all that there was. */
+  readonly IsCut?: true;
+  /** Not of Cilium: what a tunnel (CONNECT, websocket) carried, in bytes. */
+  readonly Carried?: { readonly FromClient: number; readonly ToClient: number };
   /** The client, whichever way the message goes. */
   readonly SourceEndpoint?: AccessLogEndpoint;
   /** The server. */

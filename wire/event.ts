@@ -10,10 +10,8 @@
  *  36 u32 cookie       40 u32 ifindex        44 u8 trace reason     48 f64 milliseconds since the epoch
  *  56 u32 cookie of the other direction      60 u32 service frontend   64 .. 255 captured bytes, from the Ethernet header on
  *
- * subtype: the reason of a drop, the observation point of a trace; of an access-log record the number of the part. The
- * JSON of an access-log record (access-log.ts) lies where the frame lies in the others; when it is longer than a
- * record has room for it goes on in the next records, each but the last with FLAG_MORE_FOLLOWS, `original bytes` holding
- * its whole length. Source and destination of such a record are the client and the server, whichever way the message went.
+ * subtype: the reason of a drop, the observation point of a trace; of an access-log record the number of the part. What an access-log
+ * record tells (l7-record.ts) lies where the frame lies in the others, and goes on in the next records, which have no fixed fields.
  */
 import { i32le, setI32le, setU16le, u16le } from './bytes.ts';
 
@@ -34,7 +32,8 @@ export const FLAG_REPLY = 4;
 export const FLAG_REPLY_KNOWN = 8;
 /** The captured frame has no Ethernet header. */
 export const FLAG_L3 = 16;
-export const FLAG_MORE_FOLLOWS = 32;
+/** An access-log record that does not tell all; 32 was another flag once. */
+export const FLAG_CUT = 64;
 
 /** Observation points of a trace, by number (bpf/lib/trace.h). */
 export const TRACE_TO_ENDPOINT = 0;
@@ -155,25 +154,6 @@ export function capture(bytes: Uint8Array, at: number, frame: Uint8Array, offset
   for (let index = 0; index < captured; index++) bytes[to + index] = frame[offset + index];
 }
 
-/** How many records an access-log text of `length` bytes takes. */
-export function partsOf(length: number): number {
-  return Math.max(1, Math.ceil(length / PAYLOAD_BYTES));
-}
-
-/**
- * Stores part `index` of an access-log text in a record begun with EVENT_L7, and its flag. The caller writes as many
- * records as `partsOf` says, one after the other, with the same fixed fields.
- */
-export function capturePart(bytes: Uint8Array, at: number, text: Uint8Array, index: number): void {
-  const from = index * PAYLOAD_BYTES;
-  const size = Math.min(PAYLOAD_BYTES, text.length - from);
-  bytes[at + 1] = index;
-  setI32le(bytes, at + 8, text.length);
-  setU16le(bytes, at + 12, size);
-  if (from + size < text.length) bytes[at + 15] |= FLAG_MORE_FOLLOWS;
-  bytes.set(text.subarray(from, from + size), at + PAYLOAD_OFFSET);
-}
-
 /** A record taken out of the ring. Numbers are unsigned but for `verdict`. */
 export interface EventRecord {
   readonly type: number;
@@ -222,8 +202,12 @@ export function protocolOf(bytes: Uint8Array, at: number): number {
   return bytes[at + 32];
 }
 
+/** Of a part of an access-log record behind the first: where its bytes begin. */
+const PART_OFFSET = 4;
+
 /** Reads the record at `at`, copying its payload. A captured length beyond the record is cut to it. */
 export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
+  if (bytes[at] === EVENT_L7 && bytes[at + 1] > 0) return decodePart(bytes, at);
   const captured = Math.min(u16le(bytes, at + 12), PAYLOAD_BYTES);
   return {
     type: bytes[at] ?? 0,
@@ -252,8 +236,16 @@ export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
   };
 }
 
+function decodePart(bytes: Uint8Array, at: number): EventRecord {
+  const from = at + PART_OFFSET;
+  const payload = bytes.slice(from, from + Math.min(u16le(bytes, at + 2), EVENT_BYTES - PART_OFFSET));
+  return { ...NO_FIELDS, type: EVENT_L7, subtype: bytes[at + 1] ?? 0, payload };
+}
+
 /** When the record at `at` was written: milliseconds since the epoch, with a fraction. */
 export function timeMsOf(bytes: Uint8Array, at: number): number {
   for (let index = 0; index < 8; index++) timeBytes[index] = bytes[at + 48 + index];
   return time[0];
 }
+
+const NO_FIELDS: EventRecord = decodeEvent(new Uint8Array(EVENT_BYTES), 0);

@@ -1,5 +1,5 @@
 /** The smaller pinned maps as `sluice bpf` lists them: ipcache, endpoint, metrics, frag, egress. */
-import { counterText } from '../../policy-maps/counters.ts';
+import { counterText } from '../../policy-maps/counter.ts';
 import type { PortCountersEntry } from '../../policy-maps/counters-map.ts';
 import type { AddressWords, IpcacheEntry } from '../../policy-maps/ipcache.ts';
 import { EGRESS_ADDRESS, EGRESS_EXCLUDED, EGRESS_NO_GATEWAY } from '../../policy-maps/service/egress-map.ts';

@@ -25,10 +25,10 @@ export interface MonitorFlags {
 }
 
 /**
- * Drops have a ring of their own, so that forwarded packets never push them out. It comes last: of events of the same
- * millisecond, the drop is the end.
+ * Drops and access-log records have rings of their own, so that forwarded packets never push them out. Drops come last: of events
+ * of the same millisecond, the drop is the end.
  */
-const RINGS = ['events', 'dropEvents'] as const;
+const RINGS = ['events', 'l7Events', 'dropEvents'] as const;
 const POLL_MS = 20;
 
 /** One event ring with what is needed to print it. */
@@ -71,18 +71,17 @@ interface Reading {
 
 function readSource(settings: Settings, { reader, monitor }: Source, { filter, ports }: Reading): Printed[] {
   const events: Printed[] = [];
-  const { lost } = reader.read((bytes, offset) => {
+  const onRecord = (bytes: Uint8Array, offset: number) => {
     const raw = decodeEvent(bytes, offset);
     // Records name the port they came in by; people know interfaces by the kernel's numbers.
     const record = { ...raw, ifindex: ports.get(raw.ifindex)?.ifindex ?? raw.ifindex };
-    if (!monitorMatches(record, filter)) return;
-    const text = monitor.text(record);
-    if (text !== undefined) events.push({ timeMs: record.timeMs, text });
-  });
-  if (lost > 0) {
-    monitor.gap();
-    settings.host.stderr.write(`${monitorLost(lost)}\n`);
-  }
+    const whole = monitor.take(record);
+    if (whole === undefined || !monitorMatches(whole, filter)) return;
+    const text = monitor.text(whole);
+    if (text !== undefined) events.push({ timeMs: whole.timeMs, text });
+  };
+  const { lost } = reader.read(onRecord, Number.POSITIVE_INFINITY, () => monitor.gap());
+  if (lost > 0) settings.host.stderr.write(`${monitorLost(lost)}\n`);
   return events;
 }
 

@@ -141,6 +141,7 @@ const POWERS_OF_TWO = [
   'bpf-events-map-max',
   'bpf-drop-events-map-max',
   'bpf-drop-counts-map-max',
+  'bpf-l7-events-map-max',
   'bpf-lb-maglev-map-max',
 ];
 

@@ -163,6 +163,12 @@ const MAPS: Readonly<Record<string, Option>> = {
     64,
   ),
   'bpf-drop-counts-map-max': size('kinds of drops that are counted at once (a power of two)', 4096, 65536, 64),
+  'bpf-l7-events-map-max': size(
+    'slots of 256 bytes in the ring of access-log records (a power of two)',
+    32768,
+    1048576,
+    1024,
+  ),
 };
 
 const UPLINK: Readonly<Record<string, Option>> = {

@@ -14,7 +14,8 @@ import type { TlsProtocol } from '../../l7proxy/tls/protocol.ts';
 import { NOBODY } from '../../l7proxy/parser.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
-import { COUNTERS, counterText, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
+import { counterText } from '../../policy-maps/counter.ts';
+import { COUNTERS, HTTP_ERROR_KINDS } from '../../policy-maps/counters.ts';
 import { CountersMap } from '../../policy-maps/counters-map.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import { dnsAgent } from '../../test/dns-agent.ts';
@@ -24,7 +25,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-counting-'));
 t.teardown(() => rmSync(folder, { recursive: true, force: true }));
 
 function newOwners() {
-  const recorder = { skipped: 0, dropsCounted: 0 };
+  const recorder = { skipped: 0, dropsCounted: 0, access: { told: 0, cut: 0, skipped: 0 } };
   const uplinks = { dropped: 0, gateway4Drops: 0, gateway6Drops: 0 };
   const errors = { limited: 0 };
   const masquerade = { exhausted: 0, displaced: 0 };
@@ -121,6 +122,7 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   const map = CountersMap.create(join(folder, 'all'), {}, memoryMapper());
   const owners = newOwners();
   const counting = new Counting(map, owners.parts as unknown as CountingParts);
+  Object.assign(owners.recorder.access, { told: 1, cut: 1, skipped: 1 });
   owners.recorder.skipped = owners.recorder.dropsCounted = owners.uplinks.dropped = owners.errors.limited = 1;
   owners.uplinks.gateway4Drops = owners.uplinks.gateway6Drops = 1;
   const { streams, datagrams, http, pool, table, conntrack, masquerade, dns, tls, kafka, taught, underWay } = owners;

@@ -83,6 +83,9 @@ function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, ()
   return new Map<number, () => number>([
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.DROPS_COUNTED, () => recorder.dropsCounted],
+    [counter.L7_RECORDS, () => recorder.access.told],
+    [counter.L7_RECORDS_CUT, () => recorder.access.cut],
+    [counter.L7_RECORDS_SKIPPED, () => recorder.access.skipped],
     [counter.NEIGHBOR_DROPS, () => uplinks.dropped],
     [counter.GATEWAY4_DROPS, () => uplinks.gateway4Drops],
     [counter.GATEWAY6_DROPS, () => uplinks.gateway6Drops],

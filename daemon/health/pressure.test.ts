@@ -1,10 +1,11 @@
 /** What runs full. */
 import t from 'tap';
+import { COUNTER_WORDS } from '../../policy-maps/counter.ts';
 import * as counter from '../../policy-maps/counters.ts';
 import { Pressure } from './pressure.ts';
 
 t.test('a full share is a problem that names the endpoint, until nothing was refused for a minute', async (t) => {
-  const words = new Float64Array(counter.COUNTER_WORDS);
+  const words = new Float64Array(COUNTER_WORDS);
   words[counter.L7_TABLE_FULL] = 1000; // of a former agent
   const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
   t.same(pressure.problems(0), []);
@@ -20,7 +21,7 @@ t.test('a full share is a problem that names the endpoint, until nothing was ref
 });
 
 t.test('a full table of connections is a problem that names who has most of it', async (t) => {
-  const words = new Float64Array(counter.COUNTER_WORDS);
+  const words = new Float64Array(COUNTER_WORDS);
   const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
   words[counter.CT_EVICTED_IDLE] = 5;
   t.match(pressure.problems(0), [/table of connections is full: 5 that were closing or never answered made room/]);
@@ -34,7 +35,7 @@ t.test('a full table of connections is a problem that names who has most of it',
 });
 
 t.test('a gateway that does not answer is a problem that names it', async (t) => {
-  const words = new Float64Array(counter.COUNTER_WORDS);
+  const words = new Float64Array(COUNTER_WORDS);
   const pressure = new Pressure(words, String, { gateway4: '203.0.113.1', gateway6: '2001:db8:f::1' });
   words[counter.GATEWAY6_DROPS] += 4;
   t.match(pressure.problems(0), [/^gateway6 2001:db8:f::1 of the uplink does not answer: 4 frames dropped/]);
@@ -45,7 +46,7 @@ t.test('a gateway that does not answer is a problem that names it', async (t) =>
 t.test(
   'each cause for which answers get SERVFAIL is one problem, whose text stays the same while it lasts',
   async (t) => {
-    const words = new Float64Array(counter.COUNTER_WORDS);
+    const words = new Float64Array(COUNTER_WORDS);
     const pressure = new Pressure(words, (endpoint) => `pod ${endpoint}`);
     words[counter.DNS_FULL_ENDPOINT] = 7;
     const found = counter.DNS_UNPUBLISHED_CAUSES.map((_, cause) => {

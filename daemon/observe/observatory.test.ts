@@ -60,6 +60,7 @@ class Rig {
     this.dropEvents = open(PINNED.dropEvents, CAPACITY) as EventRing;
     this.words = open(PINNED.config) as ConfigMap;
     this.dropCounts = open(PINNED.dropCounts) as DropCountMap;
+    open(PINNED.l7Events, CAPACITY);
     const note = (_: object, text: string): void => void this.logged.push(text);
     this.observatory = new Observatory({
       config: this.config,

@@ -1,6 +1,6 @@
 /**
- * One event ring as envelopes. Records are copied out in blocks, and decoded when somebody looks at the envelope. Access-log
- * records are decoded at once: they come in parts, in order.
+ * One event ring as envelopes. Records are copied out in blocks, and decoded when somebody looks at the envelope. An access-log
+ * record that takes several slots, which may lie in two blocks, is put together first.
  */
 import { Decoder } from '../../hubble/decode/decoder.ts';
 import type { Directory } from '../../hubble/decode/directory.ts';
@@ -19,6 +19,7 @@ import {
   timeMsOf,
   typeOf,
 } from '../../wire/event.ts';
+import { isInOneSlot } from '../../wire/l7-record.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
 import { flowIds } from './flow-id.ts';
 import { LazyEnvelope, type RecordDecoder } from './lazy-envelope.ts';
@@ -81,22 +82,35 @@ export class RingSource implements RecordDecoder {
   }
 
   decode(block: Uint8Array, at: number, position: number): Flow | undefined {
-    this.#id = this.#idOf(timeMsOf(block, at), position);
-    return this.#decoder.decode(decodeEvent(block, at));
+    return this.#decode(decodeEvent(block, at), position);
+  }
+
+  #decode(record: EventRecord, position: number): Flow | undefined {
+    this.#id = this.#idOf(record.timeMs, position);
+    return this.#decoder.decode(record);
   }
 
   #keep(seen: LazyEnvelope[], block: Uint8Array, at: number, position: number): void {
     const type = typeOf(block, at);
-    const isLazy = type === EVENT_DROP || type === EVENT_TRACE || type === EVENT_POLICY_VERDICT;
-    if (!isLazy && type !== EVENT_L7) return;
-    if (this.#isOwn(block, at)) return;
-    const timeMs = timeMsOf(block, at);
-    if (isLazy) seen.push(new LazyEnvelope(this, block, at, position, timeMs));
-    else {
-      const flow = this.decode(block, at, position);
-      if (flow !== undefined)
-        seen.push(new LazyEnvelope({ nodeName: this.nodeName, decode: () => flow }, block, at, position, timeMs));
+    if (type === EVENT_L7) {
+      this.#keepMessage(seen, block, at, position);
+      return;
     }
+    if (type !== EVENT_DROP && type !== EVENT_TRACE && type !== EVENT_POLICY_VERDICT) return;
+    if (this.#isOwn(block, at)) return;
+    seen.push(new LazyEnvelope(this, block, at, position, timeMsOf(block, at)));
+  }
+
+  #keepMessage(seen: LazyEnvelope[], block: Uint8Array, at: number, position: number): void {
+    if (isInOneSlot(block, at)) {
+      this.#decoder.gap(); // for what would go on here does not
+      seen.push(new LazyEnvelope(this, block, at, position, timeMsOf(block, at)));
+      return;
+    }
+    const record = this.#decoder.take(decodeEvent(block, at));
+    if (record === undefined) return;
+    const decoder = { nodeName: this.nodeName, decode: () => this.#decode(record, position) };
+    seen.push(new LazyEnvelope(decoder, record.payload, 0, position, record.timeMs));
   }
 
   #isOwn(block: Uint8Array, at: number): boolean {

@@ -5,7 +5,7 @@
  * Of a batch the place is stored twice: `taken` before it is handed to the sinks, `handed` after. A record that kills the
  * thread is thus not read again, and what was taken and not handed is told as lost.
  */
-const RINGS = 2;
+const RINGS = 3;
 const W_BEGUN = 0;
 const W_RINGS = 1; // two words a ring: taken, handed
 const WORDS = W_RINGS + 2 * RINGS;

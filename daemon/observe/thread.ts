@@ -57,12 +57,12 @@ class Observatory {
     this.#ring = new Ring({ capacity: hubble['event-buffer-capacity'], nodeName, nowMs: Date.now });
     this.#sinks = new Sinks(({ name, error }) => this.#tell({ failure: { name, error: error.message } }));
     const pathOf = (name: PinnedName) => join(runDir, 'maps', PINNED[name].file);
-    const ringOf = (name: 'events' | 'dropEvents') => PINNED[name].map.open(pathOf(name), mapFile);
+    const ringOf = (name: 'events' | 'dropEvents' | 'l7Events') => PINNED[name].map.open(pathOf(name), mapFile);
     const words = ConfigMap.open(pathOf('config'), mapFile, { writable: true });
     const counted = PINNED.dropCounts.map.open(pathOf('dropCounts'), mapFile);
     const dropCounts = new DropCounts(counted, words, { directory: this.#directory, nodeName, emitter: EMITTER });
     this.#observer = new Observer({
-      rings: [ringOf('events'), ringOf('dropEvents')],
+      rings: [ringOf('events'), ringOf('dropEvents'), ringOf('l7Events')],
       state: this.#state,
       directory: this.#directory,
       nodeName,

@@ -67,6 +67,7 @@ export class PinnedMaps implements Maps {
   readonly l2: Maps['l2'];
   readonly dropEvents: Maps['dropEvents'];
   readonly dropCounts: Maps['dropCounts'];
+  readonly l7Events: Maps['l7Events'];
   readonly fqdn: Maps['fqdn'];
   readonly dnsEvents: Maps['dnsEvents'];
   /** Files whose capacity is not the configured one, and stays so until the dataplane is restarted. */
@@ -96,6 +97,7 @@ export class PinnedMaps implements Maps {
       counters: this.counters,
       dropEvents: this.dropEvents,
       dropCounts: this.dropCounts,
+      l7Events: this.l7Events,
       conditions: this.conditions,
     } = maps);
   }

@@ -14,7 +14,7 @@ import { namesDocument } from './names.ts';
 import type { HistoryStatus } from '../observe/history.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { referenceOf } from '../source/text.ts';
-import { counterText } from '../../policy-maps/counters.ts';
+import { counterText } from '../../policy-maps/counter.ts';
 import { VERSION } from '../../linux/version.ts';
 
 /** `GET /v1/status`. */

@@ -13,7 +13,7 @@ import { EVENT_DROP, EVENT_L7, EVENT_POLICY_VERDICT, EVENT_TRACE } from '../../w
 import type { Flow, Http, Layer7 } from '../../hubble/flow.ts';
 import { PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
 import { DROP_POLICY, DROP_POLICY_AUTH_REQUIRED, DROP_POLICY_DENY } from '../../wire/reasons.ts';
-import { API_KEY_NAMES } from '../../l7proxy/kafka/api-keys.ts';
+import { API_KEY_NAMES } from '../../wire/kafka.ts';
 import type { FlowQuery } from '../query.ts';
 import { type Party, type PartyFault, partyOf } from './party.ts';
 

@@ -5,7 +5,8 @@
  *   general   methods of one path in one rule; numbers, UUIDs and long hexadecimal parts of a path for any such; any query string where
  *             one was seen; all methods of a gRPC service; from 3 names of one domain on, the domain; what a producer or a consumer of a topic does
  */
-import { API_KEY_NAMES, namesTopics, ROLES } from '../../l7proxy/kafka/api-keys.ts';
+import { namesTopics, ROLES } from '../../l7proxy/kafka/api-keys.ts';
+import { API_KEY_NAMES } from '../../wire/kafka.ts';
 import type { FlowQuery } from '../query.ts';
 import { escapeRegExp } from '../literal.ts';
 import type { Request } from '../flows/sighting.ts';

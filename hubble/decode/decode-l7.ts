@@ -1,13 +1,14 @@
 /**
- * Access-log records make L7 flows. The text of one record comes in one or more event records (wire/event.ts); `L7Decoder`
- * puts the parts together. Parts of one text follow each other in the ring, since the ring has one writer, so it keeps
- * one unfinished text; a gap, a text that is no JSON or one over MAX_PARTS parts is dropped and counted.
+ * Access-log records make L7 flows. One record comes in one or more slots of its ring (wire/l7-record.ts); `L7Joiner` puts
+ * them together. The slots of a record follow each other, since the ring has one writer, so it keeps one unfinished record; a gap, or
+ * slots that do not belong together, cost the record, which is counted. Nothing is read of a record before somebody looks.
  *
  * In a record the source is the client and the destination the server, whichever way the message goes; in a flow the
  * source is the sender, so a response is turned round (and printed with `<-`).
  */
 import type { AccessLog, AccessLogDns, AccessLogEndpoint, AccessLogHttp } from '../../wire/access-log.ts';
-import { EVENT_L7, type EventRecord, FLAG_IPV6, FLAG_MORE_FOLLOWS } from '../../wire/event.ts';
+import { type EventRecord, FLAG_IPV6, PAYLOAD_BYTES } from '../../wire/event.ts';
+import { FIXED_BYTES, L7_FORM, MAX_RECORD_SLOTS, PART_BYTES } from '../../wire/l7-record.ts';
 import { concat } from '../../wire/pcap.ts';
 import {
   commonFields,
@@ -30,79 +31,65 @@ import {
   type Verdict,
 } from '../flow.ts';
 
-const MAX_PARTS = 64; // 12 KiB of text
-
-const decoder = new TextDecoder();
-
-export class L7Decoder {
-  #parts: Uint8Array[] = [];
+export class L7Joiner {
+  #first: EventRecord | undefined;
+  #payloads: Uint8Array[] = [];
   /** Access-log records that could not be told, because parts were lost or they made no sense. */
   dropped = 0;
 
-  /** Forgets an unfinished text. Call it when events were lost. */
+  /** Forgets an unfinished record. Call it when events were lost. */
   reset(): void {
-    if (this.#parts.length > 0) this.dropped++;
-    this.#parts = [];
+    if (this.#first !== undefined) this.dropped++;
+    this.#first = undefined;
   }
 
   /**
-   * Takes the next L7 event record.
-   * @returns the record's text once it is whole, else undefined
+   * Takes the next slot.
+   * @param record of type EVENT_L7
+   * @returns the record, with the payload of all its slots, once it is whole; else undefined
    */
-  join(record: EventRecord): AccessLog | undefined {
-    if (record.type !== EVENT_L7) return undefined;
-    if (record.subtype !== this.#parts.length) this.reset();
-    if (record.subtype !== this.#parts.length || record.subtype >= MAX_PARTS) {
+  join(record: EventRecord): EventRecord | undefined {
+    if (record.subtype === 0) return this.#begin(record);
+    const first = this.#first;
+    if (first === undefined || record.subtype !== this.#payloads.length) {
+      this.#drop();
+      return undefined;
+    }
+    this.#payloads.push(record.payload);
+    if (record.subtype < partsOf(first) - 1) return undefined;
+    this.#first = undefined;
+    const payload = concat(this.#payloads);
+    if (payload.length === payloadBytes(first)) return { ...first, payload };
+    this.dropped++;
+    return undefined;
+  }
+
+  #begin(record: EventRecord): EventRecord | undefined {
+    this.reset();
+    if (record.payload[0] !== L7_FORM || partsOf(record) > MAX_RECORD_SLOTS) {
       this.dropped++;
       return undefined;
     }
-    this.#parts.push(record.payload);
-    if ((record.flags & FLAG_MORE_FOLLOWS) !== 0) return undefined;
-    const log = parseAccessLog(decoder.decode(concat(this.#parts)));
-    this.#parts = [];
-    if (log === undefined) this.dropped++;
-    return log;
-  }
-}
-
-function parseAccessLog(text: string): AccessLog | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isAccessLog(value) ? value : undefined;
-  } catch {
+    if (record.payload.length === payloadBytes(record)) return record;
+    this.#first = record;
+    this.#payloads = [record.payload];
     return undefined;
   }
+
+  /** A part without its beginning: the record that was under way, and this one if it is another. */
+  #drop(): void {
+    if (this.#first === undefined) this.dropped++;
+    this.reset();
+  }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+function payloadBytes(first: EventRecord): number {
+  return FIXED_BYTES + first.originalBytes;
+}
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isTexts = (value: unknown) => Array.isArray(value) && value.every((item) => typeof item === 'string');
-const isAbsentOr = (check: (value: unknown) => boolean) => (value: unknown) => value === undefined || check(value);
-
-/** Checks what the decoder calls methods on; numbers of the wrong type do no harm. */
-function isAccessLog(value: unknown): value is AccessLog {
-  if (!isFields(value) || typeof value['Type'] !== 'string' || typeof value['Verdict'] !== 'string') return false;
-  const { HTTP: http, DNS: dns } = value;
-  const isHttp = isAbsentOr(
-    (fields) =>
-      isFields(fields) &&
-      typeof fields['URL'] === 'string' &&
-      isAbsentOr((headers) => isFields(headers) && Object.values(headers).every(isTexts))(fields['Headers']),
-  );
-  const isDns = isAbsentOr(
-    (fields) =>
-      isFields(fields) && ['IPs', 'CNAMEs', 'QTypes', 'AnswerTypes'].every((key) => isAbsentOr(isTexts)(fields[key])),
-  );
-  const isMember = (key: string) => isAbsentOr(isFields)(value[key]);
-  const isTls = isAbsentOr((fields) => isFields(fields) && typeof fields['SNI'] === 'string');
-  return (
-    isHttp(http) &&
-    isDns(dns) &&
-    isTls(value['TLS']) &&
-    ['Kafka', 'L7', 'SourceEndpoint', 'DestinationEndpoint'].every(isMember)
-  );
+/** How many slots a record has. @param first the first of them */
+function partsOf(first: EventRecord): number {
+  return 1 + Math.ceil(Math.max(0, payloadBytes(first) - PAYLOAD_BYTES) / PART_BYTES);
 }
 
 const VERDICTS: Readonly<Record<string, Verdict>> = {
@@ -110,6 +97,12 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   Denied: 'DROPPED',
   Error: 'ERROR',
   Redirected: 'REDIRECTED',
+};
+
+/** A record had no room for all that its message says. */
+const RECORD_CUT: Flow['extensions'] = {
+  '@type': 'type.googleapis.com/google.protobuf.StringValue',
+  value: 'SLUICE_RECORD_CUT',
 };
 
 const TYPES = { Request: 'REQUEST', Response: 'RESPONSE', Sample: 'SAMPLE' } as const;
@@ -144,6 +137,7 @@ export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOpt
   fields.reply = isResponse ? true : undefined;
   fields.traffic_direction = directionName(record.direction);
   fields.Summary = summaryOf(log);
+  if (log.IsCut === true) fields.extensions = RECORD_CUT;
   fillTraceContext(fields, log.HTTP);
   fillPolicies(fields, record, directory);
   return finish(fields);
@@ -162,7 +156,7 @@ function layer7(log: AccessLog): Layer7 {
     type: TYPES[log.Type] ?? 'SAMPLE',
     latency_ns: log.LatencyNs ? String(Math.round(log.LatencyNs)) : '',
     dns: log.DNS && layer7Dns(log.DNS, isRequest),
-    http: log.HTTP && layer7Http(log.HTTP, isRequest),
+    http: log.HTTP && layer7Http(log, log.HTTP),
     kafka: log.Kafka && layer7Kafka(log.Kafka),
   });
   // An empty name is told: the hello had none.
@@ -183,14 +177,19 @@ function layer7Dns(dns: AccessLogDns, isRequest: boolean): Dns {
   });
 }
 
-function layer7Http(http: AccessLogHttp, isRequest: boolean): Http {
-  const headers = Object.entries(http.Headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp): Http {
+  const lists = Object.entries(http.Headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const headers = lists.flatMap(([key, values]) => values.map((value) => ({ key, value })));
+  if (Carried !== undefined) {
+    headers.push({ key: 'Sluice-Bytes-Sent', value: String(Carried.FromClient) });
+    headers.push({ key: 'Sluice-Bytes-Received', value: String(Carried.ToClient) });
+  }
   return compact<Http>({
-    code: isRequest ? undefined : http.Code,
+    code: Type === 'Request' ? undefined : http.Code,
     method: http.Method,
     url: redactPassword(http.URL),
     protocol: http.Protocol,
-    headers: headers.flatMap(([key, values]) => values.map((value) => ({ key, value }))),
+    headers,
   });
 }
 
@@ -222,6 +221,10 @@ function summaryOf(log: AccessLog): string {
     const { Protocol: protocol, Method: method, Code: code } = log.HTTP;
     const request = `${method} ${redactPassword(log.HTTP.URL)}`;
     const ms = Math.floor((log.LatencyNs ?? 0) / 1e6);
+    if (log.Carried !== undefined) {
+      const { FromClient: sent, ToClient: received } = log.Carried;
+      return `${protocol} ${ms}ms (${request}) sent ${sent} bytes, received ${received} bytes`;
+    }
     return isResponse ? `${protocol} ${code ?? 0} ${ms}ms (${request})` : `${protocol} ${request}`;
   }
   if (log.DNS)

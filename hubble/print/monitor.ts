@@ -4,7 +4,8 @@
  */
 import { EVENT_DROP, EVENT_L7, EVENT_TRACE, type EventRecord, FLAG_L3, OBSERVATION_POINTS } from '../../wire/event.ts';
 import { reasonText } from '../../wire/reasons.ts';
-import { L7Decoder } from '../decode/decode-l7.ts';
+import { readAccessLog } from '../../wire/l7-record-reader.ts';
+import { L7Joiner } from '../decode/decode-l7.ts';
 import { type Dissection, dissect } from '../decode/dissect.ts';
 import { l7Json, l7Line } from './monitor-l7.ts';
 import {
@@ -53,7 +54,7 @@ export function monitorLost(count: number): string {
 /** Prints the records of one ring; it holds the parts of an access-log record that is not whole yet. */
 export class Monitor {
   readonly #options: MonitorOptions;
-  readonly #l7 = new L7Decoder();
+  readonly #l7 = new L7Joiner();
 
   constructor(options: MonitorOptions) {
     this.#options = options;
@@ -64,10 +65,15 @@ export class Monitor {
     this.#l7.reset();
   }
 
-  /** The text of a record without its last line end; undefined for a part of a record that goes on. */
+  /** Takes the next record of the ring. @returns it with all its parts, undefined for a part of one that goes on */
+  take(record: EventRecord): EventRecord | undefined {
+    return record.type === EVENT_L7 ? this.#l7.join(record) : record;
+  }
+
+  /** The text of a record that `take` gave, without its last line end; undefined when it says nothing. */
   text(record: EventRecord): string | undefined {
     if (record.type === EVENT_L7) {
-      const log = this.#l7.join(record);
+      const log = readAccessLog(record);
       if (log === undefined) return undefined;
       return this.#options.form === 'json' ? l7Json(record, log, this.#options) : l7Line(record, log, this.#options);
     }

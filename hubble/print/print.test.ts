@@ -121,9 +121,9 @@ t.test('compact: one line for each kind of event', (t) => {
         Type: 'Response',
         Verdict: 'Forwarded',
         ...ENDS,
-        DNS: { Query: 'a.', CNAMEs: ['b.', 'c.'], QTypes: ['A', 'AAAA'] },
+        DNS: { ...DNS, Query: 'a.', CNAMEs: ['b.', 'c.'], QTypes: ['A', 'AAAA'] },
       }),
-      'shop/web-0:41000 (ID:1234) <- shop/api-0:8080 (ID:2345) dns-response  FORWARDED (DNS Answer CNAMEs: "b.,c." TTL: 0 (Query a. A,AAAA))',
+      'shop/web-0:41000 (ID:1234) <- shop/api-0:8080 (ID:2345) dns-response proxy FORWARDED (DNS Answer CNAMEs: "b.,c." TTL: 0 (Proxy a. A,AAAA))',
     ],
     [
       'kafka',

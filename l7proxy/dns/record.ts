@@ -1,22 +1,34 @@
-/** Access-log records of DNS queries and answers (wire/access-log.ts), made only while somebody wants them. */
-import type { AccessLogDns } from '../../wire/access-log.ts';
-import { formatIp } from '../../wire/address.ts';
+/** Access-log records of DNS queries and answers (wire/l7-record.ts), made only while somebody wants them. */
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { DnsAnswers } from '../../wire/dns/answers.ts';
 import { DNS_ERROR_KINDS, type DnsMessage, RCODE_SERVER_FAILURE } from '../../wire/dns/message.ts';
-import type { DomainName } from '../../wire/dns/name.ts';
-import { typeName } from '../../wire/dns/types.ts';
+import { DomainName } from '../../wire/dns/name.ts';
+import {
+  FIELD_ADDRESSES,
+  FIELD_ALIAS,
+  FIELD_ANSWER_TYPES,
+  FIELD_INFO,
+  FIELD_QUERY,
+  FIELD_QUERY_TYPES,
+  L7_DNS,
+  type L7RecordWriter,
+  TYPE_REQUEST,
+  TYPE_RESPONSE,
+  VERDICT_DENIED,
+  VERDICT_ERROR,
+  VERDICT_FORWARDED,
+} from '../../wire/l7-record.ts';
 import type { StreamOwner } from '../parser.ts';
 import type { MessageLog } from '../protocol.ts';
 import type { DnsJudge } from './rules.ts';
 
 /** Of one answer: what people look at, in a record of bounded length. */
 const MAX_ADDRESSES = 64;
-const MAX_TYPES = 64;
 
 export class DnsRecords {
   readonly #log: MessageLog;
   readonly #answers = new DnsAnswers();
+  readonly #alias = new DomainName();
 
   constructor(log: MessageLog) {
     this.#log = log;
@@ -29,11 +41,23 @@ export class DnsRecords {
   /** A query that was judged: one record for each rule set, egress first; none behind a refusal. */
   request(owner: StreamOwner, judge: DnsJudge, message: DnsMessage, name: DomainName): void {
     const { deniedBy, egressCookie, ingressCookie } = judge;
-    const DNS = questionOf(message, name);
-    const tell = (isIngress: boolean, isDenied: boolean, cookie: number) =>
-      this.#log.tell(owner, isIngress, cookie, { Type: 'Request', Verdict: isDenied ? 'Denied' : 'Forwarded', DNS });
-    if (owner.egressRuleSet !== 0) tell(false, deniedBy === EGRESS, egressCookie);
-    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) tell(true, deniedBy === INGRESS, ingressCookie);
+    if (owner.egressRuleSet !== 0) this.#tellQuery(owner, false, egressCookie, deniedBy === EGRESS, message, name);
+    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) {
+      this.#tellQuery(owner, true, ingressCookie, deniedBy === INGRESS, message, name);
+    }
+  }
+
+  #tellQuery(
+    owner: StreamOwner,
+    isIngress: boolean,
+    cookie: number,
+    isDenied: boolean,
+    message: DnsMessage,
+    name: DomainName,
+  ): void {
+    const verdict = isDenied ? VERDICT_DENIED : VERDICT_FORWARDED;
+    writeQuestion(this.#log.begin(owner, isIngress, cookie, L7_DNS, TYPE_REQUEST, verdict), message, name);
+    this.#log.end();
   }
 
   /** An answer that goes on: the message bytes[start, end) was parsed. */
@@ -45,8 +69,11 @@ export class DnsRecords {
     start: number,
     end: number,
   ): void {
-    const DNS = this.#answerOf(message, name, bytes, start, end);
-    this.#log.tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Response', Verdict: 'Forwarded', DNS });
+    const isIngress = owner.ingressRuleSet !== 0;
+    const record = this.#log.begin(owner, isIngress, 0, L7_DNS, TYPE_RESPONSE, VERDICT_FORWARDED);
+    record.setCode(message.rcode);
+    this.#writeAnswer(record, message, name, bytes, start, end);
+    this.#log.end();
   }
 
   /** An answer in whose place SERVFAIL goes: it is told with what it would have taught. */
@@ -58,37 +85,47 @@ export class DnsRecords {
     start: number,
     end: number,
   ): void {
-    const DNS = { ...this.#answerOf(message, name, bytes, start, end), RCode: RCODE_SERVER_FAILURE };
-    this.#log.tell(owner, false, 0, { Type: 'Response', Verdict: 'Error', Info: 'unpublished', DNS });
+    const record = this.#log.begin(owner, false, 0, L7_DNS, TYPE_RESPONSE, VERDICT_ERROR);
+    record.setCode(RCODE_SERVER_FAILURE);
+    record.text(FIELD_INFO, 'unpublished');
+    this.#writeAnswer(record, message, name, bytes, start, end);
+    this.#log.end();
   }
 
   /** A message that is none, or an answer to no question. */
   error(owner: StreamOwner, isResponse: boolean, error: number): void {
-    const Type = isResponse ? 'Response' : 'Request';
-    const Info = DNS_ERROR_KINDS[error];
-    const DNS: AccessLogDns = { Query: '', ObservationSource: 'proxy' };
-    this.#log.tell(owner, owner.ingressRuleSet !== 0, 0, { Type, Verdict: 'Error', Info, DNS });
+    const type = isResponse ? TYPE_RESPONSE : TYPE_REQUEST;
+    const record = this.#log.begin(owner, owner.ingressRuleSet !== 0, 0, L7_DNS, type, VERDICT_ERROR);
+    record.text(FIELD_INFO, DNS_ERROR_KINDS[error]);
+    this.#log.end();
   }
 
-  #answerOf(message: DnsMessage, name: DomainName, bytes: Uint8Array, start: number, end: number): AccessLogDns {
+  #writeAnswer(
+    record: L7RecordWriter,
+    message: DnsMessage,
+    name: DomainName,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const answers = this.#answers;
+    writeQuestion(record, message, name);
     const count = Math.min(answers.read(message, bytes, start, end), MAX_ADDRESSES);
-    const IPs: string[] = [];
-    for (let i = 0; i < count; i++) {
-      const [w0, w1, w2, w3] = answers.addresses.subarray(4 * i, 4 * i + 4);
-      IPs.push(formatIp(w0, w1, w2, w3));
+    record.setNumber(answers.ttlSec);
+    record.fieldHeader(FIELD_ADDRESSES, 4 * 4 * count);
+    record.words(answers.addresses, 0, 4 * count);
+    answers.list(message, bytes, start, end);
+    record.fieldHeader(FIELD_ANSWER_TYPES, 2 * answers.types);
+    for (let i = 0; i < answers.types; i++) record.u16(answers.type[i]);
+    for (let i = 0; i < answers.aliasesListed; i++) {
+      if (!this.#alias.load(bytes, start, end, answers.aliasAt[i])) continue;
+      record.field(FIELD_ALIAS, this.#alias.bytes, 0, this.#alias.length);
     }
-    return {
-      ...questionOf(message, name),
-      RCode: message.rcode,
-      IPs,
-      TTL: answers.ttlSec,
-      CNAMEs: answers.aliasTexts(message, bytes, start, end).slice(0, MAX_TYPES),
-      AnswerTypes: answers.typeTexts(message, bytes, start, end).slice(0, MAX_TYPES),
-    };
   }
 }
 
-function questionOf(message: DnsMessage, name: DomainName): AccessLogDns {
-  return { Query: name.text(), ObservationSource: 'proxy', QTypes: [typeName(message.type)] };
+function writeQuestion(record: L7RecordWriter, message: DnsMessage, name: DomainName): void {
+  record.field(FIELD_QUERY, name.bytes, 0, name.length);
+  record.fieldHeader(FIELD_QUERY_TYPES, 2);
+  record.u16(message.type);
 }

@@ -1,5 +1,5 @@
 /**
- * The judge of HTTP requests (judge.ts has what all judges do). Verdicts are kept in an LRU by (method, target, host), and
+ * The judge of HTTP requests (judge.ts has what all judges do). What was decided is kept in an LRU by (method, target, host), and
  * whole heads in the memo of the parser, under `refresh()`. An unusable judge denies everything and ends the connection.
  */
 import { LRUCache } from 'lru-cache';
@@ -16,15 +16,21 @@ import { RemoteRules, viewOf } from './rules.ts';
 const MAX_VERDICTS = 2048;
 const MAX_VERDICT_KEY_BYTES = 1024;
 
+/** What was decided of a request without headers that count. */
+interface Decided {
+  readonly verdict: number;
+  readonly deniedBy: number;
+  readonly egressCookie: number;
+  readonly ingressCookie: number;
+}
+
 class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
-  readonly #services: ProtocolServices;
   headerNames: ReadonlySet<string> = new Set();
   #secretNames: ReadonlySet<string> = new Set();
-  readonly #verdicts = new LRUCache<string, number>({ max: MAX_VERDICTS });
+  readonly #verdicts = new LRUCache<string, Decided>({ max: MAX_VERDICTS });
 
   constructor(services: ProtocolServices, key: JudgeKey, nextId: () => number) {
     super(services, (ruleSet, remote) => new RemoteRules(ruleSet, remote), key, nextId);
-    this.#services = services;
   }
 
   protected override onChange(): void {
@@ -40,13 +46,14 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
       return DENY_CLOSE;
     }
     const readsHeaders = this.egress?.readsHeaders === true || this.ingress?.readsHeaders === true;
-    // Records name the rule that decided, which the LRU does not know.
-    if (readsHeaders || head.hasUpgrade || this.#services.log.isOn) return this.#decide(bytes, head, judgement);
+    if (readsHeaders || head.hasUpgrade) return this.#decide(bytes, head, judgement);
     const key = verdictKey(bytes, head);
     const known = this.#verdicts.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return recall(known, judgement);
     const verdict = this.#decide(bytes, head, judgement);
-    if (key.length <= MAX_VERDICT_KEY_BYTES) this.#verdicts.set(key, verdict);
+    const { deniedBy, egressCookie, ingressCookie } = judgement;
+    const decided = { verdict, deniedBy, egressCookie, ingressCookie };
+    if (key.length <= MAX_VERDICT_KEY_BYTES) this.#verdicts.set(key, decided);
     return verdict;
   }
 
@@ -69,6 +76,13 @@ class RequestJudge extends RuleJudge<RemoteRules> implements HttpJudge {
     if (isUpgradeWithheld) withholdUpgrade(bytes, head, edits);
     return mayEdit && (edits.remove.size > 0 || edits.add.length > 0) ? ALLOW_EDITED : ALLOW;
   }
+}
+
+function recall({ verdict, deniedBy, egressCookie, ingressCookie }: Decided, judgement: Judgement): number {
+  judgement.deniedBy = deniedBy;
+  judgement.egressCookie = egressCookie;
+  judgement.ingressCookie = ingressCookie;
+  return verdict;
 }
 
 /** All judges of HTTP in one engine. */

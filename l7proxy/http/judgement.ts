@@ -12,14 +12,15 @@ export const ALLOW_EDITED = 2;
 export const DENY_CLOSE = 3;
 
 const NOTHING = new Uint8Array(0);
-const NO_EDITS = noEdits();
+/** Nothing changes. */
+export const NO_EDITS: HeaderEdits = noEdits();
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 /** Beside the verdict. One object is used for one request after the other. */
 export class Judgement {
   /** Whose rules denied it: wire's INGRESS or EGRESS, 0 = nobody's. */
   deniedBy = 0;
-  /** Of the rules that allowed it, or might have, on each side; 0 = none, or not known because nobody wants records. */
+  /** Of the rules that allowed it, or might have, on each side; 0 = none. */
   egressCookie = 0;
   ingressCookie = 0;
   /** What rules wanted to change in the head. */

@@ -50,7 +50,7 @@ export class HttpProtocol implements StreamProtocol<HttpJudge> {
   }
 
   tellError(owner: StreamOwner, error: number): void {
-    if (this.shared.recorder.isOn) this.shared.recorder.error(owner, error, 'HTTP/1.1');
+    if (this.shared.recorder.isOn) this.shared.recorder.error(owner, error, 0x11);
   }
 }
 

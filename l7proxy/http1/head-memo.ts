@@ -6,8 +6,12 @@
  * is whole, so bytes that begin with it are that head: no end has to be looked for, and no collision can lie, for every
  * byte is compared. What a hit means depends on the rules, so the number of the rule context is part of the key.
  *
+ * While records are wanted a head is remembered with what is told of it (http/request-note.ts).
+ *
  * Direct-mapped: a slot is found by a seeded hash of the first bytes, and the newcomer wins. A fixed slab, no allocation.
  */
+
+import { NoteMemo, type RequestNote } from '../http/request-note.ts';
 
 /** Longer heads are not remembered. */
 const MEMO_HEAD_BYTES = 512;
@@ -23,6 +27,7 @@ export class HeadMemo {
   readonly contentLength: Float64Array = new Float64Array(SLOTS);
   readonly #context: Int32Array = new Int32Array(SLOTS);
   readonly #heads: Uint8Array = new Uint8Array(SLOTS * MEMO_HEAD_BYTES);
+  readonly #notes = new NoteMemo(SLOTS);
   readonly #seed: number;
 
   /** @param seed random at start, so that no sender can aim at a slot */
@@ -44,7 +49,12 @@ export class HeadMemo {
     return slot;
   }
 
-  /** Remembers bytes[start, start + length). */
+  /** Fills `note` with what is told of the head in a slot. @returns false when that is not known */
+  recall(slot: number, note: RequestNote): boolean {
+    return this.#notes.recall(slot, note);
+  }
+
+  /** Remembers bytes[start, start + length). @param note what is told of it; null = nobody wants to know now */
   store(
     bytes: Uint8Array,
     start: number,
@@ -52,8 +62,9 @@ export class HeadMemo {
     context: number,
     traits: number,
     contentLength: number,
+    note: RequestNote | null,
   ): void {
-    if (length > MEMO_HEAD_BYTES) return;
+    if (length > MEMO_HEAD_BYTES || (note !== null && !NoteMemo.takes(note))) return;
     const slot = this.#slotOf(bytes, start, start + length, context);
     const base = slot * MEMO_HEAD_BYTES;
     for (let i = 0; i < length; i++) this.#heads[base + i] = bytes[start + i];
@@ -61,6 +72,8 @@ export class HeadMemo {
     this.#context[slot] = context;
     this.traits[slot] = traits;
     this.contentLength[slot] = contentLength;
+    if (note === null) this.#notes.forget(slot);
+    else this.#notes.keep(slot, note);
   }
 
   #slotOf(bytes: Uint8Array, start: number, end: number, context: number): number {

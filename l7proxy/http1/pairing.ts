@@ -1,7 +1,10 @@
 /**
  * What is owed to the client of a connection, oldest first: the traits of a request that was forwarded and is not answered
  * yet, or a reply of our own that waits for the answers before it. A ring; no allocation.
+ *
+ * An entry has the ticket of its request (http/tickets.ts), and gives it back when it goes.
  */
+import type { HttpRecorder } from './shared.ts';
 import { MAX_OUTSTANDING } from './syntax.ts';
 
 /** Low four bits of an entry: a reply kind of http1/replies.ts, 0 for a forwarded request. */
@@ -22,12 +25,16 @@ export class Pairing {
   count = 0;
   #first = 0;
   readonly #entries: Uint8Array = new Uint8Array(RING);
-  readonly #records: (object | undefined)[] = new Array<object | undefined>(RING).fill(undefined);
+  readonly #tickets: Int32Array = new Int32Array(RING);
+  readonly #recorder: HttpRecorder;
+
+  constructor(recorder: HttpRecorder) {
+    this.#recorder = recorder;
+  }
 
   clear(): void {
-    this.count = 0;
+    while (this.count > 0) this.pop();
     this.#first = 0;
-    this.#records.fill(undefined);
   }
 
   get isFull(): boolean {
@@ -39,18 +46,26 @@ export class Pairing {
     return this.#entries[this.#first];
   }
 
-  get firstRecord(): object | undefined {
-    return this.#records[this.#first];
+  /** Its ticket. */
+  get firstTicket(): number {
+    return this.#tickets[this.#first];
   }
 
-  push(entry: number, record: object | undefined): void {
+  /** Its ticket, which is the caller's to give back now. */
+  takeFirstTicket(): number {
+    const ticket = this.#tickets[this.#first];
+    this.#tickets[this.#first] = 0;
+    return ticket;
+  }
+
+  push(entry: number, ticket: number): void {
     const at = (this.#first + this.count++) & RING_MASK;
     this.#entries[at] = entry & ENTRY_MASK;
-    if (record !== undefined) this.#records[at] = record;
+    this.#tickets[at] = ticket;
   }
 
   pop(): void {
-    this.#records[this.#first] = undefined;
+    this.#recorder.release(this.#tickets[this.#first]);
     this.#first = (this.#first + 1) & RING_MASK;
     this.count--;
   }
@@ -82,7 +97,7 @@ export class Pairing {
     this.clear();
     const count = word & 7;
     if (count > MAX_SAVED) return false;
-    for (let i = 0; i < count; i++) this.push(((word >>> (3 + i * 4)) & 15) << 4, undefined);
+    for (let i = 0; i < count; i++) this.push(((word >>> (3 + i * 4)) & 15) << 4, 0);
     return true;
   }
 

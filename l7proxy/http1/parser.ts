@@ -35,6 +35,7 @@ import type { Http1Shared } from './shared.ts';
 import { grantsWebsocket, parseRequest, parseResponse } from './start-line.ts';
 import * as syntax from './syntax.ts';
 import { EXPECTS, IS_CHUNKED, IS_LAST, traitsOf, VERDICT_SHIFT } from './traits.ts';
+import { Tunnel } from './tunnel.ts';
 import { NOBODY, type Operations, type Parser, REQUEST, RESPONSE, type StreamOwner, type Way } from '../parser.ts';
 
 const HEAD = 0;
@@ -44,11 +45,9 @@ const OPAQUE = 3;
 const DISCARD = 4;
 const AWAITED = 5; // is never saved, for a reply of ours waits
 
-type Ticket = object | undefined; // what the recorder wants back with the answer
-
 export class Http1Parser implements Parser<HttpJudge> {
   readonly #shared: Http1Shared;
-  readonly #pairing: pair.Pairing = new pair.Pairing();
+  readonly #pairing: pair.Pairing;
   readonly #requestContent: ChunkedContent = new ChunkedContent(false);
   readonly #responseContent: ChunkedContent = new ChunkedContent(true);
   readonly #requestScan: HeadScan = new HeadScan(false);
@@ -63,16 +62,19 @@ export class Http1Parser implements Parser<HttpJudge> {
   #isLastRequest = false; // as the present one said
   #awaitsUpgrade = false;
   #isBlocked = false; // requests are at hand but must wait
+  readonly #tunnel: Tunnel;
 
   constructor(shared: Http1Shared, judge: HttpJudge) {
     this.#shared = shared;
+    this.#pairing = new pair.Pairing(shared.recorder);
+    this.#tunnel = new Tunnel(shared.recorder);
     this.#judge = judge;
   }
 
   begin(judge: HttpJudge, owner: StreamOwner): void {
     this.#judge = judge;
     this.#owner = owner;
-    this.#pairing.clear();
+    this.end();
     this.#requestContent.reset();
     this.#responseContent.reset();
     this.#requestScan.reset();
@@ -86,7 +88,8 @@ export class Http1Parser implements Parser<HttpJudge> {
   }
 
   end(): void {
-    this.#pairing.clear(); // of its records
+    this.#pairing.clear(); // of its tickets
+    this.#tunnel.end();
   }
 
   isWaiting(way: Way): boolean {
@@ -117,8 +120,7 @@ export class Http1Parser implements Parser<HttpJudge> {
       case AWAITED:
         return this.#dropAwaited(at, end, isEnd, ops);
       case OPAQUE:
-        ops.pass(Number.POSITIVE_INFINITY);
-        return -1;
+        return this.#tunnel.pass(REQUEST, end - at, isEnd, ops);
       default:
         ops.drop(Number.POSITIVE_INFINITY);
         return -1;
@@ -131,28 +133,26 @@ export class Http1Parser implements Parser<HttpJudge> {
     const shared = this.#shared;
     const context = this.#judge.refresh();
     // Fast path: these bytes were judged before.
-    const isKnowable = this.#requestScan.isFresh && !shared.recorder.isOn;
-    const slot = !isKnowable ? -1 : shared.memo.find(bytes, at, end, context);
-    if (slot >= 0) {
+    const { head, judgement, recorder, memo, note } = shared;
+    const isTold = recorder.isOn;
+    const slot = this.#requestScan.isFresh ? memo.find(bytes, at, end, context) : -1;
+    if (slot >= 0 && (!isTold || memo.recall(slot, note))) {
       shared.memoHits++;
-      const length = shared.memo.length[slot];
-      return this.#settle(at, length, shared.memo.traits[slot], shared.memo.contentLength[slot], undefined, ops);
+      return this.#settle(at, memo.length[slot], memo.traits[slot], memo.contentLength[slot], ops);
     }
     // Slow path.
-    const { head, judgement } = shared;
     const worth = this.#requestScan.isWorthParsing(bytes, at, end);
     const after = worth === 1 ? parseRequest(head, bytes, at, end) : worth;
     if (after <= 0) return this.#missRequest(after, bytes, at, end, isEnd, ops);
     this.#requestScan.reset();
     const verdict = this.#judge.judge(bytes, head, judgement);
-    let record: Ticket;
-    if (shared.recorder.isOn) record = shared.recorder.request(this.#owner, bytes, head, verdict, judgement);
+    if (isTold) note.read(bytes, head, verdict, judgement);
     const traits = traitsOf(bytes, head) | (verdict << VERDICT_SHIFT);
     if (verdict === ALLOW_EDITED) judgement.editedHead = editHead(bytes, head, judgement.edits);
     if (verdict !== ALLOW_EDITED && verdict !== DENY_CLOSE) {
-      shared.memo.store(bytes, at, after - at, context, traits, head.contentLength);
+      memo.store(bytes, at, after - at, context, traits, head.contentLength, isTold ? note : null);
     }
-    return this.#settle(at, after - at, traits, head.contentLength, record, ops);
+    return this.#settle(at, after - at, traits, head.contentLength, ops);
   }
 
   /** A head that is not whole, or never will be. */
@@ -163,14 +163,16 @@ export class Http1Parser implements Parser<HttpJudge> {
     return isEnd ? this.#failRequest(syntax.TRUNCATED, ops) : -1;
   }
 
-  /** Does what was decided about the request at `at`. */
-  #settle(at: number, length: number, traits: number, contentLength: number, record: Ticket, ops: Operations): number {
+  /** Does what was decided about the request at `at`; `note` has it while records are wanted. */
+  #settle(at: number, length: number, traits: number, contentLength: number, ops: Operations): number {
+    const { recorder, note } = this.#shared;
+    const ticket = recorder.isOn ? recorder.request(this.#owner, note) : 0;
     const verdict = traits >>> VERDICT_SHIFT;
     const content = contentLength > 0 ? contentLength : 0;
     this.#isLastRequest = (traits & IS_LAST) !== 0;
-    if (verdict !== ALLOW && verdict !== ALLOW_EDITED) return this.#deny(at, length, content, traits, record, ops);
+    if (verdict !== ALLOW && verdict !== ALLOW_EDITED) return this.#deny(at, length, content, traits, ops);
     this.#shared.forwarded++;
-    this.#pairing.push(traits & ~pair.REPLY_MASK, record);
+    this.#pairing.push(traits & ~pair.REPLY_MASK, ticket);
     if ((traits & (pair.IS_UPGRADE | pair.IS_CONNECT)) !== 0) this.#awaitsUpgrade = true;
     if (verdict === ALLOW_EDITED) {
       ops.drop(length);
@@ -182,12 +184,12 @@ export class Http1Parser implements Parser<HttpJudge> {
     return at + length + content;
   }
 
-  #deny(at: number, length: number, content: number, traits: number, record: Ticket, ops: Operations): number {
+  #deny(at: number, length: number, content: number, traits: number, ops: Operations): number {
     this.#shared.denied++;
     const reply = denialOf(traits, content);
     const isAwaited = awaits(reply, content);
-    if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, undefined);
-    this.#pairing.push(reply, record);
+    if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, 0);
+    this.#pairing.push(reply, 0);
     if (replies.closes(reply)) return this.#discardRequests(ops);
     this.#dropsContent = true;
     this.#enterContent(traits);
@@ -227,11 +229,11 @@ export class Http1Parser implements Parser<HttpJudge> {
   #failRequest(error: number, ops: Operations): number {
     const shared = this.#shared;
     shared.errors[error]++;
-    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 'HTTP/1.1');
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 0x11);
     const reply = replies.replyOfStatus(syntax.HTTP_ERRORS[error].status);
     const isCutOff = this.#requestState === CONTENT && !this.#dropsContent && this.#pairing.lastIsForwarded;
     if (isCutOff) this.#pairing.replaceLast(reply);
-    else this.#pairing.push(reply, undefined);
+    else this.#pairing.push(reply, 0);
     this.#requestContent.state = 0;
     return this.#discardRequests(ops);
   }
@@ -268,6 +270,8 @@ export class Http1Parser implements Parser<HttpJudge> {
       case DISCARD:
         ops.drop(Number.POSITIVE_INFINITY);
         return -1;
+      case OPAQUE:
+        return this.#tunnel.pass(RESPONSE, end - at, isEnd, ops);
       default:
         ops.pass(Number.POSITIVE_INFINITY);
         return -1;
@@ -297,26 +301,23 @@ export class Http1Parser implements Parser<HttpJudge> {
     const isUpgraded = status === 101;
     if (isUpgraded && (entry & pair.IS_UPGRADE) === 0) return this.#failResponse(syntax.BAD_STATUS_LINE, ops);
     if (isUpgraded && !grantsWebsocket(head)) return this.#failResponse(syntax.UNJUDGEABLE_UPGRADE, ops);
-    if (this.#shared.recorder.isOn) this.#shared.recorder.response(this.#owner, this.#pairing.firstRecord, status);
-    if (status < 200 && !isUpgraded) {
-      ops.pass(after - head.start);
-      return after;
-    }
+    const { recorder } = this.#shared;
+    if (recorder.isOn) recorder.response(this.#owner, this.#pairing.firstTicket, status, 0x10 | head.minor, null);
+    ops.pass(after - head.start);
+    if (status < 200 && !isUpgraded) return after;
     this.#shared.responses++;
     if (isUpgraded || isAccepted) {
+      this.#tunnel.open(this.#pairing.takeFirstTicket());
       this.#answered();
       this.#requestState = this.#responseState = OPAQUE;
-      ops.pass(Number.POSITIVE_INFINITY);
-      return -1;
+      return after;
     }
     const hasNoContent = (entry & pair.IS_HEAD) !== 0 || status === 204 || status === 304;
     return this.#passResponse(head, hasNoContent, after, ops);
   }
 
   #passResponse(head: Head, hasNoContent: boolean, after: number, ops: Operations): number {
-    const length = after - head.start;
     if (!hasNoContent && head.isChunked) {
-      ops.pass(length);
       this.#responseState = CONTENT;
       return after;
     }
@@ -327,7 +328,7 @@ export class Http1Parser implements Parser<HttpJudge> {
       return -1;
     }
     const content = hasNoContent ? 0 : head.contentLength;
-    ops.pass(length + content);
+    ops.pass(content);
     this.#answered();
     this.#reply(ops);
     return after + content;
@@ -353,7 +354,7 @@ export class Http1Parser implements Parser<HttpJudge> {
   #failResponse(error: number, ops: Operations): number {
     const shared = this.#shared;
     shared.errors[error]++;
-    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 'HTTP/1.1');
+    if (shared.recorder.isOn) shared.recorder.error(this.#owner, error, 0x11);
     ops.drop(Number.POSITIVE_INFINITY);
     if (this.#responseState === HEAD && this.#pairing.count > 0) {
       ops.inject(RESPONSE, replies.REPLIES[replies.REPLY_BAD_GATEWAY]);
@@ -370,8 +371,7 @@ export class Http1Parser implements Parser<HttpJudge> {
 
   saveState(words: Int32Array, at: number): boolean {
     const packed = this.#pairing.pack();
-    const isMidLine = this.#requestState === HEAD && this.#isBlocked;
-    if (packed < 0 || isMidLine) return false;
+    if (packed < 0 || (this.#requestState === HEAD && this.#isBlocked)) return false;
     words[at] =
       packed |
       (this.#requestState << 19) |
@@ -385,11 +385,10 @@ export class Http1Parser implements Parser<HttpJudge> {
 
   loadState(words: Int32Array, at: number): boolean {
     const word = words[at];
-    const requestState = (word >>> 19) & 7;
-    const responseState = (word >>> 22) & 7;
-    if (requestState > DISCARD || responseState > DISCARD || !this.#pairing.unpack(word & 0x7ffff)) return false;
-    this.#requestState = requestState;
-    this.#responseState = responseState;
+    this.#requestState = (word >>> 19) & 7;
+    this.#responseState = (word >>> 22) & 7;
+    const isKnown = this.#requestState <= DISCARD && this.#responseState <= DISCARD;
+    if (!isKnown || !this.#pairing.unpack(word & 0x7ffff)) return false;
     this.#requestContent.state = (word >>> 25) & 3;
     this.#responseContent.state = (word >>> 27) & 3;
     this.#dropsContent = (word & (1 << 29)) !== 0;

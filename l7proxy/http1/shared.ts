@@ -3,6 +3,8 @@
  * it; and the memo of heads of version 1.
  */
 import { Judgement } from '../http/judgement.ts';
+import { RequestNote } from '../http/request-note.ts';
+import type { FieldBlock } from '../../wire/l7-record.ts';
 import type { StreamOwner } from '../parser.ts';
 import { HeadMemo } from './head-memo.ts';
 import { Head } from './head.ts';
@@ -11,12 +13,16 @@ import { HTTP_ERRORS } from './syntax.ts';
 /** Told about requests and responses while `isOn`. */
 export interface HttpRecorder {
   readonly isOn: boolean;
-  /** @returns what `response` is to be given when the answer comes, or undefined */
-  request(owner: StreamOwner, bytes: Uint8Array, head: Head, verdict: number, judgement: Judgement): object | undefined;
-  /** @param headers that say how it went, when the status does not */
-  response(owner: StreamOwner, request: object | undefined, status: number, headers?: Record<string, string[]>): void;
-  /** @param protocol as in records: HTTP/1.1, HTTP/2 */
-  error(owner: StreamOwner, error: number, protocol: string): void;
+  /** @returns a ticket: what `response` is to be given when the answer comes, and `release` in any case; 0 = none */
+  request(owner: StreamOwner, note: RequestNote): number;
+  /** @param version where no ticket says it: major * 16 + minor @param fields that say how it went, when the status does not */
+  response(owner: StreamOwner, ticket: number, status: number, version: number, fields: FieldBlock | null): void;
+  /** The request was answered, or will not be; a tunnel that it opened is over. */
+  release(ticket: number): void;
+  /** Its answer opened a tunnel, of which `carried` tells. */
+  openTunnel(ticket: number): void;
+  carried(ticket: number, isFromClient: boolean, bytes: number): void;
+  error(owner: StreamOwner, error: number, version: number): void;
 }
 
 export class Http1Shared {
@@ -24,6 +30,8 @@ export class Http1Shared {
   readonly head: Head = new Head();
   /** Of the request in `head`. */
   readonly judgement: Judgement = new Judgement();
+  /** Of the same request, while records are wanted. */
+  readonly note: RequestNote = new RequestNote();
   readonly recorder: HttpRecorder;
   forwarded = 0;
   denied = 0;

@@ -23,12 +23,13 @@ import { trailersError } from './request-head.ts';
 import { writeEdited, writeFields } from './rewriting.ts';
 import type { Http2Session } from './session.ts';
 import type { Http2Shared } from './shared.ts';
-import { CLIENT_ENDED, IS_GRPC, MAX_STREAMS } from './stream-table.ts';
+import { CLIENT_ENDED, IS_CONNECT, IS_GRPC, MAX_STREAMS } from './stream-table.ts';
 
 /** Of a request, as the memo keeps them, with the verdict above. */
 const ASKS_HEAD = 1;
 const ASKS_GRPC = 2;
-const VERDICT_SHIFT = 2;
+const ASKS_TUNNEL = 4;
+const VERDICT_SHIFT = 3;
 
 /** A block may say everything that is in its table once, and the static names: one that becomes more makes work for nothing. */
 const MAX_EXPANSION = DEFAULT_TABLE_BYTES + 2048;
@@ -57,7 +58,9 @@ export class RequestHeads {
       const { memo, http } = this.#shared;
       http.memoHits++;
       session.decoder.skip();
-      return this.#settle(memo.traits[known], memo.contentLength[known], undefined, total);
+      const contentLength = memo.contentLength[known];
+      if (contentLength > 0 && header.has(frames.END_STREAM)) return this.#refuse(syntax.CONTENT_MISMATCH, total);
+      return this.#settle(memo.traits[known], contentLength, total);
     }
     // Slow path.
     const error = this.#decode();
@@ -70,7 +73,8 @@ export class RequestHeads {
     const { source, start, end, isPlain } = requestBlock;
     if (!isPlain || !this.#mayRecall()) return -1;
     const slot = memo.find(source, start, end, session.judge.refresh());
-    return slot >= 0 && memo.length[slot] === end - start && !http.recorder.isOn ? slot : -1;
+    if (slot < 0 || memo.length[slot] !== end - start) return -1;
+    return !http.recorder.isOn || memo.recall(slot, http.note) ? slot : -1;
   }
 
   /** Whether what a block says is said by its bytes alone, and it may pass as it is. */
@@ -114,37 +118,37 @@ export class RequestHeads {
     if (contentLength > 0 && header.has(frames.END_STREAM)) return this.#refuse(syntax.CONTENT_MISMATCH, total);
     const context = session.judge.refresh();
     const verdict = session.judge.judge(fields.bytes, http.head, http.judgement);
-    const { recorder } = http;
-    const record = recorder.isOn
-      ? recorder.request(session.owner, fields.bytes, http.head, verdict, http.judgement)
-      : undefined;
+    if (http.recorder.isOn) http.note.read(fields.bytes, http.head, verdict, http.judgement);
     const isHead = isMethod(fields.bytes, http.head, 'HEAD');
-    const traits = (isHead ? ASKS_HEAD : 0) | (requestHead.isGrpc ? ASKS_GRPC : 0) | (verdict << VERDICT_SHIFT);
+    const kind =
+      (isHead ? ASKS_HEAD : 0) | (requestHead.isGrpc ? ASKS_GRPC : 0) | (requestHead.isConnect ? ASKS_TUNNEL : 0);
+    const traits = kind | (verdict << VERDICT_SHIFT);
     this.#remember(context, verdict, traits, contentLength);
-    return this.#settle(traits, contentLength, record, total);
+    return this.#settle(traits, contentLength, total);
   }
 
   #remember(context: number, verdict: number, traits: number, contentLength: number): void {
     const session = this.#session;
-    const { memo, requestBlock, requestHead } = this.#shared;
+    const { memo, http, requestBlock, requestHead } = this.#shared;
     if (verdict !== ALLOW && verdict !== DENY) return;
     if (!requestBlock.isPlain || requestHead.hasProtocol || session.decoder.sizeUpdate >= 0) return;
     if (!session.decoder.isStateless || !session.hasToldNoTable) return;
     const { source, start, end } = requestBlock;
-    memo.store(source, start, end - start, context, traits, contentLength);
+    memo.store(source, start, end - start, context, traits, contentLength, http.recorder.isOn ? http.note : null);
   }
 
-  /** Does what was decided about the request. */
-  #settle(traits: number, contentLength: number, record: object | undefined, total: number): number {
+  /** Does what was decided about the request; `note` has it while records are wanted. */
+  #settle(traits: number, contentLength: number, total: number): number {
     const session = this.#session;
     const { header, http } = this.#shared;
+    const { recorder } = http;
     const verdict = traits >>> VERDICT_SHIFT;
     const isEnd = header.has(frames.END_STREAM);
-    if (contentLength > 0 && isEnd) return this.#refuse(syntax.CONTENT_MISMATCH, total);
+    const ticket = recorder.isOn ? recorder.request(session.owner, http.note) : 0;
     if (verdict !== ALLOW && verdict !== ALLOW_EDITED) return this.#deny(verdict, traits, total);
     http.forwarded++;
-    const flags = (isEnd ? CLIENT_ENDED : 0) | ((traits & ASKS_GRPC) !== 0 ? IS_GRPC : 0);
-    session.streams.add(header.stream, flags, contentLength, record);
+    const kind = ((traits & ASKS_GRPC) !== 0 ? IS_GRPC : 0) | ((traits & ASKS_TUNNEL) !== 0 ? IS_CONNECT : 0);
+    session.streams.add(header.stream, (isEnd ? CLIENT_ENDED : 0) | kind, contentLength, ticket);
     return this.#forward(total, verdict === ALLOW_EDITED);
   }
 

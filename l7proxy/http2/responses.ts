@@ -95,8 +95,11 @@ export class Responses extends FrameReader {
       return 0;
     }
     session.window.passed(header.length);
-    const place = header.has(frames.END_STREAM) ? session.streams.find(header.stream) : -1;
-    if (place >= 0) {
+    const { streams } = session;
+    const isEnd = header.has(frames.END_STREAM);
+    const place = isEnd || streams.tunnels > 0 ? streams.find(header.stream) : -1;
+    if (place >= 0) streams.carried(place, false, header.length);
+    if (place >= 0 && isEnd) {
       this.#records.end(place);
       session.endServer(place);
     }

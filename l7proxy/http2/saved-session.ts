@@ -7,7 +7,7 @@ import type { ParserState } from '../parser.ts';
 import { DEFAULT_TABLE_BYTES } from './dynamic-table.ts';
 import * as frames from './frames.ts';
 import type { Http2Session } from './session.ts';
-import { MAX_STREAMS } from './stream-table.ts';
+import { MAX_STREAMS, SAVED_FLAGS } from './stream-table.ts';
 
 // Words of a saved state. The number of the layout comes first, so that another one is not mistaken for it.
 const SAVED_LAYOUT = 1;
@@ -70,7 +70,7 @@ export function saveSession(session: Http2Session, more: ParserState): boolean {
     if (streams.id[place] === 0) continue;
     const remaining = streams.remaining[place];
     words[at] = streams.id[place];
-    words[at + 1] = streams.flags[place];
+    words[at + 1] = streams.flags[place] & SAVED_FLAGS;
     words[at + 2] = remaining < 0 ? -1 : Math.floor(remaining / HALF);
     words[at + 3] = remaining < 0 ? -1 : remaining % HALF;
     at += STREAM_WORDS;
@@ -106,7 +106,7 @@ export function loadSession(session: Http2Session, more: ParserState): boolean {
     const isStream = (words[at] & 1) === 1 && words[at] > 0 && words[at] <= session.lastStream;
     if (!isStream || streams.find(words[at]) >= 0) return false;
     const remaining = words[at + 2] < 0 ? -1 : words[at + 2] * HALF + words[at + 3];
-    streams.add(words[at], words[at + 1], remaining, undefined);
+    streams.add(words[at], words[at + 1] & SAVED_FLAGS, remaining, 0);
   }
   return true;
 }

@@ -29,7 +29,7 @@ export class Http2Session {
   owner: StreamOwner = NOBODY;
   /** Of the client's header blocks. */
   readonly decoder: HpackDecoder = new HpackDecoder();
-  readonly streams: StreamTable = new StreamTable();
+  readonly streams: StreamTable;
   readonly clientSettings: Settings = new Settings(false);
   readonly serverSettings: Settings = new Settings(true);
   readonly window: AnswerWindow = new AnswerWindow();
@@ -60,6 +60,7 @@ export class Http2Session {
 
   constructor(shared: Http2Shared, judge: HttpJudge) {
     this.shared = shared;
+    this.streams = new StreamTable(shared.http.recorder);
     this.judge = judge;
   }
 
@@ -134,6 +135,7 @@ export class Http2Session {
 
   /** Content of a request has come. @returns false when it is more than was said, or ends before @param place in `streams` */
   take(place: number, bytes: number, isEnd: boolean): boolean {
+    if (this.streams.tunnels > 0) this.streams.carried(place, true, bytes);
     const { remaining } = this.streams;
     if (remaining[place] >= 0) {
       remaining[place] -= bytes;
@@ -191,7 +193,7 @@ export class Http2Session {
   tell(error: number): void {
     const { http } = this.shared;
     http.errors[error]++;
-    if (http.recorder.isOn) http.recorder.error(this.owner, error, 'HTTP/2');
+    if (http.recorder.isOn) http.recorder.error(this.owner, error, 0x20);
   }
 
   /** The connection ends. @param code for the client @param error of http1/syntax.ts, 0 = it is nobody's fault @returns -1 */

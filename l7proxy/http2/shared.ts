@@ -1,4 +1,5 @@
 /** What all HTTP/2 parsers of an engine share: what lives no longer than one call, and what they know of one another's requests. */
+import { FieldBlock } from '../../wire/l7-record.ts';
 import { HeadMemo } from '../http1/head-memo.ts';
 import type { Http1Shared } from '../http1/shared.ts';
 import { MAX_RESPONSE_HEAD_BYTES } from '../http1/syntax.ts';
@@ -24,6 +25,8 @@ export class Http2Shared {
   readonly responseBlock: HeaderBlock = new HeaderBlock(MAX_RESPONSE_HEAD_BYTES);
   /** Reads responses as far as they stand alone. */
   readonly responseDecoder: HpackDecoder = new HpackDecoder();
+  /** What a record tells of the end of a gRPC call. */
+  readonly grpcFields: FieldBlock = new FieldBlock(1024);
   /** A header block, or SETTINGS, before it becomes frames. */
   readonly scratch: FrameWriter = new FrameWriter();
 

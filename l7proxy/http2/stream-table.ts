@@ -1,7 +1,10 @@
 /**
  * The streams of one connection that were allowed and have not ended on both sides. A hash table by stream id without lists:
  * ids count up, so that they seldom meet. It grows as streams come, up to MAX_STREAMS of them, and shrinks when the last has ended.
+ *
+ * A stream has the ticket of its request (http/tickets.ts), and gives it back when it goes.
  */
+import type { HttpRecorder } from '../http1/shared.ts';
 
 /** More at one time are refused; servers are made to say so (settings.ts). */
 export const MAX_STREAMS = 1024;
@@ -10,6 +13,13 @@ export const MAX_STREAMS = 1024;
 export const CLIENT_ENDED = 1;
 export const SERVER_ENDED = 2;
 export const IS_GRPC = 4;
+export const IS_CONNECT = 8;
+/** Its answer was told; or it is known to say 200, and how it went will be in the trailers. */
+export const IS_TOLD = 16;
+export const IS_OK = 32;
+/** What another process must know of a stream. */
+export const SAVED_FLAGS = 63;
+const IS_TUNNEL = 64;
 
 const FIRST_PLACES = 4;
 /** Kept while no stream is open. */
@@ -22,14 +32,24 @@ export class StreamTable {
   flags: number[] = zeros(FIRST_PLACES);
   /** Bytes of content that the request still owes by its content-length, -1 = it has none. */
   remaining: number[] = zeros(FIRST_PLACES);
-  /** For the record of its answer. */
-  records: (object | undefined)[] = nothings(FIRST_PLACES);
+  /** For the record of its answer; 0 = none. */
+  tickets: number[] = zeros(FIRST_PLACES);
+  /** Those whose answer opened a tunnel: what they carry is counted. */
+  tunnels = 0;
+  readonly #recorder: HttpRecorder;
+
+  constructor(recorder: HttpRecorder) {
+    this.#recorder = recorder;
+  }
 
   clear(): void {
+    for (let place = 0; place < this.id.length; place++) {
+      if (this.id[place] !== 0) this.#recorder.release(this.tickets[place]);
+    }
     this.count = 0;
+    this.tunnels = 0;
     if (this.id.length > FIRST_PLACES) this.#make(FIRST_PLACES);
     this.id.fill(0);
-    this.records.fill(undefined);
   }
 
   /** @returns the place of a stream, -1 when it is not here */
@@ -42,13 +62,15 @@ export class StreamTable {
   }
 
   /** Preconditions: it is not here; there are fewer than MAX_STREAMS. @returns its place, until the next `add` or `remove` */
-  add(id: number, flags: number, remaining: number, record: object | undefined): number {
+  add(id: number, flags: number, remaining: number, ticket: number): number {
     if (this.count * 2 >= this.id.length) this.#grow();
     this.count++;
-    return this.#put(id, flags, remaining, record);
+    return this.#put(id, flags, remaining, ticket);
   }
 
   remove(place: number): void {
+    if ((this.flags[place] & IS_TUNNEL) !== 0) this.tunnels--;
+    this.#recorder.release(this.tickets[place]);
     const mask = this.id.length - 1;
     let hole = place;
     for (let next = (hole + 1) & mask; this.id[next] !== 0; next = (next + 1) & mask) {
@@ -58,33 +80,45 @@ export class StreamTable {
       hole = next;
     }
     this.id[hole] = 0;
-    this.records[hole] = undefined;
     if (--this.count === 0 && this.id.length > IDLE_PLACES) this.#make(FIRST_PLACES);
+  }
+
+  /** The answer of a CONNECT opened its tunnel. */
+  openTunnel(place: number): void {
+    if (this.tickets[place] === 0 || (this.flags[place] & IS_TUNNEL) !== 0) return;
+    this.flags[place] |= IS_TUNNEL;
+    this.tunnels++;
+    this.#recorder.openTunnel(this.tickets[place]);
+  }
+
+  /** Content of a stream goes on. */
+  carried(place: number, isFromClient: boolean, bytes: number): void {
+    if ((this.flags[place] & IS_TUNNEL) !== 0) this.#recorder.carried(this.tickets[place], isFromClient, bytes);
   }
 
   #move(from: number, to: number): void {
     this.id[to] = this.id[from];
     this.flags[to] = this.flags[from];
     this.remaining[to] = this.remaining[from];
-    this.records[to] = this.records[from];
+    this.tickets[to] = this.tickets[from];
   }
 
-  #put(id: number, flags: number, remaining: number, record: object | undefined): number {
+  #put(id: number, flags: number, remaining: number, ticket: number): number {
     const mask = this.id.length - 1;
     let place = (id >>> 1) & mask;
     while (this.id[place] !== 0) place = (place + 1) & mask;
     this.id[place] = id;
     this.flags[place] = flags;
     this.remaining[place] = remaining;
-    this.records[place] = record;
+    this.tickets[place] = ticket;
     return place;
   }
 
   #grow(): void {
-    const { id, flags, remaining, records } = this;
+    const { id, flags, remaining, tickets } = this;
     this.#make(id.length * 2);
     for (let place = 0; place < id.length; place++) {
-      if (id[place] !== 0) this.#put(id[place], flags[place], remaining[place], records[place]);
+      if (id[place] !== 0) this.#put(id[place], flags[place], remaining[place], tickets[place]);
     }
   }
 
@@ -92,7 +126,7 @@ export class StreamTable {
     this.id = zeros(places);
     this.flags = zeros(places);
     this.remaining = zeros(places);
-    this.records = nothings(places);
+    this.tickets = zeros(places);
   }
 }
 
@@ -100,8 +134,4 @@ export class StreamTable {
 
 function zeros(places: number): number[] {
   return new Array<number>(places).fill(0);
-}
-
-function nothings(places: number): (object | undefined)[] {
-  return new Array<object | undefined>(places).fill(undefined);
 }

@@ -1,18 +1,10 @@
-/** The requests of Kafka by number (kafka.apache.org/protocol#protocol_api_keys), and what rules call them. */
+/** What rules and answers make of the requests of Kafka, by number (wire/kafka.ts). */
 
 export const PRODUCE = 0;
 export const FETCH = 1;
 export const METADATA = 3;
 export const SASL_HANDSHAKE = 17;
 export const API_VERSIONS = 18;
-
-/** In Cilium's spelling (pkg/policy/api/kafka), which ends with 33. */
-export const API_KEY_NAMES: readonly string[] = (
-  'produce fetch offsets metadata leaderandisr stopreplica updatemetadata controlledshutdown offsetcommit offsetfetch ' +
-  'findcoordinator joingroup heartbeat leavegroup syncgroup describegroups listgroups saslhandshake apiversions ' +
-  'createtopics deletetopics deleterecords initproducerid offsetforleaderepoch addpartitionstotxn addoffsetstotxn ' +
-  'endtxn writetxnmarkers txnoffsetcommit describeacls createacls deleteacls describeconfigs alterconfigs'
-).split(' ');
 
 /** What a role may ask for. */
 export const ROLES: { readonly [role in 'produce' | 'consume']: readonly number[] } = {
@@ -34,11 +26,6 @@ const TOPICLESS_KEYS: ReadonlySet<number> = new Set([
 
 export function namesTopics(apiKey: number): boolean {
   return !TOPICLESS_KEYS.has(apiKey);
-}
-
-/** The name of a request in records. */
-export function apiKeyText(apiKey: number): string {
-  return API_KEY_NAMES[apiKey] ?? String(apiKey);
 }
 
 const TOPIC_AUTHORIZATION_FAILED = 29;

@@ -5,7 +5,8 @@
  * those of share groups, are taken out of the list where rules would deny them: a client then says that the server has none of them.
  */
 import { i32, setI32, setU16, u16 } from '../../wire/bytes.ts';
-import { API_KEY_NAMES, namesTopics } from './api-keys.ts';
+import { API_KEY_NAMES } from '../../wire/kafka.ts';
+import { namesTopics } from './api-keys.ts';
 import { messageOf } from './layout.ts';
 import { HIDE_TOPICLESS, HIDE_TOPICS } from './waiting.ts';
 

@@ -1,12 +1,22 @@
 /** Kafka in TCP connections: what all of them share, what is counted, and what is told. */
 import * as counter from '../../policy-maps/counters.ts';
-import type { AccessLog, AccessLogKafka } from '../../wire/access-log.ts';
-import { EGRESS, INGRESS } from '../../wire/direction.ts';
+import { type Direction, EGRESS, INGRESS } from '../../wire/direction.ts';
+import {
+  FIELD_INFO,
+  FIELD_TOPIC,
+  L7_KAFKA,
+  type L7RecordWriter,
+  NO_KIND,
+  TYPE_REQUEST,
+  TYPE_RESPONSE,
+  VERDICT_DENIED,
+  VERDICT_ERROR,
+  VERDICT_FORWARDED,
+} from '../../wire/l7-record.ts';
 import { Judges } from '../judge.ts';
 import { type JudgeKey, NOBODY, type Parser, type StreamOwner } from '../parser.ts';
 import type { CounterReader, ProtocolServices, StreamProtocol } from '../protocol.ts';
 import { AnswerWriter } from './answers.ts';
-import { apiKeyText } from './api-keys.ts';
 import { KafkaParser } from './parser.ts';
 import type { KafkaRequest } from './request.ts';
 import { KafkaJudge } from './rules.ts';
@@ -72,47 +82,64 @@ export class KafkaProtocol implements StreamProtocol<KafkaJudge>, KafkaRecords {
     const { plan } = request;
     if (!this.isOn || plan === null) return;
     const deniedBy = error === 0 ? 0 : plan.deniedBy;
-    const ends = [
-      { direction: EGRESS, ruleSet: owner.egressRuleSet, cookie: plan.egressCookie },
-      { direction: INGRESS, ruleSet: owner.ingressRuleSet, cookie: plan.ingressCookie },
-    ];
-    for (const { direction, ruleSet, cookie } of ends) {
-      if (ruleSet === 0 || (direction === INGRESS && deniedBy === EGRESS)) continue;
-      const isDenied = deniedBy === direction;
-      const told = isDenied || cookie < 0 ? judge.firstCookie(direction) : cookie;
-      const Verdict = isDenied ? 'Denied' : 'Forwarded';
-      for (const Topic of request.topics.length === 0 ? [''] : request.topics) {
-        const Kafka = {
-          ...fieldsOf(request.apiKey, request.version, request.correlation),
-          ErrorCode: isDenied ? error : 0,
-          Topic,
-        };
-        this.#tell(owner, direction === INGRESS, told, { Type: 'Request', Verdict, Kafka });
-      }
+    if (owner.egressRuleSet !== 0) {
+      this.#tellOf(owner, EGRESS, cookieOf(plan.egressCookie, judge, EGRESS, deniedBy), deniedBy, request, error);
+    }
+    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) {
+      this.#tellOf(owner, INGRESS, cookieOf(plan.ingressCookie, judge, INGRESS, deniedBy), deniedBy, request, error);
+    }
+  }
+
+  /** A record for each topic; one if there is none. */
+  #tellOf(
+    owner: StreamOwner,
+    direction: Direction,
+    cookie: number,
+    deniedBy: number,
+    request: KafkaRequest,
+    error: number,
+  ): void {
+    const { log } = this.#services;
+    const isDenied = deniedBy === direction;
+    const verdict = isDenied ? VERDICT_DENIED : VERDICT_FORWARDED;
+    const { topics } = request;
+    for (let i = 0; i < Math.max(1, topics.count); i++) {
+      const record = log.begin(owner, direction === INGRESS, cookie, L7_KAFKA, TYPE_REQUEST, verdict);
+      writeNumbers(record, request.apiKey, request.version, request.correlation);
+      if (isDenied) record.setCode(error);
+      if (topics.count > 0) record.field(FIELD_TOPIC, topics.bytes, topics.startOf(i), topics.endOf(i));
+      log.end();
     }
   }
 
   tellAnswer(owner: StreamOwner, apiKey: number, version: number, correlation: number, ageMs: number): void {
     this.counted.responses++;
-    if (!this.isOn) return;
-    const Kafka = fieldsOf(apiKey, version, correlation);
-    const LatencyNs = ageMs * 1_000_000;
-    this.#tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Response', Verdict: 'Forwarded', LatencyNs, Kafka });
+    const { log } = this.#services;
+    if (!log.isOn) return;
+    const record = log.begin(owner, owner.ingressRuleSet !== 0, 0, L7_KAFKA, TYPE_RESPONSE, VERDICT_FORWARDED);
+    writeNumbers(record, apiKey, version, correlation);
+    record.setNanoseconds(ageMs * 1_000_000);
+    log.end();
   }
 
   tellError(owner: StreamOwner, error: number, isResponse = false): void {
     this.counted.errors[error]++;
-    if (!this.isOn) return;
-    const Info = counter.KAFKA_ERROR_KINDS[error];
-    const Type = isResponse ? 'Response' : 'Request';
-    this.#tell(owner, owner.ingressRuleSet !== 0, 0, { Type, Verdict: 'Error', Info, Kafka: {} });
-  }
-
-  #tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
-    this.#services.log.tell(owner, isIngress, cookie, log);
+    const { log } = this.#services;
+    if (!log.isOn) return;
+    const type = isResponse ? TYPE_RESPONSE : TYPE_REQUEST;
+    const record = log.begin(owner, owner.ingressRuleSet !== 0, 0, L7_KAFKA, type, VERDICT_ERROR);
+    record.setKind(NO_KIND, 0);
+    record.text(FIELD_INFO, counter.KAFKA_ERROR_KINDS[error]);
+    log.end();
   }
 }
 
-function fieldsOf(apiKey: number, version: number, correlation: number): AccessLogKafka {
-  return { APIKey: apiKeyText(apiKey), APIVersion: version, CorrelationID: correlation };
+/** Of the rule that allowed; of a denial, of the first rule that might have. */
+function cookieOf(cookie: number, judge: KafkaJudge, direction: Direction, deniedBy: number): number {
+  return deniedBy === direction || cookie < 0 ? judge.firstCookie(direction) : cookie;
+}
+
+function writeNumbers(record: L7RecordWriter, apiKey: number, version: number, correlation: number): void {
+  record.setKind(apiKey, version);
+  record.setNumber(correlation);
 }

@@ -7,11 +7,9 @@ import { type BodyVisitor, BodyReader } from './body-reader.ts';
 import { Collected } from './collected.ts';
 import { EMPTY_LAYOUT, isFlexible, REQUESTS } from './layout.ts';
 import type { RequestPlan } from './rules.ts';
+import { ToldTopics } from './told-topics.ts';
 import type { TopicIds } from './topic-ids.ts';
 import { NOBODY, type StreamOwner } from '../parser.ts';
-
-/** Of a topic in records. */
-const MAX_TOLD_TOPICS = 16;
 
 const FETCH_SESSION_ID_NOT_FOUND = 70;
 const UNKNOWN_TOPIC_ID = 100;
@@ -24,7 +22,7 @@ export interface RequestWorld {
   readonly topicIds: TopicIds;
   /** The session that the connection has from the server under the rules in force; 0 = none. */
   readonly session: number;
-  /** Whether topics are to be remembered as text. */
+  /** Whether topics are to be remembered. */
   readonly isTold: boolean;
 }
 
@@ -46,7 +44,8 @@ export class KafkaRequest implements BodyVisitor {
   hidden = 0;
   /** Code that the request is denied with; 0 = what its kind says. */
   error = 0;
-  readonly topics: string[] = [];
+  /** Those that it names, for records. */
+  readonly topics: ToldTopics = new ToldTopics();
   readonly reader: BodyReader = new BodyReader();
   /** What an answer repeats; filled while `isGathering`. */
   readonly collected: Collected = new Collected();
@@ -70,7 +69,7 @@ export class KafkaRequest implements BodyVisitor {
     this.session = 0;
     this.epoch = -1;
     this.error = this.leadsToTokens ? UNSUPPORTED_VERSION : 0;
-    this.topics.length = 0;
+    this.topics.clear();
     this.isGathering = false;
     this.reader.begin(REQUESTS.of(this.apiKey, this.version) ?? EMPTY_LAYOUT, bodyAt, limit);
   }
@@ -185,8 +184,7 @@ export class KafkaRequest implements BodyVisitor {
   }
 
   #tell(bytes: Uint8Array, at: number, length: number): void {
-    if (this.isGathering || this.#world?.isTold !== true || this.topics.length === MAX_TOLD_TOPICS) return;
-    this.topics.push(Buffer.from(bytes.subarray(at, at + length)).toString('latin1'));
+    if (!this.isGathering && this.#world?.isTold === true) this.topics.add(bytes, at, length);
   }
 }
 

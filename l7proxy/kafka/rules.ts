@@ -11,7 +11,8 @@ import { RuleJudge } from '../judge.ts';
 import { rulesFor } from '../offline.ts';
 import type { JudgeKey } from '../parser.ts';
 import type { OfflineRules, ProtocolServices } from '../protocol.ts';
-import { API_KEY_NAMES, namesTopics, ROLES } from './api-keys.ts';
+import { API_KEY_NAMES } from '../../wire/kafka.ts';
+import { namesTopics, ROLES } from './api-keys.ts';
 import { ByteStrings } from './byte-strings.ts';
 import { HIDE_TOPICLESS, HIDE_TOPICS } from './waiting.ts';
 

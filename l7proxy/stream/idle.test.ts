@@ -1,5 +1,6 @@
 /** What an idle connection costs: its object and its parser, after an exchange, with nothing under way. */
 import t from 'tap';
+import { ToldLog } from '../../test/told.ts';
 import {
   block,
   data,
@@ -25,7 +26,7 @@ const BUSY = 150;
 const MAX_BYTES = 4096;
 
 const source = { generation: 1, get: () => ({ generation: 1, ruleSet: HTTP2_RULES }) };
-const log = { isOn: false, nowMs: 1, tell: () => {} };
+const log = new ToldLog(false, 1);
 const protocol = new HttpProtocol({ name: 'http', ruleSets: source, log, seed: 1 });
 const pool = new BytePool(1 << 20);
 

@@ -2,6 +2,17 @@
  * THE EXAMPLE (docs/adding.md): a protocol of lines, as the registry would have it. It is compiled and tested, but no rule set
  * can name it: `LINES` stands in no table but that of its test.
  */
+import {
+  FIELD_NAME,
+  FIELD_PROTOCOL,
+  FIELD_VALUE,
+  L7_OTHER,
+  type L7RecordWriter,
+  TYPE_REQUEST,
+  VERDICT_DENIED,
+  VERDICT_ERROR,
+  VERDICT_FORWARDED,
+} from '../../wire/l7-record.ts';
 import { Judges } from '../judge.ts';
 import { type JudgeKey, NOBODY, type Parser, type StreamOwner } from '../parser.ts';
 import { type Protocol, type ProtocolServices, type StreamProtocol, UNREAD } from '../protocol.ts';
@@ -36,15 +47,22 @@ export class LineProtocol implements StreamProtocol<LineJudge>, LineRecords {
 
   tellRequest(owner: StreamOwner, line: string, cookie: number): void {
     if (!this.#services.log.isOn) return;
-    const Verdict = cookie < 0 ? 'Denied' : 'Forwarded';
-    this.#tell(owner, Math.max(cookie, 0), { Type: 'Request', Verdict, L7: { Proto: 'lines', Fields: { line } } });
+    const record = this.#begin(owner, Math.max(cookie, 0), cookie < 0 ? VERDICT_DENIED : VERDICT_FORWARDED);
+    record.text(FIELD_NAME, 'line');
+    record.text(FIELD_VALUE, line);
+    this.#services.log.end();
   }
 
   tellError(owner: StreamOwner): void {
-    if (this.#services.log.isOn) this.#tell(owner, 0, { Type: 'Request', Verdict: 'Error', L7: { Proto: 'lines' } });
+    if (!this.#services.log.isOn) return;
+    this.#begin(owner, 0, VERDICT_ERROR);
+    this.#services.log.end();
   }
 
-  #tell(owner: StreamOwner, cookie: number, log: Parameters<ProtocolServices['log']['tell']>[3]): void {
-    this.#services.log.tell(owner, owner.ingressRuleSet !== 0, cookie, log);
+  #begin(owner: StreamOwner, cookie: number, verdict: number): L7RecordWriter {
+    const isIngress = owner.ingressRuleSet !== 0;
+    const record = this.#services.log.begin(owner, isIngress, cookie, L7_OTHER, TYPE_REQUEST, verdict);
+    record.text(FIELD_PROTOCOL, 'lines');
+    return record;
   }
 }

@@ -3,9 +3,9 @@ import t from 'tap';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { OWNER, ParserWire } from '../../test/stream/parser-wire.ts';
 import { Rig } from '../../test/stream/tcp-rig.ts';
+import { ToldLog } from '../../test/told.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { NO_STATE, type Parser, REQUEST, RESPONSE } from '../parser.ts';
-import type { MessageRecord } from '../protocol.ts';
 import { PROTOCOLS, type ProtocolTable } from '../protocols.ts';
 import { LineProtocol, LINES } from './protocol.ts';
 import { type LineJudge, lineOffline, type LineRule } from './rules.ts';
@@ -20,7 +20,7 @@ const TABLE = { ...PROTOCOLS, kafka: LINES } as unknown as ProtocolTable;
 
 function newWire(): ParserWire<LineJudge> {
   const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet: RULE_SET }) };
-  const log = { isOn: false, nowMs: 0, tell: () => {} };
+  const log = new ToldLog(false);
   const protocol = new LineProtocol({ name: 'kafka', ruleSets, log, seed: 1 });
   const parser: Parser<LineJudge> = protocol.makeParser();
   return new ParserWire(parser, protocol.judgeOf(OWNER));
@@ -68,8 +68,8 @@ t.test('what judges offline is what judges on the wire', async (t) => {
 });
 
 t.test('a connection under its rules: segments, records, a restart', async (t) => {
-  const records: MessageRecord[] = [];
-  const rig = new Rig(RULE_SET, { protocols: TABLE, onRecord: (record) => records.push(record) });
+  const log = new ToldLog();
+  const rig = new Rig(RULE_SET, { protocols: TABLE, log });
   rig.engine.recording = true;
   rig.client({ seq: 0, flags: tcp.SYN, mss: 1460 });
   rig.server({ seq: 1000, ack: 1, flags: tcp.SYN | tcp.ACK, mss: 1460 });
@@ -79,7 +79,7 @@ t.test('a connection under its rules: segments, records, a restart', async (t) =
   rig.server({ seq: 1001, ack: 7, data: Buffer.from('one\n') });
   t.equal(text(rig.take().toInitiator), 'one\nDENIED\n');
   t.same(
-    records.map(({ cookie, isIngress, log }) => [log.Verdict, log.L7?.Fields?.['line'], cookie, isIngress]),
+    log.told.map(({ cookie, isIngress, log }) => [log.Verdict, log.L7?.Fields?.['line'], cookie, isIngress]),
     [
       ['Forwarded', 'GET a', 3, true],
       ['Denied', 'PUT b', 0, true],

@@ -1,7 +1,15 @@
 /** TLS in TCP connections, as far as the names of its hellos. */
 import * as counter from '../../policy-maps/counters.ts';
-import type { AccessLog } from '../../wire/access-log.ts';
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
+import {
+  FIELD_INFO,
+  FIELD_SERVER_NAME,
+  L7_TLS,
+  TYPE_REQUEST,
+  VERDICT_DENIED,
+  VERDICT_ERROR,
+  VERDICT_FORWARDED,
+} from '../../wire/l7-record.ts';
 import { Judges } from '../judge.ts';
 import { type JudgeKey, NOBODY, type Parser, type StreamOwner } from '../parser.ts';
 import type { CounterReader, ProtocolServices, StreamProtocol } from '../protocol.ts';
@@ -51,22 +59,39 @@ export class TlsProtocol implements StreamProtocol<TlsJudge>, TlsRecords {
     if (deniedBy === 0) this.counted.forwarded++;
     else this.counted.denied++;
     if (!this.#services.log.isOn) return;
-    const TLS = { SNI: Buffer.from(bytes.subarray(start, end)).toString('latin1') };
-    const tell = (isIngress: boolean, isDenied: boolean, cookie: number) => {
-      this.#tell(owner, isIngress, cookie, { Type: 'Request', Verdict: isDenied ? 'Denied' : 'Forwarded', TLS });
-    };
-    if (owner.egressRuleSet !== 0) tell(false, deniedBy === EGRESS, egressCookie);
-    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) tell(true, deniedBy === INGRESS, ingressCookie);
+    if (owner.egressRuleSet !== 0) {
+      this.#tell(owner, false, egressCookie, verdictOf(deniedBy === EGRESS), bytes, start, end);
+    }
+    if (owner.ingressRuleSet !== 0 && deniedBy !== EGRESS) {
+      this.#tell(owner, true, ingressCookie, verdictOf(deniedBy === INGRESS), bytes, start, end);
+    }
+  }
+
+  #tell(
+    owner: StreamOwner,
+    isIngress: boolean,
+    cookie: number,
+    verdict: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const { log } = this.#services;
+    log.begin(owner, isIngress, cookie, L7_TLS, TYPE_REQUEST, verdict).field(FIELD_SERVER_NAME, bytes, start, end);
+    log.end();
   }
 
   tellError(owner: StreamOwner, error: number): void {
     this.counted.errors[error]++;
-    if (!this.#services.log.isOn) return;
-    const Info = counter.TLS_ERROR_KINDS[error];
-    this.#tell(owner, owner.ingressRuleSet !== 0, 0, { Type: 'Request', Verdict: 'Error', Info, TLS: { SNI: '' } });
+    const { log } = this.#services;
+    if (!log.isOn) return;
+    log
+      .begin(owner, owner.ingressRuleSet !== 0, 0, L7_TLS, TYPE_REQUEST, VERDICT_ERROR)
+      .text(FIELD_INFO, counter.TLS_ERROR_KINDS[error]);
+    log.end();
   }
+}
 
-  #tell(owner: StreamOwner, isIngress: boolean, cookie: number, log: AccessLog): void {
-    this.#services.log.tell(owner, isIngress, cookie, log);
-  }
+function verdictOf(isDenied: boolean): number {
+  return isDenied ? VERDICT_DENIED : VERDICT_FORWARDED;
 }

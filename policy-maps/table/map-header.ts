@@ -72,6 +72,7 @@ export const KINDS = {
   egress_gw_policy: 30,
   l2_responder: 31,
   drop_counts: 32,
+  events_l7: 33,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

@@ -1,6 +1,7 @@
 /** Checks of single HTTP and Kafka rules, and of what people write in path patterns and do not mean. */
 import { RE2JS } from 're2js';
 import type { CiliumPortRule } from '../document/cilium-document.ts';
+import { API_KEY_NAMES } from '../../wire/kafka.ts';
 import { nearest, quote } from '../rule/problems.ts';
 import type { Reader } from '../document/reader.ts';
 
@@ -101,20 +102,12 @@ function warnMethod(method: string, path: string, reader: Reader): void {
 
 type Kafka = NonNullable<NonNullable<CiliumPortRule['rules']>['kafka']>[number];
 
-const KAFKA_API_KEYS = [
-  'produce', 'fetch', 'offsets', 'metadata', 'leaderandisr', 'stopreplica', 'updatemetadata', 'controlledshutdown',
-  'offsetcommit', 'offsetfetch', 'findcoordinator', 'joingroup', 'heartbeat', 'leavegroup', 'syncgroup',
-  'describegroups', 'listgroups', 'saslhandshake', 'apiversions', 'createtopics', 'deletetopics', 'deleterecords',
-  'initproducerid', 'offsetforleaderepoch', 'addpartitionstotxn', 'addoffsetstotxn', 'endtxn', 'writetxnmarkers',
-  'txnoffsetcommit', 'describeacls', 'createacls', 'deleteacls', 'describeconfigs', 'alterconfigs',
-]; // biome-ignore format: the numbers of the protocol, in order
-
 export function checkKafka(kafka: Kafka, path: string, reader: Reader): void {
   if (kafka.role !== undefined && kafka.apiKey !== undefined) {
     reader.problem(`${path}.apiKey`, 'kafka-role', 'read kafka: found role and apiKey, wanted one of them');
   }
-  if (kafka.apiKey !== undefined && kafka.apiKey !== '' && !KAFKA_API_KEYS.includes(kafka.apiKey.toLowerCase())) {
-    const near = nearest(kafka.apiKey, KAFKA_API_KEYS);
+  if (kafka.apiKey !== undefined && kafka.apiKey !== '' && !API_KEY_NAMES.includes(kafka.apiKey.toLowerCase())) {
+    const near = nearest(kafka.apiKey, API_KEY_NAMES);
     reader.problem(
       `${path}.apiKey`,
       'kafka-key',

@@ -2,9 +2,9 @@
 import { KafkaProtocol } from '../../l7proxy/kafka/protocol.ts';
 import type { KafkaJudge } from '../../l7proxy/kafka/rules.ts';
 import { NO_STATE, type Parser, type ParserState, type StreamOwner } from '../../l7proxy/parser.ts';
-import type { MessageRecord } from '../../l7proxy/protocol.ts';
 import type { KafkaRule, L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { OWNER, ParserWire } from '../stream/parser-wire.ts';
+import { ToldLog } from '../told.ts';
 
 interface Told {
   readonly type: string;
@@ -37,20 +37,11 @@ export class KafkaWorld {
         return { generation: this.generation, ruleSet: this.ruleSet };
       },
     };
-    const log = {
-      isOn: true,
-      nowMs: 0,
-      tell: (
-        _owner: unknown,
-        _isIngress: boolean,
-        _cookie: number,
-        { Type, Verdict, Kafka, Info }: MessageRecord['log'],
-      ) => {
-        const fields = [Kafka?.APIKey, Kafka?.Topic, Kafka?.ErrorCode === 0 ? undefined : Kafka?.ErrorCode];
-        const what = Info ?? fields.filter((field) => field !== undefined).join(' ');
-        this.told.push({ type: Type, verdict: Verdict, what });
-      },
-    };
+    const log = new ToldLog(true, 0, ({ log: { Type, Verdict, Kafka, Info } }) => {
+      const fields = [Kafka?.APIKey, Kafka?.Topic, Kafka?.ErrorCode === 0 ? undefined : Kafka?.ErrorCode];
+      const what = Info ?? fields.filter((field) => field !== undefined).join(' ');
+      this.told.push({ type: Type, verdict: Verdict, what });
+    });
     const ruleSets = this.#source;
     this.protocol = new KafkaProtocol({
       name: 'kafka',

@@ -5,9 +5,9 @@ import type { HttpJudge } from '../../l7proxy/http/judgement.ts';
 import { Http1Parser } from '../../l7proxy/http1/parser.ts';
 import { Http1Shared, type HttpRecorder } from '../../l7proxy/http1/shared.ts';
 import { HTTP_ERRORS } from '../../l7proxy/http1/syntax.ts';
+import { HttpRecords } from '../../l7proxy/http/record.ts';
+import { ToldLog } from '../told.ts';
 import { OWNER, ParserWire } from './parser-wire.ts';
-
-const SILENT: HttpRecorder = { isOn: false, request: () => undefined, response: () => {}, error: () => {} };
 
 /** Rules that allow GET /ok and everything under /in/, HEAD and POST /ok, and any upgrade or CONNECT at /up. */
 const RULES: L7RuleSet = {
@@ -40,10 +40,14 @@ export class HttpWire extends ParserWire<HttpJudge, Http1Parser> {
   readonly shared: Http1Shared;
 
   /** @param used a wire whose parser is to begin anew @param recorder is told of requests and responses */
-  constructor(ruleSet: L7RuleSet = RULES, used?: HttpWire, recorder: HttpRecorder = SILENT) {
+  constructor(
+    ruleSet: L7RuleSet = RULES,
+    used?: HttpWire,
+    recorder: HttpRecorder = new HttpRecords(new ToldLog(false)),
+  ) {
     const shared = used?.shared ?? new Http1Shared(1, recorder);
     const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
-    const log = { isOn: false, nowMs: 0, tell: () => {} };
+    const log = new ToldLog(false);
     const judge = httpJudges({ name: 'http', ruleSets, log, seed: 1 }).judgeOf(OWNER);
     super(used?.parser ?? new Http1Parser(shared, judge), judge);
     this.shared = shared;

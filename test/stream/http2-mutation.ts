@@ -21,6 +21,7 @@ import {
 } from './http2-wire.ts';
 import { OWNER, ParserWire } from './parser-wire.ts';
 import { draws } from './tcp-rig.ts';
+import { ToldLog } from '../told.ts';
 
 const FRAMES_EACH = 100;
 
@@ -273,7 +274,7 @@ class Frames {
 export function mutateHttp2(seed: number, count: number): MutationCount {
   const draw = draws(seed);
   const source = { generation: 1, get: () => ({ generation: 1, ruleSet: HTTP2_RULES }) };
-  const log = { isOn: false, nowMs: 1, tell: () => {} };
+  const log = new ToldLog(false, 1);
   const protocol = new HttpProtocol({ name: 'http', ruleSets: source, log, seed: 1 });
   const parser = protocol.makeParser();
   const judge = protocol.judgeOf(OWNER);
@@ -281,6 +282,7 @@ export function mutateHttp2(seed: number, count: number): MutationCount {
   while (total.frames < count && total.faults.length < 5) {
     log.nowMs += 10_000;
     log.isOn = draw(4) === 0;
+    log.told.length = 0;
     const wire = new ParserWire<HttpJudge>(parser, judge);
     const fault = oneConnection(wire, draw, total);
     if (fault !== undefined) total.faults.push(`connection ${total.connections}: ${fault}`);

@@ -8,6 +8,7 @@ import * as frames from '../../l7proxy/http2/frames.ts';
 import { BLOCK_READ, HpackDecoder } from '../../l7proxy/http2/hpack-decoder.ts';
 import { REQUEST, RESPONSE, type Way } from '../../l7proxy/parser.ts';
 import type { AccessLog } from '../../wire/access-log.ts';
+import { ToldLog } from '../told.ts';
 import { OWNER, ParserWire } from './parser-wire.ts';
 
 export type Field = readonly [name: string, value: string];
@@ -176,17 +177,20 @@ export function rules(...http: HttpRule[]): L7RuleSet {
 export class Http2Wire {
   readonly protocol: HttpProtocol;
   readonly wire: ParserWire<HttpJudge>;
-  readonly records: AccessLog[] = [];
-  readonly log: { isOn: boolean; nowMs: number; tell: (...args: unknown[]) => void };
+  readonly log: ToldLog;
   readonly readers: readonly [Http2Reader, Http2Reader] = [new Http2Reader(true), new Http2Reader(false)];
   readonly #source: { generation: number; get: () => { generation: number; ruleSet: L7RuleSet } | undefined };
   readonly #seen = [0, 0];
 
   constructor(ruleSet: L7RuleSet = HTTP2_RULES, isRecording = false) {
     this.#source = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
-    this.log = { isOn: isRecording, nowMs: 1, tell: (...args) => this.records.push(args[3] as AccessLog) };
+    this.log = new ToldLog(isRecording, 1);
     this.protocol = new HttpProtocol({ name: 'http', ruleSets: this.#source, log: this.log, seed: 1 });
     this.wire = new ParserWire(this.protocol.makeParser(), this.protocol.judgeOf(OWNER));
+  }
+
+  get records(): AccessLog[] {
+    return this.log.logs;
   }
 
   /** Other rules from now on; undefined = none are there any more. */

@@ -1,9 +1,9 @@
 /** A parser of TLS names under rules, with what it told. */
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
-import type { MessageRecord } from '../../l7proxy/protocol.ts';
 import { TlsProtocol } from '../../l7proxy/tls/protocol.ts';
 import type { TlsJudge } from '../../l7proxy/tls/rules.ts';
 import { OWNER, ParserWire } from '../stream/parser-wire.ts';
+import { ToldLog } from '../told.ts';
 
 interface Told {
   readonly verdict: string;
@@ -28,13 +28,9 @@ export function setOf(names: readonly (string | null)[]): L7RuleSet {
 export function world(...names: (string | null)[]): World {
   const ruleSet = setOf(names);
   const told: Told[] = [];
-  const log = {
-    isOn: true,
-    nowMs: 0,
-    tell: (_owner: unknown, _isIngress: boolean, _cookie: number, { Verdict, TLS, Info }: MessageRecord['log']) => {
-      told.push({ verdict: Verdict, what: Info ?? TLS?.SNI });
-    },
-  };
+  const log = new ToldLog(true, 0, ({ log: { Verdict, TLS, Info } }) => {
+    told.push({ verdict: Verdict, what: Info ?? TLS?.SNI });
+  });
   const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
   const protocol = new TlsProtocol({ name: 'tls', ruleSets, log, seed: 1 });
   return { wire: new ParserWire(protocol.makeParser(), protocol.judgeOf(OWNER)), told };

@@ -11,10 +11,11 @@ import { isV4Mapped, V4_MAPPED } from '../address.ts';
 import { i32, u16 } from '../bytes.ts';
 import type { DnsMessage } from './message.ts';
 import { DomainName, skipName } from './name.ts';
-import { CLASS_IN, TYPE_A, TYPE_AAAA, TYPE_CNAME, typeName } from './types.ts';
+import { CLASS_IN, TYPE_A, TYPE_AAAA, TYPE_CNAME } from './types.ts';
 
 const MAX_ALIASES = 16;
 const MAX_ADDRESSES = 1024;
+const MAX_LISTED = 64; // of one answer
 const MAX_RECORDS = 4096; // looked at for one answer, over all passes
 const MAX_TTL_SEC = 0x7fffffff; // RFC 2181 8
 
@@ -28,6 +29,11 @@ export class DnsAnswers {
   aliases = 0;
   /** There was more than is read here, or an alias that is no name. */
   isCut = false;
+  // What `list` found: types of answers, and where names are that aliases lead to.
+  readonly type: Uint16Array = new Uint16Array(MAX_LISTED);
+  types = 0;
+  readonly aliasAt: Int32Array = new Int32Array(MAX_ALIASES);
+  aliasesListed = 0;
   /** The alias at hand: what the last read one leads to. */
   readonly #wanted = new DomainName();
   readonly #name = new DomainName();
@@ -46,33 +52,15 @@ export class DnsAnswers {
     return this.count;
   }
 
-  /** Text of what aliases lead to, in the order of the message; for records. */
-  aliasTexts(message: DnsMessage, bytes: Uint8Array, start: number, end: number): string[] {
-    const texts: string[] = [];
-    const name = new DomainName();
-    this.#eachAnswer(message, bytes, start, end, (type, data) => {
-      if (type === TYPE_CNAME && name.load(bytes, start, end, data)) texts.push(name.text());
-    });
-    return texts;
-  }
-
-  /** Names of the types of all answers, in the order of the message; for records. */
-  typeTexts(message: DnsMessage, bytes: Uint8Array, start: number, end: number): string[] {
-    const texts: string[] = [];
-    this.#eachAnswer(message, bytes, start, end, (type) => texts.push(typeName(type)));
-    return texts;
-  }
-
-  #eachAnswer(
-    { recordsAt, answers }: DnsMessage,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    tell: (type: number, data: number) => void,
-  ): void {
-    for (let i = 0, at = recordsAt; i < answers; i++) {
+  /** For records: notes the types of all answers, and where the data of the aliases among them is, in the order of the message. */
+  list({ recordsAt, answers }: DnsMessage, bytes: Uint8Array, start: number, end: number): void {
+    this.types = 0;
+    this.aliasesListed = 0;
+    for (let i = 0, at = recordsAt; i < answers && this.types < MAX_LISTED; i++) {
       const tail = skipName(bytes, start, end, at);
-      tell(u16(bytes, tail), tail + 10);
+      const type = u16(bytes, tail);
+      this.type[this.types++] = type;
+      if (type === TYPE_CNAME && this.aliasesListed < MAX_ALIASES) this.aliasAt[this.aliasesListed++] = tail + 10;
       at = tail + 10 + u16(bytes, tail + 8);
     }
   }

@@ -1,12 +1,15 @@
 /** Options of the observatory, with Cilium's names without the `hubble-` before them; a part of config/schema.ts. */
 import { isIP } from 'node:net';
 import type { Option } from './option.ts';
+import type { RedactSettings } from '../../hubble/decode/redact.ts';
+import { REDACT } from './schema-hubble-redact.ts';
 import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
 
 /** Of `hubble`, all present. */
 export interface HubbleSettings {
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
+  readonly redact: RedactSettings;
   /** Texts of readListenAddress; none = only the unix socket. */
   readonly 'listen-address': readonly string[];
   readonly 'disable-tls': boolean;
@@ -51,6 +54,9 @@ export function hubbleProblems(settings: HubbleSettings): [option: keyof HubbleS
         `found ${text}, wanted tls-cert-file and tls-key-file with it, or disable-tls: true`,
       ]);
   }
+  const { 'http-headers-allow': allow, 'http-headers-deny': deny } = settings.redact;
+  if (allow.length > 0 && deny.length > 0)
+    problems.push(['redact', 'found http-headers-allow and http-headers-deny, wanted one of them']);
   return problems;
 }
 
@@ -66,6 +72,11 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     type: 'map',
     meaning: 'flows kept on disk, see [observability](observability.md#history)',
     options: HISTORY,
+  },
+  redact: {
+    type: 'map',
+    meaning: 'what of L7 flows is hidden, see [observability](observability.md#redaction)',
+    options: REDACT,
   },
   'listen-address': {
     type: 'list',

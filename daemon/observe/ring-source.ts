@@ -3,6 +3,7 @@
  * record that takes several slots, which may lie in two blocks, is put together first.
  */
 import { Decoder } from '../../hubble/decode/decoder.ts';
+import type { Redaction } from '../../hubble/decode/redact.ts';
 import type { Directory } from '../../hubble/decode/directory.ts';
 import type { Emitter, Flow } from '../../hubble/flow.ts';
 import { VERSION } from '../../linux/version.ts';
@@ -35,6 +36,8 @@ export const EMITTER: Emitter = { name: 'Sluice', version: VERSION };
 export interface SourceOptions {
   readonly nodeName: string;
   readonly directory: Directory;
+  /** What is hidden of L7 flows. */
+  readonly redaction?: Redaction;
   /** Which events are not told, because the agent makes them itself. Only asked of ICMP. */
   readonly isOwn: (record: EventRecord) => boolean;
 }

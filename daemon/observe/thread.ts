@@ -9,6 +9,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { hubbleSocket } from '../../api/sockets.ts';
 import { mapFile } from '../../dataplane/native/index.ts';
 import type { Envelope } from '../../hubble/flow.ts';
+import { Redaction } from '../../hubble/decode/redact.ts';
 import { Ring } from '../../hubble/ring.ts';
 import { Sinks } from '../../hubble/sink.ts';
 import { CONFIG_DROPS_READ, ConfigMap } from '../../policy-maps/config-map.ts';
@@ -65,6 +66,7 @@ class Observatory {
       rings: [ringOf('events'), ringOf('dropEvents'), ringOf('l7Events')],
       state: this.#state,
       directory: this.#directory,
+      redaction: new Redaction(hubble.redact),
       nodeName,
       isOwn: (record) => this.#probes.has(record),
       sink: { take: (batch) => this.#hand(batch) },

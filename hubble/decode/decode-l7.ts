@@ -10,6 +10,7 @@ import type { AccessLog, AccessLogDns, AccessLogEndpoint, AccessLogHttp } from '
 import { type EventRecord, FLAG_IPV6, PAYLOAD_BYTES } from '../../wire/event.ts';
 import { FIXED_BYTES, L7_FORM, MAX_RECORD_SLOTS, PART_BYTES } from '../../wire/l7-record.ts';
 import { concat } from '../../wire/pcap.ts';
+import { Redaction } from './redact.ts';
 import {
   commonFields,
   type DecodeOptions,
@@ -92,6 +93,9 @@ function partsOf(first: EventRecord): number {
   return 1 + Math.ceil(Math.max(0, payloadBytes(first) - PAYLOAD_BYTES) / PART_BYTES);
 }
 
+/** Passwords are hidden all the same. */
+const NO_REDACTION_AT_ALL = new Redaction();
+
 const VERDICTS: Readonly<Record<string, Verdict>> = {
   Forwarded: 'FORWARDED',
   Denied: 'DROPPED',
@@ -132,11 +136,12 @@ export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOpt
   const asked = record.frontend === 0 ? undefined : directory.frontend(record.frontend);
   if (isResponse) fields.source_service ??= asked;
   else fields.destination_service ??= asked;
-  fields.l7 = layer7(log);
+  const { redaction = NO_REDACTION_AT_ALL } = options;
+  fields.l7 = layer7(log, redaction);
   fields.is_reply = isResponse;
   fields.reply = isResponse ? true : undefined;
   fields.traffic_direction = directionName(record.direction);
-  fields.Summary = summaryOf(log);
+  fields.Summary = summaryOf(log, redaction);
   if (log.IsCut === true) fields.extensions = RECORD_CUT;
   fillTraceContext(fields, log.HTTP);
   fillPolicies(fields, record, directory);
@@ -150,14 +155,14 @@ function layer4(protocol: number, source: number, destination: number): Layer4 |
   return protocol === 132 ? { SCTP: ports } : undefined;
 }
 
-function layer7(log: AccessLog): Layer7 {
+function layer7(log: AccessLog, redaction: Redaction): Layer7 {
   const isRequest = log.Type === 'Request';
   const layer = compact<Layer7>({
     type: TYPES[log.Type] ?? 'SAMPLE',
     latency_ns: log.LatencyNs ? String(Math.round(log.LatencyNs)) : '',
     dns: log.DNS && layer7Dns(log.DNS, isRequest),
-    http: log.HTTP && layer7Http(log, log.HTTP),
-    kafka: log.Kafka && layer7Kafka(log.Kafka),
+    http: log.HTTP && layer7Http(log, log.HTTP, redaction),
+    kafka: log.Kafka && layer7Kafka(log.Kafka, redaction),
   });
   // An empty name is told: the hello had none.
   return log.TLS === undefined ? layer : { ...layer, tlsSNI: log.TLS.SNI };
@@ -177,9 +182,11 @@ function layer7Dns(dns: AccessLogDns, isRequest: boolean): Dns {
   });
 }
 
-function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp): Http {
+function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp, redaction: Redaction): Http {
   const lists = Object.entries(http.Headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const headers = lists.flatMap(([key, values]) => values.map((value) => ({ key, value })));
+  const headers = lists.flatMap(([key, values]) =>
+    values.map((value) => ({ key, value: redaction.header(key, value) })),
+  );
   if (Carried !== undefined) {
     headers.push({ key: 'Sluice-Bytes-Sent', value: String(Carried.FromClient) });
     headers.push({ key: 'Sluice-Bytes-Received', value: String(Carried.ToClient) });
@@ -187,25 +194,20 @@ function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp): Http {
   return compact<Http>({
     code: Type === 'Request' ? undefined : http.Code,
     method: http.Method,
-    url: redactPassword(http.URL),
+    url: redaction.url(http),
     protocol: http.Protocol,
     headers,
   });
 }
 
-function layer7Kafka(kafka: NonNullable<AccessLog['Kafka']>): Kafka {
+function layer7Kafka(kafka: NonNullable<AccessLog['Kafka']>, redaction: Redaction): Kafka {
   return compact<Kafka>({
     error_code: kafka.ErrorCode,
     api_version: kafka.APIVersion,
-    api_key: kafka.APIKey,
+    api_key: redaction.apiKey(kafka.APIKey),
     correlation_id: kafka.CorrelationID,
     topic: kafka.Topic,
   });
-}
-
-/** A password in a URL is nobody's business (hubble-redact-http-userinfo, on by default). */
-function redactPassword(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^/?#@:]*):[^/?#@]*@/i, '$1:HUBBLE_REDACTED@');
 }
 
 /** W3C trace context: `traceparent: 00-<trace id>-<parent id>-<flags>`. */
@@ -215,11 +217,11 @@ function fillTraceContext(fields: FlowFields, http: AccessLogHttp | undefined): 
   if (id !== undefined) fields.trace_context = { parent: { trace_id: id } };
 }
 
-function summaryOf(log: AccessLog): string {
+function summaryOf(log: AccessLog, redaction: Redaction): string {
   const isResponse = log.Type === 'Response';
   if (log.HTTP) {
     const { Protocol: protocol, Method: method, Code: code } = log.HTTP;
-    const request = `${method} ${redactPassword(log.HTTP.URL)}`;
+    const request = `${method} ${redaction.url(log.HTTP)}`;
     const ms = Math.floor((log.LatencyNs ?? 0) / 1e6);
     if (log.Carried !== undefined) {
       const { FromClient: sent, ToClient: received } = log.Carried;
@@ -230,7 +232,8 @@ function summaryOf(log: AccessLog): string {
   if (log.DNS)
     return isResponse ? dnsAnswer(log.DNS) : `DNS Query ${log.DNS.Query} ${(log.DNS.QTypes ?? []).join(',')}`;
   if (log.Kafka) {
-    const { APIKey: key = '', CorrelationID: id = 0, Topic: topic = '', ErrorCode: error = 0 } = log.Kafka;
+    const key = redaction.apiKey(log.Kafka.APIKey) ?? '';
+    const { CorrelationID: id = 0, Topic: topic = '', ErrorCode: error = 0 } = log.Kafka;
     const what = `Kafka ${isResponse ? 'response' : 'request'} ${key} correlation id ${id} topic '${topic}'`;
     return isResponse ? `${what} return code ${error}` : what;
   }

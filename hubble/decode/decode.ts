@@ -32,6 +32,7 @@ import {
 import { DROP_POLICY, hubbleReason, reasonName } from '../../wire/reasons.ts';
 import { ownReason, withOwnText } from '../own-reason.ts';
 import type { Directory } from './directory.ts';
+import type { Redaction } from './redact.ts';
 import { type Dissection, dissect } from './dissect.ts';
 import {
   compact,
@@ -52,6 +53,8 @@ export interface DecodeOptions {
   /** The identifier of the flow that is being decoded; none by default. */
   readonly uuid?: () => string;
   readonly emitter?: Emitter;
+  /** What is hidden of L7 flows; default: passwords in URLs. */
+  readonly redaction?: Redaction;
 }
 
 /** What stands in every flow, whatever made it. */

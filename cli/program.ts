@@ -122,6 +122,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   ),
   entry(INSPECT, 'map', 'List the pinned maps', async () => (await import('./commands/map.ts')).define),
   entry(WATCH, 'observe', 'Show flows as Hubble does', async () => (await import('./commands/observe.ts')).define),
+  entry(WATCH, 'drops', 'Show what is dropped, and why', async () => (await import('./commands/drops.ts')).define),
   entry(WATCH, 'flows', 'Explain recorded flows', async () => (await import('./commands/flows.ts')).define),
   entry(
     WATCH,

@@ -135,3 +135,29 @@ t.test('the order of flows makes no difference, nor which pod of a workload is m
   t.same(one.connections(), two.connections());
   t.same([...one.names], [['www.example', new Set(['192.0.2.1'])]]);
 });
+
+t.test('pods of other clusters are left out and counted', async (t) => {
+  const far = {
+    ...api,
+    endpoint: {
+      ...api.endpoint,
+      labels: (api.endpoint.labels ?? []).map((text) => text.replace('cluster=default', 'cluster=far')),
+    },
+  };
+  const recording = recorded(
+    { from: web, to: api, port: 80 },
+    { from: web, to: far, port: 81 },
+    { from: web, to: api, port: 82 },
+  );
+  t.same(told(recording), ['shop/web > shop/api 6/80 passed', 'shop/web > shop/api 6/82 passed']);
+  t.equal(recording.silent.get('with a pod of another cluster'), 3);
+  t.equal(recording.clusterName(), 'default');
+});
+
+t.test('more connections than are told apart are counted', async (t) => {
+  const recording = new Recording(2);
+  for (const port of [80, 81, 82, 80]) for (const flow of flowsOf({ from: web, to: api, port })) recording.add(flow);
+  t.same(told(recording), ['shop/web > shop/api 6/80 passed', 'shop/web > shop/api 6/81 passed']);
+  t.equal(recording.silent.get('of more connections than are told apart'), 3);
+  t.equal(recording.connections()[0].flows, 6);
+});

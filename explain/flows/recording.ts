@@ -42,11 +42,15 @@ export interface Connection {
   readonly names: Set<string>;
 }
 
+const MOST_CONNECTIONS = 262_144;
+const MOST_NAMES = 65_536;
+/** Of one name, as the agent keeps them. */
+const MOST_ADDRESSES = 1000;
+
 export class Recording {
   /** Flows that were read. */
   flows = 0;
-  /** Flows that say nothing of policy, by the reason. */
-  readonly silent = new Map<Silence, number>();
+  readonly #silent = new Map<Silence, number>();
   /** Addresses by DNS name, as flows tell them. */
   readonly names = new Map<string, Set<string>>();
   /** Labels by namespace. */
@@ -54,10 +58,31 @@ export class Recording {
   readonly #connections = new Map<string, Connection>();
   /** By key, under the first of the names that flows have for them. */
   readonly #parties = new Map<string, Party>();
+  readonly #most: number;
 
-  /** In an order, and under names, that do not depend on the order of the flows. */
+  /** @param most connections that are told apart */
+  constructor(most = MOST_CONNECTIONS) {
+    this.#most = most;
+  }
+
+  /** Flows that say nothing of the policies of this cluster, by the reason. */
+  get silent(): ReadonlyMap<string, number> {
+    const cluster = this.clusterName();
+    const others = [...this.#connections.values()].filter((one) => !isOf(cluster, one));
+    const flows = others.reduce((sum, one) => sum + one.flows, 0);
+    return flows === 0
+      ? this.#silent
+      : new Map<string, number>([...this.#silent, ['with a pod of another cluster', flows]]);
+  }
+
+  /**
+   * In an order, and under names, that do not depend on the order of the flows. Those with pods of other clusters are left out: policies mean
+   * pods of their own cluster, and these are not known to be the same elsewhere.
+   */
   connections(): Connection[] {
-    const sorted = [...this.#connections].sort(([a], [b]) => (a < b ? -1 : 1));
+    const cluster = this.clusterName();
+    const own = [...this.#connections].filter(([, one]) => isOf(cluster, one));
+    const sorted = own.sort(([a], [b]) => (a < b ? -1 : 1));
     return sorted.map(([, one]) => ({ ...one, from: this.#named(one.from), to: this.#named(one.to) }));
   }
 
@@ -87,7 +112,7 @@ export class Recording {
 
   /** Counts flows that say nothing, without reading them. */
   skip(silence: Silence, count: number): void {
-    this.silent.set(silence, (this.silent.get(silence) ?? 0) + count);
+    this.#silent.set(silence, (this.#silent.get(silence) ?? 0) + count);
   }
 
   /** What flows say of names and namespaces, whatever became of them. */
@@ -103,8 +128,9 @@ export class Recording {
     if (address === undefined || !isName(text)) return;
     const name = text.toLowerCase().replace(/\.$/, '');
     const known = this.names.get(name);
-    if (known === undefined) this.names.set(name, new Set([address]));
-    else known.add(address);
+    if (known === undefined) {
+      if (this.names.size < MOST_NAMES) this.names.set(name, new Set([address]));
+    } else if (known.size < MOST_ADDRESSES) known.add(address);
   }
 
   #learnNamespace(texts: readonly string[]): void {
@@ -125,6 +151,10 @@ export class Recording {
     const key = `${from.key} > ${to.key} ${protocol}/${port} ${request === undefined ? '' : JSON.stringify(request)}`;
     let known = this.#connections.get(key);
     if (known === undefined) {
+      if (this.#connections.size === this.#most) {
+        this.skip('of more connections than are told apart', count);
+        return;
+      }
       const fresh = { flows: 0, seen: 0, isAudited: false, isFromLocal: false, isToLocal: false };
       known = { from, to, protocol, port, request, ...fresh, names: new Set() };
       this.#connections.set(key, known);
@@ -142,6 +172,10 @@ export class Recording {
     const known = this.#parties.get(party.key);
     if (known === undefined || nameOf(party) < nameOf(known)) this.#parties.set(party.key, party);
   }
+}
+
+function isOf(cluster: string, { from, to }: Connection): boolean {
+  return [from, to].every((party) => party.kind !== 'pod' || party.cluster === cluster);
 }
 
 function nameOf({ text, workload, title }: Party): string {

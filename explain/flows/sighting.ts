@@ -55,7 +55,8 @@ export type Silence =
   | 'no verdict'
   | 'no port'
   | 'a pod that talks to itself'
-  | 'a request that no rule can name';
+  | 'a request that no rule can name'
+  | 'of more connections than are told apart';
 
 const POLICY_REASONS: readonly number[] = [DROP_POLICY, DROP_POLICY_DENY, DROP_POLICY_AUTH_REQUIRED];
 

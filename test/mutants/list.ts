@@ -2,6 +2,7 @@
 import { DAEMON } from './daemon.ts';
 import { DOCUMENTS } from './documents.ts';
 import { DNS } from './dns.ts';
+import { FLOWS } from './flows.ts';
 import { FRAMES } from './frames.ts';
 import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
@@ -15,6 +16,7 @@ import { TRANSLATION } from './translation.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...DNS,
+  ...FLOWS,
   ...FRAMES,
   ...HTTP,
   ...STREAMS,

@@ -1,0 +1,55 @@
+/** Faults in what is made of recorded flows. */
+import type { Mutant } from './mutant.ts';
+
+const RECORDING = ['explain/flows/recording.test.ts'];
+
+export const FLOWS: readonly Mutant[] = [
+  {
+    name: 'let-out-is-let-in',
+    fault: 'a connection that the other end dropped counts as allowed, so that policy generate opens it',
+    file: 'explain/flows/recording.ts',
+    was: 'return (seen & EGRESS_PASSED) !== 0 && (seen & INGRESS_DROPPED) === 0;',
+    is: 'return (seen & EGRESS_PASSED) !== 0;',
+    killedBy: RECORDING,
+  },
+  {
+    name: 'replies-are-connections',
+    fault: 'what servers answer counts as connections to the ports of clients, which policy generate opens',
+    file: 'explain/flows/sighting.ts',
+    was: "if (flow.is_reply === true || flow.l7?.type === 'RESPONSE') return 'a reply';",
+    is: '',
+    killedBy: RECORDING,
+  },
+  {
+    name: 'alike-but-for-anything',
+    fault: 'lines of flows that differ behind the port of the client are counted as the first of them',
+    file: 'explain/flows/flow-lines.ts',
+    was: 'kept.bytes.compare(bytes, resume, this.#to, keptResume, kept.to) === 0',
+    is: 'kept.bytes.length > 0',
+    killedBy: ['explain/flows/flow-lines.test.ts'],
+  },
+  {
+    name: 'selectors-mean-pods-with-more-labels',
+    fault: 'a generated policy selects other pods, which have all of its labels and more',
+    file: 'explain/generate/groups.ts',
+    was: 'if (found.isAbsent) absent.add(found.key);',
+    is: 'if (found.isAbsent) continue;',
+    killedBy: ['explain/generate/generate.test.ts'],
+  },
+  {
+    name: 'names-without-their-questions',
+    fault: 'a generated policy names a DNS name, and no rule lets the pod ask for it: nothing is ever learnt',
+    file: 'explain/generate/needs.ts',
+    was: 'for (const query of unasked) asking.requests.push({ dns: { query } });',
+    is: '',
+    killedBy: ['explain/generate/generate.test.ts'],
+  },
+  {
+    name: 'two-pods-of-one-kind-are-one',
+    fault: 'connections between two pods of the same labels pass unjudged, as those of a pod with itself',
+    file: 'explain/verdict.ts',
+    was: "source.spec === destination.spec && !('labels' in query.from)",
+    is: 'source.spec === destination.spec',
+    killedBy: ['cli/policy/replay.test.ts'],
+  },
+];

@@ -21,11 +21,11 @@ export const FLOWS: readonly Mutant[] = [
     killedBy: RECORDING,
   },
   {
-    name: 'alike-but-for-anything',
-    fault: 'lines of flows that differ behind the port of the client are counted as the first of them',
+    name: 'every-line-a-reply',
+    fault: 'connections to other ports of a server are counted as those to the first',
     file: 'explain/flows/flow-lines.ts',
-    was: 'kept.bytes.compare(bytes, resume, this.#to, keptResume, kept.to) === 0',
-    is: 'kept.bytes.length > 0',
+    was: 'const isReply = this.#isPlainReply(bytes.subarray(this.#afterPort, end));',
+    is: 'const isReply = true;',
     killedBy: ['explain/flows/flow-lines.test.ts'],
   },
   {

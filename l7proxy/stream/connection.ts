@@ -32,7 +32,8 @@
 import type { BytePool } from './kept-bytes.ts';
 import { type Judge, type JudgeKey, type Parser, REQUEST, RESPONSE, type StreamOwner } from '../parser.ts';
 import type { StreamProtocol } from '../protocol.ts';
-import { makeTcpStream, type ReceiverLimits, type SavedStream, type TcpStream } from './tcp-stream.ts';
+import type { ReceiverLimits, SavedStream } from './stream-state.ts';
+import { makeTcpStream, type TcpStream } from './tcp-stream.ts';
 
 export const HANDSHAKE = 0;
 export const OPEN = 1;

@@ -13,7 +13,7 @@
  * here are the fast path, and what begins and ends a connection.
  *
  * The fast path is for a segment that is next in order, in a connection in which nothing was edited and nothing is held:
- * its payload is read in the frame, and when the parser lets all of it pass, the frame is not touched.
+ * its payload is read in the frame, and when the parser lets all of it pass, the frame is not touched. Long content is not even read.
  *
  * Nothing is unbounded: connections, bytes kept for all of them, bytes kept for one way of one, edits in flight, early
  * segments. Of the first two no endpoint gets more than its share (shares.ts). A connection beyond its share is refused with
@@ -145,7 +145,8 @@ export class TcpConnections {
     if ((frame.tcpFlags & ~tcp.PSH) !== tcp.ACK || tcp.seq(bytes, l4Offset) !== stream.nextIn) return -1;
     const ack = tcp.ack(bytes, l4Offset);
     const window = tcp.window(bytes, l4Offset);
-    if (((ack - other.una) | 0) < 0 || ((ack - other.nxt) | 0) > 0 || window > other.maxWindow) return -1;
+    if (((ack - other.una) | 0) < 0 || ((ack - other.nxt) | 0) > 0) return -1;
+    if (window > other.maxWindow && !other.leavesContent) return -1;
     if (connection.hasTimestamps) {
       if (i32(bytes, l4Offset + 20) !== USUAL_TIMESTAMPS || frame.payloadOffset < l4Offset + 32) return -1;
       const timestamp = i32(bytes, l4Offset + 24);
@@ -153,13 +154,15 @@ export class TcpConnections {
       stream.noteTimestamp(timestamp, true);
     }
     const count = frame.payloadLength;
-    if (!stream.kept.reserve(count)) {
+    const isUnkept = count > 0 && stream.passUnkept(count);
+    if (!isUnkept && !stream.kept.reserve(count)) {
       this.counters.noMemory++;
       return DROP_STREAM_LIMIT;
     }
     this.#at.isNews = ack !== other.una || window !== other.window;
     if (ack !== other.una) other.acknowledge(ack, window, this.#editor.nowMs);
     else other.setWindow(window);
+    if (isUnkept) return this.#sentPlain(connection, stream);
     return count === 0 ? FORWARD : this.#readPlain(connection, frame, stream, other);
   }
 
@@ -171,8 +174,13 @@ export class TcpConnections {
       at.read(connection, frame, stream);
       return this.#settle(connection, this.#path.finish(at, p, true));
     }
+    return this.#sentPlain(connection, stream);
+  }
+
+  /** All of a frame goes on as it came. */
+  #sentPlain(connection: Connection, stream: TcpStream): number {
     stream.noteSentTo(stream.nxt);
-    if (at.wasAsked || isMarkOld(stream)) this.#save(connection);
+    if (this.#at.wasAsked || isMarkOld(stream)) this.#save(connection);
     return FORWARD;
   }
 

@@ -57,14 +57,14 @@ export class KeptBytes {
   start = 0;
   held = 0;
   end = 0;
+  /** Most that this stream may keep, which is the most that may be under way: no window is told beyond it. */
+  readonly limit: number;
   readonly #pool: BytePool;
-  readonly #limit: number;
   #owner = 0;
 
-  /** @param limitBytes most that this stream may keep */
   constructor(pool: BytePool, limitBytes: number) {
     this.#pool = pool;
-    this.#limit = limitBytes;
+    this.limit = limitBytes;
   }
 
   /** The endpoint whose share of the memory is used. Preconditions: nothing is kept. */
@@ -81,7 +81,7 @@ export class KeptBytes {
   reserve(count: number): boolean {
     if (this.end + count <= this.bytes.length) return true;
     const live = this.end - this.start;
-    if (live + count > this.#limit) {
+    if (live + count > this.limit) {
       this.#pool.refusedStreams++;
       return false;
     }
@@ -95,7 +95,7 @@ export class KeptBytes {
 
   #grow(live: number, wanted: number): boolean {
     const old = this.bytes;
-    const roomy = this.#pool.take(Math.min(wanted * 2, Math.max(this.#limit, wanted)), this.#owner);
+    const roomy = this.#pool.take(Math.min(wanted * 2, Math.max(this.limit, wanted)), this.#owner);
     const buffer = roomy ?? this.#pool.take(wanted, this.#owner);
     if (buffer === null) return false;
     if (live > 0) buffer.set(old.subarray(this.start, this.end));

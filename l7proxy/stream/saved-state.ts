@@ -18,7 +18,8 @@ import type { ConnectionRows } from '../../policy-maps/connection-rows.ts';
 import type { ParserState } from '../parser.ts';
 import { type Connection, OPEN } from './connection.ts';
 import type { Parsers } from './parsers.ts';
-import type { SavedStream, TcpStream } from './tcp-stream.ts';
+import type { SavedStream } from './stream-state.ts';
+import type { TcpStream } from './tcp-stream.ts';
 
 const SAVED = 1 << 31;
 const FOREVER = 0xffffffff;

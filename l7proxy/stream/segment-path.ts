@@ -232,8 +232,7 @@ export class SegmentPath {
     if (((stream.toOut(seq) - stream.rightEdge) | 0) > 0) return this.#invalid();
     const from = frame.payloadOffset;
     const isKept = stream.early.add(seq, frame.bytes, from, from + frame.payloadLength, hasFin);
-    if (isKept) this.#counters.early++;
-    else this.#counters.earlyDropped++;
+    this.#counters[isKept ? 'early' : 'earlyDropped']++;
     // What came in order may be under way to the receiver yet: to its sender, all before a selective block looks lost.
     if (isKept && connection.hasSack) stream.ackAhead();
     this.#transmitter.ack(connection, stream); // a duplicate acknowledgement: the sender learns that something is missing
@@ -269,9 +268,8 @@ export class SegmentPath {
   }
 
   /**
-   * A repetition of what a former process forwarded. Content is let through as it is: it was passed by its length, whatever
-   * it said. What was judged cannot be compared with anything: the receiver is asked what it has; if it lacks that, the
-   * connection cannot be saved.
+   * A repetition of what is not kept: what a former process forwarded, or long content. Content was passed by its length, whatever it said.
+   * What was judged cannot be compared with anything: the receiver is asked, unless it is known to have it.
    */
   #repeatedUnknown(at: SegmentAtHand, first: number): number {
     const { connection, frame, stream, seq } = at;
@@ -280,6 +278,10 @@ export class SegmentPath {
       if (known < frame.payloadLength) trim(frame, known);
       this.#address(at, first);
       return FORWARD;
+    }
+    if (!stream.isUnsure && ((stream.ackIn - stream.contentFrom) | 0) >= 0) {
+      this.#transmitter.ack(connection, stream);
+      return this.#asPureAck(at);
     }
     this.#transmitter.ask(connection, stream);
     return HELD;
@@ -298,8 +300,7 @@ export class SegmentPath {
     at.noteBefore(stream.nxt, stream.ackIn);
     if (behind > 0) this.#repeatOldPart(at);
     const isStraight = behind === 0 && stream.heldBytes === 0;
-    const isRead = isStraight && count > 0;
-    const p = isRead ? this.#editor.straight(at, connection, stream, frame, hasFin) : start;
+    const p = isStraight && count > 0 ? this.#editor.straight(at, connection, stream, frame, hasFin) : start;
     return this.finish(at, p, isStraight);
   }
 
@@ -394,7 +395,6 @@ export class SegmentPath {
   }
 }
 
-/** Of two positions the one that comes first. */
 function lower(a: number, b: number): number {
   return ((a - b) | 0) < 0 ? a : b;
 }

@@ -13,6 +13,29 @@ const MANY_DEFERRED_BYTES = 32_768;
 /** The largest window there is: 65535 << 14. */
 const MAX_WINDOW = 1 << 30;
 
+/** What a receiver said of itself in its SYN. */
+export interface ReceiverLimits {
+  /** Payload bytes of its largest segment. */
+  readonly mss: number;
+  readonly windowShift: number;
+  /** Scaled as later window fields are. */
+  readonly window: number;
+  /** Window fields above this are cut, so that the sender keeps within what we can keep. */
+  readonly maxWindow: number;
+}
+
+/** What was known of a stream before a restart. */
+export interface SavedStream {
+  /** Where (in) the parser was asked last, and how much it passed ahead from there. */
+  readonly mark: number;
+  readonly markBytes: number;
+  /** out - in */
+  readonly shift: number;
+  /** Bytes before the mark that the receiver may not have acknowledged then. */
+  readonly unacked: number;
+  readonly windowShift: number;
+}
+
 export class StreamState {
   readonly way: Way;
   readonly kept: KeptBytes;
@@ -50,14 +73,18 @@ export class StreamState {
   /** Where (in) the parser was asked last, and how much it passed ahead from there: what a restart may rely on. */
   mark = 0;
   markBytes = 0;
-  /** After a restart: what was forwarded below this (out) is not kept. */
+  /** What was forwarded below this (out) is not kept: by a former process, or long content (`passUnkept`). */
   keptFrom = 0;
   /** After a restart, while `isUnsure`: what the receiver had certainly acknowledged (in). */
   safeAck = 0;
   /** The same in the receiver's terms (out). */
   safeOut = 0;
-  /** After a restart: from here (in) on it was content, passed by its length. */
+  /** From here (in) up to what is kept it was content, passed by its length. */
   contentFrom = 0;
+  /** While content comes that was passed before it came: where (in) that began, and whether it is kept no more. */
+  hasContent = false;
+  contentSince = 0;
+  leavesContent = false;
   /** After a restart: the receiver has not yet said that it has everything below `una`. */
   isUnsure = false;
   /** After a restart, while `passAhead` is what a former process passed: much of it may have come and gone. */

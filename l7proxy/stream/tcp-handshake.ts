@@ -4,7 +4,7 @@ import * as tcp from '../../wire/header/tcp.ts';
 import type { Connection, SynOptions } from './connection.ts';
 import { stripSynOptions, trim } from './tcp-edit.ts';
 import { DEFAULT_MSS } from './stream-state.ts';
-import type { ReceiverLimits } from './tcp-stream.ts';
+import type { ReceiverLimits } from './stream-state.ts';
 
 const MIN_MSS = 64;
 

@@ -12,6 +12,10 @@
  * put in, and what the sender was told had arrived before the receiver said so (`owedTo`). It is sent again up to `recoverTo`,
  * as acknowledgements come, from the first duplicates or the first timeout on.
  *
+ * Of long content only the end is kept (`passUnkept`): nothing in it was judged, so that whatever is sent for its positions may pass; all that
+ * was judged before has arrived by then. Meanwhile the receiver's window is told as it is; near the end it is cut to what can be kept
+ * again, and a sender that is beyond it loses what it sends behind the content, as on any wire.
+ *
  * A stream that was taken up after a restart (`resume`) does not know where its sender is. It knows where the parser was
  * asked last (`mark`) and how many bytes of content the parser had passed from there, but not how many of them have come
  * and gone. The first segment inside that content tells (`place`). What lies before that segment is not kept; it is
@@ -32,32 +36,9 @@
  */
 import type { BytePool, KeptBytes } from './kept-bytes.ts';
 import type { Way } from '../parser.ts';
-import { DEFAULT_MSS, FIRST_TIMEOUT_MS, StreamState } from './stream-state.ts';
+import { DEFAULT_MSS, FIRST_TIMEOUT_MS, type ReceiverLimits, type SavedStream, StreamState } from './stream-state.ts';
 
 const MAX_TIMEOUT_MS = 10_000;
-
-/** What a receiver said of itself in its SYN. */
-export interface ReceiverLimits {
-  /** Payload bytes of its largest segment. */
-  readonly mss: number;
-  readonly windowShift: number;
-  /** Scaled as later window fields are. */
-  readonly window: number;
-  /** Window fields above this are cut, so that the sender keeps within what we can keep. */
-  readonly maxWindow: number;
-}
-
-/** What was known of a stream before a restart. */
-export interface SavedStream {
-  /** Where (in) the parser was asked last, and how much it passed ahead from there. */
-  readonly mark: number;
-  readonly markBytes: number;
-  /** out - in */
-  readonly shift: number;
-  /** Bytes before the mark that the receiver may not have acknowledged then. */
-  readonly unacked: number;
-  readonly windowShift: number;
-}
 
 class Stream extends StreamState {
   /** The endpoint whose share of the memory is used. Preconditions: nothing is kept. */
@@ -148,6 +129,7 @@ class Stream extends StreamState {
 
   /** Gives all memory back, and waits for nothing. */
   release(): void {
+    this.hasContent = this.leavesContent = false;
     this.kept.release();
     this.early.drop();
     this.#clearDeferred();
@@ -168,6 +150,7 @@ class Stream extends StreamState {
 
   /** Puts bytes[start, end), the next in order, behind what is held. Preconditions: room for them is reserved. */
   hold(bytes: Uint8Array, start: number, end: number): void {
+    this.hasContent = this.leavesContent = false;
     this.kept.hold(bytes, start, end);
     this.nextIn = (this.nextIn + end - start) | 0;
   }
@@ -184,10 +167,30 @@ class Stream extends StreamState {
     const count = Math.min(this.passAhead, end - start);
     this.kept.hold(bytes, start, start + count);
     this.kept.passHeld(count);
+    this.leavesContent = false;
     this.nextIn = (this.nextIn + count) | 0;
     this.nxt = (this.nxt + count) | 0;
     this.passAhead -= count;
     return count;
+  }
+
+  /** Passes the next `count` bytes without keeping them, if they are in content whose end cannot be under way yet, and all that
+   * was judged has arrived. Preconditions: isPlain. @returns whether it did */
+  passUnkept(count: number): boolean {
+    if (this.passAhead - count < this.kept.limit) return false;
+    if (!this.hasContent) this.contentSince = this.nextIn;
+    this.hasContent = true;
+    if (!this.leavesContent) {
+      if (((this.una - this.contentSince) | 0) < 0) return false;
+      this.kept.release();
+      this.leavesContent = true;
+    }
+    this.contentFrom = this.una;
+    this.nextIn = (this.nextIn + count) | 0;
+    this.nxt = (this.nxt + count) | 0;
+    this.passAhead -= count;
+    this.keptFrom = this.nxt;
+    return true;
   }
 
   /** Drops `count` bytes, the next in order, that were dropped ahead. @returns false when there are too many edits */
@@ -218,6 +221,7 @@ class Stream extends StreamState {
 
   /** The parser lets the first `held` held bytes pass, and `ahead` more before it is asked again. */
   pass(held: number, ahead: number): void {
+    this.hasContent = this.leavesContent = false;
     this.#passHeld(held);
     this.passAhead = ahead;
     this.isLagging = false;

@@ -104,4 +104,28 @@ export const STREAMS: readonly Mutant[] = [
     is: 'PASSING',
     killedBy: TLS,
   },
+  {
+    name: 'a-head-under-way-is-forgotten',
+    fault: 'long content is not kept, and neither is the judged head before it that the server lacks yet',
+    file: 'l7proxy/stream/tcp-stream.ts',
+    was: 'if (((this.una - this.contentSince) | 0) < 0) return false;',
+    is: '',
+    killedBy: ['l7proxy/stream/long-content.test.ts'],
+  },
+  {
+    name: 'the-end-of-content-is-not-kept',
+    fault: 'the end of a response that is under way is lost for good when we end the connection',
+    file: 'l7proxy/stream/tcp-stream.ts',
+    was: 'if (this.passAhead - count < this.kept.limit) return false;',
+    is: 'if (this.passAhead - count < 0) return false;',
+    killedBy: ['l7proxy/stream/long-content.test.ts'],
+  },
+  {
+    name: 'old-heads-are-asked-about',
+    fault: 'who repeats a head behind long content has the server asked what it has, and is reset when that was often',
+    file: 'l7proxy/stream/segment-path.ts',
+    was: 'if (!stream.isUnsure && ((stream.ackIn - stream.contentFrom) | 0) >= 0) {',
+    is: 'if (stream.ackIn < 0) {',
+    killedBy: ['l7proxy/stream/long-content.test.ts'],
+  },
 ];

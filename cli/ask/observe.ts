@@ -11,8 +11,9 @@ import { wantsColor } from '../terminal/color.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
+import type { ServerFlags } from './observe-server.ts';
 
-export interface ObserveFlags {
+export interface ObserveFlags extends ServerFlags {
   readonly last?: number;
   readonly first?: number;
   readonly all?: boolean;
@@ -60,7 +61,9 @@ export async function observe(
     settings.host.stdout.write(`${JSON.stringify({ allowlist: filters.allow, denylist: filters.deny })}\n`);
     return;
   }
-  if (flags.inputFile === undefined) await fromAgent(settings, flags, { filters, selection, matches, printer, signal });
+  const observation = { filters, selection, matches, printer, signal };
+  if (flags.server !== undefined) await fromServer(flags.server, flags, observation);
+  else if (flags.inputFile === undefined) await fromAgent(settings, flags, observation);
   else await fromFile(settings, flags.inputFile, { selection, matches, printer });
   printer.close();
 }
@@ -88,6 +91,15 @@ async function fromAgent(settings: Settings, flags: ObserveFlags, observation: O
     const envelope = readEnvelope(line);
     if (envelope !== undefined && matches(envelope)) printer.write(envelope);
   });
+}
+
+async function fromServer(server: string, flags: ObserveFlags, observation: Observation): Promise<void> {
+  const { filters, selection, printer, signal } = observation;
+  const { flowsOfServer } = await import('./observe-server.ts');
+  const request = { filters, ...selection, isFollowing: flags.follow === true };
+  for await (const envelope of flowsOfServer(server, flags, request, signal)) {
+    if (envelope.flow !== undefined || envelope.lost_events !== undefined) printer.write(envelope);
+  }
 }
 
 async function fromFile(

@@ -7,7 +7,16 @@ import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
 
 /** Flags that take no value. */
-const SWITCHES = new Set(['not', 'ipv4', 'ipv6', 'all-namespaces', 'from-all-namespaces', 'to-all-namespaces']);
+const SWITCHES = new Set([
+  'not',
+  'ipv4',
+  'ipv6',
+  'encrypted',
+  'unencrypted',
+  'all-namespaces',
+  'from-all-namespaces',
+  'to-all-namespaces',
+]);
 const SHORT: Readonly<Record<string, string>> = {
   namespace: 'n',
   'all-namespaces': 'A',
@@ -49,6 +58,10 @@ const WHOLE: Readonly<Record<string, string>> = {
   reply: 'whether it is a reply',
   uuid: 'flow by its UUID',
   'trace-id': 'trace by its id',
+  'ip-trace-id': 'trace of an IP option, by its id',
+  'snat-ip': 'address or CIDR that the source became',
+  encrypted: 'only encrypted',
+  unencrypted: 'only in the clear',
   'node-name': 'node, * for any characters',
   'node-label': 'label selector of the node',
   ipv4: 'only IPv4',
@@ -80,6 +93,14 @@ export function define(command: Command, host: Host): void {
     .option('--since <when>', 'from then on: 5m, 2026-01-31, RFC 3339, Unix seconds')
     .option('--until <when>', 'up to then')
     .option('--input-file <file>', 'read flows as JSON lines from a file, or - for standard input, not from the agent');
+  command
+    .optionsGroup('Server:')
+    .option('--server <address>', "a server of Hubble's API, not the agent: host:port, tls://host:port, unix:///path")
+    .option('--tls', 'with TLS')
+    .option('--tls-server-name <name>', 'the name that its certificate must have')
+    .option('--tls-ca-cert-files <files>', 'authorities that may have signed it, in PEM', (text) => text.split(','))
+    .option('--tls-client-cert-file <file>', 'our certificate')
+    .option('--tls-client-key-file <file>', 'its key');
   command.optionsGroup('Filters (repeated: or; different: and):');
   for (const [name, what] of Object.entries(WHOLE)) addFilter(command, name, what, given);
   for (const [name, what] of Object.entries(ENDED)) {
@@ -93,6 +114,7 @@ export function define(command: Command, host: Host): void {
     command,
     'sluice observe -f --verdict DROPPED --print-policy-names',
     'sluice observe --last 100 --pod shop/web-0 --not --port 53',
+    'sluice observe --server tls://node-2:4244 --tls-ca-cert-files ca.crt --last 20',
     'sluice observe --all -o json > flows.json; sluice observe --input-file flows.json --type l7',
   );
   command.action(async (what: string | undefined, flags: ObserveFlags) => {

@@ -1,10 +1,15 @@
 // The thread as the agent starts it (the program in dist/bin), on rings of this test's own.
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import { hubbleSocket } from '../../api/sockets.ts';
+import { envelopeOf } from '../../hubble/message/envelope.ts';
+import { Observer } from '../../hubble/proto/observer/observer_pb.ts';
 import { mapFile } from '../../dataplane/native/index.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import type { EventRing } from '../../policy-maps/event-ring.ts';
@@ -107,6 +112,32 @@ class Rig {
         .end();
     });
   }
+}
+
+t.test('a gRPC client is told the same, and what the agent has said', async (t) => {
+  const rig = new Rig(t);
+  rig.write(rig.events, { ...TRACE, timeMs: Date.now() });
+  await rig.observatory.start();
+  await rig.taken(1);
+  const createConnection = () => connect(hubbleSocket(rig.config.runDir));
+  const client = createClient(
+    Observer,
+    createGrpcTransport({ baseUrl: 'http://localhost', nodeOptions: { createConnection } }),
+  );
+  const [flow] = await allOf(client.getFlows({ number: 1n }));
+  t.same(JSON.stringify(envelopeOf(flow)), JSON.stringify((await rig.flows('last=1'))[0]));
+  const { namespaces } = await client.getNamespaces({});
+  t.match(namespaces, [{ cluster: 'default', namespace: 'shop' }]);
+  t.match(await client.serverStatus({}), { seenFlows: 1n, maxFlows: 4095n });
+  const events = await allOf(client.getAgentEvents({}));
+  const types = events.map(({ agentEvent }) => agentEvent?.notification.case);
+  t.same(types, ['agentStart', 'policyUpdate', 'endpointUpdate', 'endpointUpdate', 'endpointRegenerate']);
+});
+
+async function allOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of stream) all.push(one);
+  return all;
 }
 
 const summaryOf = ({ flow, lost_events }: Envelope): string =>

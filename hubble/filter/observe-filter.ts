@@ -31,6 +31,7 @@ const CONFLICTS: readonly (readonly string[])[] = [
   ['from-pod', 'namespace', 'all-namespaces'],
   ['to-service', 'namespace', 'all-namespaces'],
   ['from-service', 'namespace', 'all-namespaces'],
+  ['encrypted', 'unencrypted'],
   ...['label', 'service', 'port', 'identity', 'workload', 'cluster'].flatMap((name) => [
     [name, `from-${name}`],
     [name, `to-${name}`],
@@ -66,6 +67,10 @@ const WHOLE: Readonly<Record<string, readonly [Field, (value: string) => unknown
   'http-url': ['http_url', values.text],
   'http-header': ['http_header', values.header],
   'trace-id': ['trace_id', values.text],
+  'ip-trace-id': ['ip_trace_id', values.ipTraceId],
+  'snat-ip': ['source_ip_xlated', values.text],
+  encrypted: ['encrypted', () => true],
+  unencrypted: ['encrypted', () => false],
   'dns-query': ['dns_query', values.text],
   'traffic-direction': ['traffic_direction', values.direction],
   interface: ['interface', (value) => ({ name: value })],
@@ -92,6 +97,8 @@ export const VALUELESS_FLAGS: readonly string[] = [
   'not',
   'ipv4',
   'ipv6',
+  'encrypted',
+  'unencrypted',
   ...NAMESPACE_FLAGS.filter((flag) => flag.endsWith('all-namespaces')),
 ];
 

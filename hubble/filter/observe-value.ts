@@ -96,6 +96,12 @@ function parseNumber(digits: string): number {
   return /^\d{1,9}$/.test(digits) ? Number(digits) : -1;
 }
 
+/** A 64-bit number. */
+export function ipTraceId(value: string): string {
+  if (/^\d{1,20}$/.test(value)) return value;
+  throw new SyntaxError(`invalid --ip-trace-id value: ${value}`);
+}
+
 /** `name:value` */
 export function header(value: string): { key: string; value: string } {
   const colon = value.indexOf(':');

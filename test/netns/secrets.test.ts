@@ -145,3 +145,14 @@ t.test('the value is told nowhere, and lies where root alone reads it', async (t
   );
   for (const file of files) t.equal(statSync(file).mode & 0o077, 0, `${file} is for root only`);
 });
+
+t.test('secrets outlive the agent', async (t) => {
+  rmSync(join(secretsDir, 'shop'), { recursive: true });
+  await waitFor('the object to count again', async () => (await asker.ask('/asked', { 'X-Token': SECOND })) === '200');
+  instance.agent.child.kill('SIGKILL');
+  await instance.restartAgent();
+  await instance.untilReady(['shop/web', 'shop/client']);
+  t.equal(await asked(SECOND), '200 200');
+  t.equal(await asked(FIRST), '403 200');
+  t.notMatch(await status(), /read secret/);
+});

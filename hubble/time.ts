@@ -25,10 +25,26 @@ const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
  */
 export function rfc3339(ms: number): string {
   if (!(ms >= -62_135_596_800_000 && ms < 253_402_300_800_000)) return '';
-  const micros = Math.round((ms - Math.floor(ms)) * 1000);
-  const base = new Date(Math.floor(ms) + (micros === 1000 ? 1 : 0)).toISOString().slice(0, -1);
-  if (micros % 1000 !== 0) return `${base}${String(micros).padStart(3, '0')}Z`;
-  return base.endsWith('.000') ? `${base.slice(0, -4)}Z` : `${base}Z`;
+  const wholeMs = Math.floor(ms);
+  const fraction = Math.round((ms - wholeMs) * 1000);
+  const atMs = wholeMs + (fraction === 1000 ? 1 : 0);
+  const micros = fraction % 1000;
+  const second = Math.floor(atMs / 1000);
+  const millis = atMs - second * 1000;
+  // Flows come many a second, in order of time: the text of a second is made once.
+  if (second !== lastSecond) {
+    lastText = new Date(second * 1000).toISOString().slice(0, -5);
+    lastSecond = second;
+  }
+  if (micros !== 0) return `${lastText}.${three(millis)}${three(micros)}Z`;
+  return millis === 0 ? `${lastText}Z` : `${lastText}.${three(millis)}Z`;
+}
+
+let lastSecond = Number.NaN;
+let lastText = '';
+
+function three(number: number): string {
+  return number < 10 ? `00${number}` : number < 100 ? `0${number}` : String(number);
 }
 
 const two = (number: number) => String(number).padStart(2, '0');

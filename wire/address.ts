@@ -115,9 +115,12 @@ export function formatIp(word0: number, word1: number, word2: number, word3: num
 
 /** "02:00:00:00:00:01" from the high 16 and the low 32 bits. */
 export function formatMac(high: number, low: number): string {
-  const bytes = [high >>> 8, high & 255, low >>> 24, (low >>> 16) & 255, (low >>> 8) & 255, low & 255];
-  return bytes.map((byte) => (byte & 255).toString(16).padStart(2, '0')).join(':');
+  const [a, b, c] = [HEX[(high >>> 8) & 255], HEX[high & 255], HEX[low >>> 24]];
+  return `${a}:${b}:${c}:${HEX[(low >>> 16) & 255]}:${HEX[(low >>> 8) & 255]}:${HEX[low & 255]}`;
 }
+
+/** Two digits of each byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /**
  * Parses six pairs of hex digits with colons or dashes.

@@ -36,7 +36,12 @@ class Table<K extends Key, V extends object> {
   }
 
   get(key: K): V | undefined {
-    return this.#present.get(key) ?? this.#gone?.get(key);
+    const present = this.#present.get(key);
+    return present === undefined && this.#gone !== undefined && this.#gone.size > 0 ? this.#gone.get(key) : present;
+  }
+
+  get isEmpty(): boolean {
+    return this.#present.size === 0;
   }
 
   learn(changes: readonly (readonly [K, V | undefined])[] = []): void {
@@ -94,6 +99,7 @@ export class DirectoryMirror implements Directory {
   }
 
   names(ip: string, endpointId: number): readonly string[] {
+    if (this.#names.isEmpty) return NONE;
     const own = this.#names.get(toldTo(endpointId, ip)) ?? NONE;
     const all = endpointId === 0 ? NONE : (this.#names.get(toldTo(0, ip)) ?? NONE);
     if (own.length === 0 || all.length === 0) return own.length === 0 ? all : own;
@@ -101,7 +107,7 @@ export class DirectoryMirror implements Directory {
   }
 
   service(ip: string, port: number): Service | undefined {
-    return this.#places.get(serviceAt(ip, port));
+    return this.#places.isEmpty ? undefined : this.#places.get(serviceAt(ip, port));
   }
 
   frontend(id: number): Service | undefined {

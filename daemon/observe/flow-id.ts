@@ -19,9 +19,16 @@ export function flowIds(nodeName: string, ring: number): (timeMs: number, positi
   const node = (createHash('sha256').update(nodeName).digest().readUInt32BE(0) & 0x3fffffff) | 0x80000000;
   const [high, low] = [hex(node >>> 16, 4), hex(node & 0xffff, 4)];
   const third = VERSION.toString(16) + hex(ring, 2) + '0';
+  let lastMs = Number.NaN;
+  let head = '';
   return (timeMs, position) => {
-    const time = hex(Math.min(Math.max(0, Math.floor(timeMs) || 0), MAX_MS), 12);
-    return `${time.slice(0, 8)}-${time.slice(8)}-${third}-${high}-${low}${hex(position >>> 0, 8)}`;
+    const ms = Math.min(Math.max(0, Math.floor(timeMs) || 0), MAX_MS);
+    if (ms !== lastMs) {
+      const time = hex(ms, 12);
+      head = `${time.slice(0, 8)}-${time.slice(8)}-${third}-${high}-${low}`;
+      lastMs = ms;
+    }
+    return head + hex(position >>> 0, 8);
   };
 }
 

@@ -221,10 +221,21 @@ function labelOf(labels: readonly string[], name: string): string | undefined {
   return labels.find((label) => label.startsWith(name))?.slice(name.length);
 }
 
-/** Sorted; of several `cidr:` labels only the longest prefix is told. */
-function sortedLabels(labels: readonly string[], identity: number): string[] {
+/** Labels in order, of those that the directory has: it answers with the same lists again and again. */
+const SORTED = new WeakMap<readonly string[], readonly string[]>();
+
+function sortedOf(labels: readonly string[]): readonly string[] {
+  const known = SORTED.get(labels);
+  if (known !== undefined) return known;
   const sorted = [...labels].sort();
-  if (!isLocalScope(identity)) return sorted;
+  SORTED.set(labels, sorted);
+  return sorted;
+}
+
+/** Sorted; of several `cidr:` labels only the longest prefix is told. */
+function sortedLabels(labels: readonly string[], identity: number): readonly string[] {
+  if (!isLocalScope(identity)) return sortedOf(labels);
+  const sorted = sortedOf(labels);
   const length = (label: string) => Number(label.slice(label.lastIndexOf('/') + 1));
   const prefixes = sorted.filter((label) => label.startsWith('cidr:')).sort((a, b) => length(b) - length(a));
   return sorted.filter((label) => !label.startsWith('cidr:') || label === prefixes[0]);

@@ -135,10 +135,10 @@ function ports(found: Mutable<Dissection>, source: number, destination: number) 
 }
 
 function dissectTcp(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
-  const flags = tcpFlags((bytes[at + 12] << 8) | tcp.flags(bytes, at));
+  const flags = tcpFlags(((bytes[at + 12] << 8) | tcp.flags(bytes, at)) & 0x1ff);
   found.l4 = { TCP: { ...ports(found, tcp.srcPort(bytes, at), tcp.dstPort(bytes, at)), flags } };
   found.protocol = 'tcp';
-  found.summary = `TCP Flags: ${tcpFlagsText(flags)}`;
+  found.summary = summaryOf(flags);
 }
 
 function dissectIcmp(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
@@ -163,8 +163,26 @@ const FLAG_BITS: readonly (readonly [TcpFlag, number])[] = [
   ['NS', 0x100],
 ];
 
+/** The flags of each value that the nine bits can have: a few are in nearly every flow. */
+const KNOWN_FLAGS: (TcpFlags | undefined)[] = [];
+
 function tcpFlags(bits: number): TcpFlags {
-  return Object.fromEntries(FLAG_BITS.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => [name, true]));
+  const known = KNOWN_FLAGS[bits];
+  if (known !== undefined) return known;
+  const set = Object.fromEntries(FLAG_BITS.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => [name, true]));
+  KNOWN_FLAGS[bits] = set;
+  return set;
+}
+
+const SUMMARIES = new WeakMap<TcpFlags, string>();
+
+/** `TCP Flags: SYN, ACK` @param flags as `tcpFlags` gives them */
+function summaryOf(flags: TcpFlags): string {
+  const known = SUMMARIES.get(flags);
+  if (known !== undefined) return known;
+  const text = `TCP Flags: ${tcpFlagsText(flags)}`;
+  SUMMARIES.set(flags, text);
+  return text;
 }
 
 /** Hubble's order, which is not the order of the bits. */

@@ -81,6 +81,19 @@ export interface StatusDocument {
     /** Flows that were not kept, since the thread for flows started. */
     readonly lost: number;
   };
+  /** Files that flows are written to. */
+  readonly exports: readonly {
+    readonly name: string;
+    readonly path: string;
+    /** Lines, since it was begun. */
+    readonly written: number;
+    /** Flows that were not written. */
+    readonly lost: number;
+    /** Its end has come. */
+    readonly ended: boolean;
+    /** What is wrong with it; '' for nothing. Among `problems` too. */
+    readonly problem: string;
+  }[];
   readonly maps: readonly {
     readonly name: string;
     readonly count: number;

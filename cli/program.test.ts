@@ -1,6 +1,8 @@
 /** Whole command lines against a small fake of the daemon's API, and against real pinned maps without any daemon. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { ENDPOINTS, STATUS, asked, flow, runDir, sluice } from '../test/fake-daemon.ts';
 
@@ -164,6 +166,25 @@ t.test('observe --input-file filters a file of flows', async (t) => {
     (await sluice('observe --input-file - --since 2026-01-31T00:00:01Z', lines)).stdout,
     /:01\.000.*\n.*:02\.000/,
   );
+  const packed = join(mkdtempSync(join(tmpdir(), 'sluice-flows-')), 'flows.log.gz');
+  t.teardown(() => rmSync(dirname(packed), { recursive: true }));
+  writeFileSync(packed, Buffer.concat([gzipSync(`${lines}\n`), gzipSync(lines)]));
+  t.equal(
+    (await sluice(`observe --input-file ${packed} --port 80 -o json`)).stdout.trim().split('\n').length,
+    4,
+    'gzip',
+  );
+  t.match(
+    (await sluice(`observe --input-file ${packed} --last 3`)).stdout,
+    /^Jan 31 00:00:00.*\n.*:01\.000.*\n.*:02\.000/,
+  );
+  t.equal((await sluice(`observe --input-file ${packed} --last 0`)).stdout, '');
+  truncateSync(packed, 40);
+  t.match(await sluice(`observe --input-file ${packed}`), {
+    code: 1,
+    stderr: /flows\.log\.gz: Z_BUF_ERROR: check --input-file/,
+  });
+  t.match(await sluice('observe --input-file /nowhere'), { code: 1, stderr: /read \/nowhere: ENOENT/ });
   t.match(await sluice('observe --input-file -', 'x'), { code: 1, stderr: /-:1: found 'x', wanted a flow as JSON/ });
   t.match((await sluice('observe --port 80 --print-raw-filters')).stdout, /^\{"allowlist":\[\{"source_port"/);
 });

@@ -94,6 +94,7 @@ export const STATUS = {
   version: '0.1.0',
   agent: { pid: 7, uptimeSec: 3700 },
   dataplane: { pid: 8, state: 'running', isAdopted: false, restarts: 0 },
+  exports: [],
   runDir: '/run/test',
   nodeName: 'vm',
   clusterName: 'default',

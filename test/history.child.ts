@@ -15,6 +15,7 @@ const history = new History({
   maxAgeMs: 3_600_000,
   nodeName: 'node-1',
   seen: () => seen,
+  replayed: 0,
   nowMs: () => NOW,
   log: () => undefined,
 });

@@ -1,5 +1,4 @@
 /** `sluice observe`: flows of the agent, or of a file, chosen and printed as Hubble does it. */
-import { createReadStream } from 'node:fs';
 import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
@@ -9,6 +8,7 @@ import { colorsOf, PLAIN } from '../../hubble/print/terminal.ts';
 import { parseMoment, TIME_FORMATS, type TimeFormat } from '../../hubble/time.ts';
 import { wantsColor } from '../terminal/color.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
+import { linesOfFile } from './flow-file.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { ServerFlags } from './observe-server.ts';
@@ -112,32 +112,20 @@ async function fromFile(
   for await (const envelope of envelopesOf(settings, path)) {
     const ms = Date.parse(envelope.time ?? envelope.flow?.time ?? '');
     if (ms < sinceMs || ms > untilMs || !matches(envelope)) continue;
-    chosen.push(envelope);
+    // All of a file may be more than the memory holds.
+    if (number === Number.POSITIVE_INFINITY) printer.write(envelope);
+    else chosen.push(envelope);
     if (isFirst && chosen.length >= number) break;
     // Twice the number is kept before the older half is given up, so that a long file costs one copy a number.
-    if (chosen.length >= 2 * number) chosen = chosen.slice(-number);
+    if (!isFirst && chosen.length >= 2 * number) chosen = number === 0 ? [] : chosen.slice(-number);
   }
-  const shown = isFirst ? chosen : number === 0 ? [] : chosen.slice(-Math.min(number, chosen.length));
+  const shown = isFirst ? chosen.slice(0, number) : number === 0 ? [] : chosen.slice(-number);
   for (const envelope of shown) printer.write(envelope);
 }
 
 /** The flows of a file of JSON lines, one by one. @throws Failure when it is none */
 export async function* envelopesOf(settings: Settings, path: string): AsyncGenerator<Envelope> {
-  const input = path === '-' ? settings.host.stdin : createReadStream(path);
-  input.setEncoding('utf8');
-  let rest = '';
-  let number = 0;
-  try {
-    for await (const chunk of input) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) yield* envelopeOf(path, ++number, line);
-    }
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(`read ${path}: ${(error as NodeJS.ErrnoException).code ?? String(error)}: check --input-file`);
-  }
-  yield* envelopeOf(path, ++number, rest);
+  for await (const { number, text } of linesOfFile(settings.host.stdin, path)) yield* envelopeOf(path, number, text);
 }
 
 /** Lines of older exports hold the flow itself, without an envelope. */

@@ -79,6 +79,7 @@ function lines(
     ['Identities', String(status.identities)],
     ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
     ...historyText(status.history).map((text): [string, string] => ['History', text]),
+    ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
     ['Problems', problems.length === 0 ? 'none' : ''],
   ];
@@ -94,6 +95,11 @@ function historyText(history: StatusDocument['history']): string[] {
   return [
     `${counted(flows, 'flow')} on disk, ${Math.ceil(bytes / 2 ** 20)} MiB${since}${lost === 0 ? '' : `, ${lost} lost`}`,
   ];
+}
+
+function exportText({ name, path, written, lost, ended }: StatusDocument['exports'][number]): string {
+  const state = `${lost === 0 ? '' : `, ${lost} lost`}${ended ? ', ended' : ''}`;
+  return `${printable(name)} to ${printable(path)}, ${counted(written, 'line')}${state}`;
 }
 
 /** None when they may not be read: the status is also for the group of the socket, the rigs are root's. */

@@ -3,10 +3,11 @@ import { isIP } from 'node:net';
 import type { Option } from './option.ts';
 import type { RedactSettings } from '../../hubble/decode/redact.ts';
 import { REDACT } from './schema-hubble-redact.ts';
+import { EXPORT, type ExportOptions } from './schema-hubble-export.ts';
 import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
 
 /** Of `hubble`, all present. */
-export interface HubbleSettings {
+export interface HubbleSettings extends ExportOptions {
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
   readonly redact: RedactSettings;
@@ -68,6 +69,7 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     min: 15,
     max: 65535,
   },
+  ...EXPORT,
   history: {
     type: 'map',
     meaning: 'flows kept on disk, see [observability](observability.md#history)',

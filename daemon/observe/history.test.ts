@@ -30,6 +30,7 @@ class Kept {
       maxAgeMs: 3_600_000,
       nodeName: 'node-1',
       seen: () => this.ring.seen,
+      replayed: 1000,
       nowMs: () => NOW,
       log: (level, text, fields = {}) => void this.logged.push(`${level}: ${text} ${JSON.stringify(fields)}`),
       ...options,
@@ -134,6 +135,22 @@ t.test('history: kill -9 costs what came after the last write; a torn end is cut
   t.match(kept.logged, [/warn: the end of a journal of flows was torn and is cut off .*"torn":4/]);
   await kept.history.write();
   t.same(readdirSync(directory), [journal.replace('journal', 'flows')]);
+});
+
+t.test('history: flows that the event rings give again after a restart are kept and told once', async (t) => {
+  const directory = folder(t);
+  const flows = envelopes(300).filter(({ flow }) => flow?.uuid !== undefined && flow.uuid !== 'not-a-uuid');
+  const first = new Kept(directory);
+  first.take(flows.slice(0, 200));
+  await first.history.stop();
+  const kept = opened(t, directory);
+  await kept.history.ready;
+  kept.take(flows.slice(150, 190));
+  t.same(await kept.ask(), texts(flows.slice(0, 200)), 'all of them');
+  t.same(await kept.ask({ number: 30 }), texts(flows.slice(170, 200)), 'the last');
+  kept.take(flows.slice(190));
+  t.same(await kept.ask(), texts(flows), 'and what is new');
+  t.equal(kept.history.status.flows, flows.length);
 });
 
 t.test('history: a segment that is broken is named and left out, the others are served', async (t) => {

@@ -21,6 +21,7 @@ import { deflate, emitChunk, markOf, START } from '../../hubble/store/chunk.ts';
 import { readJournal } from '../../hubble/store/journal.ts';
 import { ask, type Part, type Question } from '../../hubble/store/query.ts';
 import { OpenTable, type Place, Sequences, type WaitingTable } from './open-table.ts';
+import { Replays } from './replays.ts';
 import { JournalFile, SegmentFiles } from './segment-files.ts';
 
 const STEP_MS = 1000;
@@ -36,6 +37,8 @@ export interface HistoryOptions {
   readonly nodeName: string;
   /** Sequence number in the ring that the next envelope will get; the ring takes a batch before the history does. */
   readonly seen: () => number;
+  /** How many flows the event rings may give a second time after a restart. */
+  readonly replayed: number;
   readonly log: (level: 'info' | 'warn' | 'error', text: string, fields?: Readonly<Record<string, unknown>>) => void;
   readonly nowMs?: () => number;
 }
@@ -78,16 +81,19 @@ export class History implements FlowSink {
   #untold = 0;
   #problem = '';
   #isReady = false;
+  readonly #replays = new Replays();
   #step: Promise<void> = Promise.resolve();
   #isStepping = false;
   readonly #timer: NodeJS.Timeout;
+  /** It is known what an earlier life has kept, or that it cannot be read. */
+  readonly ready: Promise<void>;
 
   constructor(options: HistoryOptions) {
     this.#options = options;
     this.#files = new SegmentFiles(options.directory);
     this.#nowMs = options.nowMs ?? Date.now;
     this.#timer = setInterval(() => void this.write(), STEP_MS);
-    void this.write();
+    this.ready = this.write();
   }
 
   get status(): HistoryStatus {
@@ -110,7 +116,10 @@ export class History implements FlowSink {
 
   take(envelopes: readonly Envelope[]): void {
     let sequence = this.#options.seen() - envelopes.length;
-    for (const envelope of envelopes) this.#add(envelope, sequence++);
+    for (const envelope of envelopes) {
+      if (!this.#replays.take(envelope)) this.#add(envelope, sequence);
+      sequence++;
+    }
   }
 
   /**
@@ -118,12 +127,17 @@ export class History implements FlowSink {
    * @param before only what came before that sequence number of the ring
    */
   async *ask(before: number, question: Omit<Question, 'pause' | 'onUnreadable'>): AsyncGenerator<readonly Envelope[]> {
-    await this.#step; // of the start: what is there must be known
+    await this.ready;
     yield* ask(this.#parts(before), {
       ...question,
       pause: () => nextTurn(undefined),
       onUnreadable: (part, error) => this.#refuse(part, error),
     });
+  }
+
+  /** Whether an envelope tells a flow again that the history has from an earlier life. */
+  isReplay(envelope: Envelope): boolean {
+    return this.#replays.has(envelope);
   }
 
   /** Writes what there is to write. Called every second. */
@@ -243,7 +257,21 @@ export class History implements FlowSink {
     }
     this.#waiting.unshift(...recovered);
     this.#nextNumber = 1 + Math.max(0, segments.at(-1) ?? 0, journals.at(-1) ?? 0);
+    await this.#learnReplays([...this.#storedParts(0), ...recovered.map((one) => memoryPart(one, 0))]);
     this.#isReady = true;
+  }
+
+  /** Of the newest flows that an earlier life has kept, as many as can come again. */
+  async #learnReplays(parts: readonly Part[]): Promise<void> {
+    for (const part of [...parts].reverse()) {
+      const left = this.#options.replayed - this.#replays.size;
+      if (left <= 0) return;
+      try {
+        await part.use((rows) => this.#replays.learn(rows, left));
+      } catch (error) {
+        this.#refuse(part, error as Error);
+      }
+    }
   }
 
   /** @returns undefined when there is nothing in it that is not in a segment */
@@ -288,18 +316,15 @@ export class History implements FlowSink {
   }
 
   #parts(before: number): Part[] {
-    const stored = this.#segments
-      .filter(({ fault }) => fault === '')
-      .map((one): Part => {
-        const { number, minMs, maxMs, rows, sequences } = one;
-        const limit = sequences.before(before, rows);
-        return { name: String(number), minMs, maxMs, limit, use: (read) => this.#files.use(number, read) };
-      });
-    const memory = this.#memory().map(({ table, sequences }): Part => {
-      const limit = sequences.before(before, table.rows);
-      return { name: IN_MEMORY, minMs: table.minMs, maxMs: table.maxMs, limit, use: (read) => read(table) };
+    return [...this.#storedParts(before), ...this.#memory().map((one) => memoryPart(one, before))];
+  }
+
+  #storedParts(before: number): Part[] {
+    const readable = this.#segments.filter(({ fault }) => fault === '');
+    return readable.map(({ number, minMs, maxMs, rows, sequences }) => {
+      const limit = sequences.before(before, rows);
+      return { name: String(number), minMs, maxMs, limit, use: (read) => this.#files.use(number, read) };
     });
-    return [...stored, ...memory];
   }
 
   #refuse({ name }: Part, error: Error): void {
@@ -311,6 +336,11 @@ export class History implements FlowSink {
     const path = this.#files.path(segment.number, 'flows');
     this.#options.log('error', 'a file of the history is left out', { name: path, fault: error.message });
   }
+}
+
+function memoryPart({ table, sequences }: WaitingTable, before: number): Part {
+  const limit = sequences.before(before, table.rows);
+  return { name: IN_MEMORY, minMs: table.minMs, maxMs: table.maxMs, limit, use: (read) => read(table) };
 }
 
 function messageOf(error: unknown): string {

@@ -27,7 +27,7 @@ export function keptFlows(
 ): AsyncGenerator<readonly Envelope[]> {
   const { allow, deny, ...wanted } = request;
   const matches = compileFilters(allow, deny);
-  const newest = select(ring, wanted, matches);
+  const newest = select(ring, wanted, (one) => history?.isReplay(one) !== true && matches(one));
   const { oldest } = ring;
   const older = (left: number | undefined) => {
     const rest: FlowsRequest = left === undefined ? wanted : { ...wanted, number: left };

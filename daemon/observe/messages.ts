@@ -2,6 +2,7 @@
 import type { SinkFailure } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
+import type { ExportStatus } from './exporter.ts';
 import type { HistoryStatus } from './history.ts';
 
 /** What a thread begins with. */
@@ -9,6 +10,14 @@ export interface ObservatoryData {
   readonly config: Config;
   /** Of SharedState. */
   readonly state: SharedArrayBuffer;
+}
+
+/** Flows in files: the history and exports. */
+export interface FilesStatus {
+  readonly history?: HistoryStatus;
+  readonly exports: readonly ExportStatus[];
+  /** One sentence each. */
+  readonly problems: readonly string[];
 }
 
 export type ToObservatory =
@@ -28,7 +37,7 @@ export type FromObservatory =
   /** It serves its socket. */
   | { readonly ready: true }
   | { readonly log: LogLine }
-  /** How the flows on disk are; when that has changed. */
-  | { readonly history: HistoryStatus }
+  /** How the flows in files are; when that has changed. */
+  | { readonly files: FilesStatus }
   /** A sink is no longer served. */
   | { readonly failure: { readonly [K in keyof SinkFailure]: string } };

@@ -15,8 +15,7 @@ import { programPath } from '../../linux/programs.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
-import type { HistoryStatus } from './history.ts';
-import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import type { FilesStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { SharedState } from './shared-state.ts';
 
 /** Heap of a thread, besides what the kept flows take. */
@@ -52,7 +51,7 @@ export class Observatory {
   /** Why the last thread died. */
   #death = '';
   #isReady = false;
-  #history: HistoryStatus | undefined;
+  #files: FilesStatus = { exports: [], problems: [] };
   #isStopping = false;
 
   constructor(options: ObservatoryOptions) {
@@ -114,18 +113,17 @@ export class Observatory {
     return { seen, lost, kept: this.#isReady ? kept : 0, capacity, heapBytes, restarts: this.#restarts };
   }
 
-  /** Of the flows on disk; undefined when none are kept, or nothing is known yet. */
-  get history(): HistoryStatus | undefined {
-    return this.#history;
+  /** Of the flows in files, as the thread has told last. */
+  get files(): FilesStatus {
+    return this.#files;
   }
 
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const away = this.#isReady || this.#isStopping || this.#death === '';
     const sinks = [...this.#failures].map(([name, error]) => `flows no longer go to the ${name}: ${error}`);
-    const history = this.#history?.problems ?? [];
     return [
-      ...history,
+      ...this.#files.problems,
       ...(away ? [] : [`the observatory died: ${this.#death}: no flows are told until it runs again`]),
       ...sinks,
     ];
@@ -138,7 +136,7 @@ export class Observatory {
   #take(message: FromObservatory): void {
     const { log } = this.#options;
     if ('ready' in message) this.#isReady = true;
-    else if ('history' in message) this.#history = message.history;
+    else if ('files' in message) this.#files = message.files;
     else if ('log' in message) log[message.log.level](message.log.fields, message.log.text);
     else {
       const { name, error } = message.failure;

@@ -3,6 +3,8 @@ import type { Directory } from '../../hubble/decode/directory.ts';
 import type { Ring } from '../../hubble/ring.ts';
 import type { Sinks } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
+import { configuredExport } from './export-settings.ts';
+import { Exports } from './exports.ts';
 import { History } from './history.ts';
 import type { NamespaceLog } from './namespace-log.ts';
 
@@ -15,22 +17,40 @@ export interface Means {
   readonly history: History | undefined;
   readonly agentEvents: Ring;
   readonly namespaces: NamespaceLog;
+  readonly exports: Exports;
   /** Takes in what the dataplane has told since the last look. */
   readonly look: () => void;
   /** A line in the agent's log. */
   readonly log: (level: 'info' | 'warn' | 'error', text: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-export function openSinks(sinks: Sinks, { ring, history, namespaces }: Means): void {
+export function openSinks(sinks: Sinks, { ring, history, exports, namespaces }: Means): void {
   sinks.add('ring', ring);
   sinks.add('list of namespaces', namespaces);
   if (history !== undefined) sinks.add('history', history);
+  sinks.add('exports', exports);
 }
 
 /** The history as the configuration has it. */
-export function openHistory({ config, ring, log }: Omit<Means, 'history'>): History | undefined {
+export function openHistory({ config, ring, log }: Pick<Means, 'config' | 'ring' | 'log'>): History | undefined {
   const { enabled, directory, 'max-size-mb': maxMib, 'max-age-hours': hours } = config.hubble.history;
   if (!enabled) return undefined;
   const [maxBytes, maxAgeMs] = [maxMib * 2 ** 20, hours * 3_600_000];
-  return new History({ directory, maxBytes, maxAgeMs, nodeName: config.nodeName, seen: () => ring.seen, log });
+  // A ring of events gives each of its records again after a restart.
+  const replayed = (config.maps['bpf-events-map-max'] ?? 0) + (config.maps['bpf-drop-events-map-max'] ?? 0);
+  return new History({
+    directory,
+    maxBytes,
+    maxAgeMs,
+    nodeName: config.nodeName,
+    seen: () => ring.seen,
+    replayed,
+    log,
+  });
+}
+
+/** The exports as the configuration has them. */
+export function openExports({ config, log }: Pick<Means, 'config' | 'log'>): Exports {
+  const path = config.hubble['flowlogs-config-path'];
+  return new Exports({ fixed: configuredExport(config), path, nodeName: config.nodeName, nowMs: Date.now, log });
 }

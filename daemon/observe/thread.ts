@@ -22,17 +22,16 @@ import { EMITTER } from './ring-source.ts';
 import { AgentEvents } from './agent-events.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
 import { DirectoryMirror } from './directory-mirror.ts';
-import type { History } from './history.ts';
 import { FlowServer } from './flow-server.ts';
 import { openHandlers } from './handlers.ts';
-import type { FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import type { FilesStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { NamespaceLog } from './namespace-log.ts';
 import { Observer } from './observer.ts';
 import { Ports } from './serve/ports.ts';
 import { SharedState } from './shared-state.ts';
-import { openHistory, openSinks } from './sinks.ts';
+import { type Means, openExports, openHistory, openSinks } from './sinks.ts';
 
-/** Between two looks at the size of the heap and at the history. */
+/** Between two looks at the size of the heap and at files of flows. */
 const MEASURE_MS = 1000;
 
 class Observatory {
@@ -44,10 +43,10 @@ class Observatory {
   readonly #sinks: Sinks;
   readonly #observer: Observer;
   readonly #server: FlowServer;
-  readonly #history: History | undefined;
-  #toldHistory = '';
   readonly #ports: Ports;
   readonly #agentEvents: AgentEvents;
+  readonly #means: Means;
+  #toldFiles = '';
   readonly #measure: NodeJS.Timeout;
   #isStopping = false;
 
@@ -86,8 +85,8 @@ class Observatory {
       log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
         this.#tell({ log: { level, text, fields } }),
     };
-    const means = { ...base, history: openHistory(base) };
-    this.#history = means.history;
+    const means = { ...base, history: openHistory(base), exports: openExports(base) };
+    this.#means = means;
     openSinks(this.#sinks, means);
     this.#server = new FlowServer(openHandlers(means));
     this.#ports = new Ports(this.#server, means.log);
@@ -95,6 +94,7 @@ class Observatory {
   }
 
   async start({ runDir, socketGroup: group, hubble }: Config): Promise<void> {
+    await this.#means.history?.ready; // what the rings give again must be known
     this.#observer.start();
     await this.#server.listen({ path: hubbleSocket(runDir), groupId: socketGroup(group) });
     this.#ports.open(hubble);
@@ -107,11 +107,14 @@ class Observatory {
 
   #tellHow(): void {
     this.#state.heapBytes = getHeapStatistics().used_heap_size;
-    const history = this.#history?.status;
-    const text = JSON.stringify(history);
-    if (history === undefined || text === this.#toldHistory) return;
-    this.#toldHistory = text;
-    this.#tell({ history });
+    const { history, exports } = this.#means;
+    const { status } = history ?? {};
+    const problems = [...(status?.problems ?? []), ...exports.problems];
+    const files: FilesStatus = { ...(status && { history: status }), exports: exports.statuses, problems };
+    const text = JSON.stringify(files);
+    if (text === this.#toldFiles) return;
+    this.#toldFiles = text;
+    this.#tell({ files });
   }
 
   #listen(): void {

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { ManyFlows } from '../../test/many-flows.ts';
 import { randomFrom, SEED } from '../../test/random.ts';
 import { randomEnvelope } from '../../test/random-flows.ts';
 import { compileFilters } from '../filter/filter.ts';
@@ -291,4 +292,10 @@ t.test('store: who no longer listens ends the reading', async (t) => {
     controller.abort();
   }
   t.equal(batches, 1);
+});
+
+t.test('store: 200,000 flows in four segments, and what questions find in them', async (t) => {
+  const flows = new ManyFlows(t);
+  await flows.write(200_000);
+  await flows.ask();
 });

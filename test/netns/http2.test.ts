@@ -176,7 +176,6 @@ t.test('gRPC: all four kinds of call, a status of the server, and one of ours', 
   for (const kind of ['unary', 'server', 'client', 'both']) {
     t.equal(await call('/shop.Secret/Unary', kind), 'PERMISSION_DENIED Access denied\n', kind);
   }
-  // Of more than 500 records a second some are left out: h2load may have used them up.
   await waitFor('both to be told', async () => {
     await call('/shop.Open/Fails', 'unary');
     await call('/shop.Secret/Unary', 'unary');

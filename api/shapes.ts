@@ -9,8 +9,9 @@ import type { Problem } from '../policy/rule/problems.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { NodeSpec } from '../policy/rule/spec.ts';
 
-/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/world answers with lines of its own, and so does GET /v1/flows, which is the observatory's. */
+/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/world and GET /metrics answer with lines of their own, and so does GET /v1/flows, which is the observatory's. */
 export interface Answers {
+  readonly 'GET /metrics': never;
   readonly 'GET /v1/healthz': { readonly status: 'ok' };
   readonly 'GET /v1/status': StatusDocument;
   readonly 'GET /v1/endpoints': readonly EndpointDocument[];

@@ -41,6 +41,7 @@ import { Ports } from './attach/ports.ts';
 import { Prober } from './health/probe.ts';
 import { PodStates } from './health/pod-states.ts';
 import { ProblemBoard } from './health/problem-board.ts';
+import type { PublicationTimings } from './metrics/publication-timings.ts';
 import { Names } from './names/names.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Learning } from './fqdn/learning.ts';
@@ -129,6 +130,10 @@ export class Agent {
     });
     const { publisher, supervisor, prober, maps } = this;
     this.states = new PodStates({ links: this.#links, ports: this.#ports, publisher, supervisor, prober, maps });
+  }
+
+  get timings(): PublicationTimings {
+    return this.#publication.timings;
   }
 
   get reconciler(): PodReconciler {

@@ -8,6 +8,7 @@ import type { Compilation } from './compilation.ts';
 import type { Learning } from './fqdn/learning.ts';
 import { oneLine, type ProblemBoard } from './health/problem-board.ts';
 import type { DirectoryFeed } from './observe/directory-feed.ts';
+import { PublicationTimings } from './metrics/publication-timings.ts';
 import type { Publisher } from './publish/publisher.ts';
 import type { Services } from './services/services.ts';
 
@@ -24,6 +25,7 @@ interface Parts {
 }
 
 export class Publication {
+  readonly timings = new PublicationTimings();
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
@@ -33,7 +35,7 @@ export class Publication {
   /** All that has changed. */
   all(): void {
     const { compilation, publisher, ports } = this.#parts;
-    const changes = compilation.flush();
+    const changes = this.timings.time(this.timings.compile, () => compilation.flush());
     this.#publishPolicy(changes);
     this.services();
     publisher.commit();
@@ -44,7 +46,7 @@ export class Publication {
   /** What the names have changed. @throws RangeError when there are no identities left; nothing is published then */
   names(): void {
     const { compilation, publisher, ports, directory } = this.#parts;
-    const changes = compilation.flush();
+    const changes = this.timings.time(this.timings.compile, () => compilation.flush());
     if (isEmpty(changes)) return;
     // What somebody else has left to be published goes with it, and may be a pod.
     const hasPods =
@@ -72,8 +74,10 @@ export class Publication {
     board.set('secrets', compilation.cluster.policies.missingSecrets.map(oneLine));
     // From before policies with toFQDNs are in force until they are not.
     if (compilation.cluster.names.hasPatterns) learning.announce();
-    publisher.publish(changes);
-    board.set('publish', publisher.sentences());
+    this.timings.time(this.timings.publish, () => publisher.publish(changes));
+    const problems = publisher.sentences();
+    board.set('publish', problems);
+    this.timings.changes.add([problems.length === 0 ? 'success' : 'fail']);
     board.set('egress', compilation.cluster.egress.problems());
   }
 }

@@ -15,6 +15,8 @@ import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './health/log.ts';
 import { Signals } from '../linux/signals.ts';
 import { dataplaneNote, strayDataplanes } from '../linux/dataplane-process.ts';
+import { agentRegistry } from './metrics/agent-metrics.ts';
+import { MetricsListener } from './metrics/listener.ts';
 import { kill } from '../linux/process-end.ts';
 import { programPath } from '../linux/programs.ts';
 import { VERSION } from '../linux/version.ts';
@@ -130,7 +132,13 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   const nameServer = [process.execPath, programPath('sluice-dns'), '--run-dir', config.runDir];
   const programs = { command: dataplaneCommand, standbyCommand, nameServer };
   const agent = new Agent({ config, log, programs });
-  const routes = apiRoutes(agent, () => void finish('API', () => agent.stop()));
+  const registry = agentRegistry(agent);
+  const metrics = new MetricsListener({
+    address: config['prometheus-serve-addr'],
+    registry,
+    log: (level, text, fields) => log[level](fields, text),
+  });
+  const routes = apiRoutes(agent, registry, () => void finish('API', () => agent.stop()));
   const api = new ApiServer(agentSocket(config.runDir), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {
     // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
@@ -139,7 +147,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   });
   const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
-    await api.stop();
+    await Promise.all([api.stop(), metrics.stop()]);
     await end();
     if (why !== 'SIGUSR2') rmSync(agentLogPath(config.runDir), { force: true });
     lock.release();
@@ -147,6 +155,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     process.exit(0);
   });
   await start(agent, api, log);
+  metrics.start();
   log.info({ runDir: config.runDir }, 'ready');
   tellReady();
   signals.listen((signal) => {

@@ -9,7 +9,16 @@ export interface Counter {
   readonly name: string;
   /** Apart by these, counters of one name add up. */
   readonly labels: Readonly<Record<string, string>>;
-  readonly unit: 'bytes' | 'connections' | 'endpoint' | 'events' | 'frames' | 'messages' | 'records' | 'segments';
+  readonly unit:
+    | 'bytes'
+    | 'connections'
+    | 'endpoint'
+    | 'events'
+    | 'frames'
+    | 'messages'
+    | 'records'
+    | 'segments'
+    | 'us';
   /** It can fall. */
   readonly isGauge: boolean;
   /** What one of it is, for operators. */

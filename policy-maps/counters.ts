@@ -75,6 +75,12 @@ export const MASQUERADE_DISPLACED = counter(
   'connections',
   'Lost their port to an endpoint that had far fewer towards their destination, when none was free.',
 );
+export const LOOP_IDLE = counter(
+  15,
+  'loop_idle_microseconds',
+  'us',
+  'For which the forwarding thread had nothing to do.',
+);
 
 // --- 64 to 127: TCP streams under L7 rules
 export const L7_OPENED = counter(64, 'l7_opened', 'connections', 'Taken under L7 rules.');

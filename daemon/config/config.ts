@@ -78,6 +78,9 @@ export interface Config {
     readonly guardExcept: readonly string[];
   };
   /** Options of flows by Cilium's names. */
+  /** Text of readListenAddress; '' = nowhere. */
+  readonly 'prometheus-serve-addr': string;
+  readonly 'metrics-prefix': string;
   readonly hubble: HubbleSettings;
   /** Options of Services by Cilium's names. */
   readonly services: {

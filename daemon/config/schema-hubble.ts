@@ -1,13 +1,14 @@
 /** Options of the observatory, with Cilium's names without the `hubble-` before them; a part of config/schema.ts. */
-import { isIP } from 'node:net';
+import { isLoopback, listenAddressProblem, readListenAddress } from './listen-address.ts';
 import type { Option } from './option.ts';
 import type { RedactSettings } from '../../hubble/decode/redact.ts';
 import { REDACT } from './schema-hubble-redact.ts';
 import { EXPORT, type ExportOptions } from './schema-hubble-export.ts';
 import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
+import { METRICS, metricsProblem, type MetricsSettings } from './schema-hubble-metrics.ts';
 
 /** Of `hubble`, all present. */
-export interface HubbleSettings extends ExportOptions {
+export interface HubbleSettings extends ExportOptions, MetricsSettings {
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
   readonly redact: RedactSettings;
@@ -22,24 +23,12 @@ export interface HubbleSettings extends ExportOptions {
 
 const absolutePath = (text: string) => (text.startsWith('/') ? undefined : 'an absolute path');
 
-/** Reads `127.0.0.1:4245`, `[::1]:4245`, `localhost:4245`, or `:4244` for every address (host ''). @returns undefined for anything else */
-export function readListenAddress(text: string): { readonly host: string; readonly port: number } | undefined {
-  const [, bracketed, plain = '', digits = ''] = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  const isHost = host === '' || host === 'localhost' || isIP(host) === (bracketed === undefined ? 4 : 6);
-  const port = Number(digits);
-  return isHost && port >= 1 && port <= 65_535 ? { host, port } : undefined;
-}
-
-/** Of a host of readListenAddress: only this machine reaches it. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
 /** What is wrong between the options: option and sentence. */
 export function hubbleProblems(settings: HubbleSettings): [option: keyof HubbleSettings, problem: string][] {
   const { 'event-buffer-capacity': flows, 'tls-cert-file': cert, 'tls-key-file': key } = settings;
   const problems: [keyof HubbleSettings, string][] = [];
+  const metrics = metricsProblem(settings.metrics);
+  if (metrics !== undefined) problems.push(['metrics', metrics]);
   if ((flows & (flows + 1)) !== 0) problems.push(['event-buffer-capacity', `found ${flows}, wanted 2^n - 1`]);
   if (cert === '' && key !== '') problems.push(['tls-cert-file', 'found none, wanted one for tls-key-file']);
   if (cert !== '' && key === '') problems.push(['tls-key-file', 'found none, wanted one for tls-cert-file']);
@@ -85,8 +74,7 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     meaning: 'where the API of flows is served besides the unix socket, such as 127.0.0.1:4245 or :4244',
     fallback: [],
     max: 8,
-    check: (text) =>
-      readListenAddress(text) === undefined ? 'an address and port, such as 127.0.0.1:4245' : undefined,
+    check: listenAddressProblem,
   },
   'disable-tls': {
     type: 'boolean',
@@ -113,4 +101,5 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     max: 16,
     check: absolutePath,
   },
+  ...METRICS,
 };

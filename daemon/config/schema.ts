@@ -14,6 +14,7 @@ import { MAGLEV_TABLE_SIZE, MAGLEV_TABLE_SIZES } from '../../policy-maps/service
 import { rangeProblem } from '../attach/range.ts';
 import { readFaults } from '../source/fault-text.ts';
 import type { Option } from './option.ts';
+import { listenAddressProblem } from './listen-address.ts';
 import { HUBBLE } from './schema-hubble.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
@@ -354,6 +355,19 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     meaning: 'which forwarded packets are recorded',
     fallback: 'medium',
     values: ['none', 'low', 'medium', 'maximum'],
+  },
+  'prometheus-serve-addr': {
+    type: 'string',
+    meaning:
+      'where metrics of the agent and the dataplane are served, such as 127.0.0.1:9962; default: on the unix socket only',
+    fallback: '',
+    check: listenAddressProblem,
+  },
+  'metrics-prefix': {
+    type: 'string',
+    meaning: 'put before the names of metrics that Cilium has too, so that its dashboards hold',
+    fallback: 'cilium_',
+    check: (text) => (/^[a-zA-Z_][a-zA-Z0-9_]{0,31}$/.test(text) ? undefined : 'letters, digits and _, a letter first'),
   },
   dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },
   hubble: { type: 'map', meaning: "options of flows, with Cilium's names", options: HUBBLE },

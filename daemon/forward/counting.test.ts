@@ -63,7 +63,7 @@ function newOwners() {
     pool,
     table,
     http,
-    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack, masquerade }, engine },
+    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack, masquerade }, engine, loop: { idleMs: 0.001 } },
   };
 }
 

@@ -30,6 +30,8 @@ interface Source {
 export interface CountingParts {
   readonly dataplane: Pick<Dataplane, 'recorder' | 'uplinks' | 'ports' | 'errors' | 'conntrack' | 'masquerade'>;
   readonly engine: Pick<L7Engine, 'counters'>;
+  /** How long the forwarding thread has waited. */
+  readonly loop: { readonly idleMs: number };
 }
 
 export class Counting {
@@ -77,10 +79,11 @@ export class Counting {
   }
 }
 
-function readersOf({ dataplane, engine }: CountingParts): ReadonlyMap<number, () => number> {
+function readersOf({ dataplane, engine, loop }: CountingParts): ReadonlyMap<number, () => number> {
   const { recorder, uplinks, errors, conntrack, masquerade } = dataplane;
   const { tcp, any } = conntrack;
   return new Map<number, () => number>([
+    [counter.LOOP_IDLE, () => Math.round(loop.idleMs * 1000)],
     [counter.EVENTS_SKIPPED, () => recorder.skipped],
     [counter.DROPS_COUNTED, () => recorder.dropsCounted],
     [counter.L7_RECORDS, () => recorder.access.told],

@@ -57,6 +57,7 @@ class Forwarding {
   readonly #ports: ForwardingPorts;
   readonly #control: ForwardingControl;
   readonly #sendDrops = new Map<number, number>();
+  readonly #loop = { idleMs: 0 };
   #nextTickMs = 0;
   /** From when on, and how far, connections of a former process have been asked after. */
   #rouseAtMs = monotonicMs() + ROUSE_MS;
@@ -69,7 +70,11 @@ class Forwarding {
     this.#dataplane = new Dataplane(this.#maps, this.#arena, (means) => new L7Streams(means, this.#maps));
     this.#l7 = this.#dataplane.redirect;
     this.#conditions = new Conditions(this.#maps.conditions, this.#dataplane.ports, this.#arena);
-    this.#counting = new Counting(this.#maps.counters, { dataplane: this.#dataplane, engine: this.#l7.engine });
+    this.#counting = new Counting(this.#maps.counters, {
+      dataplane: this.#dataplane,
+      engine: this.#l7.engine,
+      loop: this.#loop,
+    });
     this.#relay = new PcapRelay(data.pcap, this.#arena, this.#poller.wakeFd, (index) => this.#ports.opened(index));
     this.#ports = new ForwardingPorts({
       directory,
@@ -93,8 +98,10 @@ class Forwarding {
       const { hasFaults } = this.#conditions;
       const faultMs = hasFaults ? this.#conditions.nextDueMs : Number.POSITIVE_INFINITY;
       const nextMs = Math.min(this.#nextTickMs, this.#l7.releaseAtMs, faultMs);
-      const wait = Math.max(0, nextMs - monotonicMs());
+      const idleFromMs = monotonicMs();
+      const wait = Math.max(0, nextMs - idleFromMs);
       const count = this.#poller.wait(Math.ceil(wait), this.#ready, SPIN_US);
+      this.#loop.idleMs += monotonicMs() - idleFromMs;
       for (let i = 0; i < count; i++) this.#serve(this.#ready[i]);
       if (hasFaults) for (const index of this.#conditions.due(monotonicMs())) this.#turn(index);
       if (this.#control.shouldRefresh) this.#refresh(monotonicMs());

@@ -5,7 +5,7 @@ import type { Envelope } from '../../hubble/flow.ts';
 import type { Ring } from '../../hubble/ring.ts';
 import type { HistoryQuestion, ObserverSource } from '../../hubble/service/source.ts';
 import { VERSION } from '../../linux/version.ts';
-import { isLoopback, readListenAddress } from '../config/schema-hubble.ts';
+import { isLoopback, readListenAddress } from '../config/listen-address.ts';
 import type { Means } from './sinks.ts';
 import { TlsFiles } from './serve/tls-files.ts';
 

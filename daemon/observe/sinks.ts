@@ -1,5 +1,6 @@
 /** Where flows go: every sink of the observatory is added here, one line each (hubble/sink.ts has the rules for them). */
 import type { Directory } from '../../hubble/decode/directory.ts';
+import type { Registry } from '../../hubble/metrics/registry.ts';
 import type { Ring } from '../../hubble/ring.ts';
 import type { Sinks } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
@@ -7,6 +8,7 @@ import { configuredExport } from './export-settings.ts';
 import { Exports } from './exports.ts';
 import { History } from './history.ts';
 import type { NamespaceLog } from './namespace-log.ts';
+import { ServedMetrics } from '../metrics/served-metrics.ts';
 
 /** What sinks and handlers of the observatory may use. */
 export interface Means {
@@ -18,15 +20,19 @@ export interface Means {
   readonly agentEvents: Ring;
   readonly namespaces: NamespaceLog;
   readonly exports: Exports;
+  /** Metrics of flows. */
+  readonly metrics: Registry;
   /** Takes in what the dataplane has told since the last look. */
   readonly look: () => void;
   /** A line in the agent's log. */
   readonly log: (level: 'info' | 'warn' | 'error', text: string, fields?: Readonly<Record<string, unknown>>) => void;
 }
 
-export function openSinks(sinks: Sinks, { ring, history, exports, namespaces }: Means): void {
+export function openSinks(sinks: Sinks, means: Means): void {
+  const { ring, history, exports, namespaces, config, metrics, log } = means;
   sinks.add('ring', ring);
   sinks.add('list of namespaces', namespaces);
+  sinks.add('metrics', new ServedMetrics(config.hubble, metrics, log));
   if (history !== undefined) sinks.add('history', history);
   sinks.add('exports', exports);
 }

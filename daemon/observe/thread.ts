@@ -10,6 +10,7 @@ import { hubbleSocket } from '../../api/sockets.ts';
 import { mapFile } from '../../dataplane/native/index.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import { Redaction } from '../../hubble/decode/redact.ts';
+import { Registry } from '../../hubble/metrics/registry.ts';
 import { Ring } from '../../hubble/ring.ts';
 import { Sinks } from '../../hubble/sink.ts';
 import { CONFIG_DROPS_READ, ConfigMap } from '../../policy-maps/config-map.ts';
@@ -81,6 +82,7 @@ class Observatory {
       directory: this.#directory,
       agentEvents: this.#agentEvents.ring,
       namespaces: new NamespaceLog(this.#directory),
+      metrics: new Registry(),
       look: () => this.#observer.look(),
       log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
         this.#tell({ log: { level, text, fields } }),

@@ -3,6 +3,8 @@ import type { Agent } from '../agent.ts';
 import { type Answer, ApiError, type Call, type Route } from './router.ts';
 import type { Answers, ApplyAnswer } from '../../api/shapes.ts';
 import { shownObject } from '../../policy/document/secret.ts';
+import type { Registry } from '../../hubble/metrics/registry.ts';
+import { serveMetrics } from '../metrics/listener.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Reference } from '../source/text.ts';
 import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments, statusDocument } from './status.ts';
@@ -14,9 +16,13 @@ import { sendWorld } from './world.ts';
 /** A route for each call, which answers with that call's document. */
 type Routes = { readonly [Path in keyof Answers]: Route<Answers[Path]> };
 
-/** @param onShutdown ends the agent, after the answer has gone out */
-export function apiRoutes(agent: Agent, onShutdown: () => void): Routes {
+/** @param metrics of the agent and the dataplane @param onShutdown ends the agent, after the answer has gone out */
+export function apiRoutes(agent: Agent, metrics: Registry, onShutdown: () => void): Routes {
   return {
+    'GET /metrics': ({ request, response }) => {
+      serveMetrics(metrics, request, response);
+      return undefined;
+    },
     'GET /v1/healthz': () => ({ document: { status: 'ok' } }),
     'GET /v1/status': () => ({ document: statusDocument(agent) }),
     'GET /v1/endpoints': () => ({ document: endpointDocuments(agent) }),

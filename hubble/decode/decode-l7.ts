@@ -11,6 +11,7 @@ import { type EventRecord, FLAG_IPV6, PAYLOAD_BYTES } from '../../wire/event.ts'
 import { FIXED_BYTES, L7_FORM, MAX_RECORD_SLOTS, PART_BYTES } from '../../wire/l7-record.ts';
 import { concat } from '../../wire/pcap.ts';
 import { Redaction } from './redact.ts';
+import { rcodeText } from './rcode-names.ts';
 import {
   commonFields,
   type DecodeOptions,
@@ -241,20 +242,10 @@ function summaryOf(log: AccessLog, redaction: Redaction): string {
   return log.L7 ? `${log.L7.Proto} Fields: ${JSON.stringify(log.L7.Fields ?? {})}` : '';
 }
 
-/** Names of the DNS response codes, as gopacket prints them. */
-const RCODES = [
-  'No Error',
-  'Format Error',
-  'Server Failure',
-  'Non-Existent Domain',
-  'Not Implemented',
-  'Query Refused',
-];
-
 function dnsAnswer(dns: AccessLogDns): string {
   const rcode = dns.RCode ?? 0;
   const parts: string[] = [];
-  if (rcode !== 0) parts.push(`RCode: ${RCODES[rcode] ?? rcode}`);
+  if (rcode !== 0) parts.push(`RCode: ${rcodeText(rcode)}`);
   else {
     if (dns.IPs?.length) parts.push(JSON.stringify(dns.IPs.join(',')));
     if (dns.CNAMEs?.length) parts.push(`CNAMEs: ${JSON.stringify(dns.CNAMEs.join(','))}`);

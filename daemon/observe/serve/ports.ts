@@ -1,13 +1,12 @@
 /**
  * The ports of the API. One that cannot be had (somebody else listens there, a certificate is missing) is told and tried again
- * every RETRY_MS: flows are told on the unix socket meanwhile. It is never opened in another way than it was asked for.
+ * every LISTEN_RETRY_MS: flows are told on the unix socket meanwhile. It is never opened in another way than it was asked for.
  */
-import { type HubbleSettings, readListenAddress } from '../../config/schema-hubble.ts';
+import { LISTEN_RETRY_MS, readListenAddress } from '../../config/listen-address.ts';
+import type { HubbleSettings } from '../../config/schema-hubble.ts';
 import type { FlowServer } from '../flow-server.ts';
 import type { Means } from '../sinks.ts';
 import type { TlsPaths } from './tls-files.ts';
-
-const RETRY_MS = 5000;
 
 export class Ports {
   readonly #server: FlowServer;
@@ -44,7 +43,7 @@ export class Ports {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         void this.#open(text, tls, message);
-      }, RETRY_MS);
+      }, LISTEN_RETRY_MS);
       this.#timers.add(timer);
     }
   }

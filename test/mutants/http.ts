@@ -112,7 +112,7 @@ export const HTTP: readonly Mutant[] = [
     name: 'no-leave-for-denied-content',
     fault: 'a client that asks for leave before content that is denied waits for ever',
     file: 'l7proxy/http1/parser.ts',
-    was: 'if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, undefined);',
+    was: 'if (isAwaited && (traits & EXPECTS) !== 0) this.#pairing.push(replies.REPLY_CONTINUE, 0);',
     is: '',
     killedBy: EXCHANGES,
   },

@@ -57,6 +57,12 @@ export interface Aggregate {
   readonly unknown_direction_flow_count?: number;
 }
 
+/** How many packets a flow stands for: one, unless it says more. */
+export function packetsOf({ aggregate = {} }: Flow): number {
+  const { ingress_flow_count: ingress = 0, egress_flow_count: egress = 0 } = aggregate;
+  return Math.max(1, ingress + egress + (aggregate.unknown_direction_flow_count ?? 0));
+}
+
 /** A google.protobuf.Any that every client of Hubble can read. */
 export interface OwnReason {
   readonly '@type': 'type.googleapis.com/google.protobuf.StringValue';

@@ -6,7 +6,7 @@
  */
 import { EVENT_DROP, EVENT_L7 } from '../../wire/event.ts';
 import { ownReasonTexts } from '../../hubble/own-reason.ts';
-import type { Endpoint, Flow } from '../../hubble/flow.ts';
+import { type Endpoint, type Flow, packetsOf } from '../../hubble/flow.ts';
 import { reasonNumber, reasonText } from '../../wire/reasons.ts';
 
 const MOST_ROWS = 4096;
@@ -42,7 +42,7 @@ export class DropTable {
   take(flow: Flow): void {
     const { type } = flow.event_type;
     if (flow.verdict !== 'DROPPED' || (type !== EVENT_DROP && type !== EVENT_L7)) return;
-    const count = weightOf(flow);
+    const count = packetsOf(flow);
     this.total += count;
     const kind = kindOf(flow);
     const key = JSON.stringify(kind);
@@ -68,11 +68,6 @@ export class DropTable {
   rows(): DropRow[] {
     return [...this.#rows.values()].sort((a, b) => b.rate - a.rate || b.count - a.count);
   }
-}
-
-function weightOf({ aggregate = {} }: Flow): number {
-  const { ingress_flow_count: ingress = 0, egress_flow_count: egress = 0 } = aggregate;
-  return Math.max(1, ingress + egress + (aggregate.unknown_direction_flow_count ?? 0));
 }
 
 function kindOf(flow: Flow): Pick<DropRow, 'reason' | 'from' | 'to' | 'port' | 'policies'> {

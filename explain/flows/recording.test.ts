@@ -74,6 +74,7 @@ function without(flow: Flow, key: keyof Flow): Flow {
 
 t.test('flows that say nothing of policy are counted by the reason', async (t) => {
   const [verdict, , trace] = flowsOf({ from: web, to: api, port: 80 });
+  const denied: Flow = { ...verdict, verdict: 'DROPPED', drop_reason: 133 };
   const cases: readonly (readonly [string, Flow])[] = [
     ['a reply', { ...trace, is_reply: true }],
     ['an error that a connection brought', { ...trace, trace_reason: 'RELATED' }],
@@ -92,6 +93,10 @@ t.test('flows that say nothing of policy are counted by the reason', async (t) =
     ['no verdict', { ...verdict, verdict: 'ERROR' }],
     ['no port', { ...verdict, l4: {} }],
     ['no port', { ...verdict, l4: { TCP: { source_port: 5 } } }],
+    [
+      'many packets without addresses or ports',
+      { ...without(denied, 'IP'), l4: { ICMPv4: {} }, aggregate: { ingress_flow_count: 7 } },
+    ],
     ['no end', { ...verdict, source: {}, IP: { source: '', destination: '10.0.0.2', ipVersion: 'IPv4' } }],
     ['a pod that talks to itself', { ...verdict, destination: verdict.source }],
     [

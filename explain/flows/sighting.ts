@@ -54,6 +54,7 @@ export type Silence =
   | 'dropped for another reason than policy'
   | 'no verdict'
   | 'no port'
+  | 'many packets without addresses or ports'
   | 'a pod that talks to itself'
   | 'a request that no rule can name'
   | 'of more connections than are told apart';
@@ -66,6 +67,7 @@ export function sightingOf(flow: Flow): Sighting | Silence {
   if (flow.trace_reason === 'RELATED') return 'an error that a connection brought';
   const seen = seenIn(flow);
   if (typeof seen === 'string') return seen;
+  if (flow.aggregate !== undefined && flow.IP === undefined) return 'many packets without addresses or ports';
   const packet = packetOf(flow);
   if (packet === undefined) return 'no port';
   const [from, to] = [

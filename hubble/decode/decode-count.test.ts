@@ -27,6 +27,7 @@ t.test('drops that were dropped alike are one flow, which says how many and who 
     time: '2024-01-02T03:04:05.999Z',
     verdict: 'DROPPED',
     drop_reason: 133,
+    l4: { TCP: {} },
     source: { identity: 2, labels: ['reserved:world'] },
     destination: { ID: 20, identity: 2345, namespace: 'shop', labels: ['k8s:app=api'], pod_name: 'api-0' },
     Type: 'L3_L4',
@@ -40,6 +41,7 @@ t.test('drops that were dropped alike are one flow, which says how many and who 
     aggregate: { ingress_flow_count: 184_113 },
   });
   t.same(decodeCount({ ...DROPS, direction: EGRESS }, options).aggregate, { egress_flow_count: 184_113 });
+  for (const protocol of [0, 1, 58, 255]) t.equal(decodeCount({ ...DROPS, protocol }, options).l4, undefined);
 });
 
 t.test('the rest of a reason says only that; a reason of our own keeps its text', async (t) => {

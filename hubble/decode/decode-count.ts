@@ -1,7 +1,8 @@
 /** Drops that the dataplane counted instead of telling them one by one, as flows: one for all that were dropped alike. */
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { EVENT_DROP } from '../../wire/event.ts';
-import { compact, type Aggregate, type Flow } from '../flow.ts';
+import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
+import { compact, type Aggregate, type Flow, type Layer4 } from '../flow.ts';
 import { type DecodeOptions, fieldsOf, finish } from './decode.ts';
 
 /** What was dropped alike. All 0 but the reason for what was too many kinds to be told apart. */
@@ -22,7 +23,14 @@ export interface CountedDrops {
   readonly lastMs: number;
 }
 
-/** The flow has neither addresses nor ports; how many it stands for is in `aggregate` and in its summary. */
+/** By number. A message of ICMP without its type would be read as an echo reply, so of ICMP there is none. */
+const LAYERS: ReadonlyMap<number, Layer4> = new Map([
+  [PROTO_TCP, { TCP: {} }],
+  [PROTO_UDP, { UDP: {} }],
+  [PROTO_SCTP, { SCTP: {} }],
+]);
+
+/** The flow has its protocol, but neither addresses nor ports; how many it stands for is in `aggregate` and in its summary. */
 export function decodeCount(drops: CountedDrops, options: DecodeOptions): Flow {
   const { reason, packets, bytes, direction } = drops;
   const fields = fieldsOf(
@@ -53,6 +61,7 @@ export function decodeCount(drops: CountedDrops, options: DecodeOptions): Flow {
     },
     options,
   );
+  fields.l4 = LAYERS.get(drops.protocol);
   const many = `${packets} packets, ${bytes} bytes`;
   fields.Summary = fields.Summary === undefined || fields.Summary === '' ? many : `${fields.Summary}; ${many}`;
   const count = Math.min(packets, 0xffffffff);

@@ -17,6 +17,17 @@ t.test('filters: each field', (t) => {
     l4: { IGMP: { type: 17 } },
     ip_trace_id: { trace_id: '7' },
   };
+  const many: Flow = {
+    time: dropped.time,
+    verdict: 'DROPPED',
+    l4: { TCP: {} },
+    source: dropped.source,
+    destination: dropped.destination,
+    Type: 'L3_L4',
+    event_type: dropped.event_type,
+    drop_reason_desc: 'POLICY_DENIED',
+    aggregate: { ingress_flow_count: 9 },
+  };
   const cases: readonly [FlowFilter, Flow, boolean][] = [
     [{}, allowed, true],
     [{ verdict: [] }, allowed, true],
@@ -51,6 +62,12 @@ t.test('filters: each field', (t) => {
     [{ source_port: ['41000'] }, allowed, true],
     [{ destination_port: ['8000-8100'] }, allowed, true],
     [{ destination_port: ['80'] }, allowed, false],
+    [{ protocol: ['tcp'] }, many, true],
+    [{ protocol: ['udp'] }, many, false],
+    [{ destination_port: ['0-65535'] }, many, false],
+    [{ source_port: ['0'] }, many, false],
+    [{ destination_ip: ['0.0.0.0/0'] }, many, false],
+    [{ verdict: ['DROPPED'], drop_reason_desc: ['POLICY_DENIED'], ip_version: ['IP_NOT_USED'] }, many, true],
     [{ traffic_direction: ['INGRESS'] }, allowed, true],
     [{ traffic_direction: ['EGRESS'] }, allowed, false],
     [{ interface: [{ name: 'lxcabc' }] }, dropped, true],

@@ -232,9 +232,10 @@ function portIn(values: readonly string[], field: 'source_port' | 'destination_p
     if (match === null || from > to || to > 65_535) throw new SyntaxError(`invalid port filter: "${value}"`);
     return { from, to };
   });
-  return ({ l4 }) => {
+  return ({ l4, aggregate }) => {
     const ports = l4?.TCP ?? l4?.UDP ?? l4?.SCTP;
-    if (ports === undefined) return false;
+    // What stands for many packets has no ports; elsewhere a port that is left out is 0.
+    if (ports === undefined || (aggregate !== undefined && ports[field] === undefined)) return false;
     const port = ports[field] ?? 0;
     return ranges.some(({ from, to }) => from <= port && port <= to);
   };

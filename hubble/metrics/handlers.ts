@@ -1,12 +1,13 @@
 /**
  * The metrics of Hubble by the names under which `hubble.metrics` asks for them (pkg/hubble/metrics of Cilium): names, labels
  * and which flows count are Hubble's, so that its dashboards and alerts hold. Of our own: drops for which Hubble has no reason
- * are counted under the reason that `observe` shows, and TLS hellos have subtype TLS.
+ * are counted under the reason that `observe` shows, TLS hellos have subtype TLS, and a flow that stands for many packets
+ * counts as many where packets are counted (`drop`, `flows-to-world`), and once where flows are.
  */
 import { EVENT_DROP, EVENT_L7, EVENT_POLICY_VERDICT, EVENT_TRACE, OBSERVATION_POINTS } from '../../wire/event.ts';
 import { IDENTITY_HEALTH, IDENTITY_HOST, IDENTITY_WORLD } from '../../wire/identities.ts';
 import { rcodeText } from '../decode/rcode-names.ts';
-import type { Flow } from '../flow.ts';
+import { type Flow, packetsOf } from '../flow.ts';
 import { ownReasonName } from '../own-reason.ts';
 import { icmpName } from '../print/icmp-names.ts';
 import { matchTypeText } from '../print/print.ts';
@@ -87,7 +88,7 @@ function makeDrop(making: Making): FlowHandler {
   return (flow) => {
     if (flow.verdict !== 'DROPPED') return;
     const reason = ownReasonName(flow) ?? flow.drop_reason_desc ?? 'DROP_REASON_UNKNOWN';
-    drops.add([...context.values(flow), reason, flowProtocol(flow)]);
+    drops.add([...context.values(flow), reason, flowProtocol(flow)], packetsOf(flow));
   };
 }
 
@@ -127,7 +128,8 @@ function makeFlowsToWorld(making: Making): FlowHandler {
     if (!isDropped && flow.is_reply === true) return;
     if (synOnly && (l4.TCP?.flags?.SYN !== true || flow.is_reply === true)) return;
     const port = (l4.TCP ?? l4.UDP ?? l4.SCTP)?.destination_port;
-    flows.add([flowProtocol(flow), verdict, ...(withPort ? [String(port ?? '')] : []), ...context.values(flow)]);
+    const own = [...(withPort ? [String(port ?? '')] : []), ...context.values(flow)];
+    flows.add([flowProtocol(flow), verdict, ...own], packetsOf(flow));
   };
 }
 

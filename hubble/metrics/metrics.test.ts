@@ -58,6 +58,11 @@ t.test('which flows count, and under which labels', (t) => {
   const cases: [wanted: string, flow: Partial<Flow>, want: string[]][] = [
     ['drop', dropped, ['hubble_drop_total{reason="POLICY_DENIED",protocol="TCP"} 1']],
     ['drop', { ...dropped, extensions: own }, ['hubble_drop_total{reason="SLUICE_L7_DENIED",protocol="TCP"} 1']],
+    [
+      'drop',
+      { ...dropped, aggregate: { ingress_flow_count: 40, unknown_direction_flow_count: 2 } },
+      ['hubble_drop_total{reason="POLICY_DENIED",protocol="TCP"} 42'],
+    ],
     ['drop', {}, []],
     [
       'flow',
@@ -73,6 +78,11 @@ t.test('which flows count, and under which labels', (t) => {
       'flows-to-world:any-drop',
       { ...toWorld, ...dropped, drop_reason_desc: 'INVALID_PACKET_DROPPED' },
       ['hubble_flows_to_world_total{protocol="TCP",verdict="DROPPED"} 1'],
+    ],
+    [
+      'flows-to-world:port',
+      { ...toWorld, ...dropped, l4: { TCP: {} }, aggregate: { egress_flow_count: 40 } },
+      ['hubble_flows_to_world_total{protocol="TCP",verdict="DROPPED",port=""} 40'],
     ],
     ['flows-to-world:syn-only', { ...toWorld, l4: { UDP: { destination_port: 53 } } }, []],
     ['flows-to-world', {}, []],

@@ -52,4 +52,28 @@ export const FLOWS: readonly Mutant[] = [
     is: 'source.spec === destination.spec',
     killedBy: ['cli/policy/replay.test.ts'],
   },
+  {
+    name: 'many-drops-count-once',
+    fault: 'hubble_drop_total tells of one drop where a flood was counted',
+    file: 'hubble/metrics/handlers.ts',
+    was: 'drops.add([...context.values(flow), reason, flowProtocol(flow)], packetsOf(flow));',
+    is: 'drops.add([...context.values(flow), reason, flowProtocol(flow)]);',
+    killedBy: ['hubble/metrics/metrics.test.ts'],
+  },
+  {
+    name: 'many-drops-are-a-connection',
+    fault: 'drops that were counted without their ICMP type or addresses are judged as a connection of type 0',
+    file: 'explain/flows/sighting.ts',
+    was: "if (flow.aggregate !== undefined && flow.IP === undefined) return 'many packets without addresses or ports';",
+    is: '',
+    killedBy: RECORDING,
+  },
+  {
+    name: 'many-drops-have-port-0',
+    fault: 'a filter by port shows drops whose ports were not kept',
+    file: 'hubble/filter/filter.ts',
+    was: '(aggregate !== undefined && ports[field] === undefined)',
+    is: 'aggregate === null',
+    killedBy: ['hubble/filter/filter.test.ts'],
+  },
 ];

@@ -51,9 +51,10 @@ export class FlowServer {
     for (const { files } of this.#listening) files?.look();
   }
 
-  /** What is wrong with certificates that were renewed. */
+  /** What is wrong with certificates that were renewed, one sentence each. Listeners of the same files say the same, once. */
   get problems(): string[] {
-    return this.#listening.flatMap(({ files }) => (files?.problem ? [files.problem] : []));
+    const found = this.#listening.flatMap(({ files }) => (files?.problem ? [files.problem] : []));
+    return [...new Set(found)].map((text) => `flows are served with the certificate of before: ${text}`);
   }
 
   /** Ends all connections and listeners. */

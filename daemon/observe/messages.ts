@@ -12,8 +12,8 @@ export interface ObservatoryData {
   readonly state: SharedArrayBuffer;
 }
 
-/** Flows in files: the history and exports. */
-export interface FilesStatus {
+/** Where flows go: the history and exports, and what is wrong with these and with the ports of the API. */
+export interface OutletStatus {
   readonly history?: HistoryStatus;
   readonly exports: readonly ExportStatus[];
   /** One sentence each. */
@@ -37,7 +37,7 @@ export type FromObservatory =
   /** It serves its socket. */
   | { readonly ready: true }
   | { readonly log: LogLine }
-  /** How the flows in files are; when that has changed. */
-  | { readonly files: FilesStatus }
+  /** How the ways out of flows are; when that has changed. */
+  | { readonly outlets: OutletStatus }
   /** A sink is no longer served. */
   | { readonly failure: { readonly [K in keyof SinkFailure]: string } };

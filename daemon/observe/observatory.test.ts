@@ -1,7 +1,8 @@
 // The thread as the agent starts it (the program in dist/bin), on rings of this test's own.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -48,13 +49,14 @@ class Rig {
   readonly logged: string[] = [];
 
   /** @param more.runDir of a rig whose agent has ended */
-  constructor(t: Test, more: { readonly heapMib?: number; readonly flows?: number; readonly runDir?: string } = {}) {
+  constructor(t: Test, more: { heapMib?: number; flows?: number; runDir?: string; hubble?: object } = {}) {
     const runDir = more.runDir ?? mkdtempSync(join(tmpdir(), 'sluice-observatory-'));
     mkdirSync(join(runDir, 'maps'), { recursive: true });
     this.config = loadConfig(undefined, {
       runDir,
       nodeName: 'node-1',
       'hubble.event-buffer-capacity': more.flows ?? 4095,
+      ...more.hubble,
     });
     const open = ({ file, map }: PinnedFile<PinnedMap>, capacity?: number): PinnedMap => {
       const path = join(runDir, 'maps', file);
@@ -289,3 +291,44 @@ t.test('the agent says how far it has read the drops', async (t) => {
   rig.flood(rig.dropEvents, DROP, 3);
   await waitFor('three to be read', () => rig.words.load(CONFIG_DROPS_READ) === 3);
 });
+
+t.test(
+  'a port that cannot be had and a certificate that is not taken are problems until they are mended',
+  async (t) => {
+    const folder = t.testdir();
+    const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-subj',
+      '/CN=node',
+    ];
+    const renew = (): void =>
+      void execFileSync('openssl', [...made, '-days', '2', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    renew();
+    const holder = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => holder.once('listening', resolve));
+    const address = `127.0.0.1:${(holder.address() as AddressInfo).port}`;
+    const options = { 'listen-address': [address], 'tls-cert-file': cert, 'tls-key-file': key };
+    const rig = new Rig(t, {
+      hubble: Object.fromEntries(Object.entries(options).map(([name, value]) => [`hubble.${name}`, value])),
+    });
+    await rig.observatory.start();
+    const told = (pattern: RegExp | undefined) => () => {
+      const problems = rig.observatory.problems();
+      return pattern === undefined ? problems.length === 0 : problems.length === 1 && pattern.test(problems[0]);
+    };
+    await waitFor('the port to be told', told(new RegExp(`not served on ${address}: .*EADDRINUSE`)));
+    await new Promise((resolve) => holder.close(resolve));
+    await waitFor('the port to be had', told(undefined));
+    writeFileSync(cert, 'half of a renewal');
+    await waitFor('the certificate to be told', told(/the certificate of before: read .*tls\.crt/));
+    renew();
+    await waitFor('the renewal to be taken', told(undefined));
+  },
+);

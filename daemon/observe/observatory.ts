@@ -15,7 +15,7 @@ import { programPath } from '../../linux/programs.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
 import type { DirectoryDelta } from './directory-delta.ts';
-import type { FilesStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import type { OutletStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { SharedState } from './shared-state.ts';
 
 /** Heap of a thread, besides what the kept flows take. */
@@ -51,7 +51,7 @@ export class Observatory {
   /** Why the last thread died. */
   #death = '';
   #isReady = false;
-  #files: FilesStatus = { exports: [], problems: [] };
+  #outlets: OutletStatus = { exports: [], problems: [] };
   #isStopping = false;
 
   constructor(options: ObservatoryOptions) {
@@ -113,9 +113,9 @@ export class Observatory {
     return { seen, lost, kept: this.#isReady ? kept : 0, capacity, heapBytes, restarts: this.#restarts };
   }
 
-  /** Of the flows in files, as the thread has told last. */
-  get files(): FilesStatus {
-    return this.#files;
+  /** As the thread has told last. */
+  get outlets(): OutletStatus {
+    return this.#outlets;
   }
 
   /** What is wrong now, one sentence each. */
@@ -123,7 +123,7 @@ export class Observatory {
     const away = this.#isReady || this.#isStopping || this.#death === '';
     const sinks = [...this.#failures].map(([name, error]) => `flows no longer go to the ${name}: ${error}`);
     return [
-      ...this.#files.problems,
+      ...this.#outlets.problems,
       ...(away ? [] : [`the observatory died: ${this.#death}: no flows are told until it runs again`]),
       ...sinks,
     ];
@@ -136,7 +136,7 @@ export class Observatory {
   #take(message: FromObservatory): void {
     const { log } = this.#options;
     if ('ready' in message) this.#isReady = true;
-    else if ('files' in message) this.#files = message.files;
+    else if ('outlets' in message) this.#outlets = message.outlets;
     else if ('log' in message) log[message.log.level](message.log.fields, message.log.text);
     else {
       const { name, error } = message.failure;

@@ -25,7 +25,7 @@ import type { DirectoryDelta } from './directory-delta.ts';
 import { DirectoryMirror } from './directory-mirror.ts';
 import { FlowServer } from './flow-server.ts';
 import { openHandlers } from './handlers.ts';
-import type { FilesStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
+import type { OutletStatus, FromObservatory, ObservatoryData, ToObservatory } from './messages.ts';
 import { NamespaceLog } from './namespace-log.ts';
 import { Observer } from './observer.ts';
 import { Ports } from './serve/ports.ts';
@@ -47,7 +47,7 @@ class Observatory {
   readonly #ports: Ports;
   readonly #agentEvents: AgentEvents;
   readonly #means: Means;
-  #toldFiles = '';
+  #toldOutlets = '';
   readonly #measure: NodeJS.Timeout;
   #isStopping = false;
 
@@ -111,12 +111,13 @@ class Observatory {
     this.#state.heapBytes = getHeapStatistics().used_heap_size;
     const { history, exports } = this.#means;
     const { status } = history ?? {};
-    const problems = [...(status?.problems ?? []), ...exports.problems];
-    const files: FilesStatus = { ...(status && { history: status }), exports: exports.statuses, problems };
-    const text = JSON.stringify(files);
-    if (text === this.#toldFiles) return;
-    this.#toldFiles = text;
-    this.#tell({ files });
+    const files = [...(status?.problems ?? []), ...exports.problems];
+    const problems = [...files, ...this.#server.problems, ...this.#ports.problems];
+    const outlets: OutletStatus = { ...(status && { history: status }), exports: exports.statuses, problems };
+    const text = JSON.stringify(outlets);
+    if (text === this.#toldOutlets) return;
+    this.#toldOutlets = text;
+    this.#tell({ outlets });
   }
 
   #listen(): void {

@@ -46,8 +46,8 @@ export function statusDocument(agent: Agent): StatusDocument {
     names: namesDocument(agent),
     dns: agent.names.status(),
     flows,
-    ...(observatory.files.history !== undefined && { history: historyDocument(observatory.files.history) }),
-    exports: observatory.files.exports,
+    ...(observatory.outlets.history !== undefined && { history: historyDocument(observatory.outlets.history) }),
+    exports: observatory.outlets.exports,
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;
       // The table of ports is an array, which does not count.

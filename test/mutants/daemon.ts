@@ -149,4 +149,12 @@ export const DAEMON: readonly Mutant[] = [
     is: 'return policy.lookup(IDENTITY_HOST, INGRESS, protocol, type) !== 1;',
     killedBy: ['daemon/health/silence.test.ts'],
   },
+  {
+    name: 'unfit-renewals-are-untold',
+    fault: 'a renewed certificate that is not taken is told to nobody until the old one ends',
+    file: 'daemon/observe/flow-server.ts',
+    was: '(files?.problem ? [files.problem] : [])',
+    is: '(files === undefined ? [] : [])',
+    killedBy: ['daemon/observe/serve/clients.test.ts'],
+  },
 ];

@@ -181,5 +181,13 @@ t.test('TLS: a listener serves what its files are now', async (t) => {
   const before = await serial();
   for (const part of ['crt', 'key']) copyFileSync(inFolder(`server.${part}`), inFolder(`tls.${part}`));
   server.lookAtFiles();
-  t.not(await serial(), before);
+  const renewed = await serial();
+  t.not(renewed, before);
+  t.same(server.problems, []);
+  copyFileSync(inFolder('renewed.crt'), inFolder('tls.crt'));
+  server.lookAtFiles();
+  t.equal(await serial(), renewed);
+  t.match(server.problems, [
+    /^flows are served with the certificate of before: read .*tls\.crt and .*wanted a certificate/,
+  ]);
 });

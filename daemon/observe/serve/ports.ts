@@ -1,5 +1,5 @@
 /**
- * The ports of the API. One that cannot be had (somebody else listens there, a certificate is missing) is told and tried again
+ * The ports of the API. One that cannot be had (somebody else listens there, a certificate is missing) is told (log, status) and tried again
  * every LISTEN_RETRY_MS: flows are told on the unix socket meanwhile. It is never opened in another way than it was asked for.
  */
 import { LISTEN_RETRY_MS, readListenAddress } from '../../config/listen-address.ts';
@@ -12,6 +12,8 @@ export class Ports {
   readonly #server: FlowServer;
   readonly #log: Means['log'];
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Of those that are not open, by address. */
+  readonly #errors = new Map<string, string>();
   #isStopped = false;
 
   constructor(server: FlowServer, log: Means['log']) {
@@ -19,9 +21,14 @@ export class Ports {
     this.#log = log;
   }
 
+  /** What is wrong, one sentence each. */
+  get problems(): string[] {
+    return [...this.#errors].map(([address, error]) => `flows are not served on ${address}: ${error}`);
+  }
+
   /** Opens all; each goes on by itself. */
   open(settings: HubbleSettings): void {
-    for (const text of settings['listen-address']) void this.#open(text, tlsPaths(settings), '');
+    for (const text of settings['listen-address']) void this.#open(text, tlsPaths(settings));
   }
 
   stop(): void {
@@ -29,20 +36,22 @@ export class Ports {
     for (const timer of this.#timers) clearTimeout(timer);
   }
 
-  /** @param told what was said of the last attempt, and is not said again */
-  async #open(text: string, tls: TlsPaths | undefined, told: string): Promise<void> {
+  async #open(text: string, tls: TlsPaths | undefined): Promise<void> {
     const place = readListenAddress(text);
     if (place === undefined || this.#isStopped) return;
     try {
       await this.#server.listen(place, tls);
+      this.#errors.delete(text);
       this.#log('info', 'flows are served on a port', { address: text, tls: tls !== undefined });
     } catch (error) {
       const { message } = error as Error;
-      if (message !== told)
+      // What was said of the last attempt is not said again.
+      if (message !== this.#errors.get(text))
         this.#log('error', 'cannot serve flows on a port, trying again', { address: text, error: message });
+      this.#errors.set(text, message);
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
-        void this.#open(text, tls, message);
+        void this.#open(text, tls);
       }, LISTEN_RETRY_MS);
       this.#timers.add(timer);
     }

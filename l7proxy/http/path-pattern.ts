@@ -8,10 +8,11 @@
  *  2. A pattern with `;` in it is about parameters: `/app;v=[0-9]+` needs no rule for `/app`.
  *  3. A pattern with `//` in it is about empty segments: `/api//.*` needs none for `/api/x`.
  *  4. `.*` and `/.*` are about no path in particular: they allow evasive ones too.
- *  5. %41 in a pattern is A, as in a path. Other escapes are compared as they are written, hex digits and all.
+ *  5. %41 in a pattern is A, as in a path; behind a question mark it is %41 too, for queries are compared as they come. Other
+ *     escapes are compared as they are written, hex digits and all.
  */
 import { compilePattern, type Pattern, plainText } from './pattern.ts';
-import { decodeUnreserved, HAS_OTHER, HAS_PARAMETERS, HAS_SLASHES, type PathView } from './path.ts';
+import { decodeUnreserved, HAS_OTHER, HAS_PARAMETERS, HAS_SLASHES, type PathView, writtenTarget } from './path.ts';
 
 /** What of a request's target a rule may ask about. */
 export interface TargetPattern {
@@ -56,7 +57,7 @@ export class PathPattern implements TargetPattern {
     this.#pattern = pattern;
     this.isBroken = pattern.isBroken;
     const text = plainText(source);
-    this.#literal = text === undefined ? undefined : decodeUnreserved(text);
+    this.#literal = text === undefined ? undefined : writtenTarget(text);
     this.#spelled = (path.includes('//') ? HAS_SLASHES : 0) | (path.includes(';') ? HAS_PARAMETERS : 0);
     this.prefix = this.#literal === undefined ? pattern.prefix : sharedPrefix(pattern.prefix, this.#literal);
     this.#isAboutNone = source === '.*' || source === '/.*';
@@ -85,9 +86,15 @@ function sharedPrefix(a: string, b: string): string {
 /** Rule 5: not inside a character class, nor before a repetition, where it would mean something else. */
 function withoutEscapes(source: string): string {
   if (!source.includes('%')) return source;
+  let isQuery = false;
   return source.replace(/\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|%[0-9A-Fa-f]{2}(?![*+?{])/gs, (part) => {
-    if (!part.startsWith('%')) return part;
+    if (!part.startsWith('%')) {
+      isQuery ||= part === '\\?' || part === '[?]';
+      return part;
+    }
     const character = decodeUnreserved(part);
-    return character === '.' ? '\\.' : character;
+    const written = character === '.' ? '\\.' : character;
+    // No reading has such an escape in its path, so what a pattern has behind a question mark may be of a path yet.
+    return isQuery && character !== part ? `(?:${written}|${part})` : written;
   });
 }

@@ -89,6 +89,13 @@ const MEANT: [string, ...string[]][] = [
   ['/v1\\.2/%2e%2e%2fy', '/v1.2/%2e%2e%2fy'],
   ['/nul%00', '/nul%00'],
   ['/q\\?a=1;b=//', '/q?a=1;b=//'],
+  // The query as it is, and what its escapes say.
+  ['/\\?x=%2e', '/?x=%2e', '/?x=.'],
+  ['/%2e%2e/a\\?x=%2e', '/../a?x=%2e', '/%2e%2e/a?x=%2e'],
+  ['/a/..%2fb\\?x=%41', '/a/..%2fb?x=%41'],
+  ['/a%2fb[?]x=%41', '/a%2fb?x=A', '/a%2fb?x=%41'],
+  ['/q\\?a=%2E[0-9]+', '/q?a=%2E1', '/q?a=.1'],
+  ['/(a\\?x=%7E|%62.*)', '/a?x=%7E', '/a?x=~', '/b?%7E', '/%62c'],
   // Escapes that are no other character than they say.
   ['/~user', '/~user', '/%7Euser', '/%7euser'],
   ['/%7Euser', '/~user', '/%7euser'],

@@ -62,9 +62,7 @@ export function isPlain(bytes: Uint8Array, from: number, to: number): boolean {
 
 /** @param target path and query, one character a byte */
 export function viewPath(target: string): PathView {
-  const question = target.indexOf('?');
-  const path = question < 0 ? target : target.slice(0, question);
-  const query = question < 0 ? '' : target.slice(question);
+  const [path, query] = splitTarget(target);
   if (path.length > MAX_INTERPRETED_BYTES) return { target: asText(target), readings: [null], features: HAS_OTHER };
   const written = decodeUnreserved(path);
   const features = featuresOf(written);
@@ -75,6 +73,17 @@ export function viewPath(target: string): PathView {
     readings: readings.length > 0 ? readings : [asText(written + query), null],
     features,
   };
+}
+
+function splitTarget(target: string): readonly [path: string, query: string] {
+  const question = target.indexOf('?');
+  return question < 0 ? [target, ''] : [target.slice(0, question), target.slice(question)];
+}
+
+/** The first reading of a target: its path without escapes that it does not need, its query as it is. */
+export function writtenTarget(target: string): string {
+  const [path, query] = splitTarget(target);
+  return decodeUnreserved(path) + query;
 }
 
 /** @returns undefined for an evasive path */

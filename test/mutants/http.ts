@@ -388,4 +388,20 @@ export const HTTP: readonly Mutant[] = [
     is: 'return found;',
     killedBy: RULES,
   },
+  {
+    name: 'queries-of-patterns-are-decoded',
+    fault: 'a rule that spells out a query with an escape never allows that query',
+    file: 'l7proxy/http/path-pattern.ts',
+    was: 'return isQuery && character !== part ? `(?:${written}|${part})` : written;',
+    is: 'return written;',
+    killedBy: PATHS,
+  },
+  {
+    name: 'queries-of-exact-paths-are-decoded',
+    fault: 'a rule without wildcards does not allow its own path when that is evasive and has an escape in its query',
+    file: 'l7proxy/http/path.ts',
+    was: 'return decodeUnreserved(path) + query;',
+    is: 'return decodeUnreserved(path + query);',
+    killedBy: PATHS,
+  },
 ];

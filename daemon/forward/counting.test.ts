@@ -34,6 +34,7 @@ function newOwners() {
     any: { evictedIdle: 0, evictedOver: 0, evictedWithin: 0, evictedEndpoint: 0 },
   };
   const ports = new PortTable();
+  const loop = { idleMs: 0 };
   const words = new Int32Array(64);
   const ruleSet: L7RuleSet = { parser: 'dns', endpoint: 1, ingress: false, port: 53, rules: [] };
   const ruleSets = { generation: 1, get: () => ({ generation: 1, ruleSet }) };
@@ -63,7 +64,8 @@ function newOwners() {
     pool,
     table,
     http,
-    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack, masquerade }, engine, loop: { idleMs: 0.001 } },
+    parts: { dataplane: { recorder, uplinks, ports, errors, conntrack, masquerade }, engine, loop },
+    loop,
   };
 }
 
@@ -147,6 +149,7 @@ t.test('every counter has an owner, and errors of HTTP/1 have the names that the
   }
   for (const { errors } of [owners.http, ...dns, tls, kafka]) errors.fill(1);
   taught?.unpublished.fill(1);
+  owners.loop.idleMs = 0.001;
   counting.tick();
   t.strictSame(
     [...map.entries()].filter(({ value }) => value !== 1).map(counterText),

@@ -100,6 +100,7 @@ class Observatory {
     this.#observer.start();
     await this.#server.listen({ path: hubbleSocket(runDir), groupId: socketGroup(group) });
     this.#ports.open(hubble);
+    this.#tellHow(); // whoever asks for the status next finds what is kept
     this.#tell({ ready: true });
   }
 

@@ -53,7 +53,6 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
     'needs a web.yaml; examples/services is run, as is test/netns/services.test.ts',
   ],
   ['docs/observability.md', ' dataplane --event', 'a drawing'],
-  ['docs/observability.md', 'Jan  2 03', 'what observe prints; hubble/decode compares it'],
   ['docs/observability.md', 'sluice observe --last 1', 'needs a drop; test/netns/generate.test.ts does the same'],
   ['docs/observability.md', 'sluice observe --all', 'needs flows; test/netns/generate.test.ts does the same'],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],

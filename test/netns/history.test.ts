@@ -71,6 +71,9 @@ t.test('flows outlive an agent that is killed, as they were, and each is told on
   await untilKept(7001);
   const before = await observed(7001, '--since', '2h', '--pod', 'x/p1');
   t.ok(before.length > 0);
+  // What is not on disk yet is told anew from the rings, with the names that there are then.
+  const { seen } = (await instance.read('/v1/status')).flows;
+  await waitFor('all flows to be on disk', async () => (await instance.read('/v1/status')).history.flows >= seen);
   await instance.delete(manifests);
   await waitFor('the pods to be gone', async () => (await instance.read('/v1/endpoints')).length === 0);
   process.kill(instance.agent.pid, 'SIGKILL');

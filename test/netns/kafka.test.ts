@@ -63,9 +63,12 @@ t.test('a group reads what each broker has', async (t) => {
   const got = stdout.split('\n').filter((line) => line.startsWith('spread'));
   t.strictSame(got.toSorted(), lines.toSorted(), `${got.length} lines`);
   await waitFor('requests to each broker', async () => {
-    const flows = await instance.cli('observe', '--last', '2000', '--type', 'l7', '--from-pod', 'empire/ship');
-    const asked = (i: number) => new RegExp(`kafka-${i}:9092 .*FORWARDED \\(Kafka request fetch`).test(flows.stdout);
-    return rig.brokers.every((_, i) => asked(i));
+    const hasAsked = async (i: number): Promise<boolean> => {
+      const flows = await instance.cli('observe', '--last', '2000', '--type', 'l7', '--to-pod', `empire/kafka-${i}`);
+      return flows.stdout.includes('FORWARDED (Kafka request fetch');
+    };
+    const asked = await Promise.all(rig.brokers.map((_, i) => hasAsked(i)));
+    return asked.every(Boolean);
   });
 });
 

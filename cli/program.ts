@@ -36,6 +36,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Show the health of the agent, dataplane and ports',
     async () => (await import('./commands/status.ts')).define,
   ),
+  entry(
+    RUN,
+    'health',
+    'Show whether processes run and pods answer',
+    async () => (await import('./commands/health.ts')).define,
+  ),
   entry(RUN, 'rig', 'Raise or end a rig of network namespaces', async () => (await import('./commands/rig.ts')).define),
   entry(RUN, 'run', 'Run a program in a new pod', async () => (await import('./commands/run.ts')).define),
   entry(
@@ -121,6 +127,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/bpf.ts')).define,
   ),
   entry(INSPECT, 'map', 'List the pinned maps', async () => (await import('./commands/map.ts')).define),
+  entry(
+    INSPECT,
+    'bugtool',
+    'Gather an archive for whoever looks for a fault',
+    async () => (await import('./commands/bugtool.ts')).define,
+  ),
   entry(WATCH, 'observe', 'Show flows as Hubble does', async () => (await import('./commands/observe.ts')).define),
   entry(WATCH, 'drops', 'Show what is dropped, and why', async () => (await import('./commands/drops.ts')).define),
   entry(WATCH, 'flows', 'Explain recorded flows', async () => (await import('./commands/flows.ts')).define),
@@ -135,6 +147,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     'capture',
     'Record frames of pods into a pcapng file',
     async () => (await import('./commands/capture.ts')).define,
+  ),
+  entry(
+    WATCH,
+    'record',
+    'Record frames of chosen flows, with their verdicts',
+    async () => (await import('./commands/record.ts')).define,
   ),
   entry(SHELL, 'version', 'Show the version', async () => (await import('./commands/version.ts')).define),
   entry(

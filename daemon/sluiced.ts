@@ -14,14 +14,13 @@ import { retireOtherLayout } from './publish/other-layout.ts';
 import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './health/log.ts';
 import { Signals } from '../linux/signals.ts';
+import { DEFAULT_CONFIG } from '../linux/daemon-start.ts';
 import { dataplaneNote, strayDataplanes } from '../linux/dataplane-process.ts';
 import { agentRegistry } from './metrics/agent-metrics.ts';
 import { MetricsListener } from './metrics/listener.ts';
 import { kill } from '../linux/process-end.ts';
 import { programPath } from '../linux/programs.ts';
 import { VERSION } from '../linux/version.ts';
-
-const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
 
 const HELP = `Usage: sluiced [--config FILE] [--set OPTION=VALUE]...
 

@@ -4,6 +4,9 @@ import { basename } from 'node:path';
 import { runningAgent } from './lock.ts';
 import { findProcesses } from './process-id.ts';
 
+/** What an agent is configured by when nothing is said, if it is there. */
+export const DEFAULT_CONFIG = '/etc/sluice/sluice.yaml';
+
 /** An agent that was started longer ago serves by now, or serves another run directory. */
 const START_SEC = 10;
 /** Clock ticks a second in /proc, on every Linux. */

@@ -147,6 +147,13 @@ export class EventReader {
     return { read, lost };
   }
 
+  /** Copies the record at a place, and goes on behind it. @returns false when it is not there any more, or not yet */
+  readAt(position: number, into: Uint8Array): boolean {
+    this.#position = position | 0;
+    const { read, lost } = this.readBlock(into.subarray(0, EVENT_BYTES));
+    return read === 1 && lost === 0;
+  }
+
   /** Copies the next records, as many as there are and as `into` has room for, one after the other. */
   readBlock(into: Uint8Array): Reading {
     const { bytes, capacity } = this.#ring;

@@ -342,3 +342,6 @@ export function openPinnedMaps(directory: string, mapper: Mapper, as: 'agent' | 
 export function closePinnedMaps(maps: Maps): void {
   for (const map of Object.values(maps)) map.close();
 }
+
+/** The event rings, by the number that the uuid of a flow has of its ring. */
+export const EVENT_RINGS = ['events', 'dropEvents', 'l7Events'] as const satisfies readonly PinnedName[];

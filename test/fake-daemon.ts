@@ -57,6 +57,7 @@ export const ENDPOINTS = [
     ipv4: '10.244.0.2',
     ipv6: 'fd00::2',
     policy: { ingress: 'Enabled', egress: 'Disabled' },
+    health: {} as Record<string, object>,
   },
 ];
 const POD = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web-0', namespace: 'shop', labels: { app: 'web' } } };

@@ -60,6 +60,7 @@ t.test('pcap: written and read back, in both byte orders and resolutions', (t) =
   t.match(pcap.readPcap(file.subarray(0, file.length - 1)).problem, /packet 3 at byte \d+ does not fit/);
   t.equal(pcap.readPcap(file.subarray(0, file.length - 1)).packets.length, 2, 'what is before the damage is read');
   t.same(pcap.timeOf(1700000000123.5), { seconds: 1700000000, nanoseconds: 123500000 });
+  for (const odd of [Number.NaN, -1, 2 ** 60]) t.same(pcap.timeOf(odd), { seconds: 0, nanoseconds: 0 });
   const lines = tshark(file, 'pcap', ['frame.time_epoch', 'frame.len', 'frame.cap_len', 'frame.protocols']);
   if (lines === null) t.comment('tshark is not installed: what it would read was not compared');
   else {

@@ -27,10 +27,11 @@ export interface Packet {
   readonly originalLength?: number;
 }
 
-/** Seconds and nanoseconds of a time in milliseconds since the epoch. */
+/** Seconds and nanoseconds of a time in milliseconds since the epoch; 0 for what is no such time. */
 export function timeOf(ms: number): { readonly seconds: number; readonly nanoseconds: number } {
-  const seconds = Math.floor(ms / 1000);
-  return { seconds, nanoseconds: Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6)) };
+  const known = ms >= 0 && ms <= Number.MAX_SAFE_INTEGER ? ms : 0;
+  const seconds = Math.floor(known / 1000);
+  return { seconds, nanoseconds: Math.min(999_999_999, Math.round((known - seconds * 1000) * 1e6)) };
 }
 
 /** The header of a file. @param linkType default Ethernet */

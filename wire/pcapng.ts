@@ -1,5 +1,5 @@
 /**
- * pcapng files (draft-ietf-opsawg-pcapng): what `sluice capture` writes, because it keeps the interface of each packet
+ * pcapng files (draft-ietf-opsawg-pcapng): what `sluice capture` and `record` write, because it keeps the interface of each packet
  * and a comment ("Policy denied"). Written little endian with nanoseconds: one section header, an interface description
  * for each interface, an enhanced packet block for each packet. Read in both byte orders, several sections, any
  * timestamp resolution; blocks that are not understood are skipped.
@@ -63,11 +63,15 @@ export function sectionHeader(application = 'sluice'): Uint8Array {
   return block(BLOCK_SECTION, [fixed, option(OPTION_USER_APPLICATION, encoder.encode(application)), END_OF_OPTIONS]);
 }
 
-/** Describes the next interface: the first call describes interface 0, and so on. */
-export function interfaceDescription(name: string, linkType = LINKTYPE_ETHERNET): Uint8Array {
+/** Describes the next interface: the first call describes interface 0, and so on. @param snapBytes that a packet has at most */
+export function interfaceDescription(
+  name: string,
+  linkType = LINKTYPE_ETHERNET,
+  snapBytes = MAX_PACKET_BYTES,
+): Uint8Array {
   const fixed = new Uint8Array(8);
   setU16le(fixed, 0, linkType);
-  setI32le(fixed, 4, MAX_PACKET_BYTES);
+  setI32le(fixed, 4, snapBytes);
   const options = [
     option(OPTION_INTERFACE_NAME, encoder.encode(name)),
     option(OPTION_RESOLUTION, Uint8Array.of(9)),

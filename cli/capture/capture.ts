@@ -9,16 +9,17 @@
  * time stamps: a frame is stamped when it is handed over. Blocks go to the file whole and at least once a turn, so what is
  * there can be read even if the process is killed.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { enhancedPacket, interfaceDescription, sectionHeader } from '../../wire/pcapng.ts';
+import { timeOf } from '../../wire/pcap.ts';
+import { interfaceDescription, sectionHeader } from '../../wire/pcapng.ts';
 import type { CaptureTarget } from './capture-targets.ts';
 import { Failure } from '../terminal/failure.ts';
+import { PcapngWriter } from './pcapng-writer.ts';
 
 /** libpcap's limit in the package. */
 const MAX_FRAME_BYTES = 65_535;
 const KERNEL_BUFFER_BYTES = 16 << 20;
-const FLUSH_BYTES = 256 << 10;
 const MAX_BURST_MS = 200;
 
 export interface CaptureOptions {
@@ -71,7 +72,7 @@ export async function capture(
     for (const [at, target] of targets.entries()) {
       const onFrame = (bytes: Uint8Array): void => {
         if (file.frames === options.count) return;
-        file.frame(at, bytes);
+        file.packet({ ...timeOf(performance.timeOrigin + performance.now()), bytes, interface: at });
         if (file.frames === options.count) end();
       };
       taps.push(new Tap({ target, filter: options.filter ?? '', native, onFrame }));
@@ -164,63 +165,5 @@ class Tap {
         if (!this.#isClosed) this.#open();
       });
     }
-  }
-}
-
-class PcapngWriter {
-  frames = 0;
-  readonly #path: string;
-  readonly #fd: number;
-  readonly #end: (error?: Error) => void;
-  #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
-
-  /** @param end called when nothing more can be written; with no error when the reader of a pipe has gone */
-  constructor(path: string, end: (error?: Error) => void) {
-    this.#path = path;
-    this.#end = end;
-    try {
-      this.#fd = path === '-' ? 1 : openSync(path, 'w');
-    } catch (error) {
-      throw new Failure(`write ${path}: ${(error as NodeJS.ErrnoException).code}: check folder and permissions`);
-    }
-  }
-
-  frame(at: number, bytes: Uint8Array): void {
-    const nowMs = performance.timeOrigin + performance.now();
-    const seconds = Math.floor(nowMs / 1000);
-    const nanoseconds = Math.floor((nowMs - seconds * 1000) * 1e6);
-    this.append(enhancedPacket({ seconds, nanoseconds, bytes, interface: at }));
-    this.frames++;
-    if (this.#waitingBytes >= FLUSH_BYTES) this.flush();
-    else if (this.#waiting.length === 1) setImmediate(() => this.flush());
-  }
-
-  append(block: Uint8Array): void {
-    this.#waiting.push(block);
-    this.#waitingBytes += block.length;
-  }
-
-  flush(): void {
-    if (this.#waiting.length === 0) return;
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    let at = 0;
-    while (at < bytes.length) {
-      try {
-        at += writeSync(this.#fd, bytes, at);
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'EAGAIN') continue;
-        this.#end(code === 'EPIPE' ? undefined : new Failure(`write ${this.#path}: ${code}: no more is recorded`));
-        return;
-      }
-    }
-  }
-
-  close(): void {
-    this.flush();
-    if (this.#fd !== 1) closeSync(this.#fd);
   }
 }

@@ -101,13 +101,7 @@ export function define(command: Command, host: Host): void {
     .option('--tls-ca-cert-files <files>', 'authorities that may have signed it, in PEM', (text) => text.split(','))
     .option('--tls-client-cert-file <file>', 'our certificate')
     .option('--tls-client-key-file <file>', 'its key');
-  command.optionsGroup('Filters (repeated: or; different: and):');
-  for (const [name, what] of Object.entries(WHOLE)) addFilter(command, name, what, given);
-  for (const [name, what] of Object.entries(ENDED)) {
-    addFilter(command, name, `either end: ${what}`, given);
-    addFilter(command, `from-${name}`, `source: ${what}`, given);
-    addFilter(command, `to-${name}`, `destination: ${what}`, given);
-  }
+  addFilters(command, given);
   addFormatting(command);
   withGlobals(command);
   example(
@@ -130,7 +124,17 @@ function flowsOrIdentity(text: string): string {
   throw new InvalidArgumentError('wanted flows, or the number of an identity.');
 }
 
-/** The order of filters matters to --not, so they are noted as they are met. */
+/** Adds the flags that choose flows. @param given takes those that are met, in order, which matters to --not */
+export function addFilters(command: Command, given: (readonly [string, string])[]): void {
+  command.optionsGroup('Filters (repeated: or; different: and):');
+  for (const [name, what] of Object.entries(WHOLE)) addFilter(command, name, what, given);
+  for (const [name, what] of Object.entries(ENDED)) {
+    addFilter(command, name, `either end: ${what}`, given);
+    addFilter(command, `from-${name}`, `source: ${what}`, given);
+    addFilter(command, `to-${name}`, `destination: ${what}`, given);
+  }
+}
+
 function addFilter(command: Command, name: string, what: string, given: (readonly [string, string])[]): void {
   const short = SHORT[name] === undefined ? '' : `-${SHORT[name]}, `;
   const option = new Option(`${short}--${name}${SWITCHES.has(name) ? '' : ' <value>'}`, what);

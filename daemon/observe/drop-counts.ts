@@ -7,7 +7,7 @@ import type { DecodeOptions } from '../../hubble/decode/decode.ts';
 import type { Flow } from '../../hubble/flow.ts';
 import { CONFIG_DROP_COUNTS_EPOCH, CONFIG_DROP_COUNTS_TOLD, type ConfigMap } from '../../policy-maps/config-map.ts';
 import type { DropCountMap } from '../../policy-maps/drop-count-map.ts';
-import { flowIds } from './flow-id.ts';
+import { flowIds } from '../../hubble/flow-id.ts';
 
 /** Number of the counts beside those of the rings, for uuids. */
 const SOURCE = 255;

@@ -22,7 +22,7 @@ import {
 } from '../../wire/event.ts';
 import { isInOneSlot } from '../../wire/l7-record.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
-import { flowIds } from './flow-id.ts';
+import { flowIds } from '../../hubble/flow-id.ts';
 import { LazyEnvelope, type RecordDecoder } from './lazy-envelope.ts';
 
 /** Records of a block: as many stay in memory as long as the longest kept of them. */

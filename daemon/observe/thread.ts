@@ -14,7 +14,7 @@ import { Registry } from '../../hubble/metrics/registry.ts';
 import { Ring } from '../../hubble/ring.ts';
 import { Sinks } from '../../hubble/sink.ts';
 import { CONFIG_DROPS_READ, ConfigMap } from '../../policy-maps/config-map.ts';
-import { PINNED, type PinnedName } from '../../policy-maps/pinned.ts';
+import { EVENT_RINGS, PINNED, type PinnedName } from '../../policy-maps/pinned.ts';
 import type { Config } from '../config/config.ts';
 import { ProbeFlows } from '../health/probe-flows.ts';
 import { socketGroup } from '../serve/unix-listener.ts';
@@ -58,12 +58,11 @@ class Observatory {
     this.#ring = new Ring({ capacity: hubble['event-buffer-capacity'], nodeName, nowMs: Date.now });
     this.#sinks = new Sinks(({ name, error }) => this.#tell({ failure: { name, error: error.message } }));
     const pathOf = (name: PinnedName) => join(runDir, 'maps', PINNED[name].file);
-    const ringOf = (name: 'events' | 'dropEvents' | 'l7Events') => PINNED[name].map.open(pathOf(name), mapFile);
     const words = ConfigMap.open(pathOf('config'), mapFile, { writable: true });
     const counted = PINNED.dropCounts.map.open(pathOf('dropCounts'), mapFile);
     const dropCounts = new DropCounts(counted, words, { directory: this.#directory, nodeName, emitter: EMITTER });
     this.#observer = new Observer({
-      rings: [ringOf('events'), ringOf('dropEvents'), ringOf('l7Events')],
+      rings: EVENT_RINGS.map((name) => PINNED[name].map.open(pathOf(name), mapFile)),
       state: this.#state,
       directory: this.#directory,
       redaction: new Redaction(hubble.redact),

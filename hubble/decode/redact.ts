@@ -39,7 +39,7 @@ export class Redaction {
   }
 
   /** A URL without the password in it, unless that is wanted; and without query and fragment, if so asked. */
-  url({ URL: url }: AccessLogHttp): string {
+  url({ URL: url }: Pick<AccessLogHttp, 'URL'>): string {
     const { enabled, 'http-userinfo': hidesUser, 'http-urlquery': hidesQuery } = this.#settings;
     const plain = hidesUser && url.includes('@') ? withoutPassword(url) : url;
     return enabled && hidesQuery ? plain.replace(/[?#].*$/s, '') : plain;

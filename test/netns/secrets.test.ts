@@ -6,6 +6,7 @@
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { Cleanup, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
@@ -120,7 +121,7 @@ t.test('the value is told nowhere, and lies where root alone reads it', async (t
   for (const words of [
     'status', 'status -o json', 'get secrets', 'get secret token -n shop -o yaml', 'get secret token -n shop -o json', 'describe secret token -n shop',
     'get all -A -o yaml', 'get cnp web -n shop -o yaml', 'endpoint list -o json', 'policy get', 'policy get -o json', 'observe --last 1000', 'observe --last 1000 -o json',
-    'policy mapstate shop/web', 'map list',
+    'policy mapstate shop/web', 'map list', 'health',
   ]) {
     const { code, stdout, stderr } = await instance.cli(...words.split(' '));
     outputs[words] = stdout + stderr;
@@ -131,6 +132,11 @@ t.test('the value is told nowhere, and lies where root alone reads it', async (t
   t.match(outputs['get secret token -n shop -o yaml'], /token: <hidden>/, 'its keys are shown');
   t.match(outputs['observe --last 1000 -o json'], /\[redacted\]/, 'the header is told without what is in it');
   outputs['the log'] = instance.agent.output();
+  const archive = join(dir, 'bugtool.tar.gz');
+  t.match(await instance.cli('bugtool', '-o', archive), { code: 0 });
+  outputs['bugtool'] = gunzipSync(readFileSync(archive)).toString('latin1');
+  t.match(outputs['bugtool'], /secretsDir: /, 'the configuration in force is in the archive');
+  t.match(outputs['bugtool'], new RegExp(`"ifname": "${name}_host"`), 'and our links are');
   for (const [what, text] of Object.entries(outputs)) {
     for (const value of VALUES) t.notOk(holds(Buffer.from(text), value), `${what}: ${value}`);
   }

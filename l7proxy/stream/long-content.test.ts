@@ -163,6 +163,18 @@ t.test('what is repeated of content that is not kept passes, of what was judged 
   );
 });
 
+t.test('no SYN tells a window beyond what is kept', async (t) => {
+  const rig = smallRig();
+  const syn = { scale: 3, mss: 1000, window: 60_000 };
+  rig.client({ ...syn, seq: 99, flags: tcp.SYN });
+  rig.server({ ...syn, seq: 499, ack: 100, flags: tcp.SYN | tcp.ACK });
+  const { toResponder, toInitiator } = rig.take();
+  t.strictSame(
+    [...toResponder, ...toInitiator].map(({ window }) => window),
+    [STREAM_BYTES, STREAM_BYTES],
+  );
+});
+
 t.test('the window is told as it is while nothing is kept', async (t) => {
   const { rig, contentAt, part, ack } = inContent();
   const told = () => rig.take().toInitiator.map(({ window }) => window);

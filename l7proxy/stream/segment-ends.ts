@@ -51,7 +51,7 @@ export class SegmentEnds {
   syn(at: SegmentAtHand): number {
     const { connection, frame, stream, seq } = at;
     const isAnswer = (at.flags & tcp.ACK) !== 0;
-    if (isAnswer === (stream.way === REQUEST) || !cleanSyn(frame)) return this.#invalid();
+    if (isAnswer === (stream.way === REQUEST) || !cleanSyn(frame, this.#keepBytes)) return this.#invalid();
     if (isAnswer) return this.#synAck(at);
     if (connection.mode === OPEN && seq === connection.initiatorIsn) this.#noteTime(at);
     if (connection.mode !== REFUSED) return noteSyn(connection, frame, this.#options) ? FORWARD : this.#invalid();

@@ -2,15 +2,22 @@
 import type { Frame } from '../../wire/frame.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import type { Connection, SynOptions } from './connection.ts';
-import { stripSynOptions, trim } from './tcp-edit.ts';
+import { retarget, stripSynOptions, trim } from './tcp-edit.ts';
 import { DEFAULT_MSS } from './stream-state.ts';
 import type { ReceiverLimits } from './stream-state.ts';
 
 const MIN_MSS = 64;
 
-/** Takes from a SYN what is not for this connection: data (Fast Open), and options that nobody here understands. */
-export function cleanSyn(frame: Frame): boolean {
-  if (!tcp.optionsAreValid(frame.bytes, frame.l4Offset)) return false;
+/**
+ * Takes from a SYN what is not for this connection: data (Fast Open), and options that nobody here understands. What would come in
+ * a window beyond what is kept would be dropped, and sent again piece by piece, so the window is told as the others are.
+ * @param keepBytes what a stream can keep
+ */
+export function cleanSyn(frame: Frame, keepBytes: number): boolean {
+  const { bytes, l4Offset } = frame;
+  if (!tcp.optionsAreValid(bytes, l4Offset)) return false;
+  const window = Math.min(tcp.window(bytes, l4Offset), keepBytes);
+  retarget(frame, tcp.seq(bytes, l4Offset), tcp.ack(bytes, l4Offset), window);
   stripSynOptions(frame);
   if (frame.payloadLength > 0) trim(frame, 0);
   return (tcp.flags(frame.bytes, frame.l4Offset) & (tcp.FIN | tcp.URG)) === 0;

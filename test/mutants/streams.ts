@@ -128,4 +128,12 @@ export const STREAMS: readonly Mutant[] = [
     is: 'if (stream.ackIn < 0) {',
     killedBy: ['l7proxy/stream/long-content.test.ts'],
   },
+  {
+    name: 'syns-tell-any-window',
+    fault: 'the first flight of a sender goes beyond what may be kept, is dropped, and comes again a segment a second',
+    file: 'l7proxy/stream/tcp-handshake.ts',
+    was: 'const window = Math.min(tcp.window(bytes, l4Offset), keepBytes);',
+    is: 'const window = tcp.window(bytes, l4Offset);',
+    killedBy: ['l7proxy/stream/long-content.test.ts'],
+  },
 ];

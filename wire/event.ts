@@ -24,6 +24,8 @@ export const EVENT_DROP = 1;
 export const EVENT_TRACE = 4;
 export const EVENT_POLICY_VERDICT = 5;
 export const EVENT_L7 = 129;
+/** In no ring: what the agent tells of its own. */
+export const EVENT_AGENT = 130;
 
 export const FLAG_IPV6 = 1;
 export const FLAG_AUDITED = 2;

@@ -3,6 +3,7 @@ import { isLoopback, listenAddressProblem, readListenAddress } from './listen-ad
 import type { Option } from './option.ts';
 import type { RedactSettings } from '../../hubble/decode/redact.ts';
 import { REDACT } from './schema-hubble-redact.ts';
+import { ANOMALIES, type AnomalySettings } from './schema-hubble-anomalies.ts';
 import { EXPORT, type ExportOptions } from './schema-hubble-export.ts';
 import { HISTORY, type HistorySettings } from './schema-hubble-history.ts';
 import { METRICS, metricsProblem, type MetricsSettings } from './schema-hubble-metrics.ts';
@@ -11,6 +12,7 @@ import { METRICS, metricsProblem, type MetricsSettings } from './schema-hubble-m
 export interface HubbleSettings extends ExportOptions, MetricsSettings {
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
+  readonly anomalies: AnomalySettings;
   readonly redact: RedactSettings;
   /** Texts of readListenAddress; none = only the unix socket. */
   readonly 'listen-address': readonly string[];
@@ -63,6 +65,11 @@ export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
     type: 'map',
     meaning: 'flows kept on disk, see [observability](observability.md#history)',
     options: HISTORY,
+  },
+  anomalies: {
+    type: 'map',
+    meaning: 'what looks like an attack or a fault is told, see [observability](observability.md#anomalies)',
+    options: ANOMALIES,
   },
   redact: {
     type: 'map',

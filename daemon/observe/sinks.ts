@@ -3,7 +3,9 @@ import type { Directory } from '../../hubble/decode/directory.ts';
 import type { Registry } from '../../hubble/metrics/registry.ts';
 import type { Ring } from '../../hubble/ring.ts';
 import type { Sinks } from '../../hubble/sink.ts';
+import type { Flow } from '../../hubble/flow.ts';
 import type { Config } from '../config/config.ts';
+import { openAnomalyWatch } from './anomalies.ts';
 import { configuredExport } from './export-settings.ts';
 import { Exports } from './exports.ts';
 import { History } from './history.ts';
@@ -22,6 +24,8 @@ export interface Means {
   readonly exports: Exports;
   /** Metrics of flows. */
   readonly metrics: Registry;
+  /** Hands every sink a flow of the agent's own, at the next look. */
+  readonly tell: (flow: Flow) => void;
   /** Takes in what the dataplane has told since the last look. */
   readonly look: () => void;
   /** A line in the agent's log. */
@@ -33,6 +37,7 @@ export function openSinks(sinks: Sinks, means: Means): void {
   sinks.add('ring', ring);
   sinks.add('list of namespaces', namespaces);
   sinks.add('metrics', new ServedMetrics(config.hubble, metrics, log));
+  if (config.hubble.anomalies.enabled) sinks.add('watch for anomalies', openAnomalyWatch(means));
   if (history !== undefined) sinks.add('history', history);
   sinks.add('exports', exports);
 }

@@ -8,7 +8,7 @@ import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { hubbleSocket } from '../../api/sockets.ts';
 import { mapFile } from '../../dataplane/native/index.ts';
-import type { Envelope } from '../../hubble/flow.ts';
+import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { Redaction } from '../../hubble/decode/redact.ts';
 import { Registry } from '../../hubble/metrics/registry.ts';
 import { Ring } from '../../hubble/ring.ts';
@@ -47,6 +47,8 @@ class Observatory {
   readonly #ports: Ports;
   readonly #agentEvents: AgentEvents;
   readonly #means: Means;
+  /** Flows of the agent's own, until the next look. */
+  readonly #told: Flow[] = [];
   #toldOutlets = '';
   readonly #measure: NodeJS.Timeout;
   #isStopping = false;
@@ -70,7 +72,7 @@ class Observatory {
       isOwn: (record) => this.#probes.has(record),
       sink: { take: (batch) => this.#hand(batch) },
       beforeLook: () => this.#listen(),
-      others: () => dropCounts.take(performance.now()),
+      others: () => [...this.#told.splice(0), ...dropCounts.take(performance.now())],
       afterLook: ([, drops]) => words.store(CONFIG_DROPS_READ, drops),
     });
     this.#agentEvents = new AgentEvents(nodeName, Date.now);
@@ -82,6 +84,7 @@ class Observatory {
       agentEvents: this.#agentEvents.ring,
       namespaces: new NamespaceLog(this.#directory),
       metrics: new Registry(),
+      tell: (flow: Flow) => void this.#told.push(flow),
       look: () => this.#observer.look(),
       log: (level: 'info' | 'warn' | 'error', text: string, fields = {}) =>
         this.#tell({ log: { level, text, fields } }),

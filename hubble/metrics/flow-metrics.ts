@@ -2,6 +2,7 @@
  * The metrics of flows that were asked for, as a sink. Each is asked for by a text, as Hubble's `hubble-metrics`:
  * `dns`, `drop:sourceContext=pod|ip;destinationContext=pod`, `dns:query;ignoreAAAA`.
  */
+import { EVENT_AGENT } from '../../wire/event.ts';
 import type { Envelope, Flow } from '../flow.ts';
 import type { FlowSink } from '../sink.ts';
 import { ContextLabels } from './contexts.ts';
@@ -39,7 +40,7 @@ export class FlowMetrics implements FlowSink {
   }
 
   #count(flow: Flow | undefined): void {
-    if (flow === undefined) return;
+    if (flow === undefined || flow.event_type.type === EVENT_AGENT) return; // of no packet
     for (const handle of this.#handlers) handle(flow);
   }
 }

@@ -10,7 +10,7 @@
  * The arrow: `->` for a request, `<-` for a reply (with the ends swapped, so that the client stays on the left), `<>`
  * when it is not known.
  */
-import { OBSERVATION_POINTS } from '../../wire/event.ts';
+import { EVENT_AGENT, OBSERVATION_POINTS } from '../../wire/event.ts';
 import { reasonText } from '../../wire/reasons.ts';
 import { RESERVED_NAMES } from '../../wire/identities.ts';
 import type { Endpoint, Envelope, Flow, LostEvents, PolicyRef, Service } from '../flow.ts';
@@ -217,6 +217,7 @@ function typeOf(flow: Flow): string {
   }
   if (type === 4) return OBSERVATION_POINTS[subType] ?? String(subType);
   if (type === 1) return ownReasonTexts(flow)?.reason ?? reasonText(subType);
+  if (type === EVENT_AGENT) return 'anomaly';
   if (type !== 5) return 'UNKNOWN';
   const direction = flow.traffic_direction ?? 'TRAFFIC_DIRECTION_UNKNOWN';
   return `policy-verdict:${matchTypeText(flow.policy_match_type ?? 0)} ${direction}`;

@@ -1,33 +1,13 @@
-/** Faults in reading and judging HTTP/1: requests that nobody judged, and answers that came out wrong. */
+/** Faults in reading HTTP/1: requests that nobody judged, and answers that came out wrong. */
 import type { Mutant } from './mutant.ts';
 
-const RULES = ['l7proxy/http/rules.test.ts'];
-const PATHS = ['l7proxy/http/path.test.ts'];
 const HEADS = ['l7proxy/http1/heads.test.ts'];
 const UPGRADES = ['l7proxy/http1/upgrades.test.ts'];
-const SECRETS = ['policy/header-secrets.test.ts'];
 const EXCHANGES = ['l7proxy/http1/exchanges.test.ts'];
 const CHUNKS = ['l7proxy/http1/chunks.test.ts'];
 const RESPONSES = ['l7proxy/http1/responses.test.ts'];
 
 export const HTTP: readonly Mutant[] = [
-  {
-    name: 'connect-by-any-rule',
-    fault:
-      'CONNECT passes by a rule that does not name it; behind it, servers that do not tunnel read requests unjudged',
-    file: 'l7proxy/http/rules.ts',
-    was: 'if (isConnect && !rule.namesConnect) continue;',
-    is: '',
-    killedBy: RULES,
-  },
-  {
-    name: 'connect-judged-by-host-alone',
-    fault: 'a host rule sees Host and not the authority of the target, which is what some servers read',
-    file: 'l7proxy/http/rules.ts',
-    was: "if (authority !== '' && authority !== hosts[0]) hosts.push(authority);",
-    is: '',
-    killedBy: RULES,
-  },
   {
     name: 'connect-to-no-authority',
     fault: 'CONNECT passes with a target that is no host and port',
@@ -245,36 +225,12 @@ export const HTTP: readonly Mutant[] = [
     killedBy: HEADS,
   },
   {
-    name: 'rules-without-their-secret',
-    fault: 'a rule whose secret is not there allows every request that has the header',
-    file: 'policy/header-secrets.ts',
-    was: '? { method: NO_METHOD, headerMatches: secretNamesOf(rule) }',
-    is: '? { headerMatches: secretNamesOf(rule) }',
-    killedBy: SECRETS,
-  },
-  {
-    name: 'secrets-of-yesterday',
-    fault: 'rules go on with the secret that was when the policy came, though it was changed or taken away',
-    file: 'policy/cluster.ts',
-    was: 'if (secrets.size > 0) this.policies.secretsChanged(secrets);',
-    is: '',
-    killedBy: SECRETS,
-  },
-  {
     name: 'unreadable-secret-files-are-absent',
     fault: 'a secret of files that cannot be read is taken from an object, which somebody else may have applied',
     file: 'daemon/source/secret-files.ts',
     was: 'secrets.push({ namespace, name, values: valuesIn(path, problems) });',
     is: 'const values = valuesIn(path, problems); if (values.size > 0) secrets.push({ namespace, name, values });',
     killedBy: ['daemon/source/secret-files.test.ts'],
-  },
-  {
-    name: 'headers-in-secret-values',
-    fault: 'a secret with a line end puts another header into requests',
-    file: 'policy/secret-table.ts',
-    was: 'return UNFIT.test(value) ?',
-    is: "return value === '' ?",
-    killedBy: SECRETS,
   },
   {
     name: 'tokens-in-records',
@@ -299,109 +255,5 @@ export const HTTP: readonly Mutant[] = [
     was: 'found a value that is not ${wanted}, wanted ${wanted}`, hint);',
     is: 'found ${String(value)}, wanted ${wanted}`, hint);',
     killedBy: ['policy/document/secret.test.ts'],
-  },
-  {
-    name: 'raw-paths-for-all',
-    fault: 'a policy that wants its paths read as they come opens those of the others',
-    file: 'l7proxy/http/rules.ts',
-    was: 'rule.isPathRaw === true ? new RawPathPattern(text)',
-    is: 'cookie > 0 ? new RawPathPattern(text)',
-    killedBy: PATHS,
-  },
-  {
-    name: 'paths-without-a-bound',
-    fault: 'a long path with many spellings in it is worked on by the one forwarding thread',
-    file: 'l7proxy/http/path.ts',
-    was: 'if (path.length > MAX_INTERPRETED_BYTES)',
-    is: 'if (path.length < 0)',
-    killedBy: PATHS,
-  },
-  {
-    name: 'literal-paths-are-interpreted',
-    fault: 'a rule that is a path, with its escapes, does not allow that path',
-    file: 'l7proxy/http/path-pattern.ts',
-    was: 'if (this.#literal !== undefined && (view.readings[0] ?? view.target) === this.#literal) return true;',
-    is: '',
-    killedBy: PATHS,
-  },
-  {
-    name: 'spelled-parameters-mean-nothing',
-    fault: 'a rule about parameters or empty segments allows no path that has them',
-    file: 'l7proxy/http/path-pattern.ts',
-    was: 'return this.#isSpelled(view) || this.#pattern.matches(reading);',
-    is: 'return this.#pattern.matches(reading);',
-    killedBy: PATHS,
-  },
-  {
-    name: 'disguised-characters-pass',
-    fault: 'a path with a slash spelt as no UTF-8 allows is read as data, and leads around a rule',
-    file: 'l7proxy/http/path.ts',
-    was: 'if (bold.isDisguised) return undefined;',
-    is: '',
-    killedBy: PATHS,
-  },
-  {
-    name: 'dots-behind-escapes-pass',
-    fault: 'a path with dot segments behind escapes is judged by where it seems to lead',
-    file: 'l7proxy/http/path.ts',
-    was: 'return isPlainest ? [written, removeDots(written)] : undefined;',
-    is: 'return isPlainest ? [written, removeDots(written)] : [written];',
-    killedBy: PATHS,
-  },
-  {
-    name: 'dots-are-read-in-one-way',
-    fault: 'a path with dot segments is judged as written only, though servers take them away',
-    file: 'l7proxy/http/path.ts',
-    was: 'return isPlainest ? [written, removeDots(written)] : undefined;',
-    is: 'return isPlainest ? [written] : undefined;',
-    killedBy: PATHS,
-  },
-  {
-    name: 'parameters-are-read-in-one-way',
-    fault: 'a path with parameters is judged with them only, though servers take them away',
-    file: 'l7proxy/http/path.ts',
-    was: "if ((features & HAS_PARAMETERS) !== 0) found.add(path.replace(/;[^/]*/g, ''));",
-    is: '',
-    killedBy: PATHS,
-  },
-  {
-    name: 'lookalikes-of-judged-headers',
-    fault: 'a request passes by its X-User, and the server reads its X_User',
-    file: 'l7proxy/http/rules.ts',
-    was: "if (this.#underscores !== 'allow' && looksAmbiguous(rule, bytes, head)) continue;",
-    is: '',
-    killedBy: RULES,
-  },
-  {
-    name: 'a-rule-behind-its-prefix',
-    fault: 'among many rules one that matches a path is passed over, and a request that it allows is denied',
-    file: 'l7proxy/http/rule-index.ts',
-    was: 'if (length > path.length) continue;',
-    is: 'if (length >= path.length) continue;',
-    killedBy: RULES,
-  },
-  {
-    name: 'rules-out-of-order',
-    fault: 'among many rules not the first that matches is told, but the one with the shortest beginning',
-    file: 'l7proxy/http/rule-index.ts',
-    was: 'return found.length < 2 ? found : found.sort(byNumber);',
-    is: 'return found;',
-    killedBy: RULES,
-  },
-  {
-    name: 'queries-of-patterns-are-decoded',
-    fault: 'a rule that spells out a query with an escape never allows that query',
-    file: 'l7proxy/http/path-pattern.ts',
-    was: 'return isQuery && character !== part ? `(?:${written}|${part})` : written;',
-    is: 'return written;',
-    killedBy: PATHS,
-  },
-  {
-    name: 'queries-of-exact-paths-are-decoded',
-    fault: 'a rule without wildcards does not allow its own path when that is evasive and has an escape in its query',
-    file: 'l7proxy/http/path.ts',
-    was: 'return decodeUnreserved(path) + query;',
-    is: 'return decodeUnreserved(path + query);',
-    killedBy: PATHS,
   },
 ];

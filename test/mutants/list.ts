@@ -4,6 +4,7 @@ import { DOCUMENTS } from './documents.ts';
 import { DNS } from './dns.ts';
 import { FLOWS } from './flows.ts';
 import { FRAMES } from './frames.ts';
+import { HTTP_RULES } from './http-rules.ts';
 import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
 import { NAMES_LEARNT } from './names.ts';
@@ -19,6 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FLOWS,
   ...FRAMES,
   ...HTTP,
+  ...HTTP_RULES,
   ...STREAMS,
   ...DAEMON,
   ...DOCUMENTS,

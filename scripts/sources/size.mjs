@@ -12,7 +12,7 @@ export function size({ files, text, sources }) {
   for (const path of files) {
     if (/(^|\/)(utils?|common|helpers?|types)\//.test(path))
       problems.push(`${path}: name the folder after what is in it`);
-    if (!/\.(ts|c|h|mjs)$/.test(path) && !/^scripts\/[a-z-]+$/.test(path)) continue;
+    if (!/\.(tsx?|c|h|mjs|css)$/.test(path) && !/^scripts\/[a-z-]+$/.test(path)) continue;
     text(path)
       .split('\n')
       .forEach((line, index) => {

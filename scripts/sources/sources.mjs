@@ -26,7 +26,7 @@ export function readRepository(root) {
   const list = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' });
   const files = list.split('\n').filter((path) => path !== '' && existsSync(join(root, path)));
   const text = (path) => readFileSync(join(root, path), 'utf8');
-  const sources = files.filter((path) => path.endsWith('.ts')).map((path) => factsOf(path, text(path)));
+  const sources = files.filter((path) => /\.tsx?$/.test(path)).map((path) => factsOf(path, text(path)));
   return { root, files, text, sources, byPath: new Map(sources.map((source) => [source.path, source])) };
 }
 

@@ -11,6 +11,8 @@ import { parseArgs } from 'node:util';
 import { Cleanup } from '../test/command.ts';
 import { haproxy, nginx } from './http-proxies.ts';
 import { measureDns } from './dns.ts';
+import { measureFlowHistory } from './flow-history.ts';
+import { measureFlowStream } from './flow-stream.ts';
 import { bareBridge, kernelBridge } from './kernel-bridge.ts';
 import { envoy, hasEnvoy } from './envoy.ts';
 import { startHttp2Servers } from './http2.ts';
@@ -20,6 +22,7 @@ import { checkHttpRules, HTTP_LOADS, L4_LOADS, startServers } from './loads.ts';
 import { describeMachine, stolenCpuUs } from './machine.ts';
 import { runMeasured } from './measured.ts';
 import { measureMemory } from './memory.ts';
+import { measureObservability } from './observability.ts';
 import { openVswitch } from './open-vswitch.ts';
 import { runProgramBenches } from './programs.ts';
 import { measureRestart } from './restart.ts';
@@ -29,14 +32,17 @@ import { measureServices } from './services.ts';
 import { sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
 
-const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--subjects A,B] [--json FILE]
+const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--flows N] [--subjects A,B] [--json FILE]
 parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
             services (an address of a service beside the pod's, alone and among 10,000; beside nftables),
             l7 (HTTP/1.1, HTTP/2 and gRPC through rules beside proxies; HTTP and Kafka rules beside an L4 rule),
             sni (TLS under serverNames beside an L4 rule), dns (DNS rules beside none, sluice-dns beside dnsmasq),
+            observe (flows off, on, followed, kept; flows to one client, millions on disk, decoding), or one of its parts:
+            observability, flow-stream, flow-history, flow-decoding,
             pipeline, policy and any other NAME with a file NAME*.bench.ts
             default: tcp udp crr ping http mem restart pipeline
-rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart
+rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart;
+            flows: on disk, in flow-history, default 10000000
 subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two, envoy where
             the variable ENVOY names the program`;
 
@@ -52,6 +58,8 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   'sluice-tap': sluice('tap'),
 };
 const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', ...(hasEnvoy ? ['envoy'] : []), 'sluice'];
+/** What `observe` stands for. */
+const OBSERVE_PARTS = ['observability', 'flow-stream', 'flow-history', 'flow-decoding'];
 const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'restart', 'pipeline'];
 
 interface Options {
@@ -60,6 +68,8 @@ interface Options {
   seconds: number;
   /** Silent pods beside the two of the part `restart`. */
   pods: number;
+  /** On disk, in the part `flow-history`. */
+  flows: number;
   subjects: Subject[];
   json?: string | undefined;
 }
@@ -71,6 +81,7 @@ function readOptions(): Options {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '3' },
       pods: { type: 'string', default: '0' },
+      flows: { type: 'string', default: '10000000' },
       subjects: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -84,10 +95,14 @@ function readOptions(): Options {
   const unknown = names.filter((name) => !(name in SUBJECTS));
   if (unknown.length > 0) throw new Error(`unknown subject ${unknown.join(', ')}\n${USAGE}`);
   return {
-    parts: positionals.length > 0 ? positionals : DEFAULT_PARTS,
+    parts:
+      positionals.length > 0
+        ? positionals.flatMap((part) => (part === 'observe' ? OBSERVE_PARTS : [part]))
+        : DEFAULT_PARTS,
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     pods: Number(values.pods),
+    flows: Number(values.flows),
     subjects: names.map((name) => SUBJECTS[name]),
     json: values.json,
   };
@@ -170,6 +185,9 @@ async function main(): Promise<void> {
     l7: () => measureL7Rules(rounds, seconds, results),
     sni: () => measureServerNames(rounds, seconds, results),
     dns: () => measureDns(rounds, seconds, results),
+    observability: () => measureObservability(rounds, seconds, results),
+    'flow-stream': () => measureFlowStream(rounds, seconds, results),
+    'flow-history': () => measureFlowHistory(rounds, options.flows, results),
   };
   for (const [part, measure] of Object.entries(rigs)) {
     if (options.parts.includes(part)) await attempt(part, measure());

@@ -50,6 +50,15 @@ function serviceTargets(metric: string, wanted: number, wantedAmongMany: number)
   ];
 }
 
+/** What telling of flows may cost; of CPU time, the less the better, the ratio is the other way round. */
+function flowTargets(subject: string, beside: string, wanted: number): Target[] {
+  return ['tcp 1', 'udp 64 B', 'http'].flatMap((metric) => [
+    { metric, subject, beside, wanted },
+    { metric: `${metric}, dataplane CPU`, subject: beside, beside: subject },
+    { metric: `${metric}, own CPU`, subject: beside, beside: subject },
+  ]);
+}
+
 const TARGETS: readonly Target[] = [
   { metric: 'tcp 1', beside: 'bridge+nft', wanted: 0.9 },
   { metric: 'tcp 4', beside: 'bridge+nft', wanted: 0.45 },
@@ -79,6 +88,9 @@ const TARGETS: readonly Target[] = [
   ...serviceTargets('udp 64 B', 0.97, 0.97),
   ...serviceTargets('tcp connect-request-close', 0.95, 0.97),
   { metric: 'tls connect-request-close', subject: 'sluice serverNames', beside: 'sluice L4 rule', wanted: 0.95 },
+  ...flowTargets('flows on', 'flows off', 0.97),
+  ...flowTargets('a follower', 'flows off', 0.9),
+  ...flowTargets('a follower, history', 'a follower', 0.95),
   { metric: 'dns', subject: 'sluice DNS rule', beside: 'wire' },
   { metric: 'dns', subject: 'sluice L4 rule', beside: 'wire' },
   { metric: 'dns, no network', subject: 'sluice-dns', beside: 'dnsmasq', wanted: 1 },
@@ -91,6 +103,14 @@ const LIMITS: readonly Limit[] = [
   { metric: 'one service of 10000 changes, p50', subject: 'sluice', wanted: 5 },
   { metric: 'dns p99 beyond the wire', subject: 'sluice DNS rule', wanted: 300 },
   { metric: 'memory of 10000 learnt addresses', subject: 'sluice', wanted: 20 },
+  ...['trace', 'verdict', 'drop', 'HTTP request', 'HTTP response'].map((kind) => {
+    return { metric: `decoding: ${kind}`, subject: 'sluice', wanted: 3 };
+  }),
+  { metric: '50000/s to one client: lost', subject: 'sluice', wanted: 0 },
+  { metric: '10 M flows on disk: memory of the agent', subject: 'sluice', wanted: 300 },
+  { metric: '10 M flows on disk: memory of the agent while it answers', subject: 'sluice', wanted: 300 },
+  { metric: '10 M flows on disk, the last 20 of a pod', subject: 'sluice', wanted: 1000 },
+  { metric: '10 M flows on disk, everything of a busy pod', subject: 'sluice', wanted: 1000 },
 ];
 
 export function median(values: readonly number[]): number {

@@ -41,6 +41,8 @@ export interface Raised {
   readonly address: string;
   /** Processes that do the forwarding; empty when the kernel does. */
   pids(): number[];
+  /** The same by name, where each is told by itself. */
+  readonly parts?: Readonly<Record<string, () => number[]>>;
 }
 
 /** Makes empty namespaces, each with its loopback up. */

@@ -126,7 +126,15 @@ export class DaemonApi {
     return this.client.stream('/v1/world', {}, signal, (line) => onLine(line as WorldLine));
   }
 
-  flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
-    return this.#flows.stream('/v1/flows', query, signal, onLine);
+  /** @throws ApiError when nobody answers, or flows are switched off */
+  async flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+    try {
+      await this.#flows.stream('/v1/flows', query, signal, onLine);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.isUnreachable)) throw error;
+      const status = await this.status().catch(() => undefined);
+      if (status?.flows.capacity === 0) throw new ApiError('flows: found none, wanted hubble.enabled: true');
+      throw error;
+    }
   }
 }

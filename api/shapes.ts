@@ -68,6 +68,7 @@ export interface StatusDocument {
     readonly seen: number;
     readonly lost: number;
     readonly kept: number;
+    /** 0: flows are switched off. */
     readonly capacity: number;
     /** How often the thread for flows died and was started anew. */
     readonly restarts: number;

@@ -6,6 +6,7 @@ import {
   CONFIG_CT_TCP_SEC,
   CONFIG_CT_TCP_SYN_SEC,
   CONFIG_EVENT_RATE_LIMIT,
+  CONFIG_EVENTS_OFF,
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
   CONFIG_TCP_NEEDS_SYN,
@@ -137,6 +138,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     const { config } = this.#maps;
     this.#podRanges.refresh(config);
     this.conntrack.needsSyn = config.load(CONFIG_TCP_NEEDS_SYN) !== 0;
+    this.recorder.isTelling = config.load(CONFIG_EVENTS_OFF) === 0;
     const settings = new TranslationSettings(config);
     this.#translator.refresh(settings);
     this.errors.isRejecting = settings.isRejecting;

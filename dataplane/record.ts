@@ -48,6 +48,8 @@ export class Recorder {
   /** Of denied verdicts, which go where the drops go. */
   readonly #deniedBudget: Budget;
   readonly #eventBudget: Budget;
+  /** Whether anything is told; outcomes are counted in any case. */
+  isTelling = true;
   #epochMs = 0;
 
   /** @param ratePerSec events a second for denied verdicts, and as many for the rest; a burst of one second's worth may pass */
@@ -90,6 +92,7 @@ export class Recorder {
 
   drop(f: Frame, reason: number, direction: number, verdict: Verdict): void {
     this.#metrics.add(reason, direction, 1, f.length);
+    if (!this.isTelling) return;
     if (!this.#drops.mayTell(f.port)) {
       this.#drops.count(f, reason, direction, verdict.cookie);
       return;
@@ -106,6 +109,7 @@ export class Recorder {
   }
 
   verdict(f: Frame, verdict: Verdict, flags: number): void {
+    if (!this.isTelling) return;
     const isDrop = verdict.verdict < 0;
     const sink = isDrop && !verdict.isAudited ? this.#drops : this.#events;
     if (!(sink === this.#drops ? this.#deniedBudget : this.#eventBudget).take(f.port)) return;
@@ -122,7 +126,7 @@ export class Recorder {
   }
 
   trace(f: Frame, point: number, reason: number, isReply: boolean): void {
-    if (!this.#eventBudget.take(f.port)) return;
+    if (!this.isTelling || !this.#eventBudget.take(f.port)) return;
     const { bytes } = this.#events;
     const at = this.#events.next();
     event.begin(bytes, at, event.EVENT_TRACE, point, this.#epochMs);

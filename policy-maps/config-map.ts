@@ -61,6 +61,8 @@ export const DEFAULT_DNS_DELAY_MS = 100;
 export const CONFIG_DROPS_READ = 190;
 export const CONFIG_DROP_COUNTS_EPOCH = 191;
 export const CONFIG_DROP_COUNTS_TOLD = 195;
+/** 1: nothing is told of frames and messages; they are counted all the same. */
+export const CONFIG_EVENTS_OFF = 213;
 
 export const ENFORCEMENT_DEFAULT = 0;
 export const ENFORCEMENT_ALWAYS = 1;

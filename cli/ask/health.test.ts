@@ -51,8 +51,22 @@ t.test(
   },
 );
 
+t.test('flows that are switched off are no fault', async (t) => {
+  const { capacity } = STATUS.flows;
+  Object.assign(STATUS.flows, { capacity: 0 });
+  t.notMatch(await sluice('health'), { stdout: /observatory/ });
+  t.match(await sluice('health'), { code: 0 });
+  t.match(await sluice('status'), { code: 0, stdout: /^Hubble: +Disabled$/m });
+  Object.assign(STATUS.flows, { capacity });
+});
+
 t.test('a thread for flows that does not answer is told, and so is an agent that is away', async (t) => {
   rmSync(hubbleSocket(runDir));
   t.match(await sluice('health'), { code: 1, stdout: /observatory +.*hubble\.sock.*ENOENT/ });
+  t.match(await sluice('observe'), { code: 3, stderr: /hubble\.sock.*ENOENT/ });
+  const { capacity } = STATUS.flows;
+  Object.assign(STATUS.flows, { capacity: 0 });
+  t.match(await sluice('observe'), { code: 1, stderr: /flows: found none, wanted hubble\.enabled: true/ });
+  Object.assign(STATUS.flows, { capacity });
   t.equal((await sluice('health --run-dir /nonexistent')).code, 3);
 });

@@ -37,8 +37,9 @@ interface PodHealth extends Partial<AddressHealth> {
  */
 export async function printHealth(settings: Settings): Promise<boolean> {
   const api = new DaemonApi(settings);
-  const [status, endpoints, observatory] = await Promise.all([api.status(), api.endpoints(), askObservatory(api)]);
-  const processes = [...processesOf(status), observatory];
+  const [status, endpoints] = await Promise.all([api.status(), api.endpoints()]);
+  const isObserved = status.flows.capacity > 0; // else it is switched off
+  const processes = [...processesOf(status), ...(isObserved ? [await askObservatory(api)] : [])];
   const pods = endpoints.flatMap(podHealth);
   const { problems } = status;
   const ok = problems.length === 0 && processes.every((one) => one.ok) && pods.every((one) => one.ok);

@@ -77,7 +77,7 @@ function lines(
     ...restartText(status.restartPending).map((text): [string, string] => ['Restart', paint.yellow(text)]),
     ...rigs.map((rig): [string, string] => ['Rig', rig.ended.length > 0 ? paint.yellow(rigText(rig)) : rigText(rig)]),
     ['Identities', String(status.identities)],
-    ['Hubble', `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`],
+    ['Hubble', hubbleText(flows)],
     ...historyText(status.history).map((text): [string, string] => ['History', text]),
     ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
@@ -167,6 +167,11 @@ function restartText(pending: readonly string[]): string[] {
 function names(all: readonly string[]): string {
   const shown = all.slice(0, MOST_NAMES).map(printable).join(', ');
   return all.length > MOST_NAMES ? `${shown} and ${all.length - MOST_NAMES} more` : shown;
+}
+
+/** An observatory that is switched off has room for no flow. */
+function hubbleText(flows: StatusDocument['flows']): string {
+  return flows.capacity === 0 ? 'Disabled' : `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`;
 }
 
 function otherCounts(flows: StatusDocument['flows']): string {

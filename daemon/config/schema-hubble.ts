@@ -10,6 +10,8 @@ import { METRICS, metricsProblem, type MetricsSettings } from './schema-hubble-m
 
 /** Of `hubble`, all present. */
 export interface HubbleSettings extends ExportOptions, MetricsSettings {
+  /** false: no observatory, and the dataplane tells nothing. */
+  readonly enabled: boolean;
   readonly 'event-buffer-capacity': number;
   readonly history: HistorySettings;
   readonly anomalies: AnomalySettings;
@@ -53,6 +55,12 @@ export function hubbleProblems(settings: HubbleSettings): [option: keyof HubbleS
 }
 
 export const HUBBLE: Readonly<Record<keyof HubbleSettings, Option>> = {
+  enabled: {
+    type: 'boolean',
+    meaning:
+      'tell flows; false: the dataplane tells nothing and the observatory does not run, see [observability](observability.md#switched-off)',
+    fallback: true,
+  },
   'event-buffer-capacity': {
     type: 'integer',
     meaning: 'flows kept in memory for observe (2^n - 1)',

@@ -35,7 +35,6 @@ export class L7Streams implements Redirect {
       teaching: { fqdn: maps.fqdn, events: maps.dnsEvents.writer(maps.config), config: maps.config },
       log: new MessageRecords(recorder.access, maps),
     });
-    this.engine.recording = true;
   }
 
   admit(f: Frame, egress: number, ingress: number): number {
@@ -52,6 +51,7 @@ export class L7Streams implements Redirect {
 
   beginBatch(nowMs: number): void {
     this.engine.streams.closeSec = this.#conntrack.life.closeSec;
+    this.engine.recording = this.#recorder.isTelling;
     this.engine.tick(nowMs);
   }
 

@@ -173,6 +173,15 @@ t.test('what the rings hold is served as flows in order of time, told with what 
   );
 });
 
+t.test('one that is switched off is no thread, and nothing is wrong', async (t) => {
+  const rig = new Rig(t, { hubble: { 'hubble.enabled': false } });
+  await rig.observatory.start();
+  rig.observatory.learn(DIRECTORY);
+  t.match(rig.observatory.counts, { seen: 0, capacity: 0, restarts: 0 });
+  t.same(rig.observatory.problems(), []);
+  t.notOk(existsSync(hubbleSocket(rig.config.runDir)));
+});
+
 t.test("the agent's own probes are nobody's flows", async (t) => {
   const rig = new Rig(t);
   await rig.observatory.start();

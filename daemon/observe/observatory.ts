@@ -58,9 +58,10 @@ export class Observatory {
     this.#options = options;
   }
 
-  /** Starts the thread. @returns when it serves, or has died before */
+  /** Starts the thread, unless it is switched off. @returns when it serves, or has died before */
   start(): Promise<void> {
     const { config, snapshot } = this.#options;
+    if (!config.hubble.enabled) return Promise.resolve();
     const startedMs = performance.now();
     const workerData: ObservatoryData = { config, state: this.#state.buffer };
     const maxOldGenerationSizeMb = this.#options.heapMib ?? heapMib(config);
@@ -109,7 +110,8 @@ export class Observatory {
   /** Since the agent's start. */
   get counts(): ObservatoryCounts {
     const { seen, lost, kept, heapBytes } = this.#state.counts;
-    const capacity = this.#options.config.hubble['event-buffer-capacity'];
+    const { enabled, 'event-buffer-capacity': flows } = this.#options.config.hubble;
+    const capacity = enabled ? flows : 0;
     return { seen, lost, kept: this.#isReady ? kept : 0, capacity, heapBytes, restarts: this.#restarts };
   }
 
@@ -162,6 +164,7 @@ export interface ObservatoryCounts {
   readonly seen: number;
   readonly lost: number;
   readonly kept: number;
+  /** 0 when it is switched off. */
   readonly capacity: number;
   readonly heapBytes: number;
   readonly restarts: number;

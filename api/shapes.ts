@@ -83,6 +83,13 @@ export interface StatusDocument {
     /** Flows that were not kept, since the thread for flows started. */
     readonly lost: number;
   };
+  /** The page for browsers, when it is wanted. */
+  readonly page?: {
+    /** `http://127.0.0.1:12000/`; '' while it is not served. */
+    readonly address: string;
+    /** How often the thread that serves it died and was started anew. */
+    readonly restarts: number;
+  };
   /** Files that flows are written to. */
   readonly exports: readonly {
     readonly name: string;

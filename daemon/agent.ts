@@ -32,6 +32,7 @@ import { interfaceAddresses } from '../linux/addresses.ts';
 import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observatory } from './observe/observatory.ts';
+import { Page } from './page/page.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
 import { isPodSource, PodFeed } from './attach/pod-feed.ts';
@@ -67,6 +68,7 @@ export class Agent {
   readonly compilation: Compilation;
   readonly directory: DirectoryFeed;
   readonly observatory: Observatory;
+  readonly page: Page;
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
   readonly services: Services;
@@ -116,6 +118,7 @@ export class Agent {
     this.names = this.#newNames(programs.nameServer);
     this.store.setOwn(this.names.ownDocuments());
     this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
+    this.page = new Page(config, log);
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
     const listeners = [this.services.book, this.names, this.directory];
@@ -158,6 +161,7 @@ export class Agent {
       ...unopened.map((what) => `the dataplane cannot open ${what}: see ${logPath}`),
       ...this.#board.all(),
       ...this.observatory.problems(),
+      ...this.page.problems(),
       ...this.states.sentences(this.reconciler.pods.values()),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
@@ -191,6 +195,7 @@ export class Agent {
     this.prober.start();
     this.#watch();
     await isObserved;
+    await this.page.start();
   }
 
   /**
@@ -325,6 +330,7 @@ export class Agent {
   async #quieten(): Promise<void> {
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
+    await this.page.stop();
     await this.observatory.stop();
     this.learning.stop();
     this.prober.stop();

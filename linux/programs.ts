@@ -11,6 +11,7 @@ export type Program =
   | 'sluice-dns'
   | 'forwarding'
   | 'observatory'
+  | 'page'
   | 'pcap-child'
   | 'capture-worker'
   | 'stand-in';

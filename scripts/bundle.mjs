@@ -38,6 +38,7 @@ const PROGRAMS = {
   'sluice-dns': { source: 'nameserver/main.ts', rehearsals: [['--help']] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   observatory: { source: 'daemon/observe/thread.ts', rehearsals: [] },
+  page: { source: 'daemon/page/thread.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
   'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },
   'capture-worker': { source: 'cli/capture/capture-worker.ts', rehearsals: [] },

@@ -80,6 +80,7 @@ function lines(
     ['Hubble', hubbleText(flows)],
     ...historyText(status.history).map((text): [string, string] => ['History', text]),
     ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
+    ...pageText(status.page).map((text): [string, string] => ['Page', text]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
     ['Problems', problems.length === 0 ? 'none' : ''],
   ];
@@ -94,6 +95,15 @@ function historyText(history: StatusDocument['history']): string[] {
   const since = oldestMs === undefined ? '' : `, since ${new Date(oldestMs).toISOString().slice(0, 19)}Z`;
   return [
     `${counted(flows, 'flow')} on disk, ${Math.ceil(bytes / 2 ** 20)} MiB${since}${lost === 0 ? '' : `, ${lost} lost`}`,
+  ];
+}
+
+/** Where browsers find the page; nothing when none is wanted. */
+function pageText(page: StatusDocument['page']): string[] {
+  if (page === undefined) return [];
+  const { address, restarts } = page;
+  return [
+    `${address === '' ? 'not served' : printable(address)}${restarts === 0 ? '' : `, ${counted(restarts, 'restart')}`}`,
   ];
 }
 

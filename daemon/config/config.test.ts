@@ -182,3 +182,30 @@ t.test(
     for (const text of bad) t.ok(isRefused(text), text);
   },
 );
+
+t.test('the page: loopback as it is, other addresses with TLS and a token, changes with a token', async (t) => {
+  const isRefused = (text: string) => problemsOf(`ui: true\n${text}\n`).length > 0;
+  const tls = 'ui-tls-cert: /a\nui-tls-key: /b';
+  const token = 'ui-token-file: /t';
+  const afar = 'ui-address: 0.0.0.0:443';
+  for (const text of ['', 'ui-address: "[::1]:1"', tls, token, `ui-write: true\n${token}`, `${afar}\n${tls}\n${token}`])
+    t.notOk(isRefused(text), text);
+  const bad = [
+    afar,
+    `${afar}\n${tls}`,
+    `${afar}\n${token}`,
+    'ui-address: ":443"',
+    'ui-address: ""',
+    'ui-address: example.org:1',
+  ];
+  bad.push(
+    'ui-tls-cert: /a',
+    'ui-tls-key: /b',
+    'ui-write: true',
+    'ui-token-file: t',
+    'ui-hosts: ["a:1"]',
+    'ui-hosts: ["*"]',
+  );
+  for (const text of bad) t.ok(isRefused(text), text);
+  t.equal(parseConfig('', 'f').ui, false, 'off, unless it is asked for');
+});

@@ -18,6 +18,7 @@ import { listenAddressProblem } from './listen-address.ts';
 import { HUBBLE } from './schema-hubble.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
+import { UI } from './schema-ui.ts';
 
 const cidrOf = (family: 4 | 6) => (value: string) => rangeProblem(value, family);
 const addressOf = (family: 4 | 6) => (value: string) =>
@@ -369,6 +370,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: 'cilium_',
     check: (text) => (/^[a-zA-Z_][a-zA-Z0-9_]{0,31}$/.test(text) ? undefined : 'letters, digits and _, a letter first'),
   },
+  ...UI,
   dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },
   hubble: { type: 'map', meaning: "options of flows, with Cilium's names", options: HUBBLE },
   services: { type: 'map', meaning: "options of Services, with Cilium's names", options: SERVICES },

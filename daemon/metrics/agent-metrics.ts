@@ -153,12 +153,13 @@ function workFamilies(agent: Agent, named: Naming): Family[] {
   ];
 }
 
-function flowFamilies({ observatory }: Agent): Family[] {
+function flowFamilies({ observatory, page }: Agent): Family[] {
   return [
     counter('sluice_flows_seen_total', 'Flows that the observatory has seen.', () => observatory.counts.seen),
     counter('sluice_flows_lost_total', 'Events that came faster than they were read.', () => observatory.counts.lost),
     gauge('sluice_flows_kept', 'Flows in memory.', () => observatory.counts.kept),
     gauge('sluice_observatory_heap_bytes', 'Heap of the observatory.', () => observatory.counts.heapBytes),
     counter('sluice_observatory_restarts_total', 'Observatories that died.', () => observatory.counts.restarts),
+    counter('sluice_page_restarts_total', 'Threads of the page that died.', () => page.document?.restarts ?? 0),
   ];
 }

@@ -24,11 +24,13 @@ interface Listening {
 
 export class FlowServer {
   readonly #handlers: readonly Handler[];
+  readonly #what: string;
   readonly #listening: Listening[] = [];
 
-  /** @param handlers the last of which owns every path */
-  constructor(handlers: readonly Handler[]) {
+  /** @param handlers the last of which owns every path @param what is served, in its problems */
+  constructor(handlers: readonly Handler[], what = 'flows are') {
     this.#handlers = handlers;
+    this.#what = what;
   }
 
   /**
@@ -54,7 +56,7 @@ export class FlowServer {
   /** What is wrong with certificates that were renewed, one sentence each. Listeners of the same files say the same, once. */
   get problems(): string[] {
     const found = this.#listening.flatMap(({ files }) => (files?.problem ? [files.problem] : []));
-    return [...new Set(found)].map((text) => `flows are served with the certificate of before: ${text}`);
+    return [...new Set(found)].map((text) => `${this.#what} served with the certificate of before: ${text}`);
   }
 
   /** Ends all connections and listeners. */

@@ -26,17 +26,8 @@ export type ToObservatory =
   | { readonly probe: { readonly sequence: number; readonly address: string } }
   | { readonly stop: true };
 
-/** A line for the agent's log. */
-export interface LogLine {
-  readonly level: 'info' | 'warn' | 'error';
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly text: string;
-}
-
+/** Besides what every thread says. */
 export type FromObservatory =
-  /** It serves its socket. */
-  | { readonly ready: true }
-  | { readonly log: LogLine }
   /** How the ways out of flows are; when that has changed. */
   | { readonly outlets: OutletStatus }
   /** A sink is no longer served. */

@@ -18,6 +18,7 @@ import { EVENT_RINGS, PINNED, type PinnedName } from '../../policy-maps/pinned.t
 import type { Config } from '../config/config.ts';
 import { ProbeFlows } from '../health/probe-flows.ts';
 import { socketGroup } from '../serve/unix-listener.ts';
+import type { FromThread } from '../supervise/supervised-thread.ts';
 import { DropCounts } from './drop-counts.ts';
 import { EMITTER } from './ring-source.ts';
 import { AgentEvents } from './agent-events.ts';
@@ -106,7 +107,7 @@ class Observatory {
     this.#tell({ ready: true });
   }
 
-  #tell(message: FromObservatory): void {
+  #tell(message: FromObservatory | FromThread): void {
     this.#port.postMessage(message);
   }
 

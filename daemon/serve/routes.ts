@@ -64,8 +64,15 @@ function found<T>(value: T | undefined, what: string): T {
 
 function objects(agent: Agent, { query }: Call): Manifest[] {
   const wanted = (field: string, value: string): boolean => (query.get(field) ?? value) === value;
+  const except = query.get('exceptKind');
   return [...agent.store.documents()]
-    .filter((one) => wanted('kind', one.kind) && wanted('namespace', one.namespace) && wanted('name', one.name))
+    .filter(
+      (one) =>
+        one.kind !== except &&
+        wanted('kind', one.kind) &&
+        wanted('namespace', one.namespace) &&
+        wanted('name', one.name),
+    )
     .map((one) => withCreation(shownObject(one.object), agent.store.createdMs(one)));
 }
 

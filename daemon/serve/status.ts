@@ -47,6 +47,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     dns: agent.names.status(),
     flows,
     ...(observatory.outlets.history !== undefined && { history: historyDocument(observatory.outlets.history) }),
+    ...(agent.page.document !== undefined && { page: agent.page.document }),
     exports: observatory.outlets.exports,
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;

@@ -16,7 +16,8 @@ import { serviceHandlers } from '../../../hubble/service/handlers.ts';
 import type { ObserverSource } from '../../../hubble/service/source.ts';
 
 const MAX_CALLS = 256;
-const REQUEST_MS = 20_000;
+/** For the request of a call to come in. */
+export const REQUEST_MS = 20_000;
 const GRACE_MS = 1000;
 
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -95,7 +96,7 @@ function universalRequest(request: Request, response: Response) {
  * A request that was answered before it was whole would stay open for as long as its client likes (RFC 9113, 8.1). The reset
  * must not overtake the end of the answer.
  */
-function resetAfterAnswer(stream: ServerHttp2Stream): void {
+export function resetAfterAnswer(stream: ServerHttp2Stream): void {
   stream.once('finish', () => {
     if (stream.readableEnded) return;
     const timer = setTimeout(() => stream.destroy(), GRACE_MS);

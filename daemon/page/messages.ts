@@ -1,0 +1,13 @@
+/** What the agent and the thread of the page say to each other, besides what every thread says. */
+
+/** How the page is; told when it has changed. */
+export interface PageStatus {
+  /** `https://...`; '' while it is not served. */
+  readonly address: string;
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+export interface FromPage {
+  readonly page: PageStatus;
+}

@@ -1,0 +1,122 @@
+/**
+ * The thread of the page: a listener for browsers, on an address of the configuration. An address that is taken, a certificate or a
+ * token that is missing are told and tried again; it never listens in another way than it was asked to.
+ */
+import { join } from 'node:path';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { agentSocket, hubbleSocket } from '../../api/sockets.ts';
+import { FollowedFile } from '../../linux/followed-file.ts';
+import { PACKAGE_ROOT } from '../../linux/package-root.ts';
+import type { Config } from '../config/config.ts';
+import { LISTEN_RETRY_MS, readListenAddress } from '../config/listen-address.ts';
+import { FlowServer } from '../observe/flow-server.ts';
+import type { FromThread } from '../supervise/supervised-thread.ts';
+import type { FromPage, PageStatus } from './messages.ts';
+import { PageHandler } from './page-handler.ts';
+import { Sessions } from './sessions.ts';
+import { StaticFiles } from './static-files.ts';
+
+/** Between two looks at what may be wrong. */
+const TELL_MS = 1000;
+
+class PageThread {
+  readonly #port: MessagePort;
+  readonly #config: Config;
+  readonly #tokenFile: FollowedFile | undefined;
+  readonly #sessions: Sessions;
+  readonly #files = new StaticFiles(join(PACKAGE_ROOT, 'dist/page'));
+  readonly #server: FlowServer;
+  readonly #looking: NodeJS.Timeout;
+  #retry: NodeJS.Timeout | undefined;
+  #isServed = false;
+  #listenProblem = '';
+  #told = '';
+
+  constructor(port: MessagePort, config: Config) {
+    this.#port = port;
+    this.#config = config;
+    const { name, nodeName, runDir, 'ui-token-file': path, 'ui-hosts': hosts, 'ui-write': mayWrite } = config;
+    const tokenFile = path === '' ? undefined : new FollowedFile(path, () => this.#tellHow());
+    this.#tokenFile = tokenFile;
+    this.#sessions = new Sessions({
+      tokenText: tokenFile && (() => tokenFile.text),
+      instance: name,
+      isSecure: this.#isSecure,
+      nowMs: Date.now,
+    });
+    const handler = new PageHandler({
+      ...{ instance: name, nodeName, hosts, mayWrite },
+      agentSocket: agentSocket(runDir),
+      hubbleSocket: hubbleSocket(runDir),
+      files: this.#files,
+      sessions: this.#sessions,
+    });
+    this.#server = new FlowServer([handler], 'the page is');
+    this.#looking = setInterval(() => this.#tellHow(), TELL_MS);
+  }
+
+  async start(): Promise<void> {
+    await this.#listen();
+    this.#tell({ ready: true });
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#looking);
+    clearTimeout(this.#retry);
+    this.#tokenFile?.close();
+    await this.#server.stop();
+    process.exit(0);
+  }
+
+  get #isSecure(): boolean {
+    return this.#config['ui-tls-cert'] !== '';
+  }
+
+  async #listen(): Promise<void> {
+    const { 'ui-address': address, 'ui-tls-cert': cert, 'ui-tls-key': key } = this.#config;
+    const place = readListenAddress(address);
+    if (place === undefined) return;
+    try {
+      await this.#server.listen(place, this.#isSecure ? { cert, key, clientAuthorities: [] } : undefined);
+      this.#isServed = true;
+      this.#listenProblem = '';
+      this.#tell({ log: { level: 'info', text: 'the page is served', fields: { address } } });
+    } catch (error) {
+      this.#noteFailure(address, (error as Error).message);
+      this.#retry = setTimeout(() => void this.#listen(), LISTEN_RETRY_MS);
+    }
+    this.#tellHow();
+  }
+
+  #noteFailure(address: string, error: string): void {
+    const problem = `the page is not served on ${address}: ${error}`;
+    // What was said of the last attempt is not said again.
+    if (problem !== this.#listenProblem)
+      this.#tell({ log: { level: 'error', text: 'cannot serve the page, trying again', fields: { address, error } } });
+    this.#listenProblem = problem;
+  }
+
+  #tellHow(): void {
+    this.#files.look();
+    const found = [this.#listenProblem, this.#files.problem, this.#sessions.problem, ...this.#server.problems];
+    const { 'ui-address': address, nodeName } = this.#config;
+    const shown = address.startsWith(':') ? nodeName + address : address;
+    const page: PageStatus = {
+      address: this.#isServed ? `${this.#isSecure ? 'https' : 'http'}://${shown}/` : '',
+      problems: found.filter((text) => text !== ''),
+    };
+    const text = JSON.stringify(page);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#tell({ page });
+  }
+
+  #tell(message: FromPage | FromThread): void {
+    this.#port.postMessage(message);
+  }
+}
+
+if (parentPort === null) throw new Error('start the page: found no parent, wanted the agent');
+const thread = new PageThread(parentPort, workerData as Config);
+parentPort.on('message', () => void thread.stop());
+void thread.start();

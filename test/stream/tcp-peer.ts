@@ -21,7 +21,8 @@ export interface PeerWorld {
 /** One end of a connection. */
 export class Peer {
   readonly isServer: boolean;
-  readonly received: Buffer[] = [];
+  /** All that has arrived, in order. */
+  text = '';
   isReset = false;
   hasFinReceived = false;
   isEstablished = false;
@@ -110,10 +111,6 @@ export class Peer {
   end(): void {
     this.#wantsFin = true;
     this.#push();
-  }
-
-  get text(): string {
-    return Buffer.concat(this.received).toString('latin1');
   }
 
   get isDone(): boolean {
@@ -286,7 +283,7 @@ export class Peer {
         if (skip >= data.length) continue;
         const fresh = data.subarray(skip);
         this.#rcvNxt = (this.#rcvNxt + fresh.length) | 0;
-        this.received.push(fresh);
+        this.text += fresh.toString('latin1');
         this.onData(fresh);
         isMoving = true;
       }

@@ -124,7 +124,7 @@ class FrameBuilder {
       ack: tcp.ack(bytes, l4Offset),
       flags: tcp.flags(bytes, l4Offset),
       window: tcp.window(bytes, l4Offset),
-      data: Buffer.from(bytes.slice(frame.payloadOffset, frame.payloadOffset + frame.payloadLength)),
+      data: Buffer.from(bytes.subarray(frame.payloadOffset, frame.payloadOffset + frame.payloadLength)),
       ...(at > 0 ? { timestamps: [tcp.timestampValue(bytes, at), tcp.timestampEcho(bytes, at)] as const } : {}),
       ...(tcp.mss(bytes, l4Offset) > 0 ? { mss: tcp.mss(bytes, l4Offset) } : {}),
       ...(tcp.windowScale(bytes, l4Offset) >= 0 ? { scale: tcp.windowScale(bytes, l4Offset) } : {}),

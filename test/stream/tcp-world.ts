@@ -13,6 +13,9 @@ export interface Weather {
   readonly maxDelayMs: number;
 }
 
+const PAGE_BITS = 12;
+const UNKNOWN = -1;
+
 interface Flight {
   readonly atMs: number;
   readonly order: number;
@@ -37,8 +40,8 @@ export class World {
   deadUntilMs = 0;
   /** Called every millisecond. */
   onTick: () => void = () => {};
-  /** What left the engine, by way and sequence number: a position never has two values. */
-  readonly #forwarded = [new Map<number, number>(), new Map<number, number>()];
+  /** What left the engine, by way and sequence number, in pages: a position never has two values. */
+  readonly #forwarded = [new Map<number, Int16Array>(), new Map<number, Int16Array>()];
   constructor(
     seed: number,
     rig: Rig,
@@ -105,14 +108,17 @@ export class World {
     }
   }
 
-  #compare(segment: Segment, way: number): void {
-    const values = this.#forwarded[way];
-    segment.data.forEach((byte, i) => {
-      const position = (segment.seq + i) | 0;
-      const known = values.get(position);
-      if (known !== undefined && known !== byte) throw new Error(`position ${position} was sent twice, differently`);
-      values.set(position, byte);
-    });
+  #compare({ seq, data }: Segment, way: number): void {
+    const pages = this.#forwarded[way];
+    for (let i = 0; i < data.length; i++) {
+      const position = (seq + i) | 0;
+      let page = pages.get(position >>> PAGE_BITS);
+      if (page === undefined) pages.set(position >>> PAGE_BITS, (page = new Int16Array(1 << PAGE_BITS).fill(UNKNOWN)));
+      const at = position & ((1 << PAGE_BITS) - 1);
+      if (page[at] !== UNKNOWN && page[at] !== data[i])
+        throw new Error(`position ${position} was sent twice, differently`);
+      page[at] = data[i];
+    }
   }
 
   /** Lets time run until `isDone`. @returns false when it was not done in `limitMs` */

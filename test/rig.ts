@@ -301,7 +301,7 @@ interface Endpoint {
 const endpointsIn = (answer: any): Endpoint[] => (Array.isArray(answer) ? answer : answer.endpoints);
 
 function startAgent(configFile: string, netns?: string): Background {
-  return start(inHost([process.execPath, '--enable-source-maps', AGENT, '--config', configFile], netns));
+  return start(inHost([process.execPath, AGENT, '--config', configFile], netns));
 }
 
 /** nsenter, not `ip netns exec`: the agent must see, and may make, namespaces where everybody sees them. */

@@ -1,5 +1,6 @@
 /** Lines that are counted without being parsed say what they would have said parsed. */
 import t from 'tap';
+import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
 import { flowsOf, podEnd, worldEnd } from '../../test/recorded-flows.ts';
 import { Draw } from '../../test/policy/random-world.ts';
 import { FlowLines } from './flow-lines.ts';
@@ -8,6 +9,8 @@ import { Recording } from './recording.ts';
 const web = podEnd('shop/web-0', { app: 'web' });
 const api = podEnd('shop/api-0', { app: 'api' }, { id: 2, ip: '10.0.0.2' });
 const answer = { dns: { query: 'www.example.', ips: ['192.0.2.9'] } };
+
+const NEW_LINE = Buffer.from('\n');
 
 /** Flows with times, identifiers and client ports of their own. */
 function linesOf(draw: Draw, count: number): string[] {
@@ -107,4 +110,94 @@ t.test('more kinds of lines than are kept are all read', async (t) => {
     recording.connections().map(({ flows }) => flows),
     [most],
   );
+});
+
+/** The same flow otherwise written: members in another order, strange ones among them, some twice, blanks, escapes. */
+function rewritten(draw: Draw, value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((item) => rewritten(draw, item)).join(draw.chance(5) ? ' , ' : ',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, member]) => `${keyText(draw, key)}:${rewritten(draw, member)}`);
+  if (draw.chance(10)) members.reverse();
+  if (draw.chance(10)) members.splice(draw.int(members.length + 1), 0, draw.of(STRANGERS));
+  // The last of two counts.
+  if (draw.chance(5) && members.length > 0)
+    members.unshift(`${members[0].split(':')[0]}:${draw.of(['7', '"x"', '{}', '[]'])}`);
+  return draw.chance(2) ? `{ ${members.join(', ')} }` : `{${members.join(',')}}`;
+}
+
+function keyText(draw: Draw, key: string): string {
+  return draw.chance(1)
+    ? `"\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}"`
+    : JSON.stringify(key);
+}
+
+const STRANGERS = [
+  '"new":{"verdict":"DROPPED","source":{"identity":2},"a":["}",{"b":"]\\""}]}',
+  '"Summary":"\\\\\\"verdict\\":\\"DROPPED\\",{[\\u0000"',
+  '"source_port":7',
+  '"time":"2026"',
+  '"":null',
+  '"__proto__":{"verdict":"DROPPED"}',
+  '"lost_events":null',
+  '"l7":{"type":"RESPONSE"}',
+  '"verdict":5',
+  '"drop_reason":"133"',
+  '"is_reply":true',
+  '"destination":[{}]',
+  '"event_type":{"type":-1.5e3}',
+  '"l4":{"TCP":{"destination_port":-1}}',
+];
+
+t.test('a line says the same however it is written', async (t) => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const draw = new Draw(seed);
+    const all = linesOf(draw, 200).map((line) => rewritten(draw, JSON.parse(line)));
+    const wanted = new Recording();
+    for (const line of all) {
+      const { flow } = readEnvelope(JSON.parse(line)) ?? {};
+      if (flow !== undefined) wanted.add(flow);
+    }
+    const { recording } = read(Buffer.from(all.join('\n')), 1 << 16);
+    t.same(recording.connections(), wanted.connections(), `seed ${seed}`);
+    t.same([...recording.silent].sort(), [...wanted.silent].sort());
+  }
+});
+
+t.test('a broken line is a flow or none, and costs no other', async (t) => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const draw = new Draw(seed);
+    const all = linesOf(draw, 100);
+    const broken = all.map((line) => {
+      const bytes = Buffer.from(line);
+      for (let i = draw.int(3); i >= 0; i--)
+        bytes[draw.int(bytes.length)] = draw.of([34, 92, 123, 125, 91, 93, 44, 58, 0, 255]);
+      return bytes.subarray(0, draw.chance(20) ? draw.int(bytes.length) : bytes.length);
+    });
+    const lines = broken.flatMap((line, i) => [line, NEW_LINE, Buffer.from(all[i]), NEW_LINE]);
+    const {
+      recording,
+      lines: { malformed },
+    } = read(Buffer.concat(lines), 1 << 16);
+    const blank = broken.filter((line) => line.length === 0).length;
+    t.equal(recording.flows + malformed, 200 - blank, `seed ${seed}`);
+    t.ok(recording.flows >= 100 && malformed > 0);
+  }
+});
+
+t.test('a torn line is no flow, wherever it is torn', async (t) => {
+  const [flow] = flowsOf({ from: web, to: api, port: 80, request: { http: { method: 'GET', url: '/' } } });
+  const whole = JSON.stringify({ flow, node_name: 'n', time: flow.time });
+  const text = Array.from({ length: whole.length - 1 }, (_, i) => whole.slice(0, i + 1)).join('\n');
+  const { recording, lines } = read(Buffer.from(`${whole}\n${text}\n${whole}`), 1 << 16);
+  t.equal(recording.flows, 2);
+  t.equal(lines.malformed, whole.length - 1);
+});
+
+t.test('more ends than are kept are all read', async (t) => {
+  const [flow] = flowsOf({ from: web, to: api, port: 80 });
+  const line = JSON.stringify({ flow, node_name: 'n', time: flow.time });
+  const most = 17_000;
+  const text = Array.from({ length: most }, (_, i) => line.replaceAll('app=web', `app=web-${i}`)).join('\n');
+  const { recording } = read(Buffer.from(text), 1 << 20);
+  t.equal(recording.connections().length, most);
 });

@@ -58,15 +58,29 @@ export type PartyFault = 'no end' | 'labels that no object can have';
 const WORLD_NAMES: readonly number[] = [IDENTITY_WORLD, IDENTITY_WORLD_IPV4, IDENTITY_WORLD_IPV6];
 const NAMESPACE = `k8s:${POD_NAMESPACE}=`;
 
+/** What is the same whatever the address: ends are few, and flows share them. */
+const known = new WeakMap<Endpoint, Party | PartyFault>();
+
 /** @param ip '' = the flow has none */
 export function partyOf(endpoint: Endpoint, ip: string): Party | PartyFault {
+  let party = known.get(endpoint);
+  if (party !== undefined) return party;
+  party = insider(endpoint);
+  if (party !== undefined) {
+    known.set(endpoint, party);
+    return party;
+  }
+  const address = canonical(ip);
+  return address === undefined ? 'no end' : addressParty(address);
+}
+
+/** A pod or an entity; undefined for what only its address can tell. */
+function insider(endpoint: Endpoint): Party | PartyFault | undefined {
   const { labels = [], identity = 0 } = endpoint;
   const entity = entityOf(identity, labels);
   if (entity !== undefined && entity !== 'world') return entityParty(entity);
   const namespace = labels.find((text) => text.startsWith(NAMESPACE))?.slice(NAMESPACE.length) ?? '';
-  if (entity === undefined && namespace !== '') return podParty(endpoint, namespace);
-  const address = canonical(ip);
-  return address === undefined ? 'no end' : addressParty(address);
+  return entity === undefined && namespace !== '' ? podParty(endpoint, namespace) : undefined;
 }
 
 /** `world` also for prefixes and names; undefined for pods and for what is not known. */

@@ -10,7 +10,7 @@
  *
  * The order in which flows come makes no difference.
  */
-import type { Flow } from '../../hubble/flow.ts';
+import type { Endpoint } from '../../hubble/flow.ts';
 import { NAMESPACE_LABELS, NAMESPACE_NAME, parseLabel } from '../../policy/rule/labels.ts';
 import type { FlowQuery } from '../query.ts';
 import type { Party } from './party.ts';
@@ -21,6 +21,7 @@ import {
   isName,
   type Request,
   type Silence,
+  type SightedFlow,
   type Sighting,
   sightingOf,
 } from './sighting.ts';
@@ -58,6 +59,8 @@ export class Recording {
   readonly #connections = new Map<string, Connection>();
   /** By key, under the first of the names that flows have for them. */
   readonly #parties = new Map<string, Party>();
+  /** Ends whose labels were read: flows share them. */
+  readonly #learnt = new WeakSet<Endpoint>();
   readonly #most: number;
 
   /** @param most connections that are told apart */
@@ -102,7 +105,7 @@ export class Recording {
   }
 
   /** @param count how many flows there are that say the same */
-  add(flow: Flow, count = 1): void {
+  add(flow: SightedFlow, count = 1): void {
     this.flows += count;
     this.#learn(flow);
     const sighting = sightingOf(flow);
@@ -116,12 +119,13 @@ export class Recording {
   }
 
   /** What flows say of names and namespaces, whatever became of them. */
-  #learn(flow: Flow): void {
+  #learn(flow: SightedFlow): void {
     const { source, destination, source_names: from = [], destination_names: to = [], IP, l7 } = flow;
     for (const name of from) this.#learnName(name, IP?.source);
     for (const name of to) this.#learnName(name, IP?.destination);
     for (const ip of l7?.dns?.ips ?? []) this.#learnName(l7?.dns?.query ?? '', ip);
-    for (const { labels = [] } of [source, destination]) this.#learnNamespace(labels);
+    this.#learnNamespace(source);
+    this.#learnNamespace(destination);
   }
 
   #learnName(text: string, address: string | undefined): void {
@@ -133,7 +137,10 @@ export class Recording {
     } else if (known.size < MOST_ADDRESSES) known.add(address);
   }
 
-  #learnNamespace(texts: readonly string[]): void {
+  #learnNamespace(end: Endpoint): void {
+    if (this.#learnt.has(end)) return;
+    this.#learnt.add(end);
+    const { labels: texts = [] } = end;
     const prefix = `k8s:${NAMESPACE_LABELS}`;
     const name = texts.find((text) => text.startsWith(`${prefix}${NAMESPACE_NAME}=`))?.split('=')[1];
     if (name === undefined) return;
@@ -170,6 +177,7 @@ export class Recording {
 
   #noteParty(party: Party): void {
     const known = this.#parties.get(party.key);
+    if (known === party) return;
     if (known === undefined || nameOf(party) < nameOf(known)) this.#parties.set(party.key, party);
   }
 }

@@ -44,6 +44,29 @@ export interface Sighting {
   readonly names: readonly string[];
 }
 
+/** What is read of a flow. */
+export type SightedFlow = Pick<
+  Flow,
+  | 'verdict'
+  | 'drop_reason'
+  | 'IP'
+  | 'l4'
+  | 'source'
+  | 'destination'
+  | 'Type'
+  | 'source_names'
+  | 'destination_names'
+  | 'l7'
+  | 'event_type'
+  | 'traffic_direction'
+  | 'trace_observation_point'
+  | 'trace_reason'
+  | 'drop_reason_desc'
+  | 'is_reply'
+  | 'extensions'
+  | 'aggregate'
+>;
+
 /** Why a flow says nothing. */
 export type Silence =
   | PartyFault
@@ -62,7 +85,7 @@ export type Silence =
 const POLICY_REASONS: readonly number[] = [DROP_POLICY, DROP_POLICY_DENY, DROP_POLICY_AUTH_REQUIRED];
 
 /** Reads what a flow says; a text when it says nothing. */
-export function sightingOf(flow: Flow): Sighting | Silence {
+export function sightingOf(flow: SightedFlow): Sighting | Silence {
   if (flow.is_reply === true || flow.l7?.type === 'RESPONSE') return 'a reply';
   if (flow.trace_reason === 'RELATED') return 'an error that a connection brought';
   const seen = seenIn(flow);
@@ -86,7 +109,7 @@ export function sightingOf(flow: Flow): Sighting | Silence {
   return { from, to, ...packet, request, seen, isAudited, ...places, names: names.filter(isName) };
 }
 
-function seenIn(flow: Flow): number | Silence {
+function seenIn(flow: SightedFlow): number | Silence {
   const { verdict, event_type: event, traffic_direction: direction } = flow;
   const isEgress = direction === 'EGRESS';
   if (verdict === 'DROPPED') {
@@ -104,12 +127,12 @@ function seenIn(flow: Flow): number | Silence {
 }
 
 /** A drop event and a verdict name the reason alike; a reason of our own is told beside Hubble's nearest. */
-function isPolicyDrop({ drop_reason: reason = 0, drop_reason_desc: text = '', extensions }: Flow): boolean {
+function isPolicyDrop({ drop_reason: reason = 0, drop_reason_desc: text = '', extensions }: SightedFlow): boolean {
   if (extensions !== undefined) return false;
   return reason === 0 ? /^(POLICY_DENIED|POLICY_DENY|AUTH_REQUIRED)$/.test(text) : POLICY_REASONS.includes(reason);
 }
 
-function seenInTrace(flow: Flow, isEgress: boolean): number | Silence {
+function seenInTrace(flow: SightedFlow, isEgress: boolean): number | Silence {
   const { trace_observation_point: point = '', is_reply: isReply } = flow;
   if (!point.startsWith('TO_')) return 'seen before it was judged';
   if (isReply === undefined) return 'not known whether it is a reply';
@@ -118,7 +141,7 @@ function seenInTrace(flow: Flow, isEgress: boolean): number | Silence {
   return isEgress ? EGRESS_PASSED : INGRESS_PASSED;
 }
 
-function packetOf({ l4 }: Flow): { protocol: number; port: number } | undefined {
+function packetOf({ l4 }: SightedFlow): { protocol: number; port: number } | undefined {
   if (l4?.ICMPv4 !== undefined) return within(PROTO_ICMP, l4.ICMPv4.type ?? 0, 255);
   if (l4?.ICMPv6 !== undefined) return within(PROTO_ICMPV6, l4.ICMPv6.type ?? 0, 255);
   if (l4?.TCP !== undefined) return within(PROTO_TCP, l4.TCP.destination_port ?? 0, 65535);

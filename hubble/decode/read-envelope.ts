@@ -3,7 +3,7 @@
  * type than they should are dropped, members that we do not know are kept for the JSON output; so filters and printers
  * never meet a value of the wrong type.
  */
-import type { Envelope, Flow } from '../flow.ts';
+import type { Endpoint, Envelope, Flow } from '../flow.ts';
 
 /** 's' text, 'n' number, 'b' boolean, a list of one kind, or an object of named kinds. */
 type Kind = 's' | 'n' | 'b' | readonly [Kind] | { readonly [name: string]: Kind };
@@ -91,7 +91,7 @@ const ENVELOPE: Kind = {
 
 /**
  * Reads an envelope, or a flow without one (as older exports have it).
- * @param value parsed JSON
+ * @param value parsed JSON; what is right of it is not copied
  * @returns undefined when the value is no object
  */
 export function readEnvelope(value: unknown): Envelope | undefined {
@@ -99,13 +99,29 @@ export function readEnvelope(value: unknown): Envelope | undefined {
   const isBareFlow = value['flow'] === undefined && value['verdict'] !== undefined;
   const envelope = keep(isBareFlow ? { flow: value, time: value['time'] } : value, ENVELOPE) as Envelope;
   const { flow, lost_events: lost } = envelope;
+  if (lost === undefined && (flow === undefined || isWhole(flow))) return envelope;
   return { ...envelope, ...(flow && { flow: wholeFlow(flow) }), ...(lost && { lost_events: { ...NO_LOSS, ...lost } }) };
+}
+
+/** Reads one end of a flow; undefined when the value is no object. */
+export function readEndpoint(value: unknown): Endpoint | undefined {
+  return keep(value, ENDPOINT) as Endpoint | undefined;
 }
 
 const NO_LOSS = { source: 'UNKNOWN_LOST_EVENT_SOURCE', num_events_lost: '0' } as const;
 
 /** What printers and filters count on, for flows that lack it. */
 const WHOLE = { time: '', verdict: 'VERDICT_UNKNOWN', source: {}, destination: {}, Type: 'L3_L4' } as const;
+
+/** Whether a flow, of which nothing has another type than it should, lacks nothing. */
+function isWhole({ time, verdict, source, destination, Type, event_type, l7, trace_context }: Partial<Flow>): boolean {
+  if (time === undefined || verdict === undefined || Type === undefined) return false;
+  if (source === undefined || destination === undefined || event_type?.type === undefined) return false;
+  return (
+    (l7 === undefined || l7.type !== undefined) &&
+    (trace_context === undefined || trace_context.parent?.trace_id !== undefined)
+  );
+}
 
 function wholeFlow(flow: Partial<Flow>): Flow {
   const { trace_context: context, l7 } = flow;
@@ -124,10 +140,10 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value with members of the wrong type left out; undefined when it is of the wrong type itself. */
+/** The value itself, or with members of the wrong type left out; undefined when it is of the wrong type itself. */
 function keep(value: unknown, kind: Kind): unknown {
-  // biome-ignore lint/suspicious/useValidTypeof: the names come from the table above
-  if (typeof kind === 'string') return typeof value === TYPE_NAMES[kind] ? value : undefined;
+  if (isRight(value, kind)) return value;
+  if (typeof kind === 'string') return undefined;
   if (isList(kind)) {
     if (!Array.isArray(value)) return undefined;
     return value.map((item: unknown) => keep(item, kind[0])).filter((item) => item !== undefined);
@@ -137,6 +153,21 @@ function keep(value: unknown, kind: Kind): unknown {
     return [key, Object.hasOwn(kind, key) ? keep(member, kind[key]) : member] as const;
   });
   return Object.fromEntries(kept.filter(([, member]) => member !== undefined));
+}
+
+/** Whether nothing of a value has another type than it should. */
+function isRight(value: unknown, kind: Kind): boolean {
+  // biome-ignore lint/suspicious/useValidTypeof: the names come from the table above
+  if (typeof kind === 'string') return typeof value === TYPE_NAMES[kind];
+  if (isList(kind)) {
+    if (!Array.isArray(value)) return false;
+    const [each] = kind;
+    for (const item of value) if (!isRight(item, each)) return false;
+    return true;
+  }
+  if (!isObject(value)) return false;
+  for (const key of Object.keys(value)) if (Object.hasOwn(kind, key) && !isRight(value[key], kind[key])) return false;
+  return true;
 }
 
 function isList(kind: Kind): kind is readonly [Kind] {

@@ -14,6 +14,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { agentSocket, hubbleSocket } from '../api/sockets.ts';
+import { listRigs } from '../cli/rig/rig-state.ts';
 import { PACKAGE_ROOT } from '../linux/package-root.ts';
 import { programPath } from '../linux/programs.ts';
 import { tmpdir } from 'node:os';
@@ -124,16 +125,23 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
   }
 
   /**
-   * The same in a host of its own, the namespace `<name>-host`, with the rig of a file of manifests. Its pods are in
-   * <name>-<namespace>-<pod>, with addresses of 10.244.0.0/16 and fd00:10:244::/64.
+   * The same in a host of its own, the namespace `<name>-host`. Its pods are in <name>-<namespace>-<pod>, with addresses of
+   * 10.244.0.0/16 and fd00:10:244::/64.
    * @param config further lines of sluice.yaml
-   * @throws Error when the rig does not come up
    */
-  static async withRig(name: string, cleanup: Cleanup, manifests: string, config = ''): Promise<SluiceInstance> {
+  static async onHost(name: string, cleanup: Cleanup, config = ''): Promise<SluiceInstance> {
     const netns = `${name}-host`;
     await makeNetns(cleanup, netns);
     const ranges = { podCIDR4: '10.244.0.0/16', podCIDR6: 'fd00:10:244::/64' };
-    const instance = await SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges, config });
+    return SluiceInstance.start({ name, cleanup, netns, netnsPrefix: `${name}-`, ...ranges, config });
+  }
+
+  /**
+   * The same with the rig of a file of manifests.
+   * @throws Error when the rig does not come up
+   */
+  static async withRig(name: string, cleanup: Cleanup, manifests: string, config = ''): Promise<SluiceInstance> {
+    const instance = await SluiceInstance.onHost(name, cleanup, config);
     await instance.rigUp(manifests);
     return instance;
   }
@@ -272,7 +280,7 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
 
   /** Takes down every rig of this instance, ends the agent by SIGTERM, waits until it and its dataplane are gone. */
   async stop(): Promise<void> {
-    await this.cli('rig', 'down', '--all');
+    if (listRigs(this.runDir).length > 0) await this.cli('rig', 'down', '--all');
     await this.agent.stop();
     await waitFor('the dataplane to end', () => this.dataplanePids().length === 0);
     this.#isStopped = true;

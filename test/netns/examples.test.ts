@@ -5,6 +5,8 @@
  *   <name>-host   sluiced, sluice-dataplane, <name>_host
  *     ├── veth ── <name>-<namespace>-<pod>
  *     └── veth ── ...
+ *
+ * The rig is raised and taken down by the commands of the folder's README; its steps are played before the other commands.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,11 +27,11 @@ const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
 /** A name server for those who need one; nothing of theirs is asked outside. */
 const NAMES = 'dns: { enabled: true, upstreams: [127.0.0.1] }\n';
 
-async function raise(number: number, { manifests, usesNames }: Example, cleanup: Cleanup) {
+async function begin(number: number, { usesNames }: Example, cleanup: Cleanup) {
   const name = `slt${process.pid.toString(36)}${number.toString(36)}`; // at most ten characters
   const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
   const config = PATIENT_NAMES + (usesNames ? NAMES : '');
-  return { instance: await SluiceInstance.withRig(name, cleanup, manifests, config), host };
+  return { instance: await SluiceInstance.onHost(name, cleanup, config), host };
 }
 
 /** The commands that an example's README tells people to type. */
@@ -62,13 +64,14 @@ folders.forEach((folder, number) => {
     const cleanup = new Cleanup();
     const example = loadExample(join(EXAMPLES, folder));
     t.teardown(() => cleanup.finish());
-    const { instance, host } = await raise(number, example, cleanup);
+    const { instance, host } = await begin(number, example, cleanup);
     t.teardown(() => instance.stop());
+    const [up, ...commands] = commandsOf(folder);
+    t.equal(await codeOf(instance, up), 0, up);
     for (const step of example.steps) {
       t.same(await playStep(step, example, instance, host), [], describeStep(step));
     }
     await instance.cli('delete', '--ignore-not-found', '-f', join(EXAMPLES, folder, 'policies'));
-    t.match(await instance.cli('rig', 'down', '--all'), { code: 0 });
-    for (const line of commandsOf(folder)) t.equal(await codeOf(instance, line), wantedCode(line), line);
+    for (const line of commands) t.equal(await codeOf(instance, line), wantedCode(line), line);
   });
 });

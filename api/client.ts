@@ -81,15 +81,15 @@ export class ApiClient {
    * time is given up, unless it is asked to follow: then nothing may come for long.
    * @param onLine called for each document; what it returns is awaited, so a slow terminal slows the reading
    */
-  async stream(path: string, query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+  async stream(path: string, call: Call, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(new DOMException('', 'TimeoutError')), this.timeoutMs);
-    if (query['follow'] !== undefined) clearTimeout(timer);
+    if (call.query?.['follow'] !== undefined) clearTimeout(timer);
     try {
-      const response = await this.#send(path, { query }, AbortSignal.any([signal, patience.signal]));
+      const response = await this.#send(path, call, AbortSignal.any([signal, patience.signal]));
       clearTimeout(timer);
       const status = response.statusCode ?? 0;
-      if (status >= 300) throw refused(path, {}, status, await readAll(response));
+      if (status >= 300) throw refused(path, call, status, await readAll(response));
       for await (const line of linesOf(response)) await onLine(parseJson(path, line));
     } catch (error) {
       if (signal.aborted) return;

@@ -10,6 +10,7 @@ import type {
   IdentityDocument,
   ObjectReference,
   PolicyDocument,
+  RecordingRequest,
   ServiceDocument,
   StatusDocument,
   WorldLine,
@@ -129,12 +130,20 @@ export class DaemonApi {
   /** @throws ApiError when nobody answers, or flows are switched off */
   async flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
     try {
-      await this.#flows.stream('/v1/flows', query, signal, onLine);
+      await this.#flows.stream('/v1/flows', { query }, signal, onLine);
     } catch (error) {
       if (!(error instanceof ApiError && error.isUnreachable)) throw error;
       const status = await this.status().catch(() => undefined);
       if (status?.flows.capacity === 0) throw new ApiError('flows: found none, wanted hubble.enabled: true');
       throw error;
     }
+  }
+
+  /**
+   * Has frames recorded until the signal is given.
+   * @param onLine called for each line: `recording` first, then what changes of `directory`
+   */
+  recording(request: RecordingRequest, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+    return this.client.stream('/v1/recording', { method: 'POST', body: request }, signal, onLine);
   }
 }

@@ -9,7 +9,7 @@ import type { Problem } from '../policy/rule/problems.ts';
 import type { Origin } from '../policy/rule/rule.ts';
 import type { NodeSpec } from '../policy/rule/spec.ts';
 
-/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/world and GET /metrics answer with lines of their own, and so does GET /v1/flows, which is the observatory's. */
+/** What each call answers with when it succeeds; `*` stands for an id. GET /v1/world, POST /v1/recording and GET /metrics answer with lines of their own, and so does GET /v1/flows, which is the observatory's. */
 export interface Answers {
   readonly 'GET /metrics': never;
   readonly 'GET /v1/healthz': { readonly status: 'ok' };
@@ -29,6 +29,7 @@ export interface Answers {
   readonly 'POST /v1/apply': ApplyAnswer;
   readonly 'POST /v1/delete': ApplyAnswer;
   readonly 'GET /v1/world': never;
+  readonly 'POST /v1/recording': never;
   readonly 'POST /v1/shutdown': { readonly status: 'stopping' };
 }
 
@@ -319,6 +320,16 @@ export type WorldLine =
   | { readonly identity: IdentityDocument }
   | { readonly cookie: CookieDocument }
   | { readonly end: true };
+
+/** Which frames are to be recorded: FlowFilters of hubble/, as GET /v1/flows has them, and how much is kept of frames that nobody has read yet. */
+export interface RecordingRequest {
+  readonly allow: readonly object[];
+  readonly deny: readonly object[];
+  /** A power of two. */
+  readonly bufferBytes: number;
+  /** Of each frame. */
+  readonly snapBytes: number;
+}
 
 export interface ObjectReference {
   readonly kind: string;

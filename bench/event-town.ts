@@ -2,8 +2,8 @@
  * Records as a dataplane writes them for a town of pods, and what an agent knows of it: for benches of what becomes of records.
  * 300 pods of 80 workloads, 3000 addresses outside, 60 policies, 300 names; the same at every run.
  */
-import type { DirectoryDelta } from '../daemon/observe/directory-delta.ts';
-import { toldTo } from '../daemon/observe/directory-delta.ts';
+import type { DirectoryDelta } from '../hubble/decode/directory-delta.ts';
+import { toldTo } from '../hubble/decode/directory-delta.ts';
 import { type Event, bytesOf, frame, tcpOf, traceFlags } from '../test/events.ts';
 import { randomFrom } from '../test/random.ts';
 import { OneRecord } from '../test/told.ts';

@@ -2,7 +2,7 @@
  * What a record costs until it is a flow, and what the flow costs until it is a message: own CPU time of this process, garbage
  * collection included, by kind of record, all kinds in turn.
  */
-import { DirectoryMirror } from '../daemon/observe/directory-mirror.ts';
+import { DirectoryMirror } from '../hubble/decode/directory-mirror.ts';
 import type { LazyEnvelope } from '../daemon/observe/lazy-envelope.ts';
 import { RingSource } from '../daemon/observe/ring-source.ts';
 import { encodeEnvelope } from '../hubble/message/envelope.ts';

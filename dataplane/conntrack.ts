@@ -289,6 +289,16 @@ export class Conntrack {
     return this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_INGRESS_STATS];
   }
 
+  /** Cookie of the entry that let the frame's connection out, 0 for none. Preconditions: ctSlot is set */
+  egressCookie(f: Frame): number {
+    return this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_EGRESS_COOKIE];
+  }
+
+  /** The same of the entry that let it in. */
+  ingressCookie(f: Frame): number {
+    return this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_INGRESS_COOKIE];
+  }
+
   /** Sends the next frame of the connection through the whole path again. Preconditions: ctSlot is set */
   forgetDecision(f: Frame): void {
     this.#tableOf(f.protocol).words[f.ctSlot * CT_ROW_WORDS + CT_WORLD_GENERATION] = 0;

@@ -11,6 +11,7 @@ import { EVENT_DROP, EVENT_POLICY_VERDICT, typeOf } from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
 import { DROP_POLICY, DROP_POLICY_DENY } from '../wire/reasons.ts';
 import { DropTeller } from './drop-teller.ts';
+import { FrameRecorder } from './frame-recorder.ts';
 import { Recorder } from './record.ts';
 import { Decision } from './verdict.ts';
 
@@ -36,7 +37,9 @@ class Rig {
     Object.assign(this.frame, { srcIdentity: 300, dstIdentity: 2, srcEndpoint: 7, port: 1 });
     this.verdict.cookie = 9;
     const teller = new DropTeller({ config: this.config, dropEvents: this.ring, dropCounts: this.counts });
-    this.recorder = new Recorder({ add: () => {} }, teller, { events: this.ring, l7Events: this.ring }, 1000);
+    const frames = new FrameRecorder(new Uint8Array(0), { egressCookie: () => 0, ingressCookie: () => 0 });
+    const rings = { events: this.ring, l7Events: this.ring, frames };
+    this.recorder = new Recorder({ add: () => {} }, teller, rings, 1000);
     this.reader = new EventReader(this.ring, 'now');
     this.pass(0);
   }

@@ -137,17 +137,26 @@ export class Engine {
   #judgeContent(f: Frame): number {
     if (f.ctSlot < 0 || !this.#conntrack.isRedirected(f)) return 0;
     if (f.isFragment) return DROP_FRAG_NOSUPPORT; // content is judged whole or not at all
-    return f.protocol === PROTO_TCP
-      ? this.#redirect.segment(f, f.ctSlot, f.isReply)
-      : this.#redirect.datagram(f, f.ctSlot, f.isReply);
+    const { frames } = this.#recorder;
+    const { length } = f;
+    const isRecorded = frames.isOn && frames.pass(f, event.TRACE_TO_PROXY);
+    const outcome =
+      f.protocol === PROTO_TCP
+        ? this.#redirect.segment(f, f.ctSlot, f.isReply)
+        : this.#redirect.datagram(f, f.ctSlot, f.isReply);
+    if (isRecorded) frames.settle(outcome === HELD || (outcome === 0 && f.length !== length));
+    return outcome;
   }
 
   /** Step 8: delivers a frame that may pass, counts and tells it. @returns 0, or a drop reason of the deliverer */
   #forward(f: Frame, isPlain: boolean): number {
     const isDue = this.#conntrack.note(f);
     const { srcEndpoint, dstEndpoint, length } = f;
+    const { frames } = this.#recorder;
     if (isDue) this.#recorder.trace(f, this.#observationPoint(f), traceReason(f), f.isReply);
+    const isRecorded = frames.isOn && frames.pass(f, this.#observationPoint(f));
     const refusal = isPlain ? this.#deliverer.deliver(f) : this.#leave(f);
+    if (isRecorded) frames.settle(refusal === 0);
     if (refusal !== 0) return refusal;
     if (srcEndpoint !== 0) this.#recorder.forwarded(EGRESS, length);
     if (dstEndpoint !== 0) this.#recorder.forwarded(INGRESS, length);

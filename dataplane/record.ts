@@ -8,14 +8,14 @@
  */
 import * as event from '../wire/event.ts';
 import type { Frame } from '../wire/frame.ts';
-import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/protocols.ts';
 import { FORWARD } from '../wire/reasons.ts';
-import { ReverseNatMap } from '../policy-maps/service/reverse-nat-map.ts';
 import { EGRESS, INGRESS } from '../wire/direction.ts';
 import type { SlotRing } from '../wire/l7-record.ts';
 import { AccessRecords } from './access-records.ts';
 import { Budget, OWN_EVENTS_PER_SEC } from './budget.ts';
 import type { DropTeller } from './drop-teller.ts';
+import { describeFrame } from './frame-event.ts';
+import type { FrameRecorder } from './frame-recorder.ts';
 
 /** What this file needs of the pinned metrics map. */
 export interface MetricsSink {
@@ -33,15 +33,18 @@ export interface Verdict {
   readonly isAudited: boolean;
 }
 
-/** The pinned rings. */
-export interface EventRings {
+/** Where it is told but for drops: the pinned rings, and recordings of frames. */
+export interface EventPlaces {
   readonly events: SlotRing;
   readonly l7Events: SlotRing & { readonly capacity: number };
+  readonly frames: FrameRecorder;
 }
 
 export class Recorder {
   /** Of requests and responses. */
   readonly access: AccessRecords;
+  /** Of whole frames, for who asks for them. */
+  readonly frames: FrameRecorder;
   readonly #metrics: MetricsSink;
   readonly #drops: DropTeller;
   readonly #events: SlotRing;
@@ -53,11 +56,12 @@ export class Recorder {
   #epochMs = 0;
 
   /** @param ratePerSec events a second for denied verdicts, and as many for the rest; a burst of one second's worth may pass */
-  constructor(metrics: MetricsSink, drops: DropTeller, { events, l7Events }: EventRings, ratePerSec: number) {
+  constructor(metrics: MetricsSink, drops: DropTeller, { events, l7Events, frames }: EventPlaces, ratePerSec: number) {
     this.#metrics = metrics;
     this.#drops = drops;
     this.#events = events;
     this.access = new AccessRecords(l7Events);
+    this.frames = frames;
     this.#deniedBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
     this.#eventBudget = new Budget(ratePerSec, OWN_EVENTS_PER_SEC);
   }
@@ -65,6 +69,7 @@ export class Recorder {
   /** Once a batch. @param epochMs wall clock for the events @param nowMs monotonic, for the rates */
   tick(epochMs: number, nowMs: number): void {
     this.#epochMs = epochMs;
+    this.frames.tick(epochMs);
     this.#drops.tick(epochMs, nowMs);
     this.#deniedBudget.beginBatch(nowMs);
     this.#eventBudget.beginBatch(nowMs);
@@ -92,6 +97,7 @@ export class Recorder {
 
   drop(f: Frame, reason: number, direction: number, verdict: Verdict): void {
     this.#metrics.add(reason, direction, 1, f.length);
+    if (this.frames.isOn) this.frames.drop(f, reason, direction, verdict.cookie);
     if (!this.isTelling) return;
     if (!this.#drops.mayTell(f.port)) {
       this.#drops.count(f, reason, direction, verdict.cookie);
@@ -100,7 +106,7 @@ export class Recorder {
     const at = this.#drops.next();
     const { bytes } = this.#drops;
     event.begin(bytes, at, event.EVENT_DROP, reason, this.#epochMs);
-    this.#describe(bytes, at, f, 0);
+    describeFrame(bytes, at, f, 0);
     event.setDirection(bytes, at, direction);
     event.setVerdict(bytes, at, -reason);
     event.setCookies(bytes, at, verdict.cookie, 0);
@@ -115,7 +121,7 @@ export class Recorder {
     if (!(sink === this.#drops ? this.#deniedBudget : this.#eventBudget).take(f.port)) return;
     const at = sink.next();
     event.begin(sink.bytes, at, event.EVENT_POLICY_VERDICT, 0, this.#epochMs);
-    this.#describe(sink.bytes, at, f, flags | (verdict.isAudited ? event.FLAG_AUDITED : 0));
+    describeFrame(sink.bytes, at, f, flags | (verdict.isAudited ? event.FLAG_AUDITED : 0));
     event.setDirection(sink.bytes, at, verdict.direction);
     event.setVerdict(sink.bytes, at, verdict.verdict);
     event.setMatchType(sink.bytes, at, verdict.matchType);
@@ -130,22 +136,10 @@ export class Recorder {
     const { bytes } = this.#events;
     const at = this.#events.next();
     event.begin(bytes, at, event.EVENT_TRACE, point, this.#epochMs);
-    this.#describe(bytes, at, f, event.FLAG_REPLY_KNOWN | (isReply ? event.FLAG_REPLY : 0));
+    describeFrame(bytes, at, f, event.FLAG_REPLY_KNOWN | (isReply ? event.FLAG_REPLY : 0));
     event.setTraceReason(bytes, at, reason);
     event.setDirection(bytes, at, f.dstEndpoint !== 0 ? INGRESS : EGRESS);
     event.capture(bytes, at, f.bytes, f.offset, f.length);
     this.#events.commit();
-  }
-
-  #describe(bytes: Uint8Array, at: number, f: Frame, flags: number): void {
-    event.setFlags(bytes, at, flags | (f.family === 6 ? event.FLAG_IPV6 : 0));
-    event.setIdentities(bytes, at, f.srcIdentity, f.dstIdentity);
-    event.setSourceEndpoint(bytes, at, f.srcEndpoint);
-    event.setDestinationEndpoint(bytes, at, f.dstEndpoint);
-    const isIcmp = f.protocol === PROTO_ICMP || f.protocol === PROTO_ICMPV6; // what stands for its ports are none
-    event.setDstPort(bytes, at, isIcmp ? 0 : f.dstPort);
-    event.setProtocol(bytes, at, f.protocol);
-    event.setIfindex(bytes, at, f.port);
-    event.setFrontend(bytes, at, ReverseNatMap.frontendOf(f.frontend));
   }
 }

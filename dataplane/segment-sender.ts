@@ -18,6 +18,7 @@ import * as udp from '../wire/header/udp.ts';
 import * as vnet from '../wire/header/virtio-net.ts';
 import { type Arena, MAX_FRAME_BYTES } from './port/arena.ts';
 import type { Deliverer } from './deliver.ts';
+import type { FrameRecorder } from './frame-recorder.ts';
 import { type OutwardSource, UNCHANGED } from './nat/outward.ts';
 import type { PortTable } from './port/table.ts';
 
@@ -48,6 +49,7 @@ export interface SegmentSenderParts {
   readonly rows: ConnectionRows;
   readonly deliverer: Deliverer;
   readonly outward: OutwardSource;
+  readonly frames: FrameRecorder;
 }
 
 export class SegmentSender {
@@ -56,16 +58,18 @@ export class SegmentSender {
   readonly #rows: ConnectionRows;
   readonly #deliverer: Deliverer;
   readonly #outward: OutwardSource;
+  readonly #frames: FrameRecorder;
   readonly #frame: Frame;
   readonly #src = new Int32Array(4);
   readonly #dst = new Int32Array(4);
 
-  constructor(arena: Arena, { ports, rows, deliverer, outward }: SegmentSenderParts) {
+  constructor(arena: Arena, { ports, rows, deliverer, outward, frames }: SegmentSenderParts) {
     this.#arena = arena;
     this.#ports = ports;
     this.#rows = rows;
     this.#deliverer = deliverer;
     this.#outward = outward;
+    this.#frames = frames;
     this.#frame = new Frame(arena.bytes);
   }
 
@@ -82,7 +86,7 @@ export class SegmentSender {
     this.#buildTcp(f, segment, payloadBytes);
     f.bytes.set(segment.payload.subarray(segment.start, segment.end), f.payloadOffset);
     this.#offload(f);
-    this.#deliverer.sendBuilt(f, f.offset, f.length);
+    this.#deliver(f, ctSlot, toResponder);
     return true;
   }
 
@@ -99,8 +103,13 @@ export class SegmentSender {
     udp.emit(f.bytes, f.l4Offset, f, end - start);
     for (let i = start; i < end; i++) f.bytes[f.payloadOffset + i - start] = payload[i];
     offload.complete(f); // short: no receiver need be trusted to do it
-    this.#deliverer.sendBuilt(f, f.offset, f.length);
+    this.#deliver(f, ctSlot, toResponder);
     return true;
+  }
+
+  #deliver(f: Frame, ctSlot: number, toResponder: boolean): void {
+    this.#deliverer.sendBuilt(f, f.offset, f.length);
+    if (this.#frames.isOn) this.#frames.sent(f, this.#rows.words, ctSlot * CT_ROW_WORDS, toResponder);
   }
 
   /** Takes room for a frame between the two ends of a row. @returns false when there is none, or its sender has lost its address */

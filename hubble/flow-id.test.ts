@@ -1,5 +1,5 @@
 import t from 'tap';
-import { flowIds, placeOfFlow } from './flow-id.ts';
+import { flowIds } from './flow-id.ts';
 
 t.test('flowIds: the same for the same record, another for any other, in order of time', async (t) => {
   const idOf = flowIds('node-1', 0);
@@ -14,12 +14,4 @@ t.test('flowIds: the same for the same record, another for any other, in order o
   t.equal(new Set([idOf(1704164645006.25, 7), ...others]).size, 5);
   t.ok(idOf(1704164645006, 0xffffffff) < idOf(1704164645007, 0));
   for (const odd of [-1, Number.NaN, 2 ** 60]) t.match(idOf(odd, 0), /^[0-9a-f]{8}-[0-9a-f]{4}-8000-/);
-});
-
-t.test('placeOfFlow: back to the record, of ours alone', async (t) => {
-  const uuid = flowIds('node-1', 2)(1704164645006.25, 0xfffffffe);
-  t.strictSame(placeOfFlow(uuid), { ring: 2, position: 0xfffffffe, timeMs: 1704164645006 });
-  for (const other of ['', 'x', '018cc820-d88e-4000-8000-000000000007', `${uuid}0`]) {
-    t.equal(placeOfFlow(other), undefined, other);
-  }
 });

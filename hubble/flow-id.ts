@@ -32,14 +32,6 @@ export function flowIds(nodeName: string, ring: number): (timeMs: number, positi
   };
 }
 
-/** Where the record of a flow is, by its uuid; undefined for a uuid that is none of ours. */
-export function placeOfFlow(uuid: string): { ring: number; position: number; timeMs: number } | undefined {
-  const [, high, low, ring, position] =
-    /^([0-9a-f]{8})-([0-9a-f]{4})-8([0-9a-f]{2})0-[89ab][0-9a-f]{3}-[0-9a-f]{4}([0-9a-f]{8})$/.exec(uuid) ?? [];
-  if (high === undefined) return undefined;
-  return { ring: parseInt(ring, 16), position: parseInt(position, 16), timeMs: parseInt(high + low, 16) };
-}
-
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');
 }

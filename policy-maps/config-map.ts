@@ -43,6 +43,8 @@ export const CONFIG_CT_REPORT_SEC = 26;
 export const CONFIG_OUTSIDE_BY_HOST = 27;
 /** 1: a TCP connection that conntrack does not know begins with a SYN or not at all. */
 export const CONFIG_TCP_NEEDS_SYN = 28;
+/** Number of the recording under way (recording-map.ts), by the agent; 0 for none. */
+export const CONFIG_RECORDING = 29;
 /** Words from here on are free for builders to name. */
 export const CONFIG_FIRST_FREE = 32; // open-ports.ts has 129
 /** The ranges of podCIDRs: four address words, and then how many bits of them count (IPv4: 96 more); 0 = no range. */

@@ -14,7 +14,7 @@ import { MapError } from './table/map-error.ts';
 import { memoryMapper } from './table/memory-mapper.ts';
 import type { PinnedMap } from './table/pinned-map.ts';
 import { MetricsMap } from './metrics-map.ts';
-import { PINNED, PINNED_POLICY, type PinnedFile } from './pinned.ts';
+import { PINNED, PINNED_POLICY, PINNED_RECORDING, type PinnedFile } from './pinned.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
 import { PORT_KINDS } from '../wire/port-kinds.ts';
 import { type Port, PortMap } from './port-map.ts';
@@ -390,9 +390,10 @@ t.test('L7RuleMap never gives out a rule set that is not whole', (t) => {
 // --- every map
 
 t.test('every map opens what it made, and refuses what every other made', (t) => {
-  const files: readonly PinnedFile<PinnedMap>[] = [...Object.values<PinnedFile<PinnedMap>>(PINNED), PINNED_POLICY];
+  const pinned = Object.values<PinnedFile<PinnedMap>>(PINNED);
+  const files: readonly PinnedFile<PinnedMap>[] = [...pinned, PINNED_POLICY, PINNED_RECORDING];
   const every = new Map(files.map(({ map, file }) => [map, file]));
-  t.equal(every.size, 28);
+  t.equal(every.size, 29);
   for (const [map, file] of every) {
     const mapper = memoryMapper();
     const path = newPath();

@@ -12,6 +12,7 @@ import {
   openPinnedMaps,
   PINNED,
   PINNED_POLICY,
+  PINNED_RECORDING,
   type PinnedFile,
   pinnedFileOf,
   pinnedPolicies,
@@ -52,6 +53,7 @@ t.test('a file name leads back to what it is', (t) => {
   for (const pinned of FILES) t.equal(pinnedFileOf(pinned.file), pinned);
   t.equal(pinnedFileOf(policyFile(7)), PINNED_POLICY);
   t.equal(pinnedFileOf(policyFile(7, true)), PINNED_POLICY);
+  t.equal(pinnedFileOf(PINNED_RECORDING.file), PINNED_RECORDING);
   t.equal(pinnedFileOf('policy_x'), undefined);
   t.equal(endpointOfPolicy(policyFile(7)), 7);
   t.equal(endpointOfPolicy(policyFile(7, true)), undefined, 'a trial is not the policy');
@@ -61,7 +63,7 @@ t.test('a file name leads back to what it is', (t) => {
 });
 
 t.test('README of policy-maps/ lists the catalogue', (t) => {
-  const rows = [...FILES, PINNED_POLICY].map(
+  const rows = [...FILES, PINNED_POLICY, PINNED_RECORDING].map(
     ({ file, map, writer, capacityOption, meaning }) =>
       `| \`${file}\` | \`${(map as unknown as { name: string }).name}\` | ${writer} | ` +
       `${map.layout.minCapacity === undefined ? (capacityOption ?? '') : 'fixed'} | ${meaning} |`,

@@ -21,6 +21,7 @@ import { MetricsMap } from './metrics-map.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
 import { PortMap } from './port-map.ts';
+import { RECORDING_FILE, RecordingMap } from './recording-map.ts';
 import { AddressFilter } from './service/address-filter.ts';
 import { AffinityMap } from './service/affinity-map.ts';
 import { BackendMap } from './service/backend-map.ts';
@@ -299,6 +300,15 @@ export const PINNED_POLICY: PinnedFile<PolicyMap> = {
   meaning: 'What an endpoint may talk to.',
 };
 
+/** The recording of frames under way: there only while somebody records. */
+export const PINNED_RECORDING: PinnedFile<RecordingMap> = {
+  file: RECORDING_FILE,
+  map: RecordingMap,
+  writer: 'both',
+  isCounted: false,
+  meaning: 'Whole frames that somebody records now.',
+};
+
 /** File of an endpoint's policy, or of the policy that it is being tried on. */
 export function policyFile(endpoint: number, isTrial = false): string {
   return `policy_${endpoint}${isTrial ? '_trial' : ''}`;
@@ -319,6 +329,7 @@ export function pinnedPolicies(directory: string): number[] {
 /** What a file of the folder is; undefined when it is none of ours. */
 export function pinnedFileOf(file: string): PinnedFile<PinnedMap> | undefined {
   if (/^policy_\d+(_trial)?$/.test(file)) return PINNED_POLICY;
+  if (file === PINNED_RECORDING.file) return PINNED_RECORDING;
   return Object.values<PinnedFile<PinnedMap>>(PINNED).find((pinned) => pinned.file === file);
 }
 

@@ -42,6 +42,8 @@ export const TRACE_TO_ENDPOINT = 0;
 export const TRACE_TO_PROXY = 1;
 export const TRACE_TO_HOST = 2;
 export const TRACE_TO_NETWORK = 11;
+/** In no ring, but in recordings of frames. */
+export const TRACE_FROM_PROXY = 6;
 
 /** Names of the observation points, indexed by number. */
 export const OBSERVATION_POINTS = [
@@ -147,10 +149,15 @@ function setTimeMs(bytes: Uint8Array, at: number, timeMs: number): void {
   for (let index = 0; index < 8; index++) bytes[at + 48 + index] = timeBytes[index];
 }
 
+/** @param length of the whole frame */
+export function setOriginalBytes(bytes: Uint8Array, at: number, length: number): void {
+  setI32le(bytes, at + 8, length);
+}
+
 /** Copies the head of a frame, at most PAYLOAD_BYTES, and stores its original and captured length. */
 export function capture(bytes: Uint8Array, at: number, frame: Uint8Array, offset: number, length: number): void {
   const captured = length < PAYLOAD_BYTES ? length : PAYLOAD_BYTES;
-  setI32le(bytes, at + 8, length);
+  setOriginalBytes(bytes, at, length);
   setU16le(bytes, at + 12, captured);
   const to = at + PAYLOAD_OFFSET;
   for (let index = 0; index < captured; index++) bytes[to + index] = frame[offset + index];

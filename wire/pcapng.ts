@@ -18,6 +18,7 @@ const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 
 const OPTION_COMMENT = 1;
 const OPTION_INTERFACE_NAME = 2;
+const OPTION_INTERFACE_DESCRIPTION = 3;
 const OPTION_RESOLUTION = 9;
 const OPTION_PACKET_FLAGS = 2;
 const OPTION_USER_APPLICATION = 4;
@@ -63,17 +64,22 @@ export function sectionHeader(application = 'sluice'): Uint8Array {
   return block(BLOCK_SECTION, [fixed, option(OPTION_USER_APPLICATION, encoder.encode(application)), END_OF_OPTIONS]);
 }
 
-/** Describes the next interface: the first call describes interface 0, and so on. @param snapBytes that a packet has at most */
+/**
+ * Describes the next interface: the first call describes interface 0, and so on.
+ * @param snapBytes that a packet has at most @param description who is behind it, '' for nothing
+ */
 export function interfaceDescription(
   name: string,
   linkType = LINKTYPE_ETHERNET,
   snapBytes = MAX_PACKET_BYTES,
+  description = '',
 ): Uint8Array {
   const fixed = new Uint8Array(8);
   setU16le(fixed, 0, linkType);
   setI32le(fixed, 4, snapBytes);
   const options = [
     option(OPTION_INTERFACE_NAME, encoder.encode(name)),
+    ...(description === '' ? [] : [option(OPTION_INTERFACE_DESCRIPTION, encoder.encode(description))]),
     option(OPTION_RESOLUTION, Uint8Array.of(9)),
     END_OF_OPTIONS,
   ];

@@ -3,8 +3,8 @@ import { compactText } from '../../hubble/print/print.ts';
 import type { Endpoint, Flow, PolicyRef } from '../../hubble/flow.ts';
 import { printable } from '../terminal/table.ts';
 
-/** One line; the text is others', and harmless on a terminal. */
-export function commentOf(flow: Flow): string {
+/** One line; the text is others', and harmless on a terminal. @param notes of the recording, before the rest */
+export function commentOf(flow: Flow, notes: readonly string[] = []): string {
   const { verdict, drop_reason_desc: reason, traffic_direction: direction, uuid } = flow;
   const rules = [
     ...rulesText('egress allowed by', flow.egress_allowed_by),
@@ -13,6 +13,7 @@ export function commentOf(flow: Flow): string {
     ...rulesText('ingress denied by', flow.ingress_denied_by),
   ];
   const parts = [
+    ...notes,
     [verdict, reason, direction].filter((word) => word !== undefined).join(' '),
     `identities ${identityText(flow.source)} -> ${identityText(flow.destination)}`,
     ...rules,

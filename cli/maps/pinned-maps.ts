@@ -33,12 +33,13 @@ export function openPolicy(settings: Settings, endpoint: number): PolicyMap {
 
 /**
  * Opens a pinned file.
+ * @param isWritable for words that are the reader's own
  * @throws Failure when there is no such map, or it is no map of this kind and layout
  */
-export function openFile<M>(settings: Settings, { map }: PinnedFile<M>, file: string): M {
+export function openFile<M>(settings: Settings, { map }: PinnedFile<M>, file: string, isWritable = false): M {
   const path = `${mapFolder(settings)}/${file}`;
   try {
-    return map.open(path, mapFile);
+    return map.open(path, mapFile, { writable: isWritable });
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     // To open a file below a folder that one may not enter looks as if there were none.

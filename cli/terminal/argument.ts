@@ -17,6 +17,16 @@ export function durationMs(text: string): number {
   return total;
 }
 
+/**
+ * A size such as `64MiB`, `256M`, `1GB`, `4096`: units of 1024.
+ * @returns bytes
+ */
+export function sizeBytes(text: string): number {
+  const match = /^(\d+)(?:([kmg])(?:i?b)?)?$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError('wanted a size such as 64MiB, 1GiB or 4096.');
+  return Number(match[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf(match[2]?.toLowerCase() ?? '');
+}
+
 /** A parser of whole numbers between two bounds, both included. Hexadecimal with 0x is taken. */
 export function integerBetween(low: number, high: number): (text: string) => number {
   return (text) => {

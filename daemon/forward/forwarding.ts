@@ -22,6 +22,7 @@ import { say } from './log.ts';
 import { ForwardingPorts } from './ports.ts';
 import { PcapRelay } from './pcap.ts';
 import { L7Streams } from './l7.ts';
+import { Recordings } from './recordings.ts';
 
 /** What the main thread gives the forwarding thread. */
 export interface ForwardingData {
@@ -56,6 +57,7 @@ class Forwarding {
   readonly #relay: PcapRelay;
   readonly #ports: ForwardingPorts;
   readonly #control: ForwardingControl;
+  readonly #recordings: Recordings;
   readonly #sendDrops = new Map<number, number>();
   readonly #loop = { idleMs: 0 };
   #nextTickMs = 0;
@@ -89,6 +91,7 @@ class Forwarding {
       onProblem: say,
     });
     this.#control = new ForwardingControl(data.listenFd, this.#poller, this.#ports);
+    this.#recordings = new Recordings(directory, this.#maps.config, this.#dataplane.recorder.frames, say);
     this.#maps.config.store(CONFIG_DATAPLANE_PID, process.pid);
   }
 
@@ -136,6 +139,7 @@ class Forwarding {
     this.#dataplane.refreshSettings();
     this.#ports.refresh(nowMs);
     this.#conditions.refresh(nowMs);
+    this.#recordings.refresh(nowMs);
   }
 
   #tick(nowMs: number): void {

@@ -1,7 +1,7 @@
 /** What changes in the agent, as events: from the same deltas that flows are decoded with. */
 import t from 'tap';
 import { AgentEvents } from './agent-events.ts';
-import type { DirectoryDelta } from './directory-delta.ts';
+import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 
 const WEB = { namespace: 'shop', podName: 'web-0', labels: ['k8s:app=web'], identity: 1234 };
 const RULE = { kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'web' };

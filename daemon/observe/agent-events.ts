@@ -1,6 +1,6 @@
 /**
  * What changes in the agent, told as Hubble's agent events: made from what the observatory is told of pods, policies and
- * services anyway (directory-delta.ts), so they are of the same changes and in the same order as what flows are decoded with.
+ * services anyway (hubble/decode/directory-delta.ts), so they are of the same changes and in the same order as what flows are decoded with.
  *
  *   endpoint with a new number, or gone       ENDPOINT_CREATED, ENDPOINT_DELETED
  *   its compiled policy is another            ENDPOINT_REGENERATE_SUCCESS
@@ -14,7 +14,7 @@ import type { AgentEvent } from '../../hubble/agent-event.ts';
 import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
 import { Ring } from '../../hubble/ring.ts';
 import { rfc3339 } from '../../hubble/time.ts';
-import type { DirectoryDelta, RuleRef } from './directory-delta.ts';
+import type { DirectoryDelta, RuleRef } from '../../hubble/decode/directory-delta.ts';
 
 const CAPACITY = 1023;
 

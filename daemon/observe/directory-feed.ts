@@ -11,7 +11,13 @@ import type { Origin } from '../../policy/rule/rule.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 import type { StoreChanges } from '../source/store.ts';
-import { type DirectoryDelta, type PolicyFacts, policyName, type RuleRef, toldTo } from './directory-delta.ts';
+import {
+  type DirectoryDelta,
+  type PolicyFacts,
+  policyName,
+  type RuleRef,
+  toldTo,
+} from '../../hubble/decode/directory-delta.ts';
 import { factsOf } from './policy-facts.ts';
 
 /** What else there is to be told, and where it is kept. */
@@ -52,7 +58,7 @@ interface Present {
 
 export class DirectoryFeed {
   readonly #sources: FeedSources;
-  readonly #tell: (delta: DirectoryDelta) => void;
+  readonly #listeners = new Set<(delta: DirectoryDelta) => void>();
   #present: Present = { endpoints: new Map(), addresses: new Map(), interfaces: new Map() };
   /** Pods of other nodes, with their addresses. */
   readonly #remote = new Map<string, ServicePod>();
@@ -62,10 +68,16 @@ export class DirectoryFeed {
   /** What was last published, by endpoint id. */
   readonly published = new Map<number, EndpointChange>();
 
-  /** @param tell sends a delta; what nobody listens to is lost, and in the next snapshot */
+  /** @param tell takes each delta; what nobody listens to is lost, and in the next snapshot */
   constructor(sources: FeedSources, tell: (delta: DirectoryDelta) => void) {
     this.#sources = sources;
-    this.#tell = tell;
+    this.#listeners.add(tell);
+  }
+
+  /** Also tells somebody else what changes from now on. @returns ends it */
+  listen(tell: (delta: DirectoryDelta) => void): () => void {
+    this.#listeners.add(tell);
+    return () => void this.#listeners.delete(tell);
   }
 
   /** Call when pods have come, gone or changed. @param ports index and interface of each port */
@@ -198,7 +210,8 @@ export class DirectoryFeed {
   }
 
   #send(delta: DirectoryDelta): void {
-    if (Object.values(delta).some((list: readonly unknown[]) => list.length > 0)) this.#tell(delta);
+    if (!Object.values(delta).some((list: readonly unknown[]) => list.length > 0)) return;
+    for (const tell of this.#listeners) tell(delta);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the agent and the observatory say to each other. */
 import type { SinkFailure } from '../../hubble/sink.ts';
 import type { Config } from '../config/config.ts';
-import type { DirectoryDelta } from './directory-delta.ts';
+import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 import type { ExportStatus } from './exporter.ts';
 import type { HistoryStatus } from './history.ts';
 

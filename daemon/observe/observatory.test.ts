@@ -23,7 +23,7 @@ import { API, bytesOf, type Event, frame, traceFlags, WEB } from '../../test/eve
 import { EVENT_DROP, EVENT_TRACE } from '../../wire/event.ts';
 import { DROP_POLICY } from '../../wire/reasons.ts';
 import { type Config, loadConfig } from '../config/config.ts';
-import type { DirectoryDelta } from './directory-delta.ts';
+import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 import { Observatory } from './observatory.ts';
 
 const DENY_COOKIE = 21;

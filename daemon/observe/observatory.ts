@@ -12,8 +12,8 @@
  */
 import type { Config } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
+import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 import { SupervisedThread } from '../supervise/supervised-thread.ts';
-import type { DirectoryDelta } from './directory-delta.ts';
 import type { FromObservatory, ObservatoryData, OutletStatus, ToObservatory } from './messages.ts';
 import { SharedState } from './shared-state.ts';
 

@@ -1,6 +1,6 @@
 /** What flows tell of a policy besides its name: labels as Cilium gives them to the rules of a document. */
 import type { Document } from '../../policy/document/document.ts';
-import type { PolicyFacts } from './directory-delta.ts';
+import type { PolicyFacts } from '../../hubble/decode/directory-delta.ts';
 
 const PREFIX = 'k8s:io.cilium.k8s.policy';
 

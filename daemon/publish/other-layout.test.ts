@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
 import { isAlive, processWithPid } from '../../linux/process-id.ts';
+import { mapFile } from '../../dataplane/native/index.ts';
+import { MIN_RECORDING_BYTES, RECORDING_FILE, RecordingMap } from '../../policy-maps/recording-map.ts';
 import { HEADER_BYTES, KINDS, MAGIC, W_KIND, W_MAGIC, W_VERSION } from '../../policy-maps/table/map-header.ts';
 import { PinnedMaps } from './pinned-maps.ts';
 import { retireOtherLayout } from './other-layout.ts';
@@ -37,7 +39,9 @@ function left(t: Test) {
 
 t.test('maps of this layout are left, and the dataplane that has them', async (t) => {
   const { runDir, directory, dataplane } = left(t);
-  t.strictSame(await retireOtherLayout(runDir), []);
+  const recording = RecordingMap.create(join(directory, RECORDING_FILE), { capacity: MIN_RECORDING_BYTES }, mapFile);
+  writeWord(recording.file.path, W_VERSION, 77);
+  t.strictSame(await retireOtherLayout(runDir), [], 'what an agent left of a recording counts for nothing');
   t.ok(existsSync(join(directory, 'ct_tcp')));
   t.ok(isAlive(dataplane));
   t.strictSame(await retireOtherLayout(join(runDir, 'none')), [], 'and on the first start there are none');

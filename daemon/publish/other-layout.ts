@@ -7,7 +7,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataplaneNote } from '../../linux/dataplane-process.ts';
 import { kill } from '../../linux/process-end.ts';
-import { pinnedFileOf } from '../../policy-maps/pinned.ts';
+import { PINNED_RECORDING, pinnedFileOf } from '../../policy-maps/pinned.ts';
 import { isOfOtherLayout } from '../../policy-maps/table/map-header.ts';
 
 /**
@@ -18,6 +18,7 @@ export async function retireOtherLayout(runDir: string): Promise<string[]> {
   const directory = join(runDir, 'maps');
   const files = filesOf(directory).filter((file) => {
     const pinned = pinnedFileOf(file);
+    if (pinned === PINNED_RECORDING) return false; // of an agent that was killed: nobody reads it any more
     return pinned !== undefined && isOfOtherLayout(join(directory, file), pinned.map.layout);
   });
   if (files.length === 0) return [];

@@ -11,6 +11,7 @@ import { cookieDocuments, endpointDocuments, identityDocuments, policyDocuments,
 import { fqdnCacheDocuments, fqdnSelectorDocuments, patternIn } from './names.ts';
 import { serviceDocuments } from './services.ts';
 import type { ApplyResult } from '../source/store.ts';
+import { Recordings } from './recordings.ts';
 import { sendWorld } from './world.ts';
 
 /** A route for each call, which answers with that call's document. */
@@ -18,6 +19,8 @@ type Routes = { readonly [Path in keyof Answers]: Route<Answers[Path]> };
 
 /** @param metrics of the agent and the dataplane @param onShutdown ends the agent, after the answer has gone out */
 export function apiRoutes(agent: Agent, metrics: Registry, onShutdown: () => void): Routes {
+  const { directory, maps } = agent;
+  const recordings = new Recordings({ config: maps.config, mapDirectory: maps.directory, directory });
   return {
     'GET /metrics': ({ request, response }) => {
       serveMetrics(metrics, request, response);
@@ -50,6 +53,10 @@ export function apiRoutes(agent: Agent, metrics: Registry, onShutdown: () => voi
     'POST /v1/apply': (call) => applied(agent, call, put(agent, call)),
     'POST /v1/delete': (call) => applied(agent, call, remove(agent, call)),
     'GET /v1/world': ({ response }) => sendWorld(agent, response),
+    'POST /v1/recording': ({ body, response }) => {
+      recordings.begin(body, response);
+      return undefined;
+    },
     'POST /v1/shutdown': () => {
       setImmediate(onShutdown);
       return { status: 202, document: { status: 'stopping' } };

@@ -19,7 +19,7 @@ import { ServiceBook, type ServiceChange } from '../../services/service-book.ts'
 import { addressWords } from '../../wire/address.ts';
 import { type Config, loopbackAddresses } from '../config/config.ts';
 import type { ServiceNames } from '../observe/directory-feed.ts';
-import { serviceAt } from '../observe/directory-delta.ts';
+import { serviceAt } from '../../hubble/decode/directory-delta.ts';
 import { ServicePublisher } from '../publish/service-publisher.ts';
 import { OuterPlaces } from './outer-places.ts';
 import { ServiceNumbering, type ServiceProblem } from './service-numbering.ts';

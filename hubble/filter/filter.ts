@@ -11,7 +11,7 @@ import { type Endpoint, type Envelope, type Flow, type TcpFlag, VERDICTS, type W
 import type { EventTypeFilter, FlowFilter, ListField } from './flow-filter.ts';
 import { ownReasonName } from '../own-reason.ts';
 import { compileSelector } from './label-selector.ts';
-import { compileNamePatterns, compileNodePatterns } from './name-pattern.ts';
+import { compileNamePatterns, compileNodePatterns, compileQualifiedNames } from './name-pattern.ts';
 
 export type FlowPredicate = (flow: Flow) => boolean;
 
@@ -181,7 +181,8 @@ function ipIn(values: readonly string[], read: (flow: Flow) => string | undefine
   };
 }
 
-function parseIpFilter(text: string): Prefix {
+/** Reads an address or a prefix. @throws SyntaxError */
+export function parseIpFilter(text: string): Prefix {
   try {
     return parsePrefix(text, 'host');
   } catch {
@@ -190,20 +191,11 @@ function parseIpFilter(text: string): Prefix {
 }
 
 function named(values: readonly string[], read: (flow: Flow) => readonly (string | undefined)[]): FlowPredicate {
-  const wanted = values.map((value) => {
-    const slash = value.indexOf('/');
-    if (value === '') throw new SyntaxError('invalid filter, must be [namespace/][<name>], got ""');
-    return slash < 0 ? { namespace: 'default', prefix: value } : splitAt(value, slash);
-  });
+  const isMeant = compileQualifiedNames(values);
   return (flow) => {
     const [namespace = '', name = ''] = read(flow);
-    if (namespace === '' && name === '') return false;
-    return wanted.some((one) => (one.namespace === '' || one.namespace === namespace) && name.startsWith(one.prefix));
+    return (namespace !== '' || name !== '') && isMeant(namespace, name);
   };
-}
-
-function splitAt(text: string, slash: number) {
-  return { namespace: text.slice(0, slash), prefix: text.slice(slash + 1) };
 }
 
 function fqdn(values: readonly string[], read: (flow: Flow) => readonly string[] | undefined): FlowPredicate {
@@ -226,12 +218,7 @@ function workload(values: readonly Workload[], read: (flow: Flow) => Endpoint): 
 }
 
 function portIn(values: readonly string[], field: 'source_port' | 'destination_port'): FlowPredicate {
-  const ranges = values.map((value) => {
-    const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(value);
-    const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-    if (match === null || from > to || to > 65_535) throw new SyntaxError(`invalid port filter: "${value}"`);
-    return { from, to };
-  });
+  const ranges = values.map(parsePorts);
   return ({ l4, aggregate }) => {
     const ports = l4?.TCP ?? l4?.UDP ?? l4?.SCTP;
     // What stands for many packets has no ports; elsewhere a port that is left out is 0.
@@ -239,6 +226,14 @@ function portIn(values: readonly string[], field: 'source_port' | 'destination_p
     const port = ports[field] ?? 0;
     return ranges.some(({ from, to }) => from <= port && port <= to);
   };
+}
+
+/** Reads `8080` or `8000-8100`. @throws SyntaxError */
+export function parsePorts(value: string): { from: number; to: number } {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(value);
+  const [from, to] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+  if (match === null || from > to || to > 65_535) throw new SyntaxError(`invalid port filter: "${value}"`);
+  return { from, to };
 }
 
 function dropReason(values: readonly string[]): FlowPredicate {

@@ -27,6 +27,30 @@ function matchesPieces(name: string, pieces: readonly string[]): boolean {
   return at <= name.length - last.length;
 }
 
+/**
+ * Compiles alternatives for names of pods and services: `namespace/prefix`; without a slash namespace `default`; an empty namespace is any.
+ * @returns whether something of that namespace and name is meant
+ * @throws SyntaxError
+ */
+export function compileQualifiedNames(values: readonly string[]): (namespace: string, name: string) => boolean {
+  const wanted = values.map(qualified);
+  return (namespace, name) =>
+    wanted.some((one) => (one.namespace === '' || one.namespace === namespace) && name.startsWith(one.prefix));
+}
+
+/** Whether such a text means all of a namespace, or of every one. */
+export function isWholeNamespace(value: string): boolean {
+  return qualified(value).prefix === '';
+}
+
+function qualified(value: string): { namespace: string; prefix: string } {
+  const slash = value.indexOf('/');
+  if (value === '') throw new SyntaxError('invalid filter, must be [namespace/][<name>], got ""');
+  return slash < 0
+    ? { namespace: 'default', prefix: value }
+    : { namespace: value.slice(0, slash), prefix: value.slice(slash + 1) };
+}
+
 /** Compiles alternatives for DNS names. @throws SyntaxError */
 export function compileNamePatterns(patterns: readonly string[]): NamePredicate {
   const compiled = patterns.map(compilePattern);

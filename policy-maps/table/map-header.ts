@@ -73,6 +73,7 @@ export const KINDS = {
   l2_responder: 31,
   drop_counts: 32,
   events_l7: 33,
+  recording: 34,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

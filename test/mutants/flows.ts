@@ -92,4 +92,28 @@ export const FLOWS: readonly Mutant[] = [
     is: 'aggregate === null',
     killedBy: ['hubble/filter/filter.test.ts'],
   },
+  {
+    name: 'recording-overwrites',
+    fault: 'a slow reader reads torn frames, or stops at a record that makes no sense',
+    file: 'policy-maps/recording-map.ts',
+    was: 'if (used < 0 || used + fill + length > map.capacity) {',
+    is: 'if (used < 0 || length > map.capacity) {',
+    killedBy: ['policy-maps/recording-map.test.ts'],
+  },
+  {
+    name: 'recording-misses-malformed',
+    fault: 'who sends malformed frames is not recorded',
+    file: 'wire/frame-filter.ts',
+    was: 'if (f.family === 0) return true;',
+    is: 'if (f.family === 0) continue;',
+    killedBy: ['dataplane/frame-recorder.test.ts'],
+  },
+  {
+    name: 'recording-outlives-agent',
+    fault: 'after kill -9 of the agent every frame is copied for nobody',
+    file: 'daemon/forward/recordings.ts',
+    was: 'if (this.#map.isOver(nowMs)) this.#letGo();',
+    is: 'if (this.#map.isOver(Number.NaN)) this.#letGo();',
+    killedBy: ['daemon/forward/recordings.test.ts'],
+  },
 ];

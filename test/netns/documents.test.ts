@@ -55,6 +55,8 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/observability.md', ' dataplane --event', 'a drawing'],
   ['docs/observability.md', 'sluice observe --last 1', 'needs a drop; test/netns/generate.test.ts does the same'],
   ['docs/observability.md', 'sluice observe --all', 'needs flows; test/netns/generate.test.ts does the same'],
+  ['docs/api.md', 'POST /v1/recording', 'a request; daemon/serve/recordings.test.ts makes it'],
+  ['docs/observability.md', 'sluice record -w', 'would record this machine; test/netns/record.test.ts does the same'],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],
 ];
 

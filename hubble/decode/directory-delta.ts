@@ -2,8 +2,8 @@
  * What the agent tells the observatory of who is who: changes only, in messages that a thread can be sent. Each list is
  * of keys and what they mean from now on; nothing means that the key has gone. A snapshot is a delta that says everything.
  */
-import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import type { NetworkInterface, Service } from '../../hubble/flow.ts';
+import type { EndpointEntry, PodEntry } from './directory.ts';
+import type { NetworkInterface, Service } from '../flow.ts';
 
 type Changed<K, V> = readonly (readonly [key: K, value: V | undefined])[];
 
@@ -43,6 +43,16 @@ export interface DirectoryDelta {
   readonly policies?: Changed<string, PolicyFacts>;
   /** Of this node: all of them. */
   readonly nodeLabels?: readonly string[];
+}
+
+/** A delta that went through JSON, which has null for what has gone. */
+export function readDelta(delta: DirectoryDelta): DirectoryDelta {
+  const isPairs = ([name]: readonly [string, unknown]): boolean => name !== 'nodeLabels';
+  const lists = Object.entries(delta) as [string, [unknown, unknown][]][];
+  const read = lists
+    .filter(isPairs)
+    .map(([name, list]) => [name, list.map(([key, value]) => [key, value ?? undefined])]);
+  return { ...delta, ...(Object.fromEntries(read) as DirectoryDelta) };
 }
 
 /** What the document of a policy says besides its rules. */

@@ -6,8 +6,8 @@
  * means its new owner from then on. Not remembered are services by address and names: an address outlives what it stood for.
  */
 import { LRUCache } from 'lru-cache';
-import type { Directory, EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import { compact, type NetworkInterface, type PolicyRef, type Service } from '../../hubble/flow.ts';
+import type { Directory, EndpointEntry, PodEntry } from './directory.ts';
+import { compact, type NetworkInterface, type PolicyRef, type Service } from '../flow.ts';
 import { type Direction, EGRESS } from '../../wire/direction.ts';
 import {
   type DefaultDenies,

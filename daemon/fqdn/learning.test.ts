@@ -13,7 +13,8 @@ import { addressWords, formatIp } from '../../wire/address.ts';
 import { DomainName } from '../../wire/dns/name.ts';
 import { parsePrefix } from '../../wire/prefix.ts';
 import { PROTO_TCP } from '../../wire/protocols.ts';
-import { loadConfig, parseConfig } from '../config/config.ts';
+import { smallMaps } from '../../test/tables/small-maps.ts';
+import { parseConfig } from '../config/config.ts';
 import { PinnedMaps } from '../publish/pinned-maps.ts';
 import { Publisher } from '../publish/publisher.ts';
 import { Learning } from './learning.ts';
@@ -48,7 +49,7 @@ class Rig {
     this.directory = mkdtempSync('/tmp/slfqu-');
     t.teardown(() => rmSync(this.directory, { recursive: true, force: true }));
     this.#settings = learningSettings(parseConfig(yaml, 'sluice.yaml'));
-    this.#capacities = { ...loadConfig().maps, ...capacities };
+    this.#capacities = smallMaps(capacities);
     this.begin();
   }
 

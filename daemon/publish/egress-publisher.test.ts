@@ -7,7 +7,7 @@ import { TranslationSettings } from '../../policy-maps/service/translation-setti
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
 import { addressWords, formatIp } from '../../wire/address.ts';
 import { parsePrefix, prefixOf } from '../../wire/prefix.ts';
-import { loadConfig } from '../config/config.ts';
+import { smallMaps } from '../../test/tables/small-maps.ts';
 import { EgressPublisher } from './egress-publisher.ts';
 import { PinnedMaps } from './pinned-maps.ts';
 
@@ -17,11 +17,7 @@ function world(t: Tap, capacity = 1024) {
   const directory = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const mapper = memoryMapper();
-  const small = Object.keys(loadConfig().maps).map((option) => [option, 1024]);
-  const capacities = { ...Object.fromEntries(small), 'egress-gateway-policy-map-max': capacity } as Record<
-    string,
-    number
-  >;
+  const capacities = smallMaps({ 'egress-gateway-policy-map-max': capacity });
   const open = () => new PinnedMaps({ directory: join(directory, 'maps'), capacities, isInUse: false, mapper });
   return { maps: open(), open };
 }

@@ -7,7 +7,7 @@ import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import { precedence, PRECEDENCE_ALLOW, type PolicyEntry } from '../../policy-maps/policy-entry.ts';
 import type { L7RuleSet } from '../../policy-maps/l7-rules.ts';
 import { memoryMapper } from '../../policy-maps/table/memory-mapper.ts';
-import { loadConfig } from '../config/config.ts';
+import { smallMaps } from '../../test/tables/small-maps.ts';
 import { PinnedMaps } from './pinned-maps.ts';
 import { type WantedPort, PortPublisher } from '../attach/port-publisher.ts';
 import { addressWords, macWords } from '../../wire/address.ts';
@@ -71,8 +71,8 @@ function world(t: Tap, capacities: Record<string, number> = {}) {
   const directory = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const mapper = memoryMapper();
-  const all = { ...loadConfig().maps, ...capacities };
-  const open = () => new PinnedMaps({ directory: join(directory, 'maps'), capacities: all, isInUse: false, mapper });
+  const open = () =>
+    new PinnedMaps({ directory: join(directory, 'maps'), capacities: smallMaps(capacities), isInUse: false, mapper });
   const maps = open();
   const order: string[] = [];
   const note = <T extends object>(target: T, method: keyof T & string, name: string) => {
@@ -321,7 +321,7 @@ t.test('PinnedMaps makes a map anew for another capacity, unless a dataplane use
   const directory = mkdtempSync('/tmp/sldae-');
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const open = (capacity: number, isInUse: boolean) => {
-    const capacities = { ...loadConfig().maps, 'bpf-ct-global-tcp-max': capacity };
+    const capacities = smallMaps({ 'bpf-ct-global-tcp-max': capacity });
     return new PinnedMaps({ directory, capacities, isInUse });
   };
   open(2048, false).close();

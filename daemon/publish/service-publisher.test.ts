@@ -11,7 +11,7 @@ import { ServiceTable } from '../../policy/service-table.ts';
 import type { Family } from '../../policy/rule/service-spec.ts';
 import { ServiceBook } from '../../services/service-book.ts';
 import { addressWords, formatIp } from '../../wire/address.ts';
-import { loadConfig } from '../config/config.ts';
+import { smallMaps } from '../../test/tables/small-maps.ts';
 import { PinnedMaps } from './pinned-maps.ts';
 import { ServicePublisher } from './service-publisher.ts';
 
@@ -25,9 +25,8 @@ function world(t: Tap, capacities: Record<string, number> = {}) {
   const directory = mkdtempSync('/tmp/sldap-');
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const mapper = memoryMapper();
-  const small = Object.keys(loadConfig().maps).map((option) => [option, 1024]);
-  const sizes = { ...Object.fromEntries(small), ...capacities } as Record<string, number>;
-  const open = () => new PinnedMaps({ directory: join(directory, 'maps'), capacities: sizes, isInUse: false, mapper });
+  const open = () =>
+    new PinnedMaps({ directory: join(directory, 'maps'), capacities: smallMaps(capacities), isInUse: false, mapper });
   return { maps: open(), open };
 }
 

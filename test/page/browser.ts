@@ -56,6 +56,14 @@ export async function openPage(t: Test, browser: Browser, url: string, options: 
   return page;
 }
 
+/**
+ * Waits until the page has `text`, asking each frame: a locator is slow to ask in a page of thousands of elements. A predicate must be a
+ * function here, as text would be an eval, which the page's policy forbids.
+ */
+export async function untilText(page: Page, text: string): Promise<void> {
+  await page.waitForFunction((wanted) => (globalThis as any).document.body.textContent.includes(wanted), text);
+}
+
 /** Takes `NAME-light.png` and `NAME-dark.png` of what is shown. */
 export async function screenshots(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });

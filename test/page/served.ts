@@ -49,8 +49,9 @@ export async function servePage(t: Test, routes: Readonly<Record<string, Handler
     const ending = server;
     server = undefined;
     if (ending === undefined) return;
-    ending.closeAllConnections();
-    await new Promise((resolve) => ending.close(resolve));
+    const ended = new Promise((resolve) => ending.close(resolve));
+    ending.closeAllConnections(); // after close(): a connection that comes in between would stay
+    await ended;
   };
   await start();
   t.teardown(stop);

@@ -1,6 +1,7 @@
 // The page's frame in a browser: views, address, keys, theme, and an agent that goes away and comes back.
 import t from 'tap';
 import { launchBrowser, openPage, screenshots, seriousFaults } from './browser.ts';
+import { observer } from './observer.ts';
 import { json, servePage } from './served.ts';
 
 const STATUS = { name: 'sluice', version: '9.9.9', nodeName: 'node-\u202e1' };
@@ -9,12 +10,12 @@ const browser = await launchBrowser(t);
 t.test(
   'the shell loads, its views are reached by links and by keys, and the address says which is shown',
   async (t) => {
-    const { url } = await servePage(t, { '/v1/status': json(STATUS) });
+    const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
     const page = await openPage(t, browser, url);
     await page.getByText('Live: node-⟨202e⟩1').waitFor();
     await page.getByRole('link', { name: 'Flows' }).click();
     await page.waitForURL(/#\/flows$/);
-    await page.waitForFunction("document.title === 'Flows - Sluice'");
+    await page.waitForFunction(() => (globalThis as any).document.title === 'Flows - Sluice');
     await page.keyboard.press('3');
     await page.waitForURL(/#\/policies$/);
     await page.goBack();
@@ -29,7 +30,7 @@ t.test(
 );
 
 t.test('the query stays in the address and goes along to other views', async (t) => {
-  const { url } = await servePage(t, { '/v1/status': json(STATUS) });
+  const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
   const page = await openPage(t, browser, `${url}#/flows`);
   await page.getByRole('navigation').waitFor();
   await page.keyboard.press('/');
@@ -42,7 +43,7 @@ t.test('the query stays in the address and goes along to other views', async (t)
 });
 
 t.test('the help lists the keys and closes by Escape', async (t) => {
-  const { url } = await servePage(t, { '/v1/status': json(STATUS) });
+  const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
   const page = await openPage(t, browser, url);
   await page.getByRole('navigation').waitFor();
   await page.keyboard.press('?');
@@ -52,7 +53,7 @@ t.test('the help lists the keys and closes by Escape', async (t) => {
 });
 
 t.test("the theme is the system's until one is chosen, which a reload keeps", async (t) => {
-  const { url } = await servePage(t, { '/v1/status': json(STATUS) });
+  const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
   const page = await openPage(t, browser, url, { colorScheme: 'dark' });
   const paper = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
   const button = page.getByRole('button', { name: 'Theme' });
@@ -69,7 +70,7 @@ t.test("the theme is the system's until one is chosen, which a reload keeps", as
 });
 
 t.test('an agent that goes away is told, and the page connects by itself when it is back', async (t) => {
-  const served = await servePage(t, { '/v1/status': json(STATUS) });
+  const served = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
   const page = await openPage(t, browser, served.url, { forgives: /ERR_|Failed to load resource/ });
   await page.getByText('Live:').waitFor();
   await served.stop();
@@ -82,7 +83,7 @@ t.test('an agent that goes away is told, and the page connects by itself when it
 });
 
 t.test('on a telephone nothing is wider than the screen', async (t) => {
-  const { url } = await servePage(t, { '/v1/status': json(STATUS) });
+  const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
   const page = await openPage(t, browser, url, { viewport: { width: 360, height: 640 } });
   await page.getByText('Live:').waitFor();
   t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));

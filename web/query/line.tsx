@@ -1,5 +1,7 @@
 /** The query line: what is written here holds in every view, and stands in the address. */
+import { visible } from '../controls/visible.ts';
 import { queryText, setParam } from '../shell/location.tsx';
+import { queryProblem } from './following.tsx';
 
 const ID = 'query-line';
 
@@ -27,7 +29,12 @@ export function QueryLine() {
           event.preventDefault(); // it would take the text away
           event.currentTarget.blur();
         }}
+        aria-invalid={queryProblem.value !== ''}
+        aria-describedby="query-problem"
       />
+      <p id="query-problem" class="problem" role="alert">
+        {queryProblem.value === '' ? '' : visible(queryProblem.value)}
+      </p>
     </search>
   );
 }

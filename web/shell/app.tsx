@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Empty } from '../controls/empty.tsx';
+import { followQuery } from '../query/following.tsx';
 import { focusQueryLine } from '../query/line.tsx';
 import { Boundary } from './boundary.tsx';
 import { beat, connection } from './connection.tsx';
@@ -29,7 +30,10 @@ const SHELL_KEYS: readonly Key[] = [
 
 export function App() {
   useKeys(SHELL_KEYS);
-  useEffect(() => void beat(), []);
+  useEffect(() => {
+    void beat();
+    followQuery();
+  }, []);
   const name = route.value.view as ViewName;
   useEffect(() => {
     document.title = `${VIEWS[name].title} - Sluice`;

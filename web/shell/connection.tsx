@@ -1,11 +1,13 @@
 /**
- * Whether the page hears its agent: GET /v1/status now and then, which also tells who the agent is. What is wrong is shown in
- * the header, with when the next try is; nobody has to load the page again.
+ * Whether the page hears its agent. Two things are watched: questions (GET /v1/status now and then, which also tells who the agent
+ * is), and the stream of flows. What is wrong with either is shown in the header, with when the next try is; nobody has to load
+ * the page again.
  */
-import { type ReadonlySignal, signal } from '@preact/signals';
+import { computed, type ReadonlySignal, signal } from '@preact/signals';
 import type { StatusDocument } from '../../api/shapes.ts';
 import { AgentError, agent } from './agent.ts';
 import { backoffMs } from './backoff.ts';
+import { stream } from '../stream/stream.tsx';
 import { notify } from './notices.tsx';
 
 export interface Link {
@@ -26,14 +28,19 @@ const status = signal<StatusDocument | undefined>(undefined);
 /** What the agent said of itself last. */
 export const agentStatus: ReadonlySignal<StatusDocument | undefined> = status;
 
-/** Whether the agent answers. */
-export const connection: ReadonlySignal<Link> = questions;
+/** The worse of the two. */
+export const connection = computed((): Link => {
+  const { state, problem, retryAtMs } = stream.link.value;
+  const isStreamLost = state === 'lost' && questions.value.state === 'live';
+  return isStreamLost ? { state: 'lost', problem, retryAtMs } : questions.value;
+});
 
 let timer = 0;
 let failures = 0;
 
 /** Asks now, and then again and again. */
 export async function beat(): Promise<void> {
+  stream.retry();
   clearTimeout(timer);
   let waitMs = BEAT_MS;
   try {

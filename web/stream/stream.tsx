@@ -1,0 +1,109 @@
+/**
+ * The stream of flows as the views see it. The worker behind it starts with the first view that asks for anything, and lives as long as
+ * the page; there is one query at a time, that of the query line.
+ */
+import { type ReadonlySignal, signal } from '@preact/signals';
+import type { ObserveFilters } from '../../hubble/filter/observe-filter.ts';
+import type { Flow } from '../../hubble/flow.ts';
+import type { EdgeDetail } from './edge-detail.ts';
+import type { StreamState } from './follower.ts';
+import type { FromWorker, TableState, ToWorker } from './messages.ts';
+import type { MapChanges } from './traffic-map.ts';
+
+interface StreamLink {
+  readonly state: StreamState;
+  /** What is wrong, a sentence; of a query that is refused what is wrong with it. */
+  readonly problem: string;
+  readonly retryAtMs: number;
+}
+
+const link = signal<StreamLink>({ state: 'connecting', problem: '', retryAtMs: 0 });
+const nothing: TableState = { epoch: 0, first: 0, end: 0, kept: 0, rate: 0, lost: 0, places: 0, edges: 0 };
+const state = signal(nothing);
+const details = signal<ReadonlyMap<number, EdgeDetail>>(new Map());
+
+/** Who waits for rows, by the id of the question. */
+const waiting = new Map<number, (answer: { readonly epoch: number; readonly flows: readonly Flow[] }) => void>();
+const mapListeners = new Set<(changes: MapChanges) => void>();
+let lastId = 0;
+let worker: Worker | undefined;
+
+function say(message: ToWorker): void {
+  if (worker === undefined) {
+    worker = new Worker(new URL('./worker.tsx', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => hear(data);
+    worker.onerror = () =>
+      (link.value = { state: 'lost', problem: 'the worker of the stream failed: load the page again', retryAtMs: 0 });
+  }
+  worker.postMessage(message);
+}
+
+function hear(message: FromWorker): void {
+  switch (message.is) {
+    case 'state':
+      link.value = { state: message.state, problem: message.problem, retryAtMs: Date.now() + message.retryMs };
+      return;
+    case 'table':
+      state.value = message;
+      return;
+    case 'rows':
+      waiting.get(message.id)?.(message);
+      waiting.delete(message.id);
+      return;
+    case 'map':
+      for (const listener of mapListeners) listener(message.changes);
+      return;
+    case 'detail':
+      details.value = new Map(message.details);
+      return;
+  }
+}
+
+/** Follows what `filters` want, and forgets the rows and the map of the query before. */
+function follow(filters: ObserveFilters): void {
+  say({ is: 'query', filters });
+}
+
+/**
+ * Rows `from` to before `to` of `stream.table`, at most 2000, oldest first, as far as they are still there.
+ * @returns also the epoch that they are of: when it is not that of `stream.table` any more, ask again
+ */
+function rows(from: number, to: number): Promise<{ readonly epoch: number; readonly flows: readonly Flow[] }> {
+  const id = ++lastId;
+  say({ is: 'rows', id, from, to });
+  return new Promise((resolve) => waiting.set(id, resolve));
+}
+
+/** Hears of the map until the function that it returns is called; the first changes say all. One view at a time. */
+function hearMap(listener: (changes: MapChanges) => void): () => void {
+  mapListeners.add(listener);
+  say({ is: 'map', isShown: true });
+  return () => {
+    mapListeners.delete(listener);
+    say({ is: 'map', isShown: mapListeners.size > 0 });
+  };
+}
+
+/** Which edges `stream.details` tells of, at most 64. */
+function detailEdges(edges: readonly number[]): void {
+  say({ is: 'detail', edges });
+}
+
+/** Tries to connect now. */
+function retry(): void {
+  if (worker !== undefined) say({ is: 'retry' });
+}
+
+export const stream = {
+  /** How the stream stands. */
+  link: link as ReadonlySignal<StreamLink>,
+  /** How many rows there are: told when it changes, at most four times a second. */
+  table: state as ReadonlySignal<TableState>,
+  /** What the edges that `detailEdges` named are made of, by number. */
+  details: details as ReadonlySignal<ReadonlyMap<number, EdgeDetail>>,
+  follow,
+  rows,
+  hearMap,
+  detailEdges,
+  retry,
+} as const;

@@ -99,6 +99,21 @@ export class ApiClient {
     }
   }
 
+  /**
+   * Reads an answer as it comes, piece by piece.
+   * @param onBytes called for each piece, which it must not keep
+   */
+  async bytes(path: string, query: Query, signal: AbortSignal, onBytes: (bytes: Buffer) => void): Promise<void> {
+    const response = await this.#send(path, { query }, signal);
+    const status = response.statusCode ?? 0;
+    if (status >= 300) throw refused(path, {}, status, await readAll(response));
+    try {
+      for await (const bytes of response) onBytes(bytes as Buffer);
+    } catch (cause) {
+      throw unreachable(this, cause as Error);
+    }
+  }
+
   /** As sendOnce(), again and again while the daemon is starting. */
   async #send(path: string, call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const untilMs = performance.now() + this.timeoutMs;

@@ -122,15 +122,26 @@ export class DaemonApi {
     return answer;
   }
 
-  /** @param onLine called for each line, in order */
-  world(signal: AbortSignal, onLine: (line: WorldLine) => void): Promise<void> {
-    return this.client.stream('/v1/world', {}, signal, (line) => onLine(line as WorldLine));
+  /** @param onLine called for each line, in order @param unless the tag of a world that need not be told again; '' for none */
+  world(signal: AbortSignal, onLine: (line: WorldLine) => void, unless = ''): Promise<void> {
+    const query = unless === '' ? {} : { unless };
+    return this.client.stream('/v1/world', { query }, signal, (line) => onLine(line as WorldLine));
   }
 
   /** @throws ApiError when nobody answers, or flows are switched off */
-  async flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+  flows(query: Query, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
+    return this.#told(this.#flows.stream('/v1/flows', { query }, signal, onLine));
+  }
+
+  /** As flows(), as lines of JSON in pieces of any size, which `onBytes` must not keep. */
+  flowBytes(query: Query, signal: AbortSignal, onBytes: (bytes: Buffer) => void): Promise<void> {
+    return this.#told(this.#flows.bytes('/v1/flows', query, signal, onBytes));
+  }
+
+  /** Says that flows are switched off, where they are. */
+  async #told(flows: Promise<void>): Promise<void> {
     try {
-      await this.#flows.stream('/v1/flows', { query }, signal, onLine);
+      await flows;
     } catch (error) {
       if (!(error instanceof ApiError && error.isUnreachable)) throw error;
       const status = await this.status().catch(() => undefined);

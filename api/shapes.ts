@@ -90,6 +90,8 @@ export interface StatusDocument {
     readonly address: string;
     /** How often the thread that serves it died and was started anew. */
     readonly restarts: number;
+    /** Questions about policies that were too long or too large for the process that answers them. */
+    readonly judgeDeaths: number;
   };
   /** Files that flows are written to. */
   readonly exports: readonly {
@@ -310,8 +312,12 @@ export interface PolicyDocument extends ObjectReference {
   readonly object: Manifest;
 }
 
-/** A line of GET /v1/world, all that judging needs: options of policy first, `end` last. */
+/** A line of GET /v1/world, all that judging needs: `tag` first, then the options of policy, `end` last. */
 export type WorldLine =
+  /** Of this state of the world. */
+  | { readonly tag: string }
+  /** The answer to `unless=TAG`, alone, when the world is still that one. */
+  | { readonly unchanged: true }
   | { readonly options: PolicyOptions }
   /** The agent's own node, with the addresses of the host. */
   | { readonly node: NodeSpec }

@@ -318,7 +318,7 @@ export class FlowJudge {
 }
 
 /** What a query names is not there, or cannot be an end of a flow. */
-class UnknownEndError extends Error {
+export class UnknownEndError extends Error {
   override readonly name = 'UnknownEndError';
 }
 

@@ -9,6 +9,7 @@ export type Program =
   | 'sluice-dataplane'
   | 'sluice-standby'
   | 'sluice-dns'
+  | 'sluice-judge'
   | 'forwarding'
   | 'observatory'
   | 'page'

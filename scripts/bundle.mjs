@@ -36,6 +36,7 @@ const PROGRAMS = {
   'sluice-dataplane': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] },
   'sluice-standby': { source: 'daemon/sluice-dataplane.ts', rehearsals: [] }, // the same under a name that shows which is which
   'sluice-dns': { source: 'nameserver/main.ts', rehearsals: [['--help']] },
+  'sluice-judge': { source: 'daemon/judge/judge.ts', rehearsals: [] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   observatory: { source: 'daemon/observe/thread.ts', rehearsals: [] },
   page: { source: 'daemon/page/thread.ts', rehearsals: [] },

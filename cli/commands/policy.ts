@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { repeatable } from '../terminal/argument.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Host } from '../terminal/host.ts';
-import type { MatrixOptions } from '../policy/matrix.ts';
+import type { MatrixOptions } from '../../explain/matrix/matrix.ts';
 import type { FlowFlags, WorldFlags } from '../policy/verdict-command.ts';
 import type { TestFlags } from '../policy/test-command.ts';
 import type { ValidateOptions } from '../policy/validate.ts';

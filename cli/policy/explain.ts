@@ -1,26 +1,16 @@
 /** `sluice policy explain`: why a flow is allowed or denied, entry by entry, and what would change it. */
-import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { type Origin, originText } from '../../policy/rule/rule.ts';
 import { printDocument } from '../terminal/output.ts';
-import { authName, portText, printedEntry } from '../maps/packet-names.ts';
+import { portText } from '../../policy-maps/printed-entry.ts';
+import { authName } from '../maps/packet-names.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
-import { type Candidate, candidatesOf } from '../../explain/candidates.ts';
+import type { Candidate } from '../../explain/candidates.ts';
+import { explanationDocument, remediesOf, type Side, sidesOf } from '../../explain/explanation.ts';
 import type { FlowQuery } from '../../explain/query.ts';
-import { changeText, remediesFor } from '../../explain/remedy.ts';
-import { type Answer, type Outcome, type FlowJudge, type ResolvedEnd } from '../../explain/verdict.ts';
+import type { Answer, FlowJudge } from '../../explain/verdict.ts';
 import { reservedName } from '../../wire/identities.ts';
 import { Failure } from '../terminal/failure.ts';
-
-interface Side {
-  readonly direction: 'egress' | 'ingress';
-  readonly subject: ResolvedEnd;
-  readonly remote: ResolvedEnd;
-  readonly outcome: Outcome;
-  readonly candidates: readonly Candidate[];
-  /** The rules that decided. */
-  readonly origins: readonly Origin[];
-}
 
 /** What is told besides: of the flow that the question came from. */
 export interface Besides {
@@ -41,9 +31,9 @@ export async function explain(
   const answer = judge.answer(query);
   if (answer.verdict === 'error') throw new Failure(answer.error ?? 'no answer');
   const sides = sidesOf(judge, query);
-  const remedies = answer.verdict === 'denied' ? remediesOf(judge, query) : [];
+  const remedies = remediesOf(judge, query, answer);
   if (settings.output !== 'table')
-    return printDocument(settings, { ...document(answer, sides, remedies), ...besides?.document });
+    return printDocument(settings, { ...explanationDocument(answer, sides, remedies), ...besides?.document });
   const { host, paint } = settings;
   host.stdout.write(besides?.before ?? '');
   for (const side of sides) host.stdout.write(sideText(side, host.stdout.columns ?? Number.POSITIVE_INFINITY));
@@ -53,35 +43,6 @@ export async function explain(
   for (const remedy of remedies) host.stdout.write(`to allow it, ${remedy}`);
   host.stdout.write(besides?.after ?? '');
   return undefined;
-}
-
-function sidesOf(judge: FlowJudge, query: FlowQuery): Side[] {
-  const [source, destination] = judge.ends(query);
-  const port = judge.portOf(query, destination);
-  const side = (direction: Side['direction'], subject: ResolvedEnd, remote: ResolvedEnd): Side => {
-    const way = direction === 'egress' ? EGRESS : INGRESS;
-    const outcome = judge.decide(subject, remote, { query, port, direction: way });
-    const packet = { remote: remote.identity, direction: way, protocol: query.protocol, port } as const;
-    const candidates = subject.endpoint === undefined ? [] : candidatesOf(judge.world, subject.endpoint, packet);
-    const winner = candidates.find(({ isWinner }) => isWinner);
-    const closing = subject.endpoint?.[direction].defaultDenyCookie ?? 0;
-    return {
-      direction,
-      subject,
-      remote,
-      outcome,
-      candidates,
-      origins: winner?.origins ?? judge.world.origins(closing),
-    };
-  };
-  if (judge.isLoopback(query)) return [];
-  return [side('egress', source, destination), side('ingress', destination, source)];
-}
-
-/** What was tried and helps, step by step; else why nothing does. */
-function remediesOf(judge: FlowJudge, query: FlowQuery): string[] {
-  const { changes, reason } = remediesFor(judge, query);
-  return reason === undefined ? changes.map(changeText) : [`${reason}\n`];
 }
 
 function requestText({ l7 = 'none' }: Answer, origins: readonly Origin[]): string {
@@ -152,18 +113,4 @@ function identityText(identity: number): string {
 
 function closedText({ direction, origins }: Side): string {
   return origins.length === 0 ? '' : `  ${direction} is closed by ${origins.map(originText).join(', ')}\n`;
-}
-
-function document(answer: Answer, sides: readonly Side[], remedies: readonly string[]): object {
-  return {
-    ...answer,
-    explanation: sides.map(({ direction, subject, remote, candidates, origins }) => ({
-      direction,
-      subject: { name: subject.text, identity: subject.identity },
-      remote: { name: remote.text, identity: remote.identity },
-      candidates: candidates.map((one) => ({ ...one, entry: printedEntry(one.entry) })),
-      decidedBy: origins,
-    })),
-    remedies,
-  };
 }

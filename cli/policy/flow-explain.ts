@@ -1,9 +1,7 @@
 /** `sluice flows explain`: why a recorded flow would be allowed or denied now, what has changed since, and a patch that allows it. */
 import { DaemonApi } from '../../api/daemon-api.ts';
-import { changesSince } from '../../explain/flows/since.ts';
-import { type PatchedPolicy, patchOf, patchText } from '../../explain/patch.ts';
-import type { FlowQuery } from '../../explain/query.ts';
-import { remediesFor } from '../../explain/remedy.ts';
+import { patchesFor, sinceOf } from '../../explain/explanation.ts';
+import type { PatchedPolicy } from '../../explain/patch.ts';
 import { FlowJudge } from '../../explain/verdict.ts';
 import type { PolicyWorld } from '../../explain/world.ts';
 import { compileFilters } from '../../hubble/filter/filter.ts';
@@ -74,22 +72,16 @@ export async function explainFlow(
   const judge = new FlowJudge(world);
   const query = queryOfFlow(flow, world);
   const answer = judge.answer(query);
-  const patches = answer.verdict === 'denied' ? patchesFor(judge, query) : [];
+  const patches = patchesFor(judge, query, answer);
   if (patch) return printPatch(settings, patches, answer.verdict);
-  const since = answer.verdict === 'error' ? [] : changesSince(flow, answer, judge.ends(query));
+  const since = sinceOf(judge, query, flow, answer);
   const told = since.map((text) => `since it was recorded: ${text}\n`).join('');
   const how = 'the same as a patch, which --patch prints whole for `sluice apply -f -`:\n';
   await explain(settings, judge, query, {
     document: { flow, since, patch: patches },
     before: `${lineOf(flow)}\n`,
-    after: told + (patches.length === 0 ? '' : how + patches.map(patchText).join('')),
+    after: told + (patches.length === 0 ? '' : how + patches.map(({ diff }) => diff).join('')),
   });
-}
-
-function patchesFor(judge: FlowJudge, query: FlowQuery): readonly PatchedPolicy[] {
-  const { changes, reason } = remediesFor(judge, query);
-  const { given, cluster } = judge.world;
-  return reason === undefined ? patchOf(given, changes, cluster.options) : [];
 }
 
 /** The policies as they would be, for apply. @throws Failure when there is nothing to change, or nothing helps */

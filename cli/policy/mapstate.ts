@@ -3,7 +3,7 @@ import { type PolicyEntry, PRECEDENCE_DENY } from '../../policy-maps/policy-entr
 import { type Origin, originText } from '../../policy/rule/rule.ts';
 import { Failure } from '../terminal/failure.ts';
 import { printListing } from '../terminal/output.ts';
-import { portText, type PrintedEntry, printedEntry } from '../maps/packet-names.ts';
+import { portText, type PrintedEntry, printedEntry } from '../../policy-maps/printed-entry.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';
 import type { PolicyWorld } from '../../explain/world.ts';

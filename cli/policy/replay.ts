@@ -3,7 +3,9 @@ import type { Document } from '../../policy/document/document.ts';
 import { protocolName } from '../../wire/protocols.ts';
 import { flowWorld } from '../../explain/flows/flow-world.ts';
 import type { Connection, Recording } from '../../explain/flows/recording.ts';
+import { overlaid } from '../../explain/overlay.ts';
 import { type Replay, type Replayed, replay } from '../../explain/flows/replay.ts';
+import { replayDocument, unjudgedOf, worstFirst } from '../../explain/flows/replay-document.ts';
 import { FlowJudge } from '../../explain/verdict.ts';
 import type { PolicyWorld, Surroundings } from '../../explain/world.ts';
 import { counted } from '../terminal/counted.ts';
@@ -75,18 +77,13 @@ function judges(
 ): { before: FlowJudge | undefined; after: FlowJudge } {
   if (live !== undefined) {
     const { given, surroundings } = live;
-    const isReplaced = (one: Document): boolean => applied.some((other) => nameOf(other) === nameOf(one));
-    const kept = given.filter((one) => !isReplaced(one));
-    return { before: judgeOf(given, surroundings), after: judgeOf([...kept, ...shared, ...applied], surroundings) };
+    const after = overlaid([...given, ...shared], applied);
+    return { before: judgeOf(given, surroundings), after: judgeOf(after, surroundings) };
   }
   return {
     before: old === undefined ? undefined : judgeOf([...shared, ...old]),
     after: judgeOf([...shared, ...applied]),
   };
-}
-
-function nameOf({ kind, namespace, name }: Document): string {
-  return `${kind}/${namespace}/${name}`;
 }
 
 const COLUMNS: readonly Column<Replayed>[] = [
@@ -113,35 +110,17 @@ export function requestText({ request }: Connection): string {
   return request?.sni ?? '';
 }
 
-/** The worst first: what would be denied, then by the number of flows. */
-function byWeight(a: Replayed, b: Replayed): number {
-  return a.after === b.after ? b.connection.flows - a.connection.flows : a.after === 'denied' ? -1 : 1;
-}
-
 async function print(settings: Settings, recording: Recording, result: Replay): Promise<void> {
-  const changed = [...result.changed].sort(byWeight);
-  const unjudged = { ...Object.fromEntries(recording.silent), ...Object.fromEntries(result.unjudged) };
   if (settings.output !== 'table') {
-    await printDocument(settings, {
-      flows: recording.flows,
-      judged: result.flows,
-      connections: result.connections,
-      counts: Object.fromEntries([...result.counts].map(([key, count]) => [key.replace(' ', ' -> '), count])),
-      unjudged,
-      changed: changed.map(({ connection, ...one }) => ({ ...one, ...documentOf(connection) })),
-    });
+    await printDocument(settings, replayDocument(recording, result));
     return;
   }
+  const changed = worstFirst(result);
   const { stdout } = settings.host;
   if (changed.length > 0)
     stdout.write(renderTable(COLUMNS, changed.slice(0, MOST_ROWS), { headers: settings.headers }));
   if (changed.length > MOST_ROWS) stdout.write(`... and ${changed.length - MOST_ROWS} more: see -o json\n`);
-  stdout.write(summary(recording, result, unjudged));
-}
-
-function documentOf(connection: Connection): object {
-  const { from, to, protocol, port, request, flows } = connection;
-  return { flows, from: from.end, to: to.end, protocol: protocolName(protocol), port, ...request };
+  stdout.write(summary(recording, result, unjudgedOf(recording, result)));
 }
 
 function summary(recording: Recording, result: Replay, unjudged: Readonly<Record<string, number>>): string {

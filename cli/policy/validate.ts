@@ -1,12 +1,12 @@
 /** `sluice policy validate`: every problem of every document, for people, editors and CI. */
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
-import { referenceOf } from '../../policy/document/manifest.ts';
 import { printDocument } from '../terminal/output.ts';
 import { counted } from '../terminal/counted.ts';
 import { reportProblems } from '../objects/problems.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { loadPolicyConfig } from './config.ts';
 import { lint } from '../../explain/lint.ts';
+import { validationOf } from '../../explain/validation.ts';
 import { type Manifests, readPolicyManifests } from './manifests.ts';
 import { PolicyWorld } from '../../explain/world.ts';
 
@@ -55,12 +55,7 @@ async function print(
     const what = `${counted(manifests.documents.length, 'document')} in ${counted(manifests.files.length, 'file')}`;
     host.stdout.write(`${isValid ? 'valid' : 'invalid'}: ${what}: ${counts}\n`);
   } else {
-    const documents = manifests.documents.map(({ file, line, object }) => ({
-      document: referenceOf(object),
-      file,
-      line,
-    }));
-    await printDocument(settings, { valid: isValid, documents, problems });
+    await printDocument(settings, validationOf(manifests.documents, problems, isValid));
   }
 }
 

@@ -161,5 +161,10 @@ function flowFamilies({ observatory, page }: Agent): Family[] {
     gauge('sluice_observatory_heap_bytes', 'Heap of the observatory.', () => observatory.counts.heapBytes),
     counter('sluice_observatory_restarts_total', 'Observatories that died.', () => observatory.counts.restarts),
     counter('sluice_page_restarts_total', 'Threads of the page that died.', () => page.document?.restarts ?? 0),
+    counter(
+      'sluice_judge_deaths_total',
+      'Judges of the page that were late or died.',
+      () => page.document?.judgeDeaths ?? 0,
+    ),
   ];
 }

@@ -6,6 +6,8 @@ export interface PageStatus {
   readonly address: string;
   /** One sentence each. */
   readonly problems: readonly string[];
+  /** Judges that were late or died, since the thread's start. */
+  readonly judgeDeaths: number;
 }
 
 export interface FromPage {

@@ -11,6 +11,7 @@ import type { TLSSocket } from 'node:tls';
 import { VERSION } from '../../linux/version.ts';
 import type { Handler } from '../observe/flow-server.ts';
 import { pathOf, type Request, REQUEST_MS, resetAfterAnswer, type Response } from '../observe/serve/observer-api.ts';
+import type { JudgeDesk } from './judge-desk.ts';
 import { type Asking, RequestChecks } from './request-checks.ts';
 import { type Onward, Relay, type Tell } from './relay.ts';
 import type { Sessions } from './sessions.ts';
@@ -20,6 +21,8 @@ const REQUESTS_LIMIT = 128;
 /** Of a question to the observer. */
 const OBSERVER_BYTES = 64 * 1024;
 const LOGIN_BYTES = 4096;
+/** Of a question to the judge. */
+const QUESTION_BYTES = 4 * 1024 * 1024;
 /** Of manifests: as the agent's own limit. */
 const MANIFEST_BYTES = 16 * 1024 * 1024;
 
@@ -43,6 +46,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
 };
 /** Served by the observatory. */
 const FLOWS = ['since', 'until', 'first', 'last', 'filter', 'deny'];
+const QUESTION_CALL = /^\/ui\/v1\/([a-z]{1,32})$/;
 const OBSERVER_CALL = /^\/observer\.Observer\/[A-Za-z]{1,64}$/;
 
 /** Nothing from elsewhere, nothing inline, in no frame. */
@@ -68,6 +72,7 @@ export interface PageMeans {
   readonly hubbleSocket: string;
   readonly files: StaticFiles;
   readonly sessions: Sessions;
+  readonly judge: Pick<JudgeDesk, 'ask'>;
 }
 
 export class PageHandler implements Handler {
@@ -135,6 +140,11 @@ export class PageHandler implements Handler {
 
   #answer(request: Request, response: Response, asking: Asking, tell: Tell): void {
     const { method, path } = asking;
+    const [, question] = QUESTION_CALL.exec(path) ?? [];
+    if (question !== undefined && method === 'POST') {
+      void this.#question(request as IncomingMessage, response, question, tell);
+      return;
+    }
     const onward = this.#onward(asking, queryOf(request));
     if (onward === undefined) {
       tell(404, `${method} ${path.slice(0, 100)}: no such call: see docs/ui.md`);
@@ -187,6 +197,19 @@ export class PageHandler implements Handler {
     return true;
   }
 
+  async #question(request: IncomingMessage, response: Response, question: string, tell: Tell): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    try {
+      const body = await readBody(request, QUESTION_BYTES);
+      if (gone.signal.aborted) return;
+      const { status, text } = await this.#means.judge.ask(question, body, gone.signal);
+      if (!response.destroyed) sendText(response, status, text);
+    } catch (error) {
+      tell(error instanceof RangeError ? 413 : 400, (error as Error).message);
+    }
+  }
+
   /** What the page must know before anything else; told to everyone who may connect. */
   #tellSession({ method, header }: Asking, response: Response, tell: Tell): void {
     if (method !== 'GET') {
@@ -213,7 +236,7 @@ export class PageHandler implements Handler {
     }
     readBody(request as IncomingMessage, LOGIN_BYTES)
       .then((body) => {
-        const result = sessions.login(tokenIn(body));
+        const result = sessions.login(tokenIn(body.toString('utf8')));
         if (result === 'too many') {
           tell(429, 'there were too many attempts: try again in a minute');
           return;
@@ -267,7 +290,10 @@ function withQuery(path: string, query: URLSearchParams, known: readonly string[
 }
 
 function send(response: Response, status: number, document: object): void {
-  const text = `${JSON.stringify(document)}\n`;
+  sendText(response, status, `${JSON.stringify(document)}\n`);
+}
+
+function sendText(response: Response, status: number, text: string): void {
   const headers = {
     'content-type': 'application/json',
     'cache-control': 'no-store',
@@ -284,8 +310,8 @@ function tokenIn(body: string): string {
   return token;
 }
 
-/** @throws Error when it is longer than `limit`, not there in REQUEST_MS, or breaks off */
-async function readBody(request: IncomingMessage, limit: number): Promise<string> {
+/** @throws RangeError when it is longer than `limit`, Error when it is not there in REQUEST_MS or breaks off */
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const timer = setTimeout(() => request.destroy(new Error('not there in time')), REQUEST_MS);
   try {
     const chunks: Buffer[] = [];
@@ -295,7 +321,7 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
       if (size > limit) throw new RangeError(`read body: found more than ${limit} bytes`);
       chunks.push(chunk);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks);
   } finally {
     clearTimeout(timer);
   }

@@ -12,9 +12,11 @@ import type { FromPage, PageStatus } from './messages.ts';
 /** What it holds is the files and what is under way. */
 const HEAP_MIB = 128;
 
+const NOTHING: PageStatus = { address: '', problems: [], judgeDeaths: 0 };
+
 export class Page {
   readonly #thread: SupervisedThread<never, FromPage> | undefined;
-  #status: PageStatus = { address: '', problems: [] };
+  #status: PageStatus = NOTHING;
 
   /** Nothing without the option `ui`. */
   constructor(config: Config, log: Pick<Log, 'info' | 'warn' | 'error'>) {
@@ -26,7 +28,7 @@ export class Page {
       workerData: config,
       heapMib: HEAP_MIB,
       onMessage: ({ page }) => (this.#status = page),
-      onDeath: () => (this.#status = { address: '', problems: [] }),
+      onDeath: () => (this.#status = { ...NOTHING, judgeDeaths: this.#status.judgeDeaths }),
     });
   }
 
@@ -41,7 +43,8 @@ export class Page {
 
   /** Undefined when no page is wanted. */
   get document(): StatusDocument['page'] {
-    return this.#thread && { address: this.#status.address, restarts: this.#thread.restarts };
+    const { address, judgeDeaths } = this.#status;
+    return this.#thread && { address, restarts: this.#thread.restarts, judgeDeaths };
   }
 
   /** What is wrong now, one sentence each. */

@@ -133,7 +133,16 @@ async function rig(
   await new Promise<void>((resolve) => upstream.listen(socket, resolve));
   const sessions = new Sessions({ tokenText: undefined, instance: 'a', isSecure: false, nowMs: Date.now });
   const files = new StaticFiles(join(folder, 'page'));
-  const means = { instance: 'a', nodeName: 'n', hosts: [], mayWrite: false, agentSocket: socket, hubbleSocket: socket };
+  const judge = { ask: () => Promise.resolve({ status: 200, text: '{}\n' }) };
+  const means = {
+    judge,
+    instance: 'a',
+    nodeName: 'n',
+    hosts: [],
+    mayWrite: false,
+    agentSocket: socket,
+    hubbleSocket: socket,
+  };
   const handler = new PageHandler({ ...means, files, sessions, ...more });
   const server = new FlowServer([handler]);
   const port = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -12,6 +12,7 @@ import { LISTEN_RETRY_MS, readListenAddress } from '../config/listen-address.ts'
 import { FlowServer } from '../observe/flow-server.ts';
 import type { FromThread } from '../supervise/supervised-thread.ts';
 import type { FromPage, PageStatus } from './messages.ts';
+import { JudgeDesk } from './judge-desk.ts';
 import { PageHandler } from './page-handler.ts';
 import { Sessions } from './sessions.ts';
 import { StaticFiles } from './static-files.ts';
@@ -26,6 +27,7 @@ class PageThread {
   readonly #sessions: Sessions;
   readonly #files = new StaticFiles(join(PACKAGE_ROOT, 'dist/page'));
   readonly #server: FlowServer;
+  readonly #judge: JudgeDesk;
   readonly #looking: NodeJS.Timeout;
   #retry: NodeJS.Timeout | undefined;
   #isServed = false;
@@ -44,7 +46,9 @@ class PageThread {
       isSecure: this.#isSecure,
       nowMs: Date.now,
     });
+    this.#judge = new JudgeDesk({ runDir, onDeath: (reason) => this.#noteDeath(reason) });
     const handler = new PageHandler({
+      judge: this.#judge,
       ...{ instance: name, nodeName, hosts, mayWrite },
       agentSocket: agentSocket(runDir),
       hubbleSocket: hubbleSocket(runDir),
@@ -64,6 +68,7 @@ class PageThread {
     clearInterval(this.#looking);
     clearTimeout(this.#retry);
     this.#tokenFile?.close();
+    this.#judge.stop();
     await this.#server.stop();
     process.exit(0);
   }
@@ -88,6 +93,10 @@ class PageThread {
     this.#tellHow();
   }
 
+  #noteDeath(reason: string): void {
+    this.#tell({ log: { level: 'warn', text: 'a question of the page ended its judge', fields: { reason } } });
+  }
+
   #noteFailure(address: string, error: string): void {
     const problem = `the page is not served on ${address}: ${error}`;
     // What was said of the last attempt is not said again.
@@ -104,6 +113,7 @@ class PageThread {
     const page: PageStatus = {
       address: this.#isServed ? `${this.#isSecure ? 'https' : 'http'}://${shown}/` : '',
       problems: found.filter((text) => text !== ''),
+      judgeDeaths: this.#judge.counts.deaths,
     };
     const text = JSON.stringify(page);
     if (text === this.#told) return;

@@ -52,7 +52,7 @@ export function apiRoutes(agent: Agent, metrics: Registry, onShutdown: () => voi
     'GET /v1/objects': (call) => ({ document: { items: objects(agent, call) } }),
     'POST /v1/apply': (call) => applied(agent, call, put(agent, call)),
     'POST /v1/delete': (call) => applied(agent, call, remove(agent, call)),
-    'GET /v1/world': ({ response }) => sendWorld(agent, response),
+    'GET /v1/world': ({ query, response }) => sendWorld(agent, response, query.get('unless')),
     'POST /v1/recording': ({ body, response }) => {
       recordings.begin(body, response);
       return undefined;

@@ -33,15 +33,17 @@ class SlowResponse extends EventEmitter {
   }
 }
 
-function begin(told = [...documents]) {
+function begin(told = [...documents], unless?: string) {
   const cookies = { inUse: () => [[4, []]] };
   const agent = {
     compilation: { cluster: { options: { semantics: 'cilium' }, compiler: { cookies } } },
     directory: { identities: () => [[256, ['k8s:app=a']]] },
+    startedMs: 7,
+    publisher: { revision: 3 },
     told: () => ({ node: { name: 'vm', labels: {}, ips: [] }, documents: told }),
   };
   const response = new SlowResponse();
-  sendWorld(agent as unknown as Agent, response as unknown as ServerResponse);
+  sendWorld(agent as unknown as Agent, response as unknown as ServerResponse, unless);
   return { response, told };
 }
 
@@ -52,6 +54,7 @@ t.test('sendWorld() makes a line when the one before has gone out, and tells the
     response.emit('drain');
   }
   t.match(response.lines, [
+    { tag: '7.3' },
     { options: { semantics: 'cilium' } },
     { node: { name: 'vm' } },
     ...documents.map(({ name, line }) => ({ object: { object: { metadata: { name } }, file: 'n.yaml', line } })),
@@ -67,4 +70,9 @@ t.test('sendWorld() stops for a reader that has gone, or that takes nothing', as
   t.ok(response.destroyed);
   response.emit('drain');
   t.equal(response.lines.length, 1);
+});
+
+t.test('sendWorld() does not tell again what is known', async (t) => {
+  t.same(begin([...documents], '7.3').response.lines, [{ unchanged: true }]);
+  t.match(begin([...documents], '7.2').response.lines, [{ tag: '7.3' }]);
 });

@@ -12,9 +12,10 @@ import { cookieDocuments, identityDocuments } from './status.ts';
 /** A reader that takes nothing for so long is given up. */
 const IDLE_MS = 30_000;
 
-/** Sends the world, a line of JSON each. */
-export function sendWorld(agent: Agent, response: ServerResponse): undefined {
-  const lines = worldLines(agent);
+/** Sends the world, a line of JSON each. @param unless the tag of a world that need not be told again */
+export function sendWorld(agent: Agent, response: ServerResponse, unless: string | null = null): undefined {
+  const tag = tagOf(agent);
+  const lines = tag === unless ? [{ unchanged: true }].values() : worldLines(agent, tag);
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   response.setTimeout(IDLE_MS, () => response.destroy());
   const more = (): void => {
@@ -27,12 +28,18 @@ export function sendWorld(agent: Agent, response: ServerResponse): undefined {
   more();
 }
 
-function worldLines(agent: Agent): Iterator<WorldLine> {
+/** Everything that changes the world ends in a publication. */
+function tagOf({ startedMs, publisher }: Agent): string {
+  return `${startedMs}.${publisher.revision}`;
+}
+
+function worldLines(agent: Agent, tag: string): Iterator<WorldLine> {
   const { options } = agent.compilation.cluster;
   const { node, documents } = agent.told();
   const identities = identityDocuments(agent);
   const cookies = cookieDocuments(agent);
   return (function* (): Generator<WorldLine> {
+    yield { tag };
     yield { options };
     yield { node };
     for (const document of documents) if (document.kind !== 'Secret') yield { object: placedObject(document) };

@@ -1,12 +1,11 @@
 /**
- * The ports of a column of `sluice policy matrix`: those that were given, else the container ports of its pods, else those that
+ * The ports of a column of a matrix: those that were given, else the container ports of its pods, else those that
  * rules name for it, and one column for all others.
  */
 import { PROTO_SCTP, PROTO_TCP, PROTO_UDP, protocolName, protocolNumbers } from '../../wire/protocols.ts';
 import type { PolicyEntry } from '../../policy-maps/policy-entry.ts';
-import type { PolicyWorld } from '../../explain/world.ts';
-import { portText } from '../maps/packet-names.ts';
-import { EXIT, Failure } from '../terminal/failure.ts';
+import { portText } from '../../policy-maps/printed-entry.ts';
+import type { PolicyWorld } from '../world.ts';
 import type { MatrixEnd } from './matrix-ends.ts';
 
 export interface Port {
@@ -21,11 +20,11 @@ export interface Port {
 const MAX_RULE_PORTS = 8;
 const WITH_PORTS: readonly number[] = [PROTO_TCP, PROTO_UDP, PROTO_SCTP];
 
-/** `80` or `53/UDP`. @throws Failure (usage) */
+/** `80` or `53/UDP`. @throws SyntaxError */
 export function readPort(text: string): Port {
   const [, port, name = 'TCP'] = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/i.exec(text) ?? [];
   if (port === undefined || Number(port) > 65535) {
-    throw new Failure(`found port '${text}', wanted a number, or 53/UDP`, EXIT.USAGE);
+    throw new SyntaxError(`found port '${text}', wanted a number, or 53/UDP`);
   }
   return portOf(Number(port), protocolNumbers(name.toUpperCase())[0]);
 }

@@ -1,12 +1,12 @@
 /**
- * The rows and columns of `sluice policy matrix`: pods, or groups of pods, and entities.
+ * The rows and columns of a matrix: pods, or groups of pods, and entities.
  *
  * A group is a workload, or the pods of one identity. Policies tell pods apart by identity alone, so a group is judged by one
  * pod of each identity in it, however many pods it has.
  */
-import { labelMatcher } from '../objects/label-match.ts';
-import { EXIT, Failure } from '../terminal/failure.ts';
-import type { PolicyWorld, WorldPod } from '../../explain/world.ts';
+import { compileSelector } from '../../hubble/filter/label-selector.ts';
+import { UnknownEndError } from '../verdict.ts';
+import type { PolicyWorld, WorldPod } from '../world.ts';
 
 export type GroupBy = 'pod' | 'workload' | 'identity';
 
@@ -32,7 +32,7 @@ export function podCount(world: PolicyWorld, choice: Omit<EndChoice, 'by'>): num
   return chosen(world, choice).pods.length;
 }
 
-/** @throws Failure for a word that means no pod */
+/** @throws UnknownEndError for a word that means no pod */
 export function endsOf(world: PolicyWorld, choice: EndChoice): MatrixEnd[] {
   const { pods, others } = chosen(world, choice);
   const workloads = choice.by === 'workload' ? workloadNames(world) : new Map<string, string>();
@@ -73,7 +73,9 @@ function chosen(world: PolicyWorld, choice: Omit<EndChoice, 'by'>): { pods: Pods
     }
     const found = all.filter(([reference, { spec }]) => means(word, reference, spec, workloads.get(reference)));
     if (found.length === 0)
-      throw new Failure(`look up '${word}': found no such pod, workload or label, wanted namespace/name or app=web`);
+      throw new UnknownEndError(
+        `look up '${word}': found no such pod, workload or label, wanted namespace/name or app=web`,
+      );
     for (const [reference] of found) picked.add(reference);
   }
   return { pods: all.filter(([reference]) => picked.has(reference)), others };
@@ -87,7 +89,7 @@ function means(word: string, reference: string, spec: WorldPod['spec'], workload
   // The part of a label's key that a slash ends is a domain, and has a dot; a namespace has none.
   const [, namespace, labels = word] = /^([a-z\d-]+)\/(.+)$/.exec(word) ?? [];
   if (namespace !== undefined && namespace !== spec.namespace) return false;
-  return labelMatcher(labels)({ metadata: { labels: spec.labels } });
+  return compileSelector(labels)(Object.entries(spec.labels).map(([key, value]) => `${key}=${value}`));
 }
 
 function groupName(
@@ -126,11 +128,11 @@ function workloadNames({ documents }: PolicyWorld): Map<string, string> {
   return names;
 }
 
-/** @throws Failure (usage) */
+/** @throws SyntaxError */
 export function readGroupBy(text: string | undefined, pods: number): GroupBy {
   if (text === undefined) return pods > MAX_SINGLE_PODS ? 'workload' : 'pod';
   if (text === 'pod' || text === 'workload' || text === 'identity') return text;
-  throw new Failure(`--by: found '${text}', wanted pod, workload or identity`, EXIT.USAGE);
+  throw new SyntaxError(`--by: found '${text}', wanted pod, workload or identity`);
 }
 
 /** More pods than these are shown by workload, unless told otherwise: a row each would not be read. */

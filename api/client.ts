@@ -90,7 +90,12 @@ export class ApiClient {
       clearTimeout(timer);
       const status = response.statusCode ?? 0;
       if (status >= 300) throw refused(path, call, status, await readAll(response));
-      for await (const line of linesOf(response)) await onLine(parseJson(path, line));
+      for await (const lines of linesOf(response)) {
+        for (const line of lines) {
+          const taken = onLine(parseJson(path, line));
+          if (taken instanceof Promise) await taken;
+        }
+      }
     } catch (error) {
       if (signal.aborted) return;
       throw error instanceof ApiError ? error : unreachable(this, error as Error);
@@ -168,15 +173,16 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return text;
 }
 
-async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+/** Lines that are not empty, as many as come together. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string[]> {
   response.setEncoding('utf8');
   let rest = '';
   for await (const chunk of response) {
     const lines = (rest + (chunk as string)).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (line !== '') yield line;
+    yield lines.filter((line) => line !== '');
   }
-  if (rest !== '') yield rest;
+  if (rest !== '') yield [rest];
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -51,6 +51,23 @@ const two = (number: number) => String(number).padStart(2, '0');
 
 /** Text of an RFC 3339 time in another format; "N/A" for what is no time. */
 export function formatTime(time: string | undefined, format: TimeFormat): string {
+  if (format !== 'StampMilli' || time === undefined || time.length !== MICROS_LENGTH) return formatted(time, format);
+  // Flows come many a second, in order of time: what is printed of a second is made once.
+  const [second, millis] = [time.slice(0, 19), time.slice(19, 23)];
+  if (!/^\.\d{6}Z$/.test(time.slice(19))) return formatted(time, format);
+  if (second !== stampedSecond) {
+    stamp = formatted(`${second}Z`, format).slice(0, -4);
+    stampedSecond = second;
+  }
+  return stamp === '' ? formatted(time, format) : stamp + millis;
+}
+
+/** Of a time with microseconds, as flows mostly have it. */
+const MICROS_LENGTH = 27;
+let stampedSecond = '';
+let stamp = '';
+
+function formatted(time: string | undefined, format: TimeFormat): string {
   const parsed = time === undefined ? Number.NaN : Date.parse(time);
   if (Number.isNaN(parsed)) return 'N/A';
   const at = new Date(parsed);

@@ -7,6 +7,9 @@ import t from 'tap';
 import { agentSocket, hubbleSocket } from '../api/sockets.ts';
 import { run } from '../cli/program.ts';
 import { testHost } from './cli-host.ts';
+import { compileFilters } from '../hubble/filter/filter.ts';
+import type { FlowFilter } from '../hubble/filter/flow-filter.ts';
+import type { Envelope } from '../hubble/flow.ts';
 
 /** An envelope as the daemon sends it. */
 export function flow(port: number, time = '2026-01-31T00:00:00.006Z') {
@@ -198,7 +201,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (url.searchParams.get('last') === '77') return; // and one that hangs in a stream
   if (url.pathname === '/v1/flows') {
     const lost = { lost_events: { source: 'HUBBLE_RING_BUFFER', num_events_lost: '3' } };
-    response.end([flow(8080), flow(53), lost].map((one) => `${JSON.stringify(one)}\n`).join(''));
+    const [allow, deny] = ['filter', 'deny'].map(
+      (name) => JSON.parse(url.searchParams.get(name) ?? '[]') as FlowFilter[],
+    );
+    const all = ([flow(8080), flow(53), lost] as Envelope[]).filter(compileFilters(allow, deny));
+    response.end(all.map((one) => `${JSON.stringify(one)}\n`).join(''));
     return;
   }
   const [status, document] = ANSWERS[`${request.method} ${url.pathname}`]?.(url, body) ?? [

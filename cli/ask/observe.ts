@@ -3,9 +3,10 @@ import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { Envelope } from '../../hubble/flow.ts';
 import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
 import { observeFilters, type ObserveFilters } from '../../hubble/filter/observe-filter.ts';
-import { FlowPrinter, type Output } from '../../hubble/print/print.ts';
+import { FlowPrinter, type Output, type PrintOptions, printedFields } from '../../hubble/print/print.ts';
 import { colorsOf, PLAIN } from '../../hubble/print/terminal.ts';
 import { parseMoment, TIME_FORMATS, type TimeFormat } from '../../hubble/time.ts';
+import { BatchedText } from '../terminal/batched-text.ts';
 import { wantsColor } from '../terminal/color.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import { linesOfFile } from './flow-file.ts';
@@ -56,16 +57,22 @@ export async function observe(
   const filters = asUsage(() => observeFilters(given));
   const selection = asUsage(() => selectionOf(flags));
   const matches = asUsage(() => compileFilters(filters.allow, filters.deny));
-  const printer = printerOf(settings, flags);
+  const out = new BatchedText(settings.host.stdout);
+  const options = printOptionsOf(settings, flags);
+  const printer = printerOf(settings, flags, options, out);
   if (flags.printRawFilters === true) {
     settings.host.stdout.write(`${JSON.stringify({ allowlist: filters.allow, denylist: filters.deny })}\n`);
     return;
   }
-  const observation = { filters, selection, matches, printer, signal };
-  if (flags.server !== undefined) await fromServer(flags.server, flags, observation);
-  else if (flags.inputFile === undefined) await fromAgent(settings, flags, observation);
-  else await fromFile(settings, flags.inputFile, { selection, matches, printer });
-  printer.close();
+  const observation = { filters, selection, matches, printer, fields: printedFields(options), signal };
+  try {
+    if (flags.server !== undefined) await fromServer(flags.server, flags, observation);
+    else if (flags.inputFile === undefined) await fromAgent(settings, flags, observation);
+    else await fromFile(settings, flags.inputFile, { selection, matches, printer });
+    printer.close();
+  } finally {
+    out.flush();
+  }
 }
 
 interface Observation {
@@ -73,11 +80,13 @@ interface Observation {
   readonly selection: Selection;
   readonly matches: (envelope: Envelope) => boolean;
   readonly printer: FlowPrinter;
+  /** undefined: all. */
+  readonly fields: readonly string[] | undefined;
   readonly signal: AbortSignal;
 }
 
 async function fromAgent(settings: Settings, flags: ObserveFlags, observation: Observation): Promise<void> {
-  const { filters, selection, matches, printer, signal } = observation;
+  const { filters, selection, printer, fields, signal } = observation;
   const { number, isFirst, sinceMs, untilMs } = selection;
   const query = {
     ...(number !== Number.POSITIVE_INFINITY && { [isFirst ? 'first' : 'last']: number }),
@@ -86,10 +95,11 @@ async function fromAgent(settings: Settings, flags: ObserveFlags, observation: O
     ...(untilMs !== undefined && { until: new Date(untilMs).toISOString() }),
     ...(filters.allow.length > 0 && { filter: JSON.stringify(filters.allow) }),
     ...(filters.deny.length > 0 && { deny: JSON.stringify(filters.deny) }),
+    ...(fields !== undefined && { fields: fields.join() }),
   };
   await new DaemonApi(settings).flows(query, signal, (line) => {
     const envelope = readEnvelope(line);
-    if (envelope !== undefined && matches(envelope)) printer.write(envelope);
+    if (envelope !== undefined) printer.write(envelope);
   });
 }
 
@@ -105,7 +115,7 @@ async function fromServer(server: string, flags: ObserveFlags, observation: Obse
 async function fromFile(
   settings: Settings,
   path: string,
-  { selection, matches, printer }: Omit<Observation, 'filters' | 'signal'>,
+  { selection, matches, printer }: Omit<Observation, 'filters' | 'fields' | 'signal'>,
 ): Promise<void> {
   const { number, isFirst, sinceMs = -Infinity, untilMs = Infinity } = selection;
   let chosen: Envelope[] = [];
@@ -155,13 +165,13 @@ function selectionOf(flags: ObserveFlags): Selection {
   };
 }
 
-function printerOf(settings: Settings, flags: ObserveFlags): FlowPrinter {
+function printOptionsOf(settings: Settings, flags: ObserveFlags): PrintOptions {
   const { host, paint, color } = settings;
   const { timeFormat = 'StampMilli' } = flags;
   if (!(TIME_FORMATS as readonly string[]).includes(timeFormat)) {
     throw new Failure(`found time format '${timeFormat}', wanted one of ${TIME_FORMATS.join(', ')}`, EXIT.USAGE);
   }
-  const options = {
+  return {
     output: flags.output ?? 'compact',
     colors: wantsColor(color, host.stdout, host.env) ? colorsOf(paint) : PLAIN,
     timeFormat: timeFormat as TimeFormat,
@@ -170,8 +180,14 @@ function printerOf(settings: Settings, flags: ObserveFlags): FlowPrinter {
     ipTranslation: flags.ipTranslation !== false,
     numeric: flags.numeric === true,
   };
-  const onError = flags.silentErrors === true ? () => undefined : (text: string) => void host.stderr.write(text);
-  return new FlowPrinter(options, (text) => void host.stdout.write(text), onError);
+}
+
+function printerOf({ host }: Settings, flags: ObserveFlags, options: PrintOptions, out: BatchedText): FlowPrinter {
+  const onError = (text: string): void => {
+    out.flush(); // both may be one terminal
+    if (flags.silentErrors !== true) host.stderr.write(text);
+  };
+  return new FlowPrinter(options, (text) => out.write(text), onError);
 }
 
 function asUsage<T>(read: () => T): T {

@@ -1,7 +1,9 @@
 /** `GET /v1/flows`: flows as lines of JSON, see docs/api.md. */
+import { once } from 'node:events';
 import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { FlowFilter } from '../../hubble/filter/flow-filter.ts';
 import type { Envelope } from '../../hubble/flow.ts';
+import { compileMask, type Mask } from '../../hubble/message/field-mask.ts';
 import type { FlowsRequest, Ring } from '../../hubble/ring.ts';
 import { ApiError, type Call, type Route } from '../serve/router.ts';
 import type { History } from './history.ts';
@@ -22,7 +24,7 @@ export function flowsRoute(flows: Flows): Route<never> {
     const request = requestOf(call.query);
     const reader = flows.ring.reader();
     const kept = keptFlows(flows.ring, flows.history, request, closed.signal);
-    const sending = { kept, reader, ring: flows.ring, request, closed: closed.signal };
+    const sending = { kept, reader, ring: flows.ring, request, lineOf: linesOf(call.query), closed: closed.signal };
     send(call, sending).catch((error: unknown) => call.response.destroy(error as Error));
     return undefined;
   };
@@ -33,16 +35,20 @@ interface Sending {
   readonly reader: ReturnType<Ring['reader']>;
   readonly ring: Ring;
   readonly request: KeptFlowsRequest;
+  readonly lineOf: (envelope: Envelope) => string;
   readonly closed: AbortSignal;
 }
 
 /** What is kept and asked for, then, with `follow`, what comes. */
-async function send({ query, response }: Call, { kept, reader, ring, request, closed }: Sending): Promise<void> {
+async function send(
+  { query, response }: Call,
+  { kept, reader, ring, request, lineOf, closed }: Sending,
+): Promise<void> {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' });
   response.flushHeaders(); // who follows may wait long for the first flow
   const write = (text: string): boolean => closed.aborted || response.write(text);
   for await (const batch of kept) {
-    if (!write(batch.map((one) => `${JSON.stringify(one)}\n`).join(''))) await drained(response, closed);
+    if (!write(batch.map(lineOf).join(''))) await drained(response, closed);
     if (closed.aborted) return;
   }
   if (query.get('follow') === null) {
@@ -57,7 +63,7 @@ async function send({ query, response }: Call, { kept, reader, ring, request, cl
     // A reader that does not keep up waits for its drain; what the ring overwrites meanwhile is told to it as lost.
     for (let one = reader.next(); one !== undefined; one = reader.next()) {
       if (Date.parse(one.time ?? '') > untilMs) return void response.end();
-      if (matches(one) && !write(`${JSON.stringify(one)}\n`)) return void response.once('drain', follow);
+      if (matches(one) && !write(lineOf(one))) return void response.once('drain', follow);
     }
     // Not at once: whoever writes to the ring does not wait for those who read it.
     cancel = ring.onNextWrite(() => setImmediate(follow));
@@ -67,12 +73,32 @@ async function send({ query, response }: Call, { kept, reader, ring, request, cl
 }
 
 /** Waits until the client has read what it was sent, or is gone. */
-function drained(response: Call['response'], closed: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (closed.aborted) resolve();
-    response.once('drain', resolve);
-    closed.addEventListener('abort', () => resolve(), { once: true });
-  });
+async function drained(response: Call['response'], closed: AbortSignal): Promise<void> {
+  // It refuses when the client goes: that is seen by the caller.
+  await once(response, 'drain', { signal: closed }).catch(() => undefined);
+}
+
+const MOST_FIELDS = 256;
+
+/** Envelopes as lines, with the wanted fields of their flows alone. */
+function linesOf(query: URLSearchParams): (envelope: Envelope) => string {
+  const paths = query.get('fields')?.split(',') ?? [];
+  if (paths.length === 0) return (envelope) => `${JSON.stringify(envelope)}\n`;
+  if (paths.length > MOST_FIELDS)
+    throw new ApiError(400, `fields: found ${paths.length} paths, wanted at most ${MOST_FIELDS}`);
+  const mask = maskOf(paths);
+  return (envelope) => {
+    const { flow, node_name, time } = envelope;
+    return `${JSON.stringify(flow === undefined ? envelope : { flow: mask(flow), node_name, time })}\n`;
+  };
+}
+
+function maskOf(paths: readonly string[]): Mask {
+  try {
+    return compileMask(paths);
+  } catch (error) {
+    throw new ApiError(400, (error as SyntaxError).message);
+  }
 }
 
 function requestOf(query: URLSearchParams): KeptFlowsRequest {

@@ -128,6 +128,10 @@ t.test('a gRPC client is told the same, and what the agent has said', async (t) 
   );
   const [flow] = await allOf(client.getFlows({ number: 1n }));
   t.same(JSON.stringify(envelopeOf(flow)), JSON.stringify((await rig.flows('last=1'))[0]));
+  const [{ flow: few, node_name: node }] = await rig.flows('last=1&fields=verdict,source.pod_name');
+  t.strictSame([few, node], [{ verdict: 'FORWARDED', source: { pod_name: few?.source.pod_name } }, 'node-1']);
+  for (const fields of ['colour', new Array(300).fill('time').join()])
+    t.equal((await rig.open(`fields=${fields}`)).resume().statusCode, 400);
   const { namespaces } = await client.getNamespaces({});
   t.match(namespaces, [{ cluster: 'default', namespace: 'shop' }]);
   t.match(await client.serverStatus({}), { seenFlows: 1n, maxFlows: 4095n });

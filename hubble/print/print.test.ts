@@ -21,6 +21,8 @@ import {
   verdictSyn,
   WEB,
 } from '../../test/events.ts';
+import { randomFrom } from '../../test/random.ts';
+import { randomEnvelope } from '../../test/random-flows.ts';
 import { EGRESS } from '../../wire/direction.ts';
 import * as event from '../../wire/event.ts';
 import * as icmp from '../../wire/header/icmp.ts';
@@ -29,8 +31,10 @@ import * as sctp from '../../wire/header/sctp.ts';
 import * as tcp from '../../wire/header/tcp.ts';
 import { MATCH_L4_ONLY } from '../../wire/match.ts';
 import { lostEnvelope } from '../decode/decode.ts';
+import { readEnvelope } from '../decode/read-envelope.ts';
 import type { Flow } from '../flow.ts';
-import { compactText, type PrintOptions } from './print.ts';
+import { compileMask } from '../message/field-mask.ts';
+import { compactText, FlowPrinter, printedFields, type PrintOptions } from './print.ts';
 import { colorsOf, escapeControls } from './terminal.ts';
 
 t.test('compact: one line for each kind of event', (t) => {
@@ -343,5 +347,28 @@ t.test('foreign text cannot drive the terminal or forge a line', (t) => {
     t.notMatch(printed, /\u001b/, output);
     t.match(printed, 'http://x/^[[31m\\nJan  2', output);
   }
+  t.end();
+});
+
+t.test('what is printed needs no fields but those that are asked for', (t) => {
+  const draw = randomFrom(11);
+  const random = Array.from({ length: 2000 }, () => randomEnvelope(draw, TIME_MS)).flatMap(({ flow }) => flow ?? []);
+  for (const output of ['compact', 'dict', 'table'] as const) {
+    for (const more of [{}, { policyNames: true, nodeName: true }, { numeric: true }]) {
+      const options = { output, ...more };
+      const mask = compileMask(printedFields(options) ?? []);
+      const printed = (all: readonly unknown[]): string => {
+        let text = '';
+        const take = (piece: string): void => void (text += piece);
+        const printer = new FlowPrinter(options, take, take);
+        for (const flow of all) printer.write(readEnvelope({ flow }) ?? {});
+        printer.close();
+        return text;
+      };
+      const all = [...Object.values(flows), ...random];
+      t.equal(printed(all.map(mask)), printed(all), JSON.stringify(options));
+    }
+  }
+  t.equal(printedFields({ output: 'json' }), undefined);
   t.end();
 });

@@ -51,6 +51,45 @@ export interface Description {
 const DICT_SEPARATOR = '------------';
 const TABLE_PADDING = 3;
 
+/** What is read of a flow to print it, as a field mask: most of a flow are the labels of its ends. */
+const PRINTED: readonly string[] = [
+  'time',
+  'verdict',
+  'auth_type',
+  'ethernet',
+  'IP',
+  'l4.TCP.source_port',
+  'l4.TCP.destination_port',
+  'l4.UDP',
+  'l4.SCTP',
+  ...['source', 'destination'].flatMap((end) => ['identity', 'namespace', 'pod_name'].map((name) => `${end}.${name}`)),
+  'Type',
+  'node_name',
+  'source_names',
+  'destination_names',
+  'l7.type',
+  'l7.http.code',
+  'l7.dns.observation_source',
+  'l7.kafka.topic',
+  'l7.tlsSNI',
+  'event_type',
+  'source_service',
+  'destination_service',
+  'traffic_direction',
+  'policy_match_type',
+  'is_reply',
+  'Summary',
+  'extensions',
+  'aggregate',
+];
+const DECIDERS = ['egress_allowed_by', 'ingress_allowed_by', 'egress_denied_by', 'ingress_denied_by'];
+
+/** The field mask of what an output shows; undefined: everything. */
+export function printedFields({ output, policyNames }: PrintOptions): readonly string[] | undefined {
+  if (output === 'json' || output === 'jsonpb') return undefined;
+  return policyNames === true ? [...PRINTED, ...DECIDERS] : PRINTED;
+}
+
 export class FlowPrinter {
   readonly #options: PrintOptions;
   readonly #out: (text: string) => void;

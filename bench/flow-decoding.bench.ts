@@ -43,7 +43,7 @@ function pass(of: readonly Uint8Array[]): void {
   for (const record of of) {
     const at = ring.next();
     ring.bytes.set(record, at);
-    times.set(at, (nowMs += SPAN_MS));
+    times.set(at, Math.floor((nowMs += SPAN_MS)));
   }
   ring.commit();
   const seen: LazyEnvelope[] = [];

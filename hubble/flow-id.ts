@@ -20,17 +20,27 @@ export function flowIds(nodeName: string, ring: number): (timeMs: number, positi
   const [high, low] = [hex(node >>> 16, 4), hex(node & 0xffff, 4)];
   const third = VERSION.toString(16) + hex(ring, 2) + '0';
   let lastMs = Number.NaN;
+  let lastHigh = -1;
   let head = '';
+  let start = '';
   return (timeMs, position) => {
     const ms = Math.min(Math.max(0, Math.floor(timeMs) || 0), MAX_MS);
     if (ms !== lastMs) {
       const time = hex(ms, 12);
       head = `${time.slice(0, 8)}-${time.slice(8)}-${third}-${high}-${low}`;
       lastMs = ms;
+      lastHigh = -1;
     }
-    return head + hex(position >>> 0, 8);
+    if (position >>> 16 !== lastHigh) {
+      lastHigh = position >>> 16;
+      start = head + hex(lastHigh, 4);
+    }
+    return start + BYTES[(position >>> 8) & 255] + BYTES[position & 255];
   };
 }
+
+/** Two digits of each byte. */
+const BYTES = Array.from({ length: 256 }, (_, byte) => hex(byte, 2));
 
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');

@@ -24,6 +24,18 @@ const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
  * @returns text, '' for what is no time (NaN, infinite, outside years 1 to 9999)
  */
 export function rfc3339(ms: number): string {
+  // All records of a batch of frames have one time.
+  if (ms === lastMs) return lastTime;
+  const text = timeText(ms);
+  lastMs = ms;
+  lastTime = text;
+  return text;
+}
+
+let lastMs = Number.NaN;
+let lastTime = '';
+
+function timeText(ms: number): string {
   if (!(ms >= -62_135_596_800_000 && ms < 253_402_300_800_000)) return '';
   const wholeMs = Math.floor(ms);
   const fraction = Math.round((ms - wholeMs) * 1000);
@@ -33,15 +45,15 @@ export function rfc3339(ms: number): string {
   const millis = atMs - second * 1000;
   // Flows come many a second, in order of time: the text of a second is made once.
   if (second !== lastSecond) {
-    lastText = new Date(second * 1000).toISOString().slice(0, -5);
+    lastSecondText = new Date(second * 1000).toISOString().slice(0, -5);
     lastSecond = second;
   }
-  if (micros !== 0) return `${lastText}.${three(millis)}${three(micros)}Z`;
-  return millis === 0 ? `${lastText}Z` : `${lastText}.${three(millis)}Z`;
+  if (micros !== 0) return `${lastSecondText}.${three(millis)}${three(micros)}Z`;
+  return millis === 0 ? `${lastSecondText}Z` : `${lastSecondText}.${three(millis)}Z`;
 }
 
 let lastSecond = Number.NaN;
-let lastText = '';
+let lastSecondText = '';
 
 function three(number: number): string {
   return number < 10 ? `00${number}` : number < 100 ? `0${number}` : String(number);

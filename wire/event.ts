@@ -188,7 +188,7 @@ export interface EventRecord {
   readonly ifindex: number;
   readonly traceReason: number;
   readonly timeMs: number;
-  /** The captured bytes, a copy. */
+  /** The captured bytes. */
   readonly payload: Uint8Array;
 }
 
@@ -216,8 +216,18 @@ const PART_OFFSET = 4;
 
 /** Reads the record at `at`, copying its payload. A captured length beyond the record is cut to it. */
 export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
+  return readEvent(bytes, at, true);
+}
+
+/** The same without a copy: the payload is a part of `bytes`, to which nobody writes any more. */
+export function viewEvent(bytes: Uint8Array, at: number): EventRecord {
+  return readEvent(bytes, at, false);
+}
+
+function readEvent(bytes: Uint8Array, at: number, isCopied: boolean): EventRecord {
   if (bytes[at] === EVENT_L7 && bytes[at + 1] > 0) return decodePart(bytes, at);
   const captured = Math.min(u16le(bytes, at + 12), PAYLOAD_BYTES);
+  const from = at + PAYLOAD_OFFSET;
   return {
     type: bytes[at] ?? 0,
     subtype: bytes[at + 1] ?? 0,
@@ -241,7 +251,7 @@ export function decodeEvent(bytes: Uint8Array, at: number): EventRecord {
     ifindex: i32le(bytes, at + 40) >>> 0,
     traceReason: bytes[at + 44] ?? 0,
     timeMs: timeMsOf(bytes, at),
-    payload: bytes.slice(at + PAYLOAD_OFFSET, at + PAYLOAD_OFFSET + captured),
+    payload: isCopied ? bytes.slice(from, from + captured) : bytes.subarray(from, from + captured),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AccessLog, AccessLogEndpoint, AccessLogHttp } from './access-log.ts';
 import { formatIp, isV4Mapped } from './address.ts';
+import { ipText } from './address-text.ts';
 import { i32, i32le, u16le } from './bytes.ts';
 import { DomainName } from './dns/name.ts';
 import { typeName } from './dns/types.ts';
@@ -26,6 +27,10 @@ const VERDICTS = [undefined, 'Forwarded', 'Denied', 'Error', 'Redirected'] as co
 
 type Lists = Record<string, string[]>;
 
+/** Members by any name, `__proto__` too, without the hash table that Object.create(null) makes at once. */
+const NewLists = function () {} as unknown as new () => Lists;
+NewLists.prototype = Object.create(null) as object;
+
 /**
  * What a record tells.
  * @param record of type EVENT_L7, its payload that of all its slots
@@ -47,7 +52,7 @@ export function readAccessLog({ payload, flags }: EventRecord): AccessLog | unde
 
 function endAt(bytes: Uint8Array, at: number, Port: number): AccessLogEndpoint {
   const [w0, w1, w2, w3] = [i32(bytes, at), i32(bytes, at + 4), i32(bytes, at + 8), i32(bytes, at + 12)];
-  const address = formatIp(w0, w1, w2, w3);
+  const address = ipText(w0, w1, w2, w3);
   return isV4Mapped(w0, w1, w2) ? { IPv4: address, Port } : { IPv6: address, Port };
 }
 
@@ -124,7 +129,7 @@ class FieldReader {
     let method = '';
     let host = '';
     let path: string | undefined;
-    const lists: { [tag: number]: Lists | undefined } = {};
+    const lists: (Lists | undefined)[] = [];
     let list = 0;
     let name = '';
     while (this.#next()) {
@@ -145,7 +150,7 @@ class FieldReader {
           name = canonical(this.#value);
           break;
         case form.FIELD_VALUE:
-          if (list !== 0) add((lists[list] ??= Object.create(null) as Lists), name, this.#value);
+          if (list !== 0) add((lists[list] ??= new NewLists()), name, this.#value);
           list = 0;
           break;
         default:
@@ -154,15 +159,19 @@ class FieldReader {
     }
     const code = i32le(this.#bytes, AT_CODE);
     const version = u16le(this.#bytes, AT_KIND);
-    return {
-      ...(code !== 0 && { Code: code }),
-      Method: method,
-      URL: path === undefined ? '' : urlOf(method, host, path),
-      Protocol: version === 0x20 ? 'HTTP/2' : `HTTP/${version >>> 4}.${version & 15}`,
-      ...(lists[form.FIELD_NAME] && { Headers: lists[form.FIELD_NAME] }),
-      ...(lists[form.FIELD_MISSING] && { MissingHeaders: lists[form.FIELD_MISSING] }),
-      ...(lists[form.FIELD_REJECTED] && { RejectedHeaders: lists[form.FIELD_REJECTED] }),
-    };
+    const URL = path === undefined ? '' : urlOf(method, host, path);
+    const Protocol = version === 0x11 ? 'HTTP/1.1' : versionText(version);
+    const http: { -readonly [K in keyof AccessLogHttp]: AccessLogHttp[K] } = { Method: method, URL, Protocol };
+    if (code !== 0) http.Code = code;
+    const [headers, missing, rejected] = [
+      lists[form.FIELD_NAME],
+      lists[form.FIELD_MISSING],
+      lists[form.FIELD_REJECTED],
+    ];
+    if (headers !== undefined) http.Headers = headers;
+    if (missing !== undefined) http.MissingHeaders = missing;
+    if (rejected !== undefined) http.RejectedHeaders = rejected;
+    return http;
   }
 
   #dns(log: AccessLog): NonNullable<AccessLog['DNS']> {
@@ -241,6 +250,10 @@ class FieldReader {
     }
     return texts;
   }
+}
+
+function versionText(version: number): string {
+  return version === 0x20 ? 'HTTP/2' : `HTTP/${version >>> 4}.${version & 15}`;
 }
 
 /** As Cilium writes it: `http://host/path`; of CONNECT, whose target is the host itself (RFC 9110 9.3.6), `http://host`. */

@@ -19,6 +19,7 @@ import {
   protocolOf,
   timeMsOf,
   typeOf,
+  viewEvent,
 } from '../../wire/event.ts';
 import { isInOneSlot } from '../../wire/l7-record.ts';
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../../wire/protocols.ts';
@@ -85,7 +86,7 @@ export class RingSource implements RecordDecoder {
   }
 
   decode(block: Uint8Array, at: number, position: number): Flow | undefined {
-    return this.#decode(decodeEvent(block, at), position);
+    return this.#decode(viewEvent(block, at), position);
   }
 
   #decode(record: EventRecord, position: number): Flow | undefined {

@@ -3,7 +3,8 @@ import { EGRESS, INGRESS } from '../../wire/direction.ts';
 import { EVENT_DROP } from '../../wire/event.ts';
 import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../../wire/protocols.ts';
 import { compact, type Aggregate, type Flow, type Layer4 } from '../flow.ts';
-import { type DecodeOptions, fieldsOf, finish } from './decode.ts';
+import { type DecodeOptions, fieldsOf } from './decode.ts';
+import { finish } from './flow-object.ts';
 
 /** What was dropped alike. All 0 but the reason for what was too many kinds to be told apart. */
 export interface CountedDrops {

@@ -12,24 +12,18 @@ import { FIXED_BYTES, L7_FORM, MAX_RECORD_SLOTS, PART_BYTES } from '../../wire/l
 import { concat } from '../../wire/pcap.ts';
 import { Redaction } from './redact.ts';
 import { rcodeText } from './rcode-names.ts';
-import {
-  commonFields,
-  type DecodeOptions,
-  directionName,
-  endpointOf,
-  type FlowFields,
-  fillPolicies,
-  finish,
-} from './decode.ts';
+import { commonFields, type DecodeOptions, directionName, endpointOf, fillPolicies } from './decode.ts';
+import { portsOf } from './dissect.ts';
+import { type FlowFields, finish } from './flow-object.ts';
 import {
   compact,
   type Dns,
   type Flow,
   type Http,
+  type HttpHeader,
   type Kafka,
   type Layer4,
   type Layer7,
-  type Ports,
   type Verdict,
 } from '../flow.ts';
 
@@ -138,11 +132,12 @@ export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOpt
   if (isResponse) fields.source_service ??= asked;
   else fields.destination_service ??= asked;
   const { redaction = NO_REDACTION_AT_ALL } = options;
-  fields.l7 = layer7(log, redaction);
+  const url = log.HTTP === undefined ? '' : redaction.url(log.HTTP);
+  fields.l7 = layer7(log, redaction, url);
   fields.is_reply = isResponse;
   fields.reply = isResponse ? true : undefined;
   fields.traffic_direction = directionName(record.direction);
-  fields.Summary = summaryOf(log, redaction);
+  fields.Summary = summaryOf(log, redaction, url);
   if (log.IsCut === true) fields.extensions = RECORD_CUT;
   fillTraceContext(fields, log.HTTP);
   fillPolicies(fields, record, directory);
@@ -150,23 +145,22 @@ export function decodeL7(record: EventRecord, log: AccessLog, options: DecodeOpt
 }
 
 function layer4(protocol: number, source: number, destination: number): Layer4 | undefined {
-  const ports = compact<Ports>({ source_port: source, destination_port: destination });
+  const ports = portsOf(source, destination);
   if (protocol === 6) return { TCP: ports };
   if (protocol === 17) return { UDP: ports };
   return protocol === 132 ? { SCTP: ports } : undefined;
 }
 
-function layer7(log: AccessLog, redaction: Redaction): Layer7 {
+/** @param url of a request, as it may be told */
+function layer7(log: AccessLog, redaction: Redaction, url: string): Layer7 {
   const isRequest = log.Type === 'Request';
-  const layer = compact<Layer7>({
-    type: TYPES[log.Type] ?? 'SAMPLE',
-    latency_ns: log.LatencyNs ? String(Math.round(log.LatencyNs)) : '',
-    dns: log.DNS && layer7Dns(log.DNS, isRequest),
-    http: log.HTTP && layer7Http(log, log.HTTP, redaction),
-    kafka: log.Kafka && layer7Kafka(log.Kafka, redaction),
-  });
-  // An empty name is told: the hello had none.
-  return log.TLS === undefined ? layer : { ...layer, tlsSNI: log.TLS.SNI };
+  const layer: { -readonly [K in keyof Layer7]: Layer7[K] } = { type: TYPES[log.Type] ?? 'SAMPLE' };
+  if (log.LatencyNs) layer.latency_ns = String(Math.round(log.LatencyNs));
+  if (log.DNS) layer.dns = layer7Dns(log.DNS, isRequest);
+  if (log.HTTP) layer.http = layer7Http(log, log.HTTP, redaction, url);
+  if (log.Kafka) layer.kafka = layer7Kafka(log.Kafka, redaction);
+  if (log.TLS) layer.tlsSNI = log.TLS.SNI; // an empty name is told: the hello had none
+  return layer;
 }
 
 /** A request has no answer yet: the fields of one are left out. */
@@ -183,22 +177,19 @@ function layer7Dns(dns: AccessLogDns, isRequest: boolean): Dns {
   });
 }
 
-function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp, redaction: Redaction): Http {
-  const lists = Object.entries(http.Headers ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  const headers = lists.flatMap(([key, values]) =>
-    values.map((value) => ({ key, value: redaction.header(key, value) })),
-  );
+function layer7Http({ Type, Carried }: AccessLog, http: AccessLogHttp, redaction: Redaction, url: string): Http {
+  const headers: HttpHeader[] = [];
+  if (http.Headers !== undefined) {
+    for (const key of Object.keys(http.Headers).sort()) {
+      for (const value of http.Headers[key]) headers.push({ key, value: redaction.header(key, value) });
+    }
+  }
   if (Carried !== undefined) {
     headers.push({ key: 'Sluice-Bytes-Sent', value: String(Carried.FromClient) });
     headers.push({ key: 'Sluice-Bytes-Received', value: String(Carried.ToClient) });
   }
-  return compact<Http>({
-    code: Type === 'Request' ? undefined : http.Code,
-    method: http.Method,
-    url: redaction.url(http),
-    protocol: http.Protocol,
-    headers,
-  });
+  const { Code: code, Method: method, Protocol: protocol } = http;
+  return compact<Http>({ code: Type === 'Request' ? undefined : code, method, url, protocol, headers });
 }
 
 function layer7Kafka(kafka: NonNullable<AccessLog['Kafka']>, redaction: Redaction): Kafka {
@@ -213,16 +204,17 @@ function layer7Kafka(kafka: NonNullable<AccessLog['Kafka']>, redaction: Redactio
 
 /** W3C trace context: `traceparent: 00-<trace id>-<parent id>-<flags>`. */
 function fillTraceContext(fields: FlowFields, http: AccessLogHttp | undefined): void {
-  const entry = Object.entries(http?.Headers ?? {}).find(([key]) => key.toLowerCase() === 'traceparent');
-  const id = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(entry?.[1][0] ?? '')?.[1];
+  const value = http?.Headers?.['Traceparent']?.[0]; // readers write names of headers in one way
+  if (value === undefined) return;
+  const id = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(value)?.[1];
   if (id !== undefined) fields.trace_context = { parent: { trace_id: id } };
 }
 
-function summaryOf(log: AccessLog, redaction: Redaction): string {
+function summaryOf(log: AccessLog, redaction: Redaction, url: string): string {
   const isResponse = log.Type === 'Response';
   if (log.HTTP) {
     const { Protocol: protocol, Method: method, Code: code } = log.HTTP;
-    const request = `${method} ${redaction.url(log.HTTP)}`;
+    const request = `${method} ${url}`;
     const ms = Math.floor((log.LatencyNs ?? 0) / 1e6);
     if (log.Carried !== undefined) {
       const { FromClient: sent, ToClient: received } = log.Carried;

@@ -31,14 +31,17 @@ import {
 } from '../../wire/event.ts';
 import { DROP_POLICY, hubbleReason, reasonName } from '../../wire/reasons.ts';
 import { ownReason, withOwnText } from '../own-reason.ts';
+import { share } from '../shared-part.ts';
 import type { Directory } from './directory.ts';
 import type { Redaction } from './redact.ts';
 import { type Dissection, dissect } from './dissect.ts';
+import { type FlowFields, finish } from './flow-object.ts';
 import {
   compact,
   type Emitter,
   type Endpoint,
   type Envelope,
+  type EventType,
   type Flow,
   type LostEvents,
   type Verdict,
@@ -57,11 +60,10 @@ export interface DecodeOptions {
   readonly redaction?: Redaction;
 }
 
-/** What stands in every flow, whatever made it. */
-export type FlowFields = { -readonly [K in keyof Flow]: Flow[K] | undefined };
-
 /** Names of the trace reasons, by number, as flow.proto has them. */
 const TRACE_REASONS = ['NEW', 'ESTABLISHED', 'REPLY', 'RELATED', 'REOPENED'];
+/** Observation points by number, as flow.proto has them. */
+const POINTS = OBSERVATION_POINTS.map((point) => point.toUpperCase().replace('-', '_'));
 const AUTH_TYPES = [undefined, 'SPIRE', 'TEST_ALWAYS_FAIL'] as const;
 
 /**
@@ -114,13 +116,14 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     destination_names: undefined,
     l7: undefined,
     reply: undefined,
-    event_type: compact({ type: record.type, sub_type: subtypeOf(record) }),
+    event_type: eventTypeOf(record.type, subtypeOf(record)),
     source_service: undefined,
     destination_service: undefined,
     traffic_direction: undefined,
     policy_match_type: undefined,
     trace_observation_point: undefined,
     trace_reason: undefined,
+    ip_trace_id: undefined,
     drop_reason_desc: undefined,
     is_reply: undefined,
     interface: undefined,
@@ -135,17 +138,6 @@ export function commonFields(record: EventRecord, options: DecodeOptions): FlowF
     policy_log: undefined,
     aggregate: undefined,
   };
-}
-
-/** Leaves out what has its zero value; `is_reply` stays when it is false, for then it is known. */
-export function finish(fields: FlowFields): Flow {
-  const out: Record<string, unknown> = {};
-  for (const key in fields) {
-    const value: unknown = fields[key as keyof FlowFields];
-    const isZero = value === undefined || value === 0 || value === '' || (Array.isArray(value) && value.length === 0);
-    if (!isZero) out[key] = value;
-  }
-  return out as unknown as Flow;
 }
 
 function verdictOf(record: EventRecord): Verdict {
@@ -192,26 +184,45 @@ function fillParties(fields: FlowFields, record: EventRecord, directory: Directo
   else fields.destination_service ??= asked;
 }
 
+/** Ends that were told: by what the directory said of them, which is the same object each time until it changes. */
+const ENDS = new WeakMap<object, End>();
+
+interface End {
+  readonly labels: readonly string[];
+  readonly endpoint: Endpoint;
+}
+
 /**
  * Who an end of a flow is. The identity is the one the dataplane judged by, even where the directory has a newer one.
  * @param id endpoint id, 0 when it is not local @param ip '' when there is none
+ * @returns the same object for the same end, as a rule
  */
 export function endpointOf(directory: Directory, id: number, identity: number, ip: string): Endpoint {
   const local = id === 0 ? undefined : directory.endpoint(id);
   const known = local ?? (ip === '' ? undefined : directory.pod(ip));
   const judgedBy = identity === 0 ? (local?.identity ?? 0) : identity;
-  const labels = local?.labels ?? directory.identityLabels(judgedBy) ?? [];
-  return compact<Endpoint>({
-    ID: id,
-    identity: judgedBy,
-    cluster_name: labelOf(labels, CLUSTER_LABEL),
-    namespace: known?.namespace ?? labelOf(labels, NAMESPACE_LABEL),
-    labels: sortedLabels(labels, judgedBy),
-    pod_name: known?.podName,
-    workloads: known?.workloads,
-  });
+  const labels = local?.labels ?? directory.identityLabels(judgedBy) ?? NO_LABELS;
+  const told = ENDS.get(known ?? labels);
+  if (told !== undefined && told.labels === labels) {
+    const { ID = 0, identity: was = 0, pod_name: name } = told.endpoint;
+    if (ID === id && was === judgedBy && name === known?.podName) return told.endpoint;
+  }
+  const endpoint = share(
+    compact<Endpoint>({
+      ID: id,
+      identity: judgedBy,
+      cluster_name: labelOf(labels, CLUSTER_LABEL),
+      namespace: known?.namespace ?? labelOf(labels, NAMESPACE_LABEL),
+      labels: sortedLabels(labels, judgedBy),
+      pod_name: known?.podName,
+      workloads: known?.workloads,
+    }),
+  );
+  ENDS.set(known ?? labels, { labels, endpoint });
+  return endpoint;
 }
 
+const NO_LABELS: readonly string[] = [];
 const CLUSTER_LABEL = 'k8s:io.cilium.k8s.policy.cluster=';
 /** Begins the label that says in which namespace a pod is. */
 export const NAMESPACE_LABEL = 'k8s:io.kubernetes.pod.namespace=';
@@ -243,8 +254,7 @@ function sortedLabels(labels: readonly string[], identity: number): readonly str
 
 function fillByType(fields: FlowFields, record: EventRecord, directory: Directory): void {
   if (record.type === EVENT_TRACE) {
-    const point = OBSERVATION_POINTS[record.subtype];
-    fields.trace_observation_point = point === undefined ? undefined : point.toUpperCase().replace('-', '_');
+    fields.trace_observation_point = POINTS[record.subtype];
     fields.trace_reason = TRACE_REASONS[record.traceReason & 0x7f];
     if (record.subtype === TRACE_TO_PROXY && record.verdict > 0) fields.proxy_port = record.verdict;
   }
@@ -275,6 +285,13 @@ function attribute(record: EventRecord, directory: Directory): EventRecord {
   const direction = record.direction === EGRESS ? EGRESS : INGRESS;
   const endpoint = direction === EGRESS ? record.sourceEndpoint : record.destinationEndpoint;
   return { ...record, cookie: directory.defaultDeny(endpoint, direction) };
+}
+
+/** By type and subtype, both numbers of a byte. */
+const EVENT_TYPES: (EventType | undefined)[] = [];
+
+function eventTypeOf(type: number, subtype: number): EventType {
+  return (EVENT_TYPES[type * 256 + subtype] ??= share(compact<EventType>({ type, sub_type: subtype })));
 }
 
 function subtypeOf({ type, subtype }: EventRecord): number {

@@ -73,7 +73,19 @@ export function serviceAt(address: string, port: number): string {
   return `${address} ${port}`;
 }
 
+/** What `serviceAt` made a key of. */
+export function placeOf(key: string): [address: string, port: number] {
+  const end = key.lastIndexOf(' ');
+  return [key.slice(0, end), Number(key.slice(end + 1))];
+}
+
 /** Key of an endpoint and the address that it was told names for. */
 export function toldTo(endpoint: number, address: string): string {
   return `${endpoint} ${address}`;
+}
+
+/** What `toldTo` made a key of. */
+export function toldOf(key: string): [address: string, endpoint: number] {
+  const end = key.indexOf(' ');
+  return [key.slice(end + 1), Number(key.slice(0, end))];
 }

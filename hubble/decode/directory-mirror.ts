@@ -8,6 +8,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Directory, EndpointEntry, PodEntry } from './directory.ts';
 import { compact, type NetworkInterface, type PolicyRef, type Service } from '../flow.ts';
+import { share } from '../shared-part.ts';
 import { type Direction, EGRESS } from '../../wire/direction.ts';
 import {
   type DefaultDenies,
@@ -15,8 +16,8 @@ import {
   type PolicyFacts,
   policyName,
   type RuleRef,
-  serviceAt,
-  toldTo,
+  placeOf,
+  toldOf,
 } from './directory-delta.ts';
 
 const DEPARTED = 1024;
@@ -40,18 +41,45 @@ class Table<K extends Key, V extends object> {
     return present === undefined && this.#gone !== undefined && this.#gone.size > 0 ? this.#gone.get(key) : present;
   }
 
-  get isEmpty(): boolean {
-    return this.#present.size === 0;
-  }
-
   learn(changes: readonly (readonly [K, V | undefined])[] = []): void {
     for (const [key, value] of changes) {
       const before = this.#present.get(key);
-      if (value !== undefined) this.#present.set(key, value);
+      if (value !== undefined) this.#present.set(key, share(value));
       else if (before !== undefined) {
         this.#present.delete(key);
         this.#gone?.set(key, before);
       }
+    }
+  }
+}
+
+/** What a cookie stands for. */
+interface CookieMeaning {
+  readonly policies: readonly PolicyRef[];
+  readonly log: readonly string[];
+}
+
+/** Values by address and a number, asked for without making a text of both. What has gone is forgotten. */
+class NestedTable<V extends object> {
+  readonly #values = new Map<string, Map<number, V>>();
+
+  of(address: string): ReadonlyMap<number, V> | undefined {
+    return this.#values.get(address);
+  }
+
+  get isEmpty(): boolean {
+    return this.#values.size === 0;
+  }
+
+  /** @param keyOf takes a key of the delta apart */
+  learn(changes: readonly (readonly [string, V | undefined])[] = [], keyOf: (key: string) => [string, number]): void {
+    for (const [key, value] of changes) {
+      const [address, number] = keyOf(key);
+      const of = this.#values.get(address) ?? new Map<number, V>();
+      if (value === undefined) of.delete(number);
+      else of.set(number, share(value));
+      if (of.size === 0) this.#values.delete(address);
+      else this.#values.set(address, of);
     }
   }
 }
@@ -61,14 +89,16 @@ export class DirectoryMirror implements Directory {
   readonly #endpoints = new Table<number, EndpointEntry>();
   readonly #denies = new Table<number, DefaultDenies>();
   readonly #addresses = new Table<string, PodEntry>();
-  readonly #places = new Table<string, Service>(0);
+  /** By address, then by port. */
+  readonly #places = new NestedTable<Service>();
   readonly #frontends = new Table<number, Service>();
-  readonly #names = new Table<string, readonly string[]>(0);
+  /** By address, then by endpoint. */
+  readonly #names = new NestedTable<readonly string[]>();
   readonly #cookies = new Table<number, readonly RuleRef[]>();
   readonly #policies = new Table<string, PolicyFacts>();
   readonly #interfaces = new Table<number, NetworkInterface>();
-  /** What cookies stand for, as it was asked for. */
-  readonly #refs = new LRUCache<number, readonly PolicyRef[]>({ max: DEPARTED });
+  /** What cookies stand for, as it was asked for; at most DEPARTED. */
+  readonly #asked = new Map<number, CookieMeaning>();
   #nodeLabels: readonly string[] = NONE;
 
   learn(delta: DirectoryDelta): void {
@@ -76,14 +106,14 @@ export class DirectoryMirror implements Directory {
     this.#endpoints.learn(delta.endpoints);
     this.#denies.learn(delta.denies);
     this.#addresses.learn(delta.addresses);
-    this.#places.learn(delta.places);
+    this.#places.learn(delta.places, placeOf);
     this.#frontends.learn(delta.frontends);
-    this.#names.learn(delta.names);
+    this.#names.learn(delta.names, toldOf);
     this.#cookies.learn(delta.cookies);
     this.#policies.learn(delta.policies);
     this.#interfaces.learn(delta.interfaces);
-    if (delta.cookies !== undefined || delta.policies !== undefined) this.#refs.clear();
-    this.#nodeLabels = delta.nodeLabels ?? this.#nodeLabels;
+    if (delta.cookies !== undefined || delta.policies !== undefined) this.#asked.clear();
+    this.#nodeLabels = delta.nodeLabels === undefined ? this.#nodeLabels : share(delta.nodeLabels);
   }
 
   identityLabels(identity: number): readonly string[] | undefined {
@@ -100,14 +130,16 @@ export class DirectoryMirror implements Directory {
 
   names(ip: string, endpointId: number): readonly string[] {
     if (this.#names.isEmpty) return NONE;
-    const own = this.#names.get(toldTo(endpointId, ip)) ?? NONE;
-    const all = endpointId === 0 ? NONE : (this.#names.get(toldTo(0, ip)) ?? NONE);
+    const told = this.#names.of(ip);
+    if (told === undefined) return NONE;
+    const own = told.get(endpointId) ?? NONE;
+    const all = endpointId === 0 ? NONE : (told.get(0) ?? NONE);
     if (own.length === 0 || all.length === 0) return own.length === 0 ? all : own;
     return [...new Set([...own, ...all])];
   }
 
   service(ip: string, port: number): Service | undefined {
-    return this.#places.isEmpty ? undefined : this.#places.get(serviceAt(ip, port));
+    return this.#places.isEmpty ? undefined : this.#places.of(ip)?.get(port);
   }
 
   frontend(id: number): Service | undefined {
@@ -119,16 +151,11 @@ export class DirectoryMirror implements Directory {
   }
 
   policies(cookie: number): readonly PolicyRef[] {
-    const asked = this.#refs.get(cookie);
-    if (asked !== undefined) return asked;
-    const refs = this.#refsOf(this.#cookies.get(cookie) ?? NONE);
-    this.#refs.set(cookie, refs);
-    return refs;
+    return this.#meaningOf(cookie).policies;
   }
 
   policyLog(cookie: number): readonly string[] {
-    const rules = this.#cookies.get(cookie) ?? NONE;
-    return rules.flatMap(({ log }) => (log === undefined ? [] : [log]));
+    return this.#meaningOf(cookie).log;
   }
 
   nodeLabels(): readonly string[] {
@@ -137,6 +164,17 @@ export class DirectoryMirror implements Directory {
 
   defaultDeny(endpoint: number, direction: Direction): number {
     return this.#denies.get(endpoint)?.[direction === EGRESS ? 'egress' : 'ingress'] ?? 0;
+  }
+
+  #meaningOf(cookie: number): CookieMeaning {
+    const asked = this.#asked.get(cookie);
+    if (asked !== undefined) return asked;
+    const rules = this.#cookies.get(cookie) ?? NONE;
+    const log = rules.flatMap((rule) => (rule.log === undefined ? [] : [rule.log]));
+    const meaning = { policies: share(this.#refsOf(rules)), log: share(log) };
+    if (this.#asked.size === DEPARTED) this.#asked.clear();
+    this.#asked.set(cookie, meaning);
+    return meaning;
   }
 
   /** Each policy once, however many of its rules are there. */

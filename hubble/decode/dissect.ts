@@ -3,7 +3,7 @@
  * dataplane's parse it forgives: a capture ends where the record does, so lengths inside the packet are not believed and
  * whatever was cut off is simply not told.
  */
-import { formatIp, formatIpv4, formatMac } from '../../wire/address.ts';
+import { formatIp, formatIpv4 } from '../../wire/address.ts';
 import * as ethernet from '../../wire/header/ethernet.ts';
 import * as icmp from '../../wire/header/icmp.ts';
 import * as ipv4 from '../../wire/header/ipv4.ts';
@@ -21,8 +21,18 @@ import {
   PROTO_VRRP,
 } from '../../wire/protocols.ts';
 import { i32 } from '../../wire/bytes.ts';
-import { compact, type Ethernet, type Ip, type Layer4, type SctpChunk, type TcpFlag, type TcpFlags } from '../flow.ts';
+import {
+  compact,
+  type Ethernet,
+  type Ip,
+  type Layer4,
+  type Ports,
+  type SctpChunk,
+  type TcpFlag,
+  type TcpFlags,
+} from '../flow.ts';
 import { icmpName } from '../print/icmp-names.ts';
+import { ethernetEnds, ipv4Ends } from './recent-pairs.ts';
 
 export interface Dissection {
   readonly ethernet: Ethernet | undefined;
@@ -58,10 +68,12 @@ export function dissect(bytes: Uint8Array, hasEthernet: boolean): Dissection {
     if (ethernet.check(bytes, 0, bytes.length) < 0) return found;
     at = ethernet.HEADER_BYTES;
     found.etherType = ethernet.etherType(bytes, 0);
-    found.ethernet = {
-      source: formatMac(ethernet.srcMacHigh(bytes, 0), ethernet.srcMacLow(bytes, 0)),
-      destination: formatMac(ethernet.dstMacHigh(bytes, 0), ethernet.dstMacLow(bytes, 0)),
-    };
+    found.ethernet = ethernetEnds(
+      ethernet.srcMacHigh(bytes, 0),
+      ethernet.srcMacLow(bytes, 0),
+      ethernet.dstMacHigh(bytes, 0),
+      ethernet.dstMacLow(bytes, 0),
+    );
     found.summary = found.etherType === ethernet.ETHERTYPE_ARP ? 'ARP' : 'Ethernet';
     if (found.etherType !== ethernet.ETHERTYPE_IPV4 && found.etherType !== ethernet.ETHERTYPE_IPV6) return found;
   }
@@ -73,8 +85,7 @@ export function dissect(bytes: Uint8Array, hasEthernet: boolean): Dissection {
 function dissectIpv4(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
   const header = ipv4.headerBytes(bytes, at);
   if (header < ipv4.MIN_HEADER_BYTES || at + header > bytes.length) return;
-  const [source, destination] = [formatIpv4(ipv4.src(bytes, at)), formatIpv4(ipv4.dst(bytes, at))];
-  found.ip = { source, destination, ipVersion: 'IPv4' };
+  found.ip = ipv4Ends(ipv4.src(bytes, at), ipv4.dst(bytes, at));
   found.summary = 'IPv4';
   if (ipv4.fragmentOffset(bytes, at) === 0) dissectL4(bytes, at + header, ipv4.protocol(bytes, at), found);
 }
@@ -125,18 +136,27 @@ const CHUNKS: Readonly<Partial<Record<number, SctpChunk>>> = {
   14: 'SHUTDOWN_COMPLETE',
 };
 
-function ports(found: Mutable<Dissection>, source: number, destination: number) {
+function ports(found: Mutable<Dissection>, source: number, destination: number): Ports {
   found.srcPort = source;
   found.dstPort = destination;
-  return compact<{ source_port?: number; destination_port?: number }>({
-    source_port: source,
-    destination_port: destination,
-  });
+  return portsOf(source, destination);
+}
+
+/** A port of 0 is left out. */
+export function portsOf(source: number, destination: number): Ports {
+  if (source !== 0 && destination !== 0) return { source_port: source, destination_port: destination };
+  return compact<Ports>({ source_port: source, destination_port: destination });
 }
 
 function dissectTcp(bytes: Uint8Array, at: number, found: Mutable<Dissection>): void {
   const flags = tcpFlags(((bytes[at + 12] << 8) | tcp.flags(bytes, at)) & 0x1ff);
-  found.l4 = { TCP: { ...ports(found, tcp.srcPort(bytes, at), tcp.dstPort(bytes, at)), flags } };
+  const [source, destination] = [tcp.srcPort(bytes, at), tcp.dstPort(bytes, at)];
+  const isUsual = source !== 0 && destination !== 0;
+  found.srcPort = source;
+  found.dstPort = destination;
+  found.l4 = isUsual
+    ? { TCP: { source_port: source, destination_port: destination, flags } }
+    : { TCP: { ...portsOf(source, destination), flags } };
   found.protocol = 'tcp';
   found.summary = summaryOf(flags);
 }

@@ -42,6 +42,18 @@ export class BackwardWriter {
     return Buffer.from(this.#bytes.subarray(this.#at));
   }
 
+  /** A copy of what was written since `length` was this. */
+  since(length: number): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#bytes, this.#at, this.#bytes.length - length);
+  }
+
+  /** Writes bytes as they are. */
+  bytes(value: Uint8Array): void {
+    this.#reserve(value.length);
+    this.#at -= value.length;
+    this.#bytes.set(value, this.#at);
+  }
+
   /** @param value an integer, 0 up to 2^53 - 1 */
   varint(value: number): void {
     this.#reserve(10);

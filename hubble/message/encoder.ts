@@ -11,6 +11,7 @@
  */
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence } from '@bufbuild/protobuf/wkt';
+import { keepWith, keptWith } from '../shared-part.ts';
 import { BackwardWriter } from './backward-writer.ts';
 import {
   LENGTH_DELIMITED,
@@ -76,10 +77,11 @@ class MessageWriters {
       writer.varint(tag);
     };
     if (field.fieldKind === 'list') {
-      return (writer, members) => {
+      return onceForShared(tag, (writer, members) => {
         if (!Array.isArray(members)) throw wrong(field.toString(), members, 'a list');
         for (let i = members.length - 1; i >= 0; i--) one(writer, members[i], ZERO);
-      };
+        return VALUE;
+      });
     }
     // Without presence of its own, a zero value is as good as none.
     const least = field.presence === FeatureSet_FieldPresence.IMPLICIT ? VALUE : ZERO;
@@ -93,11 +95,34 @@ class MessageWriters {
     const isList = field.fieldKind === 'list' && field.message === undefined && found?.wireType !== LENGTH_DELIMITED;
     if (field.fieldKind === 'map' || isList)
       throw new TypeError(`compile encoder: ${name} is a list of numbers or a map`);
-    if (field.message !== undefined) return { write: this.of(field.message), wireType: LENGTH_DELIMITED };
+    if (field.message !== undefined)
+      return { write: onceForShared(ANY_FIELD, this.of(field.message)), wireType: LENGTH_DELIMITED };
     if (field.enum !== undefined) return { write: enumeration(field.enum.values), wireType: VARINT };
     if (found === undefined) throw new TypeError(`compile encoder: ${name} is of a kind that has no encoder`);
     return { write: found.write(name), wireType: found.wireType };
   }
+}
+
+/** Of bytes without their tag. */
+const ANY_FIELD = 0;
+
+/**
+ * Of a part that many flows share (shared-part.ts) the bytes are kept, and written again.
+ * @param tag of the field that `write` writes, ANY_FIELD when it writes no tag
+ */
+function onceForShared(tag: number, write: WriteValue): WriteValue {
+  return (writer, value) => {
+    const kept = typeof value === 'object' && value !== null ? keptWith(value) : undefined;
+    if (kept === undefined) return write(writer, value);
+    if (kept.tag === tag) {
+      writer.bytes(kept.bytes);
+      return VALUE;
+    }
+    const { length } = writer;
+    const outcome = write(writer, value);
+    if (outcome === VALUE) keepWith(value as object, tag, writer.since(length));
+    return outcome;
+  };
 }
 
 function enumeration(values: readonly { readonly name: string; readonly number: number }[]): WriteValue {

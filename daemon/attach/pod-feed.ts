@@ -40,7 +40,8 @@ interface Told {
 
 /** Who is told of pods besides: what stands behind services, and names. */
 interface PodListener {
-  setPod(pod: ServicePod): void;
+  /** @param workloads that it is of, as Hubble shows them */
+  setPod(pod: ServicePod, workloads: PodPlan['workloads']): void;
   removePod(pod: { readonly namespace: string; readonly name: string }): void;
 }
 
@@ -114,7 +115,7 @@ export class PodFeed {
       if (before?.document === document && before.how === how) continue;
       this.#behindServices.set(key, { document, how });
       const pod = this.#servicePod(document, plan, isAttached);
-      for (const listener of listeners) listener.setPod(pod);
+      for (const listener of listeners) listener.setPod(pod, plan.workloads);
     }
     for (const key of this.#behindServices.keys()) {
       if (this.#told.has(key)) continue;

@@ -17,7 +17,7 @@ export function readListenAddress(text: string): { readonly host: string; readon
 export const listenAddressProblem = (text: string): string | undefined =>
   readListenAddress(text) === undefined ? 'an address and port, such as 127.0.0.1:9965' : undefined;
 
-/** Of a host of readListenAddress: only this machine reaches it. */
+/** Of a host of readListenAddress, or an address: only this machine reaches it. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

@@ -1,58 +1,57 @@
 /**
- * Where Prometheus asks: `GET /metrics` on an address of the configuration. An address that cannot be had is told and tried
- * again every LISTEN_RETRY_MS. Bounds: CONNECTION_LIMIT connections, REQUEST_MS for a request; a body is not read.
+ * Where Prometheus asks: `GET /metrics` on an address of the configuration. An address that cannot be had is tried
+ * again (serve/retried-listening.ts). Bounds: CONNECTION_LIMIT connections, REQUEST_MS for a request; a body is not read.
  */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { CONTENT_TYPES, formatOf, type Registry } from '../../hubble/metrics/registry.ts';
-import { LISTEN_RETRY_MS, readListenAddress } from '../config/listen-address.ts';
+import { readListenAddress } from '../config/listen-address.ts';
+import { RetriedListening, type RetriedListeningOptions } from '../serve/retried-listening.ts';
 
 const CONNECTION_LIMIT = 32;
 const REQUEST_MS = 10_000;
+
+const TEXTS = { served: 'metrics are served', failed: 'cannot serve metrics, trying again' };
 
 export interface ListenerOptions {
   /** Of readListenAddress; '' = nowhere. */
   readonly address: string;
   readonly registry: Registry;
   /** A line in the agent's log. */
-  readonly log: (level: 'info' | 'error', text: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: RetriedListeningOptions['log'];
+  /** For tests. */
+  readonly retryMs?: number;
+  readonly onAttempt?: () => void;
 }
 
 export class MetricsListener {
-  readonly #options: ListenerOptions;
   readonly #server: Server;
-  #retry: NodeJS.Timeout | undefined;
-  #told = '';
+  readonly #listening: RetriedListening | undefined;
 
-  constructor(options: ListenerOptions) {
-    this.#options = options;
-    this.#server = createServer((request, response) => serveMetrics(options.registry, request, response));
+  constructor({ registry, ...options }: ListenerOptions) {
+    this.#server = createServer((request, response) => serveMetrics(registry, request, response));
     this.#server.maxConnections = CONNECTION_LIMIT;
     this.#server.requestTimeout = REQUEST_MS;
     this.#server.headersTimeout = REQUEST_MS;
-    this.#server.on('error', (error) => this.#onError(error));
-    this.#server.on('listening', () => options.log('info', 'metrics are served', { address: options.address }));
+    const place = readListenAddress(options.address);
+    const listen = async (): Promise<void> => {
+      this.#server.listen({ port: place?.port, ...(place?.host !== '' && { host: place?.host }) });
+      await once(this.#server, 'listening');
+    };
+    this.#listening = place && new RetriedListening({ ...options, texts: TEXTS, listen });
   }
 
   /** Listens, if an address is given, as soon as it can. */
   start(): void {
-    const place = readListenAddress(this.#options.address);
-    if (place === undefined) return;
-    this.#server.listen({ port: place.port, ...(place.host !== '' && { host: place.host }) });
+    void this.#listening?.start();
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#retry);
+    this.#listening?.stop();
     if (!this.#server.listening) return;
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
-  }
-
-  #onError({ message }: Error): void {
-    const { address, log } = this.#options;
-    if (message !== this.#told) log('error', 'cannot serve metrics, trying again', { address, error: message });
-    this.#told = message;
-    this.#retry = setTimeout(() => this.start(), LISTEN_RETRY_MS);
   }
 }
 

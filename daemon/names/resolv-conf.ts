@@ -7,6 +7,7 @@
  */
 import { isIP } from 'node:net';
 import type { PodNames, ResolverOption } from '../../policy/document/pod-names.ts';
+import { isLoopback } from '../config/listen-address.ts';
 import { MAX_NAMESERVERS, MAX_SEARCH_CHARACTERS, MAX_SEARCHES } from '../../policy/validate/pod-names.ts';
 
 /** What a resolv.conf says. */
@@ -56,10 +57,6 @@ function withinLimits(searches: readonly string[]): string[] {
   const kept = searches.slice(0, MAX_SEARCHES);
   while (kept.join(' ').length > MAX_SEARCH_CHARACTERS) kept.pop();
   return kept;
-}
-
-function isLoopback(address: string): boolean {
-  return isIP(address) === 4 ? address.startsWith('127.') : address === '::1';
 }
 
 /** Reads a resolv.conf as resolvers do: what they would not understand counts for nothing. */

@@ -4,7 +4,7 @@
  * before what it speaks of is known. Whoever begins to listen gets all of it first (`snapshot`).
  */
 import type { EndpointEntry, PodEntry } from '../../hubble/decode/directory.ts';
-import type { NetworkInterface, Service } from '../../hubble/flow.ts';
+import type { NetworkInterface, Service, Workload } from '../../hubble/flow.ts';
 import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import { RESERVED_IDENTITIES } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
@@ -50,6 +50,11 @@ export interface NamePlace {
   readonly prefix: string;
 }
 
+interface RemotePod {
+  readonly ips: readonly string[];
+  readonly entry: PodEntry;
+}
+
 interface Present {
   readonly endpoints: ReadonlyMap<number, EndpointEntry>;
   readonly addresses: ReadonlyMap<string, PodEntry>;
@@ -61,7 +66,7 @@ export class DirectoryFeed {
   readonly #listeners = new Set<(delta: DirectoryDelta) => void>();
   #present: Present = { endpoints: new Map(), addresses: new Map(), interfaces: new Map() };
   /** Pods of other nodes, with their addresses. */
-  readonly #remote = new Map<string, ServicePod>();
+  readonly #remote = new Map<string, RemotePod>();
   readonly #policies = new Map<string, PolicyFacts>();
   #nodeLabels: readonly string[] = [];
   readonly #labels = new Map(RESERVED_IDENTITIES.map(({ id, labels }) => [id, labels]));
@@ -93,12 +98,14 @@ export class DirectoryFeed {
   }
 
   /** Takes pods of other nodes; those of this one come by `refresh`. */
-  setPod(pod: ServicePod): void {
-    if (pod.isLocal) return;
-    const before = this.#remote.get(keyOf(pod))?.ips ?? [];
-    this.#remote.set(keyOf(pod), pod);
-    const gone = before.filter((ip) => !pod.ips.includes(ip));
-    this.#tellAddresses([...gone.map((ip) => [ip, undefined] as const), ...pod.ips.map((ip) => [ip, pod] as const)]);
+  setPod({ namespace, name, ips, isLocal }: ServicePod, workloads: readonly Workload[]): void {
+    if (isLocal) return;
+    const pod: RemotePod = { ips, entry: { namespace, podName: name, ...(workloads.length > 0 && { workloads }) } };
+    const key = keyOf({ namespace, name });
+    const before = this.#remote.get(key)?.ips ?? [];
+    this.#remote.set(key, pod);
+    const gone = before.filter((ip) => !ips.includes(ip));
+    this.#tellAddresses([...gone.map((ip) => [ip, undefined] as const), ...placesOf(pod)]);
   }
 
   removePod(pod: { readonly namespace: string; readonly name: string }): void {
@@ -204,9 +211,8 @@ export class DirectoryFeed {
   }
 
   /** An address that a pod of this node has is its own, whatever documents say of others. */
-  #tellAddresses(places: readonly (readonly [string, ServicePod | undefined])[]): void {
-    const others = places.filter(([ip]) => !this.#present.addresses.has(ip));
-    this.#send({ addresses: others.map(([ip, pod]) => [ip, pod && remoteEntry(pod)]) });
+  #tellAddresses(places: readonly (readonly [string, PodEntry | undefined])[]): void {
+    this.#send({ addresses: places.filter(([ip]) => !this.#present.addresses.has(ip)) });
   }
 
   #send(delta: DirectoryDelta): void {
@@ -219,12 +225,8 @@ function keyOf({ namespace, name }: { readonly namespace: string; readonly name:
   return `${namespace}/${name}`;
 }
 
-function remoteEntry({ namespace, name }: ServicePod): PodEntry {
-  return { namespace, podName: name };
-}
-
-function placesOf(pod: ServicePod): (readonly [string, PodEntry])[] {
-  return pod.ips.map((ip) => [ip, remoteEntry(pod)] as const);
+function placesOf({ ips, entry }: RemotePod): (readonly [string, PodEntry])[] {
+  return ips.map((ip) => [ip, entry] as const);
 }
 
 function podEntry({ plan }: LocalPod): PodEntry {

@@ -8,8 +8,9 @@ import { agentSocket, hubbleSocket } from '../../api/sockets.ts';
 import { FollowedFile } from '../../linux/followed-file.ts';
 import { PACKAGE_ROOT } from '../../linux/package-root.ts';
 import type { Config } from '../config/config.ts';
-import { LISTEN_RETRY_MS, readListenAddress } from '../config/listen-address.ts';
+import { readListenAddress } from '../config/listen-address.ts';
 import { FlowServer } from '../observe/flow-server.ts';
+import { RetriedListening } from '../serve/retried-listening.ts';
 import type { FromThread } from '../supervise/supervised-thread.ts';
 import type { FromPage, PageStatus } from './messages.ts';
 import { JudgeDesk } from './judge-desk.ts';
@@ -29,9 +30,7 @@ class PageThread {
   readonly #server: FlowServer;
   readonly #judge: JudgeDesk;
   readonly #looking: NodeJS.Timeout;
-  #retry: NodeJS.Timeout | undefined;
-  #isServed = false;
-  #listenProblem = '';
+  readonly #listening: RetriedListening | undefined;
   #told = '';
 
   constructor(port: MessagePort, config: Config) {
@@ -56,17 +55,18 @@ class PageThread {
       sessions: this.#sessions,
     });
     this.#server = new FlowServer([handler], 'the page is');
+    this.#listening = this.#newListening();
     this.#looking = setInterval(() => this.#tellHow(), TELL_MS);
   }
 
   async start(): Promise<void> {
-    await this.#listen();
+    await this.#listening?.start();
     this.#tell({ ready: true });
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#looking);
-    clearTimeout(this.#retry);
+    this.#listening?.stop();
     this.#tokenFile?.close();
     this.#judge.stop();
     await this.#server.stop();
@@ -77,41 +77,36 @@ class PageThread {
     return this.#config['ui-tls-cert'] !== '';
   }
 
-  async #listen(): Promise<void> {
+  /** Undefined when no address is given. */
+  #newListening(): RetriedListening | undefined {
     const { 'ui-address': address, 'ui-tls-cert': cert, 'ui-tls-key': key } = this.#config;
     const place = readListenAddress(address);
-    if (place === undefined) return;
-    try {
-      await this.#server.listen(place, this.#isSecure ? { cert, key, clientAuthorities: [] } : undefined);
-      this.#isServed = true;
-      this.#listenProblem = '';
-      this.#tell({ log: { level: 'info', text: 'the page is served', fields: { address } } });
-    } catch (error) {
-      this.#noteFailure(address, (error as Error).message);
-      this.#retry = setTimeout(() => void this.#listen(), LISTEN_RETRY_MS);
-    }
-    this.#tellHow();
+    const tls = this.#isSecure ? { cert, key, clientAuthorities: [] } : undefined;
+    return (
+      place &&
+      new RetriedListening({
+        address,
+        texts: { served: 'the page is served', failed: 'cannot serve the page, trying again' },
+        log: (level, text, fields) => this.#tell({ log: { level, text, fields } }),
+        listen: () => this.#server.listen(place, tls),
+        onAttempt: () => this.#tellHow(),
+      })
+    );
   }
 
   #noteDeath(reason: string): void {
     this.#tell({ log: { level: 'warn', text: 'a question of the page ended its judge', fields: { reason } } });
   }
 
-  #noteFailure(address: string, error: string): void {
-    const problem = `the page is not served on ${address}: ${error}`;
-    // What was said of the last attempt is not said again.
-    if (problem !== this.#listenProblem)
-      this.#tell({ log: { level: 'error', text: 'cannot serve the page, trying again', fields: { address, error } } });
-    this.#listenProblem = problem;
-  }
-
   #tellHow(): void {
     this.#files.look();
-    const found = [this.#listenProblem, this.#files.problem, this.#sessions.problem, ...this.#server.problems];
+    const listening = this.#listening;
+    const unserved = listening?.problem ? `the page is not served on ${listening.address}: ${listening.problem}` : '';
+    const found = [unserved, this.#files.problem, this.#sessions.problem, ...this.#server.problems];
     const { 'ui-address': address, nodeName } = this.#config;
     const shown = address.startsWith(':') ? nodeName + address : address;
     const page: PageStatus = {
-      address: this.#isServed ? `${this.#isSecure ? 'https' : 'http'}://${shown}/` : '',
+      address: listening?.isServed === true ? `${this.#isSecure ? 'https' : 'http'}://${shown}/` : '',
       problems: found.filter((text) => text !== ''),
       judgeDeaths: this.#judge.counts.deaths,
     };

@@ -28,7 +28,7 @@ export class ObserverService implements Implementation {
   readonly #turns: Turns;
   readonly #flows = new Encodings(encodeEnvelope);
   readonly #agentEvents = new Encodings(encodeAgentEvent);
-  /** The dataplane has no debug messages. */
+  /** The dataplane has no debug messages: always empty, as of a Cilium that does not debug. */
   readonly #debugEvents: Ring;
 
   constructor(source: ObserverSource, turns: Turns) {

@@ -42,7 +42,11 @@ metadata: { name: db, namespace: x, labels: { app: db }, annotations: { sluice.i
 ---
 apiVersion: v1
 kind: Pod
-metadata: { name: away, namespace: x, labels: { app: away } }
+metadata:
+  name: away
+  namespace: x
+  labels: { app: away }
+  ownerReferences: [{ apiVersion: apps/v1, kind: DaemonSet, name: aways, uid: 1-2, controller: true }]
 spec: { nodeName: node-2 }
 status: { podIP: 198.51.100.20 }
 ---
@@ -130,10 +134,10 @@ t.test('what is refused for its address is told with the pod and the interface t
   });
 });
 
-t.test('a pod of another node is called by its name', async (t) => {
+t.test('a pod of another node is called by its name, and by the workload that its document says', async (t) => {
   await talk('198.51.100.20', 7);
   const flow = await flowThat('the drop', ({ IP }) => IP?.destination === '198.51.100.20');
-  t.match(flow.destination, { namespace: 'x', pod_name: 'away' });
+  t.match(flow.destination, { namespace: 'x', pod_name: 'away', workloads: [{ name: 'aways', kind: 'DaemonSet' }] });
 });
 
 /** What the dataplane has counted. */

@@ -52,9 +52,7 @@ export class KafkaRig {
     const brokers = HOSTS.map((host, number) => pod(`kafka-${number}`, host, [...command, String(number), ...named]));
     const clients = pod('ship', '10.244.0.10') + pod('base', '10.244.0.11');
     writeFileSync(join(dir, 'rig.yaml'), brokers.join('') + clients);
-    // A client that waits for messages asks again and again, and all of it is told.
-    const config = 'hubble: { event-buffer-capacity: 65535 }';
-    const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'), config);
+    const instance = await SluiceInstance.withRig(name, cleanup, join(dir, 'rig.yaml'));
     for (const number of HOSTS.keys()) {
       await waitFor(`broker ${number} to listen`, () => isListening(instance.netnsOf(`empire/kafka-${number}`), PORT));
     }

@@ -1,20 +1,17 @@
-/**
- * The ports of the API. One that cannot be had (somebody else listens there, a certificate is missing) is told (log, status) and tried again
- * every LISTEN_RETRY_MS: flows are told on the unix socket meanwhile. It is never opened in another way than it was asked for.
- */
-import { LISTEN_RETRY_MS, readListenAddress } from '../../config/listen-address.ts';
+/** The ports of the API of flows, each tried until it can be had: flows are told on the unix socket meanwhile. */
+import { readListenAddress } from '../../config/listen-address.ts';
 import type { HubbleSettings } from '../../config/schema-hubble.ts';
+import { RetriedListening } from '../../serve/retried-listening.ts';
 import type { FlowServer } from '../flow-server.ts';
 import type { Means } from '../sinks.ts';
 import type { TlsPaths } from './tls-files.ts';
 
+const TEXTS = { served: 'flows are served on a port', failed: 'cannot serve flows on a port, trying again' };
+
 export class Ports {
   readonly #server: FlowServer;
   readonly #log: Means['log'];
-  readonly #timers = new Set<NodeJS.Timeout>();
-  /** Of those that are not open, by address. */
-  readonly #errors = new Map<string, string>();
-  #isStopped = false;
+  readonly #ports: RetriedListening[] = [];
 
   constructor(server: FlowServer, log: Means['log']) {
     this.#server = server;
@@ -23,38 +20,26 @@ export class Ports {
 
   /** What is wrong, one sentence each. */
   get problems(): string[] {
-    return [...this.#errors].map(([address, error]) => `flows are not served on ${address}: ${error}`);
+    const failed = this.#ports.filter(({ problem }) => problem !== '');
+    return failed.map(({ address, problem }) => `flows are not served on ${address}: ${problem}`);
   }
 
   /** Opens all; each goes on by itself. */
   open(settings: HubbleSettings): void {
-    for (const text of settings['listen-address']) void this.#open(text, tlsPaths(settings));
+    const tls = tlsPaths(settings);
+    for (const address of settings['listen-address']) {
+      const place = readListenAddress(address);
+      if (place === undefined) continue;
+      const log: Means['log'] = (level, text, fields) => this.#log(level, text, { ...fields, tls: tls !== undefined });
+      const listen = (): Promise<number> => this.#server.listen(place, tls);
+      const port = new RetriedListening({ address, texts: TEXTS, log, listen });
+      this.#ports.push(port);
+      void port.start();
+    }
   }
 
   stop(): void {
-    this.#isStopped = true;
-    for (const timer of this.#timers) clearTimeout(timer);
-  }
-
-  async #open(text: string, tls: TlsPaths | undefined): Promise<void> {
-    const place = readListenAddress(text);
-    if (place === undefined || this.#isStopped) return;
-    try {
-      await this.#server.listen(place, tls);
-      this.#errors.delete(text);
-      this.#log('info', 'flows are served on a port', { address: text, tls: tls !== undefined });
-    } catch (error) {
-      const { message } = error as Error;
-      // What was said of the last attempt is not said again.
-      if (message !== this.#errors.get(text))
-        this.#log('error', 'cannot serve flows on a port, trying again', { address: text, error: message });
-      this.#errors.set(text, message);
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        void this.#open(text, tls);
-      }, LISTEN_RETRY_MS);
-      this.#timers.add(timer);
-    }
+    for (const port of this.#ports) port.stop();
   }
 }
 

@@ -45,8 +45,19 @@ function apply(manifests: string, options: AskOptions = {}): Promise<Answers['PO
   return ask('POST', '/v1/apply', manifests, options) as Promise<Answers['POST /v1/apply']>;
 }
 
+/** What the page may do. */
+interface Session {
+  /** Manifests may be applied: the agent has `ui-write`. */
+  readonly write?: boolean;
+}
+
+/** Who one is to the page's thread. @throws AgentError */
+function session(): Promise<Session> {
+  return ask('GET', '/ui/v1/session', undefined, {}) as Promise<Session>;
+}
+
 /** The questions by kind. */
-export const agent = { get, judge, apply } as const;
+export const agent = { get, judge, apply, session } as const;
 
 async function ask(method: string, path: string, body: string | undefined, options: AskOptions): Promise<unknown> {
   const query = new URLSearchParams(options.query).toString();

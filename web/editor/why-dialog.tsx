@@ -1,0 +1,134 @@
+/** Why a connection is allowed or denied by what is in force, and the smallest change that would allow it. */
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { visible } from '../controls/visible.ts';
+import { agent, AgentError } from '../shell/agent.ts';
+import { notify } from '../shell/notices.tsx';
+import { documentsText } from './model/changes.ts';
+import { endText, queryOf, type Replayed } from './model/replayed.ts';
+import { isChanged, openInEditor } from './store.tsx';
+
+interface Origin {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+  readonly path: string;
+}
+
+/** As `sluice policy explain -o json` prints it; a denial with the patch that mends it. */
+interface Explained {
+  readonly verdict: string;
+  readonly explanation: readonly {
+    readonly direction: 'egress' | 'ingress';
+    readonly subject: { readonly name: string };
+    readonly decidedBy: readonly Origin[];
+  }[];
+  readonly remedies: readonly string[];
+  readonly patch?: readonly { readonly name: string; readonly after: object; readonly diff: string }[];
+}
+
+interface Asked {
+  readonly connection: Replayed;
+  readonly answer: Explained | undefined;
+  readonly failure: string;
+}
+
+const asked = signal<Asked | undefined>(undefined);
+
+export function openWhy(connection: Replayed): void {
+  asked.value = { connection, answer: undefined, failure: '' };
+  void ask(connection);
+}
+
+async function ask(connection: Replayed): Promise<void> {
+  let said: Pick<Asked, 'answer' | 'failure'>;
+  try {
+    const answer = await agent.judge<Explained>('explain', { query: queryOf(connection) });
+    said = { answer, failure: '' };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    said = { answer: undefined, failure: error.message };
+  }
+  if (asked.value?.connection === connection) asked.value = { connection, ...said };
+}
+
+export function WhyDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const isOpen = asked.value !== undefined;
+  useEffect(() => {
+    if (isOpen) dialog.current?.showModal();
+  }, [isOpen]);
+  if (asked.value === undefined) return null;
+  const { connection, answer, failure } = asked.value;
+  const { from, to, port, protocol } = connection;
+  const close = (): void => void (asked.value = undefined);
+  return (
+    <dialog ref={dialog} class="form why" aria-labelledby="why-title" onClose={close}>
+      <h2 id="why-title">{visible(`${endText(from)} → ${endText(to)} ${port}/${protocol}`)}</h2>
+      {failure !== '' && <p role="alert">Not known: {visible(failure)}</p>}
+      {failure === '' && answer === undefined && <p>Asking the agent…</p>}
+      {answer !== undefined && <Answer answer={answer} close={close} />}
+      <div class="actions">
+        <button type="button" onClick={close}>
+          Close
+        </button>
+      </div>
+    </dialog>
+  );
+}
+
+function Answer({ answer, close }: { readonly answer: Explained; readonly close: () => void }) {
+  const { verdict, explanation, remedies, patch = [] } = answer;
+  return (
+    <>
+      <p>By what is in force it is {visible(verdict)}.</p>
+      <ul>
+        {explanation.map(({ direction, subject, decidedBy }) => (
+          <li key={direction}>
+            {direction} of {visible(subject.name)}:{' '}
+            {decidedBy.length === 0 ? 'no policy says anything' : decidedBy.map(originText).join('; ')}
+          </li>
+        ))}
+      </ul>
+      {patch.length > 0 ? (
+        patch.map(({ name, diff }) => (
+          <pre key={name} class="diff" aria-label={`Change of ${visible(name)}`}>
+            {diff.split('\n').map((line, i) => (
+              <span key={i} class={line.startsWith('+') ? 'come' : line.startsWith('-') ? 'gone' : ''}>
+                {`${visible(line)}\n`}
+              </span>
+            ))}
+          </pre>
+        ))
+      ) : (
+        <ul>
+          {remedies.map((text) => (
+            <li key={text}>{visible(text.trimEnd())}</li>
+          ))}
+        </ul>
+      )}
+      {patch.length > 0 && (
+        <button
+          type="button"
+          class="primary"
+          onClick={() => {
+            if (isChanged.value && !window.confirm('The policy that is open has changes. Open the other in its place?'))
+              return;
+            close();
+            const [{ name }] = patch;
+            openInEditor(documentsText(patch.map(({ after }) => after)), { policy: name, title: name });
+            notify('The change is in the editor: look at it, and apply it');
+          }}
+        >
+          Put this change into the editor
+        </button>
+      )}
+    </>
+  );
+}
+
+function originText({ kind, namespace, name, file, line, path }: Origin): string {
+  return visible(`${kind} ${namespace === '' ? '' : `${namespace}/`}${name}, ${path} (${file}:${line})`);
+}

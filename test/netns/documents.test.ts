@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { PACKAGE_ROOT } from '../../linux/package-root.ts';
 import { programPath } from '../../linux/programs.ts';
-import { run } from '../command.ts';
+import { PATIENCE_MS, run } from '../command.ts';
 
 /** Blocks by how they begin, in the order in which they are run, and what is done afterwards. */
 const RUN: readonly (readonly [file: string, begin: string, after?: string])[] = [
@@ -58,6 +58,7 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/api.md', 'POST /v1/recording', 'a request; daemon/serve/recordings.test.ts makes it'],
   ['docs/observability.md', 'sluice record -w', 'would record this machine; test/netns/record.test.ts does the same'],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],
+  ['docs/ui.md', 'ssh -L', 'needs another machine; the address is that of the page on this one'],
 ];
 
 /** Lines of blocks that are run which are left out. */
@@ -167,7 +168,7 @@ t.test('the commands do what they say', async (t) => {
   });
   const shell = ['bash', '-c', scriptOf(folder, lines)];
   const own = ['unshare', '--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const { stdout, stderr } = await run([...own, ...shell]);
+  const { stdout, stderr } = await run([...own, ...shell], { timeoutMs: 5 * PATIENCE_MS });
   const said = stdout.split(new RegExp(`^${MARK} `, 'm'));
   t.equal(said.length, lines.length + 1, stderr);
   lines.forEach((line, at) => {

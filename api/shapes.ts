@@ -74,6 +74,20 @@ export interface StatusDocument {
     /** How often the thread for flows died and was started anew. */
     readonly restarts: number;
   };
+  /** Hubble's API, while it is served: on `hubble.sock`, and on the addresses of the configuration. */
+  readonly hubble?: {
+    readonly listeners: readonly {
+      readonly address: string;
+      /** Why it is not served; '' when it is. Among `problems` too. */
+      readonly problem: string;
+    }[];
+    /** Connections. */
+    readonly clients: number;
+    /** Flows a second, over the last minute. */
+    readonly flowsRate: number;
+    /** Flows that clients were too slow for, since the thread for flows started. */
+    readonly lost: number;
+  };
   /** Flows on disk, when they are kept there. */
   readonly history?: {
     readonly bytes: number;

@@ -102,6 +102,7 @@ t.test('status prints key and value, and ends with 1 when something is wrong', a
       'Policies:       1, revision 5, enforcement default',
       'Identities:     12',
       'Hubble:         9/4095 flows kept, 9 seen, 0 lost',
+      'Hubble API:     hubble.sock, 127.0.0.1:4245, not on :4244; 2 clients, 21.5 flows/s, 7 lost by slow clients',
       'Memory:         agent 80 MiB',
       'Problems:       none',
       '',

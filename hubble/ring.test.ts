@@ -29,6 +29,7 @@ t.test('ring: capacity, readers, and what they lost', (t) => {
   });
   t.same(ids(Array.from({ length: 8 }, () => slow.next())), ['5', '6', '7', '8', '9', '10', '11', '-']);
   t.same(ids([fresh.next()]), ['5'], 'one that kept up lost nothing');
+  t.equal(ring.lostToReaders, 3);
   t.equal(slow.position, 12);
   t.same([ring.at(4), ring.at(12)], [undefined, undefined]);
   let woken = 0;

@@ -26,6 +26,7 @@ export class Ring implements FlowSink {
   readonly #nowMs: () => number;
   readonly #waiting = new Set<() => void>();
   #next = 0;
+  #lost = 0;
 
   /**
    * @param options.capacity 2^n - 1, at most 65535; default 4095
@@ -102,8 +103,14 @@ export class Ring implements FlowSink {
     return () => this.#waiting.delete(wake);
   }
 
+  /** Flows that readers were told that they lost. */
+  get lostToReaders(): number {
+    return this.#lost;
+  }
+
   /** The event that tells a reader what it lost. */
   lost(count: number): Envelope {
+    this.#lost += count;
     return lostEnvelope('HUBBLE_RING_BUFFER', count, this.#nodeName, this.#nowMs());
   }
 }

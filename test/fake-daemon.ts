@@ -127,6 +127,13 @@ export const STATUS = {
     ...{ serial: 7, zoneServices: 12, memoryBytes: 0, counters: {} },
   },
   flows: { seen: 9, lost: 0, kept: 9, capacity: 4095, restarts: 0 },
+  hubble: {
+    listeners: [
+      { address: '127.0.0.1:4245', problem: '' },
+      { address: ':4244', problem: 'listen EADDRINUSE' },
+    ],
+    ...{ clients: 2, flowsRate: 21.53, lost: 7 },
+  },
   maps: [{ name: 'ipcache', count: 10, capacity: 100, pressure: 0.1, full: 0, evictions: 0 }],
   memory: { agentRssBytes: 83886080, observatoryHeapBytes: 8388608 },
   problems: [] as string[],

@@ -78,6 +78,7 @@ function lines(
     ...rigs.map((rig): [string, string] => ['Rig', rig.ended.length > 0 ? paint.yellow(rigText(rig)) : rigText(rig)]),
     ['Identities', String(status.identities)],
     ['Hubble', hubbleText(flows)],
+    ...hubbleApiText(status.hubble).map((text): [string, string] => ['Hubble API', text]),
     ...historyText(status.history).map((text): [string, string] => ['History', text]),
     ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
     ...pageText(status.page).map((text): [string, string] => ['Page', text]),
@@ -182,6 +183,15 @@ function names(all: readonly string[]): string {
 /** An observatory that is switched off has room for no flow. */
 function hubbleText(flows: StatusDocument['flows']): string {
   return flows.capacity === 0 ? 'Disabled' : `${flows.kept}/${flows.capacity} flows kept${otherCounts(flows)}`;
+}
+
+/** Who is served with flows, where; nothing while nobody is. */
+function hubbleApiText(hubble: StatusDocument['hubble']): string[] {
+  if (hubble === undefined) return [];
+  const { listeners, clients, flowsRate, lost } = hubble;
+  const places = listeners.map(({ address, problem }) => (problem === '' ? address : `not on ${address}`));
+  const where = ['hubble.sock', ...places].join(', ');
+  return [`${where}; ${counted(clients, 'client')}, ${flowsRate.toFixed(1)} flows/s, ${lost} lost by slow clients`];
 }
 
 function otherCounts(flows: StatusDocument['flows']): string {

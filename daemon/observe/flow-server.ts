@@ -53,6 +53,11 @@ export class FlowServer {
     for (const { files } of this.#listening) files?.look();
   }
 
+  /** Connections that are open. */
+  get clients(): number {
+    return this.#listening.reduce((sum, { listener }) => sum + listener.connections, 0);
+  }
+
   /** What is wrong with certificates that were renewed, one sentence each. Listeners of the same files say the same, once. */
   get problems(): string[] {
     const found = this.#listening.flatMap(({ files }) => (files?.problem ? [files.problem] : []));

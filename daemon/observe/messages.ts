@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 import type { ExportStatus } from './exporter.ts';
 import type { HistoryStatus } from './history.ts';
+import type { ListenerState } from './serve/ports.ts';
 
 /** What a thread begins with. */
 export interface ObservatoryData {
@@ -12,10 +13,11 @@ export interface ObservatoryData {
   readonly state: SharedArrayBuffer;
 }
 
-/** Where flows go: the history and exports, and what is wrong with these and with the ports of the API. */
+/** Where flows go: the history, exports and the ports of the API, and what is wrong with these and with the ports of the API. */
 export interface OutletStatus {
   readonly history?: HistoryStatus;
   readonly exports: readonly ExportStatus[];
+  readonly listeners: readonly ListenerState[];
   /** One sentence each. */
   readonly problems: readonly string[];
 }

@@ -337,8 +337,14 @@ t.test(
       return pattern === undefined ? problems.length === 0 : problems.length === 1 && pattern.test(problems[0]);
     };
     await waitFor('the port to be told', told(new RegExp(`not served on ${address}: .*EADDRINUSE`)));
+    t.match(rig.observatory.outlets.listeners, [{ address, problem: /EADDRINUSE/ }]);
+    t.match(rig.observatory.api, { clients: 0, flowsRate: 0, lost: 0 });
     await new Promise((resolve) => holder.close(resolve));
     await waitFor('the port to be had', told(undefined));
+    t.strictSame(rig.observatory.outlets.listeners, [{ address, problem: '' }]);
+    const client = connect(Number(address.split(':')[1]), '127.0.0.1');
+    await waitFor('the client to be counted', () => rig.observatory.api?.clients === 1);
+    client.destroy();
     writeFileSync(cert, 'half of a renewal');
     await waitFor('the certificate to be told', told(/the certificate of before: read .*tls\.crt/));
     renew();

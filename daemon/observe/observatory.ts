@@ -15,7 +15,7 @@ import type { Log } from '../health/log.ts';
 import type { DirectoryDelta } from '../../hubble/decode/directory-delta.ts';
 import { SupervisedThread } from '../supervise/supervised-thread.ts';
 import type { FromObservatory, ObservatoryData, OutletStatus, ToObservatory } from './messages.ts';
-import { SharedState } from './shared-state.ts';
+import { type ApiCounts, SharedState } from './shared-state.ts';
 
 /** Heap of a thread, besides what the kept flows take. */
 const HEAP_MIB = 192;
@@ -36,7 +36,7 @@ export class Observatory {
   readonly #state = new SharedState();
   readonly #failures = new Map<string, string>();
   readonly #thread: SupervisedThread<ToObservatory, FromObservatory>;
-  #outlets: OutletStatus = { exports: [], problems: [] };
+  #outlets: OutletStatus = { exports: [], listeners: [], problems: [] };
 
   constructor(options: ObservatoryOptions) {
     this.#options = options;
@@ -80,6 +80,11 @@ export class Observatory {
     const { isReady, restarts } = this.#thread;
     const { enabled, 'event-buffer-capacity': flows } = this.#options.config.hubble;
     return { seen, lost, kept: isReady ? kept : 0, capacity: enabled ? flows : 0, heapBytes, restarts };
+  }
+
+  /** Of the API; undefined while nothing is served. */
+  get api(): ApiCounts | undefined {
+    return this.#thread.isReady ? this.#state.api : undefined;
   }
 
   /** As the thread has told last. */

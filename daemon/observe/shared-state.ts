@@ -9,8 +9,14 @@ const RINGS = 3;
 const W_BEGUN = 0;
 const W_RINGS = 1; // two words a ring: taken, handed
 const WORDS = W_RINGS + 2 * RINGS;
-const COUNTS = 4;
+const COUNTS = 7;
 const COUNT_BYTES = 8 * COUNTS;
+
+export interface ApiCounts {
+  readonly clients: number;
+  readonly flowsRate: number;
+  readonly lost: number;
+}
 
 export class SharedState {
   readonly buffer: SharedArrayBuffer;
@@ -59,6 +65,16 @@ export class SharedState {
   /** Flows in the ring of the observatory. */
   set kept(flows: number) {
     this.#counts[2] = flows;
+  }
+
+  /** Of the API: connections, flows a second over the last minute, and flows that clients lost since the thread's start. */
+  get api(): ApiCounts {
+    const [clients = 0, flowsRate = 0, lost = 0] = this.#counts.subarray(4);
+    return { clients, flowsRate, lost };
+  }
+
+  set api({ clients, flowsRate, lost }: ApiCounts) {
+    this.#counts.set([clients, flowsRate, lost], 4);
   }
 
   set heapBytes(bytes: number) {

@@ -12,6 +12,7 @@ import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { Redaction } from '../../hubble/decode/redact.ts';
 import { Registry } from '../../hubble/metrics/registry.ts';
 import { Ring } from '../../hubble/ring.ts';
+import { flowsRate } from '../../hubble/service/flows-rate.ts';
 import { Sinks } from '../../hubble/sink.ts';
 import { CONFIG_DROPS_READ, ConfigMap } from '../../policy-maps/config-map.ts';
 import { EVENT_RINGS, PINNED, type PinnedName } from '../../policy-maps/pinned.ts';
@@ -113,11 +114,19 @@ class Observatory {
 
   #tellHow(): void {
     this.#state.heapBytes = getHeapStatistics().used_heap_size;
+    const lost = this.#ring.lostToReaders;
+    this.#state.api = { clients: this.#server.clients, flowsRate: flowsRate(this.#ring, Date.now()), lost };
     const { history, exports } = this.#means;
     const { status } = history ?? {};
     const files = [...(status?.problems ?? []), ...exports.problems];
     const problems = [...files, ...this.#server.problems, ...this.#ports.problems];
-    const outlets: OutletStatus = { ...(status && { history: status }), exports: exports.statuses, problems };
+    const listeners = this.#ports.states;
+    const outlets: OutletStatus = {
+      ...(status && { history: status }),
+      exports: exports.statuses,
+      listeners,
+      problems,
+    };
     const text = JSON.stringify(outlets);
     if (text === this.#toldOutlets) return;
     this.#toldOutlets = text;

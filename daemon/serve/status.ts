@@ -48,6 +48,9 @@ export function statusDocument(agent: Agent): StatusDocument {
     flows,
     ...(observatory.outlets.history !== undefined && { history: historyDocument(observatory.outlets.history) }),
     ...(agent.page.document !== undefined && { page: agent.page.document }),
+    ...(observatory.api !== undefined && {
+      hubble: { ...observatory.api, listeners: observatory.outlets.listeners },
+    }),
     exports: observatory.outlets.exports,
     maps: [...maps.all()].map(([name, { file }]) => {
       const { capacity, full, evictions } = file.counters;

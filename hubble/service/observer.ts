@@ -6,9 +6,10 @@ import { filterOf } from '../message/filter.ts';
 import type { FlowFilter } from '../proto/flow/flow_pb.ts';
 import * as pb from '../proto/observer/observer_pb.ts';
 import { NodeState } from '../proto/relay/relay_pb.ts';
-import { Ring, timeMsOf } from '../ring.ts';
+import { Ring } from '../ring.ts';
 import { sendBatch } from './batches.ts';
 import { type Codec, Encodings } from './encodings.ts';
+import { flowsRate } from './flows-rate.ts';
 import type { ObserverSource } from './source.ts';
 import { Stream, type StreamOptions } from './stream.ts';
 import { streamRequestOf } from './stream-request.ts';
@@ -18,8 +19,6 @@ import type { Turns } from './turns.ts';
 const MAX_FILTERS = 64;
 const MAX_VALUES = 1024;
 const MAX_PATHS = 256;
-
-const MINUTE_MS = 60_000;
 
 type Implementation = ServiceImpl<typeof pb.Observer>;
 
@@ -102,8 +101,9 @@ export class ObserverService implements Implementation {
 
   serverStatus() {
     this.#source.refresh();
-    const { version } = this.#source;
-    return { ...this.#counts(), numConnectedNodes: 1, numUnavailableNodes: 0, version, flowsRate: this.#flowsRate() };
+    const { version, flows, nowMs } = this.#source;
+    const rate = flowsRate(flows, nowMs());
+    return { ...this.#counts(), numConnectedNodes: 1, numUnavailableNodes: 0, version, flowsRate: rate };
   }
 
   #counts() {
@@ -114,24 +114,6 @@ export class ObserverService implements Implementation {
       seenFlows: BigInt(flows.seen),
       uptimeNs: BigInt(Math.round((nowMs() - startedMs) * 1e6)),
     };
-  }
-
-  /** Flows a second over the last minute, or over as long as the ring goes back. */
-  #flowsRate(): number {
-    const { flows, nowMs } = this.#source;
-    const now = nowMs();
-    const since = now - MINUTE_MS;
-    let [from, to] = [flows.oldest, flows.seen]; // the first that is not older than a minute is in between
-    while (from < to) {
-      const middle = Math.floor((from + to) / 2);
-      if (timeMsOf(flows.at(middle)!) < since) from = middle + 1;
-      else to = middle;
-    }
-    const count = flows.seen - from;
-    if (count === 0) return 0;
-    const isWhole = from === flows.oldest && flows.oldest > 0;
-    const spanMs = isWhole ? now - timeMsOf(flows.at(from)!) : MINUTE_MS;
-    return (count * 1000) / Math.max(1, spanMs);
   }
 }
 

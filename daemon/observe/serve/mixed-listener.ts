@@ -70,6 +70,10 @@ export class MixedListener {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** @throws Error when the address is taken or may not be had */
   async start(): Promise<void> {
     const place = this.#place;

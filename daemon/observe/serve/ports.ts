@@ -8,6 +8,13 @@ import type { TlsPaths } from './tls-files.ts';
 
 const TEXTS = { served: 'flows are served on a port', failed: 'cannot serve flows on a port, trying again' };
 
+/** An address where flows are to be served. */
+export interface ListenerState {
+  readonly address: string;
+  /** Why it is not; '' when it is. */
+  readonly problem: string;
+}
+
 export class Ports {
   readonly #server: FlowServer;
   readonly #log: Means['log'];
@@ -16,6 +23,11 @@ export class Ports {
   constructor(server: FlowServer, log: Means['log']) {
     this.#server = server;
     this.#log = log;
+  }
+
+  /** The addresses of the configuration, each with why it is not served, or ''. */
+  get states(): readonly ListenerState[] {
+    return this.#ports.map(({ address, problem }) => ({ address, problem }));
   }
 
   /** What is wrong, one sentence each. */

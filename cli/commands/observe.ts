@@ -3,82 +3,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { integerBetween } from '../terminal/argument.ts';
 import type { Host } from '../terminal/host.ts';
 import type { ObserveFlags } from '../ask/observe.ts';
+import { FILTER_FLAGS } from '../../hubble/filter/observe-flags.ts';
 import { example } from '../terminal/help.ts';
 import { settingsOf, withGlobals } from '../terminal/settings.ts';
-
-/** Flags that take no value. */
-const SWITCHES = new Set([
-  'not',
-  'ipv4',
-  'ipv6',
-  'encrypted',
-  'unencrypted',
-  'all-namespaces',
-  'from-all-namespaces',
-  'to-all-namespaces',
-]);
-const SHORT: Readonly<Record<string, string>> = {
-  namespace: 'n',
-  'all-namespaces': 'A',
-  label: 'l',
-  type: 't',
-  ipv4: '4',
-  ipv6: '6',
-};
-
-/** Filters of either end, each also with from- and to-. */
-const ENDED: Readonly<Record<string, string>> = {
-  ip: 'address or CIDR',
-  pod: '[namespace/]pod-name prefix',
-  namespace: 'namespace',
-  'all-namespaces': 'pods of all namespaces',
-  label: 'label selector, such as k8s:app=web',
-  service: '[namespace/]service',
-  port: 'port number',
-  workload: '[kind/]name',
-  identity: 'security identity, by number or reserved name',
-  fqdn: 'DNS name, * for any characters',
-  cluster: 'cluster name',
-};
-const WHOLE: Readonly<Record<string, string>> = {
-  not: 'turn the next filter round',
-  type: 'event type, or TYPE:SUBTYPE',
-  verdict: 'what became of it',
-  'drop-reason-desc': 'POLICY_DENIED and the like',
-  protocol: 'TCP, UDP, ICMPv4, HTTP, DNS...',
-  'tcp-flags': 'flags that are set: SYN,ACK',
-  'http-status': '404, or 4+ for all that begin so',
-  'http-method': 'HTTP method',
-  'http-path': 'regular expression',
-  'http-url': 'regular expression',
-  'http-header': 'name:value',
-  'dns-query': 'regular expression',
-  'traffic-direction': 'direction',
-  interface: 'network interface',
-  reply: 'whether it is a reply',
-  uuid: 'flow by its UUID',
-  'trace-id': 'trace by its id',
-  'ip-trace-id': 'trace of an IP option, by its id',
-  'snat-ip': 'address or CIDR that the source became',
-  encrypted: 'only encrypted',
-  unencrypted: 'only in the clear',
-  'node-name': 'node, * for any characters',
-  'node-label': 'label selector of the node',
-  ipv4: 'only IPv4',
-  ipv6: 'only IPv6',
-  'ip-version': 'IP version',
-  allowlist: 'FlowFilter as JSON',
-  denylist: 'FlowFilter as JSON',
-};
-
-/** Values to show and to complete; others may do as well, which the filters know. */
-const VALUES: Readonly<Record<string, string[]>> = {
-  type: ['drop', 'l7', 'policy-verdict', 'trace'],
-  verdict: ['FORWARDED', 'DROPPED', 'ERROR', 'AUDIT', 'REDIRECTED'],
-  'traffic-direction': ['ingress', 'egress'],
-  reply: ['true', 'false'],
-  'ip-version': ['4', '6', 'v4', 'v6', 'ipv4', 'ipv6'],
-};
 
 export function define(command: Command, host: Host): void {
   const given: (readonly [string, string])[] = [];
@@ -127,20 +54,12 @@ function flowsOrIdentity(text: string): string {
 /** Adds the flags that choose flows. @param given takes those that are met, in order, which matters to --not */
 export function addFilters(command: Command, given: (readonly [string, string])[]): void {
   command.optionsGroup('Filters (repeated: or; different: and):');
-  for (const [name, what] of Object.entries(WHOLE)) addFilter(command, name, what, given);
-  for (const [name, what] of Object.entries(ENDED)) {
-    addFilter(command, name, `either end: ${what}`, given);
-    addFilter(command, `from-${name}`, `source: ${what}`, given);
-    addFilter(command, `to-${name}`, `destination: ${what}`, given);
+  for (const { name, short, says, takesValue, values } of FILTER_FLAGS) {
+    const option = new Option(`${short === '' ? '' : `-${short}, `}--${name}${takesValue ? ' <value>' : ''}`, says);
+    if (values.length > 0) option.argChoices = [...values];
+    command.addOption(option);
+    command.on(`option:${name}`, (value: string | null) => given.push([name, value ?? '']));
   }
-}
-
-function addFilter(command: Command, name: string, what: string, given: (readonly [string, string])[]): void {
-  const short = SHORT[name] === undefined ? '' : `-${SHORT[name]}, `;
-  const option = new Option(`${short}--${name}${SWITCHES.has(name) ? '' : ' <value>'}`, what);
-  if (VALUES[name] !== undefined) option.argChoices = VALUES[name];
-  command.addOption(option);
-  command.on(`option:${name}`, (value: string | null) => given.push([name, value ?? '']));
 }
 
 function addFormatting(command: Command): void {

@@ -58,6 +58,7 @@ t.test('which flows a request is answered with', async (t) => {
   t.same(await wordsOf(source, { number: 2n ** 64n - 1n }), numbers(0, 999), 'hubble says it so for all');
   t.same(await wordsOf(source, { since: at(990) }), numbers(990, 999));
   t.same(await wordsOf(source, { until: at(5) }), numbers(0, 5));
+  t.same(await wordsOf(source, { number: 3n, until: at(5) }), numbers(3, 5), 'the last three until then');
   t.same(await wordsOf(source, { since: at(10), until: at(12) }), numbers(10, 12));
   t.same(await wordsOf(source, { since: at(10), number: 2n }), numbers(10, 11), 'since counts from there');
   t.same(await wordsOf(source, { since: at(10), number: 2n, first: true }), numbers(10, 11));

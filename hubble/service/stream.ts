@@ -15,7 +15,7 @@
  *   1. `first` without since: at the oldest.
  *   2. `follow` without number and since: at the end.
  *   3. with since: at the oldest event that is not before it.
- *   4. else: at the number-th newest that matches; all, when no number is given.
+ *   4. else: at the number-th newest that matches and is not after until; all, when no number is given.
  *
  * When that leads beyond the oldest that the ring holds, what is kept elsewhere comes first (`history`).
  *
@@ -133,9 +133,10 @@ export class Stream {
         for (let i = 0; i < STEP && counted < number; i++) {
           const envelope = ring.at(place - 1);
           if (envelope === undefined) return { place, counted, isWhole: true };
-          if (timeMsOf(envelope) < request.sinceMs) return { place, counted, isWhole: false };
+          const ms = timeMsOf(envelope);
+          if (ms < request.sinceMs) return { place, counted, isWhole: false };
           place--;
-          if (isCounted(envelope) && matches(envelope)) counted++;
+          if (ms <= request.untilMs && isCounted(envelope) && matches(envelope)) counted++;
         }
       } while (counted < number && performance.now() < until);
     }

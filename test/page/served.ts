@@ -41,7 +41,7 @@ export async function servePage(t: Test, routes: Readonly<Record<string, Handler
   let server: Server | undefined;
   let port = 0;
   const start = async () => {
-    server = createServer((request, response) => answer(routes, request, response));
+    server = createServer((request, response) => answer({ ...NOBODY, ...routes }, request, response));
     await new Promise<void>((resolve, reject) => server!.once('error', reject).listen(port, '127.0.0.1', resolve));
     port = (server.address() as AddressInfo).port;
   };
@@ -63,6 +63,9 @@ export const json =
   (value: unknown): Handler =>
   (_, response) =>
     response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
+
+/** An agent that knows nobody: the query line asks for names to offer. */
+const NOBODY = { '/v1/endpoints': json([]), '/v1/services': json([]), '/v1/identities': json([]) };
 
 function answer(routes: Readonly<Record<string, Handler>>, request: IncomingMessage, response: ServerResponse): void {
   const path = request.url!.split('?')[0];

@@ -27,7 +27,7 @@ t.test(
     await page.getByLabel('Query').fill('--pod shop/late');
     await page.getByText('1 connections').waitFor();
     await page.getByLabel('Query').fill('--nonsense 1');
-    await page.getByText('unknown filter flag --nonsense').waitFor();
+    await page.getByText('found --nonsense, wanted a filter of observe').waitFor();
   },
 );
 

@@ -2,8 +2,9 @@
  * What the worker does, without the worker: takes messages and flows, keeps the store and the map, and says what changed at each tick.
  * worker.tsx gives it its clock and its port.
  */
-import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { Flow } from '../../hubble/flow.ts';
+import type { Query } from '../query/query.ts';
+import { wantedBy } from '../query/wanted.ts';
 import { FlowStore } from './flow-store.ts';
 import { Follower, type Open } from './follower.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -49,7 +50,7 @@ export class Desk {
   take(message: ToWorker): void {
     switch (message.is) {
       case 'query':
-        this.#query(message);
+        this.#query(message.query);
         return;
       case 'rows': {
         const to = Math.min(message.to, message.from + MAX_ROWS);
@@ -88,18 +89,18 @@ export class Desk {
     this.#tellDetails();
   }
 
-  #query({ filters }: Extract<ToWorker, { is: 'query' }>): void {
+  #query(query: Query): void {
     let wants: (flow: Flow) => boolean;
     try {
-      const matches = compileFilters(filters.allow, filters.deny);
-      wants = (flow) => matches({ flow });
+      wants = wantedBy(query, this.#nowMs());
     } catch (error) {
       this.#say({ is: 'state', state: 'refused', problem: (error as Error).message, retryMs: 0 });
       return;
     }
     this.#store.setQuery(wants);
     this.#beginAnew();
-    this.#follower.follow(filters);
+    // What the API cannot be asked, words, the store looks for; so it does for bounds, as a stream that follows has none.
+    this.#follower.follow(query.filters);
   }
 
   #fill(flows: readonly Flow[]): void {

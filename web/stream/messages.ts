@@ -1,13 +1,13 @@
 /** What the page's main thread and the worker of the stream say to each other. */
-import type { ObserveFilters } from '../../hubble/filter/observe-filter.ts';
 import type { Flow } from '../../hubble/flow.ts';
+import type { Query } from '../query/query.ts';
 import type { EdgeDetail } from './edge-detail.ts';
 import type { StreamState } from './follower.ts';
 import type { MapChanges } from './traffic-map.ts';
 
 export type ToWorker =
   /** What is wanted from now on. */
-  | { readonly is: 'query'; readonly filters: ObserveFilters }
+  | { readonly is: 'query'; readonly query: Query }
   /** Rows `from` to before `to`, answered by `rows` with the same id. */
   | { readonly is: 'rows'; readonly id: number; readonly from: number; readonly to: number }
   /** Whether anybody looks at the map; if nobody does, its changes wait. */

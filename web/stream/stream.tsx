@@ -3,8 +3,8 @@
  * the page; there is one query at a time, that of the query line.
  */
 import { type ReadonlySignal, signal } from '@preact/signals';
-import type { ObserveFilters } from '../../hubble/filter/observe-filter.ts';
 import type { Flow } from '../../hubble/flow.ts';
+import type { Query } from '../query/query.ts';
 import type { EdgeDetail } from './edge-detail.ts';
 import type { StreamState } from './follower.ts';
 import type { FromWorker, TableState, ToWorker } from './messages.ts';
@@ -59,9 +59,9 @@ function hear(message: FromWorker): void {
   }
 }
 
-/** Follows what `filters` want, and forgets the rows and the map of the query before. */
-function follow(filters: ObserveFilters): void {
-  say({ is: 'query', filters });
+/** Follows what `query` wants, and forgets the rows and the map of the query before. */
+function follow(query: Query): void {
+  say({ is: 'query', query });
 }
 
 /**

@@ -79,12 +79,13 @@ export class ApiClient {
   /**
    * Reads newline-delimited JSON until the daemon ends it or the signal is given. A daemon that does not begin to answer in
    * time is given up, unless it is asked to follow: then nothing may come for long.
-   * @param onLine called for each document; what it returns is awaited, so a slow terminal slows the reading
+   * @param onLine called for each document; what it returns is awaited, so a slow terminal slows the reading; what it throws ends it
    */
   async stream(path: string, call: Call, signal: AbortSignal, onLine: (line: unknown) => unknown): Promise<void> {
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(new DOMException('', 'TimeoutError')), this.timeoutMs);
     if (call.query?.['follow'] !== undefined) clearTimeout(timer);
+    let isTheirs = false;
     try {
       const response = await this.#send(path, call, AbortSignal.any([signal, patience.signal]));
       clearTimeout(timer);
@@ -92,11 +93,15 @@ export class ApiClient {
       if (status >= 300) throw refused(path, call, status, await readAll(response));
       for await (const lines of linesOf(response)) {
         for (const line of lines) {
-          const taken = onLine(parseJson(path, line));
+          const document = parseJson(path, line);
+          isTheirs = true;
+          const taken = onLine(document);
           if (taken instanceof Promise) await taken;
+          isTheirs = false;
         }
       }
     } catch (error) {
+      if (isTheirs) throw error;
       if (signal.aborted) return;
       throw error instanceof ApiError ? error : unreachable(this, error as Error);
     } finally {

@@ -241,6 +241,14 @@ t.test('limits end it, and what it lost is told', async (t) => {
   t.match(await record('-w', '/nonexistent/x'), { code: 1, stderr: /write \/nonexistent\/x: ENOENT/ });
 });
 
+t.test('a recording that cannot be opened is told as what it is', async (t) => {
+  rmSync(join(runDir, 'maps', RECORDING_FILE), { force: true });
+  await agent(t, (_, response) => void response.write(`${JSON.stringify({ recording: {} })}\n`));
+  const { code, stderr } = await record('-w', join(runDir, 'none.pcapng'));
+  t.equal(code, 1);
+  t.match(stderr, /open map .*maps\/recording: .*ENOENT/);
+});
+
 t.test('an agent that goes ends it, and the file has what there was', async (t) => {
   await agent(t, (_, response) => {
     const map = RecordingMap.create(join(runDir, 'maps', RECORDING_FILE), { capacity: MIN_RECORDING_BYTES }, mapFile);

@@ -46,7 +46,7 @@ async function check(signal: AbortSignal): Promise<void> {
   try {
     const { problems } = await agent.judge<{ readonly problems: readonly Problem[] }>(
       'validate',
-      { manifests: leaving() },
+      { manifests: leaving(), file: 'editor' },
       { signal },
     );
     if (!signal.aborted) told(problems);

@@ -26,6 +26,13 @@ const CHOICES: readonly Choice[] = [
   { name: 'l7', label: 'Requests', options: { exact: 'those that were made', off: 'every request' } },
 ];
 
+interface Generated {
+  /** '' when none came of the flows. */
+  readonly yaml: string;
+  /** Flows that no rule was made of, by the reason. */
+  readonly left: Readonly<Record<string, number>>;
+}
+
 const isShown = signal(false);
 const values = signal<Readonly<Record<string, string>>>({});
 const namespace = signal('');
@@ -42,12 +49,17 @@ async function generate(event: Event): Promise<void> {
   event.preventDefault();
   state.value = { isAsking: true, failure: '' };
   try {
-    const { yaml } = await agent.judge<{ readonly yaml: string }>('generate', {
+    const { yaml, left } = await agent.judge<Generated>('generate', {
       ...values.value,
       byWorkload: byWorkload.value,
       ...(namespace.value.trim() !== '' && { namespaces: [namespace.value.trim()] }),
     });
     if (!isShown.value) return;
+    if (yaml === '') {
+      const why = Object.entries(left).map(([reason, flows]) => `${flows} ${reason}`);
+      state.value = { isAsking: false, failure: `No policy came of the flows: ${why.join(', ') || 'none was seen'}` };
+      return;
+    }
     isShown.value = false;
     openInEditor(yaml, { policy: '', title: 'what was generated' });
   } catch (error) {

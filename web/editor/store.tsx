@@ -7,7 +7,7 @@
  */
 import { batch, computed, type ReadonlySignal, signal } from '@preact/signals';
 import { notify } from '../shell/notices.tsx';
-import { change, convert } from './model/changes.ts';
+import { asWritten, change, convert, documentsText, type Patched, patched } from './model/changes.ts';
 import { type Drawing, drawingOf, type Kind } from './model/drawing.ts';
 import type { Edit } from './model/edits.ts';
 import { History } from './model/history.ts';
@@ -130,6 +130,17 @@ function written(result: Written | Refused | undefined): string {
   if (result === undefined) return 'no policy is drawn';
   if ('refused' in result) return result.refused;
   put(result.text);
+  return '';
+}
+
+/**
+ * Takes policies as they are to be, of a repair: into the text that is open, or as a text of their own.
+ * @returns why not; '' when they are taken
+ */
+export function take(patches: readonly Patched[]): string {
+  if (source.value.title !== '') return written(patched(open.value, patches));
+  const [{ name }] = patches;
+  openInEditor(documentsText(patches.map(({ after }) => asWritten(after))), { policy: name, title: name });
   return '';
 }
 

@@ -1,12 +1,11 @@
-/** Why a connection is allowed or denied by what is in force, and the smallest change that would allow it. */
+/** Why a connection is allowed or denied by the policies that are open over those in force, and the smallest change that would allow it. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { visible } from '../controls/visible.ts';
 import { agent, AgentError } from '../shell/agent.ts';
 import { notify } from '../shell/notices.tsx';
-import { documentsText } from './model/changes.ts';
 import { endText, queryOf, type Replayed } from './model/replayed.ts';
-import { isChanged, openInEditor } from './store.tsx';
+import { leaving, origin, take } from './store.tsx';
 
 interface Origin {
   readonly kind: string;
@@ -26,7 +25,7 @@ interface Explained {
     readonly decidedBy: readonly Origin[];
   }[];
   readonly remedies: readonly string[];
-  readonly patch?: readonly { readonly name: string; readonly after: object; readonly diff: string }[];
+  readonly patch: readonly { readonly name: string; readonly after: object; readonly diff: string }[];
 }
 
 interface Asked {
@@ -45,7 +44,10 @@ export function openWhy(connection: Replayed): void {
 async function ask(connection: Replayed): Promise<void> {
   let said: Pick<Asked, 'answer' | 'failure'>;
   try {
-    const answer = await agent.judge<Explained>('explain', { query: queryOf(connection) });
+    const answer = await agent.judge<Explained>('explain', {
+      query: queryOf(connection),
+      ...(origin.value.title !== '' && { manifests: leaving(), file: 'editor' }),
+    });
     said = { answer, failure: '' };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
@@ -80,10 +82,13 @@ export function WhyDialog() {
 }
 
 function Answer({ answer, close }: { readonly answer: Explained; readonly close: () => void }) {
-  const { verdict, explanation, remedies, patch = [] } = answer;
+  const { verdict, explanation, remedies, patch } = answer;
+  const whose = origin.value.title === '' ? 'what is in force' : 'the policies that are open';
   return (
     <>
-      <p>By what is in force it is {visible(verdict)}.</p>
+      <p>
+        By {whose} it is {visible(verdict)}.
+      </p>
       <ul>
         {explanation.map(({ direction, subject, decidedBy }) => (
           <li key={direction}>
@@ -114,12 +119,9 @@ function Answer({ answer, close }: { readonly answer: Explained; readonly close:
           type="button"
           class="primary"
           onClick={() => {
-            if (isChanged.value && !window.confirm('The policy that is open has changes. Open the other in its place?'))
-              return;
             close();
-            const [{ name }] = patch;
-            openInEditor(documentsText(patch.map(({ after }) => after)), { policy: name, title: name });
-            notify('The change is in the editor: look at it, and apply it');
+            const refusal = take(patch);
+            notify(refusal === '' ? 'The change is in the editor: look at it, and apply it' : refusal, refusal !== '');
           }}
         >
           Put this change into the editor

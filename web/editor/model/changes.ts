@@ -1,10 +1,10 @@
 /** Edits of an open text: the new text, or why there is none. */
 import { stringify } from 'yaml';
 import { converted } from './conversion.ts';
-import type { Kind } from './drawing.ts';
+import { drawingOf, type Kind } from './drawing.ts';
 import { type Edit, edited, Unsayable } from './edits.ts';
 import { type OpenText, openText } from './policy-text.ts';
-import { type Fields, fieldsOf, without } from './values.ts';
+import { fieldOf, type Fields, fieldsOf, without } from './values.ts';
 import { write, type Refused, type Written } from './writing.ts';
 
 /** Makes one edit in one of the documents. @throws nothing */
@@ -33,6 +33,41 @@ export function withDocument(text: string, fresh: string): string {
   if (text.trim() === '') return fresh;
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
   return `${text}${text.endsWith('\n') ? '' : newline}---${newline}${fresh.replaceAll('\n', newline)}`;
+}
+
+/** A policy as it is to be, whether the text has it or not. */
+export interface Patched {
+  /** `Kind/namespace/name`. */
+  readonly name: string;
+  readonly after: object;
+}
+
+/** Puts policies into a text: in place of those of the same name, which keep their comments, or beneath. @throws nothing */
+export function patched(open: OpenText, patches: readonly Patched[]): Written | Refused {
+  let text = open.text;
+  for (const { name, after } of patches) {
+    const now = openText(text);
+    const index = now.documents.findIndex(({ value }) => nameOf(value) === name);
+    const result =
+      index < 0
+        ? { text: withDocument(text, documentsText([asWritten(after)])) }
+        : write(now, index, as(now.documents[index].value, after));
+    if ('refused' in result) return result;
+    text = result.text;
+  }
+  return { text };
+}
+
+function nameOf(value: unknown): string | undefined {
+  const drawing = drawingOf(value);
+  return drawing === undefined
+    ? undefined
+    : [drawing.kind, drawing.namespace, drawing.name].filter((one) => one !== '').join('/');
+}
+
+/** What is said of a policy is changed, not what it is called by: the agent adds to its metadata. */
+function as(value: unknown, after: object): object {
+  return { ...asWritten(after), metadata: fieldOf(value, 'metadata') };
 }
 
 /** Puts the annotation of a trial to some documents, all or none. @throws nothing */

@@ -34,6 +34,8 @@ export interface ReplayAnswer {
   /** By `allowed -> denied` and so on, in flows. */
   readonly counts: Readonly<Record<string, number>>;
   readonly changed: readonly Replayed[];
+  /** There were more flows than the newest, which are meant. */
+  readonly isCut: boolean;
 }
 
 /** `shop/app=web`, an address, an entity. */
@@ -54,12 +56,13 @@ export function requestOf({ http, dns, kafka, sni = '' }: Replayed): string {
 }
 
 /** A sentence about all of it. */
-export function changedText({ flows, judged, counts }: ReplayAnswer): string {
+export function changedText({ flows, judged, counts, isCut }: ReplayAnswer): string {
   const denied = counts['allowed -> denied'] ?? 0;
   const allowed = counts['denied -> allowed'] ?? 0;
   if (flows === 0) return 'No flow was seen in the last hour.';
   if (denied + allowed === 0) return `None of ${judged} flows would change.`;
-  return `Of ${judged} flows ${denied} would be denied that are allowed, and ${allowed} allowed that are denied.`;
+  const which = isCut ? `the newest ${judged}` : `${judged}`;
+  return `Of ${which} flows ${denied} would be denied that are allowed, and ${allowed} allowed that are denied.`;
 }
 
 /** The question to a judge that a line of a replay stands for. */

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { waitFor } from '../../test/command.ts';
 import { FlowServer } from './flow-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-flows-'));
@@ -108,4 +109,16 @@ t.test('stop() ends connections that wait, and takes the socket away', async (t)
   await server.stop();
   t.same(await Promise.all([waiting, silent]), ['', '']);
   await t.rejects(overHttp1(path, '/'), { code: 'ENOENT' });
+});
+
+t.test('a port takes 64 connections, and closes those beyond them at once', async (t) => {
+  const server = new FlowServer([{ owns: () => true, serve: (_, response) => void response.end() }]);
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  t.teardown(() => server.stop());
+  let closed = 0;
+  const sockets = Array.from({ length: 70 }, () => connect(port, '127.0.0.1'));
+  for (const socket of sockets) socket.on('error', () => undefined).on('close', () => closed++);
+  await waitFor('six to be closed', () => closed >= 6);
+  t.equal(sockets.filter(({ destroyed }) => !destroyed).length, 64);
+  for (const socket of sockets) socket.destroy();
 });

@@ -258,6 +258,34 @@ t.test('json: the end of a tunnel, and a record that does not tell all', (t) => 
   t.end();
 });
 
+t.test('parts in another order, twice, or of a record that is too long make no flow', (t) => {
+  const path = 'abcdefgh'.repeat(130);
+  const parts = l7Records({
+    Type: 'Request',
+    Verdict: 'Forwarded',
+    ...ENDS,
+    HTTP: { ...HTTP, URL: `http://api/${path}` },
+  });
+  t.equal(parts.length, 5);
+  const told = (records: readonly event.EventRecord[]) => {
+    const decoder = new Decoder(options);
+    const flows = records.flatMap((record) => decoder.take(record) ?? []);
+    return { flows: flows.length, dropped: decoder.dropped };
+  };
+  t.same(told(parts), { flows: 1, dropped: 0 });
+  for (const order of [
+    [0, 1, 1, 3, 4],
+    [0, 2, 1, 3, 4],
+    [0, 1, 2, 2, 4],
+  ]) {
+    const { flows, dropped } = told(order.map((index) => parts[index]));
+    t.equal(flows, 0, order.join());
+    t.ok(dropped > 0);
+  }
+  t.same(told([{ ...parts[0], originalBytes: 16_384 }]), { flows: 0, dropped: 1 }, 'it is not waited for');
+  t.end();
+});
+
 t.test('access-log records in parts', (t) => {
   const long: AccessLog = {
     Type: 'Request',

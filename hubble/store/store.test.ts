@@ -263,6 +263,18 @@ t.test('store: numbers and times of a request', async (t) => {
   }
 });
 
+t.test('store: a bound that is the time of a flow includes it, also of the last in its part', async (t) => {
+  const flows = envelopes(300).filter(({ time = '' }) => !Number.isNaN(Date.parse(time)));
+  const parts = [partOf('first', filled(flows.slice(0, 150))), partOf('second', filled(flows.slice(150)))];
+  for (const { maxMs, minMs } of parts) {
+    for (const request of [{ sinceMs: maxMs }, { untilMs: minMs }, { sinceMs: maxMs, untilMs: maxMs }]) {
+      const { found } = await answer(parts, request, []);
+      t.ok(found.length > 0);
+      sameFlows(t, found, plainAnswer(flows, request, []), JSON.stringify(request));
+    }
+  }
+});
+
 t.test('store: a part that cannot be read is named, and the others are served', async (t) => {
   const flows = envelopes(300);
   const bytes = await segmentOf(filled(flows.slice(100, 200)));

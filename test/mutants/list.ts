@@ -9,6 +9,7 @@ import { HTTP } from './http.ts';
 import type { Mutant } from './mutant.ts';
 import { NAMES_LEARNT } from './names.ts';
 import { NAME_SERVER } from './name-server.ts';
+import { OBSERVABILITY } from './observability.ts';
 import { PROTOCOLS } from './protocols.ts';
 import { SEMANTICS } from './semantics.ts';
 import { STREAMS } from './streams.ts';
@@ -26,6 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DOCUMENTS,
   ...NAMES_LEARNT,
   ...NAME_SERVER,
+  ...OBSERVABILITY,
   ...PROTOCOLS,
   ...SEMANTICS,
   ...TOOLS,

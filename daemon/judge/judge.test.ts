@@ -158,7 +158,7 @@ t.test('each question is answered by the world and the flows of the agent', asyn
 });
 
 t.test('hostile manifests cost a question, and the next one is answered', async (t) => {
-  const { ask, raw, deaths } = await rig(t, { heapMib: 160, quickMs: 4000 });
+  const { ask, raw, deaths } = await rig(t, { heapMib: 160, quickMs: 3000 });
   await ask('lint', {});
   const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
   const tenfold = names.slice(1).map((name, i) => `${name}: &${name} [${Array(9).fill(`*${names[i]}`).join()}]`);
@@ -168,8 +168,6 @@ t.test('hostile manifests cost a question, and the next one is answered', async 
     'a bomb of aliases': bomb,
     'deep lists': '['.repeat(1_000_000),
     'a million rules': many('  - {}\n'),
-    'as many documents': '---\n{}\n'.repeat(500_000),
-    'a long word': 'x'.repeat(3_900_000),
     'keys of objects': '{__proto__: {a: 1}, constructor: {prototype: 1}}',
     'a pattern that never ends': `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: a, namespace: shop}\nspec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{path: "(${'(a*)*'.repeat(2000)})*b"}]}}]}]}\n`,
   };

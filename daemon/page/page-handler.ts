@@ -14,6 +14,7 @@ import { pathOf, type Request, REQUEST_MS, resetAfterAnswer, type Response } fro
 import type { JudgeDesk } from './judge-desk.ts';
 import { type Asking, RequestChecks } from './request-checks.ts';
 import { type Onward, Relay, type Tell } from './relay.ts';
+import { BodyError, readBody } from './request-body.ts';
 import type { Sessions } from './sessions.ts';
 import type { StaticFiles } from './static-files.ts';
 
@@ -73,18 +74,23 @@ export interface PageMeans {
   readonly files: StaticFiles;
   readonly sessions: Sessions;
   readonly judge: Pick<JudgeDesk, 'ask'>;
+  /** For the body of a request to come in whole; default: REQUEST_MS. */
+  readonly bodyMs?: number;
 }
 
 export class PageHandler implements Handler {
   readonly #means: PageMeans;
   readonly #checks: RequestChecks;
-  readonly #relay = new Relay();
+  readonly #relay: Relay;
+  readonly #bodyMs: number;
   #active = 0;
   #refused = 0;
 
   constructor(means: PageMeans) {
     this.#means = means;
     this.#checks = new RequestChecks(means.hosts);
+    this.#bodyMs = means.bodyMs ?? REQUEST_MS;
+    this.#relay = new Relay(this.#bodyMs);
   }
 
   /** Requests under way, and those that were refused. */
@@ -201,12 +207,12 @@ export class PageHandler implements Handler {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      const body = await readBody(request, QUESTION_BYTES);
+      const body = await readBody(request, { limit: QUESTION_BYTES, ms: this.#bodyMs });
       if (gone.signal.aborted) return;
       const { status, text } = await this.#means.judge.ask(question, body, gone.signal);
       if (!response.destroyed) sendText(response, status, text);
     } catch (error) {
-      tell(error instanceof RangeError ? 413 : 400, (error as Error).message);
+      tell(statusOf(error), (error as Error).message);
     }
   }
 
@@ -234,7 +240,7 @@ export class PageHandler implements Handler {
       send(response, 200, { token: 'wanted' });
       return;
     }
-    readBody(request as IncomingMessage, LOGIN_BYTES)
+    readBody(request, { limit: LOGIN_BYTES, ms: this.#bodyMs })
       .then((body) => {
         const result = sessions.login(tokenIn(body.toString('utf8')));
         if (result === 'too many') {
@@ -248,7 +254,7 @@ export class PageHandler implements Handler {
         response.setHeader('set-cookie', result.setCookie);
         send(response, 200, { token: 'given' });
       })
-      .catch((error: unknown) => tell(400, (error as Error).message));
+      .catch((error: unknown) => tell(statusOf(error), (error as Error).message));
   }
 
   #refuse(request: Request, response: Response, status: number, error: string): void {
@@ -310,19 +316,4 @@ function tokenIn(body: string): string {
   return token;
 }
 
-/** @throws RangeError when it is longer than `limit`, Error when it is not there in REQUEST_MS or breaks off */
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const timer = setTimeout(() => request.destroy(new Error('not there in time')), REQUEST_MS);
-  try {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > limit) throw new RangeError(`read body: found more than ${limit} bytes`);
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const statusOf = (error: unknown): number => (error instanceof BodyError ? error.status : 400);

@@ -5,7 +5,7 @@
  *
  * Only what is named here passes: neither cookies nor tokens go on, and no header comes back that is not the answer's own. A browser that
  * goes away ends the request at the other end; an answer that breaks off breaks off here too, so that nobody takes half for the whole.
- * Bounds: RELAYED_LIMIT under way at once, REQUEST_MS for the request to come in whole, BEGIN_MS for an
+ * Bounds: RELAYED_LIMIT under way at once, a time for the request to come in whole, BEGIN_MS for an
  * answer to begin, but for streams of what is to come.
  */
 import {
@@ -16,7 +16,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Readable } from 'node:stream';
-import { type Request, REQUEST_MS, type Response } from '../observe/serve/observer-api.ts';
+import type { Request, Response } from '../observe/serve/observer-api.ts';
+import { type BodyBounds, type BodyError, takeBody } from './request-body.ts';
 
 const RELAYED_LIMIT = 96;
 const BEGIN_MS = 60_000;
@@ -47,7 +48,13 @@ export interface Onward {
 export type Tell = (status: number, error: string) => void;
 
 export class Relay {
+  readonly #bodyMs: number;
   #active = 0;
+
+  /** @param bodyMs for a request to come in whole */
+  constructor(bodyMs: number) {
+    this.#bodyMs = bodyMs;
+  }
 
   /** Requests under way. */
   get active(): number {
@@ -65,7 +72,7 @@ export class Relay {
     const sent = this.#send(request, response, onward, tell);
     response.once('close', () => sent.destroy());
     if (onward.bodyLimit === 0) sent.end();
-    else handOn(request, sent, onward.bodyLimit, tell);
+    else handOn(request, sent, { limit: onward.bodyLimit, ms: this.#bodyMs }, tell);
   }
 
   #send(request: Request, response: Response, onward: Onward, tell: Tell): ClientRequest {
@@ -88,33 +95,22 @@ export class Relay {
   }
 }
 
-function handOn(request: Readable, sent: ClientRequest, bodyLimit: number, tell: Tell): void {
-  let size = 0;
-  const timer = setTimeout(() => end(408, `found no whole request within ${REQUEST_MS / 1000} s`), REQUEST_MS);
-  const end = (status: number, error: string): void => {
-    clearTimeout(timer);
-    request.removeAllListeners('data');
-    request.resume();
-    sent.removeAllListeners('error').on('error', () => undefined);
-    sent.destroy();
-    tell(status, error);
-  };
-  sent.once('close', () => clearTimeout(timer));
-  request.on('error', () => sent.destroy());
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > bodyLimit) {
-      end(413, `found a body of more than ${bodyLimit} bytes`);
+function handOn(request: Request, sent: ClientRequest, bounds: BodyBounds, tell: Tell): void {
+  const onEnd = (error: BodyError | undefined): void => {
+    if (error === undefined) {
+      sent.end();
       return;
     }
+    sent.removeAllListeners('error').on('error', () => undefined);
+    sent.destroy();
+    tell(error.status, error.message);
+  };
+  const onChunk = (chunk: Buffer): void => {
     if (sent.write(chunk)) return;
-    request.pause();
+    (request as Readable).pause();
     sent.once('drain', () => request.resume());
-  });
-  request.once('end', () => {
-    clearTimeout(timer);
-    if (!sent.destroyed) sent.end();
-  });
+  };
+  takeBody(request, bounds, { onChunk, onEnd });
 }
 
 function handBack(answer: IncomingMessage, response: Response): void {

@@ -265,8 +265,9 @@ t.test('with a token, nothing is told before the login', async (t) => {
   t.equal((await ask('/ui/v1/session')).text, '{"token":"wanted"}\n');
   const login = (body: string, headers: object = json) => ask('/login', { method: 'POST', headers, body });
   t.equal((await login('{"token":"wrong"}')).status, 401);
-  for (const body of ['', '{', '[]', 'null', '{"token":1}', `"${'x'.repeat(5000)}"`])
+  for (const body of ['', '{', '[]', 'null', '{"token":1}', `[${'1,'.repeat(1000)}1]`])
     t.equal((await login(body)).status, 400);
+  t.equal((await login(`"${'x'.repeat(5000)}"`)).status, 413);
   t.equal((await login(`token=${TOKEN}`, { 'content-type': 'application/x-www-form-urlencoded' })).status, 415);
   t.equal((await login(JSON.stringify({ token: TOKEN }), { ...json, origin: 'http://evil.example' })).status, 403);
   t.same(asked, []);
@@ -324,6 +325,37 @@ t.test('an answer that breaks off does not pass for a whole one', async (t) => {
   upstream.closeAllConnections();
   await new Promise((resolve) => upstream.close(resolve));
   t.match(await ask('/v1/status'), { status: 502, text: /the agent does not answer: E/ });
+  await waitFor('the end of all requests', () => handler.counts.active === 0);
+});
+
+t.test('whoever sends slowly, or nothing, is given up, and others are served meanwhile', async (t) => {
+  const asked: number[] = [];
+  const { ask, port, handler } = await rig(t, { bodyMs: 200 });
+  const slow = (head: string): Promise<string> =>
+    new Promise((resolve) => {
+      let drip: NodeJS.Timeout | undefined;
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write(head);
+        drip = setInterval(() => socket.write('x'), 20);
+      });
+      let answer = '';
+      socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        clearInterval(drip);
+        asked.push(1);
+        resolve(answer);
+      });
+    });
+  const head = (path: string, type: string): string =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${type}\r\ncontent-length: 100000\r\n\r\n`;
+  const paths = ['/login', '/ui/v1/validate', '/observer.Observer/GetFlows'];
+  const slowly = Promise.all(
+    paths.flatMap((path) => Array.from({ length: 8 }, () => slow(head(path, 'application/json')))),
+  );
+  t.equal((await ask('/v1/status')).status, 200);
+  t.ok(asked.length < 24, 'before they are given up');
+  for (const answer of await slowly) t.match(answer, /^HTTP\/1\.1 408/);
   await waitFor('the end of all requests', () => handler.counts.active === 0);
 });
 

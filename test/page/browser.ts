@@ -4,7 +4,8 @@
  *
  * Screenshots go to dist/screenshots/, light and dark.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -15,9 +16,15 @@ const SCREENSHOTS = join(import.meta.dirname, '../../screenshots');
 /** The tests run as root, where chromium's sandbox does not; there is no GPU, and /dev/shm may be small. */
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
 
-/** Starts the browser of a test file; it ends with `t`. */
-export async function launchBrowser(t: Test): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGUMENTS });
+/** Starts the browser of a test file, in a network namespace if one is named; it ends with `t`. */
+export async function launchBrowser(t: Test, netns?: string): Promise<Browser> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-browser-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  // The browser is told what to do over pipes, so it may be anywhere.
+  const executablePath = join(folder, 'chromium');
+  const where = netns === undefined ? '' : `nsenter --net=/run/netns/${netns} `;
+  writeFileSync(executablePath, `#!/bin/sh\nexec ${where}/usr/bin/chromium "$@"\n`, { mode: 0o755 });
+  const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
   t.teardown(() => browser.close());
   return browser;
 }

@@ -15,7 +15,7 @@ t.test(
     const { routes, tell } = observer(t);
     tell(Array.from({ length: 3000 }, () => town.next(Date.now())));
     const { url } = await servePage(t, { '/v1/status': json(STATUS), ...routes });
-    const page = await openPage(t, browser, url);
+    const page = await openPage(t, browser, `${url}#/map?as=list`);
     await page.getByText(/\d+ connections between workloads/).waitFor();
     const strange = town.next(Date.now());
     const source = { namespace: 'shop', pod_name: 'late-<b>\u202e', identity: 9999 };
@@ -25,7 +25,7 @@ t.test(
     await untilText(page, 'shop/late-<b>⟨202e⟩');
     t.ok(performance.now() - began < 1000, `${(performance.now() - began).toFixed(0)} ms`);
     await page.getByLabel('Query').fill('--pod shop/late');
-    await page.getByText('1 connections').waitFor();
+    await page.getByText('1 connections between').waitFor();
     await page.getByLabel('Query').fill('--nonsense 1');
     await page.getByText('found --nonsense, wanted a filter of observe').waitFor();
   },
@@ -36,8 +36,8 @@ t.test('a stream that breaks is told, and goes on by itself without a gap', asyn
   const { routes, tell } = observer(t);
   tell([town.next(Date.now())]);
   const served = await servePage(t, { '/v1/status': json(STATUS), ...routes });
-  const page = await openPage(t, browser, served.url, { forgives: /ERR_|Failed to load resource/ });
-  await page.getByText('1 connections').waitFor();
+  const page = await openPage(t, browser, `${served.url}#/map?as=list`, { forgives: /ERR_|Failed to load resource/ });
+  await page.getByText('1 connections between').waitFor();
   await served.stop();
   await page.getByText('Not connected').waitFor();
   const source = { namespace: 'shop', pod_name: 'meanwhile', identity: 9999 };

@@ -22,6 +22,7 @@ export function EdgeList({ edges, onChoose }: Props) {
         </caption>
         <thead>
           <tr>
+            <th scope="col">Details</th>
             <th scope="col">From</th>
             <th scope="col">To</th>
             <th scope="col">Ports</th>
@@ -29,12 +30,16 @@ export function EdgeList({ edges, onChoose }: Props) {
             <th scope="col">Flows/s</th>
             <th scope="col">Forwarded</th>
             <th scope="col">Dropped</th>
-            <th scope="col">Details</th>
           </tr>
         </thead>
         <tbody>
           {busiest.slice(0, MOST_ROWS).map((edge) => (
             <tr key={edge.number}>
+              <td>
+                <button type="button" class="quiet" onClick={() => onChoose(edge)}>
+                  Show<span class="heard"> {visible(`${nameOf(edge.from)} to ${nameOf(edge.to)}`)}</span>
+                </button>
+              </td>
               <td>{visible(nameOf(edge.from))}</td>
               <td>{visible(nameOf(edge.to))}</td>
               <td>{visible(edge.label)}</td>
@@ -44,11 +49,6 @@ export function EdgeList({ edges, onChoose }: Props) {
               <td>{rateText(edge.rate)}</td>
               <td>{edge.forwarded}</td>
               <td>{edge.dropped}</td>
-              <td>
-                <button type="button" class="quiet" onClick={() => onChoose(edge)}>
-                  Show<span class="heard"> {visible(`${nameOf(edge.from)} to ${nameOf(edge.to)}`)}</span>
-                </button>
-              </td>
             </tr>
           ))}
         </tbody>

@@ -1,17 +1,38 @@
 /** How the map says things. */
-import type { Place } from '../stream/place.ts';
-import type { Verdicts } from '../stream/verdicts.ts';
+import type { Place, PlaceKind } from '../stream/place.ts';
+import type { VerdictClass, Verdicts } from '../stream/verdicts.ts';
 
 /** `shop/web`, `api.example.com`. */
 export function nameOf({ namespace, name }: Place): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
-/** The verdict that an edge is coloured by: the worst of its flows. */
-export function worstOf({ dropped, error, audit }: Verdicts): 'DROPPED' | 'ERROR' | 'AUDIT' | 'FORWARDED' {
-  if (dropped > 0) return 'DROPPED';
-  if (error > 0) return 'ERROR';
-  return audit > 0 ? 'AUDIT' : 'FORWARDED';
+const KINDS: Readonly<Record<PlaceKind, string>> = {
+  workload: 'workload',
+  pod: 'pod',
+  name: 'DNS name',
+  prefix: 'addresses',
+  entity: 'entity',
+  other: 'all that the map has no room for',
+};
+
+/** The second line of a card. */
+export function subtitleOf({ kind, namespace }: Place): string {
+  return namespace === '' ? KINDS[kind] : `${KINDS[kind]} in ${namespace}`;
+}
+
+/** The class that an edge is coloured by: the worst of its flows. */
+export function classOf({ dropped, error, audit }: Verdicts): VerdictClass {
+  if (dropped > 0) return 'dropped';
+  if (error > 0) return 'error';
+  return audit > 0 ? 'audit' : 'forwarded';
+}
+
+const VERDICTS = { forwarded: 'FORWARDED', dropped: 'DROPPED', audit: 'AUDIT', error: 'ERROR' } as const;
+
+/** The same as a verdict. */
+export function worstOf(verdicts: Verdicts): (typeof VERDICTS)[VerdictClass] {
+  return VERDICTS[classOf(verdicts)];
 }
 
 /** Flows a second with two digits: `0`, `0.25`, `12`, `1.2k`. */

@@ -15,7 +15,7 @@ async function login(event: SubmitEvent) {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ token }),
     });
-    if (!answer.ok) problem.value = 'This is not the token.';
+    if (!answer.ok) problem.value = ((await answer.json()) as { readonly error: string }).error;
     form.reset();
   } catch {
     problem.value = 'The agent does not answer.';

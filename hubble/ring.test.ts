@@ -50,3 +50,34 @@ t.test('ring: capacity, readers, and what they lost', (t) => {
   t.same(ids(select(ring, { number: 1 }, all)), ['13', '9'], 'lost events come along uncounted');
   t.end();
 });
+
+const weight = (one: Envelope | undefined): number =>
+  one === undefined ? 0 : one.flow !== undefined ? 1 : Number(one.lost_events!.num_events_lost);
+
+t.test('ring: who loses an event of losses is told of those losses too', (t) => {
+  const ring = new Ring({ capacity: 7, nodeName: 'n', nowMs: () => TIME_MS });
+  let flowsPut = 0;
+  const put = (count: number) => {
+    for (let n = 0; n < count; n++) ring.write(envelope({ ...flows.allowed, uuid: String(flowsPut++) }));
+  };
+  const readers = Array.from({ length: 12 }, () => ring.reader());
+  const sums = readers.map(() => 0);
+  let lostBefore = 0;
+  for (let round = 0; round < 200; round++) {
+    put(round % 5);
+    if (round % 3 === 0) {
+      ring.write(ring.lost(round));
+      lostBefore += round;
+    }
+    // The n-th reader reads every n-th round, so that some lose much, some nothing, some end in the middle of the ring.
+    for (const [n, reader] of readers.entries()) {
+      if (round % (n + 1) !== 0) continue;
+      for (let i = 0; i < 3 + n; i++) sums[n] += weight(reader.next());
+    }
+  }
+  for (const [n, reader] of readers.entries()) {
+    for (let one = reader.next(); one !== undefined; one = reader.next()) sums[n] += weight(one);
+    t.equal(sums[n], flowsPut + lostBefore, `reader ${n} had or was told of all`);
+  }
+  t.end();
+});

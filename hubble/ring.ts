@@ -7,8 +7,9 @@
  *
  * The capacity is 2^n - 1, as Hubble's is: one slot less than the array has, so that the slot being written is never one
  * that may be read. A reader is a cursor. One that falls behind by more than the capacity is told how many it lost, as an
- * event in its stream, and goes on with the oldest that is left. Readers that follow subscribe to be woken; they are woken
- * once, and read until `next()` answers undefined.
+ * event in its stream, and goes on with the oldest that is left. Where what it lost was itself an event that tells of losses
+ * (the agent was slower than the dataplane), those count too: each slot has the sum of what the events up to it told.
+ * Readers that follow subscribe to be woken; they are woken once, and read until `next()` answers undefined.
  *
  * The ring keeps what it is given: envelopes are not copied and must not be changed.
  */
@@ -21,6 +22,8 @@ const MAX_CAPACITY = 65_535;
 
 export class Ring implements FlowSink {
   readonly #slots: (Envelope | undefined)[];
+  /** What the lost events up to a slot told, itself included, less one each: they count as an envelope already. */
+  readonly #told: Float64Array;
   readonly #mask: number;
   readonly #nodeName: string;
   readonly #nowMs: () => number;
@@ -40,6 +43,7 @@ export class Ring implements FlowSink {
       throw new RangeError(`flow ring: capacity ${capacity}, wanted 2^n - 1 between 1 and ${MAX_CAPACITY}`);
     }
     this.#slots = new Array<Envelope | undefined>(size).fill(undefined);
+    this.#told = new Float64Array(size);
     this.#mask = capacity;
     this.#nodeName = options.nodeName;
     this.#nowMs = options.nowMs;
@@ -76,7 +80,11 @@ export class Ring implements FlowSink {
   }
 
   #keep(envelope: Envelope): void {
-    this.#slots[this.#next & this.#mask] = envelope;
+    const slot = this.#next & this.#mask;
+    const { lost_events: lost } = envelope;
+    this.#slots[slot] = envelope;
+    this.#told[slot] =
+      this.#told[(slot - 1) & this.#mask] + (lost === undefined ? 0 : Number(lost.num_events_lost) - 1);
     this.#next++;
   }
 
@@ -90,6 +98,20 @@ export class Ring implements FlowSink {
   /** The envelope with a sequence number, undefined when it is gone or to come. */
   at(sequence: number): Envelope | undefined {
     return sequence >= this.oldest && sequence < this.#next ? this.#slots[sequence & this.#mask] : undefined;
+  }
+
+  /** What lost events before a sequence number told that are not envelopes here; of one that is gone as of the oldest. */
+  toldBefore(sequence: number): number {
+    const last = Math.min(Math.max(sequence, this.oldest), this.#next) - 1;
+    return last < 0 ? 0 : this.#told[last & this.#mask];
+  }
+
+  /**
+   * How many a reader lost whose place is overwritten: envelopes, and those of whose loss it would have been told by them.
+   * @param told `toldBefore(place)`, of when it came to its place
+   */
+  missed(place: number, told: number): number {
+    return this.oldest - place + this.toldBefore(this.oldest) - told;
   }
 
   /** A cursor. @param from a sequence number; default the next to be written, so that only what is new is read */
@@ -118,10 +140,12 @@ export class Ring implements FlowSink {
 class RingReader {
   readonly #ring: Ring;
   #at: number;
+  #told: number;
 
   constructor(ring: Ring, at: number) {
     this.#ring = ring;
     this.#at = Math.max(0, at);
+    this.#told = ring.toldBefore(this.#at);
   }
 
   /** Sequence number of what `next()` would answer. */
@@ -133,13 +157,18 @@ class RingReader {
   next(): Envelope | undefined {
     const { oldest } = this.#ring;
     if (this.#at < oldest) {
-      const lost = oldest - this.#at;
-      this.#at = oldest;
+      const lost = this.#ring.missed(this.#at, this.#told);
+      this.#moveTo(oldest);
       return this.#ring.lost(lost);
     }
     const envelope = this.#ring.at(this.#at);
-    if (envelope !== undefined) this.#at++;
+    if (envelope !== undefined) this.#moveTo(this.#at + 1);
     return envelope;
+  }
+
+  #moveTo(place: number): void {
+    this.#at = place;
+    this.#told = this.#ring.toldBefore(place);
   }
 }
 

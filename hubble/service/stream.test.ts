@@ -129,6 +129,20 @@ t.test('a slow client is told what it lost, and then what is left', async (t) =>
   end.abort(new Error('gone'));
 });
 
+t.test('a slow client that lost an event of losses is told of those losses too', async (t) => {
+  const source = new FakeSource(15);
+  const { batches, end } = streamOf(source, { follow: true });
+  const first = batches.next();
+  await turns.next();
+  source.fill(1);
+  t.same(((await first).value as Uint8Array[]).length, 1);
+  source.flows.write(source.flows.lost(1000));
+  source.fill(99, 1);
+  const words = ((await batches.next()).value as Uint8Array[]).map((one) => wordOf(decodeEnvelope(one)));
+  t.ok(words.includes('lost 1084 HUBBLE_RING_BUFFER'), `1000, and 84 of 99 flows: ${words.join(', ')}`);
+  end.abort(new Error('gone'));
+});
+
 t.test('a stream that does not follow says at its end what it lost', async (t) => {
   const source = new FakeSource(15);
   source.fill(15);

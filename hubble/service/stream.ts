@@ -55,6 +55,8 @@ export class Stream {
   readonly #options: StreamOptions;
   readonly #loss: Loss;
   #place = 0;
+  /** What lost events before the place told. */
+  #told = 0;
   /** Where a stream that does not follow ends. */
   #end: number;
   #counted = 0;
@@ -71,6 +73,7 @@ export class Stream {
     const { request, ring, turns, signal } = this.#options;
     if (request.isFollowing) this.#end = Number.POSITIVE_INFINITY;
     const older = await this.#begin();
+    this.#told = ring.toldBefore(this.#place);
     for await (const envelopes of older ?? []) {
       const batch = envelopes.map((envelope) => this.#takeOld(envelope));
       if (batch.length > 0) yield batch;
@@ -151,6 +154,7 @@ export class Stream {
     do {
       for (let i = 0; i < STEP && bytes < BATCH_BYTES && !this.#isOver; i++) bytes += this.#step(batch);
     } while (!this.#isOver && this.#place < this.#ringEnd && bytes < BATCH_BYTES && performance.now() < until);
+    this.#told = this.#options.ring.toldBefore(this.#place);
     const nowMs = this.#options.nowMs();
     if (this.#place >= this.#ringEnd)
       this.#isOver ||= this.#place >= this.#end || nowMs > this.#options.request.untilMs;
@@ -166,7 +170,8 @@ export class Stream {
   #step(batch: Uint8Array[]): number {
     const { ring, request, matches, encode } = this.#options;
     if (this.#place < ring.oldest) {
-      this.#loss.add(Math.min(ring.oldest, this.#end) - this.#place, this.#options.nowMs());
+      const missed = ring.oldest <= this.#end ? ring.missed(this.#place, this.#told) : this.#end - this.#place;
+      this.#loss.add(missed, this.#options.nowMs());
       this.#place = ring.oldest;
     }
     if (this.#place >= this.#ringEnd) return 0;

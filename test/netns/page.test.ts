@@ -9,7 +9,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, request as clear } from 'node:http';
 import { request } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
@@ -18,6 +17,7 @@ import { envelopeOf } from '../../hubble/message/envelope.ts';
 import { Verdict } from '../../hubble/proto/flow/flow_pb.ts';
 import { Observer } from '../../hubble/proto/observer/observer_pb.ts';
 import { Cleanup, waitFor } from '../command.ts';
+import { freePort } from '../free-port.ts';
 import { OWN_RANGE, SluiceInstance } from '../rig.ts';
 
 const TOKEN = 'a-token-of-this-test-0123456789';
@@ -77,14 +77,6 @@ const instance = await SluiceInstance.start({ name, cleanup, netnsPrefix: `${nam
 t.teardown(() => instance.stop());
 await instance.send(MANIFESTS);
 await instance.untilReady(['shop/web', 'shop/api']);
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
-}
 
 interface Answered {
   readonly status: number;

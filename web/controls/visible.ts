@@ -10,3 +10,8 @@ const HIDDEN =
 export function visible(text: string): string {
   return text.replace(HIDDEN, (character) => `⟨${character.codePointAt(0)!.toString(16).padStart(4, '0')}⟩`);
 }
+
+/** The same for a text whose line ends are meant. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}

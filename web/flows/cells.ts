@@ -84,7 +84,7 @@ function timeText(time: string): string {
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** What people call an end: its pod, the name that DNS gave it, its entity, its address. */
-function endName(
+export function endName(
   { namespace, pod_name: pod, labels = [], identity }: Endpoint,
   names: readonly string[] = [],
   ip = '',

@@ -4,10 +4,11 @@ import type { Flow, PolicyRef } from '../../hubble/flow.ts';
 import { compactText } from '../../hubble/print/print.ts';
 import { copy } from '../controls/copy.tsx';
 import { Verdict } from '../controls/verdict.tsx';
-import { visible } from '../controls/visible.ts';
+import { visible, visibleLines } from '../controls/visible.ts';
 import { flagsLike } from '../query/observe-command.ts';
 import { queryTextOf } from '../query/query.ts';
 import { hrefOf, queryText, setParam } from '../shell/location.tsx';
+import { policyKey } from '../policies/policy-key.ts';
 import { policiesOf, policyText } from './cells.ts';
 import { type Field, fieldGroups } from './fields.ts';
 import { close, opened } from './opened.tsx';
@@ -98,8 +99,6 @@ function Known({ flow }: { readonly flow: Flow }) {
   );
 }
 
-const visibleLines = (text: string) => text.split('\n').map(visible).join('\n');
-
 function Policies({ policies }: { readonly policies: readonly PolicyRef[] }) {
   if (policies.length === 0) return null;
   return (
@@ -111,11 +110,6 @@ function Policies({ policies }: { readonly policies: readonly PolicyRef[] }) {
       ))}
     </p>
   );
-}
-
-/** What the view of policies calls a policy: `Kind/namespace/name`. */
-function policyKey({ kind = '', namespace = '', name }: PolicyRef): string {
-  return `${kind}/${namespace}/${name}`;
 }
 
 function FieldLine({ field: { name, value, filter } }: { readonly field: Field }) {

@@ -5,6 +5,7 @@
 import type { Flow } from '../../hubble/flow.ts';
 import type { Query } from '../query/query.ts';
 import { wantedBy } from '../query/wanted.ts';
+import { decisionsOf } from './decisions.ts';
 import { FlowStore } from './flow-store.ts';
 import { Follower, type Open } from './follower.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -65,6 +66,12 @@ export class Desk {
         this.#details = message.edges.slice(0, MAX_DETAILS);
         this.#tellDetails();
         return;
+      case 'decisions': {
+        const flows = this.#store.rows(this.#store.first, this.#store.end);
+        const decisions = decisionsOf(flows, message.sinceMs, message.policy);
+        this.#say({ is: 'decisions', id: message.id, decisions });
+        return;
+      }
       case 'retry':
         this.#follower.retry();
         return;

@@ -101,7 +101,7 @@ function count(tallies: Map<string, Tally>, most: number, wanted: string, flow: 
 }
 
 /** `TCP 8080` of the side that was called, `ICMPv4 8`. */
-function portOf({ l4 }: Flow, isReply: boolean): string {
+export function portOf({ l4 }: Flow, isReply: boolean): string {
   for (const [protocol, ports] of Object.entries(l4 ?? {})) {
     const { source_port: source, destination_port: destination, type } = ports as Readonly<Record<string, unknown>>;
     const port = (isReply ? source : destination) ?? type;

@@ -1,6 +1,7 @@
 /** What the page's main thread and the worker of the stream say to each other. */
 import type { Flow } from '../../hubble/flow.ts';
 import type { Query } from '../query/query.ts';
+import type { Decisions } from './decisions.ts';
 import type { EdgeDetail } from './edge-detail.ts';
 import type { StreamState } from './follower.ts';
 import type { MapChanges } from './traffic-map.ts';
@@ -14,12 +15,15 @@ export type ToWorker =
   | { readonly is: 'map'; readonly isShown: boolean }
   /** Tell what these edges are made of, now and whenever that changes. */
   | { readonly is: 'detail'; readonly edges: readonly number[] }
+  /** What policies decided since then; of one policy, by its key, also on what. Answered by `decisions` with the same id. */
+  | { readonly is: 'decisions'; readonly id: number; readonly sinceMs: number; readonly policy: string }
   | { readonly is: 'retry' };
 
 export type FromWorker =
   | { readonly is: 'state'; readonly state: StreamState; readonly problem: string; readonly retryMs: number }
   | ({ readonly is: 'table' } & TableState)
   | { readonly is: 'rows'; readonly id: number; readonly epoch: number; readonly flows: readonly Flow[] }
+  | { readonly is: 'decisions'; readonly id: number; readonly decisions: Decisions }
   | { readonly is: 'map'; readonly changes: MapChanges }
   | { readonly is: 'detail'; readonly details: readonly (readonly [number, EdgeDetail])[] };
 

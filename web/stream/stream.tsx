@@ -5,6 +5,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { Flow } from '../../hubble/flow.ts';
 import type { Query } from '../query/query.ts';
+import type { Decisions } from './decisions.ts';
 import type { EdgeDetail } from './edge-detail.ts';
 import type { StreamState } from './follower.ts';
 import type { FromWorker, TableState, ToWorker } from './messages.ts';
@@ -24,6 +25,8 @@ const details = signal<ReadonlyMap<number, EdgeDetail>>(new Map());
 
 /** Who waits for rows, by the id of the question. */
 const waiting = new Map<number, (answer: { readonly epoch: number; readonly flows: readonly Flow[] }) => void>();
+/** Who waits for decisions. */
+const judging = new Map<number, (decisions: Decisions) => void>();
 const mapListeners = new Set<(changes: MapChanges) => void>();
 let lastId = 0;
 let worker: Worker | undefined;
@@ -50,6 +53,10 @@ function hear(message: FromWorker): void {
       waiting.get(message.id)?.(message);
       waiting.delete(message.id);
       return;
+    case 'decisions':
+      judging.get(message.id)?.(message.decisions);
+      judging.delete(message.id);
+      return;
     case 'map':
       for (const listener of mapListeners) listener(message.changes);
       return;
@@ -72,6 +79,16 @@ function rows(from: number, to: number): Promise<{ readonly epoch: number; reado
   const id = ++lastId;
   say({ is: 'rows', id, from, to });
   return new Promise((resolve) => waiting.set(id, resolve));
+}
+
+/**
+ * What policies decided since then, in the flows that are kept and that the query wants.
+ * @param policy the key of the one of which it is also wanted on what; '' for none
+ */
+function decisions(sinceMs: number, policy: string): Promise<Decisions> {
+  const id = ++lastId;
+  say({ is: 'decisions', id, sinceMs, policy });
+  return new Promise((resolve) => judging.set(id, resolve));
 }
 
 /** Hears of the map until the function that it returns is called; the first changes say all. One view at a time. */
@@ -103,6 +120,7 @@ export const stream = {
   details: details as ReadonlySignal<ReadonlyMap<number, EdgeDetail>>,
   follow,
   rows,
+  decisions,
   hearMap,
   detailEdges,
   retry,

@@ -4,7 +4,7 @@
  *   shop/web, shop/stranger ── dataplane ── shop/db      policy shop/db-guard: only from web, UDP 5353
  */
 import t from 'tap';
-import { Cleanup, makeNetns } from '../command.ts';
+import { Cleanup, makeNetns, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 import { launchBrowser, openPage, screenshots, seriousFaults, untilText } from './browser.ts';
 
@@ -52,6 +52,7 @@ t.test('a drop is on the page within a second, with its policy', async (t) => {
   t.ok(performance.now() - sent < 1000, `${(performance.now() - sent).toFixed(0)} ms`);
   await untilText(page, 'POLICY_DENIED');
   await page.getByRole('complementary', { name: 'Details' }).getByText('UDP 5353').waitFor();
+  await untilText(page, '3 cards, 2 connections');
   await screenshots(page, 'map-edge');
   const link = page.getByRole('link', { name: 'Its flows' });
   t.match(decodeURIComponent((await link.getAttribute('href'))!), '--from-pod+shop/stranger+--to-pod+shop/db');
@@ -100,6 +101,38 @@ t.test('a click chooses what it meets, a drag moves the map', async (t) => {
   await page.goto(`${url}#/map`);
   await page.mouse.click(middle.x + hit!, middle.y);
   t.notMatch(page.url(), 'focus=', 'what was there has moved away');
+});
+
+t.test('two fingers zoom, one moves, and the whole map comes back', async (t) => {
+  const page = await openPage(t, browser, url, { hasTouch: true, viewport: { width: 720, height: 900 } });
+  const map = page.getByRole('application');
+  const { x, y, width, height } = (await map.boundingBox())!;
+  const middle = { x: x + width / 2, y: y + height / 2 };
+  const look = async () => (await map.screenshot()).toString('base64');
+  const client = await page.context().newCDPSession(page);
+  const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', ...distances: readonly number[]) =>
+    client.send('Input.dispatchTouchEvent', {
+      type,
+      touchPoints: distances.map((distance, id) => ({ id, x: middle.x + distance, y: middle.y })),
+    });
+  const until = async (what: string, wanted: (now: string) => boolean) => {
+    await waitFor(what, async () => wanted(await look()));
+  };
+  await page.getByRole('button', { name: 'Whole map' }).click();
+  await map.hover();
+  const whole = await look();
+  await touch('touchStart', -30, 30);
+  await touch('touchMove', -90, 90);
+  await touch('touchEnd');
+  await until('the map to be larger', (now) => now !== whole);
+  const larger = await look();
+  await touch('touchStart', 0);
+  await touch('touchMove', 120);
+  await touch('touchEnd');
+  await until('the map to move', (now) => now !== larger && now !== whole);
+  t.notMatch(page.url(), 'focus=', 'neither was a click');
+  await page.getByRole('button', { name: 'Whole map' }).click();
+  await until('the whole map', (now) => now === whole);
 });
 
 t.test('the list says the same in words', async (t) => {

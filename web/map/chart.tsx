@@ -69,6 +69,7 @@ export class Chart {
   resize(width: number, height: number): void {
     Object.assign(this.camera, { width, height, ratio: window.devicePixelRatio });
     if (!this.#isFitted || !this.#isTouched) this.fit();
+    else if (this.chosen.place !== undefined) this.reveal(this.chosen.place); // the panel may have come over it
     this.draw();
   }
 

@@ -13,7 +13,8 @@ import type { MapEdge, MapPlace } from './map-model.ts';
 
 export const CARD_WIDTH = 176;
 export const CARD_HEIGHT = 44;
-const GAP_X = 40;
+/** Room for a label between two cards. */
+const GAP_X = 84;
 const GAP_Y = 16;
 const PADDING = 16;
 /** Above the spots, with the group's name. */
@@ -208,7 +209,7 @@ function gridOf(members: readonly MapPlace[], rankOf: (place: MapPlace) => numbe
     return { columns: layers.length, rows, cells };
   }
   // Cards are wide: a box is about square when it has fewer columns than rows. A fifth is spare.
-  const columns = Math.max(2, Math.round(Math.sqrt(members.length / 3)));
+  const columns = Math.max(2, Math.round(Math.sqrt(members.length / 4)));
   return { columns, rows: Math.ceil((members.length * 1.2) / columns), cells: members };
 }
 

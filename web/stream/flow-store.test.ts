@@ -61,6 +61,18 @@ t.test('refill() puts older flows where their time belongs', (t) => {
   t.end();
 });
 
+t.test('a whole second comes before its parts', (t) => {
+  const store = new FlowStore(5);
+  const times = ['05.1', '05.25', '06'].map((second) => flow(0, { time: `2026-01-02T03:04:${second}Z` }));
+  for (const one of times) store.append(one);
+  store.refill([flow(5), flow(0, { time: '2026-01-02T03:04:05.2Z' })]);
+  t.same(
+    store.rows(0, 9).map(({ time }) => time.slice(17)),
+    ['05Z', '05.1Z', '05.2Z', '05.25Z', '06Z'],
+  );
+  t.end();
+});
+
 t.test('flows of the same pod share one object', (t) => {
   const store = new FlowStore(4);
   const end = () => ({ ID: 3, identity: 300, namespace: 'shop', pod_name: 'web-0', labels: ['k8s:app=web'] });

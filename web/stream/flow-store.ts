@@ -134,8 +134,13 @@ function merged(a: readonly Flow[], b: readonly Flow[]): Flow[] {
   const all: Flow[] = [];
   let next = 0;
   for (const flow of a) {
-    while (next < b.length && b[next].time < flow.time) all.push(b[next++]);
+    while (next < b.length && isBefore(b[next], flow)) all.push(b[next++]);
     all.push(flow);
   }
   return [...all, ...b.slice(next)];
+}
+
+/** Without the `Z`: a time has as many digits of a second as it needs, and `05` is before `05.1`. */
+function isBefore(a: Flow, b: Flow): boolean {
+  return a.time.slice(0, -1) < b.time.slice(0, -1);
 }

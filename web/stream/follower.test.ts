@@ -110,6 +110,17 @@ t.test('a stream that breaks is asked for again, later and later, and at once wh
   t.equal(streams.length, 3);
   await streams[2].give(flow('a'));
   await streams[2].end();
+  t.equal(
+    said.at(-1),
+    'lost the agent ended the stream of flows 2000',
+    'one that broke at its beginning has not worked',
+  );
+  t.equal(said.at(-2), 'filled a', 'but what it told is kept');
+  follower.retry();
+  await turn();
+  await streams[3].give(flow('b'));
+  clock.advance(150);
+  await streams[3].end();
   t.equal(said.at(-1), 'lost the agent ended the stream of flows 500', 'one that worked begins anew');
 });
 

@@ -78,11 +78,14 @@ export class Follower {
 
   /** One stream to its end. @returns why it ended */
   async #attempt(question: FlowsQuestion, signal: AbortSignal): Promise<StreamError> {
-    const filling = new Filling((flows) => this.#listener.filled(flows));
+    const filling = new Filling((flows, isBroken) => {
+      // One that breaks while it tells what was there would be asked for again and again, for thousands of flows each time.
+      if (!isBroken) this.#failures = 0;
+      this.#listener.filled(flows);
+    });
     try {
       for await (const batch of this.#open(question, signal)) {
         if (signal.aborted) break;
-        this.#failures = 0;
         const flows = batch.flatMap(({ flow }) => flow ?? []);
         if (!filling.take(flows) && flows.length > 0) this.#listener.came(flows);
         for (const { lost_events: lost } of batch) if (lost !== undefined) this.#listener.lost(lost);
@@ -92,7 +95,7 @@ export class Follower {
     } catch (error) {
       return error instanceof StreamError ? error : new StreamError(`the stream of flows failed: ${String(error)}`);
     } finally {
-      filling.end(signal.aborted);
+      filling.end(signal.aborted ? 'void' : 'broken');
     }
   }
 
@@ -113,13 +116,13 @@ export class Follower {
 
 /** Gathers what a stream tells at its beginning. The protocol does not say where that ends: a pause does. */
 class Filling {
-  readonly #done: (flows: readonly Flow[]) => void;
+  readonly #done: (flows: readonly Flow[], isBroken: boolean) => void;
   readonly #flows: Flow[] = [];
   #isOver = false;
   #quiet: ReturnType<typeof setTimeout> | undefined;
   readonly #latest = setTimeout(() => this.end(), FILL_MS);
 
-  constructor(done: (flows: readonly Flow[]) => void) {
+  constructor(done: (flows: readonly Flow[], isBroken: boolean) => void) {
     this.#done = done;
   }
 
@@ -132,11 +135,11 @@ class Filling {
     return true;
   }
 
-  end(isVoid = false): void {
+  end(why: 'settled' | 'broken' | 'void' = 'settled'): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#quiet);
     clearTimeout(this.#latest);
-    if (!isVoid) this.#done(this.#flows);
+    if (why !== 'void') this.#done(this.#flows, why === 'broken');
   }
 }

@@ -37,13 +37,15 @@ t.test('a reply counts for the edge that it answers, and verdicts for themselves
   const map = new TrafficMap();
   map.add(flow('web', 'api'), 1000);
   map.add(flow('api', 'web', { is_reply: true, l4: { TCP: { source_port: 80, destination_port: 40_000 } } }), 1000);
+  map.add(flow('api', 'web', { l4: { ICMPv4: { type: 3, code: 3 } } }), 1000);
+  map.add(flow('api', 'web', { l4: { ICMPv6: { type: 1 } } }), 1000);
   map.add(flow('web', 'db', { verdict: 'DROPPED', aggregate: { egress_flow_count: 5 } }), 2000);
   const changes = map.changes(2000);
   const { edges, figures } = new Hearer().hear(changes);
   t.same([...edges.values()], ['web>api', 'web>db']);
-  t.match(figures.get('web>api'), { forwarded: 2, dropped: 0, droppedMs: 0 });
+  t.match(figures.get('web>api'), { forwarded: 4, dropped: 0, droppedMs: 0 });
   t.match(figures.get('web>db'), { forwarded: 0, dropped: 5, droppedMs: 2000 });
-  t.same(changes.labels, ['TCP 80', 'TCP 80']);
+  t.same(changes.labels, ['TCP 80 +2', 'TCP 80']);
   t.same(map.changes(2100).edges, [], 'what was told is not told again');
   t.end();
 });

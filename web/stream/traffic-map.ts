@@ -4,7 +4,7 @@
  *     add(flow) --> places (at most MAX_PLACES), edges (at most MAX_EDGES), each with a number that is its own as long as it lives
  *     changes() --> new ones with all that does not change, gone ones by number, and of edges that counted a row of figures each
  *
- * An edge goes from who asked to who was asked: a reply counts for the edge that it answers. When places or edges are full, those without
+ * An edge goes from who asked to who was asked: a reply counts for the edge that it answers, and so does an error of ICMP. When places or edges are full, those without
  * traffic for ROOM_AFTER_MS make room; if there are none, what is new counts for OTHER_PLACE, so memory has a bound whatever the traffic. Numbers of
  * what has gone are used again, but not before it was told.
  */
@@ -84,7 +84,7 @@ export class TrafficMap {
 
   /** @param nowMs when it came; @param isOld whether it was there before anybody looked, and says nothing of rates */
   add(flow: Flow, nowMs: number, isOld = false): void {
-    const isReply = flow.is_reply === true;
+    const isReply = flow.is_reply === true || isError(flow);
     const source = placeOf(flow.source, flow.source_names);
     const destination = placeOf(flow.destination, flow.destination_names);
     const edge = isReply ? this.#edge(destination, source, nowMs) : this.#edge(source, destination, nowMs);
@@ -205,6 +205,13 @@ export class TrafficMap {
       else this.#freePlaces.push(known.number);
     }
   }
+}
+
+/** Destination unreachable, time exceeded, parameter problem, packet too big: they answer a packet that went the other way. */
+function isError({ l4 }: Flow): boolean {
+  const { ICMPv4: icmp, ICMPv6: icmpv6 } = l4 ?? {};
+  if (icmp !== undefined) return icmp.type === 3 || icmp.type === 11 || icmp.type === 12;
+  return icmpv6?.type !== undefined && icmpv6.type >= 1 && icmpv6.type <= 4;
 }
 
 /** @returns whether `list` had `one`, which it has no more */

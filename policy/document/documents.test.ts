@@ -115,6 +115,29 @@ t.test('readDocuments() says once that a text is nested too deeply, and does not
   const deep = readDocuments('['.repeat(200_000), 'x.yaml');
   t.match(deep.problems, [{ line: 1, severity: 'error', message: /nested too deeply/ }]);
   t.equal(deep.problems.length, 1);
+  // A parser that calls itself for each level is never begun: what it has to compile at the end of the stack ends the process.
+  const texts: Readonly<Record<string, string>> = {
+    'maps of JSON': '{"a":'.repeat(3_000_000),
+    'lists in lists': '- '.repeat(3_000_000),
+    'keys of keys': '? '.repeat(3_000_000),
+    both: '- ['.repeat(1_000_000),
+    'lines further and further in': Array.from({ length: 2000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+    'what looks as if it began anew': `${'['.repeat(300)}\n---x, ${'['.repeat(300)}`,
+    'what looks as if it ended': `${'['.repeat(300)}"${']'.repeat(300)}", `.repeat(2),
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    const { problems } = readDocuments(text, 'x.yaml');
+    t.match(problems, [{ message: /nested too deeply/ }], name);
+    t.equal(problems.length, 1, name);
+  }
+  const place = readDocuments(`kind: Pod\nx:\n  - ${'['.repeat(500)}`, 'x.yaml').problems;
+  t.match(place, [{ line: 3, column: 401 }], 'where it is too deep');
+  const brackets = `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a # ${'['.repeat(900)}\n  annotations:\n    a: "${'[{'.repeat(900)}"\n    b: |\n${' '.repeat(900)}x\n    c: x${'['.repeat(900)}\n`;
+  t.same(
+    readDocuments(brackets + '---\n{}\n'.repeat(500), 'x.yaml').problems.filter(({ line }) => line < 10),
+    [],
+    'brackets that are none',
+  );
   const many = readDocuments('}\n'.repeat(1000), 'x.yaml').problems;
   t.equal(many.length, 21);
   t.match(many.at(-1), { message: 'read YAML: 980 more errors follow' });

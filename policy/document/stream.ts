@@ -4,6 +4,7 @@
  * them before they are parsed, and places are told as they are in the text that was given.
  */
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { depthFault, tooDeep } from './nesting.ts';
 
 /** The text without byte order marks: files that were put together have one wherever another begins. */
 export function withoutMark(text: string): string {
@@ -31,6 +32,8 @@ export function parseStream(given: string, place?: Place): Stream {
   const breaks = breaksOfJson(plain);
   const text = joined(plain, breaks);
   const lines = new LineCounter();
+  const fault = depthFault(text);
+  if (fault !== undefined) return { text, documents: [tooDeep(text, fault, lines)], lines };
   const parsed = parseAllDocuments(text, { lineCounter: lines, merge: false, logLevel: 'silent' });
   const documents = Array.isArray(parsed) ? parsed.filter((one): one is Document.Parsed => 'contents' in one) : [];
   const own = breaks.length === 0 ? lines : linesOf(plain, breaks);

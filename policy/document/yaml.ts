@@ -10,6 +10,7 @@ import {
 } from 'yaml';
 import { hasErrors, type Problem } from '../rule/problems.ts';
 import { Reader } from './reader.ts';
+import { depthFault, STACK_EXCEEDED, tooDeep } from './nesting.ts';
 import { withoutMark } from './stream.ts';
 import type { Shape } from './shape.ts';
 
@@ -24,7 +25,9 @@ export interface Reading {
 export function readYaml(text: string, file: string, shape: Shape): Reading {
   const lines = new LineCounter();
   const options = { lineCounter: lines, merge: false, logLevel: 'silent' } as const;
-  const yaml: YamlDocument.Parsed = parseDocument(withoutMark(text), options);
+  const plain = withoutMark(text);
+  const fault = depthFault(plain);
+  const yaml = fault === undefined ? parseDocument(plain, options) : tooDeep(plain, fault, lines);
   const reader = new Reader(yaml, lines, file);
   reader.problems.push(...syntaxProblems(yaml, lines, file));
   const isReadable = !hasErrors(reader.problems) && !isEmpty(yaml.contents);
@@ -38,8 +41,6 @@ export function isEmpty(node: Node | ParsedNode | null): boolean {
 
 /** More of one document help nobody: they follow from the first. */
 const SYNTAX_PROBLEMS_MAX = 20;
-/** What the yaml package passes on when a document nests deeper than the stack. */
-const STACK_EXCEEDED = 'Maximum call stack size exceeded';
 
 /** What the parser says of a document. */
 export function syntaxProblems(yaml: YamlDocument, lines: LineCounter, file: string): Problem[] {

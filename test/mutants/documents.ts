@@ -53,6 +53,14 @@ export const DOCUMENTS: readonly Mutant[] = [
     killedBy: ['explain/finished-pods.test.ts', 'daemon/attach/pods.test.ts'],
   },
   {
+    name: 'nesting-begins-anew-at-any-dashes',
+    fault: 'a text in brackets that begins with --- hides how deep they are, and the parser ends the process',
+    file: 'policy/document/nesting.ts',
+    was: "if (!isText && token === '---') brackets = 0;",
+    is: "if (token.startsWith('---')) brackets = 0;",
+    killedBy: ['policy/document/documents.test.ts'],
+  },
+  {
     name: 'leading-zeros-are-decimal',
     fault: '`port: 010` opens port 10 here and port 8 in a cluster',
     file: 'policy/document/yaml-words.ts',

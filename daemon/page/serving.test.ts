@@ -328,6 +328,57 @@ t.test('an answer that breaks off does not pass for a whole one', async (t) => {
   await waitFor('the end of all requests', () => handler.counts.active === 0);
 });
 
+t.test('the same over HTTP/2, as browsers have it with TLS', async (t) => {
+  let end = (): void => undefined;
+  const behind = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.url !== '/observer.Observer/GetFlows') return void request.resume().on('end', () => response.end('{}'));
+    response.writeHead(200, { 'content-type': 'application/connect+proto', 'set-cookie': 'a=1' });
+    response.write('first');
+    end = () => response.end('last');
+  };
+  const { port, handler, asked } = await rig(t, { behind });
+  const session = connectHttp2(`http://localhost:${port}`);
+  t.teardown(() => session.destroy());
+  const open = (headers: Record<string, string>, body?: string) => {
+    const stream = session.request({ ':method': body === undefined ? 'GET' : 'POST', ...headers });
+    stream.end(body);
+    const head = new Promise<Record<string, unknown>>((resolve) => stream.once('response', resolve));
+    let text = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    return { stream, head, whole: new Promise<string>((resolve) => stream.once('end', () => resolve(text))) };
+  };
+  const same = { 'sec-fetch-site': 'same-origin' };
+  const file = open({ ':path': '/', 'sec-fetch-site': 'none' });
+  t.match(await file.head, { ':status': 200, 'content-security-policy': /default-src 'none'/ });
+  t.match(await file.whole, /<!doctype html>/);
+  const status = open({ ':path': '/v1/status', ...same });
+  t.match(await status.head, { ':status': 200, 'cache-control': 'no-store' });
+  t.equal(await status.whole, '{}');
+  const json = { ...same, 'content-type': 'application/json', origin: `http://localhost:${port}` };
+  t.match(await open({ ':path': '/ui/v1/lint', ...json }, '{}').head, { ':status': 200 });
+  t.match(await open({ ':path': '/ui/v1/lint', ...json, origin: 'http://evil.example' }, '{}').head, {
+    ':status': 403,
+  });
+  t.match(await open({ ':path': '/login', ...json }, 'x'.repeat(10_000)).head, { ':status': 413 });
+  const flows = open(
+    { ':path': '/observer.Observer/GetFlows', ...json, 'content-type': 'application/connect+proto' },
+    'x',
+  );
+  const head = await flows.head;
+  t.match(head, { ':status': 200, 'content-type': 'application/connect+proto' });
+  t.notOk(head['set-cookie'], 'nothing but what belongs to the answer');
+  end();
+  t.equal(await flows.whole, 'firstlast');
+  const gone = open(
+    { ':path': '/observer.Observer/GetFlows', ...json, 'content-type': 'application/connect+proto' },
+    'x',
+  );
+  await gone.head;
+  gone.stream.close();
+  await waitFor('the end of all requests', () => handler.counts.active === 0);
+  t.equal(asked.length, 3);
+});
+
 t.test('whoever sends slowly, or nothing, is given up, and others are served meanwhile', async (t) => {
   const asked: number[] = [];
   const { ask, port, handler } = await rig(t, { bodyMs: 200 });

@@ -88,7 +88,7 @@ export class PortMap extends PinnedMap {
     this.#table = new ArrayTable(file, HEADER_BYTES, ROW_WORDS);
   }
 
-  /** Moves with every change. */
+  /** Moves with every change, and with touch(). */
   get generation(): number {
     return this.#table.generation;
   }
@@ -115,6 +115,11 @@ export class PortMap extends PinnedMap {
     row[V_GATEWAY_MAC_HIGH] = (port.gatewayMac ?? NO_MAC).high;
     row[V_GATEWAY_MAC_LOW] = (port.gatewayMac ?? NO_MAC).low;
     this.#table.set(index, row);
+  }
+
+  /** Has the dataplane look at all ports again: a file beside the map has come or gone. */
+  touch(): void {
+    this.#table.touch();
   }
 
   /** Frees an index. @throws {RangeError} when there is none */

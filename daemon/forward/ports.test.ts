@@ -72,6 +72,36 @@ t.test('pods that come and go leave no mapping behind, though the event loop nev
   test.end();
 });
 
+t.test('a trial that begins or ends while the port is open is followed, and the port stays open', (test) => {
+  const { directory, maps, ports, table } = forwarding(test);
+  const publish = (isTrial: boolean): void => {
+    const policy = PolicyMap.create(join(directory, policyFile(1, isTrial)), { capacity: 64 }, mapFile);
+    policy.publish([]);
+    policy.close(unmapFile);
+  };
+  publish(false);
+  const identity = { ifindex: 0, mac: { high: 2, low: 1 }, secId: 1, mtu: 1500, flags: 0 };
+  maps.ports.set(3, { kind: 'pcap', ifname: 'pod1', endpointId: 1, ...identity });
+  ports.refresh(1);
+  const port = table.port[3];
+  test.ok(port);
+  test.equal(table.trial[3], null);
+  publish(true);
+  ports.refresh(2);
+  test.equal(table.trial[3], null, 'nobody has said so yet');
+  maps.ports.touch();
+  ports.refresh(3);
+  test.equal(table.trial[3]?.count, 0);
+  rmSync(join(directory, policyFile(1, true)));
+  maps.ports.touch();
+  ports.refresh(4);
+  test.equal(table.trial[3], null);
+  test.equal(table.port[3], port, 'it is the same port');
+  ports.closeAll();
+  test.equal(policyMappings(), 0);
+  test.end();
+});
+
 t.test('a row that the agent stopped in the middle of closes no port, and keeps what was handed over', async (test) => {
   const { maps, ports, table } = forwarding(test);
   const row = { kind: 'uplink' as const, ifname: 'lo', ifindex: 1, mac: { high: 2, low: 1 } };

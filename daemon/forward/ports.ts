@@ -44,8 +44,10 @@ interface OpenPort {
   readonly row: string;
   readonly kind: PortKind;
   readonly isExternal: boolean;
-  /** Of its policy files: another one means that the agent has made it anew. */
-  readonly inodes: string;
+  /** Of its policy: another one means that the agent has made it anew. */
+  readonly inode: number;
+  /** Of the policy that it is tried on; 0 = none. */
+  trialInode: number;
 }
 
 export class ForwardingPorts {
@@ -161,9 +163,10 @@ export class ForwardingPorts {
 
   #reconcile(entry: PortEntry): void {
     const row = rowText(entry);
-    const inodes = `${this.#inode(entry.endpointId, false)}/${this.#inode(entry.endpointId, true)}`;
+    const [inode, trialInode] = [this.#inode(entry.endpointId, false), this.#inode(entry.endpointId, true)];
     const open = this.#open.get(entry.index);
-    if (open !== undefined && open.row === row && open.inodes === inodes) {
+    if (open !== undefined && open.row === row && open.inode === inode) {
+      if (open.trialInode !== trialInode) this.#changeTrial(entry, open, trialInode);
       this.#followLink(entry);
       return;
     }
@@ -173,7 +176,7 @@ export class ForwardingPorts {
       if (port === null) return;
       this.#install(entry, port);
       const isExternal = (entry.flags & PORT_FLAG_EXTERNAL) !== 0;
-      this.#open.set(entry.index, { row, kind: entry.kind, inodes, isExternal });
+      this.#open.set(entry.index, { row, kind: entry.kind, inode, trialInode, isExternal });
       this.#told.set(entry.index, PORT_OPENINGS[entry.kind].isOpenAtOnce);
       this.#problems.delete(entry.index);
     } catch (error) {
@@ -215,6 +218,20 @@ export class ForwardingPorts {
     table.port[index] = this.#parts.conditions.wrap(index, port);
     table.role[index] = role;
     if (port.fd >= 0) poller.add(port.fd, index);
+  }
+
+  /** A trial begins or ends while the port is open. */
+  #changeTrial({ index, endpointId }: PortEntry, open: OpenPort, trialInode: number): void {
+    const { trial } = this.#parts.table;
+    trial[index]?.close(unmapFile);
+    trial[index] = null;
+    try {
+      trial[index] = this.#openPolicy(endpointId, true);
+      open.trialInode = trialInode;
+    } catch (error) {
+      this.#problem(index, `port ${index}: policy on trial: ${(error as Error).message}`);
+      this.#hasFailures = true;
+    }
   }
 
   /** What may change while a port is open. */

@@ -120,6 +120,11 @@ export class PinnedMaps implements Maps {
     return policy;
   }
 
+  /** Whether this agent has written a policy that an endpoint is tried on. */
+  hasTrial(endpoint: number): boolean {
+    return this.#policies.has(policyFile(endpoint, true));
+  }
+
   /** Removes the policy of an endpoint that is gone, or is no longer tried. */
   removePolicy(endpoint: number, isTrial = false): void {
     const file = policyFile(endpoint, isTrial);

@@ -251,11 +251,18 @@ t.test('a policy under trial has a file of its own, which goes with the trial', 
     readdirSync(join(directory, 'maps'))
       .filter((name) => name.startsWith('policy_'))
       .sort();
+  const told = () => maps.ports.generation;
+  const before = told();
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], [])]]) }));
   t.strictSame(files(), ['policy_7', 'policy_7_trial']);
+  t.equal(told(), before + 1, 'the dataplane is told that it has begun');
+  publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], [allow()])]]) }));
+  t.equal(told(), before + 1, 'and not that it has changed, which it sees');
+  publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()], [])]]) }));
   t.equal(maps.policy(7, true).lookup(1, INGRESS, 6, 1), -133);
   publisher.publish(changes({ endpoints: new Map([[7, endpoint([allow()])]]) }));
   t.strictSame(files(), ['policy_7']);
+  t.equal(told(), before + 2, 'and that it has ended');
   publisher.publish(changes({ removedEndpoints: [7] }));
   t.strictSame(files(), []);
 });

@@ -183,9 +183,16 @@ export class Publisher {
     this.problems.delete(id);
     if (this.#try(id, () => policy.publish(entries))) this.#unfit.delete(id);
     else this.#close(id);
-    if (change.shadow === undefined) this.#maps.removePolicy(id, true);
-    else this.#try(id, () => this.#maps.policy(id, true).publish(this.#ruleSets.translate(change.shadow ?? [])));
+    this.#publishTrial(id, change.shadow);
     return false;
+  }
+
+  /** The dataplane opens the file of a trial when it looks at its ports: it is told that one has begun, or ended. */
+  #publishTrial(id: number, shadow: readonly PolicyEntry[] | undefined): void {
+    const wasTried = this.#maps.hasTrial(id);
+    if (shadow === undefined) this.#maps.removePolicy(id, true);
+    else this.#try(id, () => this.#maps.policy(id, true).publish(this.#ruleSets.translate(shadow)));
+    if (wasTried !== (shadow !== undefined)) this.#maps.ports.touch();
   }
 
   #close(id: number): void {

@@ -1,7 +1,7 @@
 /**
  * Rows of words by number, all there from the start and all zero. The first word of a row is its version: odd while the
  * writer changes the row, so that a reader elsewhere never takes half a row for a whole one. The table's generation
- * counts changed rows.
+ * counts changed rows, and what else its readers are to look at again.
  */
 import type { MapFile } from './map-file.ts';
 import { READ_ATTEMPTS, W_GENERATION, W_UPDATES } from './map-header.ts';
@@ -24,7 +24,7 @@ export class ArrayTable {
     this.#header = file.header;
   }
 
-  /** Moves with every changed row. */
+  /** Moves with every changed row, and with touch(). */
   get generation(): number {
     return Atomics.load(this.#header, W_GENERATION);
   }
@@ -37,6 +37,11 @@ export class ArrayTable {
     this.words.set(row, at + 1);
     Atomics.store(this.words, at, (version + 1) | 0);
     this.#header[W_UPDATES]++;
+    Atomics.add(this.#header, W_GENERATION, 1);
+  }
+
+  /** Has readers look again though no row has changed. */
+  touch(): void {
     Atomics.add(this.#header, W_GENERATION, 1);
   }
 

@@ -22,6 +22,22 @@ export const DAEMON: readonly Mutant[] = [
     killedBy: PORTS,
   },
   {
+    name: 'trials-begin-with-the-next-port',
+    fault: 'a policy that is put on trial while pods run tells nothing, until some port of the node changes',
+    file: 'daemon/publish/publisher.ts',
+    was: 'if (wasTried !== (shadow !== undefined)) this.#maps.ports.touch();',
+    is: 'if (wasTried && shadow === undefined) this.#maps.ports.touch();',
+    killedBy: ['daemon/publish/publication.test.ts'],
+  },
+  {
+    name: 'trials-end-with-the-port',
+    fault: 'a trial that has ended is told of for as long as the port is open',
+    file: 'daemon/forward/ports.ts',
+    was: 'if (open.trialInode !== trialInode) this.#changeTrial(entry, open, trialInode);',
+    is: 'if (open.trialInode === 0 && trialInode !== 0) this.#changeTrial(entry, open, trialInode);',
+    killedBy: PORTS,
+  },
+  {
     name: 'mappings-wait-for-the-event-loop',
     fault: 'unmapFile() leaves it to the collector, which does nothing in the forwarding thread',
     file: 'dataplane/native/map-file.c',

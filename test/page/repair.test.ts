@@ -130,6 +130,10 @@ t.test(
     await dialog.getByRole('button', { name: 'Apply' }).click();
     await page.getByText('Applied on trial').waitFor();
     t.ok(await gets('idle'), 'it passes');
+    await waitFor('a connection to be told as audited', async () => {
+      await gets('idle');
+      return (await instance.flows()).some((flow) => flow.verdict === 'AUDIT');
+    });
     await page.getByRole('button', { name: 'On trial', pressed: true }).click();
     await page.getByRole('button', { name: 'Apply…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Apply' }).click();

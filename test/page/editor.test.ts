@@ -1,9 +1,11 @@
 // The policy editor in a browser: drawing and text, each changing the other, with answers of the agent that the test makes up.
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text as textOfStream } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
+import { PATIENCE_MS } from '../command.ts';
 import { launchBrowser, openPage, screenshots, seriousFaults } from './browser.ts';
 import { json, servePage } from './served.ts';
 
@@ -62,6 +64,7 @@ const REPLAY = {
   unjudged: {},
   changed: [CHANGE],
 };
+t.setTimeout(PATIENCE_MS * 4);
 const browser = await launchBrowser(t);
 
 const answering =
@@ -100,7 +103,7 @@ const textArea = (page: Page) => page.getByLabel('Policy as YAML');
 /** Waits until the text is what is wanted, or is in it. */
 async function textIs(t: Test, page: Page, wanted: string | RegExp): Promise<void> {
   const isThere = (text: string) => (typeof wanted === 'string' ? text === wanted : wanted.test(text));
-  const deadline = Date.now() + 8000;
+  const deadline = Date.now() + PATIENCE_MS;
   let text = await textArea(page).inputValue();
   while (!isThere(text) && Date.now() < deadline) {
     await delay(50);
@@ -113,7 +116,7 @@ async function textIs(t: Test, page: Page, wanted: string | RegExp): Promise<voi
 async function openEditor(t: Test, text: string): Promise<Page> {
   const { url } = await servePage(t, ROUTES);
   const page = await openPage(t, browser, `${url}#/editor`);
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.getByRole('button', { name: 'One port for one kind of client' }).click();
   await textArea(page).fill(text);
   return page;
@@ -197,10 +200,44 @@ t.test('what is typed is drawn; mistakes are marked, and the drawing waits', asy
   await page.getByRole('button', { name: /Change the pods/ }).waitFor();
 });
 
+t.test('examples are opened, changed by a click and taken back, byte for byte', async (t) => {
+  const page = await openEditor(t, POLICY);
+  const files = [
+    'icmp/policies/2-ping',
+    'kafka-orders/policies/topics',
+    'tour/policies/policies',
+    'egress-cidr/policies/egress',
+  ];
+  for (const file of files) {
+    const text = readFileSync(`examples/${file}.yaml`, 'utf8');
+    await textArea(page).fill(text);
+    await page.getByRole('button', { name: 'On trial' }).click();
+    await textIs(t, page, /sluice\.io\/audit/);
+    await page.getByRole('button', { name: 'Remove' }).first().click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await textIs(t, page, text);
+  }
+});
+
+t.test('of a policy with a thousand entries a part is drawn, and the page answers', async (t) => {
+  const entries = Array.from({ length: 1000 }, (_, i) => `    - fromCIDR: [10.${i >> 8}.${i & 255}.0/24]\n`);
+  const page = await openEditor(t, POLICY);
+  // fill() types: a thousand lines take it longer than they take the page.
+  const long = POLICY.replace('  ingressDeny:', () => `${entries.join('')}  ingressDeny:`);
+  await textArea(page).evaluate((area, text) => {
+    (area as unknown as { value: string }).value = text;
+    area.dispatchEvent(new Event('input', { bubbles: true }));
+  }, long);
+  await page.getByText('and 902 more, in the text').waitFor();
+  await page.getByRole('button', { name: 'Take away 10.0.0.0/24' }).click();
+  await page.getByText('and 901 more, in the text').waitFor();
+});
+
 t.test('a policy in force is opened by its address, made one of another kind, and closed', async (t) => {
   const { url } = await servePage(t, ROUTES);
   const page = await openPage(t, browser, `${url}#/editor?policy=CiliumNetworkPolicy%2Fshop%2Fweb`);
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.getByRole('button', { name: /Change the pods: app=⟨202e⟩/ }).waitFor();
   t.notMatch(await textArea(page).inputValue(), /creationTimestamp/);
   await page.getByLabel('Kind').selectOption('NetworkPolicy');

@@ -8,7 +8,7 @@ import { notify } from '../shell/notices.tsx';
 import { told } from './checks.tsx';
 import { LiveSummary } from './live.tsx';
 import { onTrial } from './model/changes.ts';
-import { drawn, leaving, open, put, saved } from './store.tsx';
+import { drawn, leaving, open, origin, put, saved } from './store.tsx';
 
 type Applied = Answers['POST /v1/apply']['applied'];
 
@@ -76,6 +76,12 @@ function nameOf({ kind, namespace = '', name }: Applied[number]): string {
   return `${kind}/${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
+/** The policy that was opened, when what is applied does not replace it; '' when it does. */
+function stays(plan: Applied | undefined): string {
+  const { policy } = origin.value;
+  return plan === undefined || plan.length === 0 || plan.some((one) => nameOf(one) === policy) ? '' : policy;
+}
+
 export function ApplyDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   const isOpen = asked.value !== undefined;
@@ -97,6 +103,12 @@ export function ApplyDialog() {
             </li>
           ))}
         </ul>
+      )}
+      {stays(plan) !== '' && (
+        <p>
+          <span class="mono">{visible(stays(plan))}</span>, which was opened, stays in force beside: another name is
+          another policy.
+        </p>
       )}
       <LiveSummary />
       <label>

@@ -4,6 +4,7 @@ import { EntryCard } from './entry-card.tsx';
 import { openForm } from './form-dialog.tsx';
 import { DIRECTIONS, type Direction, type Drawing, type DrawnRule, type DrawnSide } from './model/drawing.ts';
 import { entryForm, subjectForm } from './model/forms.ts';
+import { partOf } from './model/part.ts';
 import { groupText } from './model/peer-text.ts';
 import type { Group } from './model/peers.ts';
 import { selectorText } from './model/selector-text.ts';
@@ -110,6 +111,7 @@ function GroupBox({ group, side, direction, rule, drawing }: SideProps & { reado
     const peers = entry.peers.filter((peer) => peer.group === group);
     return peers.length === 0 ? [] : [{ entry, peers }];
   });
+  const { shown, rest } = partOf(cards);
   const { namespace } = drawing;
   if (group === 'namespace' && namespace === '') return null;
   const title = groupText(group, visible(namespace));
@@ -126,9 +128,10 @@ function GroupBox({ group, side, direction, rule, drawing }: SideProps & { reado
           + Add
         </button>
       </header>
-      {cards.map(({ entry, peers }) => (
+      {shown.map(({ entry, peers }) => (
         <EntryCard key={String(entry.path)} entry={entry} peers={peers} namespace={namespace} kind={drawing.kind} />
       ))}
+      {rest !== '' && <p class="shared">{rest}</p>}
     </section>
   );
 }

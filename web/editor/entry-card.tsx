@@ -3,6 +3,7 @@ import { visible } from '../controls/visible.ts';
 import { openForm } from './form-dialog.tsx';
 import type { DrawnEntry, DrawnPeer, Kind } from './model/drawing.ts';
 import { icmpForm, peerForm, portForm } from './model/forms.ts';
+import { partOf } from './model/part.ts';
 import { peerText } from './model/peer-text.ts';
 import type { Path } from './model/values.ts';
 import { PortsBox } from './ports-box.tsx';
@@ -20,6 +21,7 @@ export function EntryCard(props: Props) {
   const { entry, peers, kind } = props;
   const { path, isDeny, ports, icmps } = entry;
   const others = entry.peers.length - peers.length;
+  const { shown, rest } = partOf(peers);
   return (
     <article class={isDeny ? 'entry deny' : 'entry allow'}>
       <header>
@@ -37,13 +39,14 @@ export function EntryCard(props: Props) {
         </button>
       </header>
       <ul class="peers">
-        {peers.map((peer) => (
+        {shown.map((peer) => (
           <PeerItem key={String(peer.path)} entry={path} drawn={peer} namespace={props.namespace} />
         ))}
       </ul>
+      {rest !== '' && <p class="shared">{rest}</p>}
       {others > 0 && <p class="shared">and {others} more in other groups, with the same ports</p>}
       {ports.length + icmps.length === 0 && <p class="every">every port and protocol</p>}
-      {ports.map((one) => (
+      {partOf(ports).shown.map((one) => (
         <PortsBox key={String(one.path)} entry={path} ports={one} isPlain={isDeny || kind === 'NetworkPolicy'} />
       ))}
       {icmps.length > 0 && <Icmps icmps={icmps} />}

@@ -3,6 +3,7 @@ import { visible } from '../controls/visible.ts';
 import { openForm } from './form-dialog.tsx';
 import { type DrawnPorts, PARSERS, type Parser } from './model/drawing.ts';
 import { portForm, requestForm, serverNamesForm } from './model/forms.ts';
+import { partOf } from './model/part.ts';
 import { requestText } from './model/peer-text.ts';
 import { portText } from './model/selector-text.ts';
 import type { Path } from './model/values.ts';
@@ -32,7 +33,7 @@ export function PortsBox(props: Props) {
 function Chips({ entry, ports: { path, ports }, isPlain }: Props) {
   return (
     <ul class="chips" aria-label="Ports">
-      {ports.map((port) => {
+      {partOf(ports).shown.map((port) => {
         const text = visible(portText(port));
         return (
           <li key={String(port.path)}>
@@ -65,9 +66,10 @@ function Chips({ entry, ports: { path, ports }, isPlain }: Props) {
 }
 
 function Requests({ ports, parser }: { readonly ports: DrawnPorts; readonly parser: Parser }) {
+  const { shown, rest } = partOf(ports.requests);
   return (
     <ul class="requests" aria-label={`${REQUESTS[parser]} requests that pass`}>
-      {ports.requests.map(({ path, fields }) => {
+      {shown.map(({ path, fields }) => {
         const text = visible(requestText(parser, fields));
         return (
           <li key={String(path)}>
@@ -90,6 +92,7 @@ function Requests({ ports, parser }: { readonly ports: DrawnPorts; readonly pars
           </li>
         );
       })}
+      {rest !== '' && <li class="shared">{rest}</li>}
     </ul>
   );
 }

@@ -38,7 +38,30 @@ export const origin: ReadonlySignal<Origin> = source;
 const opened = signal('');
 export const isChanged = computed(() => current.value !== opened.value);
 
-export const open = computed<OpenText>(() => openText(current.value));
+/** The text that is read: that of a moment ago when it is long and somebody types. */
+const read = signal('');
+let reading: ReturnType<typeof setTimeout> | undefined;
+
+/** Longer texts are read when the keys pause. */
+const READ_AT_ONCE_MAX = 32_768; // characters
+const READ_PAUSE_MS = 250;
+
+export const open = computed<OpenText>(() => openText(read.value));
+
+/** Has the text read that is there now: before anything is written to it. */
+function readNow(): void {
+  clearTimeout(reading);
+  read.value = current.value;
+}
+
+const BEHIND = 'the text had changed: look at the drawing, and try again';
+
+/** Whether the drawing was of an earlier text; it is of this one from now on. */
+function isBehind(): boolean {
+  const was = read.value !== current.value;
+  readNow();
+  return was;
+}
 
 /** A policy of the text; its place among the documents is what edits are told by. */
 export interface Drawn {
@@ -88,9 +111,12 @@ export function close(): void {
   openInEditor('', { policy: '', title: '' });
 }
 
-function show(): void {
+function show(isReadLater = false): void {
   batch(() => {
     current.value = history.text;
+    clearTimeout(reading);
+    if (isReadLater) reading = setTimeout(readNow, READ_PAUSE_MS);
+    else readNow();
     steps.value = { canUndo: history.canUndo, canRedo: history.canRedo };
   });
 }
@@ -98,7 +124,7 @@ function show(): void {
 /** What a person types. */
 export function type(fresh: string): void {
   history.type(fresh, Date.now());
-  show();
+  show(fresh.length > READ_AT_ONCE_MAX);
 }
 
 /** A new text that is one step for undo. */
@@ -119,10 +145,12 @@ export function redo(): void {
 
 /** Makes an edit in the policy that is drawn. @returns why not; '' when it is made */
 export function edit(what: Edit): string {
+  if (isBehind()) return BEHIND;
   return written(chosen.value === undefined ? undefined : change(open.value, chosen.value.index, what));
 }
 
 export function become(kind: Kind): string {
+  if (isBehind()) return BEHIND;
   return written(chosen.value === undefined ? undefined : convert(open.value, chosen.value.index, kind));
 }
 
@@ -138,6 +166,7 @@ function written(result: Written | Refused | undefined): string {
  * @returns why not; '' when they are taken
  */
 export function take(patches: readonly Patched[]): string {
+  readNow();
   if (source.value.title !== '') return written(patched(open.value, patches));
   const [{ name }] = patches;
   openInEditor(documentsText(patches.map(({ after }) => asWritten(after))), { policy: name, title: name });

@@ -4,19 +4,21 @@ import type { RefObject } from 'preact';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { visible } from '../controls/visible.ts';
 import { checked } from './checks.tsx';
+import { partOf } from './model/part.ts';
 import { text, type } from './store.tsx';
 
 export function TextPane() {
   const area = useRef<HTMLTextAreaElement>(null);
   const { problems, failure, isCurrent } = checked.value;
   const lines = text.value.split('\n').length;
+  const { shown } = partOf(problems);
   const hasErrors = problems.some(({ severity }) => severity === 'error');
   return (
     <section class="text" aria-label="YAML">
       <div class="sheet">
         <div class="gutter" aria-hidden="true">
           <pre>{Array.from({ length: lines }, (_, i) => i + 1).join('\n')}</pre>
-          {problems.map((problem, i) => (
+          {shown.map((problem, i) => (
             <Mark key={i} problem={problem} />
           ))}
         </div>
@@ -39,10 +41,11 @@ export function TextPane() {
         {failure !== '' && <p class="failure">Not checked: {visible(failure)}</p>}
         {problems.length === 0 && failure === '' && <p class="fine">{isCurrent ? '✓ No problems' : 'Checking…'}</p>}
         <ul>
-          {problems.map((problem, i) => (
+          {shown.map((problem, i) => (
             <ProblemItem key={i} problem={problem} area={area} />
           ))}
         </ul>
+        {problems.length > shown.length && <p>and {problems.length - shown.length} more problems</p>}
       </div>
     </section>
   );

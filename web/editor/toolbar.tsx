@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { visible } from '../controls/visible.ts';
 import { agent } from '../shell/agent.ts';
+import { setParam } from '../shell/location.tsx';
 import { announce, notify } from '../shell/notices.tsx';
 import { openApply } from './apply-dialog.tsx';
 import { withDocument } from './model/changes.ts';
@@ -158,5 +159,8 @@ function download(): void {
 
 function closeAfterAsking(): void {
   const what = origin.value.title === '' ? 'this policy' : origin.value.title;
-  if (!isChanged.value || window.confirm(`Close ${visible(what)}? Its changes are not kept.`)) close();
+  if (!isChanged.value || window.confirm(`Close ${visible(what)}? Its changes are not kept.`)) {
+    close();
+    setParam('policy', '');
+  }
 }

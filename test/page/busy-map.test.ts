@@ -9,7 +9,7 @@ const STATUS = { name: 'sluice', version: '9.9.9', nodeName: 'node-1' };
 const FLOWS_PER_SEC = 5000;
 const EACH_MS = 50;
 const SECONDS = 8;
-/** No task of the page may take more of the processor: by the clock it takes longer where others want the processor too. */
+/** No task of the page, and no drawing, may take more of the processor: by the clock it takes longer where others want the processor too. */
 const MAX_TASK_MS = 50;
 
 /** Notes how long each frame took from now on. */
@@ -57,9 +57,10 @@ t.test('500 workloads and 5,000 flows a second leave the page smooth', async (t)
   const until = performance.now() + SECONDS * 1000;
   await page.mouse.move(x, y);
   for (let step = 0; performance.now() < until; step++) {
+    await page.mouse.move(x, y);
     await page.mouse.wheel(0, step % 20 < 10 ? -120 : 120);
     await page.mouse.down();
-    await page.mouse.move(x + (step % 7) * 10, y + (step % 5) * 10);
+    await page.mouse.move(x + 10 + (step % 7) * 10, y + (step % 5) * 10); // no click: all stays to be drawn
     await page.mouse.up();
   }
   const trace = await browser.stopTracing();
@@ -68,7 +69,9 @@ t.test('500 workloads and 5,000 flows a second leave the page smooth', async (t)
   t.comment(`frames of the page, by the clock: ${spread(frames)}`);
   t.comment(`frames of the worker that draws, by the clock: ${spread(await drawing.evaluate<number[]>('frames'))}`);
   t.comment(`tasks of the page, processor time: ${spread(tasks)}`);
-  t.comment(`tasks of its workers, processor time: ${spread(tasksOf(trace, 'DedicatedWorker thread'))}`);
+  const others = tasksOf(trace, 'DedicatedWorker thread');
+  t.comment(`tasks of its workers, processor time: ${spread(others)}`);
   t.ok(frames.length > SECONDS && tasks.length > 100, 'the page was at work');
   t.ok(Math.max(...tasks) < MAX_TASK_MS, `the longest task takes ${Math.max(...tasks).toFixed(0)} ms`);
+  t.ok(Math.max(...others) < MAX_TASK_MS, `the longest drawing takes ${Math.max(...others).toFixed(0)} ms`);
 });

@@ -12,9 +12,14 @@ import { type Block, CARD_HEIGHT, CARD_WIDTH, type Spot, type Standing, TITLE_HE
 import type { MapEdge, MapModel, MapPlace } from './map-model.ts';
 import { classOf, rateText, subtitleOf } from './wording.ts';
 
-const FULL_SCALE = 0.42;
+/** From here on cards have all their text, and edges their dashes and heads; down to the second, a name as large as can be read. */
+const FULL_SCALE = 0.55;
+const NAME_SCALE = 0.3;
+const NAME_PX = 10;
 const LABEL_SCALE = 0.6;
 const MAX_LABELS = 80;
+/** With more, those that only cross what is seen, from elsewhere to elsewhere, are left out. */
+const CROSSING_EDGES = 400;
 /** So many can be told apart from far away. */
 const BUNDLED_EDGES = 250;
 const ARROW = 7;
@@ -78,7 +83,10 @@ export class Painter {
       ratio * camera.offsetY,
     );
     for (const block of standing.blocks) this.#drawBox(block, camera);
-    const edges = visibleEdges(model, standing, camera);
+    const crossing = visibleEdges(model, standing, camera);
+    // With many, pale ones beside what is chosen would only be fog.
+    const isDrawn = chosen.isEmpty ? hasEndIn(camera) : ({ edge }: DrawnEdge) => !chosen.dims(edge);
+    const edges = crossing.length > CROSSING_EDGES ? crossing.filter(isDrawn) : crossing;
     const isFar = camera.scale < FULL_SCALE && edges.length > BUNDLED_EDGES && chosen.isEmpty;
     if (isFar) this.#drawBundles(edges, standing, camera.scale);
     this.#drawEdges(isFar ? edges.filter(({ edge }) => classOf(edge) !== 'forwarded') : edges, chosen, camera.scale);
@@ -210,15 +218,20 @@ export class Painter {
     context.fillRect(x, y, CARD_WIDTH, CARD_HEIGHT);
     context.strokeRect(x, y, CARD_WIDTH, CARD_HEIGHT);
     if (camera.scale >= FULL_SCALE) {
-      context.textBaseline = 'alphabetic';
-      context.font = `600 13px ${this.#look.font}`;
-      context.fillStyle = this.#look.colours.ink;
-      context.fillText(this.#fitted(place.name, CARD_WIDTH - 20, 600, 13), x + 10, y + 18);
-      context.font = `400 11px ${this.#look.font}`;
-      context.fillStyle = this.#look.colours['ink-soft'];
-      context.fillText(this.#fitted(subtitleOf(place), CARD_WIDTH - 20, 400, 11), x + 10, y + 34);
-    }
+      this.#write(place.name, 600, 13, 'ink', x, y + 14);
+      this.#write(subtitleOf(place), 400, 11, 'ink-soft', x, y + 31);
+    } else if (camera.scale >= NAME_SCALE)
+      this.#write(place.name, 600, NAME_PX / camera.scale, 'ink', x, y + CARD_HEIGHT / 2);
     context.globalAlpha = 1;
+  }
+
+  /** A line of a card. */
+  #write(text: string, weight: number, size: number, colour: 'ink' | 'ink-soft', x: number, y: number): void {
+    const context = this.#context;
+    context.textBaseline = 'middle';
+    context.font = `${weight} ${size}px ${this.#look.font}`;
+    context.fillStyle = this.#look.colours[colour];
+    context.fillText(this.#fitted(text, CARD_WIDTH - 20, weight, size), x + 10, y);
   }
 
   /** Ports and rates beside the edges that are looked at, or beside all when they are few. */
@@ -278,6 +291,11 @@ function visibleEdges({ edges }: MapModel, { spots }: Standing, camera: Camera):
   }
   return found;
 }
+
+const hasEndIn =
+  (camera: Camera) =>
+  ({ from, to }: DrawnEdge) =>
+    camera.sees(from.x, from.y, CARD_WIDTH, CARD_HEIGHT) || camera.sees(to.x, to.y, CARD_WIDTH, CARD_HEIGHT);
 
 /** Thicker by the tenfold of the rate. */
 function widthOf({ rate }: MapEdge): number {

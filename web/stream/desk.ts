@@ -112,6 +112,7 @@ export class Desk {
 
   #fill(flows: readonly Flow[]): void {
     if (this.#store.refill(flows) > 0) this.#beginAnew();
+    this.tick(); // somebody waits for the first of it
   }
 
   #come(flows: readonly Flow[]): void {

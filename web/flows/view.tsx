@@ -45,7 +45,8 @@ export function FlowsView() {
 function Nothing() {
   const { state, problem } = stream.link.value;
   if (state === 'refused') return <Empty title="The agent refuses this query" text={problem} />;
-  if (state === 'connecting' || olderState.value.state === 'looking')
+  // A stream without flows says nothing, not even that it is there; the question for older ones is answered.
+  if (olderState.value.state !== 'whole' && olderState.value.problem === '' && query.value.last === Infinity)
     return <Empty title="Looking for flows…" text="The agent is asked for what it keeps." />;
   const isAll = query.value.terms.length === 0 && query.value.since === '' && query.value.until === '';
   if (isAll && queryProblem.value === undefined)

@@ -13,4 +13,5 @@ export const VIEWS: Readonly<Record<ViewName, View>> = {
   policies: { title: 'Policies', load: () => import('../policies/view.tsx').then(({ PoliciesView }) => PoliciesView) },
   editor: { title: 'Editor', load: () => import('../editor/view.tsx').then(({ EditorView }) => EditorView) },
   charts: { title: 'Charts', load: () => import('../charts/view.tsx').then(({ ChartsView }) => ChartsView) },
+  why: { title: 'Why', load: () => import('../why/view.tsx').then(({ WhyView }) => WhyView) },
 };

@@ -9,7 +9,7 @@
 import type { Envelope, Flow } from '../../hubble/flow.ts';
 import { rfc3339 } from '../../hubble/time.ts';
 import type { Query } from '../query/query.ts';
-import { boundsOf, wantedBy } from '../query/wanted.ts';
+import { boundsOf, wordsAndBounds } from '../query/wanted.ts';
 
 /** The call of the observer API, as stream/connect-stream.ts makes it. */
 export type Ask = (
@@ -43,7 +43,7 @@ export class OlderFlows {
   constructor(ask: Ask, query: Query, oldest: readonly Flow[], nowMs: number) {
     this.#ask = ask;
     this.#query = query;
-    this.#wants = wantedBy(query, nowMs);
+    this.#wants = wordsAndBounds(query, nowMs);
     const { sinceMs, untilMs } = boundsOf(query, nowMs);
     this.#sinceMs = sinceMs;
     const first = oldest[0]?.time ?? rfc3339(nowMs);

@@ -1,5 +1,5 @@
 /** The stream follows what the query line says, shortly after the last letter. */
-import { effect, type ReadonlySignal, signal } from '@preact/signals';
+import { computed, effect, type ReadonlySignal, signal } from '@preact/signals';
 import { queryText } from '../shell/location.tsx';
 import { stream } from '../stream/stream.tsx';
 import { parseQuery, type Query, QueryError } from './query.ts';
@@ -16,7 +16,10 @@ const problem = signal<QueryProblem | undefined>(undefined);
 const followed = signal(parseQuery(''));
 
 /** What is wrong with the query line; the stream goes on with the last query that was right. */
-export const queryProblem: ReadonlySignal<QueryProblem | undefined> = problem;
+export const queryProblem: ReadonlySignal<QueryProblem | undefined> = computed(() => {
+  const { state, problem: refusal } = stream.link.value;
+  return problem.value ?? (state === 'refused' ? { message: refusal, at: '' } : undefined);
+});
 
 /** The query that the stream follows. */
 export const query: ReadonlySignal<Query> = followed;

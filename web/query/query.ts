@@ -11,7 +11,6 @@
  *
  * Observe's meaning of flags is taken from hubble/filter and not written again, so the line and the command cannot come apart.
  */
-import { compileFilters } from '../../hubble/filter/filter.ts';
 import { FILTER_FLAGS, type FilterFlag } from '../../hubble/filter/observe-flags.ts';
 import { type ObserveFilters, observeFilters } from '../../hubble/filter/observe-filter.ts';
 import { parseMoment } from '../../hubble/time.ts';
@@ -91,7 +90,8 @@ export function formatQuery({ terms, since, until, last }: Omit<Query, 'filters'
   return words.join(' ');
 }
 
-function termText({ flag, value }: Term): string {
+/** A term without its `--not`. */
+export function termText({ flag, value }: Term): string {
   if (flag !== TEXT) return valueless(flag) ? `--${flag}` : `--${flag} ${quoteWord(value)}`;
   return value.startsWith('-') || likeFlag(value) !== undefined
     ? `'${value.replaceAll("'", "'\\''")}'`
@@ -219,27 +219,24 @@ function readRange(range: ReadonlyMap<string, Word & { readonly value: string }>
   return { since: since.text, until: until.text, last: last === undefined ? Infinity : Number(last.value) };
 }
 
-/** Filters of terms. What hubble/filter complains of is said of the first term with which it complains. */
+/**
+ * Filters of terms. What hubble/filter complains of is said of the first term with which it complains. Values that only the compiler of filters
+ * reads (addresses, patterns) the worker looks at, see compiled.ts: the page has that compiler, a third of its size, once.
+ */
 function filtersOf(terms: readonly PlacedTerm[]): ObserveFilters {
   const flags = terms.filter(({ flag }) => flag !== TEXT);
   try {
-    return compiled(flags);
+    return observeFilters(flagsOf(flags));
   } catch {
     for (let count = 1; count <= flags.length; count++) {
       try {
-        compiled(flags.slice(0, count));
+        observeFilters(flagsOf(flags.slice(0, count)));
       } catch (error) {
         throw new QueryError((error as Error).message, flags[count - 1]);
       }
     }
     throw new QueryError('the filters cannot be combined', { from: flags[0].from, to: flags.at(-1)!.to });
   }
-}
-
-function compiled(terms: readonly Term[]): ObserveFilters {
-  const filters = observeFilters(flagsOf(terms));
-  compileFilters(filters.allow, filters.deny);
-  return filters;
 }
 
 /** Terms as a command line has them, less the words. */

@@ -1,5 +1,4 @@
 /** Whether a query wants a flow, decided in the page: for the flows that are there already, and for what the observer API cannot be asked. */
-import { compileFilters } from '../../hubble/filter/filter.ts';
 import type { Flow } from '../../hubble/flow.ts';
 import { parseMoment } from '../../hubble/time.ts';
 import { flowText } from '../flows/cells.ts';
@@ -13,17 +12,14 @@ export function boundsOf({ since, until }: Pick<Query, 'since' | 'until'>, nowMs
   };
 }
 
-/** A predicate over flows. Words are looked for when everything else has matched. */
-export function wantedBy(query: Query, nowMs: number): (flow: Flow) => boolean {
-  const { allow, deny } = query.filters;
-  const matches = compileFilters(allow, deny);
+/** What the observer API cannot be asked: words, and the bounds of a stream that follows. */
+export function wordsAndBounds(query: Query, nowMs: number): (flow: Flow) => boolean {
   const { sinceMs, untilMs } = boundsOf(query, nowMs);
   const isBound = sinceMs !== -Infinity || untilMs !== Infinity;
   const words = query.terms
     .filter(({ flag }) => flag === TEXT)
     .map(({ value, isNot }) => ({ text: value.toLowerCase(), isNot }));
   return (flow) => {
-    if (!matches({ flow })) return false;
     if (isBound) {
       const ms = Date.parse(flow.time);
       if (!(ms >= sinceMs && ms <= untilMs)) return false;

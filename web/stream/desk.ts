@@ -4,7 +4,7 @@
  */
 import type { Flow } from '../../hubble/flow.ts';
 import type { Query } from '../query/query.ts';
-import { wantedBy } from '../query/wanted.ts';
+import { wantedBy } from '../query/compiled.ts';
 import { decisionsOf } from './decisions.ts';
 import { FlowStore } from './flow-store.ts';
 import { Follower, type Open } from './follower.ts';

@@ -35,6 +35,23 @@ t.test('Sinks: one that throws is stopped, told once and served no more; the oth
   t.same([first.stops, broken.stops, last.stops, first.taken.length], [1, 1, 1, 3]);
 });
 
+t.test('Sinks: one that throws at a tick is switched off too; those without tick are passed over', async (t) => {
+  const failures: SinkFailure[] = [];
+  const sinks = new Sinks((failure) => failures.push(failure));
+  const ticks: number[] = [];
+  const fail = (): void => {
+    throw new Error('a rule is wrong');
+  };
+  const other = new Collector();
+  sinks.add('broken', { take: () => t.fail('it was switched off'), tick: fail });
+  sinks.add('other', other);
+  sinks.add('watch', { take: () => undefined, tick: (timeMs) => ticks.push(timeMs) });
+  sinks.tick(5);
+  sinks.take([envelope(flows.allowed)]);
+  t.same([ticks, other.taken.length], [[5], 1]);
+  t.match(failures, [{ name: 'broken', error: { message: 'a rule is wrong' } }]);
+});
+
 t.test('Sinks: what fails to stop is told too', async (t) => {
   const failures: SinkFailure[] = [];
   const sinks = new Sinks((failure) => failures.push(failure));

@@ -16,6 +16,13 @@ import type { Envelope } from './flow.ts';
 export interface FlowSink {
   /** @param envelopes flows and lost events in order of time, at least one; good until the call returns */
   take(envelopes: readonly Envelope[]): void;
+  /**
+   * Whatever happened until then has been taken: for sinks that conclude from silence. Called many times a second while the rings are
+   * read up, flows or not.
+   *
+   * @param timeMs of the flows' clock, milliseconds since the epoch
+   */
+  tick?(timeMs: number): void;
   /** Writes out what is held and lets go of everything. Called once, also after the sink has failed. */
   stop?(): void | Promise<void>;
 }
@@ -43,10 +50,18 @@ export class Sinks {
 
   /** Hands a batch to every sink, in the order in which they were added. */
   take(envelopes: readonly Envelope[]): void {
-    if (envelopes.length === 0) return;
+    if (envelopes.length > 0) this.#each((sink) => sink.take(envelopes));
+  }
+
+  /** Tells every sink that minds it how far all has been taken. */
+  tick(timeMs: number): void {
+    this.#each((sink) => sink.tick?.(timeMs));
+  }
+
+  #each(call: (sink: FlowSink) => void): void {
     for (const [name, sink] of this.#sinks) {
       try {
-        sink.take(envelopes);
+        call(sink);
       } catch (error) {
         this.#sinks.delete(name);
         this.#onFailure({ name, error: error as Error });

@@ -20,6 +20,7 @@ class Rig {
   readonly state = new SharedState();
   readonly batches: Envelope[][] = [];
   take = (batch: readonly Envelope[]): void => void this.batches.push([...batch]);
+  readonly ticks: number[] = [];
   readonly others: Flow[] = [];
   read = 0;
   observer = this.begin();
@@ -32,7 +33,7 @@ class Rig {
       directory: EMPTY_DIRECTORY,
       nodeName: 'node-1',
       isOwn: () => false,
-      sink: { take: (batch) => this.take(batch) },
+      sink: { take: (batch) => this.take(batch), tick: (timeMs) => this.ticks.push(timeMs) },
       beforeLook: () => undefined,
       others: () => this.others.splice(0),
       afterLook: ([, drops]) => (this.read = drops),
@@ -121,6 +122,26 @@ t.test('a thread that dies before it has handed anything over does not begin aga
   rig.take = (batch) => void rig.batches.push([...batch]);
   rig.observer = rig.begin();
   t.same(rig.look(), ['lost 1']);
+});
+
+t.test('a tick tells of a moment up to which nothing waits in a ring, in a silent network too', async (t) => {
+  const rig = new Rig();
+  const beginMs = Date.now();
+  rig.look();
+  t.same(rig.ticks, [], 'how old what it found was, the first look does not know');
+  const betweenMs = Date.now();
+  rig.look();
+  t.equal(rig.ticks.length, 1);
+  t.ok(rig.ticks[0] >= beginMs && rig.ticks[0] <= betweenMs, 'when the look before began');
+  rig.take = () => {
+    for (let count = 0; count < 64; count++) rig.write(0, 1); // while it looks
+  };
+  rig.write(0, 1);
+  rig.look();
+  t.equal(rig.ticks.length, 1, 'there is more');
+  rig.take = () => undefined;
+  rig.look();
+  t.equal(rig.ticks.length, 2);
 });
 
 t.test('records of a type that nobody knows are left out', async (t) => {

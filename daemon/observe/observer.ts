@@ -17,7 +17,7 @@ const POLL_MS = 50;
 export interface ObserverOptions extends SourceOptions {
   readonly rings: readonly EventRing[];
   readonly state: SharedState;
-  readonly sink: Pick<FlowSink, 'take'>;
+  readonly sink: Pick<FlowSink, 'take' | 'tick'>;
   /** Called before each look. */
   readonly beforeLook: () => void;
   /** What there is to be told besides the records. */
@@ -34,6 +34,8 @@ export class Observer {
   #isStopped = false;
   /** What an earlier thread took and handed to nobody. */
   #lost = 0;
+  /** When the last look began. */
+  #lookedMs = 0;
 
   constructor(options: ObserverOptions) {
     this.#options = options;
@@ -49,7 +51,7 @@ export class Observer {
   start(): void {
     this.look();
     if (this.#isStopped) return;
-    if (this.#sources.some(({ isBehind }) => isBehind)) this.#again = setImmediate(() => this.start());
+    if (this.#isBehind) this.#again = setImmediate(() => this.start());
     else this.#next = setTimeout(() => this.start(), POLL_MS);
   }
 
@@ -62,6 +64,8 @@ export class Observer {
   /** Takes in what has come. */
   look(): void {
     const { state, sink, beforeLook, others, afterLook } = this.#options;
+    const lastLookMs = this.#lookedMs;
+    this.#lookedMs = Date.now();
     beforeLook();
     const seen: LazyEnvelope[] = [];
     let lost = this.#lost;
@@ -73,6 +77,12 @@ export class Observer {
     sink.take(batch);
     state.handed(positions, { seen: batch.length - (lost > 0 ? 1 : 0), lost });
     afterLook(positions);
+    // The look before may have left less than a block, which this one took first.
+    if (lastLookMs > 0 && !this.#isBehind) sink.tick?.(lastLookMs);
+  }
+
+  get #isBehind(): boolean {
+    return this.#sources.some(({ isBehind }) => isBehind);
   }
 
   #batch(seen: LazyEnvelope[], lost: number, others: readonly Flow[]): Envelope[] {

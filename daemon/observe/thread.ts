@@ -72,7 +72,7 @@ class Observatory {
       redaction: new Redaction(hubble.redact),
       nodeName,
       isOwn: (record) => this.#probes.has(record),
-      sink: { take: (batch) => this.#hand(batch) },
+      sink: { take: (batch) => this.#hand(batch), tick: (timeMs) => this.#sinks.tick(timeMs) },
       beforeLook: () => this.#listen(),
       others: () => [...this.#told.splice(0), ...dropCounts.take(performance.now())],
       afterLook: ([, drops]) => words.store(CONFIG_DROPS_READ, drops),

@@ -195,6 +195,14 @@ t.test('a surge of drops, against what is usual; counted drops count as what the
   t.same(fresh.found, [], 'few');
   fresh.take([drop]);
   t.match(fresh.rules(), ['drop-surge']);
+  // Counts come after what was told one by one, of an interval that had ended by then.
+  const late = watching({ 'learning-minutes': 0 });
+  const endMs = Math.ceil(LATER_MS / 10_000) * 10_000;
+  late.take(Array<Flow>(200).fill(drop), endMs + 100);
+  late.take([counted(200)], endMs - 100);
+  t.same(late.found, []);
+  late.take(Array<Flow>(100).fill(drop), endMs + 200);
+  t.match(late.rules(), ['drop-surge']);
 });
 
 t.test(
@@ -219,6 +227,32 @@ t.test(
     t.same(rules(), ['unanswered-syns']);
   },
 );
+
+t.test('SYNs without answer are told when nothing else comes, and not before the answers had their time', async (t) => {
+  const { take, rules, watch } = watching({ 'learning-minutes': 0 });
+  const flood = (timeMs: number, from: number, to: number): void => {
+    for (let client = from; client < to; client++)
+      take(connection(WEB, API, 80, { client: 20_000 + client, isAnswered: false }), timeMs);
+  };
+  flood(LATER_MS, 0, 60);
+  watch.tick(LATER_MS + 5000);
+  t.same(rules(), []);
+  watch.tick(LATER_MS + 5600);
+  t.same(rules(), ['unanswered-syns']);
+
+  flood(LATER_MS + HOUR_MS, 100, 125);
+  flood(LATER_MS + 2 * HOUR_MS, 125, 150);
+  watch.tick(LATER_MS + 3 * HOUR_MS);
+  t.same(rules(), ['unanswered-syns'], 'an attempt counts at its own time, however late it is given up');
+
+  flood(LATER_MS + 4 * HOUR_MS, 200, 260);
+  take(denied(API, WEB, 80), LATER_MS + 4 * HOUR_MS + 6000);
+  t.same(rules(), ['unanswered-syns'], 'drops come by a ring of their own: answers may yet come');
+  for (let client = 200; client < 260; client++)
+    take(connection(WEB, API, 80, { client: 20_000 + client }).slice(-1), LATER_MS + 4 * HOUR_MS + 100);
+  watch.tick(LATER_MS + 5 * HOUR_MS);
+  t.same(rules(), ['unanswered-syns']);
+});
 
 t.test('exempt sources, and rules that are switched off, tell nothing', async (t) => {
   for (const exempt of ['10.0.0.1', 'shop/', 'shop/web', 'shop/web-0', 'other/']) {

@@ -1,9 +1,10 @@
 /**
  * Many more drops of one reason than usual: packets in an interval of ten seconds against a moving average of the intervals before
- * (weight 1/8 for the newest). It is told within the interval. Counted drops count as the packets that they stand for.
+ * (weight 1/8 for the newest). It is told within the interval. Counted drops count as the packets that they stand for. They come some
+ * seconds after those that were told one by one, so that what is late by an interval counts in the present one.
  */
 import { EVENT_DROP } from '../../wire/event.ts';
-import type { Flow } from '../flow.ts';
+import { type Flow, packetsOf } from '../flow.ts';
 import { ownReasonName } from '../own-reason.ts';
 import { Recent } from './recent.ts';
 import type { Making, Rule } from './rule.ts';
@@ -38,7 +39,7 @@ export class DropSurge implements Rule {
     const reason = ownReasonName(flow) ?? flow.drop_reason_desc ?? 'DROP_REASON_UNKNOWN';
     const interval = Math.floor(timeMs / INTERVAL_MS);
     const drops = this.#drops.of(reason, () => ({ interval, packets: 0, average: 0, isTold: false }));
-    if (interval !== drops.interval) endInterval(drops, interval);
+    if (interval > drops.interval || interval < drops.interval - 1) endInterval(drops, interval);
     drops.packets += packetsOf(flow);
     const { 'drop-surge-factor': factor, 'drop-surge-packets': least } = this.#making.limits;
     if (drops.isTold || drops.packets < least || drops.packets <= factor * drops.average) return;
@@ -56,10 +57,4 @@ function endInterval(drops: Drops, interval: number): void {
   drops.interval = interval;
   drops.packets = 0;
   drops.isTold = false;
-}
-
-function packetsOf({ aggregate }: Flow): number {
-  if (aggregate === undefined) return 1;
-  const { ingress_flow_count: ingress = 0, egress_flow_count: egress = 0 } = aggregate;
-  return ingress + egress + (aggregate.unknown_direction_flow_count ?? 0);
 }

@@ -66,6 +66,8 @@ export interface Rule {
   readonly names: readonly RuleName[];
   /** @param timeMs of the flow, milliseconds since the epoch */
   take(flow: Flow, timeMs: number): void;
+  /** All flows until then were taken; of rules that conclude from what does not come. @param timeMs as in `take` */
+  tick?(timeMs: number): void;
   /** Flows are missing before the next one. */
   gap?(): void;
   /** Subjects that were forgotten for want of room. */

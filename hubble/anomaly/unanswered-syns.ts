@@ -2,6 +2,9 @@
  * Connection attempts that were let through and got no answer: a flood of SYNs, or a service that is gone. An answer is any packet
  * back (a refusal too) within ANSWER_MS. Attempts are followed by their trace, which has the addresses that the answer will have.
  *
+ * That no answer has come is concluded from traces, all of which come in order of time by one ring, and from `tick` where nothing
+ * comes any more. Other flows may be ahead of an answer. An attempt counts at its own time, however late it is given up.
+ *
  * PENDING attempts wait at a time. More than that wait only when answers do not come, so what makes room counts as unanswered.
  */
 import { EVENT_TRACE } from '../../wire/event.ts';
@@ -23,10 +26,9 @@ interface Pending {
 
 export class UnansweredSyns implements Rule {
   readonly names = ['unanswered-syns'] as const;
-  readonly #pending = new Recent<Pending>(PENDING, (pending) => this.#count(pending, this.#nowMs));
+  readonly #pending = new Recent<Pending>(PENDING, (pending) => this.#count(pending));
   readonly #unanswered: Windows;
   readonly #making: Making;
-  #nowMs = 0;
   #expiredMs = 0;
 
   constructor(making: Making) {
@@ -45,11 +47,10 @@ export class UnansweredSyns implements Rule {
   }
 
   take(flow: Flow, timeMs: number): void {
-    this.#nowMs = timeMs;
-    if (Math.abs(timeMs - this.#expiredMs) >= EXPIRY_MS) this.#expire(timeMs);
     const { IP, l4, event_type: event, is_reply: isReply } = flow;
     const tcp = l4?.TCP;
     if (IP === undefined || tcp === undefined || event.type !== EVENT_TRACE) return;
+    this.tick(timeMs);
     const from = `${IP.source} ${tcp.source_port ?? 0}`;
     const to = `${IP.destination} ${tcp.destination_port ?? 0}`;
     const isSyn = tcp.flags?.SYN === true && tcp.flags.ACK !== true;
@@ -62,19 +63,20 @@ export class UnansweredSyns implements Rule {
     }
   }
 
-  #expire(nowMs: number): void {
+  tick(nowMs: number): void {
+    if (Math.abs(nowMs - this.#expiredMs) < EXPIRY_MS) return;
     this.#expiredMs = nowMs;
     for (const [key, pending] of this.#pending) {
       if (Math.abs(nowMs - pending.atMs) <= ANSWER_MS) continue;
       this.#pending.delete(key);
-      this.#count(pending, nowMs);
+      this.#count(pending);
     }
   }
 
-  #count({ target, client, flow }: Pending, nowMs: number): void {
+  #count({ target, client, flow, atMs }: Pending): void {
     const { limits, seed, tell } = this.#making;
     const { 'unanswered-syns': limit, 'window-seconds': seconds } = limits;
-    if (!this.#unanswered.add(target, seededHash(client, seed), nowMs)) return;
+    if (!this.#unanswered.add(target, seededHash(client, seed), atMs)) return;
     const text = `${limit} connection attempts to ${target} within ${seconds} s had no answer`;
     tell({ rule: 'unanswered-syns', subject: target, text, flow });
   }

@@ -68,6 +68,10 @@ export class AnomalyWatch implements FlowSink {
     }
   }
 
+  tick(timeMs: number): void {
+    for (const rule of this.#rules) rule.tick?.(timeMs);
+  }
+
   #find(finding: Finding): void {
     const { flow, rule } = finding;
     if (rule !== 'drop-surge' && this.#isExempt(flow)) return;

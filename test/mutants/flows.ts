@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 const RECORDING = ['explain/flows/recording.test.ts'];
+const ANOMALIES = ['hubble/anomaly/anomaly.test.ts'];
 
 export const FLOWS: readonly Mutant[] = [
   {
@@ -75,6 +76,38 @@ export const FLOWS: readonly Mutant[] = [
     was: 'drops.add([...context.values(flow), reason, flowProtocol(flow)], packetsOf(flow));',
     is: 'drops.add([...context.values(flow), reason, flowProtocol(flow)]);',
     killedBy: ['hubble/metrics/metrics.test.ts'],
+  },
+  {
+    name: 'silence-tells-nothing',
+    fault: 'SYNs without an answer are told when the next connection comes, or never',
+    file: 'hubble/anomaly/watch.ts',
+    was: 'for (const rule of this.#rules) rule.tick?.(timeMs);',
+    is: '',
+    killedBy: ANOMALIES,
+  },
+  {
+    name: 'drops-outrun-answers',
+    fault: 'answers that wait in their ring behind drops of later are missed: false alarms',
+    file: 'hubble/anomaly/unanswered-syns.ts',
+    was: 'take(flow: Flow, timeMs: number): void {',
+    is: 'take(flow: Flow, timeMs: number): void {\n    this.tick(timeMs);',
+    killedBy: ANOMALIES,
+  },
+  {
+    name: 'late-counts-begin-an-interval',
+    fault: 'a flood whose drops are counted over the end of an interval is no surge',
+    file: 'hubble/anomaly/drop-surge.ts',
+    was: 'interval < drops.interval - 1',
+    is: 'interval < drops.interval',
+    killedBy: ANOMALIES,
+  },
+  {
+    name: 'tick-before-all-is-read',
+    fault: 'what waits in a ring is taken for silence',
+    file: 'daemon/observe/observer.ts',
+    was: 'if (lastLookMs > 0 && !this.#isBehind)',
+    is: 'if (lastLookMs > 0)',
+    killedBy: ['daemon/observe/observer.test.ts'],
   },
   {
     name: 'many-drops-are-a-connection',

@@ -1,6 +1,6 @@
 /**
  * Anomalies end to end: a pod that tries the ports of another one is told by `sluice observe`, in the log and as a metric; a pod
- * that talks to one port is not.
+ * that talks to one port is not. Then a sweep, SYNs without an answer and a surge of drops.
  *
  *   x/p0 (scans) ──── sluice ──── x/p1 (a server at 8000) ──── x/p2 (its client)
  */
@@ -33,7 +33,8 @@ writeFileSync(manifests, crowdManifests('x', ['veth', 'veth', 'veth']));
 await instance.apply(manifests);
 await instance.untilReady(['x/p0', 'x/p1', 'x/p2']);
 const endpoints: { pod: string; ipv4: string }[] = await instance.read('/v1/endpoints');
-const target = endpoints.find(({ pod }) => pod === 'p1')?.ipv4 ?? '';
+const addressOf = (name: string): string => endpoints.find(({ pod }) => pod === name)?.ipv4 ?? '';
+const target = addressOf('p1');
 
 /** Tries to connect to each port once, as `nmap -sT` does. */
 const tryPorts = (pod: string, ports: string) =>
@@ -69,4 +70,49 @@ t.test('a scan of ports is told once, by observe, history and metrics; a busy cl
   );
   t.match(text, /^sluice_anomalies_total\{rule="port-scan"\} 1$/m);
   t.match(text, /^sluice_anomalies_total\{rule="sweep"\} 0$/m);
+});
+
+const told = (what: string, wanted: RegExp) =>
+  waitFor(`${what} to be told`, async () => (await anomalies()).some((line) => wanted.test(line)));
+
+/** Begins connections from a pod, each to a place of its own or by a port of its own, and gives them up at once: nothing is sent again. */
+const begin = (pod: string, place: string) =>
+  instance.inPod(pod, [
+    'python3',
+    '-c',
+    `import socket
+kept = []
+for i in range(1, 61):
+  one = socket.socket(); one.setblocking(False); one.connect_ex(${place}); kept.append(one)`,
+  ]);
+
+/** Nobody may come in: it takes the place of the crowd's policy, which lets everybody in. */
+const CLOSED = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: all, namespace: x }
+spec: { endpointSelector: {}, ingress: [{}] }
+`;
+
+t.test('a sweep, SYNs without an answer in a silent network, and a surge of drops are told', async (t) => {
+  await begin('x/p1', '(f"198.51.100.{i}", 443)');
+  const isDeaf = await instance.inPod('x/p1', ['ip', 'route', 'add', 'blackhole', addressOf('p2')]);
+  t.equal(isDeaf.code, 0, isDeaf.stderr);
+  await begin('x/p2', `("${target}", 8000)`);
+  await told('the sweep', /Anomaly sweep: x\/p1 tried TCP port 443 of 50 addresses within 60 s/);
+  await told('the SYNs', /Anomaly unanswered-syns: 50 connection attempts to \S+ port 8000 within 60 s had no answer/);
+
+  writeFileSync(manifests, CLOSED);
+  await instance.apply(manifests);
+  await instance.inPod('x/p0', [
+    'python3',
+    '-c',
+    `import socket, time
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(3000):
+  one.sendto(b"x", ("${target}", 9))
+  if i % 50 == 0: time.sleep(0.01)`,
+  ]);
+  await told('the surge', /Anomaly drop-surge: \d+ packets dropped within 10 s \(POLICY_DENIED\)/);
+  const rules = (await anomalies()).map((line) => /Anomaly ([\w-]+)/.exec(line)?.[1]).sort();
+  t.same(rules, ['drop-surge', 'port-scan', 'sweep', 'unanswered-syns'], 'and nothing else');
 });

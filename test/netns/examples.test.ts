@@ -12,8 +12,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
+import { RULES } from '../../hubble/anomaly/rule.ts';
 import { programPath } from '../../linux/programs.ts';
-import { Cleanup, run } from '../command.ts';
+import { Cleanup, must, run } from '../command.ts';
 import { describeStep, type Example, type HostPlace, loadExample, playStep } from '../example.ts';
 import { PATIENT_NAMES, SluiceInstance } from '../rig.ts';
 
@@ -26,11 +27,13 @@ const HOST_ADDRESSES = ['10.244.0.1', 'fd00:10:244::1'];
 
 /** A name server for those who need one; nothing of theirs is asked outside. */
 const NAMES = 'dns: { enabled: true, upstreams: [127.0.0.1] }\n';
+/** By the documented limits: what examples do is ordinary. */
+const ANOMALIES = 'hubble: { anomalies: { enabled: true } }\n';
 
 async function begin(number: number, { usesNames }: Example, cleanup: Cleanup) {
   const name = `slt${process.pid.toString(36)}${number.toString(36)}`; // at most ten characters
   const host: HostPlace = { netns: `${name}-host`, addresses: HOST_ADDRESSES };
-  const config = PATIENT_NAMES + (usesNames ? NAMES : '');
+  const config = PATIENT_NAMES + ANOMALIES + (usesNames ? NAMES : '');
   return { instance: await SluiceInstance.onHost(name, cleanup, config), host };
 }
 
@@ -56,6 +59,15 @@ async function codeOf(instance: SluiceInstance, line: string): Promise<number | 
   return (await run(shell, { cwd: join(EXAMPLES, '..'), env: { SLUICE_RUN_DIR: instance.runDir } })).code;
 }
 
+/** Anomalies that were found, told or not, of all rules. */
+async function anomaliesOf(instance: SluiceInstance): Promise<number> {
+  const urls = ['/v1/flows?last=1', '/metrics'].map((path) => `http://sluice${path}`); // the first takes in what has come
+  const text = await must(['curl', '-sS', '-m', '10', '--unix-socket', join(instance.runDir, 'hubble.sock'), ...urls]);
+  const counts = [...text.matchAll(/^sluice_anomalies(?:_untold)?_total\{rule="[\w-]+"\} (\d+)$/gm)];
+  if (counts.length !== 2 * RULES.length) throw new Error(`found ${counts.length} counters, wanted two of each rule`);
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
 t.jobs = RIGS_AT_ONCE;
 const folders = readdirSync(EXAMPLES).filter((name) => existsSync(join(EXAMPLES, name, 'expect.steps.yaml')));
 folders.forEach((folder, number) => {
@@ -72,6 +84,7 @@ folders.forEach((folder, number) => {
       t.same(await playStep(step, example, instance, host), [], describeStep(step));
     }
     await instance.cli('delete', '--ignore-not-found', '-f', join(EXAMPLES, folder, 'policies'));
+    t.equal(await anomaliesOf(instance), 0, 'anomalies in its traffic');
     for (const line of commands) t.equal(await codeOf(instance, line), wantedCode(line), line);
   });
 });

@@ -110,7 +110,7 @@ export const OBSERVABILITY: readonly Mutant[] = [
     name: 'a-slow-client-is-not-told',
     fault: 'a client that was too slow takes what it got for all that there was',
     file: 'hubble/service/stream.ts',
-    was: 'this.#loss.add(Math.min(ring.oldest, this.#end) - this.#place, this.#options.nowMs());',
+    was: 'this.#loss.add(missed, this.#options.nowMs());',
     is: '',
     killedBy: STREAM,
   },

@@ -115,6 +115,14 @@ export const OBSERVABILITY: readonly Mutant[] = [
     killedBy: STREAM,
   },
   {
+    name: 'lost-events-that-were-lost',
+    fault: 'of what an overwritten event of losses told, a client that was too slow never hears',
+    file: 'hubble/ring.ts',
+    was: 'return this.oldest - place + this.toldBefore(this.oldest) - told;',
+    is: 'return this.oldest - place + 0 * told;',
+    killedBy: STREAM,
+  },
+  {
     name: 'series-without-limit',
     fault: 'a pod that is named by its requests fills the memory of the observatory with series',
     file: 'hubble/metrics/registry.ts',

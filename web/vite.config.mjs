@@ -21,7 +21,6 @@ const PACKAGES = [
   '@bufbuild/protobuf',
   '@connectrpc/connect',
   '@connectrpc/connect-web',
-  'uplot',
   'yaml',
   're2js',
 ];

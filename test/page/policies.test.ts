@@ -1,5 +1,5 @@
 /**
- * The views of policies in a browser, of a real agent with real traffic.
+ * The views of policies and the charts in a browser, of a real agent with real traffic.
  *
  *   chromium ── http://127.0.0.1:PORT ── agent ── shop/client ── Sluice ── shop/web (examples/server.mjs)
  *                                                 shop/stranger ──┘
@@ -177,3 +177,46 @@ t.test(
     t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));
   },
 );
+
+t.test('a surge of drops and a rate of requests show in the charts', async (t) => {
+  const page = await open(t, '#/charts?minutes=2');
+  const chart = (name: string) => page.getByRole('region', { name, exact: true });
+  await chart('Packets').getByText('INGRESS').waitFor();
+  const isOver = new AbortController();
+  const traffic = (from: string) => async (): Promise<void> => {
+    while (!isOver.signal.aborted) await request(from);
+  };
+  const ended = Promise.all([traffic('shop/client')(), traffic('shop/stranger')()]);
+  const figure = (of: string, line: string) =>
+    chart(of).getByRole('listitem').filter({ hasText: line }).locator('strong');
+  const isAbove = (of: string, line: string) => async (): Promise<boolean> =>
+    Number.parseFloat(await figure(of, line).innerText()) > 0;
+  await figure('Drops by reason', 'Policy denied').waitFor();
+  await waitFor('drops in the chart', isAbove('Drops by reason', 'Policy denied'));
+  await waitFor('requests in the chart', isAbove('L7 messages', 'http forwarded'));
+  await figure('HTTP latency', 'p95').waitFor();
+  await waitFor('a latency', isAbove('HTTP latency', 'p95'));
+  await figure('Throughput of ports', 'shop/web sent').waitFor();
+  t.match(await figure('Load of loop and CPU', 'loop').innerText(), /^[\d.]+ %$/);
+  t.match(await chart('Drops by reason').locator('path.s1').first().getAttribute('d'), /^M.*L/);
+  isOver.abort();
+  await ended;
+  await chart('Drops by reason').getByText('Table').click();
+  await page.getByRole('region', { name: 'Table of Drops by reason' }).getByRole('row').nth(2).waitFor();
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    t.same(await seriousFaults(page), []);
+  }
+  await screenshots(page, 'charts');
+  await page.setViewportSize({ width: 360, height: 640 });
+  t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));
+});
+
+t.test('charts say that the agent is away, and go on when it answers again', async (t) => {
+  const page = await open(t, '#/charts', 1280, /status of 503|metrics/);
+  await page.getByRole('region', { name: 'Packets', exact: true }).getByText('INGRESS').waitFor();
+  await page.route('**/metrics', (route) => route.fulfill({ status: 503, body: '{"error":"away <b>"}' }));
+  await page.getByText('Nothing new: away <b>.').waitFor();
+  await page.unroute('**/metrics');
+  await page.getByText('Nothing new').waitFor({ state: 'detached' });
+});

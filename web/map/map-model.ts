@@ -1,7 +1,7 @@
 /** Places and edges as the worker tells them, kept by number, for who draws them. */
 import type { Place } from '../stream/place.ts';
-import { FIGURES, type MapChanges } from '../stream/traffic-map.ts';
-import type { Verdicts } from '../stream/verdicts.ts';
+import type { MapChanges } from '../stream/traffic-map.ts';
+import { FIGURES, type Verdicts } from '../stream/verdicts.ts';
 
 export interface MapPlace extends Place {
   readonly number: number;

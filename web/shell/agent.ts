@@ -56,10 +56,24 @@ function session(): Promise<Session> {
   return ask('GET', '/ui/v1/session', undefined, {}) as Promise<Session>;
 }
 
+/** Metrics as Prometheus' text: of agent and dataplane, or of flows. @throws AgentError */
+function metrics(path: '/metrics' | '/metrics/flows', options: AskOptions = {}): Promise<string> {
+  return askText('GET', path, undefined, options);
+}
+
 /** The questions by kind. */
-export const agent = { get, judge, apply, session } as const;
+export const agent = { get, judge, apply, session, metrics } as const;
 
 async function ask(method: string, path: string, body: string | undefined, options: AskOptions): Promise<unknown> {
+  const text = await askText(method, path, body, options);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new AgentError(`the agent's answer to ${path} is no JSON`, 200);
+  }
+}
+
+async function askText(method: string, path: string, body: string | undefined, options: AskOptions): Promise<string> {
   const query = new URLSearchParams(options.query).toString();
   const type = body === undefined ? undefined : path === '/v1/apply' ? 'application/yaml' : 'application/json';
   let response: Response;
@@ -76,11 +90,7 @@ async function ask(method: string, path: string, body: string | undefined, optio
   }
   const text = await response.text();
   if (!response.ok) throw errorOf(response.status, text);
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new AgentError(`the agent's answer to ${path} is no JSON`, response.status);
-  }
+  return text;
 }
 
 /** An error of the API is `{"error": "...", "problems": []}`; what a proxy on the way says may be anything. */

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Flow } from '../../hubble/flow.ts';
-import { FIGURES, type MapChanges, TrafficMap } from './traffic-map.ts';
+import { type MapChanges, TrafficMap } from './traffic-map.ts';
+import { FIGURES } from './verdicts.ts';
 
 const pod = (name: string) => ({ namespace: 'shop', pod_name: name });
 const flow = (from: string, to: string, fields: Partial<Flow> = {}): Flow => ({

@@ -11,16 +11,13 @@
 import { type Flow, packetsOf } from '../../hubble/flow.ts';
 import { type EdgeDetail, EdgeTallies } from './edge-detail.ts';
 import { OTHER_PLACE, type Place, placeOf } from './place.ts';
-import { VERDICT_CLASSES, verdictClass, type Verdicts, zeroVerdicts } from './verdicts.ts';
+import { FIGURES, VERDICT_CLASSES, verdictClass, type Verdicts, zeroVerdicts } from './verdicts.ts';
 
 const MAX_PLACES = 2000;
 const MAX_EDGES = 6000;
 const ROOM_AFTER_MS = 300_000;
 /** Rates are over some ten seconds: each second this part of the old is kept. */
 const KEEP_PER_SEC = 0.9;
-
-/** Columns of `MapChanges.figures`: number of the edge, flows by verdict, flows a second, when it last had one, when one was dropped. */
-export const FIGURES = ['edge', 'forwarded', 'dropped', 'audit', 'error', 'rate', 'lastMs', 'droppedMs'] as const;
 
 export interface NewEdge {
   readonly edge: number;

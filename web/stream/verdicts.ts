@@ -15,3 +15,6 @@ export function verdictClass(verdict: Verdict): VerdictClass {
   if (verdict === 'AUDIT') return 'audit';
   return verdict === 'ERROR' ? 'error' : 'forwarded';
 }
+
+/** Columns of `MapChanges.figures`: number of the edge, flows by verdict, flows a second, when it last had one, when one was dropped. */
+export const FIGURES = ['edge', 'forwarded', 'dropped', 'audit', 'error', 'rate', 'lastMs', 'droppedMs'] as const;

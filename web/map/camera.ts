@@ -3,6 +3,8 @@ import type { Spot } from './layout.ts';
 
 const MIN_SCALE = 0.04;
 const MAX_SCALE = 2.5;
+/** A map of few cards fills a large screen, without cards like posters. */
+const MAX_FIT = 1.5;
 const MARGIN = 24;
 
 interface Box extends Spot {
@@ -45,10 +47,10 @@ export class Camera {
     this.scale = scale;
   }
 
-  /** Shows all of `box`, at most as large as it is. */
+  /** Shows all of `box`, at most half as large again as it is. */
   fit({ x, y, width, height }: Box): void {
     const room = Math.min((this.width - 2 * MARGIN) / width, (this.height - 2 * MARGIN) / height);
-    this.scale = Math.min(1, Math.max(MIN_SCALE, room));
+    this.scale = Math.min(MAX_FIT, Math.max(MIN_SCALE, room));
     this.offsetX = (this.width - width * this.scale) / 2 - x * this.scale;
     this.offsetY = (this.height - height * this.scale) / 2 - y * this.scale;
   }

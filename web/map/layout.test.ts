@@ -1,5 +1,7 @@
 import t from 'tap';
 import { Camera } from './camera.ts';
+import { edgePath } from './edge-path.ts';
+import { labelSpot } from './label-spot.ts';
 import { CARD_HEIGHT, CARD_WIDTH, Layout } from './layout.ts';
 import type { MapEdge, MapPlace } from './map-model.ts';
 import { cardAt, stepFrom } from './steps.ts';
@@ -49,6 +51,50 @@ t.test('a card that has its spot keeps it while others come and go', (t) => {
   layout.follow([...old, ...fresh]);
   t.equal(layout.standing.spots.size, 100, 'who comes back takes a free spot');
   t.equal(layout.standing.homes.size, 100);
+  t.end();
+});
+
+t.test('a namespace whose workloads come one after the other stays one box', (t) => {
+  const layout = new Layout();
+  const all = Array.from({ length: 30 }, (_, index) => place(index, 'shop'));
+  layout.arrange(all.slice(0, 1), []);
+  for (let count = 2; count <= all.length; count++) {
+    const before = spotsOf(layout, all.slice(0, count - 1));
+    layout.follow(all.slice(0, count));
+    t.same(spotsOf(layout, all.slice(0, count - 1)), before, 'nobody moves');
+  }
+  t.equal(layout.blocks.length, 1);
+  t.equal(new Set(spotsOf(layout, all).map(({ x, y }) => `${x} ${y}`)).size, all.length);
+  const { x, y, width, height } = layout.blocks[0];
+  for (const spot of spotsOf(layout, all))
+    t.ok(spot.x >= x && spot.y >= y && spot.x + CARD_WIDTH <= x + width && spot.y + CARD_HEIGHT <= y + height);
+  layout.follow(all.slice(20));
+  layout.follow(all);
+  t.equal(layout.blocks.length, 1, 'who comes back finds a spot in it');
+  t.end();
+});
+
+t.test('a box that is walled in goes on in another, which says so', (t) => {
+  const layout = new Layout();
+  const namespaces = Array.from({ length: 12 }, (_, index) => place(index, `team-${index}`));
+  layout.arrange(namespaces, []);
+  const late = Array.from({ length: 20 }, (_, index) => place(100 + index, 'team-0'));
+  layout.follow([...namespaces, ...late]);
+  t.same(
+    layout.blocks.filter(({ group }) => group === 'namespace team-0').map(({ title }) => title),
+    ['team-0', 'team-0, continued'],
+  );
+  t.end();
+});
+
+t.test('a label covers neither titles nor cards nor other labels, as long as there is room', (t) => {
+  const path = edgePath({ x: 0, y: 100 }, { x: 600, y: 100 }, new Float64Array(8));
+  const free = labelSpot(path, 80, []);
+  const beside = labelSpot(path, 80, [free]);
+  t.ok(beside.y + beside.height <= free.y, 'above the line');
+  const third = labelSpot(path, 80, [free, beside]);
+  t.ok(third.x + third.width <= free.x || third.x >= free.x + free.width || third.y >= free.y + free.height);
+  t.same(labelSpot(path, 80, [{ x: -1e4, y: -1e4, width: 2e4, height: 2e4 }]), free);
   t.end();
 });
 

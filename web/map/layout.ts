@@ -1,8 +1,8 @@
 /**
- * Where cards stand. A card that has its spot keeps it: what comes later takes a free spot of its group, or a new block beside all others, and
- * nothing moves until somebody asks for a new arrangement.
+ * Where cards stand. A card that has its spot keeps it: what comes later takes a free spot of its group, whose block grows where there is room, or a
+ * new block beside all others, and nothing moves until somebody asks for a new arrangement.
  *
- *     group   the places of a namespace, those outside, the entities; it has one block, and more when that is full
+ *     group   the places of a namespace, those outside, the entities; it has one block, and more when that is full and walled in
  *     block   a grid of spots in a box, some of them spare
  *     column  blocks one below the other; columns from left to right
  *
@@ -23,9 +23,11 @@ const BLOCK_GAP_X = 72;
 const BLOCK_GAP_Y = 32;
 const SMALL_GROUP = 12;
 const MAX_RANKS = 5;
-/** Of the block that a full group gets. */
+/** Of a group that is new, or walled in. */
 const MORE = { columns: 2, rows: 4 } as const;
 const ASPECT = 1.7;
+/** Blocks grow down to this part of the height that the arrangement aims at. */
+const GROWN_SHARE = 1.5;
 
 export interface Spot {
   readonly x: number;
@@ -37,12 +39,12 @@ export interface Block {
   readonly group: string;
   readonly x: number;
   readonly y: number;
-  readonly width: number;
+  width: number;
   /** Down to the last card; 0 without any. */
   height: number;
-  readonly columns: number;
+  columns: number;
   /** Keys of the places at its spots, row by row; undefined: free. */
-  readonly spots: (string | undefined)[];
+  spots: (string | undefined)[];
 }
 
 /** @returns the group of a place: its key, and its name to show */
@@ -147,13 +149,35 @@ export class Layout {
 
   #add(place: MapPlace): void {
     const { key, title } = groupOf(place);
-    for (const block of this.blocks) {
-      const index = block.group === key ? block.spots.indexOf(undefined) : -1;
-      if (index < 0) continue;
-      this.#settle(block, index, place.key);
-      return;
+    const own = this.blocks.filter(({ group }) => group === key);
+    const block =
+      own.find(({ spots }) => spots.includes(undefined)) ??
+      own.find((one) => this.#grow(one)) ??
+      this.#block(key, own.length === 0 ? title : `${title}, continued`, MORE.columns, MORE.rows);
+    this.#settle(block, block.spots.indexOf(undefined), place.key);
+  }
+
+  /** Gives a full block another row if nothing stands below it, or another column beside the last ones; no card moves. */
+  #grow(block: Block): boolean {
+    const rows = block.spots.length / block.columns;
+    const isLowest = this.blocks.every(({ x, y }) => x !== block.x || y <= block.y);
+    const bottom = block.y + heightOf(rows + 1);
+    if (isLowest && bottom <= this.#height * GROWN_SHARE) {
+      block.spots.push(...new Array<undefined>(block.columns).fill(undefined));
+      if (block.x === this.#columnX) this.#columnY = bottom + BLOCK_GAP_Y;
+      return true;
     }
-    this.#settle(this.#block(key, title, MORE.columns, MORE.rows), 0, place.key);
+    if (block.x !== this.#columnX) return false;
+    const { columns: before, spots } = block;
+    block.columns++;
+    block.spots = Array.from({ length: rows * block.columns }, (_, index) => {
+      const [row, column] = [Math.floor(index / block.columns), index % block.columns];
+      return column === before ? undefined : spots[row * before + column];
+    });
+    block.width = widthOf(block.columns);
+    this.#columnWidth = Math.max(this.#columnWidth, block.width);
+    for (const [index, key] of block.spots.entries()) if (key !== undefined) this.#homes.set(key, [block, index]);
+    return true;
   }
 
   #settle(block: Block, index: number, key: string): void {
@@ -201,7 +225,7 @@ function gridOf(members: readonly MapPlace[], rankOf: (place: MapPlace) => numbe
   const ranks = [...new Set(members.map(rankOf))];
   if (members.length <= SMALL_GROUP && ranks.length <= MAX_RANKS) {
     const layers = ranks.map((rank) => members.filter((place) => rankOf(place) === rank));
-    const rows = Math.max(...layers.map(({ length }) => length));
+    const rows = Math.max(...layers.map(({ length }) => length)) + 1; // one spare, for who comes next
     const cells = Array.from(
       { length: rows * layers.length },
       (_, index) => layers[index % layers.length][Math.floor(index / layers.length)],

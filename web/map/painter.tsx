@@ -8,6 +8,7 @@ import { VERDICT_CLASSES, type VerdictClass } from '../stream/verdicts.ts';
 import type { Camera } from './camera.ts';
 import type { Chosen } from './chosen.ts';
 import { edgePath, pointAt } from './edge-path.ts';
+import { labelSpot, type Rectangle } from './label-spot.ts';
 import { type Block, CARD_HEIGHT, CARD_WIDTH, type Spot, type Standing, TITLE_HEIGHT } from './layout.ts';
 import type { MapEdge, MapModel, MapPlace } from './map-model.ts';
 import { classOf, rateText, subtitleOf } from './wording.ts';
@@ -92,7 +93,7 @@ export class Painter {
     this.#drawEdges(isFar ? edges.filter(({ edge }) => classOf(edge) !== 'forwarded') : edges, chosen, camera.scale);
     for (const place of model.places.values()) this.#drawCard(place, standing, camera, chosen);
     for (const block of standing.blocks) this.#drawTitle(block, camera);
-    if (camera.scale >= LABEL_SCALE) this.#drawLabels(edges, chosen);
+    if (camera.scale >= LABEL_SCALE) this.#drawLabels(edges, chosen, takenBy(standing, camera));
   }
 
   #drawBox({ x, y, width, height }: Block, camera: Camera): void {
@@ -234,22 +235,26 @@ export class Painter {
     context.fillText(this.#fitted(text, CARD_WIDTH - 20, weight, size), x + 10, y);
   }
 
-  /** Ports and rates beside the edges that are looked at, or beside all when they are few. */
-  #drawLabels(edges: readonly DrawnEdge[], chosen: Chosen): void {
+  /**
+   * Ports and rates beside the edges that are looked at, or beside all when they are few, where they cover nothing that is read.
+   * @param taken by titles, cards and, from then on, labels
+   */
+  #drawLabels(edges: readonly DrawnEdge[], chosen: Chosen, taken: Rectangle[]): void {
     const wanted = edges.filter(({ edge }) => (chosen.isEmpty ? edges.length <= MAX_LABELS / 2 : !chosen.dims(edge)));
     const context = this.#context;
     context.font = `400 11px ${this.#look.font}`;
     context.textBaseline = 'middle';
     for (const { edge, from, to } of wanted.slice(0, MAX_LABELS)) {
-      const { x, y } = pointAt(edgePath(from, to, this.#path), 0.5);
       const text = this.#fitted(edge.rate > 0 ? `${edge.label}  ${rateText(edge.rate)}/s` : edge.label, 140, 400, 11);
       const width = context.measureText(text).width + 8;
+      const label = labelSpot(edgePath(from, to, this.#path), width, taken);
+      taken.push(label);
       context.fillStyle = this.#look.colours.paper;
       context.globalAlpha = 0.9;
-      context.fillRect(x - width / 2, y + 8, width, 15);
+      context.fillRect(label.x, label.y, label.width, label.height);
       context.globalAlpha = 1;
       context.fillStyle = this.#look.colours.ink;
-      context.fillText(text, x - width / 2 + 4, y + 16);
+      context.fillText(text, label.x + 4, label.y + 8);
     }
   }
 
@@ -290,6 +295,15 @@ function visibleEdges({ edges }: MapModel, { spots }: Standing, camera: Camera):
     if (camera.sees(x, y, width, Math.abs(from.y - to.y) + CARD_HEIGHT + 60)) found.push({ edge, from, to });
   }
   return found;
+}
+
+/** What labels must not cover: titles, and cards. */
+function takenBy({ blocks, spots }: Standing, camera: Camera): Rectangle[] {
+  const titles = blocks
+    .filter(({ height }) => height > 0)
+    .map(({ x, y, width }) => ({ x, y, width, height: TITLE_HEIGHT }));
+  const cards = [...spots.values()].map(({ x, y }) => ({ x, y, width: CARD_WIDTH, height: CARD_HEIGHT }));
+  return [...titles, ...cards].filter(({ x, y, width, height }) => camera.sees(x, y, width, height));
 }
 
 const hasEndIn =

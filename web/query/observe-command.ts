@@ -3,7 +3,7 @@ import type { FlowFilter } from '../../hubble/filter/flow-filter.ts';
 import type { Flow } from '../../hubble/flow.ts';
 import { formatQuery, type Query, TEXT, type Term } from './query.ts';
 import { termsOfFilters } from './terms-of-filters.ts';
-import { quoteWord } from './words.ts';
+import { quoteWord, splitWords } from './words.ts';
 
 /** The command that shows in a terminal what the page shows. Words are what `grep` is for. */
 export function observeCommand(query: Omit<Query, 'filters'>): string {
@@ -47,7 +47,7 @@ function endOf(end: 'from' | 'to', flow: Flow): readonly (readonly [string, stri
 export function pastedQuery(text: string): string | undefined {
   const trimmed = text.trim();
   const command = /^(?:\$ |# )?(?:sudo )?(?:\S*\/)?(?:sluice|hubble) observe(?:\s+([^]*))?$/.exec(trimmed);
-  if (command !== null) return command[1] ?? '';
+  if (command !== null) return withoutFollow(command[1] ?? '');
   if (!trimmed.startsWith('{')) return undefined;
   try {
     const terms = termsOfRaw(JSON.parse(trimmed) as object);
@@ -55,6 +55,12 @@ export function pastedQuery(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The page follows anyway. */
+function withoutFollow(flags: string): string {
+  const follow = splitWords(flags).find(({ text, isQuoted }) => !isQuoted && (text === '-f' || text === '--follow'));
+  return follow === undefined ? flags : `${flags.slice(0, follow.from)}${flags.slice(follow.to)}`.trim();
 }
 
 function termsOfRaw(value: object): readonly Term[] | undefined {

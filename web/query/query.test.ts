@@ -171,6 +171,24 @@ t.test('words are what a shell makes of them', (t) => {
   t.end();
 });
 
+t.test('a name with control characters is no key when the command is pasted into a terminal', (t) => {
+  const names = ['/a\x03rm -rf ~\n', "\x1b[201~'\r\\n", 'x\u0085\u2028y', '\x7f1', 'é\t'];
+  const command = observeCommand(parseQuery(names.map((name) => `--http-path ${quoteWord(name)}`).join(' ')));
+  // eslint-disable-next-line no-control-regex
+  t.notMatch(command, /[\x00-\x1f\x7f-\x9f\u2028\u2029]/);
+  t.same(
+    parseQuery(pastedQuery(command)!).terms.map(({ value }) => value),
+    names,
+  );
+  const words = names.map(quoteWord).join(' ');
+  const heard = execFileSync('bash', ['-c', `printf '%s\\0' ${words}`], {
+    encoding: 'utf8',
+    env: { LC_ALL: 'C.UTF-8' },
+  });
+  t.same(heard.split('\0').slice(0, -1), names);
+  t.end();
+});
+
 t.test('an error says what is wrong and where', (t) => {
   const cases: readonly [string, string, string][] = [
     ['--pod', '--pod', 'found nothing after --pod, wanted its value'],

@@ -12,8 +12,16 @@ export interface Word {
   readonly open: string;
 }
 
+/** The quote of a shell within which backslashes mean characters. */
+const ANSI_C = "$'";
 /** What may stand in a shell's line as it is. */
 const PLAIN = /^[\w./:,@%+-][\w./:,@%+=-]*$/;
+
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const CONTROLS = new RegExp(CONTROL, 'g');
+/** Of `$'...'`, as quoteWord writes it. */
+const ESCAPED = /\\(?:x([\da-f]{2})|u([\da-f]{4})|([\\']))/iy;
 
 /** @returns the words of a line, in their order */
 export function splitWords(line: string): readonly Word[] {
@@ -35,12 +43,28 @@ function wordAt(line: string, from: number): Word {
   for (; at < line.length; at++) {
     const character = line[at];
     if (open === '' && /\s/.test(character)) break;
-    if (character === open) open = '';
-    else if (open === '' && (character === '"' || character === "'")) open = character;
+    const escaped = open === ANSI_C && character === '\\' ? escapedAt(line, at) : undefined;
+    if (escaped !== undefined) {
+      text += escaped.text;
+      at = escaped.to - 1;
+    } else if (character === (open === ANSI_C ? "'" : open)) open = '';
+    else if (open === '' && character === '$' && line[at + 1] === "'") {
+      open = ANSI_C;
+      at++;
+    } else if (open === '' && (character === '"' || character === "'")) open = character;
     else if (character === '\\' && escapes(open, line[at + 1])) text += line[++at];
     else text += character;
   }
-  return { text, from, to: at, isQuoted: /["'\\]/.test(line[from]), open };
+  const isQuoted = /["'\\]/.test(line[from]) || line.startsWith(ANSI_C, from);
+  return { text, from, to: at, isQuoted, open };
+}
+
+function escapedAt(line: string, at: number): { readonly text: string; readonly to: number } | undefined {
+  ESCAPED.lastIndex = at;
+  const [all, byte, unit, itself] = ESCAPED.exec(line) ?? [];
+  if (all === undefined) return undefined;
+  const code = byte ?? unit;
+  return { text: code === undefined ? itself : String.fromCharCode(parseInt(code, 16)), to: at + all.length };
 }
 
 /** Between single quotes a backslash is one; between double quotes it is, but before what would mean something there. */
@@ -48,7 +72,21 @@ function escapes(quote: string, next: string | undefined): boolean {
   return next !== undefined && (quote === '' || (quote === '"' && '"\\$`'.includes(next)));
 }
 
-/** @returns `text` as a word that a shell, and `splitWords`, read as just that */
+/**
+ * @returns `text` as a word that a shell, and `splitWords`, read as just that. Control characters are written as `$'\x03'`: as they are, a terminal
+ * into which somebody pastes them takes them for keys (Ctrl+C, Enter), within quotes too, and an input of one line drops line ends.
+ */
 export function quoteWord(text: string): string {
-  return PLAIN.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+  if (PLAIN.test(text)) return text;
+  if (!CONTROL.test(text)) return `'${text.replaceAll("'", "'\\''")}'`;
+  const escaped = text.replace(/[\\']/g, '\\$&').replace(CONTROLS, escape);
+  return `$'${escaped}'`;
 }
+
+/** Bytes for ASCII; by \u what a shell writes in the encoding of its own. */
+function escape(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 0x80 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
+}
+
+const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');

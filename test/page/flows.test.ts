@@ -223,6 +223,8 @@ t.test('on a telephone rows are cards, and nothing is wider than the screen', as
   await screenshots(page, 'flows-narrow');
   await rows(page).first().click();
   await page.getByRole('complementary').getByText('shop/web-7', { exact: true }).waitFor();
+  const panel = await page.getByRole('complementary').boundingBox();
+  t.ok(panel!.height > 400, 'the details cover the table');
   t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));
   t.same(await seriousFaults(page), []);
 });

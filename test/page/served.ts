@@ -64,8 +64,14 @@ export const json =
   (_, response) =>
     response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
 
-/** An agent that knows nobody: the query line asks for names to offer. */
-const NOBODY = { '/v1/endpoints': json([]), '/v1/services': json([]), '/v1/identities': json([]) };
+/** An agent that knows nobody: the query line asks for names to offer, and a view that a test only passes by for what it shows. */
+const NOBODY = {
+  ...Object.fromEntries(
+    ['endpoints', 'services', 'identities', 'policies', 'cookies'].map((call) => [`/v1/${call}`, json([])]),
+  ),
+  '/ui/v1/selected': json({ policies: [] }),
+  '/ui/v1/lint': json({ problems: [] }),
+};
 
 function answer(routes: Readonly<Record<string, Handler>>, request: IncomingMessage, response: ServerResponse): void {
   const path = request.url!.split('?')[0];

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { visible } from '../controls/visible.ts';
 import { agent } from '../shell/agent.ts';
+import { connection } from '../shell/connection.tsx';
 import { setParam } from '../shell/location.tsx';
 import { announce, notify } from '../shell/notices.tsx';
 import { openApply } from './apply-dialog.tsx';
@@ -120,14 +121,16 @@ function Head({ drawing: { kind, name, namespace, isAudited } }: { readonly draw
 /** undefined: not known yet. */
 const mayWrite = signal<boolean | undefined>(undefined);
 
+/** Asks again when the agent is back: it may have been started with another configuration. */
 function ApplyButton() {
+  const isLive = connection.value.state === 'live';
   useEffect(
     () =>
       void agent.session().then(
         ({ write = false }) => (mayWrite.value = write),
         () => (mayWrite.value = undefined),
       ),
-    [],
+    [isLive],
   );
   if (mayWrite.value === false) return <span class="readonly">This page only reads (ui-write is off)</span>;
   return (

@@ -1,6 +1,7 @@
 /** What can be done with the table: follow and hold, choose columns, copy, export. */
 import { useState } from 'preact/hooks';
 import { copy } from '../controls/copy.tsx';
+import { visible } from '../controls/visible.ts';
 import { query } from '../query/following.tsx';
 import { observeCommand } from '../query/observe-command.ts';
 import { notify } from '../shell/notices.tsx';
@@ -41,7 +42,7 @@ export function Toolbar() {
 
 function Older() {
   const { state, reached, problem } = olderState.value;
-  if (problem !== '') return <span class="flow-older failed">Older flows: {problem}</span>;
+  if (problem !== '') return <span class="flow-older failed">Older flows: {visible(problem)}</span>;
   if (state === 'looking') return <span class="flow-older">Looking for older flows…</span>;
   if (state === 'more' || reached === '') return null;
   return <span class="flow-older">The agent has no older ones</span>;

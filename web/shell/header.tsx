@@ -46,7 +46,11 @@ function ConnectionState() {
         {WORDS[state]}
         {state === 'live' && status !== undefined ? `: ${visible(status.nodeName)}` : ''}
       </span>
-      {problem !== '' && <span class="problem">{visible(problem)}</span>}
+      {problem !== '' && (
+        <span class="problem" title={visible(problem)}>
+          {visible(problem)}
+        </span>
+      )}
       {state === 'lost' && <Retry atMs={retryAtMs} />}
     </div>
   );

@@ -72,6 +72,9 @@ export class Desk {
         this.#say({ is: 'decisions', id: message.id, decisions });
         return;
       }
+      case 'rest':
+        this.#follower.rest(message.isResting);
+        return;
       case 'retry':
         this.#follower.retry();
         return;

@@ -31,11 +31,13 @@ function following(t: Test) {
 
 class Feed implements AsyncIterable<Envelope[]> {
   readonly question: FlowsQuestion;
+  readonly signal: AbortSignal;
   #next: ((result: IteratorResult<Envelope[]>) => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
 
   constructor(question: FlowsQuestion, signal: AbortSignal) {
     this.question = question;
+    this.signal = signal;
     signal.addEventListener('abort', () => this.#fail?.(new DOMException('', 'AbortError')));
   }
   [Symbol.asyncIterator]() {
@@ -64,6 +66,32 @@ class Feed implements AsyncIterable<Envelope[]> {
 const turn = async () => {
   for (let times = 0; times < 10; times++) await Promise.resolve();
 };
+
+t.test('a page that nobody looks at gives its stream up, and follows again what is wanted then', async (t) => {
+  const { follower, said, streams, clock } = following(t);
+  follower.follow({ allow: [], deny: [] });
+  await turn();
+  await streams[0].give(flow('a'));
+  clock.advance(200);
+  follower.rest(true);
+  await turn();
+  clock.advance(600_000);
+  await turn();
+  t.ok(streams[0].signal.aborted);
+  t.equal(streams.length, 1, 'nothing is tried while it rests');
+  follower.follow({ allow: [{ verdict: ['DROPPED'] }], deny: [] });
+  follower.retry();
+  await turn();
+  t.equal(streams.length, 1, 'another query waits too');
+  follower.rest(false);
+  follower.rest(false);
+  await turn();
+  t.equal(streams.length, 2);
+  t.match(streams[1].question, { whitelist: [{ verdict: ['DROPPED'] }] });
+  await streams[1].give(flow('b'));
+  clock.advance(200);
+  t.same(said, ['connecting', 'live', 'filled a', 'connecting', 'live', 'filled b'], 'and no failure is told');
+});
 
 t.test('what was there comes in one piece, what follows as it comes', async (t) => {
   const { follower, said, streams, clock } = following(t);

@@ -5,6 +5,9 @@
  *      ^                                                                                        |
  *      +---- after a wait that doubles (backoff.ts) <---- broken: the stream ended or failed <--+
  *
+ * A page that nobody looks at gives its stream up (`rest`): over HTTP/1 a browser has six connections to an agent for all of its tabs, and with
+ * six streams no seventh tab would load. When it is looked at again it asks again.
+ *
  * A new query ends the stream and asks at once. A question that the agent refuses is not asked again until the query changes. What comes again
  * after a reconnection the store knows by its uuid, so that a short break leaves no gap and nothing twice.
  */
@@ -38,6 +41,8 @@ export class Follower {
   readonly #random: () => number;
   #stop = new AbortController();
   #failures = 0;
+  #filters: ObserveFilters | undefined;
+  #isResting = false;
   #wake: (() => void) | undefined;
 
   /** @param random from 0 to 1, spreads the tries of many pages */
@@ -49,10 +54,20 @@ export class Follower {
 
   /** Follows what `filters` want from now on. */
   follow(filters: ObserveFilters): void {
+    this.#filters = filters;
+    if (this.#isResting) return;
     this.#stop.abort();
     this.#stop = new AbortController();
     this.#failures = 0;
     void this.#run(filters, this.#stop.signal);
+  }
+
+  /** Gives the stream up, or follows again what was wanted last. */
+  rest(isResting: boolean): void {
+    if (this.#isResting === isResting) return;
+    this.#isResting = isResting;
+    if (isResting) this.#stop.abort();
+    else if (this.#filters !== undefined) this.follow(this.#filters);
   }
 
   /** Tries again now, if it waits. */

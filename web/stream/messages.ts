@@ -17,6 +17,8 @@ export type ToWorker =
   | { readonly is: 'detail'; readonly edges: readonly number[] }
   /** What policies decided since then; of one policy, by its key, also on what. Answered by `decisions` with the same id. */
   | { readonly is: 'decisions'; readonly id: number; readonly sinceMs: number; readonly policy: string }
+  /** Whether nobody looks at the page, so that it needs no stream. */
+  | { readonly is: 'rest'; readonly isResting: boolean }
   | { readonly is: 'retry' };
 
 export type FromWorker =

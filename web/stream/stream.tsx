@@ -31,12 +31,30 @@ const mapListeners = new Set<(changes: MapChanges) => void>();
 let lastId = 0;
 let worker: Worker | undefined;
 
+/** A page that is hidden for so long rests. */
+const REST_MS = 10_000;
+let restTimer = 0;
+
+/** Over HTTP/2 there is room for the streams of all tabs. */
+function hasRoom(): boolean {
+  const [visit] = performance.getEntriesByType('navigation');
+  return visit instanceof PerformanceNavigationTiming && visit.nextHopProtocol === 'h2';
+}
+
+function watchHiding(): void {
+  clearTimeout(restTimer);
+  if (!document.hidden) say({ is: 'rest', isResting: false });
+  else if (!hasRoom()) restTimer = window.setTimeout(() => say({ is: 'rest', isResting: true }), REST_MS);
+}
+
 function say(message: ToWorker): void {
   if (worker === undefined) {
     worker = new Worker(new URL('./worker.tsx', import.meta.url), { type: 'module' });
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => hear(data);
     worker.onerror = () =>
       (link.value = { state: 'lost', problem: 'the worker of the stream failed: load the page again', retryAtMs: 0 });
+    document.addEventListener('visibilitychange', watchHiding);
+    if (document.hidden) watchHiding();
   }
   worker.postMessage(message);
 }

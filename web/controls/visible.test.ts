@@ -1,5 +1,5 @@
 import t from 'tap';
-import { visible, visibleLines } from './visible.ts';
+import { linesThatHide, visible, visibleLines } from './visible.ts';
 
 t.test('visible() shows what would hide, reorder or break a name', (t) => {
   const cases: Record<string, [string, string]> = {
@@ -23,5 +23,11 @@ t.test('visible() leaves letters of every script and markup as they are', (t) =>
 
 t.test('visibleLines() keeps line ends alone', (t) => {
   t.equal(visibleLines('a\u001b\n\r\u2028b\n'), 'a⟨001b⟩\n⟨000d⟩⟨2028⟩b\n');
+  t.end();
+});
+
+t.test('linesThatHide() names lines whose letters are not what they seem', (t) => {
+  t.same(linesThatHide('a\tb\r\nx: \u202eevil\nc\n\u200b'), [2, 4]);
+  t.same(linesThatHide('בית: שלום\n\ttab\r\n'), []);
   t.end();
 });

@@ -15,3 +15,11 @@ export function visible(text: string): string {
 export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }
+
+/** @returns the numbers, from 1, of the lines of a text with what cannot be seen, tabs and line ends aside; where a text is edited it stays as it is */
+export function linesThatHide(text: string): number[] {
+  return text.split('\n').flatMap((line, index) => {
+    const plain = line.replace(/[\t\r]/g, ' ');
+    return visible(plain) === plain ? [] : [index + 1];
+  });
+}

@@ -2,7 +2,7 @@
 import { useRef } from 'preact/hooks';
 import type { RefObject } from 'preact';
 import type { Problem } from '../../policy/rule/problems.ts';
-import { visible } from '../controls/visible.ts';
+import { linesThatHide, visible } from '../controls/visible.ts';
 import { checked } from './checks.tsx';
 import { partOf } from './model/part.ts';
 import { text, type } from './store.tsx';
@@ -41,6 +41,7 @@ export function TextPane() {
         {failure !== '' && <p class="failure">Not checked: {visible(failure)}</p>}
         {problems.length === 0 && failure === '' && <p class="fine">{isCurrent ? '✓ No problems' : 'Checking…'}</p>}
         <ul>
+          <Hidden area={area} />
           {shown.map((problem, i) => (
             <ProblemItem key={i} problem={problem} area={area} />
           ))}
@@ -75,6 +76,21 @@ function ProblemItem({ problem: { severity, line, column, message, hint, path },
       {visible(message)}
       {path !== '' && <span class="mono path"> {visible(path)}</span>}
       {hint !== undefined && <span class="hint"> {visible(hint)}</span>}
+    </li>
+  );
+}
+
+/** A text that is edited cannot show them as the rest of the page does, so where they are is told. */
+function Hidden({ area }: Pick<ItemProps, 'area'>) {
+  const [line, ...others] = linesThatHide(text.value);
+  if (line === undefined) return null;
+  return (
+    <li class="warning">
+      <button type="button" class="quiet" onClick={() => goTo(area.current, line, 1)}>
+        warning in line {line}
+      </button>{' '}
+      {others.length > 0 && `and ${others.length} more: `}characters that hide, or turn the order of others: the text is
+      not what it looks like
     </li>
   );
 }

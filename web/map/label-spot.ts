@@ -10,7 +10,7 @@ export interface Rectangle {
 
 const HEIGHT = 15;
 /** From the middle of the edge to its ends. */
-const WHERE = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8] as const;
+const WHERE = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.1, 0.9] as const;
 /** Below the line, and above it. */
 const BESIDE = [8, -8 - HEIGHT] as const;
 

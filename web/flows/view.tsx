@@ -28,7 +28,11 @@ const KEYS: readonly Key[] = [
 
 export function FlowsView() {
   useKeys(KEYS);
-  useEffect(() => document.querySelector<HTMLElement>('.flow-grid')?.focus({ preventScroll: true }), []);
+  useEffect(() => {
+    // The view's code may come while somebody types in the query line already: their next letters would be commands.
+    if (document.activeElement instanceof HTMLInputElement) return;
+    document.querySelector<HTMLElement>('.flow-grid')?.focus({ preventScroll: true });
+  }, []);
   const isEmpty = rowCount.value === 0;
   return (
     <div class={opened.value === undefined ? 'flows' : 'flows with-detail'}>

@@ -105,8 +105,9 @@ t.test('the row of a port is that of the port that is open now', (t) => {
   const { ports, parts } = newOwners();
   const counting = new Counting(map, parts as unknown as CountingParts);
   const open = (sentFrames: number) => {
-    const counters = Object.assign(new PortCounters(), { sentFrames, sentBytes: 60 * sentFrames, receiveDrops: 1 });
-    ports.port[5] = { index: 5, counters } as unknown as (typeof ports.port)[number];
+    const counters = Object.assign(new PortCounters(), { sentFrames, sentBytes: 60 * sentFrames });
+    const countDrops = () => counters.receiveDrops++;
+    ports.port[5] = { index: 5, counters, countDrops } as unknown as (typeof ports.port)[number];
   };
   open(9);
   counting.tick();

@@ -69,6 +69,7 @@ export class Counting {
       row = this.#map.portWords(port.index);
       this.#rows.set(port, row);
     }
+    port.countDrops();
     const { counters } = port;
     row[PORT_RECEIVED_FRAMES] = counters.receivedFrames;
     row[PORT_RECEIVED_BYTES] = counters.receivedBytes;

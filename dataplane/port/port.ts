@@ -54,6 +54,8 @@ export interface Port {
   queue(offset: number, length: number): void;
   /** Sends what is noted. @returns frames sent. */
   flush(): number;
+  /** Adds to `counters.receiveDrops` what was lost before receive() since the last call, where only asking tells of it. */
+  countDrops(): void;
   /** Sends nothing more; closes the descriptor if the port owns it. Idempotent. */
   close(): void;
 }
@@ -97,4 +99,7 @@ export abstract class QueueingPort implements Port {
     this.queued = 0;
     return sent;
   }
+
+  /** Most ports see each frame that comes. */
+  countDrops(): void {}
 }

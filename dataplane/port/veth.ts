@@ -26,8 +26,7 @@ export class VethPort extends KernelPort {
     super(arena, options, options.fd ?? native.openPacket(options.name, options), native.KIND_PACKET);
   }
 
-  /** Adds to `counters.receiveDrops` what the socket lost since the last call. */
-  countDrops(): void {
+  override countDrops(): void {
     this.counters.receiveDrops += native.packetDrops(this.fd);
   }
 }

@@ -41,6 +41,10 @@ export abstract class PortWrapper implements Port {
     return this.inner.flush();
   }
 
+  countDrops(): void {
+    this.inner.countDrops();
+  }
+
   close(): void {
     this.inner.close();
   }

@@ -43,6 +43,7 @@ export async function servePage(t: Test, routes: Readonly<Record<string, Handler
   const start = async () => {
     server = createServer((request, response) => answer({ ...NOBODY, ...routes }, request, response));
     await new Promise<void>((resolve, reject) => server!.once('error', reject).listen(port, '127.0.0.1', resolve));
+    server.unref(); // a test that fails before it stops its server still ends
     port = (server.address() as AddressInfo).port;
   };
   const stop = async () => {

@@ -26,6 +26,6 @@ function csvLine(cells: readonly string[]): string {
 }
 
 function csvCell(text: string): string {
-  const shown = visible(/^[=+\-@]/.test(text) ? `'${text}` : text);
-  return /[",\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
+  const shown = visible(/^\s*[=+\-@＝＋－＠]/.test(text) ? `'${text}` : text);
+  return /[",;\r\n]/.test(shown) ? `"${shown.replaceAll('"', '""')}"` : shown;
 }

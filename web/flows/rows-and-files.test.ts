@@ -93,6 +93,13 @@ t.test('CSV keeps formulas and quotes from doing anything; JSON lines are what o
   t.equal(csvHead(columns), 'Time (UTC),Source,Policy\r\n');
   t.equal(csvLines([FLOW], columns), '2026-01-31T11:59:00.5Z,"shop/=cmd|""x""!A1",shop/no-way\r\n');
   t.equal(csvLines([hostile], columns), '2026-01-31T11:59:00.5Z,"\'=1+1⟨000d⟩⟨000a⟩⟨202e⟩,""",shop/no-way\r\n');
+  const cellOf = (name: string) =>
+    csvLines([{ ...hostile, source_names: [name] }], columns)
+      .split('Z,')[1]
+      .split(',shop/')[0];
+  t.equal(cellOf(' =1'), "' =1", 'spaces do not hide a formula');
+  t.equal(cellOf('＝1'), "'＝1", 'nor does the width of its sign');
+  t.equal(cellOf('a;=1'), '"a;=1"', 'a spreadsheet that parts cells by semicolons keeps it whole');
   t.strictSame(JSON.parse(jsonLines([FLOW])), { flow: FLOW, time: FLOW.time });
   t.end();
 });

@@ -77,6 +77,11 @@ t.test('an agent that goes away is told, and the page connects by itself when it
   await page.evaluate("window.dispatchEvent(new Event('online'))");
   await page.getByText('the agent does not answer').waitFor();
   await page.getByText('Not connected').waitFor();
+  t.ok(
+    await page.evaluate(
+      '(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector(".word"))',
+    ),
+  );
   t.ok((await page.getByRole('banner').boundingBox())!.height < 48, 'what is wrong does not take another row');
   await served.start();
   await page.getByText('Live:').waitFor();

@@ -114,7 +114,7 @@ const label =
     names.map((name) => labels[name] ?? '').join(' ');
 
 const FLOW_METRICS = 'set hubble.metrics: [httpV2] in the agent\u2019s configuration';
-const NOT_TOLD = 'the agent does not tell it: is its dataplane running?';
+const NOT_TOLD = 'the agent does not tell it, perhaps as its dataplane does not run';
 
 export const CHARTS: readonly ChartKind[] = [
   {

@@ -3,6 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { Empty } from '../controls/empty.tsx';
 import { query, queryProblem } from '../query/following.tsx';
 import { focusQueryLine } from '../query/line.tsx';
+import { connection } from '../shell/connection.tsx';
 import { type Key, useKeys } from '../shell/keyboard.tsx';
 import { queryText, setParam } from '../shell/location.tsx';
 import { announce } from '../shell/notices.tsx';
@@ -49,6 +50,8 @@ export function FlowsView() {
 function Nothing() {
   const { state, problem } = stream.link.value;
   if (state === 'refused') return <Empty title="The agent refuses this query" text={problem} />;
+  if (connection.value.state === 'lost')
+    return <Empty title="Not connected" text="Flows appear when the agent answers; it is asked again by itself." />;
   // A stream without flows says nothing, not even that it is there; the question for older ones is answered.
   if (olderState.value.state !== 'whole' && olderState.value.problem === '' && query.value.last === Infinity)
     return <Empty title="Looking for flows…" text="The agent is asked for what it keeps." />;

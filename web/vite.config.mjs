@@ -14,16 +14,7 @@ const OUT = join(ROOT, 'dist/page');
 const ALWAYS = ['web/index.html', 'web/vite.config.mjs', 'web/tsconfig.json', 'package-lock.json'];
 
 /** The packages that the page may hold. One that comes in with another is bytes for everybody, and somebody more to trust. */
-const PACKAGES = [
-  'preact',
-  '@preact/signals',
-  '@preact/signals-core',
-  '@bufbuild/protobuf',
-  '@connectrpc/connect',
-  '@connectrpc/connect-web',
-  'yaml',
-  're2js',
-];
+const PACKAGES = ['preact', '@preact/signals', '@preact/signals-core', 'yaml', 're2js'];
 
 const inputs = new Set(ALWAYS);
 

@@ -88,9 +88,16 @@ t.test('an agent that goes away is told, and the page connects by itself when it
   await page.getByText('Connected again').waitFor();
 });
 
-t.test('on a telephone nothing is wider than the screen', async (t) => {
-  const { url } = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
-  const page = await openPage(t, browser, url, { viewport: { width: 360, height: 640 } });
+t.test('on a telephone nothing is wider than the screen, nor what is wrong', async (t) => {
+  const served = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
+  const page = await openPage(t, browser, served.url, {
+    viewport: { width: 360, height: 640 },
+    forgives: /ERR_|Failed to load resource/,
+  });
   await page.getByText('Live:').waitFor();
   t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));
+  await served.stop();
+  await page.evaluate("window.dispatchEvent(new Event('online'))");
+  await page.getByText('the agent does not answer').waitFor();
+  t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'), 'with a long reason too');
 });

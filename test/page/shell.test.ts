@@ -89,15 +89,15 @@ t.test('an agent that goes away is told, and the page connects by itself when it
 });
 
 t.test('on a telephone nothing is wider than the screen, nor what is wrong', async (t) => {
-  const served = await servePage(t, { ...observer(t).routes, '/v1/status': json(STATUS) });
-  const page = await openPage(t, browser, served.url, {
-    viewport: { width: 360, height: 640 },
-    forgives: /ERR_|Failed to load resource/,
-  });
+  const status = { '/v1/status': json(STATUS) };
+  const viewport = { width: 360, height: 640 };
+  const fits = 'document.documentElement.scrollWidth <= 360';
+  const { url } = await servePage(t, { ...observer(t).routes, ...status });
+  const page = await openPage(t, browser, url, { viewport });
   await page.getByText('Live:').waitFor();
-  t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'));
-  await served.stop();
-  await page.evaluate("window.dispatchEvent(new Event('online'))");
-  await page.getByText('the agent does not answer').waitFor();
-  t.ok(await page.evaluate('document.documentElement.scrollWidth <= 360'), 'with a long reason too');
+  t.ok(await page.evaluate(fits));
+  const mute = await servePage(t, status);
+  const lost = await openPage(t, browser, mute.url, { viewport, forgives: /Failed to load resource/ });
+  await lost.getByText('the agent answered the question for flows with status 404').waitFor();
+  t.ok(await lost.evaluate(fits), 'with a long reason too');
 });

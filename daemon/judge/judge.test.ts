@@ -11,7 +11,8 @@ import { placedObject } from '../../policy/document/placed.ts';
 import { waitFor } from '../../test/command.ts';
 import { flowsOf, podEnd } from '../../test/recorded-flows.ts';
 import { type Judged, JudgeDesk } from '../page/judge-desk.ts';
-import type { JudgeAnswers, Question } from './questions.ts';
+import type { JudgeAnswers } from '../../explain/judge-answers.ts';
+import type { Question } from './questions.ts';
 
 const pod = (name: string, ip: string): string =>
   `{ apiVersion: v1, kind: Pod, metadata: { name: ${name}-0, namespace: shop, labels: { app: ${name} } }, spec: { nodeName: n }, status: { podIP: ${ip}, podIPs: [{ ip: ${ip} }] } }`;

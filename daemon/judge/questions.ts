@@ -3,24 +3,19 @@
  * the agent: `manifests`, a text, and `remove`, names. What comes back has the shapes that `sluice policy ... -o json` prints.
  */
 import { EGRESS, INGRESS } from '../../wire/direction.ts';
-import {
-  explanationOf,
-  type FlowExplanation,
-  type PatchedExplanation,
-  patchesFor,
-  sinceOf,
-} from '../../explain/explanation.ts';
+import { explanationOf, patchesFor, sinceOf } from '../../explain/explanation.ts';
 import { flowQuery } from '../../explain/flows/flow-query.ts';
 import { flowWorld } from '../../explain/flows/flow-world.ts';
 import { replay } from '../../explain/flows/replay.ts';
-import { connectionDocument, type ReplayDocument, replayDocument } from '../../explain/flows/replay-document.ts';
+import { connectionDocument, replayDocument } from '../../explain/flows/replay-document.ts';
 import { generate, type GenerateOptions } from '../../explain/generate/generate.ts';
+import type { JudgeAnswers } from '../../explain/judge-answers.ts';
 import { lint } from '../../explain/lint.ts';
-import { type MatrixRow, matrixOf, matrixRows } from '../../explain/matrix/matrix.ts';
+import { matrixOf, matrixRows } from '../../explain/matrix/matrix.ts';
 import { overlaid } from '../../explain/overlay.ts';
 import { readQuery } from '../../explain/query.ts';
-import { selectedBy, type SelectedDocument, type SelectorRow, selectorRows } from '../../explain/selectors.ts';
-import { type Validation, validationOf } from '../../explain/validation.ts';
+import { selectedBy, selectorRows } from '../../explain/selectors.ts';
+import { validationOf } from '../../explain/validation.ts';
 import { FlowJudge, UnknownEndError } from '../../explain/verdict.ts';
 import { PolicyWorld } from '../../explain/world.ts';
 import { readEnvelope } from '../../hubble/decode/read-envelope.ts';
@@ -39,33 +34,6 @@ export class InvalidManifests extends Error {
     super(`the manifests are invalid: ${first?.message ?? 'no reason given'}`);
     this.problems = problems;
   }
-}
-
-/** What each question is answered. */
-export interface JudgeAnswers {
-  readonly explain: PatchedExplanation | FlowExplanation;
-  readonly validate: Validation;
-  readonly replay: ReplayDocument & { readonly isCut: boolean };
-  readonly generate: GeneratedDocument;
-  readonly matrix: { readonly rows: readonly MatrixRow[]; readonly notes: readonly string[] };
-  readonly lint: { readonly problems: readonly Problem[] };
-  readonly selected: { readonly policies: readonly SelectedDocument[]; readonly selectors: readonly SelectorRow[] };
-}
-
-export interface GeneratedDocument {
-  /** All policies as manifests, with what is to be said in comments; '' when none came of the flows. */
-  readonly yaml: string;
-  readonly policies: readonly object[];
-  /** That was judged again, and what of it the policies deny: nothing, but for what a NetworkPolicy cannot say. */
-  readonly proof: {
-    readonly flows: number;
-    readonly connections: number;
-    readonly denied: readonly ReturnType<typeof connectionDocument>[];
-  };
-  /** Flows that no rule was made of, by the reason. */
-  readonly left: Readonly<Record<string, number>>;
-  readonly problems: readonly Problem[];
-  readonly isCut: boolean;
 }
 
 export type Question = keyof JudgeAnswers;

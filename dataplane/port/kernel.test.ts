@@ -115,6 +115,25 @@ t.test('VethPort carries pings of any size between two namespaces', async (test)
   test.throws(() => new VethPort(arena, { ...options(0), name: 'slnat-none' }), { code: 'ENODEV' });
 });
 
+t.test('VethPort counts what came while nobody read', (test) => {
+  makeNamespaces(test);
+  const [space] = spaces as [string, string];
+  ip('-n', space, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'host0');
+  for (const end of ['eth0', 'host0']) ip('-n', space, 'link', 'set', end, 'up');
+  const arena = new Arena();
+  const [read, inner] = ['host0', 'eth0'].map((name, i) => new VethPort(arena, { ...options(i), name, netns: space }));
+  const before = native.packetDrops(read.fd); // what the kernel itself said as the link came up
+  for (let frame = 0; frame < 64_000; frame++) inner.queue(arena.slotOffset(0), 60);
+  inner.flush();
+  read.countDrops();
+  const { receiveDrops } = read.counters;
+  test.ok(receiveDrops > 0 && receiveDrops < 64_000, `${receiveDrops} of 64,000 had no room, ${before} before`);
+  read.countDrops();
+  test.equal(read.counters.receiveDrops, receiveDrops, 'counted once');
+  for (const port of [read, inner]) port.close();
+  test.end();
+});
+
 t.test('PcapPort takes the first packet that comes, and none of its own end', async (test) => {
   makeNamespaces(test);
   const arena = new Arena();

@@ -57,9 +57,9 @@ function byWeight(a: Replayed, b: Replayed): number {
   return a.after === b.after ? b.connection.flows - a.connection.flows : a.after === 'denied' ? -1 : 1;
 }
 
-export function connectionDocument(
-  connection: Connection,
-): Pick<ReplayedDocument, 'flows' | 'from' | 'to' | 'protocol' | 'port'> & Request {
+export type ConnectionDocument = Pick<ReplayedDocument, 'flows' | 'from' | 'to' | 'protocol' | 'port'> & Request;
+
+export function connectionDocument(connection: Connection): ConnectionDocument {
   const { from, to, protocol, port, request, flows } = connection;
   return { flows, from: from.end, to: to.end, protocol: protocolName(protocol), port, ...request };
 }

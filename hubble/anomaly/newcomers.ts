@@ -34,43 +34,39 @@ class Acquaintances {
   }
 }
 
-export class NewPair implements Rule {
-  readonly names = ['new-pair'] as const;
-  readonly #known: Acquaintances;
-  readonly #making: Making;
+/** A rule about who talks for the first time. */
+abstract class Newcomer implements Rule {
+  abstract readonly names: Rule['names'];
+  protected readonly known: Acquaintances;
+  protected readonly making: Making;
 
   constructor(making: Making) {
-    this.#making = making;
-    this.#known = new Acquaintances(making);
+    this.making = making;
+    this.known = new Acquaintances(making);
   }
 
   get forgotten(): number {
-    return this.#known.forgotten;
+    return this.known.forgotten;
   }
+
+  abstract take(flow: Flow, timeMs: number): void;
+}
+
+export class NewPair extends Newcomer {
+  readonly names = ['new-pair'] as const;
 
   take(flow: Flow, timeMs: number): void {
     const [source, destination] = [workloadOf(flow.source), workloadOf(flow.destination)];
     if (source === '' || destination === '' || attemptOf(flow) === undefined) return;
     const subject = `${source} ${destination}`;
-    if (this.#known.has(subject) || !this.#known.learn(subject, timeMs)) return;
+    if (this.known.has(subject) || !this.known.learn(subject, timeMs)) return;
     const text = `${source} talks to ${destination} for the first time`;
-    this.#making.tell({ rule: 'new-pair', subject, text, flow });
+    this.making.tell({ rule: 'new-pair', subject, text, flow });
   }
 }
 
-export class NewExternal implements Rule {
+export class NewExternal extends Newcomer {
   readonly names = ['new-external'] as const;
-  readonly #known: Acquaintances;
-  readonly #making: Making;
-
-  constructor(making: Making) {
-    this.#making = making;
-    this.#known = new Acquaintances(making);
-  }
-
-  get forgotten(): number {
-    return this.#known.forgotten;
-  }
 
   take(flow: Flow, timeMs: number): void {
     const source = workloadOf(flow.source);
@@ -80,10 +76,10 @@ export class NewExternal implements Rule {
     const { destination_names: names = [] } = flow;
     const [place = attempt.destination] = names;
     const places = names.length === 0 ? [place] : names;
-    if (places.some((one) => this.#known.has(`${source} ${one}`))) return;
+    if (places.some((one) => this.known.has(`${source} ${one}`))) return;
     const subject = `${source} ${place}`;
-    if (!this.#known.learn(subject, timeMs)) return;
+    if (!this.known.learn(subject, timeMs)) return;
     const text = `${source} talks to ${place} outside for the first time`;
-    this.#making.tell({ rule: 'new-external', subject, text, flow });
+    this.making.tell({ rule: 'new-external', subject, text, flow });
   }
 }

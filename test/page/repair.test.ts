@@ -82,7 +82,7 @@ t.test('a denied flow is explained, repaired by clicks, and the repair applied',
   await page.getByRole('button', { name: /shop\/app=idle → shop\/app=api 8080\/TCP/ }).click();
   const why = page.getByRole('dialog', { name: /app=idle → shop\/app=api 8080\/TCP/ });
   await why.getByText('it is denied').waitFor();
-  await why.getByText(/ingress of .*: CiliumNetworkPolicy shop\/api, spec/).waitFor();
+  await why.getByText(/ingress of .*: CiliumNetworkPolicy\/shop\/api, spec/).waitFor();
   await why.getByText(/^\+.*app: idle/).waitFor();
   await screenshots(page, 'editor-why');
   t.same(await seriousFaults(page), []);

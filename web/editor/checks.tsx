@@ -44,11 +44,7 @@ async function check(signal: AbortSignal): Promise<void> {
     return;
   }
   try {
-    const { problems } = await agent.judge<{ readonly problems: readonly Problem[] }>(
-      'validate',
-      { manifests: leaving(), file: 'editor' },
-      { signal },
-    );
+    const { problems } = await agent.judge('validate', { manifests: leaving(), file: 'editor' }, { signal });
     if (!signal.aborted) told(problems);
   } catch (error) {
     if (signal.aborted) return;

@@ -6,7 +6,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { visible } from '../controls/visible.ts';
 import { agent, AgentError } from '../shell/agent.ts';
-import { endText, type Replayed, type ReplayAnswer, requestOf } from './model/replayed.ts';
+import { endText, type Replayed, requestOf } from './model/replayed.ts';
 import { openWhy } from './why-dialog.tsx';
 
 const ROWS_MAX = 50;
@@ -17,7 +17,7 @@ async function ask(): Promise<void> {
   try {
     const policies = await agent.get('/v1/policies');
     const remove = policies.map(({ kind, namespace, name }) => ({ kind, namespace, name }));
-    const { changed } = await agent.judge<ReplayAnswer>('replay', { manifests: '', remove, since: '1h' });
+    const { changed } = await agent.judge('replay', { manifests: '', remove, since: '1h' });
     denied.value = { list: changed.filter(({ after }) => after === 'allowed'), failure: '' };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;

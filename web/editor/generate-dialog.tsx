@@ -26,13 +26,6 @@ const CHOICES: readonly Choice[] = [
   { name: 'l7', label: 'Requests', options: { exact: 'those that were made', off: 'every request' } },
 ];
 
-interface Generated {
-  /** '' when none came of the flows. */
-  readonly yaml: string;
-  /** Flows that no rule was made of, by the reason. */
-  readonly left: Readonly<Record<string, number>>;
-}
-
 const isShown = signal(false);
 const values = signal<Readonly<Record<string, string>>>({});
 const namespace = signal('');
@@ -49,7 +42,7 @@ async function generate(event: Event): Promise<void> {
   event.preventDefault();
   state.value = { isAsking: true, failure: '' };
   try {
-    const { yaml, left } = await agent.judge<Generated>('generate', {
+    const { yaml, left } = await agent.judge('generate', {
       ...values.value,
       byWorkload: byWorkload.value,
       ...(namespace.value.trim() !== '' && { namespaces: [namespace.value.trim()] }),

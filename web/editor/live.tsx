@@ -39,11 +39,7 @@ function useReplay(): void {
 async function ask(signal: AbortSignal): Promise<void> {
   if (text.value.trim() === '') return;
   try {
-    const answer = await agent.judge<ReplayAnswer>(
-      'replay',
-      { manifests: leaving(), file: 'editor', since: SINCE },
-      { signal },
-    );
+    const answer = await agent.judge('replay', { manifests: leaving(), file: 'editor', since: SINCE }, { signal });
     if (!signal.aborted) live.value = { answer, failure: '', isCurrent: true };
   } catch (error) {
     if (signal.aborted) return;

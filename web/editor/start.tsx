@@ -2,6 +2,7 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Answers } from '../../api/shapes.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { visible } from '../controls/visible.ts';
 import { agent, AgentError } from '../shell/agent.ts';
 import { DeniedFlows } from './denied-flows.tsx';
@@ -13,11 +14,6 @@ import { openInEditor } from './store.tsx';
 type Policy = Answers['GET /v1/policies'][number];
 
 const policies = signal<{ readonly list: readonly Policy[]; readonly failure: string } | undefined>(undefined);
-
-/** `Kind/namespace/name`, as the address names it. */
-function nameOf({ kind, namespace, name }: Policy): string {
-  return [kind, namespace, name].filter((part) => part !== '').join('/');
-}
 
 async function ask(): Promise<void> {
   try {
@@ -31,13 +27,13 @@ async function ask(): Promise<void> {
 /** Opens a policy in force. @returns why not */
 export async function openByName(name: string): Promise<string> {
   await ask();
-  const found = policies.value?.list.find((one) => nameOf(one) === name);
+  const found = policies.value?.list.find((one) => policyKey(one) === name);
   if (found !== undefined) openPolicy(found);
   return found === undefined ? policies.value?.failure || `${name} is not in force` : '';
 }
 
 function openPolicy(policy: Policy): void {
-  openInEditor(documentsText([asWritten(policy.object)]), { policy: nameOf(policy), title: nameOf(policy) });
+  openInEditor(documentsText([asWritten(policy.object)]), { policy: policyKey(policy), title: policyKey(policy) });
 }
 
 export function Start() {
@@ -79,9 +75,9 @@ function InForce() {
   return (
     <ul>
       {value.list.map((policy) => (
-        <li key={nameOf(policy)}>
+        <li key={policyKey(policy)}>
           <button type="button" class="quiet mono" onClick={() => openPolicy(policy)}>
-            {visible(nameOf(policy))}
+            {visible(policyKey(policy))}
           </button>
         </li>
       ))}

@@ -1,36 +1,18 @@
 /** Why a connection is allowed or denied by the policies that are open over those in force, and the smallest change that would allow it. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import type { PatchedExplanation } from '../../explain/explanation.ts';
+import { Difference } from '../controls/difference.tsx';
+import { policyKey } from '../controls/policy-key.ts';
 import { visible } from '../controls/visible.ts';
 import { agent, AgentError } from '../shell/agent.ts';
 import { notify } from '../shell/notices.tsx';
 import { endText, queryOf, type Replayed } from './model/replayed.ts';
 import { leaving, origin, take } from './store.tsx';
 
-interface Origin {
-  readonly kind: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly file: string;
-  readonly line: number;
-  readonly path: string;
-}
-
-/** As `sluice policy explain -o json` prints it; a denial with the patch that mends it. */
-interface Explained {
-  readonly verdict: string;
-  readonly explanation: readonly {
-    readonly direction: 'egress' | 'ingress';
-    readonly subject: { readonly name: string };
-    readonly decidedBy: readonly Origin[];
-  }[];
-  readonly remedies: readonly string[];
-  readonly patch: readonly { readonly name: string; readonly after: object; readonly diff: string }[];
-}
-
 interface Asked {
   readonly connection: Replayed;
-  readonly answer: Explained | undefined;
+  readonly answer: PatchedExplanation | undefined;
   readonly failure: string;
 }
 
@@ -44,7 +26,7 @@ export function openWhy(connection: Replayed): void {
 async function ask(connection: Replayed): Promise<void> {
   let said: Pick<Asked, 'answer' | 'failure'>;
   try {
-    const answer = await agent.judge<Explained>('explain', {
+    const answer = await agent.judge('explain', {
       query: queryOf(connection),
       ...(origin.value.title !== '' && { manifests: leaving(), file: 'editor' }),
     });
@@ -81,7 +63,7 @@ export function WhyDialog() {
   );
 }
 
-function Answer({ answer, close }: { readonly answer: Explained; readonly close: () => void }) {
+function Answer({ answer, close }: { readonly answer: PatchedExplanation; readonly close: () => void }) {
   const { verdict, explanation, remedies, patch } = answer;
   const whose = origin.value.title === '' ? 'what is in force' : 'the policies that are open';
   return (
@@ -98,15 +80,7 @@ function Answer({ answer, close }: { readonly answer: Explained; readonly close:
         ))}
       </ul>
       {patch.length > 0 ? (
-        patch.map(({ name, diff }) => (
-          <pre key={name} class="diff" aria-label={`Change of ${visible(name)}`}>
-            {diff.split('\n').map((line, i) => (
-              <span key={i} class={line.startsWith('+') ? 'come' : line.startsWith('-') ? 'gone' : ''}>
-                {`${visible(line)}\n`}
-              </span>
-            ))}
-          </pre>
-        ))
+        patch.map(({ name, diff }) => <Difference key={name} name={name} diff={diff} />)
       ) : (
         <ul>
           {remedies.map((text) => (
@@ -131,6 +105,6 @@ function Answer({ answer, close }: { readonly answer: Explained; readonly close:
   );
 }
 
-function originText({ kind, namespace, name, file, line, path }: Origin): string {
-  return visible(`${kind} ${namespace === '' ? '' : `${namespace}/`}${name}, ${path} (${file}:${line})`);
+function originText(rule: PatchedExplanation['explanation'][number]['decidedBy'][number]): string {
+  return visible(`${policyKey(rule)}, ${rule.path} (${rule.file}:${rule.line})`);
 }

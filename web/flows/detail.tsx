@@ -8,7 +8,7 @@ import { visible, visibleLines } from '../controls/visible.ts';
 import { flagsLike } from '../query/observe-command.ts';
 import { queryTextOf } from '../query/query.ts';
 import { hrefOf, queryText, setParam } from '../shell/location.tsx';
-import { policyKey } from '../policies/policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { policiesOf, policyText } from './cells.ts';
 import { type Field, fieldGroups } from './fields.ts';
 import { close, opened } from './opened.tsx';

@@ -2,12 +2,13 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { PatchedExplanation } from '../../explain/explanation.ts';
+import { Difference } from '../controls/difference.tsx';
 import { visible, visibleLines } from '../controls/visible.ts';
 import { agent } from '../shell/agent.ts';
 import { queryTextOf } from '../query/query.ts';
 import { hrefOf } from '../shell/location.tsx';
 import { askedEnd, type Column, pairFlags } from './matrix-grid.ts';
-import { policyKey } from './policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { messageOf } from './store.tsx';
 
 interface Props {
@@ -28,7 +29,7 @@ async function ask({ from, column, pods }: Omit<Props, 'onClose'>, gone: AbortSi
   const query = { id: 1, from: askedEnd(from, pods), to: askedEnd(column.to, pods), port, protocol: column.protocol };
   try {
     answer.value = {
-      explained: await agent.judge<PatchedExplanation>('explain', { query }, { signal: gone }),
+      explained: await agent.judge('explain', { query }, { signal: gone }),
       failure: '',
     };
   } catch (error) {
@@ -103,10 +104,8 @@ function Explained() {
           ))}
         </ul>
       )}
-      {patch.map(({ diff }, index) => (
-        <pre key={index} class="diff" tabIndex={0} aria-label="The change that would allow it">
-          {visibleLines(diff)}
-        </pre>
+      {patch.map(({ name, diff }) => (
+        <Difference key={name} name={name} diff={diff} />
       ))}
     </>
   );

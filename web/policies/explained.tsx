@@ -7,7 +7,7 @@ import { useEffect } from 'preact/hooks';
 import type { Explanation } from '../../explain/explanation.ts';
 import { agent } from '../shell/agent.ts';
 import type { Situation } from '../stream/decisions.ts';
-import { policyKey } from './policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import type { PolicyText } from './policy-text.ts';
 import { known, messageOf } from './store.tsx';
 
@@ -38,7 +38,7 @@ async function askEach(situations: readonly Situation[], gone: AbortSignal): Pro
     if (answers.value.has(key)) continue;
     let answer = UNEXPLAINED;
     try {
-      answer = await agent.judge<Explained>('explain', { flow }, { signal: gone });
+      answer = await agent.judge('explain', { flow }, { signal: gone });
     } catch (error) {
       if (gone.aborted) return;
       messageOf(error); // an end that is gone: no rule is told

@@ -101,7 +101,7 @@ async function ask({ namespace, by, ports }: Asked, gone: AbortSignal): Promise<
   const port = ports.split(/[\s,]+/).filter((one) => one !== '');
   const question = { by, entity: ['world', 'host'], port, ...(namespace === '' ? {} : { namespace }) };
   try {
-    const { rows, notes } = await agent.judge<Omit<Answer, 'failure'>>('matrix', question, { signal: gone });
+    const { rows, notes } = await agent.judge('matrix', question, { signal: gone });
     answer.value = { rows, notes, failure: '' };
   } catch (error) {
     if (gone.aborted) return;

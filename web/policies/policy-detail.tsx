@@ -8,7 +8,7 @@ import { hrefOf } from '../shell/location.tsx';
 import type { Situation } from '../stream/decisions.ts';
 import { portOf } from '../stream/edge-detail.ts';
 import { rulesHit, useExplained } from './explained.tsx';
-import { policyKey } from './policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { type PolicyText, policyText, shownLine } from './policy-text.ts';
 import { decisions, judged, known } from './store.tsx';
 import { TextLines } from './text-lines.tsx';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { PolicyDocument } from '../../api/shapes.ts';
-import { plainKey, policyKey } from './policy-key.ts';
+import { plainKey, policyKey } from '../controls/policy-key.ts';
 import { filtered, rowsOf, sorted } from './policy-rows.ts';
 
 const policy = (kind: string, namespace: string, name: string): PolicyDocument => ({

@@ -3,7 +3,7 @@ import type { PolicyDocument } from '../../api/shapes.ts';
 import type { SelectedDocument } from '../../explain/selectors.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { Decided } from '../stream/decisions.ts';
-import { policyKey } from './policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 
 export interface PolicyRow {
   readonly key: string;

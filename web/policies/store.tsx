@@ -66,8 +66,8 @@ const podName = ({ namespace, pod }: EndpointDocument) => `${namespace}/${pod}`;
 async function askJudge(): Promise<void> {
   try {
     const [{ policies: selected }, { problems }] = await Promise.all([
-      agent.judge<{ policies: readonly SelectedDocument[] }>('selected', {}),
-      agent.judge<{ problems: readonly Problem[] }>('lint', {}),
+      agent.judge('selected', {}),
+      agent.judge('lint', {}),
     ]);
     judged.value = { selected, problems, failure: '' };
   } catch (error) {

@@ -9,7 +9,7 @@ import { type Key, useKeys } from '../shell/keyboard.tsx';
 import { hrefOf, queryText, route, setParam } from '../shell/location.tsx';
 import { Matrix } from './matrix.tsx';
 import { PolicyDetail } from './policy-detail.tsx';
-import { plainKey, policyKey } from './policy-key.ts';
+import { plainKey, policyKey } from '../controls/policy-key.ts';
 import { PolicyList } from './policy-list.tsx';
 import { filtered, type PolicyRow, rowsOf, sorted } from './policy-rows.ts';
 import { askAgent, decisions, judged, known, RECENT_MINUTES, useFresh } from './store.tsx';

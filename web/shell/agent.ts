@@ -2,6 +2,7 @@
  * Questions to the agent that served the page: its API as docs/api.md tells it, as far as the page may ask, and what the
  * page's judge answers under /ui/v1/. Flows come another way, see stream/.
  */
+import type { JudgeAnswers } from '../../explain/judge-answers.ts';
 import type { Answers } from '../../api/shapes.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 
@@ -36,8 +37,12 @@ function get<P extends GetPath>(path: P, options: AskOptions = {}): Promise<Answ
 }
 
 /** Puts a question to the judge: `explain`, `validate`, `replay` and so on. @throws AgentError */
-function judge<Answer>(question: string, body: unknown, options: AskOptions = {}): Promise<Answer> {
-  return ask('POST', `/ui/v1/${question}`, JSON.stringify(body), options) as Promise<Answer>;
+function judge<Q extends keyof JudgeAnswers>(
+  question: Q,
+  body: unknown,
+  options: AskOptions = {},
+): Promise<JudgeAnswers[Q]> {
+  return ask('POST', `/ui/v1/${question}`, JSON.stringify(body), options) as Promise<JudgeAnswers[Q]>;
 }
 
 /** Applies manifests; the agent refuses it without ui-write. @throws AgentError, with problems of the manifests */

@@ -4,7 +4,7 @@
  */
 import type { Endpoint, Flow } from '../../hubble/flow.ts';
 import { rfc3339 } from '../../hubble/time.ts';
-import { policyKey } from '../policies/policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { portOf } from './edge-detail.ts';
 
 const MAX_POLICIES = 4000;

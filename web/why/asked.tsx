@@ -60,11 +60,11 @@ async function answerOf(signal: AbortSignal): Promise<Asked> {
   const { params } = route.peek();
   const uuid = params.get('flow') ?? '';
   if (uuid === '') {
-    const answer = await agent.judge<Explained>('explain', { query: questionOf(pairOf(params)!) }, { signal });
+    const answer = await agent.judge('explain', { query: questionOf(pairOf(params)!) }, { signal });
     return { state: 'answered', answer };
   }
   const shown = opened.peek();
   const flow = shown?.uuid === uuid && shown.flow !== undefined ? shown.flow : await flowByUuid(uuid);
   if (flow === undefined) return { state: 'failed', problem: 'The agent does not keep this flow any more.' };
-  return { state: 'answered', flow, answer: await agent.judge<Explained>('explain', { flow }, { signal }) };
+  return { state: 'answered', flow, answer: await agent.judge('explain', { flow }, { signal }) };
 }

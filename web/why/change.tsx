@@ -1,6 +1,7 @@
 /** The smallest change that would allow what is denied: tried by the judge, shown as a difference, handed to the editor. */
 import type { Patch } from '../../explain/explanation.ts';
 import { copy } from '../controls/copy.tsx';
+import { Difference } from '../controls/difference.tsx';
 import { visible, visibleLines } from '../controls/visible.ts';
 import { go } from '../shell/location.tsx';
 import { notify } from '../shell/notices.tsx';
@@ -47,22 +48,6 @@ function Remedy({ text, isShort }: { readonly text: string; readonly isShort: bo
       {visible(text.slice(0, end)).replace(/:$/, isShort ? '' : ':')}
       {!isShort && <pre>{visibleLines(text.slice(end + 1))}</pre>}
     </>
-  );
-}
-
-/** Signs stand before the lines, so that no colour is needed to read it. */
-function Difference({ name, diff }: { readonly name: string; readonly diff: string }) {
-  return (
-    <pre class="diff" tabIndex={0} role="region" aria-label={`Change of ${visible(name)}`}>
-      {diff
-        .trimEnd()
-        .split('\n')
-        .map((line, index) => (
-          <span key={index} class={line.startsWith('+') ? 'come' : line.startsWith('-') ? 'gone' : ''}>
-            {`${visible(line)}\n`}
-          </span>
-        ))}
-    </pre>
   );
 }
 

@@ -3,7 +3,7 @@ import type { Origin } from '../../policy/rule/rule.ts';
 import { portText } from '../../policy-maps/printed-entry.ts';
 import { identityText } from '../../wire/identities.ts';
 import { visible } from '../controls/visible.ts';
-import { policyKey } from '../policies/policy-key.ts';
+import { policyKey } from '../controls/policy-key.ts';
 import { hrefOf } from '../shell/location.tsx';
 import type { Explained } from './asked.tsx';
 

@@ -1,45 +1,13 @@
 /** What the judge answers to a replay, and how a line of it reads. */
+import type { ReplayedDocument } from '../../../explain/flows/replay-document.ts';
+import type { JudgeAnswers } from '../../../explain/judge-answers.ts';
 import { fieldOf, textOf } from './values.ts';
 
-/** An end of a connection, as a judge is asked about it. */
-export type End =
-  | { readonly pod: string }
-  | { readonly ip: string }
-  | { readonly entity: string }
-  | { readonly labels: readonly string[]; readonly namespace?: string };
-
-type Outcome = 'allowed' | 'denied';
-
-export interface Replayed {
-  readonly before: Outcome;
-  readonly after: Outcome;
-  readonly isAudited: boolean;
-  /** `Kind/namespace/name` of those that decide. */
-  readonly policies: readonly string[];
-  readonly flows: number;
-  readonly from: End;
-  readonly to: End;
-  readonly protocol: string;
-  readonly port: number;
-  readonly http?: unknown;
-  readonly dns?: unknown;
-  readonly kafka?: unknown;
-  readonly sni?: string;
-}
-
-export interface ReplayAnswer {
-  /** Flows that were read, and those of them that could be judged. */
-  readonly flows: number;
-  readonly judged: number;
-  /** By `allowed -> denied` and so on, in flows. */
-  readonly counts: Readonly<Record<string, number>>;
-  readonly changed: readonly Replayed[];
-  /** There were more flows than the newest, which are meant. */
-  readonly isCut: boolean;
-}
+export type Replayed = ReplayedDocument;
+export type ReplayAnswer = JudgeAnswers['replay'];
 
 /** `shop/app=web`, an address, an entity. */
-export function endText(end: End): string {
+export function endText(end: Replayed['from']): string {
   if ('pod' in end) return end.pod;
   if ('ip' in end) return end.ip;
   if ('entity' in end) return end.entity;

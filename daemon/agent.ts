@@ -233,6 +233,7 @@ export class Agent {
       this.#feed.apply(changes);
       this.directory.learnDocuments(changes, this.publisher.revision + 1, this.#feed.node.labels);
       this.#board.set('pods', this.#feed.problems);
+      this.#board.set('kubernetes-objects', this.store.kubernetesProblems());
       this.#publication.all();
     });
     this.#board.setError('compile', error);

@@ -16,7 +16,7 @@ import { isManifestName } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { ReadManifests } from './reader.ts';
 import { referenceOf } from './text.ts';
-import type { SourcedDocument } from './store.ts';
+import type { SourcedDocument } from './versions.ts';
 import { watchDirectory } from './watching.ts';
 import { StateFile } from '../../linux/state-file.ts';
 

@@ -1,16 +1,16 @@
 /**
- * All objects in force, from two sources: the directory of manifests, and `apply` through the API.
+ * All objects in force, from three sources: the directory of manifests, `apply` through the API, and a Kubernetes API.
  *
- * An object is known by kind, namespace and name. Each source holds at most one version of it; the one written last counts (the
- * time of the file against the time of the apply), and when that one is taken away, the other counts again. So a file
- * edited after an apply wins, and an apply wins over an older file; nothing is merged field by field.
+ * An object is known by kind, namespace and name. Each source holds at most one version of it, and the one written last counts
+ * (versions.ts): a file edited after an apply wins, and an apply wins over an older file. An object that Kubernetes has and
+ * another source too is told as a problem.
  *
- * Beneath both are objects of the agent's own (its name server). They stand together: while either source has one of the same
+ * Beneath them are objects of the agent's own (its name server). They stand together: while a source has one of the same
  * name, none of them is in force.
  *
  * Applied objects are kept in `<runDir>/state/objects` (object-log.ts) with the text they were written in, so that after
  * a restart their rules still lead back to file and line. A request is applied as a whole or not at all; of one to delete,
- * what is there goes, and the rest is told.
+ * what is there goes, and the rest is told. Objects of Kubernetes are kept as they were last (kubernetes-file.ts).
  */
 import type { Document } from '../../policy/document/document.ts';
 import { shownObject } from '../../policy/document/secret.ts';
@@ -18,17 +18,22 @@ import type { Manifest } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { LoggedObject } from './object-batch.ts';
 import type { ReadManifests } from './reader.ts';
+import { KubernetesFile } from './kubernetes-file.ts';
+import { notAppliedProblem, ownedProblem, ownProblem, takenProblem } from './store-problems.ts';
 import { nameOf, type Reference, readReferences, referenceOf } from './text.ts';
+import {
+  contestSentence,
+  counting,
+  isContested,
+  isSame,
+  isSameObject,
+  type SourcedDocument,
+  type SourceName,
+  type Versions,
+  winner,
+} from './versions.ts';
 import { expandWorkload, isWorkload } from '../../policy/document/workload.ts';
 import { type LogOptions, ObjectLog } from './object-log.ts';
-
-/** A document with the time it was written, ms since the epoch. */
-export interface SourcedDocument {
-  readonly document: Document;
-  readonly atMs: number;
-  /** When the object was first there; `atMs` unless told. */
-  readonly createdMs?: number;
-}
 
 /** One line of the answer to apply or delete. */
 export interface AppliedObject extends Reference {
@@ -71,10 +76,13 @@ export interface StoreOptions extends LogOptions {
   readonly nowMs?: () => number;
 }
 
-interface Versions {
-  directory?: SourcedDocument;
-  api?: SourcedDocument;
+/** Objects that the API of Kubernetes has other than before; one that is in both is there. */
+export interface KubernetesChanges {
+  readonly put: readonly SourcedDocument[];
+  readonly removed: readonly Reference[];
 }
+
+const CONTESTED_TOLD = 20;
 
 /** The objects of one instance. */
 export class ObjectStore {
@@ -85,18 +93,26 @@ export class ObjectStore {
   readonly #inForce = new Map<string, Document>();
   readonly #touched = new Set<string>();
   readonly #own = new Map<string, SourcedDocument>();
+  /** Objects that Kubernetes has and another source too. */
+  readonly #contested = new Set<string>();
+  readonly #kubernetes: KubernetesFile;
 
   /** @param directory where applied objects are kept */
   constructor(directory: string, read: ReadManifests, { nowMs = Date.now, ...log }: StoreOptions = {}) {
+    this.#kubernetes = new KubernetesFile(`${directory}.kubernetes`, { read, keeping: log.keeping });
     this.#log = new ObjectLog(directory, read, log);
     this.#read = read;
     this.#nowMs = nowMs;
   }
 
-  /** Reads the applied objects of an earlier run. @returns what was wrong with them; such objects are left out */
+  /**
+   * Reads the applied objects of an earlier run, and those that Kubernetes had then.
+   * @returns what was wrong with the applied ones; such objects are left out
+   */
   load(): Problem[] {
     const { objects, problems } = this.#log.load();
     for (const object of objects) this.#set(referenceOf(object.document), 'api', object);
+    for (const object of this.#kubernetes.load()) this.#set(referenceOf(object.document), 'kubernetes', object);
     return problems;
   }
 
@@ -111,6 +127,43 @@ export class ObjectStore {
     for (const [reference, versions] of this.#versions) {
       if (versions.directory !== undefined && !present.has(reference)) this.#set(reference, 'directory', undefined);
     }
+  }
+
+  /** Takes everything that a Kubernetes API has; what is not among it goes. */
+  setKubernetes(documents: readonly SourcedDocument[]): void {
+    const before = [...this.#ofKubernetes()].map(({ document }) => nameOf(document));
+    this.changeKubernetes({ put: documents, removed: before });
+  }
+
+  /** Takes changes of it; what is there already as it is given costs nothing further on. */
+  changeKubernetes({ put, removed }: KubernetesChanges): void {
+    const changed = put.filter(({ document, atMs }) => {
+      const before = this.#versions.get(referenceOf(document))?.kubernetes;
+      return before?.atMs !== atMs || !isSame(before.document, document);
+    });
+    const present = new Set(removed.length === 0 ? [] : put.map(({ document }) => referenceOf(document)));
+    const isGone = (key: string) => !present.has(key) && this.#versions.get(key)?.kubernetes !== undefined;
+    const gone = removed.filter((one) => isGone(referenceOf(one)));
+    for (const one of gone) this.#set(referenceOf(one), 'kubernetes', undefined);
+    for (const sourced of changed) this.#set(referenceOf(sourced.document), 'kubernetes', sourced);
+    this.#kubernetes.change(changed, gone, () => this.#ofKubernetes());
+  }
+
+  /** What is wrong with objects of Kubernetes, one sentence each. */
+  kubernetesProblems(): string[] {
+    const { problem } = this.#kubernetes;
+    const contested = [...this.#contested];
+    const told = contested.slice(0, CONTESTED_TOLD);
+    const more = contested.length - told.length;
+    return [
+      ...(problem === '' ? [] : [problem]),
+      ...told.map((key) => contestSentence(key, this.#versions.get(key) ?? {})),
+      ...(more > 0 ? [`Kubernetes: found ${more} more objects that another source has too`] : []),
+    ];
+  }
+
+  *#ofKubernetes(): Generator<SourcedDocument> {
+    for (const { kubernetes } of this.#versions.values()) if (kubernetes !== undefined) yield kubernetes;
   }
 
   /** Takes objects of the agent's own. Call it once, before the others. */
@@ -187,9 +240,11 @@ export class ObjectStore {
   /** When an object first came into force, ms since the epoch. */
   createdMs(reference: Reference): number | undefined {
     const key = referenceOf(reference);
-    const { api, directory } = this.#versions.get(key) ?? {};
+    const { api, kubernetes, directory } = this.#versions.get(key) ?? {};
     const own = this.hasOwn ? this.#own.get(key) : undefined;
-    const times = [api, directory, own].flatMap((one) => (one === undefined ? [] : (one.createdMs ?? one.atMs)));
+    const times = [api, kubernetes, directory, own].flatMap((one) =>
+      one === undefined ? [] : (one.createdMs ?? one.atMs),
+    );
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
@@ -282,63 +337,21 @@ export class ObjectStore {
   #deleteProblem(reference: Reference, file: string, isGone: boolean): Problem | undefined {
     const versions = this.#versions.get(referenceOf(reference));
     if (versions?.api !== undefined && !isGone) return undefined;
-    const held = versions?.directory?.document;
     const key = referenceOf(reference);
-    if (held === undefined && this.hasOwn && this.#own.has(key)) return ownProblem(key, file);
-    if (held === undefined) {
-      return problemOf(file, 1, 'not-found', key, `delete ${key}: found no such object, wanted one that was applied`);
-    }
-    const message = `delete ${key}: found it only in ${held.file}:${held.line}, wanted one that was applied`;
-    const hint = 'remove it from that file; the daemon watches the directory';
-    return { ...problemOf(file, 1, 'not-applied', key, message), hint };
+    const isHeld = versions?.directory !== undefined || versions?.kubernetes !== undefined;
+    if (!isHeld && this.hasOwn && this.#own.has(key)) return ownProblem(key, file);
+    return notAppliedProblem(key, versions ?? {}, file);
   }
 
-  #set(reference: string, source: keyof Versions, sourced: SourcedDocument | undefined): void {
+  #set(reference: string, source: SourceName, sourced: SourcedDocument | undefined): void {
     const versions = this.#versions.get(reference) ?? {};
     if (sourced === undefined) delete versions[source];
     else versions[source] = sourced;
-    if (versions.api === undefined && versions.directory === undefined) this.#versions.delete(reference);
+    if (sourced === undefined && counting(versions) === undefined) this.#versions.delete(reference);
     else this.#versions.set(reference, versions);
+    if (isContested(versions)) this.#contested.add(reference);
+    else this.#contested.delete(reference);
     this.#touched.add(reference);
     if (this.#own.has(reference)) for (const own of this.#own.keys()) this.#touched.add(own);
   }
-}
-
-function winner(versions: Versions | undefined): Document | undefined {
-  const { api, directory } = versions ?? {};
-  if (api === undefined || directory === undefined) return (api ?? directory)?.document;
-  return (directory.atMs > api.atMs ? directory : api).document;
-}
-
-function isSame(a: Document, b: Document): boolean {
-  return a.file === b.file && a.line === b.line && isSameObject(a, b);
-}
-
-function isSameObject(a: Document, b: Document): boolean {
-  return JSON.stringify(asWritten(a)) === JSON.stringify(asWritten(b));
-}
-
-/** Without what the API adds to objects that it shows, so that one that is read and applied again is unchanged. */
-function asWritten({ object }: Document): object {
-  return { ...object, metadata: { ...(object['metadata'] as object), creationTimestamp: undefined } };
-}
-
-function takenProblem({ file, line, ...document }: Document): Problem {
-  const key = referenceOf(document);
-  return problemOf(file, line, 'already-exists', key, `create ${key}: found that it exists, wanted none of this name`);
-}
-
-function ownedProblem(pod: string, owner: string, file: string): Problem {
-  const message = `delete ${pod}: found a pod of ${owner}, wanted an object of its own`;
-  return { ...problemOf(file, 1, 'owned', pod, message), hint: `delete ${owner}, or scale it` };
-}
-
-function problemOf(file: string, line: number, code: string, document: string, message: string): Problem {
-  return { file, line, column: 1, path: '', severity: 'error', message, code, document };
-}
-
-/** An object of the agent's own is not anybody's to delete. */
-function ownProblem(key: string, file: string): Problem {
-  const message = `delete ${key}: found it to be of Sluice itself, wanted one that was applied`;
-  return { ...problemOf(file, 1, 'own', key, message), hint: 'dns.enabled: false in the configuration takes it away' };
 }

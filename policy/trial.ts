@@ -27,7 +27,7 @@ export function readTried(
 }
 
 /** Tries one document after another. */
-class Trial {
+export class Trial {
   readonly #config: PolicyConfig;
   #cluster: Cluster | undefined;
 

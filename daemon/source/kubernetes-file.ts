@@ -11,7 +11,7 @@
  *
  * A kill -9 at any moment costs the last lines at most. Nobody waits for the disk itself: after a crash of the machine pods are
  * made anew, and what is missing here comes from the API. `reader` is as in object-batch.ts: another program, or another configuration,
- * reads the kept objects as text again.
+ * reads the kept objects again.
  */
 import {
   appendFileSync,
@@ -28,7 +28,7 @@ import { keep, type KeptDocument } from '../../policy/document/kept-document.ts'
 import type { Document } from '../../policy/document/document.ts';
 import { writeProblem } from '../../linux/state-file.ts';
 import type { Keeping } from './keeping.ts';
-import type { ReadManifests } from './reader.ts';
+import type { ReadAnObject } from './reader.ts';
 import { nameOf, type Reference, referenceOf } from './text.ts';
 import type { SourcedDocument } from './versions.ts';
 
@@ -43,8 +43,8 @@ interface Line {
 }
 
 interface FileOptions {
-  readonly read: ReadManifests;
-  readonly keeping?: Keeping | undefined;
+  readonly read: ReadAnObject;
+  readonly keeping: Keeping;
 }
 
 export class KubernetesFile {
@@ -129,7 +129,7 @@ export class KubernetesFile {
   }
 
   get #stamp(): string {
-    return this.#options.keeping?.stamp ?? '';
+    return this.#options.keeping.stamp;
   }
 
   #loadText(text: string): SourcedDocument[] {
@@ -169,12 +169,10 @@ export class KubernetesFile {
     else found.set(reference, { document, ...times });
   }
 
-  /** Another program's object is read as its text would be. */
+  /** Another program's object is checked again. */
   #document(kept: KeptDocument, isOurs: boolean): Document | undefined {
     const { keeping, read } = this.#options;
-    if (isOurs && keeping !== undefined) return keeping.reviver.document(kept, KUBERNETES);
-    const [document] = read(JSON.stringify(kept.object), KUBERNETES).documents;
-    return document;
+    return isOurs ? keeping.reviver.document(kept, KUBERNETES) : read(kept.object, KUBERNETES).document;
   }
 }
 

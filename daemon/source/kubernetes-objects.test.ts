@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import t from 'tap';
 import { readDocuments } from '../../policy/document/document.ts';
 import { loadConfig } from '../config/config.ts';
+import { KubernetesFile } from './kubernetes-file.ts';
 import { keepingOf } from './keeping.ts';
-import { manifestReader } from './reader.ts';
+import { manifestReader, objectReader } from './reader.ts';
 import { ObjectStore } from './store.ts';
 import { referenceOf } from './text.ts';
 import type { SourcedDocument } from './versions.ts';
 
 const READ = manifestReader({}, loadConfig());
+const READ_OBJECT = objectReader({}, loadConfig());
 const KEEPING = keepingOf({}, {});
 const POD = { kind: 'Pod', namespace: 'shop', name: 'web' };
 
@@ -37,8 +39,10 @@ function scratch(test: typeof t): string {
 
 type Tap = typeof t;
 
-function makeStore(directory: string, clock = { ms: 1000 }): ObjectStore {
-  return new ObjectStore(join(directory, 'objects'), READ, { nowMs: () => clock.ms++, keeping: KEEPING });
+function makeStore(directory: string, keeping = KEEPING): ObjectStore {
+  const clock = { ms: 1000 };
+  const kubernetes = new KubernetesFile(join(directory, 'kubernetes.objects'), { read: READ_OBJECT, keeping });
+  return new ObjectStore(join(directory, 'objects'), READ, { nowMs: () => clock.ms++, keeping, kubernetes });
 }
 
 function labels(store: ObjectStore): unknown {
@@ -113,7 +117,7 @@ t.test('a restart knows what Kubernetes had, before Kubernetes says so', async (
   before.load();
   before.setKubernetes([sourced(pod('web'), 1), sourced(pod('db'), 1), { ...sourced(policy('p'), 2), createdMs: 1 }]);
   before.changeKubernetes({ put: [sourced(pod('web', 'b'), 3)], removed: [{ ...POD, name: 'db' }] });
-  const path = join(directory, 'objects.kubernetes');
+  const path = join(directory, 'kubernetes.objects');
   t.equal(statSync(path).mode & 0o777, 0o600);
   const after = makeStore(directory);
   t.strictSame(after.load(), []);
@@ -126,11 +130,11 @@ t.test('a restart knows what Kubernetes had, before Kubernetes says so', async (
   t.strictSame(after.kubernetesProblems(), []);
 });
 
-t.test('what another program kept is read as text; what cannot be read is left out, and said', async (t) => {
+t.test('what another program kept is checked again; what cannot be read is left out, and said', async (t) => {
   const directory = scratch(t as Tap);
   makeStore(directory).setKubernetes([sourced(pod('web'), 1), sourced(policy('p'), 1)]);
-  const path = join(directory, 'objects.kubernetes');
-  const other = new ObjectStore(join(directory, 'objects'), READ, { keeping: keepingOf({}, { other: true }) });
+  const path = join(directory, 'kubernetes.objects');
+  const other = makeStore(directory, keepingOf({}, { other: true }));
   other.load();
   t.match(other.takeChanges().put, [{ name: 'web' }, { name: 'p', policy: { rules: { length: 1 } } }]);
   appendFileSync(path, '+ {"atMs":1,"kept":{"kind":"Po');
@@ -150,7 +154,7 @@ t.test('what another program kept is read as text; what cannot be read is left o
 t.test('the file stays in proportion to what Kubernetes has', async (t) => {
   const directory = scratch(t as Tap);
   const store = makeStore(directory);
-  const path = join(directory, 'objects.kubernetes');
+  const path = join(directory, 'kubernetes.objects');
   const long = 'x'.repeat(60);
   for (let i = 0; i < 12_000; i++) {
     store.changeKubernetes({ put: [sourced(pod('web', `${long}${i % 2}`), i)], removed: [] });
@@ -159,4 +163,29 @@ t.test('the file stays in proportion to what Kubernetes has', async (t) => {
   const again = makeStore(directory);
   again.load();
   t.strictSame(labels(again), { app: `${long}1` });
+});
+
+t.test('an object of an API is checked as a manifest is: pods and Services in the light of this node', async (t) => {
+  const services = objectReader({}, loadConfig(), () => [{ path: ['spec', 'ports', 0], message: 'found a, wanted b' }]);
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' }, spec: { ports: [{ port: 80 }] } };
+  t.match(services(service, 'kubernetes'), {
+    document: undefined,
+    problems: [{ path: 'spec.ports[0]', code: 'service' }],
+  });
+  t.match(READ_OBJECT(service, 'kubernetes'), { document: { name: 's' }, problems: [] });
+  const metadata = { name: 'p', annotations: { 'sluice.io/mac': 'x' } };
+  const wrong = READ_OBJECT({ apiVersion: 'v1', kind: 'Pod', metadata }, 'kubernetes');
+  t.match(wrong, { document: undefined, problems: [{ code: 'pod', path: /sluice.io\/mac/, line: 1 }] });
+  const cnp = {
+    apiVersion: 'cilium.io/v2',
+    kind: 'CiliumNetworkPolicy',
+    metadata: { name: 'p' },
+    spec: { endpointSelectr: {} },
+  };
+  const text = READ(JSON.stringify(cnp), 'kubernetes').problems;
+  t.ok(text.length > 0);
+  t.strictSame(
+    READ_OBJECT(cnp, 'kubernetes').problems.map(({ message, hint }) => [message, hint]),
+    text.map(({ message, hint }) => [message, hint]),
+  );
 });

@@ -7,7 +7,8 @@ import type { Document, SlicedDocuments } from '../../policy/document/document.t
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import { parseStream, type Place } from '../../policy/document/stream.ts';
-import { readTried } from '../../policy/trial.ts';
+import { ObjectReader, type ReadObject } from '../../policy/document/object-documents.ts';
+import { readTried, Trial } from '../../policy/trial.ts';
 import { expandWorkload, isWorkload, templatePath } from '../../policy/document/workload.ts';
 import { referenceOf } from './text.ts';
 import { pathText } from '../../policy/document/document-path.ts';
@@ -21,6 +22,9 @@ import { type PlanOptions, planPod, type PodProblem } from './pod-plan.ts';
  */
 export type ReadManifests = (text: string, file: string, namespace?: string, place?: Place) => SlicedDocuments;
 
+/** An object as an API gives it -> a document without errors, and every problem. */
+export type ReadAnObject = (object: object, file: string) => ReadObject;
+
 /** What is wrong with a Service in the light of what this node has to give. */
 export type CheckService = (service: Document) => readonly PodProblem[];
 
@@ -32,14 +36,40 @@ export function manifestReader(
 ): ReadManifests {
   return (text, file, namespace, place) => {
     const { documents, problems, slices } = readTried(text, file, policy, namespace, place);
-    const wrong = documents.map((document) =>
-      document.kind === 'Service' ? checkService(document) : podProblems(document, plan),
-    );
+    const wrong = documents.map((document) => problemsHere(document, plan, checkService));
     if (wrong.every((found) => found.length === 0)) return { documents, problems, slices };
     const places = new Places(text, place);
     const found = documents.flatMap((document, i) => wrong[i].map((one) => problemOf(document, one, places)));
     return { documents: documents.filter((_, i) => wrong[i].length === 0), problems: [...problems, ...found], slices };
   };
+}
+
+/** As `manifestReader`, of objects that need no text; a problem has its path alone. */
+export function objectReader(
+  policy: PolicyConfig,
+  plan: PlanOptions,
+  checkService: CheckService = () => [],
+): ReadAnObject {
+  const reader = new ObjectReader(policy);
+  const trial = new Trial(policy);
+  return (object, file) => {
+    const { document, problems } = reader.read(object, file);
+    if (document === undefined) return { document, problems };
+    const fault = isTried(document, plan) ? trial.fault(document) : undefined;
+    const wrong = problemsHere(document, plan, checkService).map((one) => problemOf(document, one, NOWHERE));
+    const isWrong = fault !== undefined || wrong.length > 0;
+    return { document: isWrong ? undefined : document, problems: [...problems, ...(fault ? [fault] : []), ...wrong] };
+  };
+}
+
+/** Pods elsewhere are many and have no rules: they are not compiled alone first. */
+function isTried({ kind, object }: Document, { nodeName }: PlanOptions): boolean {
+  return kind !== 'Pod' || (object['spec'] as { nodeName?: string } | undefined)?.nodeName === nodeName;
+}
+
+/** What is wrong with a document on this node, whoever wrote it. */
+function problemsHere(document: Document, plan: PlanOptions, checkService: CheckService): readonly PodProblem[] {
+  return document.kind === 'Service' ? checkService(document) : podProblems(document, plan);
 }
 
 function podProblems(document: Document, plan: PlanOptions): readonly PodProblem[] {
@@ -53,12 +83,14 @@ function podProblems(document: Document, plan: PlanOptions): readonly PodProblem
   }));
 }
 
-function problemOf(document: Document, { path, message }: PodProblem, places: Places): Problem {
+function problemOf(document: Document, { path, message }: PodProblem, places: Pick<Places, 'of'>): Problem {
   const place = places.of(document.line, path);
   const kind = document.kind === 'Service' ? 'service' : 'pod';
   const what = { file: document.file, ...place, path: pathText(path), message: `read ${kind}: ${message}` };
   return { ...what, severity: 'error', code: kind, document: referenceOf(document) };
 }
+
+const NOWHERE = { of: (line: number) => ({ line, column: 1 }) };
 
 /** Where values lie in a text. */
 class Places {

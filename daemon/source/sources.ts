@@ -4,7 +4,8 @@ import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Config } from '../config/config.ts';
 import { ManifestDirectory } from './directory.ts';
 import { keepingOf } from './keeping.ts';
-import { type CheckService, manifestReader } from './reader.ts';
+import { KubernetesFile } from './kubernetes-file.ts';
+import { type CheckService, manifestReader, objectReader, type ReadAnObject } from './reader.ts';
 import { ObjectStore } from './store.ts';
 
 interface SourceOptions {
@@ -23,16 +24,21 @@ interface Sources {
   readonly store: ObjectStore;
   /** Undefined when none is configured. */
   readonly manifests: ManifestDirectory | undefined;
+  /** Of objects that come from a Kubernetes API. */
+  readonly readObject: ReadAnObject;
 }
 
 export function openSources({ config, policy, stateDir }: SourceOptions, services: ServiceChecks): Sources {
   const read = manifestReader(policy, config, (service) => services.faultsOf(service));
   const readApplied = manifestReader(policy, config, (service) => services.clashesOf(service));
+  const readObject = objectReader(policy, config, (service) => services.faultsOf(service));
+  const keeping = keepingOf(policy, config);
   const store = new ObjectStore(join(stateDir, 'objects'), readApplied, {
-    keeping: keepingOf(policy, config),
+    keeping,
     outlivesBoot: config.stateDir !== '',
+    kubernetes: new KubernetesFile(join(stateDir, 'kubernetes.objects'), { read: readObject, keeping }),
   });
   const { manifests: folder } = config;
   const manifests = folder === '' ? undefined : new ManifestDirectory(folder, read, join(stateDir, 'manifests'));
-  return { store, manifests };
+  return { store, manifests, readObject };
 }

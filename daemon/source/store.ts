@@ -18,7 +18,7 @@ import type { Manifest } from '../../policy/document/manifest.ts';
 import { hasErrors, type Problem } from '../../policy/rule/problems.ts';
 import type { LoggedObject } from './object-batch.ts';
 import type { ReadManifests } from './reader.ts';
-import { KubernetesFile } from './kubernetes-file.ts';
+import type { KubernetesFile } from './kubernetes-file.ts';
 import { notAppliedProblem, ownedProblem, ownProblem, takenProblem } from './store-problems.ts';
 import { nameOf, type Reference, readReferences, referenceOf } from './text.ts';
 import {
@@ -74,6 +74,8 @@ export interface StoreChanges {
 export interface StoreOptions extends LogOptions {
   /** ms since the epoch; the clock unless told. */
   readonly nowMs?: () => number;
+  /** Where the objects of Kubernetes are kept; nowhere unless told. */
+  readonly kubernetes?: KubernetesFile;
 }
 
 /** Objects that the API of Kubernetes has other than before; one that is in both is there. */
@@ -95,11 +97,11 @@ export class ObjectStore {
   readonly #own = new Map<string, SourcedDocument>();
   /** Objects that Kubernetes has and another source too. */
   readonly #contested = new Set<string>();
-  readonly #kubernetes: KubernetesFile;
+  readonly #kubernetes: KubernetesFile | undefined;
 
   /** @param directory where applied objects are kept */
-  constructor(directory: string, read: ReadManifests, { nowMs = Date.now, ...log }: StoreOptions = {}) {
-    this.#kubernetes = new KubernetesFile(`${directory}.kubernetes`, { read, keeping: log.keeping });
+  constructor(directory: string, read: ReadManifests, { nowMs = Date.now, kubernetes, ...log }: StoreOptions = {}) {
+    this.#kubernetes = kubernetes;
     this.#log = new ObjectLog(directory, read, log);
     this.#read = read;
     this.#nowMs = nowMs;
@@ -112,7 +114,8 @@ export class ObjectStore {
   load(): Problem[] {
     const { objects, problems } = this.#log.load();
     for (const object of objects) this.#set(referenceOf(object.document), 'api', object);
-    for (const object of this.#kubernetes.load()) this.#set(referenceOf(object.document), 'kubernetes', object);
+    const known = this.#kubernetes?.load() ?? [];
+    for (const object of known) this.#set(referenceOf(object.document), 'kubernetes', object);
     return problems;
   }
 
@@ -146,12 +149,12 @@ export class ObjectStore {
     const gone = removed.filter((one) => isGone(referenceOf(one)));
     for (const one of gone) this.#set(referenceOf(one), 'kubernetes', undefined);
     for (const sourced of changed) this.#set(referenceOf(sourced.document), 'kubernetes', sourced);
-    this.#kubernetes.change(changed, gone, () => this.#ofKubernetes());
+    this.#kubernetes?.change(changed, gone, () => this.#ofKubernetes());
   }
 
   /** What is wrong with objects of Kubernetes, one sentence each. */
   kubernetesProblems(): string[] {
-    const { problem } = this.#kubernetes;
+    const { problem = '' } = this.#kubernetes ?? {};
     const contested = [...this.#contested];
     const told = contested.slice(0, CONTESTED_TOLD);
     const more = contested.length - told.length;

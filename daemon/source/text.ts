@@ -1,6 +1,7 @@
 /** Manifests as text and names: what names an object, what a text refers to. */
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
-import { isDocumentKind, readDocuments } from '../../policy/document/document.ts';
+import { readDocuments } from '../../policy/document/document.ts';
+import { isDocumentKind } from '../../policy/document/kinds.ts';
 import { parseStream } from '../../policy/document/stream.ts';
 import { isClusterScoped } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';

@@ -11,11 +11,8 @@ import { policyOf } from './document-policy.ts';
 import { completeOptions, type PolicyConfig, type PolicyOptions } from '../rule/options.ts';
 import { hasErrors, internalFault, nearest, type Problem, quote } from '../rule/problems.ts';
 import { type Policy, policyName } from '../rule/rule.ts';
-import { CIDR_GROUP, CILIUM_POLICY, EGRESS_GATEWAY_POLICY } from './schema-cilium.ts';
-import * as kubernetes from './schema-kubernetes.ts';
-import * as services from './schema-service.ts';
+import { type DocumentKind, isDocumentKind, type KindEntry, KINDS } from './kinds.ts';
 import { Reader } from './reader.ts';
-import type { ObjectShape } from './shape.ts';
 import { type Slice, Slicer } from './slice.ts';
 import { parseStream, type Place } from './stream.ts';
 import { isEmpty, syntaxProblems } from './yaml.ts';
@@ -30,56 +27,6 @@ import { validateSecret } from '../validate/secret.ts';
 import { validateService } from '../validate/service.ts';
 
 const DEFAULT_NAMESPACE = 'default';
-
-interface KindEntry {
-  readonly shape: ObjectShape;
-  /** `group/version`s that are read; the first is the one to write. */
-  readonly apiVersions: readonly string[];
-  readonly namespaced: boolean;
-  /** Of a workload: where its pods are described. */
-  readonly template?: string;
-}
-
-const workload: KindEntry = {
-  shape: kubernetes.WORKLOAD,
-  apiVersions: ['apps/v1'],
-  namespaced: true,
-  template: 'spec.template',
-};
-
-const KINDS = {
-  Namespace: { shape: kubernetes.NAMESPACE, apiVersions: ['v1'], namespaced: false },
-  Pod: { shape: kubernetes.POD, apiVersions: ['v1'], namespaced: true },
-  Deployment: workload,
-  ReplicaSet: workload,
-  StatefulSet: workload,
-  DaemonSet: workload,
-  ReplicationController: { ...workload, shape: kubernetes.REPLICATION_CONTROLLER, apiVersions: ['v1'] },
-  Job: { ...workload, shape: kubernetes.JOB, apiVersions: ['batch/v1'] },
-  CronJob: {
-    ...workload,
-    shape: kubernetes.CRON_JOB,
-    apiVersions: ['batch/v1'],
-    template: 'spec.jobTemplate.spec.template',
-  },
-  Service: { shape: services.SERVICE, apiVersions: ['v1'], namespaced: true },
-  EndpointSlice: { shape: services.ENDPOINT_SLICE, apiVersions: ['discovery.k8s.io/v1'], namespaced: true },
-  Endpoints: { shape: services.ENDPOINTS, apiVersions: ['v1'], namespaced: true },
-  Secret: { shape: kubernetes.SECRET, apiVersions: ['v1'], namespaced: true },
-  Node: { shape: kubernetes.NODE, apiVersions: ['v1'], namespaced: false },
-  NetworkPolicy: { shape: kubernetes.NETWORK_POLICY, apiVersions: ['networking.k8s.io/v1'], namespaced: true },
-  CiliumNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: true },
-  CiliumClusterwideNetworkPolicy: { shape: CILIUM_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
-  CiliumCIDRGroup: { shape: CIDR_GROUP, apiVersions: ['cilium.io/v2', 'cilium.io/v2alpha1'], namespaced: false },
-  CiliumEgressGatewayPolicy: { shape: EGRESS_GATEWAY_POLICY, apiVersions: ['cilium.io/v2'], namespaced: false },
-} as const satisfies Record<string, KindEntry>;
-
-export type DocumentKind = keyof typeof KINDS;
-
-/** Whether documents of this kind are read; others are skipped with a warning. */
-export function isDocumentKind(kind: string): kind is DocumentKind {
-  return Object.hasOwn(KINDS, kind);
-}
 
 export interface Document {
   readonly kind: DocumentKind;
@@ -198,7 +145,7 @@ interface Header {
   };
 }
 
-interface ReadContext {
+export interface ReadContext {
   readonly options: PolicyOptions;
   readonly file: string;
   /** Of documents that name none. */
@@ -238,8 +185,21 @@ function readDocument(node: Node, reader: Reader, context: ReadContext): Documen
   }
   const entry: KindEntry = KINDS[kind];
   reader.documentName = policyName({ kind, ...writtenName(node, entry.namespaced ? context.namespace : '') });
-  const object = reader.read(node, entry.shape, '') as (Document['object'] & Header) | undefined;
-  if (object === undefined) return undefined;
+  const object = reader.read(node, entry.shape, '') as Document['object'] | undefined;
+  return object && documentOf(kind, object, reader, context);
+}
+
+/**
+ * Makes a document of an object that has the shape of its kind, checking what a shape cannot say.
+ * @returns the document, which counts when `reader` has no errors
+ */
+export function documentOf(
+  kind: DocumentKind,
+  object: Document['object'] & Header,
+  reader: Reader,
+  context: ReadContext,
+): Document {
+  const entry: KindEntry = KINDS[kind];
   checkVersion(object.apiVersion, entry, reader);
   const metadata = object.metadata ?? {};
   // An empty namespace is none, as to the API server.

@@ -7,7 +7,8 @@
  */
 import type { PolicyConfig } from '../rule/options.ts';
 import { completeOptions, type PolicyOptions } from '../rule/options.ts';
-import type { Document, DocumentKind } from './document.ts';
+import type { Document } from './document.ts';
+import type { DocumentKind } from './kinds.ts';
 import { isPolicyKind, policyOf } from './document-policy.ts';
 
 /** A document less what can be made again. */

@@ -27,8 +27,8 @@ import { nearest, type Problem, quote, type Severity } from '../rule/problems.ts
 import { booleanOfWord, numberToKubectl } from './yaml-words.ts';
 import { any, type IntegerShape, type ObjectShape, type Shape, type StringShape, wayTo } from './shape.ts';
 
-const MAX_NODES = 500_000;
-const MAX_DEPTH = 64;
+export const MAX_NODES = 500_000;
+export const MAX_DEPTH = 64;
 const MAX_MERGES = 10_000; // maps behind `<<`
 
 export class Reader {

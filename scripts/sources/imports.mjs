@@ -14,6 +14,10 @@ const EVERY_LIBRARY = [
   'linux',
   'api',
   'nameserver',
+  'apiserver',
+  'controllers',
+  'kubelet',
+  'kubeclient',
 ];
 
 const allowed = {
@@ -28,6 +32,12 @@ const allowed = {
   explain: [...GROUND, 'policy', 'dataplane', 'l7proxy', 'hubble'],
   linux: ['dataplane/native', 'wire'],
   api: ['wire', 'policy'],
+  apiserver: ['wire', 'policy', 'linux', 'api'],
+  controllers: ['apiserver', 'wire', 'policy', 'services'],
+  kubelet: ['apiserver', 'wire', 'policy', 'linux', 'dataplane/native'],
+  kubeclient: ['wire', 'linux'],
+  // The plugin must start fast, and talks to the agent's socket only.
+  cni: ['wire', 'linux', 'api'],
   nameserver: ['wire', 'linux', 'dataplane/native'],
   daemon: EVERY_LIBRARY,
   cli: EVERY_LIBRARY,

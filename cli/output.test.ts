@@ -11,9 +11,9 @@ import { type Asked, candidates } from './terminal/completion-words.ts';
 import { tailOf } from './rig/container-logs.ts';
 import { EXIT, exitCodeOf, Failure, sentenceOf } from './terminal/failure.ts';
 import { labelMatcher } from './objects/label-match.ts';
-import { selectorText } from './objects/object-columns.ts';
+import { selectorText } from '../apiserver/tables/label-text.ts';
 import { OBSERVE_FLAGS, VALUELESS_FLAGS } from '../hubble/filter/observe-filter.ts';
-import { renderJsonPath } from './terminal/jsonpath.ts';
+import { renderJsonPath } from '../apiserver/tables/json-path.ts';
 import { kindsOf } from './objects/kinds.ts';
 import { portText } from '../policy-maps/printed-entry.ts';
 import { flagNames } from './maps/packet-names.ts';
@@ -197,9 +197,9 @@ t.test('labelMatcher() and selectorText() read and print label selectors', (t) =
     { key: 'c', operator: 'Exists' },
     { key: 'd', operator: 'DoesNotExist' },
   ];
-  t.equal(selectorText({ matchLabels: { app: 'web' }, matchExpressions }), 'app=web,a in (1,2),b notin (3),c,!d');
-  t.equal(selectorText({}), '<all>');
-  t.equal(selectorText(undefined), '<all>');
+  t.equal(selectorText({ matchLabels: { app: 'web' }, matchExpressions }, ''), 'a in (1,2),app=web,b notin (3),c,!d');
+  t.equal(selectorText({}, '<all>'), '<all>');
+  t.equal(selectorText(undefined, '<all>'), '<all>');
   t.end();
 });
 

@@ -4,7 +4,7 @@ import { DaemonApi } from '../../api/daemon-api.ts';
 import { type Manifest, referenceOf } from '../../policy/document/manifest.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import { untilInterrupted } from '../terminal/interrupt.ts';
-import { renderJsonPath } from '../terminal/jsonpath.ts';
+import { renderJsonPath } from '../../apiserver/tables/json-path.ts';
 import { printDocument, printListing } from '../terminal/output.ts';
 import type { Settings } from '../terminal/settings.ts';
 import type { Column } from '../terminal/table.ts';

@@ -2,11 +2,18 @@
 import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { EndpointDocument } from '../../api/shapes.ts';
-import { age } from '../terminal/age.ts';
+import { ageOf } from '../../apiserver/tables/age.ts';
+import { labelText, selectorText } from '../../apiserver/tables/label-text.ts';
+import {
+  endpointsText,
+  externalText,
+  servicePorts,
+  sliceEndpoints,
+  slicePorts,
+} from '../../apiserver/tables/service-text.ts';
 import type { Palette } from '../terminal/color.ts';
 import type { Column } from '../terminal/table.ts';
 import { type Kind, withGroup } from './kinds.ts';
-import { endpointsText, externalText, servicePorts, sliceEndpoints, slicePorts } from './service-objects.ts';
 
 /** An object, and what is known of it. */
 export interface Row {
@@ -32,7 +39,7 @@ export function columnsOf(kind: Kind, paint: Palette, shape: Shape): Column<Row>
   const prefix = shape.showKind ? `${withGroup(kind, kind.singular)}/` : '';
   columns.push({ header: 'NAME', cell: ({ object }) => prefix + (object.metadata?.name ?? '') });
   columns.push(...(OWN_COLUMNS[kind.kind]?.(paint) ?? []));
-  columns.push({ header: 'AGE', cell: ({ object }) => ageOf(object) });
+  columns.push({ header: 'AGE', cell: ({ object }) => ageOf(object.metadata?.creationTimestamp, Date.now()) });
   columns.push({
     header: 'LABELS',
     cell: ({ object }) => labelText(object.metadata?.labels),
@@ -89,7 +96,7 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
     { header: 'IPV6', cell: ({ endpoint }) => endpoint?.ipv6 },
   ],
   NetworkPolicy: () => [
-    { header: 'POD-SELECTOR', cell: ({ object }) => selectorText(object.spec?.['podSelector']) },
+    { header: 'POD-SELECTOR', cell: ({ object }) => selectorText(object.spec?.['podSelector'], '<all>') },
     { header: 'TYPES', cell: ({ object }) => policyTypes(object) },
   ],
   CiliumNetworkPolicy: () => ciliumColumns(),
@@ -101,7 +108,7 @@ const OWN_COLUMNS: Readonly<Record<string, (paint: Palette) => Column<Row>[]>> =
     { header: 'PORT(S)', cell: ({ object }) => servicePorts(object) },
     {
       header: 'SELECTOR',
-      cell: ({ object }) => labelText(object.spec?.['selector'] as Record<string, string> | undefined),
+      cell: ({ object }) => labelText(object.spec?.['selector']),
       isWide: true,
     },
   ],
@@ -181,11 +188,6 @@ function replicasText({ replicas }: Row): string {
   return `${replicas?.ready ?? 0}/${replicas?.wanted ?? 0}`;
 }
 
-function ageOf({ metadata }: Manifest): string {
-  const created = Date.parse(metadata?.creationTimestamp ?? '');
-  return Number.isNaN(created) ? '<unknown>' : age(Date.now() - created);
-}
-
 function statusField(object: Manifest, path: readonly string[]): string | undefined {
   let value: unknown = object['status'];
   for (const key of path) value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
@@ -243,7 +245,7 @@ function rulesOf(object: Manifest): readonly Fields[] {
 
 function subjectText(rule: Fields): string {
   const isNode = rule['nodeSelector'] !== undefined;
-  return (isNode ? 'node: ' : '') + selectorText(rule['endpointSelector'] ?? rule['nodeSelector']);
+  return (isNode ? 'node: ' : '') + selectorText(rule['endpointSelector'] ?? rule['nodeSelector'], '<all>');
 }
 
 function directions(rule: Fields): string {
@@ -251,28 +253,8 @@ function directions(rule: Fields): string {
   return names.filter((name) => rule[name] !== undefined && rule[name] !== null).join(',');
 }
 
-/** A label selector as kubectl prints it; `<all>` when it is empty. */
-export function selectorText(selector: unknown): string {
-  const { matchLabels = {}, matchExpressions = [] } = (selector ?? {}) as {
-    matchLabels?: Record<string, string> | null;
-    matchExpressions?: { key: string; operator: string; values?: string[] }[] | null;
-  };
-  const parts = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  for (const { key, operator, values = [] } of matchExpressions ?? []) {
-    if (operator === 'Exists') parts.push(key);
-    else if (operator === 'DoesNotExist') parts.push(`!${key}`);
-    else parts.push(`${key} ${operator === 'In' ? 'in' : 'notin'} (${values.join(',')})`);
-  }
-  return parts.length === 0 ? '<all>' : parts.join(',');
-}
-
 function policyTypes({ spec = {} }: Manifest): string {
   const given = spec['policyTypes'] as string[] | undefined;
   const inferred = spec['egress'] === undefined ? ['Ingress'] : ['Ingress', 'Egress'];
   return (given ?? inferred).join(',');
-}
-
-function labelText(labels: Readonly<Record<string, string>> = {}): string {
-  const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return text.length === 0 ? '<none>' : text.join(',');
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
-import { renderJsonPath } from '../terminal/jsonpath.ts';
+import { renderJsonPath } from '../../apiserver/tables/json-path.ts';
 import type { Settings } from '../terminal/settings.ts';
 import { type Kind, type Named, namedObjects, notFound, withGroup } from './kinds.ts';
 import { labelMatcher } from './label-match.ts';

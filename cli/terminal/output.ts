@@ -1,6 +1,6 @@
 /** One answer in the format asked for: a table, JSON, YAML, a JSONPath template, or names only. */
 import { EXIT, Failure } from './failure.ts';
-import { renderJsonPath } from './jsonpath.ts';
+import { renderJsonPath } from '../../apiserver/tables/json-path.ts';
 import type { Settings } from './settings.ts';
 import { type Column, renderTable } from './table.ts';
 

@@ -25,6 +25,15 @@ export function renderJsonPath(template: string, document: unknown): string {
   return renderParts(parts, document);
 }
 
+/**
+ * Where a path such as `.status.conditions[?(@.type=="Ready")].status` leads to in documents: every match.
+ * @throws SyntaxError naming the path and the place when it cannot be read
+ */
+export function compileJsonPath(path: string): (document: unknown) => unknown[] {
+  const steps = readPath(new Reader(`${path}}`), /\}/y);
+  return (document) => follow(steps, document);
+}
+
 function renderParts(parts: readonly Part[], document: unknown): string {
   let text = '';
   for (const part of parts) {

@@ -21,10 +21,11 @@ import { DirectoryFeed } from './observe/directory-feed.ts';
 import { macOf } from '../linux/attachment.ts';
 import { Compilation } from './compilation.ts';
 import type { Config } from './config/config.ts';
+import type { CniAttachments } from './cni/attachments.ts';
 import { Controllers } from './health/controllers.ts';
 import type { Log } from './health/log.ts';
 import type { ManifestDirectory } from './source/directory.ts';
-import { readSecretFiles } from './source/secret-files.ts';
+import { takeSecretFiles } from './source/secret-files.ts';
 import { watchDirectory } from './source/watching.ts';
 import { openSources } from './source/sources.ts';
 import { journalPath } from '../linux/journal.ts';
@@ -57,6 +58,7 @@ import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
 export interface AgentOptions {
   readonly config: Config;
   readonly log: Log;
+  readonly attachments: CniAttachments;
   /** Programs and arguments that start the dataplane, one that stands by, and the name server. */
   readonly programs: Pick<SupervisorOptions, 'command' | 'standbyCommand'> & { readonly nameServer: readonly string[] };
 }
@@ -96,7 +98,7 @@ export class Agent {
   restartPending: readonly string[] = [];
 
   /** @throws MapError naming a map file that cannot be used */
-  constructor({ config, log, programs }: AgentOptions) {
+  constructor({ config, log, attachments, programs }: AgentOptions) {
     this.#runState = join(config.runDir, 'state');
     const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
     for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -122,7 +124,7 @@ export class Agent {
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
     const listeners = [this.services.book, this.names, this.directory];
-    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config });
+    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config, attachments });
     this.#links = new PodLinks(this.reconciler, log);
     this.#publication = this.#newPublication();
     this.prober = new Prober({
@@ -375,7 +377,8 @@ export class Agent {
   }
 
   #scan(): void {
-    this.#scanSecrets();
+    const { controllers, compilation } = this;
+    takeSecretFiles(this.config.secretsDir, { controllers, board: this.#board, secrets: compilation.cluster.secrets });
     if (this.#manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
       const contents = this.#manifests?.scan();
@@ -384,17 +387,5 @@ export class Agent {
       this.store.setDirectory(contents.documents);
     });
     this.#board.set('directory', error === '' ? [] : [`manifests: ${error}`]);
-  }
-
-  #scanSecrets(): void {
-    const { secretsDir } = this.config;
-    if (secretsDir === '') return;
-    const error = this.controllers.run('secrets', () => {
-      const { secrets, problems } = readSecretFiles(secretsDir);
-      this.#board.set('secret-files', problems);
-      this.compilation.cluster.secrets.setFiles(secrets);
-    });
-    if (error !== '') this.compilation.cluster.secrets.setFiles([]);
-    this.#board.set('secrets-directory', error === '' ? [] : [`secretsDir: ${error}`]);
   }
 }

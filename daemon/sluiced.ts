@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { agentLogPath, startDetached, tellReady } from './detach.ts';
+import { CniAttachments } from './cni/attachments.ts';
+import { RuntimeService } from './cni/runtime-service.ts';
 import { apiRoutes } from './serve/routes.ts';
 import { agentSocket } from '../api/sockets.ts';
 import { ApiServer } from './serve/server.ts';
@@ -130,14 +132,16 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   const standbyCommand = [process.execPath, programPath('sluice-standby'), '--standby', '--run-dir', config.runDir];
   const nameServer = [process.execPath, programPath('sluice-dns'), '--run-dir', config.runDir];
   const programs = { command: dataplaneCommand, standbyCommand, nameServer };
-  const agent = new Agent({ config, log, programs });
+  const attachments = new CniAttachments(config.runDir);
+  const agent = new Agent({ config, log, attachments, programs });
+  const runtimes = new RuntimeService(agent, attachments, log);
   const registry = agentRegistry(agent);
   const metrics = new MetricsListener({
     address: config['prometheus-serve-addr'],
     registry,
     log: (level, text, fields) => log[level](fields, text),
   });
-  const routes = apiRoutes(agent, registry, () => void finish('API', () => agent.stop()));
+  const routes = { ...apiRoutes(agent, registry, () => void finish('API', () => agent.stop())), ...runtimes.routes };
   const api = new ApiServer(agentSocket(config.runDir), routes, config.socketGroup);
   process.on('uncaughtException', (error) => {
     // Crash-only: the dataplane forwards on, and the next agent takes over what this one leaves.
@@ -146,7 +150,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   });
   const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
-    await Promise.all([api.stop(), metrics.stop()]);
+    await Promise.all([api.stop(), metrics.stop(), runtimes.stop()]);
     await end();
     if (why !== 'SIGUSR2') rmSync(agentLogPath(config.runDir), { force: true });
     lock.release();
@@ -154,6 +158,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     process.exit(0);
   });
   await start(agent, api, log);
+  runtimes.start();
   metrics.start();
   log.info({ runDir: config.runDir }, 'ready');
   tellReady();

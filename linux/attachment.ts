@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type AttachMode, PORT_KINDS } from '../wire/port-kinds.ts';
 
-/** The interface in the pod's namespace. */
+/** The interface in the pod's namespace, unless a container runtime names another. */
 export const POD_INTERFACE = 'eth0';
 
 export interface AttachmentSpec {
@@ -35,6 +35,13 @@ export interface AttachmentSpec {
   /** Router addresses, at most one a family. */
   readonly gateways: readonly string[];
   readonly mtu: number;
+  /** Name of the pod's end; POD_INTERFACE unless told. */
+  readonly podInterface?: string;
+}
+
+/** The name of the interface in the pod's namespace. */
+export function podInterfaceOf({ podInterface = POD_INTERFACE }: Pick<AttachmentSpec, 'podInterface'>): string {
+  return podInterface;
 }
 
 export interface Attachment extends AttachmentSpec {
@@ -69,6 +76,7 @@ const SPEC_KEYS = [
   'addresses',
   'gateways',
   'mtu',
+  'podInterface',
 ] as const;
 
 /** Name of the host side of a pair: short enough for any port (IFNAMSIZ - 1 = 15), and plainly the instance's. */
@@ -86,39 +94,42 @@ export function macOf(...texts: readonly string[]): string {
 /** The `ip -batch` line that makes the pair, its far end at once in the pod's namespace. */
 export function pairLine(spec: AttachmentSpec): string {
   const near = `link add ${spec.hostInterface} mtu ${spec.mtu} address ${spec.routerMac}`;
-  return `${near} type veth peer name ${POD_INTERFACE} mtu ${spec.mtu} address ${spec.mac} netns ${spec.netns}`;
+  return `${near} type veth peer name ${podInterfaceOf(spec)} mtu ${spec.mtu} address ${spec.mac} netns ${spec.netns}`;
 }
 
 /** The shell script that sets up the pod's side, run in its namespace once the interface is there. */
 export function podScript(spec: AttachmentSpec): string {
-  const device = POD_INTERFACE;
+  const device = podInterfaceOf(spec);
   const lines = ['link set lo up', `link set ${device} mtu ${spec.mtu} address ${spec.mac}`, `link set ${device} up`];
-  for (const address of spec.addresses) lines.push(...addressLines(address, spec.gateways));
-  return `${POD_SYSCTL_LINES}ip -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
+  for (const address of spec.addresses) lines.push(...addressLines(address, spec));
+  return `${podSysctlLines(device)}ip -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
 }
 
 /** `ip` commands: the address itself, then the ways out by it. */
-export function addressLines(address: string, gateways: readonly string[]): string[] {
+export function addressLines(
+  address: string,
+  { gateways, podInterface = POD_INTERFACE }: Pick<AttachmentSpec, 'gateways' | 'podInterface'>,
+): string[] {
   const family = isIP(address);
   const gateway = gateways.find((candidate) => isIP(candidate) === family);
   const everything = family === 4 ? '0.0.0.0/0' : '::/0';
   const own =
-    family === 4 ? `addr add ${address}/32 dev ${POD_INTERFACE}` : `addr add ${address}/128 dev ${POD_INTERFACE} nodad`;
-  if (gateway === undefined) return [own, `route add ${everything} dev ${POD_INTERFACE}`];
-  const near = `route add ${gateway}/${family === 4 ? 32 : 128} dev ${POD_INTERFACE}`;
+    family === 4 ? `addr add ${address}/32 dev ${podInterface}` : `addr add ${address}/128 dev ${podInterface} nodad`;
+  if (gateway === undefined) return [own, `route add ${everything} dev ${podInterface}`];
+  const near = `route add ${gateway}/${family === 4 ? 32 : 128} dev ${podInterface}`;
   return [
     own,
     family === 4 ? `${near} scope link` : near,
-    `route add ${everything} via ${gateway} dev ${POD_INTERFACE}`,
+    `route add ${everything} via ${gateway} dev ${podInterface}`,
   ];
 }
 
-const POD_SYSCTLS: readonly (readonly [string, string])[] = [
-  [`ipv6/conf/${POD_INTERFACE}/disable_ipv6`, '0'],
-  [`ipv6/conf/${POD_INTERFACE}/accept_dad`, '0'],
-  [`ipv6/conf/${POD_INTERFACE}/accept_ra`, '0'],
-  [`ipv6/conf/${POD_INTERFACE}/router_solicitations`, '0'],
-  [`ipv4/conf/${POD_INTERFACE}/rp_filter`, '0'],
+const podSysctls = (device: string): readonly (readonly [string, string])[] => [
+  [`ipv6/conf/${device}/disable_ipv6`, '0'],
+  [`ipv6/conf/${device}/accept_dad`, '0'],
+  [`ipv6/conf/${device}/accept_ra`, '0'],
+  [`ipv6/conf/${device}/router_solicitations`, '0'],
+  [`ipv4/conf/${device}/rp_filter`, '0'],
   ['ipv4/conf/all/rp_filter', '0'],
 ];
 
@@ -129,7 +140,9 @@ function sysctlLines(settings: readonly (readonly [string, string])[]): string {
 }
 
 /** Sets the sysctls of a pod's namespace, where there are such. */
-export const POD_SYSCTL_LINES = sysctlLines(POD_SYSCTLS);
+export function podSysctlLines(device: string): string {
+  return sysctlLines(podSysctls(device));
+}
 
 /**
  * What keeps the host's stack off the dataplane's side of a pair, beside the firewall and whatever becomes of it. No IPv6:

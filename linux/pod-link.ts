@@ -9,7 +9,7 @@
 import { isIP } from 'node:net';
 import { parsePrefix } from '../wire/prefix.ts';
 import { netTable } from '../dataplane/native/index.ts';
-import { addressLines, type AttachmentSpec, POD_INTERFACE, POD_SYSCTL_LINES } from './attachment.ts';
+import { addressLines, type AttachmentSpec, POD_INTERFACE, podInterfaceOf, podSysctlLines } from './attachment.ts';
 import { findLink, macText } from './links.ts';
 
 /** What is not as it was made. */
@@ -36,7 +36,7 @@ export interface NetnsTables {
  * @returns undefined when all is as it was made; `missing` when there is no such interface
  */
 export function podLinkFaults(spec: AttachmentSpec): LinkFaults | 'missing' | undefined {
-  const link = findLink(POD_INTERFACE, spec.netns);
+  const link = findLink(podInterfaceOf(spec), spec.netns);
   if (link === undefined) return 'missing';
   const read = (name: string) => tableOf(name, spec.netns);
   const found = faultsIn(spec, {
@@ -62,7 +62,7 @@ function tableOf(name: string, netns: string): string | undefined {
 
 /** What the tables lack. */
 export function faultsIn(
-  { addresses }: Pick<AttachmentSpec, 'addresses'>,
+  { addresses, podInterface = POD_INTERFACE }: Pick<AttachmentSpec, 'addresses' | 'podInterface'>,
   { fibTrie, route, inet6, route6 }: NetnsTables,
 ): Pick<LinkFaults, 'addresses' | 'routes'> {
   const families = new Set(addresses.map((address) => isIP(address) as 4 | 6));
@@ -71,7 +71,7 @@ export function faultsIn(
   const isThere = (address: string): boolean =>
     isIP(address) === 4
       ? fibTrie === undefined || hasAddress4(fibTrie, address)
-      : inet6 === undefined || hasAddress6(inet6, address);
+      : inet6 === undefined || hasAddress6(inet6, address, podInterface);
   return {
     addresses: addresses.filter((address) => !isThere(address)),
     routes: [...(families.has(4) && lacks4 ? [4 as const] : []), ...(families.has(6) && lacks6 ? [6 as const] : [])],
@@ -87,10 +87,10 @@ function hasAddress4(fibTrie: string, address: string): boolean {
 }
 
 /** A line: address as 32 digits, index, prefix length, scope, flags, interface. */
-function hasAddress6(inet6: string, address: string): boolean {
+function hasAddress6(inet6: string, address: string, device: string): boolean {
   const { words } = parsePrefix(address, 'host');
   const digits = [...words].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
-  return inet6.split('\n').some((line) => line.startsWith(digits) && line.trimEnd().endsWith(` ${POD_INTERFACE}`));
+  return inet6.split('\n').some((line) => line.startsWith(digits) && line.trimEnd().endsWith(` ${device}`));
 }
 
 /** Iface Destination Gateway Flags RefCnt Use Metric Mask ... */
@@ -106,30 +106,31 @@ function isDefault6(line: string): boolean {
 }
 
 /** What is wrong, in words. */
-export function faultsText({ isDown, hasOtherMac, addresses, routes }: LinkFaults): string {
+export function faultsText({ isDown, hasOtherMac, addresses, routes }: LinkFaults, device = POD_INTERFACE): string {
   const parts = [
     ...(isDown ? ['is down'] : []),
     ...(hasOtherMac ? ['has another MAC'] : []),
     ...(addresses.length === 0 ? [] : [`lacks ${addresses.join(', ')}`]),
     ...routes.map((family) => `has no default route of IPv${family}`),
   ];
-  return `${POD_INTERFACE} ${parts.join(', ')}`;
+  return `${device} ${parts.join(', ')}`;
 }
 
 /** The shell script that puts back what is lacking, run in the pod's namespace. Of what is there, nothing is changed. */
 export function mendScript(spec: AttachmentSpec, { isDown, hasOtherMac, addresses, routes }: LinkFaults): string {
   const lines: string[] = [];
-  if (hasOtherMac) lines.push(`link set ${POD_INTERFACE} address ${spec.mac}`);
+  const device = podInterfaceOf(spec);
+  if (hasOtherMac) lines.push(`link set ${device} address ${spec.mac}`);
   // A link that goes down loses its routes, and its IPv6 addresses.
-  if (isDown) lines.push(`link set ${POD_INTERFACE} up`);
+  if (isDown) lines.push(`link set ${device} up`);
   for (const address of spec.addresses) {
     const family = isIP(address) as 4 | 6;
-    const [own, ...ways] = addressLines(address, spec.gateways);
+    const [own, ...ways] = addressLines(address, spec);
     if (addresses.includes(address)) lines.push(own);
     // Half of them may be there.
     if (routes.includes(family)) lines.push(...ways.map((way) => way.replace('route add', 'route replace')));
   }
   // IPv6 may be switched off there, which is why an address is lacking.
-  const sysctls = addresses.some((address) => isIP(address) === 6) ? POD_SYSCTL_LINES : '';
+  const sysctls = addresses.some((address) => isIP(address) === 6) ? podSysctlLines(device) : '';
   return `${sysctls}ip -force -batch - <<'END'\n${lines.join('\n')}\nEND\n`;
 }

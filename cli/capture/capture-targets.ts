@@ -1,5 +1,5 @@
 /** Which interfaces `sluice capture` listens on. */
-import { type Attachment, POD_INTERFACE } from '../../linux/attachment.ts';
+import { type Attachment, podInterfaceOf } from '../../linux/attachment.ts';
 import { readJournal } from '../../linux/journal.ts';
 import { linkIndex } from '../../linux/links.ts';
 import { podReference } from '../terminal/argument.ts';
@@ -53,7 +53,8 @@ function podTargets(settings: Settings, pods: readonly string[], namespace: stri
 /**
  * The pod's own end is listened on where there is one: the dataplane's frames go out past the taps of the host's end.
  */
-function targetOf({ owner, mode, netns, hostInterface }: Attachment): CaptureTarget {
+function targetOf(made: Attachment): CaptureTarget {
+  const { owner, mode, netns, hostInterface } = made;
   if (mode === 'existing') return { interface: hostInterface, label: `${owner} ${hostInterface}`, netns: undefined };
-  return { interface: POD_INTERFACE, label: owner, netns };
+  return { interface: podInterfaceOf(made), label: owner, netns };
 }

@@ -4,7 +4,7 @@
  * since (another interface index, another namespace of the same name) is left to them.
  */
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { type Attachment, hasHostLink, POD_INTERFACE, returnTableName } from '../../linux/attachment.ts';
+import { type Attachment, hasHostLink, podInterfaceOf, returnTableName } from '../../linux/attachment.ts';
 import { run } from '../../linux/command.ts';
 import { dataplaneNote, nameServerNote, strayDataplanes, strayNameServers } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
@@ -29,6 +29,7 @@ const FILES = [
   'dataplane.sock.standby',
   'dataplane.log',
   'dns',
+  'cni',
   ...Object.values(AGENT_FILES),
 ];
 
@@ -108,7 +109,7 @@ async function removeAttachment(made: Attachment): Promise<boolean> {
   const { mode, hostInterface, ifindex } = made;
   if (mode === 'existing') return false;
   if (!hasHostLink(made))
-    return netnsIdentity(made.netns) === made.netnsIdentity && removeLink(POD_INTERFACE, made.netns);
+    return netnsIdentity(made.netns) === made.netnsIdentity && removeLink(podInterfaceOf(made), made.netns);
   return (ifindex === 0 || linkIndex(hostInterface) === ifindex) && removeLink(hostInterface);
 }
 

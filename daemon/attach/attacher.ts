@@ -19,7 +19,7 @@ import {
   hasHostLink,
   isSameSpec,
   pairLine,
-  POD_INTERFACE,
+  podInterfaceOf,
   podScript,
   quietSysctls,
 } from '../../linux/attachment.ts';
@@ -189,7 +189,7 @@ export class Attacher {
       return { ifindex: 0, foundMac: '' };
     }
     await this.#makePair(spec);
-    if (PORT_KINDS[spec.mode].needsPlainFrames) this.#options.natives.disableOffloads(POD_INTERFACE, spec.netns);
+    if (PORT_KINDS[spec.mode].needsPlainFrames) this.#options.natives.disableOffloads(podInterfaceOf(spec), spec.netns);
     return { ifindex: linkIndex(spec.hostInterface), foundMac: '' };
   }
 
@@ -205,7 +205,7 @@ export class Attacher {
   }
 
   async #makeTap(spec: AttachmentSpec): Promise<void> {
-    const { fd } = this.#options.natives.openTap(POD_INTERFACE, { netns: spec.netns, persist: true });
+    const { fd } = this.#options.natives.openTap(podInterfaceOf(spec), { netns: spec.netns, persist: true });
     this.holdTap(spec.port, fd);
     await scriptIn(spec.netns, podScript(spec));
   }
@@ -213,7 +213,7 @@ export class Attacher {
   #reopenTap(made: Attachment): boolean {
     if (this.#taps.has(made.port)) return true;
     try {
-      const { fd } = this.#options.natives.openTap(POD_INTERFACE, { netns: made.netns, persist: true });
+      const { fd } = this.#options.natives.openTap(podInterfaceOf(made), { netns: made.netns, persist: true });
       this.holdTap(made.port, fd);
       return true;
     } catch {
@@ -226,7 +226,7 @@ export class Attacher {
     this.#taps.delete(made.port);
     if (held !== undefined) this.#options.natives.closeFd(held.fd);
     if (netnsIdentity(made.netns) !== made.netnsIdentity) return;
-    await scriptIn(made.netns, `ip link delete ${POD_INTERFACE} 2>/dev/null || true\n`);
+    await scriptIn(made.netns, `ip link delete ${podInterfaceOf(made)} 2>/dev/null || true\n`);
   }
 
   async #shield(name: string): Promise<void> {
@@ -242,19 +242,20 @@ function hasOwnLink(made: Attachment): boolean {
 }
 
 /** Opening a TAP that has gone would make another, without addresses: its MAC tells whether it is still there. */
-function isOurTap({ netns, mac }: Attachment): boolean {
-  const link = findLink(POD_INTERFACE, netns);
+function isOurTap(made: Attachment): boolean {
+  const { netns, mac } = made;
+  const link = findLink(podInterfaceOf(made), netns);
   return link !== undefined && macText(link.mac) === mac;
 }
 
 /** A TAP opens whatever TAP has its name: one that was there before is somebody else's. */
 function refuseForeign(spec: AttachmentSpec): void {
-  if (findLink(POD_INTERFACE, spec.netns) !== undefined) throw foreign(spec);
+  if (findLink(podInterfaceOf(spec), spec.netns) !== undefined) throw foreign(spec);
 }
 
-function foreign({ netns }: AttachmentSpec): Error {
+function foreign(spec: AttachmentSpec): Error {
   const advice = 'remove it, or name its host side in the annotation sluice.io/interface';
-  return new Error(`namespace ${netns} has an ${POD_INTERFACE} of somebody else's: ${advice}`);
+  return new Error(`namespace ${spec.netns} has an ${podInterfaceOf(spec)} of somebody else's: ${advice}`);
 }
 
 function existingLink(name: string): InterfaceInfo {

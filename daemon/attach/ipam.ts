@@ -86,6 +86,12 @@ export class Ipam {
     return address;
   }
 
+  /** Which range is used up; '' for none. */
+  fullness(): string {
+    const full = this.#ranges.find((range) => this.#draw(range) === undefined);
+    return full === undefined ? '' : `${full.text} is used up`;
+  }
+
   /** Draws are from behind this address while any is free there: what is below is left to those who claim. */
   beginBehind({ family, value }: Address): void {
     this.#floors.set(family, value);

@@ -42,6 +42,11 @@ export class NumberPool {
     return candidate;
   }
 
+  /** Whether another name can have a number. */
+  get hasRoom(): boolean {
+    return this.#taken.size <= this.#max - this.#min;
+  }
+
   /** Frees the number of `name`, when it has one. */
   release(name: string): void {
     const number = this.#numberOf.get(name);

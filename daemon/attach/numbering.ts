@@ -65,7 +65,10 @@ export class Numbering {
     const named = plan.addresses.map(parseAddress);
     const isOutside = plan.place === 'external';
     const drawn = this.#families
-      .filter((family) => !isOutside && !named.some((address) => address.family === family))
+      .filter(
+        (family) =>
+          !isOutside && plan.runtime?.hasOwnAddresses !== true && !named.some((address) => address.family === family),
+      )
       .map((family) => this.#ipam.allocate(plan.key, family))
       .filter((address) => address !== undefined);
     const endpointId = isOutside ? 0 : this.#endpoints.allocate(plan.key);
@@ -75,6 +78,12 @@ export class Numbering {
   /** A port that belongs to no pod: the host's, the uplink's. */
   portOf(name: string): number {
     return this.#ports.allocate(name);
+  }
+
+  /** Why no further pod can be taken; '' when one can. */
+  fullness(): string {
+    if (!this.#endpoints.hasRoom || !this.#ports.hasRoom) return 'endpoint ids or ports are used up';
+    return this.#ipam.fullness();
   }
 
   release(key: string): void {

@@ -21,6 +21,8 @@ import type { ServicePod } from '../../services/pod-index.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
 import type { NodeSpec } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
+import type { CniAttachments } from '../cni/attachments.ts';
+import { placed } from '../cni/placing.ts';
 
 interface Planned {
   readonly document: Document;
@@ -28,6 +30,8 @@ interface Planned {
   readonly isExplicit: boolean;
   readonly plan: PodPlan;
   readonly problems: readonly PodProblem[];
+  /** A container runtime has attached it, and nobody knows yet who it is. */
+  readonly isInit?: boolean;
 }
 
 /** What the compiler was last told of a pod. */
@@ -36,6 +40,8 @@ interface Told {
   readonly plan: PodPlan;
   readonly endpointId: number;
   readonly addresses: string;
+  /** Nobody knows yet who it is. */
+  readonly isInit: boolean;
 }
 
 /** Who is told of pods besides: what stands behind services, and names. */
@@ -50,6 +56,7 @@ interface FeedOptions {
   readonly listeners: readonly PodListener[];
   readonly reconciler: PodReconciler;
   readonly plan: PlanOptions;
+  readonly attachments: Pick<CniAttachments, 'byPod' | 'takeChanged'>;
 }
 
 export class PodFeed {
@@ -99,7 +106,7 @@ export class PodFeed {
 
   /** Passes on what has changed in the store. */
   apply({ put, removed }: StoreChanges): void {
-    let hasPods = false;
+    let hasPods = this.#options.attachments.takeChanged();
     for (const reference of removed) hasPods = this.#remove(reference) || hasPods;
     for (const document of put) hasPods = this.#put(document) || hasPods;
     if (hasPods) this.#wantPods();
@@ -176,7 +183,7 @@ export class PodFeed {
     const { reconciler } = this.#options;
     const all = [...this.#planned.values()].flat();
     const explicit = new Set(all.filter(({ isExplicit }) => isExplicit).map(({ plan }) => plan.key));
-    const counted = all.filter(({ isExplicit, plan }) => isExplicit || !explicit.has(plan.key));
+    const counted = this.#withAttached(all.filter(({ isExplicit, plan }) => isExplicit || !explicit.has(plan.key)));
     const good = counted.filter(({ problems }) => problems.length === 0);
     const here = good.filter(({ plan }) => plan.place === 'local' || plan.place === 'external');
     const refused = reconciler.want(here.map(({ plan }) => plan));
@@ -189,24 +196,46 @@ export class PodFeed {
     this.#tellPods(good.filter(({ plan }) => plan.place !== 'external' && !refused.has(plan.key)));
   }
 
+  /** Where a container runtime has attached a pod, that is its place. */
+  #withAttached(counted: readonly Planned[]): readonly Planned[] {
+    const { attachments, plan: options } = this.#options;
+    const attached = attachments.byPod();
+    if (attached.size === 0) return counted;
+    const byKey = new Map(counted.map((one) => [one.plan.key, one]));
+    const planOf = (document: Document): PodPlan => planPod(document, options).plan;
+    for (const [key, attachment] of attached) {
+      const place = placed(attachment, byKey.get(key)?.document, planOf, options.attach);
+      byKey.set(key, { ...place, isExplicit: true, problems: [] });
+    }
+    return [...byKey.values()];
+  }
+
   #tellPods(pods: readonly Planned[]): void {
     const { cluster, reconciler } = this.#options;
     const present = new Set<string>();
-    for (const { document, plan } of pods) {
+    for (const { document, plan, isInit = false } of pods) {
       present.add(plan.key);
       const numbers = reconciler.pods.get(plan.key)?.numbers;
       const ips = numbers?.addresses.map(({ text }) => text);
-      const now = { document, plan, endpointId: numbers?.endpointId ?? 0, addresses: ips?.join() ?? '' };
-      if (isSame(this.#told.get(plan.key), now)) continue;
+      const now = { document, plan, endpointId: numbers?.endpointId ?? 0, addresses: ips?.join() ?? '', isInit };
+      const before = this.#told.get(plan.key);
+      if (isSame(before, now)) continue;
       this.#told.set(plan.key, now);
-      cluster.apply(ips === undefined ? document : withAddresses(document, ips), now.endpointId);
+      if (before !== undefined && before.isInit !== isInit) this.#untell(before);
+      if (isInit) cluster.setInitEndpoint(now.endpointId, ips);
+      else cluster.apply(ips === undefined ? document : withAddresses(document, ips), now.endpointId);
     }
-    for (const [key, { document }] of this.#told) {
+    for (const [key, told] of this.#told) {
       if (present.has(key)) continue;
       this.#told.delete(key);
-      cluster.removePod(document.namespace, document.name);
+      this.#untell(told);
     }
     this.tellServices();
+  }
+
+  #untell({ document: { namespace, name }, endpointId, isInit }: Told): void {
+    if (isInit) this.#options.cluster.removeEndpoint(endpointId);
+    else this.#options.cluster.removePod(namespace, name);
   }
 }
 
@@ -216,7 +245,9 @@ export function isPodSource(kind: string): boolean {
 }
 
 function isSame(a: Told | undefined, b: Told): boolean {
-  return a?.document === b.document && a.endpointId === b.endpointId && a.addresses === b.addresses;
+  return (
+    a?.document === b.document && a.endpointId === b.endpointId && a.addresses === b.addresses && a.isInit === b.isInit
+  );
 }
 
 /** The document with the addresses that the pod has got. */

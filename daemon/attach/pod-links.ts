@@ -5,7 +5,7 @@
  * `existing`) may be down because its owner wants it so: that is told, with the command that would help. At most LOOKS pods
  * are looked at in one round, the others in the next ones.
  */
-import { hasHostLink } from '../../linux/attachment.ts';
+import { hasHostLink, podInterfaceOf } from '../../linux/attachment.ts';
 import { ipBatch, scriptIn } from '../../linux/netns.ts';
 import { findLink } from '../../linux/links.ts';
 import { faultsText, mendScript, podLinkFaults } from '../../linux/pod-link.ts';
@@ -57,13 +57,13 @@ export class PodLinks {
     const isHostSideDown = hasHostLink(spec) && findLink(spec.hostInterface)?.isUp === false;
     const faults = podLinkFaults(spec);
     if (faults === 'missing') {
-      this.#note(key, `namespace ${spec.netns} has no eth0 any more`);
+      this.#note(key, `namespace ${spec.netns} has no ${podInterfaceOf(spec)} any more`);
       this.#reconciler.remake(key);
       return;
     }
     const found = [
       ...(isHostSideDown ? [`${spec.hostInterface} is down`] : []),
-      ...(faults === undefined ? [] : [faultsText(faults)]),
+      ...(faults === undefined ? [] : [faultsText(faults, podInterfaceOf(spec))]),
     ].join('; ');
     this.#note(key, found);
     if (found === '') return;

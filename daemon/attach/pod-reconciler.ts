@@ -19,6 +19,7 @@ import {
   hostInterfaceName,
   isSameSpec,
   macOf,
+  POD_INTERFACE,
 } from '../../linux/attachment.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import { netnsIdentity } from '../../linux/netns.ts';
@@ -61,6 +62,8 @@ interface Retry {
 export class PodReconciler {
   readonly #options: ReconcilerOptions;
   readonly pods = new Map<string, LocalPod>();
+  /** Why a pod could not even be given numbers, by its key. */
+  refused: ReadonlyMap<string, string> = new Map();
   readonly #working = new Map<string, Promise<void>>();
   readonly #departing = new Set<string>();
   readonly #retries = new Map<string, Retry>();
@@ -74,6 +77,11 @@ export class PodReconciler {
   /** How many pods are being worked on or waited for, for status. */
   get pending(): number {
     return this.#working.size + this.#retries.size;
+  }
+
+  /** Why no further pod can be given numbers and addresses; '' when one can. */
+  fullness(): string {
+    return this.#options.numbering.fullness();
   }
 
   /** Addresses of the pods of this node that are ready. */
@@ -114,6 +122,7 @@ export class PodReconciler {
       }
     }
     this.#options.numbering.save();
+    this.refused = problems;
     return problems;
   }
 
@@ -140,6 +149,11 @@ export class PodReconciler {
   /** Does something about a pod when nothing else is done about it; else nothing is done, and it may be asked for again. */
   workOn(key: string, work: () => Promise<void>): void {
     if (!this.#isStopped) this.#start(key, work);
+  }
+
+  /** Whether anything of a pod is left: it is wanted, or still being taken away. */
+  isKnown(key: string): boolean {
+    return this.pods.has(key) || this.#departing.has(key);
   }
 
   /** Waits until nothing is under way; what is to be tried later does not count. */
@@ -187,6 +201,7 @@ export class PodReconciler {
   #specOf(plan: PodPlan, { port, addresses }: Numbers): AttachmentSpec {
     const { config, routerMac } = this.#options;
     const { name, mtu } = config;
+    const { runtime = { podInterface: POD_INTERFACE, mtu: 0 } } = plan;
     const pair = hasHostLink(plan) ? hostInterfaceName(name, port) : '';
     const hostInterface = plan.mode === 'existing' ? plan.interface : pair;
     return {
@@ -199,7 +214,8 @@ export class PodReconciler {
       routerMac,
       addresses: addresses.map(({ text }) => text),
       gateways: routerAddresses(config),
-      mtu,
+      mtu: runtime.mtu === 0 ? mtu : runtime.mtu,
+      ...(runtime.podInterface !== POD_INTERFACE && { podInterface: runtime.podInterface }),
     };
   }
 

@@ -24,6 +24,7 @@ import { changedOptions } from '../runtime-settings.ts';
 
 type Tap = typeof t;
 
+const NO_ATTACHMENTS = { byPod: () => new Map(), takeChanged: () => false };
 const OPTIONS = { netnsPrefix: '', nodeName: 'here', attach: 'veth' as const };
 
 function read(text: string): Document[] {
@@ -225,7 +226,7 @@ function feedWorld(t: Tap) {
   });
   t.teardown(() => reconciler.settle());
   const cluster = new Cluster({ 'node-name': 'here' });
-  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS });
+  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS, attachments: NO_ATTACHMENTS });
   const apply = (text: string) => feed.apply({ put: read(text), removed: [] });
   const remove = (kind: string, name: string) =>
     feed.apply({ put: [], removed: [{ kind, namespace: kind === 'Node' ? '' : 'shop', name }] });

@@ -42,6 +42,17 @@ export interface PodPlan {
   readonly names: PodNames;
   /** Addresses that the document gives. */
   readonly addresses: readonly string[];
+  /** Of a pod that a container runtime attaches. */
+  readonly runtime?: RuntimePlace;
+}
+
+/** What a container runtime says of an interface that it wants. */
+export interface RuntimePlace {
+  readonly podInterface: string;
+  /** Others have given it its addresses: none is drawn. */
+  readonly hasOwnAddresses: boolean;
+  /** 0 = as configured. */
+  readonly mtu: number;
 }
 
 /** A container port with a name, as policies may refer to it. */

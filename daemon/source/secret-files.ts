@@ -6,6 +6,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SecretSpec } from '../../policy/rule/spec.ts';
+import type { Controllers } from '../health/controllers.ts';
+import type { ProblemBoard } from '../health/problem-board.ts';
 
 /** No header is longer, by far. */
 const MAX_VALUE_BYTES = 61_440;
@@ -16,6 +18,24 @@ export interface SecretFilesContents {
   readonly secrets: readonly SecretSpec[];
   /** What is wrong, a sentence each. */
   readonly problems: readonly string[];
+}
+
+interface SecretTakers {
+  readonly controllers: Controllers;
+  readonly board: ProblemBoard;
+  readonly secrets: { setFiles(secrets: readonly SecretSpec[]): void };
+}
+
+/** Takes the secrets of a directory; none when it cannot be read. Nothing is done for ''. */
+export function takeSecretFiles(directory: string, { controllers, board, secrets }: SecretTakers): void {
+  if (directory === '') return;
+  const error = controllers.run('secrets', () => {
+    const found = readSecretFiles(directory);
+    board.set('secret-files', found.problems);
+    secrets.setFiles(found.secrets);
+  });
+  if (error !== '') secrets.setFiles([]);
+  board.set('secrets-directory', error === '' ? [] : [`secretsDir: ${error}`]);
 }
 
 /** @throws SystemError when the directory itself cannot be read */

@@ -39,6 +39,7 @@ const allowed = {
   // The plugin must start fast, and talks to the agent's socket only.
   cni: ['wire', 'linux', 'api'],
   nameserver: ['wire', 'linux', 'dataplane/native'],
+  cni: [], // C
   daemon: EVERY_LIBRARY,
   cli: EVERY_LIBRARY,
   // In the browser: what needs Node fails its build. Nobody imports it.

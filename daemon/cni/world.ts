@@ -1,0 +1,52 @@
+/** What CNI calls see of the agent. */
+import type { EndpointDocument } from '../../api/shapes.ts';
+import type { Agent } from '../agent.ts';
+import type { LocalPod } from '../attach/pod-reconciler.ts';
+import type { Config } from '../config/config.ts';
+import type { CniAttachments } from './attachments.ts';
+
+export interface CniWorld {
+  readonly config: Config;
+  readonly attachments: CniAttachments;
+  /** Makes what was changed count. @returns why it could not be done, '' when it was */
+  publish(): Promise<string>;
+  /** By `namespace/name`. */
+  pod(key: string): LocalPod | undefined;
+  /** Whether anything of a pod is left: it is wanted, or still being taken away. */
+  isKnown(key: string): boolean;
+  /** Why it has got no numbers. */
+  refusalOf(key: string): string | undefined;
+  stateOf(pod: LocalPod): EndpointDocument['state'];
+  /** Why it is not ready; '' when it is. */
+  problemOf(pod: LocalPod): string;
+  /** Why nothing passes, and why no pod can be attached; '' for well. */
+  health(): { readonly limited: string; readonly unavailable: string };
+}
+
+/** Calls that come together are published together. */
+export function worldOf(agent: Agent, attachments: CniAttachments): CniWorld {
+  const { reconciler, states, supervisor } = agent;
+  let soon: Promise<string> | undefined;
+  return {
+    config: agent.config,
+    attachments,
+    publish: () => {
+      soon ??= new Promise((resolve) =>
+        setImmediate(() => {
+          soon = undefined;
+          resolve(agent.sync());
+        }),
+      );
+      return soon;
+    },
+    pod: (key) => reconciler.pods.get(key),
+    isKnown: (key) => reconciler.isKnown(key),
+    refusalOf: (key) => reconciler.refused.get(key),
+    stateOf: (pod) => states.of(pod),
+    problemOf: (pod) => states.problemOf(pod),
+    health: () => {
+      const { state } = supervisor.status();
+      return { limited: state === 'running' ? '' : `the dataplane is ${state}`, unavailable: reconciler.fullness() };
+    },
+  };
+}

@@ -12,6 +12,7 @@
         "map-file.c",
         "netns.c",
         "packet-ring.c",
+        "pipe.c",
         "poller.c",
         "ports.c",
         "send.c",

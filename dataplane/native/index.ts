@@ -120,6 +120,7 @@ interface Addon {
   eventfdDrain: (fd: number) => number;
   closeFd: (fd: number) => void;
   closeFdBeside: (fd: number) => void;
+  openPipe: () => [number, number];
   unixListen: (path: string, backlog: number, stream: boolean) => number;
   unixAccept: (fd: number, timeoutMs: number) => number;
   unixConnect: (path: string, timeoutMs: number, stream: boolean) => number;
@@ -278,6 +279,12 @@ export const closeFd = addon.closeFd;
  * little later. @throws SystemError EBADF as closeFd
  */
 export const closeFdBeside = addon.closeFdBeside;
+
+/**
+ * A pipe for a program's standard stream: the end to read from and the end to write to, both blocking and close-on-exec, with room
+ * for 1 MiB. Until the kubelet asks for it, for tests. @throws SystemError EMFILE
+ */
+export const openPipe = addon.openPipe;
 
 /** Waits on descriptors and on a wake-up from elsewhere; wait() blocks the thread. */
 export class Poller {

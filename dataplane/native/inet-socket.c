@@ -1,6 +1,6 @@
 /*
  * UDP and TCP sockets bound in another network namespace, for a server in another process: who opens them keeps them while
- * servers come and go. IP_FREEBIND, because an IPv6 address that was just given is tentative for a second.
+ * servers come and go; and TCP connections made there. IP_FREEBIND, because an IPv6 address that was just given is tentative for a second.
  */
 #include "native.h"
 
@@ -103,4 +103,37 @@ napi_value connect_datagrams(napi_env env, napi_callback_info info) {
   int error = errno;
   close(fd);
   return throw_errno(env, "connect", request.subject, error);
+}
+
+static int begin_connect(void *argument, struct failure *failure) {
+  struct inet_request *request = argument;
+  request->fd = socket(request->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (request->fd < 0) return fail(failure, "socket", request->subject, NULL);
+  if (connect(request->fd, &request->address.any, address_length(request)) == 0 || errno == EINPROGRESS) return 0;
+  fail(failure, "connect", request->subject, NULL);
+  close(request->fd);
+  return -1;
+}
+
+/* beginConnect(address, port, netns): fd of a TCP socket that connects; it is writable when that is over */
+napi_value begin_connect_stream(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  char netns[256];
+  struct inet_request request;
+  struct failure failure;
+  if (!read_args(env, info, 3, args) || !arg_inet(env, args[0], args[1], &request) ||
+      !arg_optional_string(env, args[2], "netns", netns, sizeof netns))
+    return NULL;
+  if (run_in_netns(netns, begin_connect, &request, &failure) < 0) return throw_failure(env, &failure);
+  return make_int(env, request.fd);
+}
+
+/* endConnect(fd): throws what connecting ran into */
+napi_value end_connect_stream(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  int fd, error;
+  socklen_t length = sizeof error;
+  if (!read_args(env, info, 1, args) || !arg_fd(env, args[0], &fd)) return NULL;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0) error = errno;
+  return error ? throw_errno(env, "connect", "socket", error) : NULL;
 }

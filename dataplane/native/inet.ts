@@ -1,4 +1,5 @@
 /** Internet sockets of servers and clients, bursts of datagrams, and descriptors on Node's event loop. Failures are those of index.ts. */
+import { closeSync } from 'node:fs';
 import { loadAddon } from './addon.ts';
 
 /** Most datagrams of one call. */
@@ -11,7 +12,10 @@ interface Addon {
   connectDatagrams: (address: string, port: number) => number;
   receiveDatagrams: Burst;
   sendDatagrams: Burst;
+  beginConnect: (address: string, port: number, netns: string | undefined) => number;
+  endConnect: (fd: number) => void;
   watchReadable: (fd: number, callback: () => void) => unknown;
+  watchWritable: (fd: number, callback: () => void) => unknown;
   endWatch: (handle: unknown) => void;
 }
 
@@ -71,4 +75,42 @@ export function watchReadable(fd: number, callback: () => void): () => void {
     if (handle !== undefined) addon.endWatch(handle);
     handle = undefined;
   };
+}
+
+/**
+ * Connects by TCP from inside a network namespace. Until the kubelet asks for it, for tests.
+ *
+ * @param address IPv4 or IPv6. @param options.netns name or path; this process's without.
+ * @returns a descriptor that is non-blocking and the caller's to close
+ * @throws SystemError ECONNREFUSED, ENETUNREACH, ENOENT without such a namespace; ETIMEDOUT after `timeoutMs`
+ */
+export async function connectStream(
+  address: string,
+  port: number,
+  { netns, timeoutMs }: { netns?: string; timeoutMs: number },
+): Promise<number> {
+  const fd = addon.beginConnect(address, port, netns);
+  try {
+    await untilWritable(fd, timeoutMs);
+    addon.endConnect(fd);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** @throws Error ETIMEDOUT */
+function untilWritable(fd: number, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error) => {
+      clearTimeout(timer);
+      addon.endWatch(handle);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const late = Object.assign(new Error(`connect: no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' });
+    const timer = setTimeout(() => done(late), timeoutMs);
+    const handle = addon.watchWritable(fd, () => done());
+  });
 }

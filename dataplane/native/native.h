@@ -122,9 +122,13 @@ int send_frames(struct outgoing *out);
   X(closeFdBeside, close_fd_beside)                                                                                    \
   X(openInetSocket, open_inet_socket)                                                                                   \
   X(connectDatagrams, connect_datagrams)                                                                                \
+  X(beginConnect, begin_connect_stream)                                                                                \
+  X(endConnect, end_connect_stream)                                                                                    \
+  X(openPipe, open_pipe)                                                                                               \
   X(receiveDatagrams, receive_datagrams)                                                                                \
   X(sendDatagrams, send_datagrams)                                                                                      \
   X(watchReadable, watch_readable)                                                                                      \
+  X(watchWritable, watch_writable)                                                                                      \
   X(endWatch, end_watch)                                                                                                \
   X(unixListen, unix_listen)                                                                                           \
   X(unixAccept, unix_accept)                                                                                           \

@@ -1,6 +1,6 @@
 /*
- * Descriptors watched by Node's event loop: a function is called while one is readable. For the main thread of a program that
- * has other things on its loop; a thread that has not sleeps in a poller (poller.c), which costs less.
+ * Descriptors watched by Node's event loop: a function is called while one is readable, or writable. For the main thread of a
+ * program that has other things on its loop; a thread that has not sleeps in a poller (poller.c), which costs less.
  */
 #include "native.h"
 
@@ -21,7 +21,7 @@ static void end(void *pointer) {
   uv_close((uv_handle_t *)&watch->poll, free_watch);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events) {
+static void on_ready(uv_poll_t *poll, int status, int events) {
   (void)status; /* an error shows at the next read */
   (void)events;
   struct watch *watch = poll->data;
@@ -37,8 +37,7 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
   napi_close_handle_scope(env, scope);
 }
 
-/* watchReadable(fd, callback): a handle for endWatch() */
-napi_value watch_readable(napi_env env, napi_callback_info info) {
+static napi_value begin(napi_env env, napi_callback_info info, int events) {
   napi_value args[2], handle = NULL;
   napi_valuetype type;
   uv_loop_t *loop;
@@ -60,10 +59,16 @@ napi_value watch_readable(napi_env env, napi_callback_info info) {
   watch->poll.data = watch;
   napi_create_reference(env, args[1], 1, &watch->callback);
   napi_add_env_cleanup_hook(env, end, watch);
-  uv_poll_start(&watch->poll, UV_READABLE, on_readable);
+  uv_poll_start(&watch->poll, events, on_ready);
   napi_create_external(env, watch, NULL, NULL, &handle);
   return handle;
 }
+
+/* watchReadable(fd, callback): a handle for endWatch() */
+napi_value watch_readable(napi_env env, napi_callback_info info) { return begin(env, info, UV_READABLE); }
+
+/* watchWritable(fd, callback): the same */
+napi_value watch_writable(napi_env env, napi_callback_info info) { return begin(env, info, UV_WRITABLE); }
 
 /* endWatch(handle): once, and before the descriptor is closed */
 napi_value end_watch(napi_env env, napi_callback_info info) {

@@ -14,7 +14,8 @@ export function packages({ files, text, sources }) {
   const problems = [];
   for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
     // A scoped package's command, or what it has the types of, is its second half.
-    if (!imported.has(name) && !words.has(name) && !words.has(name.replace(/^@[^/]+\//, '')))
+    const half = name.replace(/^@[^/]+\//, '');
+    if (![name, half].some((word) => words.has(word)) && !imported.has(name.startsWith('@types/') ? half : name))
       problems.push(`package.json: ${name}, which no source imports and no script names`);
   }
   for (const name of imported) {

@@ -98,6 +98,7 @@ void ask_agent(const char *socket_path, const struct text *request, int64_t conn
     snprintf(answer->problem, sizeof answer->problem, "connect %.100s: %s", socket_path, strerror(errno));
     return;
   }
+  answer->was_there = true;
   const char *problem = send_request(fd, request) ? read_answer(fd, answer_by, &raw) : "took no request";
   close(fd);
   if (problem) {

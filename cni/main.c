@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define CONNECT_ADD_MS 5000 /* an agent that starts again is there by then */
-#define CONNECT_MS 1000
+#define CONNECT_MS 200
 #define ANSWER_ADD_MS 100000 /* runtimes give up after two minutes and more */
 #define ANSWER_MS 30000
 #define ROUNDS 5 /* programs that the agent may ask for */
@@ -115,7 +115,7 @@ static struct answer ask(void) {
   snprintf(path, sizeof path, "%s/sluice.sock", run_dir);
   ask_agent(path, &body, now + (is_add ? CONNECT_ADD_MS : CONNECT_MS), answer_by, &answer);
   /* An agent that ended in the middle of it may be there again: a call that is repeated does no harm. */
-  if (answer.status == 0 && is_add && now_ms() < answer_by)
+  if (answer.status == 0 && answer.was_there && is_add && now_ms() < answer_by)
     ask_agent(path, &body, now_ms() + CONNECT_ADD_MS, answer_by, &answer);
   free(body.bytes);
   return answer;

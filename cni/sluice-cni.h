@@ -42,6 +42,7 @@ bool find_string(const struct text *json, const char *const *path, const char **
 /* agent.c: one request of the agent's API. */
 struct answer {
   int status; /* of HTTP; 0: nobody answered */
+  bool was_there; /* somebody took the connection */
   struct text body;
   char problem[160]; /* why nobody did */
 };

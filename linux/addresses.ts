@@ -27,8 +27,8 @@ const ELSEWHERE = /^(127\.|::1$|fe80:|ff|default$)/;
 
 /** Addresses of all interfaces but loopback and link-local ones, as far as they are up. */
 export function interfaceAddresses(): string[] {
-  const all = Object.keys(networkInterfaces()).flatMap((name) => addressesOf(name).map(({ address }) => address));
-  return all.filter((text) => !ELSEWHERE.test(text));
+  const all = Object.values(networkInterfaces()).flat();
+  return all.flatMap((one) => (one === undefined || ELSEWHERE.test(one.address) ? [] : [one.address]));
 }
 
 /** Addresses of one interface without link-local ones; none when there is no such interface. */

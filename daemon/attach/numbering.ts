@@ -34,6 +34,7 @@ export class Numbering {
   readonly #ports: NumberPool;
   readonly #ipam: Ipam;
   readonly #families: readonly (4 | 6)[];
+  #ofHost: readonly string[] | undefined;
 
   constructor(stateDir: string, config: Config) {
     this.#file = new StateFile(join(stateDir, 'numbers.json'), 1);
@@ -46,9 +47,15 @@ export class Numbering {
     this.#ipam = new Ipam(
       ranges,
       routers.map(parseAddress),
-      () => [...routers, ...interfaceAddresses()],
+      () => (this.#ofHost ??= this.#hostNow(routers)),
       saved.addresses,
     );
+  }
+
+  /** Asked of the kernel once for all pods of one turn, for it is slow to say. */
+  #hostNow(routers: readonly string[]): readonly string[] {
+    queueMicrotask(() => (this.#ofHost = undefined));
+    return [...routers, ...interfaceAddresses()];
   }
 
   /** Why the numbers found at start were put aside, when they were. */

@@ -41,7 +41,10 @@ export interface CniAttachment extends AttachmentName {
   readonly dns: object;
 }
 
-/** As the file's name, and in the journal. */
+/** Beside the file: calls of DEL that wait for an agent (cni/queue.c). */
+export const DELETED = 'deleted';
+
+/** What names an attachment, as one word. */
 export function attachmentId({ containerId, ifname }: AttachmentName): string {
   return `${containerId}@${ifname}`;
 }
@@ -108,10 +111,13 @@ export class CniAttachments {
   close(): void {
     if (this.#all.size > 0) return;
     this.#file.remove();
-    try {
-      rmdirSync(dirname(this.#file.path));
-    } catch {
-      // There is none, or requests wait in it.
+    const folder = dirname(this.#file.path);
+    for (const one of [join(folder, DELETED), folder]) {
+      try {
+        rmdirSync(one);
+      } catch {
+        // There is none, or calls wait in it.
+      }
     }
   }
 

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../health/log.ts';
+import { DELETED } from './attachments.ts';
 import { readRequest } from './request.ts';
 import { readCall } from './route.ts';
 import type { RuntimeCalls } from './runtime-calls.ts';
@@ -16,7 +17,7 @@ export class DeletedQueue {
   #draining: Promise<void> = Promise.resolve();
 
   constructor(runDir: string, calls: RuntimeCalls, log: Log) {
-    this.#folder = join(runDir, 'cni/deleted');
+    this.#folder = join(runDir, 'cni', DELETED);
     this.#calls = calls;
     this.#log = log;
   }

@@ -28,4 +28,4 @@ export function shownObject(object: Document['object']): Document['object'] {
   return { ...shown, metadata: { ...metadata, annotations: Object.fromEntries(kept) } };
 }
 
-const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';

@@ -31,7 +31,7 @@ import {
 import { protocolNumbers } from '../../wire/protocols.ts';
 
 /** The time a client stays with its backend, unless the document says another; seconds. */
-const AFFINITY_SEC = 10_800;
+export const AFFINITY_SEC = 10_800;
 
 export function serviceFromDocument(document: Document): ServiceSpec {
   const { namespace, name, labels, annotations, object, file, line } = document;

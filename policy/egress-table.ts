@@ -68,7 +68,8 @@ interface Owned {
 
 const FAMILIES = [4, 6] as const;
 /** The label by which manifests name a node; the API server gives it to each. */
-const HOSTNAME = 'kubernetes.io/hostname';
+/** The label of a node that has its name. */
+export const NODE_LABEL = 'kubernetes.io/hostname';
 
 export class EgressTable {
   readonly #nodeName: string;
@@ -113,7 +114,7 @@ export class EgressTable {
   }
 
   setNode({ name, labels }: NodeSpec): void {
-    const all = { [HOSTNAME]: name, ...labels };
+    const all = { [NODE_LABEL]: name, ...labels };
     this.#nodes.set(name, new LabelSet(Object.entries(all).map(([key, value]) => formatLabel('k8s', key, value))));
     this.#touchAll();
   }

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 
 /** No vowels: no words. As Kubernetes'. */
-const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+export const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const SUFFIX_LENGTH = 5;
 /** So that the name is a label's value. */
 const BASE_LENGTH = 58;

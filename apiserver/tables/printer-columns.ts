@@ -81,7 +81,6 @@ export const CILIUM_COLUMNS: Readonly<Record<string, readonly PrinterColumn[]>> 
     { name: 'Security Identity', type: 'integer', jsonPath: '.status.identity.id' },
     { name: 'Ingress Enforcement', type: 'string', jsonPath: '.status.policy.ingress.state', priority: 1 },
     { name: 'Egress Enforcement', type: 'string', jsonPath: '.status.policy.egress.state', priority: 1 },
-    { name: 'Visibility Policy', type: 'string', jsonPath: '.status.visibility-policy-status', priority: 1 },
     { name: 'Endpoint State', type: 'string', jsonPath: '.status.state' },
     { name: 'IPv4', type: 'string', jsonPath: `${ENDPOINT}.ipv4` },
     { name: 'IPv6', type: 'string', jsonPath: `${ENDPOINT}.ipv6` },

@@ -73,7 +73,7 @@ t.test('every kind has the columns that kubectl users know', (t) => {
     'cilium.io/v2 CiliumClusterwideNetworkPolicy': ['Name', 'Valid'],
     'cilium.io/v2 CiliumCIDRGroup': ['Name', 'Age'],
     'cilium.io/v2 CiliumEndpoint': [
-      ...['Name', 'Security Identity', '(Ingress Enforcement)', '(Egress Enforcement)', '(Visibility Policy)'],
+      ...['Name', 'Security Identity', '(Ingress Enforcement)', '(Egress Enforcement)'],
       ...['Endpoint State', 'IPv4', 'IPv6'],
     ],
     'cilium.io/v2 CiliumIdentity': ['Name', 'Namespace', 'Age'],

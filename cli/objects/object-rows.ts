@@ -8,7 +8,8 @@ import { type Manifest, referenceOf } from '../../policy/document/manifest.ts';
 import { isWorkload, podsOf } from '../../policy/document/workload.ts';
 import type { Kind } from './kinds.ts';
 import type { Row } from './object-columns.ts';
-import { endpointsOf, slicesOf, withAssignment } from './service-objects.ts';
+import { withAssignment } from '../../apiserver/resources/service-assignment.ts';
+import { endpointsOf, slicesOf } from './service-objects.ts';
 
 export interface RowQuery {
   /** undefined: all. */

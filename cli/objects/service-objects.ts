@@ -1,24 +1,9 @@
 /**
- * Services with what they were given, and the Endpoints and EndpointSlices that nobody wrote: those that Kubernetes would make
+ * The Endpoints and EndpointSlices that nobody wrote: those that Kubernetes would make
  * for a Service with a selector. For `sluice get`.
  */
 import type { ServiceDocument, ServiceEndpointDocument } from '../../api/shapes.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
-
-/** The object with its addresses and node ports filled in, where Kubernetes has them. */
-export function withAssignment(object: Manifest, service: ServiceDocument | undefined): Manifest {
-  if (service === undefined) return object;
-  const spec = object.spec ?? {};
-  const { clusterIPs, loadBalancerIPs } = service;
-  const ports = ((spec['ports'] as object[] | undefined) ?? []).map((port, i) => {
-    const nodePort = service.ports[i]?.nodePort ?? 0;
-    return nodePort === 0 ? port : { ...port, nodePort };
-  });
-  const addresses = clusterIPs.length === 0 ? {} : { clusterIP: clusterIPs[0], clusterIPs };
-  const ingress = loadBalancerIPs.map((ip) => ({ ip }));
-  const status = ingress.length === 0 ? {} : { status: { ...(object['status'] as object), loadBalancer: { ingress } } };
-  return { ...object, spec: { ...spec, ...addresses, ...(ports.length > 0 && { ports }) }, ...status };
-}
 
 /** The EndpointSlices of what was not listed by hand: one for each family and set of ports. */
 export function slicesOf({ namespace, name, type, endpoints }: ServiceDocument): Manifest[] {

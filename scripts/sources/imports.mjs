@@ -33,7 +33,7 @@ const allowed = {
   linux: ['dataplane/native', 'wire'],
   api: ['wire', 'policy'],
   apiserver: ['wire', 'policy', 'linux', 'api'],
-  controllers: ['apiserver', 'wire', 'policy', 'services'],
+  controllers: ['apiserver', 'wire', 'policy', 'services', 'api'],
   kubelet: ['apiserver', 'wire', 'policy', 'linux', 'dataplane/native'],
   kubeclient: ['wire', 'linux'],
   // The plugin must start fast, and talks to the agent's socket only.

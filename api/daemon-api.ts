@@ -3,6 +3,8 @@ import { type ApiAddress, ApiClient, type Query } from './client.ts';
 import { ApiError } from './error.ts';
 import type {
   ApplyAnswer,
+  CniAttachmentDocument,
+  CniRefusal,
   CookieDocument,
   EndpointDocument,
   FqdnCacheDocument,
@@ -81,6 +83,19 @@ export class DaemonApi {
   /** The names and patterns of toFQDNs. */
   fqdnNames(): Promise<readonly FqdnSelectorDocument[]> {
     return this.client.get('/v1/fqdn/names');
+  }
+
+  /** What container runtimes have attached. */
+  cniAttachments(): Promise<readonly CniAttachmentDocument[]> {
+    return this.client.get('/v1/cni');
+  }
+
+  /** Whether a runtime could attach a pod now. @returns why not, as the plugin would say it; undefined when it could */
+  async cniStatus(): Promise<CniRefusal | undefined> {
+    const config = JSON.stringify({ cniVersion: '1.1.0', name: 'status' });
+    const body = { environment: { CNI_COMMAND: 'STATUS' }, config, outcomes: [] };
+    const call = { method: 'POST', body, accept: [422] } as const;
+    return (await this.client.fetch<CniRefusal | undefined>('/v1/cni', call)).body;
   }
 
   policies(): Promise<readonly PolicyDocument[]> {

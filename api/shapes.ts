@@ -33,6 +33,32 @@ export interface Answers {
   readonly 'POST /v1/shutdown': { readonly status: 'stopping' };
 }
 
+/** The calls about container runtimes; what the plugin is answered is no document (docs/api.md). */
+export interface CniAnswers {
+  readonly 'GET /v1/cni': readonly CniAttachmentDocument[];
+  readonly 'POST /v1/cni': never;
+}
+
+/** What a container runtime has attached. */
+export interface CniAttachmentDocument {
+  readonly containerId: string;
+  readonly ifname: string;
+  readonly network: string;
+  readonly netns: string;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly addresses: readonly string[];
+  /** That of its endpoint; `replaced`: another container has the pod's name by now. */
+  readonly state: EndpointDocument['state'] | 'replaced';
+}
+
+/** An error of the plugin. */
+export interface CniRefusal {
+  readonly code: number;
+  readonly msg: string;
+  readonly details?: string;
+}
+
 export interface StatusDocument {
   readonly name: string;
   readonly version: string;

@@ -58,6 +58,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/cleanup.ts')).define,
   ),
   entry(
+    RUN,
+    'cni',
+    'Install the plugin that container runtimes start',
+    async () => (await import('./commands/cni.ts')).define,
+  ),
+  entry(
     OBJECTS,
     'apply',
     'Create or change objects from manifests',

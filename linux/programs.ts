@@ -17,6 +17,9 @@ export type Program =
   | 'capture-worker'
   | 'stand-in';
 
+/** The CNI plugin, which is no program of Node's: cni/build.mjs makes it. */
+export const CNI_PLUGIN = join(PACKAGE_ROOT, 'dist/cni/sluice-cni');
+
 /** The file that `node` runs for a program. */
 export function programPath(name: Program): string {
   return join(PACKAGE_ROOT, 'dist/bin', `${name}.cjs`);

@@ -1,11 +1,11 @@
 /** The CNI plugin as a container runtime starts it: environment, configuration on standard input, answer on standard output. */
-import { join } from 'node:path';
-import { PACKAGE_ROOT } from '../linux/package-root.ts';
+import { dirname } from 'node:path';
+import { CNI_PLUGIN } from '../linux/programs.ts';
 import { type Cleanup, inNetns, must, type Outcome, run } from './command.ts';
 import type { SluiceInstance } from './rig.ts';
 
 /** Where ours is. */
-export const PLUGIN_FOLDER = join(PACKAGE_ROOT, 'dist/cni');
+export const PLUGIN_FOLDER = dirname(CNI_PLUGIN);
 /** Where Debian has the plugins of others. */
 const PLUGINS = '/usr/lib/cni';
 
@@ -43,7 +43,7 @@ async function callPlugin(call: PluginCall): Promise<PluginAnswer> {
   };
   const given = Object.entries({ ...variables, CNI_PATH: path }).filter(([, value]) => value !== undefined);
   const environment = given.map(([name, value]) => `${name}=${value}`);
-  const program = plugin === undefined ? join(PLUGIN_FOLDER, 'sluice-cni') : `${PLUGINS}/${plugin}`;
+  const program = plugin === undefined ? CNI_PLUGIN : `${PLUGINS}/${plugin}`;
   const input = typeof config === 'string' ? config : JSON.stringify(config);
   const { code, stdout }: Outcome = await run(inNetns(host, ['env', ...environment, program]), { input });
   return { code: code ?? -1, stdout, answer: stdout.trim() === '' ? undefined : JSON.parse(stdout) };

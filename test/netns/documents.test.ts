@@ -56,6 +56,8 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/observability.md', 'sluice observe --last 1', 'needs a drop; test/netns/generate.test.ts does the same'],
   ['docs/observability.md', 'sluice observe --all', 'needs flows; test/netns/generate.test.ts does the same'],
   ['docs/api.md', 'POST /v1/recording', 'a request; daemon/serve/recordings.test.ts makes it'],
+  ['docs/api.md', 'POST /v1/cni', 'a request; the plugin makes it in test/netns/cni.test.ts'],
+  ['docs/kubernetes.md', 'sluice cni install', 'would install on this machine; cli/cni/cni.test.ts does it elsewhere'],
   ['docs/observability.md', 'sluice record -w', 'would record this machine; test/netns/record.test.ts does the same'],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],
   ['docs/ui.md', 'ssh -L', 'needs another machine; the address is that of the page on this one'],

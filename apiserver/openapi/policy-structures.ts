@@ -2,6 +2,7 @@
 import { CIDR_GROUP, CILIUM_POLICY, EGRESS_GATEWAY_POLICY } from '../../policy/document/schema-cilium.ts';
 import { METADATA, SELECTOR } from '../../policy/document/schema-kubernetes.ts';
 import type { ObjectShape, Shape } from '../../policy/document/shape.ts';
+import { policySentence } from './sentences.ts';
 import { DEDUCED, type Field, type ObjectStructure, type Structure } from './structure.ts';
 import { tableStructure } from './structure-table.ts';
 
@@ -26,7 +27,12 @@ const STATUS: ObjectStructure = {
   name: '',
   isAtomic: false,
   isOpen: true,
-  fields: fieldMap([['conditions', { kind: 'list', of: DEDUCED, relation: 'map', keys: ['type'] }]]),
+  fields: fieldMap([
+    [
+      'conditions',
+      { kind: 'list', of: tableStructure('~meta.v1.Condition') ?? DEDUCED, relation: 'map', keys: ['type'] },
+    ],
+  ]),
 };
 
 function objectOf(shape: ObjectShape): ObjectStructure {
@@ -74,6 +80,9 @@ function metadata(): Structure {
 
 function fieldMap(fields: readonly (readonly [string, Structure, boolean?])[]): ReadonlyMap<string, Field> {
   return new Map(
-    fields.map(([name, structure, isRequired = false]) => [name, { name, structure, isRequired, strategies: [] }]),
+    fields.map(([name, structure, isRequired = false]) => {
+      const description = policySentence(name);
+      return [name, { name, structure, isRequired, strategies: [], ...(description !== undefined && { description }) }];
+    }),
   );
 }

@@ -80,3 +80,12 @@ export function timestamp(ms: number): string {
 export function keyOf(namespace: string, name: string): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
+
+/** @param object with its name, and its namespace when it has one */
+export function keyOfObject({
+  metadata,
+}: {
+  readonly metadata: { readonly namespace?: string; readonly name: string };
+}): string {
+  return keyOf(metadata.namespace ?? '', metadata.name);
+}

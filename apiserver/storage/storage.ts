@@ -22,6 +22,7 @@ import { generatedName } from './generated-name.ts';
 import {
   deepFreeze,
   keyOf,
+  keyOfObject,
   type KubeObject,
   type NewObject,
   type ResourceName,
@@ -51,7 +52,12 @@ export interface StorageOptions {
   readonly nowMs?: () => number;
 }
 
-export interface UpdateOptions {
+export interface WriteOptions {
+  /** All is checked, and nothing is written; the answer is what it would be. */
+  readonly isDryRun?: boolean;
+}
+
+export interface UpdateOptions extends WriteOptions {
   /** Only the status (and the managed fields) of what `change` answers counts. */
   readonly isStatus?: boolean;
   /** What the object must be at; 409 else. */
@@ -81,31 +87,16 @@ export class Storage {
    * @throws Error naming the file when it cannot be read or made
    */
   load(): string[] {
-    const lines = new Map<string, { resource: ResourceName; object: KubeObject; bytes: number }>();
-    let dead = 0;
-    const problems =
-      this.#log?.open((line, bytes) => {
-        if ('reserved' in line) {
-          this.#version = Math.max(this.#version, line.reserved);
-          dead += bytes;
-          return;
-        }
-        const resource = 'put' in line ? line.put : line.gone;
-        const key = 'put' in line ? keyOfObject(line.object) : line.key;
-        const id = `${resource} ${key}`;
-        dead += lines.get(id)?.bytes ?? 0;
-        lines.delete(id);
-        if ('put' in line) lines.set(id, { resource, object: line.object, bytes });
-        else dead += bytes;
-      }) ?? [];
+    if (this.#log === undefined) return [];
+    const { objects, reserved, problems } = this.#log.open();
+    this.#version = Math.max(this.#version, reserved);
     this.#reserved = this.#version;
     this.#startVersion = this.#version;
-    for (const { resource, object, bytes } of lines.values()) {
+    for (const { resource, object, bytes } of objects) {
       this.#shelf(resource).stored.set(keyOfObject(object), { object: deepFreeze(object), bytes });
       this.#count++;
       this.#bytes += bytes;
     }
-    this.#log?.noteDead(dead);
     return problems;
   }
 
@@ -149,23 +140,13 @@ export class Storage {
    * Adds an object: uid, resourceVersion, times and generation are set here, and the name when there is only `generateName`.
    * @throws StatusError 409 AlreadyExists, 507 when there is no room, 500 when the disk refuses it
    */
-  create(resource: ResourceName, object: NewObject): KubeObject {
-    const made = this.prepared(resource, object);
+  create(resource: ResourceName, object: NewObject, { isDryRun = false }: WriteOptions = {}): KubeObject {
+    const made = this.#prepared(resource, object);
     const { namespace = '', name } = made.metadata;
     const shelf = this.#shelf(resource);
     if (shelf.get(keyOf(namespace, name)) !== undefined) throw StatusError.alreadyExists(resource, name);
     this.#checkRoom();
-    return this.#put(resource, made);
-  }
-
-  /** What `create` would store, but for its version. @throws StatusError 422 when it has no name */
-  prepared(resource: ResourceName, object: NewObject): KubeObject {
-    const { name = '', generateName = '', namespace = '' } = object.metadata ?? {};
-    if (name === '' && generateName === '') throw StatusError.invalid(object.kind ?? resource, '', [NO_NAME]);
-    const isTaken = (one: string) => this.get(resource, namespace, one) !== undefined;
-    const made = name === '' ? generatedName(generateName, isTaken) : name;
-    if (made === undefined) throw StatusError.alreadyExists(resource, generateName);
-    return begun(object, made, this.#nowMs());
+    return isDryRun ? made : this.#put(resource, made);
   }
 
   /**
@@ -186,7 +167,7 @@ export class Storage {
     if (resourceVersion !== '' && resourceVersion !== before.metadata.resourceVersion)
       throw StatusError.conflict(resource, name, MODIFIED);
     const after = merged(before, change(before), options.isStatus === true);
-    if (after === before) return before;
+    if (after === before || options.isDryRun === true) return after;
     return isDone(after) ? this.#remove(resource, after, before) : this.#put(resource, after, before);
   }
 
@@ -195,10 +176,16 @@ export class Storage {
    * @returns the object as long as it is there, undefined once it is gone
    * @throws StatusError 404, 409 when a precondition does not hold, 403 when it is mirrored
    */
-  delete(resource: ResourceName, namespace: string, name: string, options: DeleteOptions = {}): KubeObject | undefined {
+  delete(
+    resource: ResourceName,
+    namespace: string,
+    name: string,
+    options: DeleteOptions & WriteOptions = {},
+  ): KubeObject | undefined {
     const before = this.#own(resource, namespace, name);
     checkPreconditions(resource, before, options);
     const after = deletionOf(resource, before, options, this.#nowMs());
+    if (options.isDryRun === true) return isDone(after) ? undefined : after;
     if (isDone(after)) {
       this.#remove(resource, after, before);
       return undefined;
@@ -296,6 +283,16 @@ export class Storage {
     throw StatusError.forbidden(resource, name, whyMirrored(object));
   }
 
+  /** What `create` stores, but for its version. @throws StatusError 422 when it has no name */
+  #prepared(resource: ResourceName, object: NewObject): KubeObject {
+    const { name = '', generateName = '', namespace = '' } = object.metadata ?? {};
+    if (name === '' && generateName === '') throw StatusError.invalid(object.kind ?? resource, '', [NO_NAME]);
+    const isTaken = (one: string) => this.get(resource, namespace, one) !== undefined;
+    const made = name === '' ? generatedName(generateName, isTaken) : name;
+    if (made === undefined) throw StatusError.alreadyExists(resource, generateName);
+    return begun(object, made, this.#nowMs());
+  }
+
   #checkRoom(): void {
     if (this.#count >= OBJECTS_LIMIT) throw noRoom(`${this.#count} objects, wanted fewer than ${OBJECTS_LIMIT}`);
     if (this.#bytes >= BYTES_LIMIT) throw noRoom(`${this.#bytes} bytes of them, wanted fewer than ${BYTES_LIMIT}`);
@@ -381,14 +378,6 @@ const NO_NAME = {
   reason: 'FieldValueRequired',
   message: 'Required value: name or generateName is required',
 };
-
-function keyOfObject({
-  metadata,
-}: {
-  readonly metadata: { readonly namespace?: string; readonly name: string };
-}): string {
-  return keyOf(metadata.namespace ?? '', metadata.name);
-}
 
 function noRoom(found: string): StatusError {
   return new StatusError(507, 'InsufficientStorage', `store the object: found ${found}`);

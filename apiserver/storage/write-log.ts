@@ -27,7 +27,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeProblem } from '../../linux/state-file.ts';
-import type { KubeObject, ResourceName } from './kube-object.ts';
+import { keyOfObject, type KubeObject, type ResourceName } from './kube-object.ts';
 
 const LOG_LAYOUT = 1;
 /** Dead bytes for which a file is not written again. */
@@ -39,6 +39,21 @@ export type LogLine =
   | { readonly put: ResourceName; readonly object: KubeObject }
   | { readonly gone: ResourceName; readonly key: string }
   | { readonly reserved: number };
+
+/** An object that is in force, and the bytes of its line. */
+export interface LoggedObject {
+  readonly resource: ResourceName;
+  readonly object: KubeObject;
+  readonly bytes: number;
+}
+
+export interface LogContents {
+  readonly objects: readonly LoggedObject[];
+  /** Versions up to it may have been told. */
+  readonly reserved: number;
+  /** One sentence each. */
+  readonly problems: string[];
+}
 
 export interface WriteLogOptions {
   /** What was answered must be there after a boot. */
@@ -62,13 +77,8 @@ export class WriteLog {
     this.#options = options;
   }
 
-  /**
-   * Opens the file, and tells each of its lines.
-   * @param take gets each line and its bytes
-   * @returns what was wrong with it, one sentence each
-   * @throws Error naming the file when it cannot be read or made
-   */
-  open(take: (line: LogLine, bytes: number) => void): string[] {
+  /** Opens the file, and reads what is in it. @throws Error naming the file when it cannot be read or made */
+  open(): LogContents {
     const path = this.#path;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -81,14 +91,16 @@ export class WriteLog {
         this.#openFile();
         bytes = Buffer.alloc(0);
       }
-      const { whole, damaged } = readLines(bytes, take);
+      const { whole, damaged, objects, reserved, dead } = readLines(bytes);
       if (whole < bytes.length) ftruncateSync(this.#fd, whole);
       this.#size = whole;
       if (damaged.length > 0) copyFileSync(path, `${path}.bad`);
       if (whole === 0) this.#write(lineOf({ layout: LOG_LAYOUT }));
-      const lines = damaged.map((line) => `${path}:${line}: found a damaged line, wanted JSON; a copy is ${path}.bad`);
-      if (layout === LOG_LAYOUT) return lines;
-      return [`read ${path}: found layout ${String(layout)}, wanted ${LOG_LAYOUT}; put aside as .bad`];
+      this.#dead = dead; // it is not written anew before its reader knows what lives
+      const problems = damaged.map((n) => `${path}:${n}: found a damaged line, wanted JSON; a copy is ${path}.bad`);
+      if (layout !== LOG_LAYOUT)
+        problems.push(`read ${path}: found layout ${String(layout)}, wanted ${LOG_LAYOUT}; put aside as .bad`);
+      return { objects, reserved, problems };
     } catch (error) {
       this.close();
       throw writeProblem(path, error);
@@ -206,18 +218,43 @@ function writeLines(fd: number, lines: Iterable<LogLine>): number {
   return size + pending;
 }
 
-/** @returns the bytes of whole lines, and the numbers of those that are none, from 1 */
-function readLines(bytes: Buffer, take: (line: LogLine, bytes: number) => void): { whole: number; damaged: number[] } {
+interface ReadLines {
+  /** Bytes of whole lines. */
+  readonly whole: number;
+  /** Numbers of lines that are none, from 1. */
+  readonly damaged: readonly number[];
+  readonly objects: readonly LoggedObject[];
+  readonly reserved: number;
+  /** Bytes of lines that no longer count. */
+  readonly dead: number;
+}
+
+function readLines(bytes: Buffer): ReadLines {
   const damaged: number[] = [];
-  let at = 0;
+  const live = new Map<string, LoggedObject>();
+  let [at, dead, reserved] = [0, 0, 0];
   for (let number = 1; ; number++) {
     const end = bytes.indexOf(10, at);
-    if (end < 0) return { whole: at, damaged };
+    if (end < 0) return { whole: at, damaged, objects: [...live.values()], reserved, dead };
     const line = parsed(bytes.toString('utf8', at, end));
-    if (line === undefined) damaged.push(number);
-    else if (!('layout' in line)) take(line, end + 1 - at);
+    const size = end + 1 - at;
     at = end + 1;
+    if (line === undefined) damaged.push(number);
+    else if ('reserved' in line) reserved = Math.max(reserved, line.reserved);
+    else if ('gone' in line) dead += size + forget(live, `${line.gone} ${line.key}`);
+    else if ('put' in line) {
+      const id = `${line.put} ${keyOfObject(line.object)}`;
+      dead += forget(live, id);
+      live.set(id, { resource: line.put, object: line.object, bytes: size });
+    }
   }
+}
+
+/** @returns its bytes */
+function forget(live: Map<string, LoggedObject>, id: string): number {
+  const bytes = live.get(id)?.bytes ?? 0;
+  live.delete(id);
+  return bytes;
 }
 
 /** Of the first line; that of an empty file, or of one whose only line is torn, is ours. */

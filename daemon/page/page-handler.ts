@@ -14,7 +14,7 @@ import { pathOf, type Request, REQUEST_MS, resetAfterAnswer, type Response } fro
 import type { JudgeDesk } from './judge-desk.ts';
 import { type Asking, RequestChecks } from './request-checks.ts';
 import { type Onward, Relay, type Tell } from './relay.ts';
-import { BodyError, readBody } from './request-body.ts';
+import { BodyError, readBody } from '../../linux/request-body.ts';
 import type { Sessions } from './sessions.ts';
 import type { StaticFiles } from './static-files.ts';
 

@@ -17,7 +17,7 @@ import {
 } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Request, Response } from '../observe/serve/observer-api.ts';
-import { type BodyBounds, type BodyError, takeBody } from './request-body.ts';
+import { type BodyBounds, type BodyError, takeBody } from '../../linux/request-body.ts';
 
 const RELAYED_LIMIT = 96;
 const BEGIN_MS = 60_000;

@@ -1,6 +1,5 @@
 /** The body of a request as it comes in, held to a length and a time. Whoever is too long or too slow is told so, and heard no further. */
 import type { Readable } from 'node:stream';
-import type { Request } from '../observe/serve/observer-api.ts';
 
 export interface BodyBounds {
   /** Bytes. */
@@ -25,8 +24,7 @@ interface Taker {
   readonly onEnd: (error: BodyError | undefined) => void;
 }
 
-export function takeBody(request: Request, { limit, ms }: BodyBounds, { onChunk, onEnd }: Taker): void {
-  const source = request as Readable;
+export function takeBody(source: Readable, { limit, ms }: BodyBounds, { onChunk, onEnd }: Taker): void {
   let size = 0;
   let isOver = false;
   const end = (error?: BodyError): void => {
@@ -50,7 +48,7 @@ export function takeBody(request: Request, { limit, ms }: BodyBounds, { onChunk,
 }
 
 /** The whole of a body. @throws BodyError */
-export function readBody(request: Request, bounds: BodyBounds): Promise<Buffer> {
+export function readBody(request: Readable, bounds: BodyBounds): Promise<Buffer> {
   const chunks: Buffer[] = [];
   return new Promise((resolve, reject) => {
     takeBody(request, bounds, {

@@ -73,7 +73,7 @@ function fieldOf(object: KubeObject, path: string): string {
   if (path === 'source') return (object['source'] as { component?: string } | undefined)?.component ?? '';
   let value: unknown = object;
   for (const part of path.split('.')) value = (value as Record<string, unknown> | undefined | null)?.[part];
-  return value === undefined || value === null ? (UNSAID[path] ?? '') : String(value as string);
+  return value === undefined || value === null ? (UNSAID[path] ?? '') : String(value as string | number | boolean);
 }
 
 /** At commas that no backslash stands before. */

@@ -24,7 +24,6 @@ const PARAMETERS: Readonly<Record<string, Omit<Subresource, 'name'>>> = {
   attach: { kind: 'PodAttachOptions', verbs: ['create', 'get'] },
   portforward: { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
   log: { kind: 'Pod', verbs: ['get'] },
-  token: { kind: 'TokenRequest', group: 'authentication.k8s.io', version: 'v1', verbs: CREATE_ONLY },
 };
 
 const WORKLOAD_CATEGORIES = ['all'];
@@ -38,14 +37,14 @@ const CORE: readonly Row[] = [
     plural: 'pods',
     short: ['po'],
     categories: WORKLOAD_CATEGORIES,
-    sub: ['status', 'binding', 'eviction', 'exec', 'attach', 'portforward', 'log', 'ephemeralcontainers'],
+    sub: ['status', 'binding', 'eviction', 'exec', 'attach', 'portforward', 'log'],
   },
   { kind: 'Service', plural: 'services', short: ['svc'], categories: WORKLOAD_CATEGORIES, sub: ['status'] },
   { kind: 'Endpoints', plural: 'endpoints', short: ['ep'] },
   { kind: 'Node', plural: 'nodes', short: ['no'], isClusterScoped: true, sub: ['status'] },
   { kind: 'ConfigMap', plural: 'configmaps', short: ['cm'] },
   { kind: 'Secret', plural: 'secrets' },
-  { kind: 'ServiceAccount', plural: 'serviceaccounts', short: ['sa'], sub: ['token'] },
+  { kind: 'ServiceAccount', plural: 'serviceaccounts', short: ['sa'] },
   { kind: 'Event', plural: 'events', short: ['ev'] },
   { kind: 'Binding', plural: 'bindings', verbs: CREATE_ONLY },
   {

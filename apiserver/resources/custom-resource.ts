@@ -45,7 +45,7 @@ export function customResource(definition: KubeObject): Resource | undefined {
     isNamespaced: scope !== 'Cluster',
     verbs: ALL_VERBS,
     subresources: subresourcesOf(kind, served),
-    isInert: true,
+    isInert: false, // it may have a controller of somebody else's
     isCustom: true,
   };
 }

@@ -28,7 +28,7 @@ export interface Resource {
   readonly isNamespaced: boolean;
   readonly verbs: readonly string[];
   readonly subresources: readonly Subresource[];
-  /** What a list answers that finds none of its objects, and of whom it is: nobody acts on such objects, and writers are told so. */
+  /** Kept as it is written, and nothing acts on it: writers are told so. */
   readonly isInert: boolean;
   /** Of a CustomResourceDefinition, or one of the built-in ones. */
   readonly isCustom: boolean;
@@ -43,4 +43,19 @@ export const CREATE_ONLY = ['create'] as const;
 /** `pods`, `deployments.apps`. */
 export function resourceName(group: string, plural: string): ResourceName {
   return group === '' ? plural : `${plural}.${group}`;
+}
+
+/** `apps/v1`, `v1`. @param version the preferred one unless told */
+export function apiVersionOf({ group, versions }: Pick<Resource, 'group' | 'versions'>, version = versions[0]): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** `Deployment.apps`, `Pod`; as Invalid names it. */
+export function kindName({ kind, group }: Pick<Resource, 'kind' | 'group'>): string {
+  return group === '' ? kind : `${kind}.${group}`;
+}
+
+/** `deployments.apps`, as the path has it; events of either group by their own name. */
+export function pathName({ group, plural }: Pick<Resource, 'group' | 'plural'>): string {
+  return resourceName(group, plural);
 }

@@ -200,7 +200,10 @@ t.test('the file is written anew when most of it is dead', (t) => {
   for (let i = 0; i < 50; i++)
     storage.update('configmaps', 'shop', 'big', (one) => ({ ...one, data: { text: `${i} ${text}` } }));
   t.ok(statSync(path).size < 2_000_000, `${statSync(path).size} bytes for one object of 100,000`);
-  const line = readFileSync(path, 'utf8').split('\n').find((one) => one.startsWith('{"put"')) ?? '';
+  const line =
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .find((one) => one.startsWith('{"put"')) ?? '';
   appendFileSync(path, `${line}\n`.repeat(40));
   const again = opened(path);
   t.ok(statSync(path).size > 4_000_000, 'one that was killed before it could');

@@ -257,6 +257,11 @@ export class Storage {
     return this.watch(resource, onEvent);
   }
 
+  /** Whether no object of a resource was written since a version, as far as it is known. */
+  isUnchangedSince(resource: ResourceName, resourceVersion: string): boolean {
+    return this.#shelf(resource).window.since(Number(resourceVersion))?.length === 0;
+  }
+
   /** Resolves when what was written is on disk, as far as it must be. */
   async synced(): Promise<void> {
     await this.#log?.synced();

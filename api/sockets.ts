@@ -1,4 +1,4 @@
-/** Where the daemon listens, below its run directory. */
+/** Where the daemon listens, below its run directory, and where it says how to get in. */
 import { join } from 'node:path';
 
 /** Of the API (docs/api.md). */
@@ -9,4 +9,9 @@ export function agentSocket(runDir: string): string {
 /** Of flows (docs/observability.md). */
 export function hubbleSocket(runDir: string): string {
   return join(runDir, 'hubble.sock');
+}
+
+/** What kubectl needs (docs/kubernetes.md). */
+export function kubeconfigPath(runDir: string): string {
+  return join(runDir, 'kubeconfig');
 }

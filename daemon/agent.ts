@@ -24,15 +24,15 @@ import type { Config } from './config/config.ts';
 import type { CniAttachments } from './cni/attachments.ts';
 import { Controllers } from './health/controllers.ts';
 import type { Log } from './health/log.ts';
-import type { ManifestDirectory } from './source/directory.ts';
 import { takeSecretFiles } from './source/secret-files.ts';
 import { watchDirectory } from './source/watching.ts';
-import { openSources } from './source/sources.ts';
+import { openSources, type Sources } from './source/sources.ts';
 import { journalPath } from '../linux/journal.ts';
 import { interfaceAddresses } from '../linux/addresses.ts';
 import { watchNetns } from '../linux/netns.ts';
 import { HOST_ENDPOINT } from './attach/numbering.ts';
 import { Observatory } from './observe/observatory.ts';
+import { type KubeApiSide, NO_KUBE_API } from './kube-api/side.ts';
 import { Page } from './page/page.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
 import type { Document } from '../policy/document/document.ts';
@@ -66,11 +66,13 @@ export interface AgentOptions {
 export class Agent {
   config: Config;
   readonly store: ObjectStore;
+  readonly sources: Sources;
   readonly maps: PinnedMaps;
   readonly compilation: Compilation;
   readonly directory: DirectoryFeed;
   readonly observatory: Observatory;
   readonly page: Page;
+  kubeApi: KubeApiSide = NO_KUBE_API;
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
   readonly services: Services;
@@ -84,9 +86,8 @@ export class Agent {
   readonly isFirst: boolean;
   readonly #log: Log;
   readonly #board: ProblemBoard;
-  readonly #manifests: ManifestDirectory | undefined;
   readonly #ports: Ports;
-  readonly #feed: PodFeed;
+  readonly feed: PodFeed;
   readonly #links: PodLinks;
   readonly #publication: Publication;
   readonly #runState: string;
@@ -113,7 +114,8 @@ export class Agent {
     this.maps = openMaps(config.runDir, config.maps);
     const { cluster } = this.compilation;
     this.services = new Services({ config, stateDir, table: cluster.services, maps: this.maps });
-    ({ store: this.store, manifests: this.#manifests } = openSources({ config, policy, stateDir }, this.services));
+    this.sources = openSources({ config, policy, stateDir }, this.services);
+    this.store = this.sources.store;
     this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
     this.#ports = this.#newPorts(stateDir);
@@ -124,7 +126,7 @@ export class Agent {
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
     const listeners = [this.services.book, this.names, this.directory];
-    this.#feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config, attachments });
+    this.feed = new PodFeed({ cluster, listeners, reconciler: this.reconciler, plan: config, attachments });
     this.#links = new PodLinks(this.reconciler, log);
     this.#publication = this.#newPublication();
     this.prober = new Prober({
@@ -149,7 +151,7 @@ export class Agent {
   told(): { node: PodFeed['node']; documents: Document[] } {
     const { nodeName } = this.config;
     const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === nodeName);
-    return { node: this.#feed.node, documents: [...[...this.store.documents()].filter(isTold), ...this.#feed.pods()] };
+    return { node: this.feed.node, documents: [...[...this.store.documents()].filter(isTold), ...this.feed.pods()] };
   }
 
   /** What is wrong now, one sentence each. */
@@ -164,6 +166,7 @@ export class Agent {
       ...this.#board.all(),
       ...this.observatory.problems(),
       ...this.page.problems(),
+      ...this.kubeApi.problems(),
       ...this.states.sentences(this.reconciler.pods.values()),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
@@ -185,7 +188,7 @@ export class Agent {
     this.#isRunning = true;
     const isObserved = this.observatory.start();
     this.#ports.open(this.directory);
-    this.#feed.tellServices();
+    this.feed.tellServices();
     this.services.open();
     this.#publication.services();
     this.publisher.retire(new Set(this.directory.published.keys()), this.compilation.prefixes);
@@ -205,7 +208,7 @@ export class Agent {
    * stay when they have a directory of their own (`stateDir`).
    */
   async stop(): Promise<void> {
-    await this.#quieten();
+    await this.#quieten(true);
     await this.supervisor.stop();
     await this.names.stop();
     await this.#ports.lower();
@@ -217,7 +220,7 @@ export class Agent {
 
   /** Lets go of everything without touching it: the dataplane forwards on, and the next agent takes over. */
   async leave(): Promise<void> {
-    await this.#quieten();
+    await this.#quieten(false);
     await this.#ports.leave();
     await this.names.leave();
     this.supervisor.release();
@@ -231,15 +234,17 @@ export class Agent {
   sync(): string {
     const error = this.controllers.run('compile', () => {
       const changes = this.store.takeChanges();
+      this.kubeApi.mirror(changes);
       this.compilation.reconsider(changes);
-      this.#feed.apply(changes);
-      this.directory.learnDocuments(changes, this.publisher.revision + 1, this.#feed.node.labels);
-      this.#board.set('pods', this.#feed.problems);
+      this.feed.apply(changes);
+      this.directory.learnDocuments(changes, this.publisher.revision + 1, this.feed.node.labels);
+      this.#board.set('pods', this.feed.problems);
       this.#board.set('kubernetes-objects', this.store.kubernetesProblems());
       this.#publication.all();
     });
     this.#board.setError('compile', error);
     if (this.#isRunning) this.reconciler.kick();
+    this.kubeApi.tellState();
     return error;
   }
 
@@ -286,6 +291,7 @@ export class Agent {
       giveSockets: (sockets) => this.supervisor.giveSockets(sockets),
       onPods: () => this.#onPods(),
       commit: () => this.publisher.commit(),
+      mayCreate: (netns) => this.kubeApi.owns(netns),
     });
   }
 
@@ -330,7 +336,8 @@ export class Agent {
   }
 
   /** Ends everything that begins work by itself. */
-  async #quieten(): Promise<void> {
+  async #quieten(isClean: boolean): Promise<void> {
+    await this.kubeApi.stop(isClean);
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
     await this.page.stop();
@@ -341,20 +348,21 @@ export class Agent {
   }
 
   #onPods(): void {
-    this.#feed.tellServices();
+    this.feed.tellServices();
     if (this.#publication.services()) this.publisher.commit();
+    this.kubeApi.tellState();
   }
 
   /** The host as a node of the cluster: its addresses have identity host. */
   #knowHost(): void {
-    this.#feed.setHost(this.#ports.hostAddresses);
+    this.feed.setHost(this.#ports.hostAddresses);
     if (this.#ports.network !== undefined) this.compilation.cluster.egress.setNetwork(this.#ports.network);
     this.services.setNodeAddresses(interfaceAddresses());
     if (this.config.policy['enable-host-firewall']) this.compilation.cluster.setHostEndpoint(HOST_ENDPOINT, {});
   }
 
   #watch(): void {
-    if (this.#manifests !== undefined) this.#endWatches.push(this.#manifests.watch(() => this.#scanAndSync()));
+    this.#endWatches.push(this.sources.manifests?.watch(() => this.#scanAndSync()) ?? (() => undefined));
     const { secretsDir } = this.config;
     if (secretsDir !== '') this.#endWatches.push(watchDirectory(secretsDir, () => this.#scanAndSync()));
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
@@ -379,9 +387,10 @@ export class Agent {
   #scan(): void {
     const { controllers, compilation } = this;
     takeSecretFiles(this.config.secretsDir, { controllers, board: this.#board, secrets: compilation.cluster.secrets });
-    if (this.#manifests === undefined) return;
+    const { manifests } = this.sources;
+    if (manifests === undefined) return;
     const error = this.controllers.run('manifests', () => {
-      const contents = this.#manifests?.scan();
+      const contents = manifests.scan();
       if (contents === undefined) return;
       this.#board.setDocuments('manifests', contents.problems);
       this.store.setDirectory(contents.documents);

@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { Agent } from './agent.ts';
 import { agentLogPath, startDetached, tellReady } from './detach.ts';
 import { CniAttachments } from './cni/attachments.ts';
+import { KubeApi } from './kube-api/kube-api.ts';
 import { RuntimeService } from './cni/runtime-service.ts';
 import { apiRoutes } from './serve/routes.ts';
 import { agentSocket } from '../api/sockets.ts';
@@ -135,6 +136,8 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   const attachments = new CniAttachments(config.runDir);
   const agent = new Agent({ config, log, attachments, programs });
   const runtimes = new RuntimeService(agent, attachments, log);
+  const kubeApi = new KubeApi({ agent, log });
+  agent.kubeApi = kubeApi;
   const registry = agentRegistry(agent);
   const metrics = new MetricsListener({
     address: config['prometheus-serve-addr'],
@@ -158,6 +161,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
     process.exit(0);
   });
   await start(agent, api, log);
+  await kubeApi.start();
   runtimes.start();
   metrics.start();
   log.info({ runDir: config.runDir }, 'ready');

@@ -13,6 +13,7 @@ export type Program =
   | 'forwarding'
   | 'observatory'
   | 'page'
+  | 'kube-api'
   | 'pcap-child'
   | 'capture-worker'
   | 'stand-in';

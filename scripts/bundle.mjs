@@ -40,6 +40,7 @@ const PROGRAMS = {
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   observatory: { source: 'daemon/observe/thread.ts', rehearsals: [] },
   page: { source: 'daemon/page/thread.ts', rehearsals: [] },
+  'kube-api': { source: 'daemon/kube-api/thread.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
   'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },
   'capture-worker': { source: 'cli/capture/capture-worker.ts', rehearsals: [] },

@@ -73,7 +73,8 @@ function fieldOf(object: KubeObject, path: string): string {
   if (path === 'source') return (object['source'] as { component?: string } | undefined)?.component ?? '';
   let value: unknown = object;
   for (const part of path.split('.')) value = (value as Record<string, unknown> | undefined | null)?.[part];
-  return value === undefined || value === null ? (UNSAID[path] ?? '') : String(value as string | number | boolean);
+  if (value === undefined || value === null) return UNSAID[path] ?? '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** At commas that no backslash stands before. */

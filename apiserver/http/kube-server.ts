@@ -33,13 +33,18 @@ import { Writing } from './writing.ts';
 
 const REQUESTS = 256;
 const HEALTH = ['/healthz', '/readyz', '/livez'];
-const CONNECTIONS = ['exec', 'attach', 'portforward'];
+const CONNECTING = ['exec', 'attach', 'portforward'];
 
 /** What `kubectl version` shows. */
 export interface ServedVersion {
   readonly major: string;
   readonly minor: string;
   readonly gitVersion: string;
+  readonly gitCommit: string;
+  readonly gitTreeState: string;
+  readonly buildDate: string;
+  readonly goVersion: string;
+  readonly compiler: string;
 }
 
 export interface KubeServerParts {
@@ -86,7 +91,7 @@ export class KubeServer {
     try {
       const { pathname } = urlOf(request);
       const path = parsePath(pathname);
-      if (path?.what === 'resource' && path.plural === 'pods' && CONNECTIONS.includes(path.subresource)) {
+      if (path?.what === 'resource' && path.plural === 'pods' && CONNECTING.includes(path.subresource)) {
         this.#parts.connections.serve(request, socket, head, path);
         return;
       }
@@ -160,7 +165,7 @@ export class KubeServer {
       const body = objectOf(call, parseJson(await bodyText(call.request)));
       return { status: 201, document: reviewed(resource, body, call.user) };
     }
-    if (CONNECTIONS.includes(path.subresource)) throw StatusError.badRequest('Upgrade request required');
+    if (CONNECTING.includes(path.subresource)) throw StatusError.badRequest('Upgrade request required');
     const isOfObject = path.subresource === '' || path.subresource === 'status';
     if (!isOfObject) return await subresourceAnswer(call, { storage: this.#parts.storage, writing: this.#writing });
     const verb = verbOf(call);

@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 import type { KubeObject } from '../storage/kube-object.ts';
 
 const STALLED_MS = 60_000;
-/** Characters that are written at once. */
-const CHUNK_CHARS = 64 * 1024;
+/** At once. */
+const WRITTEN_CHARS = 64 * 1024;
 
 /** @param head what stands before the items @param shown an item as the client wants it */
 export function writeList(
@@ -22,7 +22,7 @@ export function writeList(
     while (at < objects.length && !response.destroyed) {
       text += `${at === 0 ? '' : ','}${JSON.stringify(shown(objects[at]))}`;
       at++;
-      if (text.length < CHUNK_CHARS) continue;
+      if (text.length < WRITTEN_CHARS) continue;
       const isTaken = response.write(text);
       text = '';
       if (isTaken) continue;

@@ -12,7 +12,7 @@ export interface Wanted {
 }
 
 /** A member of an Accept header. */
-export interface MediaRange {
+interface MediaRange {
   /** Lower case, without parameters. */
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
@@ -30,7 +30,7 @@ const FORMS: Readonly<Record<string, readonly [group: string, versions: readonly
 };
 
 /** In the order of the header, those of a higher weight first; what is weighted 0 is left out. */
-export function acceptedRanges(header: string): MediaRange[] {
+function acceptedRanges(header: string): MediaRange[] {
   const ranges = header.split(',').slice(0, RANGES_LIMIT).map(mediaRange);
   const weight = ({ parameters }: MediaRange): number => Number(parameters.get('q') ?? 1);
   return ranges.filter((one) => one.type !== '' && weight(one) > 0).sort((a, b) => weight(b) - weight(a));

@@ -14,7 +14,7 @@ const INCLUDED = ['None', 'Metadata', 'Object'] as const;
 type ObjectsOf = Pick<Call, 'path' | 'resource'>;
 
 /** An object in the version of the path. */
-export function inVersion({ path, resource }: ObjectsOf, object: KubeObject): KubeObject {
+function inVersion({ path, resource }: ObjectsOf, object: KubeObject): KubeObject {
   if (path.group === EVENTS_GROUP) return eventOfGroup(object);
   const apiVersion = apiVersionOf(resource, path.version);
   const { kind } = resource;

@@ -18,12 +18,10 @@ export function objectOf(call: Call, body: unknown, expected: Expected = kindOf(
   const { apiVersion = expected.apiVersion, kind = expected.kind, metadata = {} } = body as NewObject;
   if (apiVersion !== expected.apiVersion)
     throw StatusError.badRequest(
-      `the API version in the data (${String(apiVersion)}) does not match the expected API version (${expected.apiVersion})`,
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
     );
   if (kind !== expected.kind)
-    throw StatusError.badRequest(
-      `the kind in the data (${String(kind)}) does not match the expected kind (${expected.kind})`,
-    );
+    throw StatusError.badRequest(`the kind in the data (${kind}) does not match the expected kind (${expected.kind})`);
   checkMetadata(metadata);
   return placed(call, { ...(body as NewObject), apiVersion, kind, metadata });
 }
@@ -47,7 +45,8 @@ function placed({ path, resource }: Call, object: NewObject): NewObject {
     throw StatusError.badRequest(
       `the namespace of the provided object does not match the namespace sent on the request: found ${namespace}, wanted ${path.namespace}`,
     );
-  const { namespace: _none, ...metadata } = object.metadata ?? {};
+  const metadata: Record<string, unknown> = { ...object.metadata };
+  delete metadata['namespace'];
   const wanted = {
     ...metadata,
     ...(path.name !== '' && path.subresource === '' && { name: path.name }),

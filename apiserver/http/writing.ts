@@ -266,7 +266,8 @@ function named(object: NewObject, name: string): NewObject {
 
 /** Of a trial, which has no version. */
 function unversioned(object: KubeObject): KubeObject {
-  const { resourceVersion: _none, ...metadata } = object.metadata;
+  const metadata: Partial<KubeObject['metadata']> = { ...object.metadata };
+  delete (metadata as { resourceVersion?: string }).resourceVersion;
   return { ...object, metadata: metadata as KubeObject['metadata'] };
 }
 

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type KubeMeta, type KubeObject, type NewObject, timestamp } from './kube-object.ts';
 
 /** The annotation that says where a mirrored object is held. */
-const SOURCE_ANNOTATION = 'sluice.io/source';
+export const SOURCE_ANNOTATION = 'sluice.io/source';
 
 /** What no writer sets or changes. */
 const OWN_FIELDS = [

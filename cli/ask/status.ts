@@ -82,6 +82,7 @@ function lines(
     ...historyText(status.history).map((text): [string, string] => ['History', text]),
     ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
     ...pageText(status.page).map((text): [string, string] => ['Page', text]),
+    ...kubeApiText(status.kubeApi).map((text): [string, string] => ['Kubernetes', text]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
     ['Problems', problems.length === 0 ? 'none' : ''],
   ];
@@ -106,6 +107,14 @@ function pageText(page: StatusDocument['page']): string[] {
   return [
     `${address === '' ? 'not served' : printable(address)}${restarts === 0 ? '' : `, ${counted(restarts, 'restart')}`}`,
   ];
+}
+
+/** Where kubectl finds its API; nothing when none is wanted. */
+function kubeApiText(kubeApi: StatusDocument['kubeApi']): string[] {
+  if (kubeApi === undefined) return [];
+  const { address, objects, restarts } = kubeApi;
+  const where = address === '' ? 'not served' : `${printable(address)}, ${counted(objects, 'object')}`;
+  return [`${where}${restarts === 0 ? '' : `, ${counted(restarts, 'restart')}`}`];
 }
 
 function exportText({ name, path, written, lost, ended }: StatusDocument['exports'][number]): string {

@@ -65,6 +65,8 @@ interface PortsOptions {
   readonly onPods: () => void;
   /** Makes what was published count. */
   readonly commit: () => void;
+  /** Of network namespaces that are made when there are none, whatever the configuration says. */
+  readonly mayCreate: (netns: string) => boolean;
 }
 
 /** Who is behind a port: known from here on, and told of the ports as they change. */
@@ -111,7 +113,8 @@ export class Ports {
     this.#journal = openJournal(config.runDir, config.name);
     const firewall = new Firewall(config.name);
     this.#parts = { config, journal: this.#journal, firewall, routerMac };
-    const mayCreate = (netns: string) => config.createNamespaces || netns === nameServerNetns(config.name);
+    const mayCreate = (netns: string) =>
+      config.createNamespaces || netns === nameServerNetns(config.name) || options.mayCreate(netns);
     const natives = { openTap, closeFd: closeFdBeside, isTapThere, disableOffloads };
     this.#attacher = new Attacher({ journal: this.#journal, firewall, natives, mayCreate });
     this.#numbering = new Numbering(options.stateDir, config);

@@ -16,10 +16,11 @@ import { readPortRange } from './schema.ts';
 import type { HistorySettings } from './schema-hubble-history.ts';
 import { hubbleProblems, type HubbleSettings } from './schema-hubble.ts';
 import { uiProblems, type UiSettings } from './schema-ui.ts';
+import type { KubeApiSettings } from './schema-kube-api.ts';
 import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
-export interface Config extends UiSettings {
+export interface Config extends UiSettings, KubeApiSettings {
   readonly name: string;
   readonly runDir: string;
   /** '' = applied objects live until the agent is stopped (not: killed). */

@@ -19,6 +19,7 @@ import { HUBBLE } from './schema-hubble.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
 import { UI } from './schema-ui.ts';
+import { KUBE_API } from './schema-kube-api.ts';
 
 const cidrOf = (family: 4 | 6) => (value: string) => rangeProblem(value, family);
 const addressOf = (family: 4 | 6) => (value: string) =>
@@ -371,6 +372,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     check: (text) => (/^[a-zA-Z_][a-zA-Z0-9_]{0,31}$/.test(text) ? undefined : 'letters, digits and _, a letter first'),
   },
   ...UI,
+  ...KUBE_API,
   dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },
   hubble: { type: 'map', meaning: "options of flows, with Cilium's names", options: HUBBLE },
   services: { type: 'map', meaning: "options of Services, with Cilium's names", options: SERVICES },

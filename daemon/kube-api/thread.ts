@@ -1,41 +1,123 @@
 /**
- * The thread of the Kubernetes API: keeps the objects that are written through it (apiserver/storage).
+ * The thread of the Kubernetes API: objects (apiserver/storage), the server (apiserver/http), and the certificates that let clients in. An address
+ * that is taken is told and tried again.
+ *
+ *     agent <-- AgentLink --> Storage <-- KubeServer <-- KubeListener <-- kubectl
+ *       |                        ^
+ *       +--- MirroredObjects ----+
  */
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { kubeconfigPath } from '../../api/sockets.ts';
+import { KubeServer } from '../../apiserver/http/kube-server.ts';
+import { NO_RULES } from '../../apiserver/http/write-rules.ts';
 import { Resources } from '../../apiserver/resources/resources.ts';
 import { Storage } from '../../apiserver/storage/storage.ts';
+import { readListenAddress } from '../config/listen-address.ts';
+import { RetriedListening } from '../serve/retried-listening.ts';
 import type { FromThread } from '../supervise/supervised-thread.ts';
-import type { FromKubeApi } from './messages.ts';
+import { AgentLink } from './agent-link.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import { KubeListener } from './listener.ts';
+import type { FromKubeApi, KubeApiData, KubeApiStatus, ToKubeApi } from './messages.ts';
+import { MirroredObjects } from './mirrored-objects.ts';
+import { openPki } from './pki.ts';
+import { NO_CONNECTIONS } from './pod-connections.ts';
+import { SERVED_VERSION } from './served-version.ts';
 
-/** What the agent gives the thread. */
-interface KubeApiData {
-  /** Where the objects are kept, in `objects`. */
-  readonly folder: string;
-  /** The folder is there after a boot. */
-  readonly outlivesBoot: boolean;
-}
+/** Between two looks at what may be wrong. */
+const LOOK_AT_PROBLEMS_MS = 1000;
 
 class KubeApiThread {
   readonly #port: MessagePort;
+  readonly #data: KubeApiData;
   readonly #storage: Storage;
   readonly #resources = new Resources();
+  readonly #mirrored: MirroredObjects;
+  readonly #link: AgentLink;
+  readonly #server: KubeServer;
+  readonly #listening: RetriedListening;
+  #listener: KubeListener | undefined;
+  #problems: readonly string[] = [];
+  #told = '';
 
-  constructor(port: MessagePort, { folder, outlivesBoot }: KubeApiData) {
+  constructor(port: MessagePort, data: KubeApiData) {
     this.#port = port;
+    this.#data = data;
+    const { folder, outlivesBoot, address, nodeName } = data;
     this.#storage = new Storage({ path: join(folder, 'objects'), isSynced: outlivesBoot });
+    this.#mirrored = new MirroredObjects(this.#storage, this.#resources, nodeName);
+    this.#link = new AgentLink(this.#storage, (message) => this.#tell(message));
+    this.#server = new KubeServer({
+      storage: this.#storage,
+      resources: this.#resources,
+      rules: NO_RULES,
+      admission: this.#link,
+      connections: NO_CONNECTIONS,
+      version: SERVED_VERSION,
+      address,
+    });
+    this.#listening = new RetriedListening({
+      address,
+      texts: { served: 'the Kubernetes API is served', failed: 'cannot serve the Kubernetes API, trying again' },
+      log: (level, text, fields) => this.#tell({ log: { level, text, fields } }),
+      listen: () => this.#listen(),
+      onAttempt: () => this.#tellHow(),
+    });
   }
 
-  start(): void {
-    const problems = this.#storage.load();
+  async start(): Promise<void> {
+    this.#problems = this.#storage.load();
     this.#resources.follow(this.#storage);
-    this.#tell({ kubeApi: { address: '', problems, objects: this.#storage.counts.objects } });
+    void this.#link.start();
+    await this.#listening.start();
+    setInterval(() => this.#tellHow(), LOOK_AT_PROBLEMS_MS).unref();
     this.#tell({ ready: true });
   }
 
-  stop(): void {
+  take({ mirror, endpoints, answer }: ToKubeApi): void {
+    if (mirror !== undefined) this.#mirrored.take(mirror);
+    if (endpoints !== undefined) this.#mirrored.takeEndpoints(endpoints);
+    if (answer !== undefined) this.#link.take(answer);
+  }
+
+  async stop(): Promise<void> {
+    this.#listening.stop();
+    this.#server.stop();
+    await this.#listener?.stop();
+    await this.#storage.synced();
     this.#storage.close();
     process.exit(0);
+  }
+
+  async #listen(): Promise<void> {
+    const { folder, address, name, runDir } = this.#data;
+    const place = readListenAddress(address);
+    if (place === undefined) throw new Error(`listen on ${address}: wanted an address and port`);
+    const pki = await openPki(join(folder, 'pki'), Date.now());
+    const server = this.#server;
+    const listener = new KubeListener({
+      pki,
+      serve: (request, response) => server.serve(request, response),
+      upgrade: (request, socket, head) => server.upgrade(request, socket, head),
+    });
+    await listener.start(place);
+    this.#listener = listener;
+    writeKubeconfig(kubeconfigPath(runDir), address, name, pki);
+  }
+
+  #tellHow(): void {
+    const { problem, address, isServed } = this.#listening;
+    const unserved = problem === '' ? [] : [`the Kubernetes API is not served on ${address}: ${problem}`];
+    const kubeApi: KubeApiStatus = {
+      address: isServed ? `https://${address}` : '',
+      problems: [...unserved, ...this.#problems],
+      objects: this.#storage.counts.objects,
+    };
+    const text = JSON.stringify(kubeApi);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#tell({ kubeApi });
   }
 
   #tell(message: FromKubeApi | FromThread): void {
@@ -45,5 +127,8 @@ class KubeApiThread {
 
 if (parentPort === null) throw new Error('start the Kubernetes API: found no parent, wanted the agent');
 const thread = new KubeApiThread(parentPort, workerData as KubeApiData);
-parentPort.on('message', () => thread.stop());
-thread.start();
+parentPort.on('message', (message: ToKubeApi | { readonly stop: true }) => {
+  if ('stop' in message) void thread.stop();
+  else thread.take(message);
+});
+void thread.start();

@@ -48,6 +48,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     flows,
     ...(observatory.outlets.history !== undefined && { history: historyDocument(observatory.outlets.history) }),
     ...(agent.page.document !== undefined && { page: agent.page.document }),
+    ...(agent.kubeApi.document !== undefined && { kubeApi: agent.kubeApi.document }),
     ...(observatory.api !== undefined && {
       hubble: { ...observatory.api, listeners: observatory.outlets.listeners },
     }),

@@ -20,18 +20,21 @@ interface ServiceChecks {
   readonly clashesOf: CheckService;
 }
 
-interface Sources {
+export interface Sources {
   readonly store: ObjectStore;
   /** Undefined when none is configured. */
   readonly manifests: ManifestDirectory | undefined;
   /** Of objects that come from a Kubernetes API. */
   readonly readObject: ReadAnObject;
+  /** The same of objects that are not there yet: a Service is held against those that are. */
+  readonly checkObject: ReadAnObject;
 }
 
 export function openSources({ config, policy, stateDir }: SourceOptions, services: ServiceChecks): Sources {
   const read = manifestReader(policy, config, (service) => services.faultsOf(service));
   const readApplied = manifestReader(policy, config, (service) => services.clashesOf(service));
   const readObject = objectReader(policy, config, (service) => services.faultsOf(service));
+  const checkObject = objectReader(policy, config, (service) => services.clashesOf(service));
   const keeping = keepingOf(policy, config);
   const store = new ObjectStore(join(stateDir, 'objects'), readApplied, {
     keeping,
@@ -40,5 +43,5 @@ export function openSources({ config, policy, stateDir }: SourceOptions, service
   });
   const { manifests: folder } = config;
   const manifests = folder === '' ? undefined : new ManifestDirectory(folder, read, join(stateDir, 'manifests'));
-  return { store, manifests, readObject };
+  return { store, manifests, readObject, checkObject };
 }

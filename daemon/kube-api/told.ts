@@ -1,0 +1,72 @@
+/** What the thread of the Kubernetes API was told last, so that only what has changed is told again. */
+import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
+import { type Reference, referenceOf } from '../source/text.ts';
+import { manifestName, type MirroredObject, type NodeFacts, type ToKubeApi } from './messages.ts';
+
+export class Told {
+  readonly #endpoints = new Map<string, string>();
+  readonly #services = new Map<string, string>();
+  /** Object -> itself and what it stands for, as far as it was mirrored. */
+  readonly #mirrored = new Map<string, Map<string, Reference>>();
+  #node = '';
+
+  /** There is a new thread. */
+  forget(): void {
+    this.#endpoints.clear();
+    this.#services.clear();
+    this.#mirrored.clear();
+    this.#node = '';
+  }
+
+  mirrored({ object, owner }: MirroredObject): void {
+    const name = manifestName(object);
+    const key = referenceOf(owner ?? name);
+    const all = this.#mirrored.get(key) ?? new Map<string, Reference>();
+    this.#mirrored.set(key, all.set(referenceOf(name), name));
+  }
+
+  /** @returns what was told for an object */
+  unmirrored(reference: Reference): Reference[] {
+    const key = referenceOf(reference);
+    const all = [...(this.#mirrored.get(key)?.values() ?? [])];
+    this.#mirrored.delete(key);
+    return all;
+  }
+
+  endpoints(documents: readonly EndpointDocument[]): Pick<ToKubeApi, 'endpoints'> | undefined {
+    // What changes without anybody's doing is left out.
+    const shown = documents.map((one) => ({ ...one, health: {} }));
+    const { put, removed } = changed(this.#endpoints, shown, ({ namespace, pod }) => `${namespace}/${pod}`);
+    return put.length + removed.length === 0 ? undefined : { endpoints: { put, removed } };
+  }
+
+  services(documents: readonly ServiceDocument[]): Pick<ToKubeApi, 'services'> | undefined {
+    const given = documents.map((one): ServiceDocument => ({ ...one, endpoints: [], frontends: [] }));
+    const { put } = changed(this.#services, given, ({ namespace, name }) => `${namespace}/${name}`);
+    return put.length === 0 ? undefined : { services: put };
+  }
+
+  node(node: NodeFacts): Pick<ToKubeApi, 'node'> | undefined {
+    const text = JSON.stringify(node);
+    if (text === this.#node) return undefined;
+    this.#node = text;
+    return { node };
+  }
+}
+
+/** What differs from what is known, which it then is. */
+function changed<T>(known: Map<string, string>, now: readonly T[], keyOf: (one: T) => string) {
+  const put: T[] = [];
+  const present = new Set<string>();
+  for (const one of now) {
+    const key = keyOf(one);
+    const text = JSON.stringify(one);
+    present.add(key);
+    if (known.get(key) === text) continue;
+    known.set(key, text);
+    put.push(one);
+  }
+  const removed = [...known.keys()].filter((key) => !present.has(key));
+  for (const key of removed) known.delete(key);
+  return { put, removed };
+}

@@ -1,9 +1,11 @@
-/** The body of a request: at most 3 MiB, as Kubernetes'; JSON, or YAML where a client may send it. */
+/** The body of a request: at most 3 MiB, as Kubernetes'; JSON, YAML, or protobuf. */
 import type { IncomingMessage } from 'node:http';
 import { parse } from 'yaml';
 import { BodyError, readBody } from '../../linux/request-body.ts';
 import { depthFault } from '../../policy/document/nesting.ts';
+import { decodeObject } from '../protobuf/decode.ts';
 import { StatusError } from '../storage/status-error.ts';
+import { contentTypeOf } from './media-types.ts';
 
 const BODY_LIMIT = 3 * 1024 * 1024;
 const BODY_MS = 30_000;
@@ -13,16 +15,36 @@ const DEPTH_LIMIT = 100;
 const YAML_LIMIT = 1024 * 1024;
 /** How often anchors may be used; a text can be made to grow by them without end. */
 const ALIASES_LIMIT = 100;
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const BODY_TYPES = ['application/json', 'application/yaml', PROTOBUF];
 
 /** @throws StatusError 400, 408, 413 */
-export async function bodyText(request: IncomingMessage): Promise<string> {
+export async function bodyBytes(request: IncomingMessage): Promise<Buffer> {
   try {
-    return (await readBody(request, { limit: BODY_LIMIT, ms: BODY_MS })).toString('utf8');
+    return await readBody(request, { limit: BODY_LIMIT, ms: BODY_MS });
   } catch (error) {
     if (!(error instanceof BodyError)) throw error;
     const reason = { 400: 'BadRequest', 408: 'Timeout', 413: 'RequestEntityTooLarge' }[error.status];
     throw new StatusError(error.status, reason, error.message);
   }
+}
+
+/** The document of a body, in the form that its Content-Type says. @throws StatusError 400, 408, 413, 415 */
+export async function bodyDocument(request: IncomingMessage): Promise<unknown> {
+  const type = contentTypeOf(request.headers['content-type']);
+  if (!BODY_TYPES.includes(type))
+    throw StatusError.unsupportedMediaType(
+      `the body of the request was in an unknown format (${type.slice(0, 100)}): accepted are ${BODY_TYPES.join(', ')}`,
+    );
+  const bytes = await bodyBytes(request);
+  if (bytes.length === 0) return undefined;
+  if (type === PROTOBUF) return checked(decodeObject(bytes));
+  return type === 'application/yaml' ? parseYaml(bytes.toString('utf8')) : parseJson(bytes.toString('utf8'));
+}
+
+function checked(value: unknown): unknown {
+  checkDepth(value);
+  return value;
 }
 
 /** @throws StatusError 400 */

@@ -2,7 +2,6 @@
 import type { DeleteOptions } from '../storage/deletion.ts';
 import { StatusError } from '../storage/status-error.ts';
 import type { WriteOptions } from '../storage/storage.ts';
-import { parseJson } from './body.ts';
 import type { Call } from './call.ts';
 
 const POLICIES = ['Background', 'Foreground', 'Orphan'] as const;
@@ -17,10 +16,9 @@ interface Document {
 }
 
 /** @throws StatusError 400 */
-export function deleteOptions({ query }: Call, body: string): DeleteOptions & WriteOptions {
-  const document = (body.trim() === '' ? {} : parseJson(body)) as Document | null;
-  if (typeof document !== 'object' || document === null)
-    throw StatusError.badRequest('read DeleteOptions: found no object');
+export function deleteOptions({ query }: Call, body: unknown): DeleteOptions & WriteOptions {
+  const document = (body ?? {}) as Document;
+  if (typeof document !== 'object') throw StatusError.badRequest('read DeleteOptions: found no object');
   const { orphanDependents, preconditions, dryRun } = document;
   const grace = document.gracePeriodSeconds ?? query.get('gracePeriodSeconds') ?? undefined;
   const policy = document.propagationPolicy ?? query.get('propagationPolicy') ?? undefined;

@@ -18,7 +18,7 @@ import { StatusError } from '../storage/status-error.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Admission } from './admission.ts';
 import { sendDocument, sendError, sendText, sendWarnings } from './answering.ts';
-import { bodyText, parseJson } from './body.ts';
+import { bodyDocument } from './body.ts';
 import { type Answer, type Call, isSet, type User } from './call.ts';
 import { DISCOVERY_GROUP, discoveryDocument } from './discovery.ts';
 import { type Wanted, wantedForm } from './media-types.ts';
@@ -162,7 +162,7 @@ export class KubeServer {
   async #dispatch(call: Call): Promise<Answer> {
     const { method, path, resource } = call;
     if (isReview(resource) && method === 'POST') {
-      const body = objectOf(call, parseJson(await bodyText(call.request)));
+      const body = objectOf(call, await bodyDocument(call.request));
       return { status: 201, document: reviewed(resource, body, call.user) };
     }
     if (CONNECTING.includes(path.subresource)) throw StatusError.badRequest('Upgrade request required');

@@ -2,7 +2,7 @@
 import { pathName, type Resource } from '../resources/resource.ts';
 import { StatusError } from '../storage/status-error.ts';
 import type { Storage } from '../storage/storage.ts';
-import { bodyText, parseJson } from './body.ts';
+import { bodyDocument } from './body.ts';
 import type { Answer, Call } from './call.ts';
 import type { Writing } from './writing.ts';
 
@@ -28,8 +28,8 @@ export async function subresourceAnswer(call: Call, parts: SubresourceParts): Pr
 
 /** Deletes the pod; there is no budget that could keep it. */
 async function evict(call: Call, { writing }: SubresourceParts): Promise<Answer> {
-  const { deleteOptions = {} } = (parseJson(await bodyText(call.request)) ?? {}) as { deleteOptions?: object };
-  await writing.remove(call, JSON.stringify(deleteOptions));
+  const { deleteOptions = {} } = ((await bodyDocument(call.request)) ?? {}) as { deleteOptions?: object };
+  await writing.remove(call, deleteOptions);
   return { status: 201, document: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
 }
 

@@ -12,7 +12,7 @@ import { type KubeObject, type NewObject, timestamp } from '../storage/kube-obje
 import { StatusError } from '../storage/status-error.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Admission } from './admission.ts';
-import { bodyText, parseJson, parseYaml } from './body.ts';
+import { bodyBytes, bodyDocument, parseJson, parseYaml } from './body.ts';
 import { type Answer, type Call, isSet } from './call.ts';
 import { deleteOptions, isDryRun } from './delete-options.ts';
 import { contentTypeOf } from './media-types.ts';
@@ -49,13 +49,13 @@ export class Writing {
   }
 
   async create(call: Call): Promise<Answer> {
-    const body = objectOf(call, parseBody(call, await bodyText(call.request)));
+    const body = objectOf(call, await bodyDocument(call.request));
     return await this.#created(call, this.#rules.create(body, ruleOptions(call)));
   }
 
   /** PUT of an object, or of its status. */
   async update(call: Call): Promise<Answer> {
-    const body = objectOf(call, parseBody(call, await bodyText(call.request)));
+    const body = objectOf(call, await bodyDocument(call.request));
     const { resourceVersion = '', uid = '' } = body.metadata ?? {};
     const found = this.#reading.found(call);
     if (uid !== '' && uid !== found.metadata.uid) throw otherUid(call, uid, found);
@@ -69,7 +69,7 @@ export class Writing {
 
   async patch(call: Call): Promise<Answer> {
     const type = contentTypeOf(call.request.headers['content-type']);
-    const text = await bodyText(call.request);
+    const text = (await bodyBytes(call.request)).toString('utf8');
     if (type === APPLY || type === 'application/apply-patch+json') return await this.#apply(call, parseYaml(text));
     const patch = parseJson(text);
     const document = await this.change(call, (live) => this.#rules.patch(live, type, patch, ruleOptions(call)), '');
@@ -104,7 +104,7 @@ export class Writing {
   }
 
   async delete(call: Call): Promise<Answer> {
-    const { before, left } = await this.remove(call, await bodyText(call.request));
+    const { before, left } = await this.remove(call, await bodyDocument(call.request));
     const { resource, path } = call;
     if (left !== undefined) return { document: shown(call, left, this.#storage) };
     // Pods are answered whole, as Kubernetes does; of others only that they are gone.
@@ -113,8 +113,8 @@ export class Writing {
     return { document: success({ ...details, uid: before.metadata.uid }) };
   }
 
-  /** @param options DeleteOptions as JSON, or '' @returns the object as it was, and as it is while something keeps it */
-  async remove(call: Call, options: string): Promise<{ before: KubeObject; left: KubeObject | undefined }> {
+  /** @param options DeleteOptions, when there are any @returns the object as it was, and as it is while something keeps it */
+  async remove(call: Call, options: unknown): Promise<{ before: KubeObject; left: KubeObject | undefined }> {
     const { resource, path } = call;
     const before = this.#reading.found(call);
     if (resource.name === 'namespaces' && KEPT_NAMESPACES.includes(path.name))
@@ -125,7 +125,7 @@ export class Writing {
   }
 
   async deleteCollection(call: Call): Promise<Answer> {
-    const options = deleteOptions(call, await bodyText(call.request));
+    const options = deleteOptions(call, await bodyDocument(call.request));
     const { resource } = call;
     const objects = this.#reading.selected(call);
     const deleted = objects.filter(({ metadata: { name, namespace = '' } }) => {
@@ -212,15 +212,6 @@ export class Writing {
     ];
     throw new StatusError(403, 'Forbidden', refusal.message, { ...refusal.details, causes });
   }
-}
-
-function parseBody({ request }: Call, text: string): unknown {
-  const type = contentTypeOf(request.headers['content-type']);
-  if (type === 'application/json') return parseJson(text);
-  if (type === 'application/yaml') return parseYaml(text);
-  throw StatusError.unsupportedMediaType(
-    `the body of the request was in an unknown format (${type.slice(0, 100)}): accepted are application/json, application/yaml`,
-  );
 }
 
 function ruleOptions({ query, path, request }: Call): RuleOptions {

@@ -133,15 +133,8 @@ export interface StatusDocument {
     /** Questions about policies that were too long or too large for the process that answers them. */
     readonly judgeDeaths: number;
   };
-  /** The Kubernetes API, when it is wanted. */
-  readonly kubeApi?: {
-    /** `https://127.0.0.1:6443`; '' while it is not served. */
-    readonly address: string;
-    /** Written through it. */
-    readonly objects: number;
-    /** How often the thread that serves it died and was started anew. */
-    readonly restarts: number;
-  };
+  /** The Kubernetes API, when it is wanted: where it is ('' while it is not served), what was written through it, deaths of its thread. */
+  readonly kubeApi?: { readonly address: string; readonly objects: number; readonly restarts: number };
   /** Files that flows are written to. */
   readonly exports: readonly {
     readonly name: string;

@@ -38,7 +38,6 @@ export interface Controllers {
   stop(): void;
 }
 
-/** Until the thread of the API starts them, for tests. */
 export function startControllers(options: ControllersOptions): Controllers {
   const { storage, nodeName, maxPods = DEFAULT_MAX_PODS, caCertificate = '', clock = SYSTEM_CLOCK } = options;
   let facts = options.node ?? {};

@@ -5,7 +5,8 @@ import { Resources } from '../resources/resources.ts';
 import { Storage } from '../storage/storage.ts';
 import type { Admission } from './admission.ts';
 import { KubeServer } from './kube-server.ts';
-import { NO_RULES } from './write-rules.ts';
+import { Structures } from '../openapi/structures.ts';
+import { Writes } from '../patch/writes.ts';
 
 const VERSION = { major: '1', minor: '0', gitVersion: 'v1.0.0' };
 const BUILT = { gitCommit: '', gitTreeState: '', buildDate: '', goVersion: '', compiler: '' };
@@ -48,7 +49,7 @@ class World {
     this.#kube = new KubeServer({
       storage: this.storage,
       resources,
-      rules: NO_RULES,
+      writes: new Writes(new Structures()),
       admission: ADMISSION,
       connections: { serve: (_request, socket) => socket.destroy(), logs: () => Promise.reject(new Error('none')) },
       version: { ...VERSION, ...BUILT },

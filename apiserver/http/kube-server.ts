@@ -12,6 +12,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { Writes } from '../patch/writes.ts';
 import { pathName } from '../resources/resource.ts';
 import type { Resources } from '../resources/resources.ts';
 import { StatusError } from '../storage/status-error.ts';
@@ -26,9 +27,8 @@ import type { PodConnections } from './pod-connections.ts';
 import { Reading } from './reading.ts';
 import { type DiscoveryPath, parsePath, type ResourcePath } from './request-path.ts';
 import { isReview, reviewed } from './reviews.ts';
-import { subresourceAnswer } from './subresources.ts';
+import { boundAnswer, subresourceAnswer } from './subresources.ts';
 import { objectOf } from './write-body.ts';
-import type { WriteRules } from './write-rules.ts';
 import { Writing } from './writing.ts';
 
 const REQUESTS = 256;
@@ -50,7 +50,7 @@ export interface ServedVersion {
 export interface KubeServerParts {
   readonly storage: Storage;
   readonly resources: Resources;
-  readonly rules: WriteRules;
+  readonly writes: Writes;
   readonly admission: Admission;
   readonly connections: PodConnections;
   readonly version: ServedVersion;
@@ -165,9 +165,11 @@ export class KubeServer {
       const body = objectOf(call, await bodyDocument(call.request));
       return { status: 201, document: reviewed(resource, body, call.user) };
     }
+    const parts = { ...this.#parts, reading: this.#reading, writing: this.#writing };
+    if (resource.name === 'bindings' && method === 'POST') return await boundAnswer(call, parts);
     if (CONNECTING.includes(path.subresource)) throw StatusError.badRequest('Upgrade request required');
     const isOfObject = path.subresource === '' || path.subresource === 'status';
-    if (!isOfObject) return await subresourceAnswer(call, { storage: this.#parts.storage, writing: this.#writing });
+    if (!isOfObject) return await subresourceAnswer(call, parts);
     const verb = verbOf(call);
     if (verb === undefined || !resource.verbs.includes(verb)) throw notAllowed(call);
     if (resource.isNamespaced && path.namespace === '' && !['list', 'watch', 'deletecollection'].includes(verb))

@@ -7,6 +7,8 @@
  * times, unless the client has said which version it meant. The answer goes out when the agent has published what was written, or has had its
  * time for it, which is a warning.
  */
+import type { WriteOptions, Writes, Written } from '../patch/writes.ts';
+import { begunObject } from '../resources/begun.ts';
 import { kindName, pathName } from '../resources/resource.ts';
 import { type KubeObject, type NewObject, timestamp } from '../storage/kube-object.ts';
 import { StatusError } from '../storage/status-error.ts';
@@ -20,7 +22,6 @@ import { checkName } from './names.ts';
 import type { Reading } from './reading.ts';
 import { listKind, shown, shownItem } from './shown.ts';
 import { objectOf, stored } from './write-body.ts';
-import type { Ruled, RuleOptions, WriteRules } from './write-rules.ts';
 
 const TRIES = 5;
 const APPLY = 'application/apply-patch+yaml';
@@ -31,26 +32,26 @@ const MANAGER_CHARS = 128;
 interface WritingParts {
   readonly storage: Storage;
   readonly reading: Reading;
-  readonly rules: WriteRules;
+  readonly writes: Writes;
   readonly admission: Admission;
 }
 
 export class Writing {
   readonly #storage: Storage;
   readonly #reading: Reading;
-  readonly #rules: WriteRules;
+  readonly #writes: Writes;
   readonly #admission: Admission;
 
-  constructor({ storage, reading, rules, admission }: WritingParts) {
+  constructor({ storage, reading, writes, admission }: WritingParts) {
     this.#storage = storage;
     this.#reading = reading;
-    this.#rules = rules;
+    this.#writes = writes;
     this.#admission = admission;
   }
 
   async create(call: Call): Promise<Answer> {
     const body = objectOf(call, await bodyDocument(call.request));
-    return await this.#created(call, this.#rules.create(body, ruleOptions(call)));
+    return await this.#created(call, this.#writes.create(body, writeOptions(call)));
   }
 
   /** PUT of an object, or of its status. */
@@ -61,7 +62,7 @@ export class Writing {
     if (uid !== '' && uid !== found.metadata.uid) throw otherUid(call, uid, found);
     const document = await this.change(
       call,
-      (live) => this.#rules.replace(live, body, ruleOptions(call)),
+      (live) => this.#writes.replace(live, body, writeOptions(call)),
       resourceVersion,
     );
     return { document: shown(call, document, this.#storage) };
@@ -72,7 +73,7 @@ export class Writing {
     const text = (await bodyBytes(call.request)).toString('utf8');
     if (type === APPLY || type === 'application/apply-patch+json') return await this.#apply(call, parseYaml(text));
     const patch = parseJson(text);
-    const document = await this.change(call, (live) => this.#rules.patch(live, type, patch, ruleOptions(call)), '');
+    const document = await this.change(call, (live) => this.#writes.patch(live, type, patch, writeOptions(call)), '');
     return { document: shown(call, document, this.#storage) };
   }
 
@@ -81,7 +82,11 @@ export class Writing {
    * @param rule makes the object to be of the one that is there
    * @param resourceVersion that it must be at; '' for any
    */
-  async change(call: Call, rule: (live: KubeObject) => Ruled, resourceVersion: string): Promise<KubeObject> {
+  async change(
+    call: Call,
+    rule: (live: KubeObject) => Pick<Written, 'object' | 'warnings'>,
+    resourceVersion: string,
+  ): Promise<KubeObject> {
     const { resource, path } = call;
     for (let tries = 1; ; tries++) {
       const live = this.#reading.found(call);
@@ -148,16 +153,17 @@ export class Writing {
       );
     const applied = objectOf(call, body);
     const { resource, path } = call;
-    const options = ruleOptions(call);
+    const options = writeOptions(call);
     if (this.#storage.get(resource.name, path.namespace, path.name) === undefined && path.subresource === '')
-      return await this.#created(call, this.#rules.apply(undefined, applied, options));
-    const document = await this.change(call, (live) => this.#rules.apply(live, applied, options), '');
+      return await this.#created(call, this.#writes.apply(undefined, applied, options));
+    const document = await this.change(call, (live) => this.#writes.apply(live, applied, options), '');
     return { document: shown(call, document, this.#storage) };
   }
 
-  async #created(call: Call, { object, warnings }: Ruled): Promise<Answer> {
+  async #created(call: Call, { object: ruled, warnings }: Written): Promise<Answer> {
     const { resource, path } = call;
     this.#checkNamespace(call);
+    const object = begunObject(resource.name, ruled, Date.now());
     const { resourceVersion = '', name = '', generateName = '' } = object.metadata ?? {};
     if (resourceVersion !== '')
       throw StatusError.badRequest('resourceVersion should not be set on objects to be created');
@@ -214,7 +220,7 @@ export class Writing {
   }
 }
 
-function ruleOptions({ query, path, request }: Call): RuleOptions {
+export function writeOptions({ query, path, request }: Call): WriteOptions {
   const mode = query.get('fieldValidation') ?? '';
   if (!['', 'Strict', 'Warn', 'Ignore'].includes(mode))
     throw StatusError.badRequest(`fieldValidation: found ${JSON.stringify(mode)}, wanted Strict, Warn or Ignore`);
@@ -222,7 +228,7 @@ function ruleOptions({ query, path, request }: Call): RuleOptions {
   return {
     manager: manager.slice(0, MANAGER_CHARS),
     subresource: path.subresource,
-    mode: (mode || 'Warn') as RuleOptions['mode'],
+    mode: (mode || 'Warn') as WriteOptions['mode'],
     isForced: isSet(query, 'force'),
     time: timestamp(Date.now()),
   };

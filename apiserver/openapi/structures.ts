@@ -2,7 +2,9 @@
  * What is known of each kind: Kubernetes' from the table, Cilium's policies from the shapes that are enforced, and what
  * CustomResourceDefinitions bring. Of any other kind, metadata alone is known, and every field is taken as it is.
  */
+import { DEFINITIONS } from '../resources/custom-resource.ts';
 import type { KubeObject } from '../storage/kube-object.ts';
+import type { Storage } from '../storage/storage.ts';
 import { customStructure } from './custom-structure.ts';
 import { policyStructure } from './policy-structures.ts';
 import type { ObjectStructure } from './structure.ts';
@@ -47,6 +49,15 @@ export class Structures {
   /** Whether its status is written apart from the rest. */
   hasSeparateStatus(kind: Kind): boolean {
     return this.of(kind).fields.has('status') && !this.#plainStatus.has(keyOf(kind));
+  }
+
+  /** Takes up the storage's definitions as they come and go. @returns a function that ends it */
+  follow(storage: Storage): () => void {
+    for (const definition of storage.list(DEFINITIONS)) this.define(definition);
+    return storage.watch(DEFINITIONS, ({ type, object }) => {
+      if (type === 'DELETED') this.forget(object);
+      else this.define(object);
+    });
   }
 
   /** Takes up the versions of a CustomResourceDefinition; kinds that are known otherwise stay as they are. */

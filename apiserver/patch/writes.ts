@@ -44,7 +44,6 @@ export interface Written {
   readonly warnings: readonly string[];
 }
 
-/** Until the API's HTTP writes by it, for tests. */
 export class Writes {
   readonly #structures: Structures;
 

@@ -11,10 +11,8 @@ import { StatusError } from '../storage/status-error.ts';
 import { type Field, type FieldType, messageNameOf, messageOf } from './messages.ts';
 
 const MAGIC = Buffer.from('k8s\0');
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
-const FIXED32 = 5;
+/** Types on the wire. */
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 type Plain = Record<string, unknown>;
 
@@ -61,16 +59,16 @@ function fieldsIn(bytes: Buffer): WireField[] {
     const tag = varint();
     const number = Math.floor(tag / 8);
     switch (tag % 8) {
-      case VARINT:
+      case WIRE.varint:
         found.push({ number, value: varint() });
         break;
-      case BYTES:
+      case WIRE.bytes:
         found.push({ number, value: take(varint()) });
         break;
-      case FIXED64:
+      case WIRE.fixed64:
         found.push({ number, value: take(8).readDoubleLE() });
         break;
-      case FIXED32:
+      case WIRE.fixed32:
         found.push({ number, value: take(4).readFloatLE() });
         break;
       default:

@@ -8,7 +8,7 @@ interface Binding {
 }
 
 /**
- * The pod as a Binding leaves it. Until the server asks for it, for tests.
+ * The pod as a Binding leaves it.
  * @param nowMs since the epoch
  * @throws StatusError 422 for a target that is no node, 409 when it has a node already or is to be deleted
  */

@@ -30,7 +30,8 @@ const STATUS_VERBS = ['get', 'patch', 'update'];
 
 /** What a definition serves; undefined when it serves no version. */
 export function customResource(definition: KubeObject): Resource | undefined {
-  const { group, names, scope, versions = [] } = definition['spec'] as DefinitionSpec;
+  const { group, names, scope, versions = [] } = (definition['spec'] ?? {}) as Partial<DefinitionSpec>;
+  if (group === undefined || names === undefined) return undefined;
   const served = versions.filter((one) => one.served !== false);
   if (served.length === 0) return undefined;
   const ordered = [...served].sort(byPreference);

@@ -25,8 +25,9 @@ export class Resources {
     for (const definition of storage.list(DEFINITIONS)) this.#take(definition);
     this.#index();
     return storage.watch(DEFINITIONS, ({ type, object }) => {
-      if (type === 'DELETED') this.#custom.delete(object.metadata.name);
-      else this.#take(object);
+      const { name } = object.metadata;
+      if (type !== 'DELETED') this.#take(object);
+      else if (this.#custom.delete(name)) removeAll(storage, name);
       this.#index();
     });
   }
@@ -80,5 +81,15 @@ export class Resources {
       }
       if (!this.#byName.has(name)) this.#byName.set(name, resource);
     }
+  }
+}
+
+/** Objects go with their definition, whatever holds them: nobody could write them any more. */
+function removeAll(storage: Storage, resource: ResourceName): void {
+  for (const { metadata } of storage.list(resource)) {
+    const { namespace = '', name, finalizers = [] } = metadata;
+    if (finalizers.length > 0)
+      storage.update(resource, namespace, name, (one) => ({ ...one, metadata: { ...one.metadata, finalizers: [] } }));
+    if (storage.get(resource, namespace, name) !== undefined) storage.delete(resource, namespace, name);
   }
 }

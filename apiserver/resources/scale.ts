@@ -13,7 +13,7 @@ export interface ScalePaths {
 const BUILT_IN: ScalePaths = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
 const MOST_REPLICAS = 2 ** 31 - 1;
 
-/** Until the server asks for it, for tests. */
+/** @param paths of a custom resource */
 export function scaleOf(object: KubeObject, paths: ScalePaths = BUILT_IN): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const { specReplicasPath, statusReplicasPath, labelSelectorPath } = paths;
@@ -31,7 +31,7 @@ export function scaleOf(object: KubeObject, paths: ScalePaths = BUILT_IN): KubeO
 }
 
 /**
- * The object with the number of pods that a scale wants. Until the server asks for it, for tests.
+ * The object with the number of pods that a scale wants.
  * @throws StatusError 422 for what is no number of pods, 409 when the object is at another version than the scale
  */
 export function withScale(object: KubeObject, scale: object, paths: ScalePaths = BUILT_IN): KubeObject {

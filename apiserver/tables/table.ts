@@ -61,7 +61,7 @@ interface Table {
   }[];
 }
 
-/** The table of some objects of one kind. Until the server asks for it, for tests. */
+/** The table of some objects of one kind. */
 export function tableOf(kind: TableKind, objects: readonly KubeObject[], options: TableOptions): Table {
   const columns = columnsOf(kind);
   const { version, metadata, hasHeaders = true, nowMs } = options;

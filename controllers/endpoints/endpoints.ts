@@ -19,10 +19,12 @@ import { groupsOf, sliceObject, SLICES, subsetsOf } from './written.ts';
 
 export const SERVICES = 'services';
 const ENDPOINTS = 'endpoints';
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
-const MANAGER = 'endpointslice-controller.k8s.io';
+/** Label of a slice, and who made those that are made here. */
+export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
+export const MANAGER = 'endpointslice-controller.k8s.io';
 const HEADLESS = 'service.kubernetes.io/headless';
-const OF_ENDPOINTS = 'endpoints.kubernetes.io/managed-by';
+/** Label of Endpoints that are made here. */
+export const OF_ENDPOINTS = 'endpoints.kubernetes.io/managed-by';
 /** Pods that an Endpoints object lists; it says that there are more. */
 const ADDRESSES_LIMIT = 1000;
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';

@@ -1,19 +1,18 @@
 /** Which objects of the Kubernetes API the agent gets, and what of them: what they want, not what has become of it. */
 import type { KubeObject, ResourceName } from '../../apiserver/storage/kube-object.ts';
+import { MANAGED_BY, MANAGER, OF_ENDPOINTS } from '../../controllers/endpoints/endpoints.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { FedObject } from './messages.ts';
 
-const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
-/** Made of the Services and pods that the agent has itself. */
-const OWN_SLICES = 'endpointslice-controller.k8s.io';
-
-/** Resource -> whether the agent gets one of its objects. Workloads are not among them: their controllers make pods. */
+/** Resource -> whether the agent gets one of its objects. Workloads are not among them: their controllers make pods;
+ * and no endpoints that controllers made of what the agent has itself. */
 const FED: Readonly<Record<ResourceName, (object: KubeObject) => boolean>> = {
   namespaces: () => true,
   // One that is on no node is nobody's to attach.
   pods: ({ spec }) => ((spec as { nodeName?: string } | undefined)?.nodeName ?? '') !== '',
   services: () => true,
-  'endpointslices.discovery.k8s.io': ({ metadata }) => metadata.labels?.[MANAGED_BY] !== OWN_SLICES,
+  'endpointslices.discovery.k8s.io': ({ metadata }) => metadata.labels?.[MANAGED_BY] !== MANAGER,
+  endpoints: ({ metadata }) => metadata.labels?.[OF_ENDPOINTS] === undefined,
   secrets: () => true,
   nodes: () => true,
   'networkpolicies.networking.k8s.io': () => true,

@@ -11,6 +11,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatusDocument } from '../../api/shapes.ts';
 import { kubeconfigPath } from '../../api/sockets.ts';
+import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { Agent } from '../agent.ts';
 import type { Log } from '../health/log.ts';
@@ -21,7 +22,7 @@ import type { StoreChanges } from '../source/store.ts';
 import type { SourcedDocument } from '../source/versions.ts';
 import { referenceOf } from '../source/text.ts';
 import { SupervisedThread } from '../supervise/supervised-thread.ts';
-import type { FromKubeApi, KubeApiStatus, NodeFacts, ToKubeApi } from './messages.ts';
+import { type FromKubeApi, type KubeApiStatus, manifestName, type NodeFacts, type ToKubeApi } from './messages.ts';
 import { allMirrored, API_FILE, mirrorChanges } from './mirror.ts';
 import type { KubeApiSide } from './side.ts';
 import { Told } from './told.ts';
@@ -90,7 +91,7 @@ export class KubeApi implements KubeApiSide {
 
   mirror(changes: StoreChanges): void {
     if (this.#thread?.isReady !== true) return;
-    const mirror = mirrorChanges(changes, this.#told, this.#parts.agent.store);
+    const mirror = mirrorChanges(changes, this.#told, this.#parts.agent);
     if (mirror !== undefined) this.#thread.tell({ mirror });
   }
 
@@ -138,7 +139,7 @@ export class KubeApi implements KubeApiSide {
   #everything(): ToKubeApi {
     const { agent } = this.#parts;
     this.#told.forget();
-    const mirror = allMirrored(agent.store, this.#told);
+    const mirror = allMirrored(agent.store, this.#told, agent.config.nodeName);
     const endpoints = this.#told.endpoints(endpointDocuments(agent));
     const services = this.#told.services(serviceDocuments(agent));
     return { mirror, ...endpoints, ...services, ...this.#told.node(nodeFacts(agent)) };
@@ -160,7 +161,7 @@ export class KubeApi implements KubeApiSide {
     const { readObject } = agent.sources;
     const documents: SourcedDocument[] = [];
     const wrong: Problem[] = [];
-    for (const { object, atMs, createdMs } of put) {
+    for (const { object, atMs, createdMs } of put.filter((one) => !this.#isOthersNode(one.object))) {
       const { document, problems } = readObject(object, API_FILE);
       if (document === undefined) wrong.push(...problems);
       else documents.push({ document, atMs, createdMs });
@@ -173,6 +174,13 @@ export class KubeApi implements KubeApiSide {
     const error = agent.sync();
     this.tellState();
     this.#thread?.tell({ answer: { ticket, problems: wrong, error } });
+  }
+
+  /** This machine's Node is made by the API in any case: one of another source stands. */
+  #isOthersNode(object: Manifest): boolean {
+    const name = manifestName(object);
+    const found = name.kind === 'Node' ? this.#parts.agent.store.get(name) : undefined;
+    return found !== undefined && found.file !== API_FILE;
   }
 
   /** Before the pods are attached. */
@@ -188,7 +196,10 @@ export class KubeApi implements KubeApiSide {
 }
 
 /** This machine, as its Node shows it. */
-function nodeFacts({ config, feed: { node } }: Agent): NodeFacts {
+function nodeFacts({ config, feed, store }: Agent): NodeFacts {
   const podCIDRs = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '');
-  return { addresses: node.ips, labels: node.labels, podCIDRs };
+  const document = store.get({ kind: 'Node', namespace: '', name: config.nodeName });
+  // Labels that come from the API itself are not told back to it: nobody could take one away.
+  const labels = document === undefined || document.file === API_FILE ? {} : document.labels;
+  return { addresses: feed.node.ips, labels, podCIDRs };
 }

@@ -13,14 +13,18 @@ type Store = Pick<ObjectStore, 'get' | 'createdMs' | 'documents'>;
 export const API_FILE = 'kubernetes';
 
 /** Everything. */
-export function allMirrored(store: Store, told: Told): Mirror {
-  const put = [...store.documents()].filter(isOfOthers).flatMap((one) => mirrored(one, store));
+export function allMirrored(store: Store, told: Told, nodeName: string): Mirror {
+  const put = [...store.documents()].filter((one) => isShown(one, nodeName)).flatMap((one) => mirrored(one, store));
   for (const one of put) told.mirrored(one);
   return { put: withoutClashes(put), removed: [], isAll: true };
 }
 
 /** @returns undefined when nothing of it is to be shown */
-export function mirrorChanges({ put, removed }: StoreChanges, told: Told, store: Store): Mirror | undefined {
+export function mirrorChanges(
+  { put, removed }: StoreChanges,
+  told: Told,
+  { store, config }: { readonly store: Store; readonly config: { readonly nodeName: string } },
+): Mirror | undefined {
   const gone = new Map<string, Reference>();
   const shown: MirroredObject[] = [];
   const drop = (reference: Reference): void => {
@@ -30,7 +34,7 @@ export function mirrorChanges({ put, removed }: StoreChanges, told: Told, store:
   for (const document of put) {
     // It may have been another source's before, or have stood for other pods.
     drop(nameOf(document));
-    if (!isOfOthers(document)) continue;
+    if (!isShown(document, config.nodeName)) continue;
     const objects = mirrored(document, store);
     for (const one of objects) told.mirrored(one);
     shown.push(...objects);
@@ -51,8 +55,9 @@ function mirrored(document: Document, store: Store): MirroredObject[] {
   return [self, ...pods.map(({ object }): MirroredObject => ({ object, createdMs, source, owner }))];
 }
 
-function isOfOthers({ file }: Document): boolean {
-  return file !== API_FILE;
+/** This machine's Node is an object of the API, which is told of the labels that others give it. */
+function isShown({ file, kind, name }: Document, nodeName: string): boolean {
+  return file !== API_FILE && !(kind === 'Node' && name === nodeName);
 }
 
 /** Two workloads may stand for pods of one name; the first has it. */

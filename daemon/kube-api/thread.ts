@@ -10,16 +10,19 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { kubeconfigPath } from '../../api/sockets.ts';
 import { KubeServer } from '../../apiserver/http/kube-server.ts';
-import { NO_RULES } from '../../apiserver/http/write-rules.ts';
+import { Structures } from '../../apiserver/openapi/structures.ts';
+import { Writes } from '../../apiserver/patch/writes.ts';
+import { type Controllers, startControllers } from '../../controllers/controllers.ts';
 import { Resources } from '../../apiserver/resources/resources.ts';
 import { Storage } from '../../apiserver/storage/storage.ts';
+import { VERSION } from '../../linux/version.ts';
 import { readListenAddress } from '../config/listen-address.ts';
 import { RetriedListening } from '../serve/retried-listening.ts';
 import type { FromThread } from '../supervise/supervised-thread.ts';
 import { AgentLink } from './agent-link.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { KubeListener } from './listener.ts';
-import type { FromKubeApi, KubeApiData, KubeApiStatus, ToKubeApi } from './messages.ts';
+import type { FromKubeApi, KubeApiData, KubeApiStatus, NodeFacts, ToKubeApi } from './messages.ts';
 import { MirroredObjects } from './mirrored-objects.ts';
 import { openPki } from './pki.ts';
 import { NO_CONNECTIONS } from './pod-connections.ts';
@@ -33,11 +36,13 @@ class KubeApiThread {
   readonly #data: KubeApiData;
   readonly #storage: Storage;
   readonly #resources = new Resources();
+  readonly #structures = new Structures();
   readonly #mirrored: MirroredObjects;
   readonly #link: AgentLink;
   readonly #server: KubeServer;
   readonly #listening: RetriedListening;
   #listener: KubeListener | undefined;
+  #controllers: Controllers | undefined;
   #problems: readonly string[] = [];
   #told = '';
 
@@ -51,7 +56,7 @@ class KubeApiThread {
     this.#server = new KubeServer({
       storage: this.#storage,
       resources: this.#resources,
-      rules: NO_RULES,
+      writes: new Writes(this.#structures),
       admission: this.#link,
       connections: NO_CONNECTIONS,
       version: SERVED_VERSION,
@@ -69,25 +74,38 @@ class KubeApiThread {
   async start(): Promise<void> {
     this.#problems = this.#storage.load();
     this.#resources.follow(this.#storage);
+    this.#structures.follow(this.#storage);
     void this.#link.start();
     await this.#listening.start();
     setInterval(() => this.#tellHow(), LOOK_AT_PROBLEMS_MS).unref();
     this.#tell({ ready: true });
   }
 
-  take({ mirror, endpoints, answer }: ToKubeApi): void {
+  take({ mirror, endpoints, services, node, answer }: ToKubeApi): void {
     if (mirror !== undefined) this.#mirrored.take(mirror);
+    // Not before the agent's objects are here: an owner that is not there yet would be taken for gone.
+    this.#controllers ??= this.#startControllers(node);
+    if (node !== undefined) this.#controllers.setNode(nodeFacts(node));
+    if (services !== undefined) this.#controllers.setServices(services);
+    if (endpoints !== undefined) this.#controllers.setEndpoints(endpoints);
     if (endpoints !== undefined) this.#mirrored.takeEndpoints(endpoints);
     if (answer !== undefined) this.#link.take(answer);
   }
 
   async stop(): Promise<void> {
     this.#listening.stop();
+    this.#controllers?.stop();
     this.#server.stop();
     await this.#listener?.stop();
     await this.#storage.synced();
     this.#storage.close();
     process.exit(0);
+  }
+
+  #startControllers(node: NodeFacts | undefined): Controllers {
+    const { nodeName } = this.#data;
+    const facts = node === undefined ? {} : { node: nodeFacts(node) };
+    return startControllers({ storage: this.#storage, nodeName, ...facts });
   }
 
   async #listen(): Promise<void> {
@@ -123,6 +141,10 @@ class KubeApiThread {
   #tell(message: FromKubeApi | FromThread): void {
     this.#port.postMessage(message);
   }
+}
+
+function nodeFacts(node: NodeFacts): NodeFacts & { readonly version: string; readonly runtime: string } {
+  return { ...node, version: SERVED_VERSION.gitVersion, runtime: `sluice://${VERSION}` };
 }
 
 if (parentPort === null) throw new Error('start the Kubernetes API: found no parent, wanted the agent');

@@ -42,7 +42,7 @@ const PROGRAMS = {
   page: { source: 'daemon/page/thread.ts', rehearsals: [] },
   'kube-api': { source: 'daemon/kube-api/thread.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },
-  'stand-in': { source: 'cli/rig/stand-in.ts', rehearsals: [] },
+  'stand-in': { source: 'kubelet/images/stand-in.ts', rehearsals: [] },
   'capture-worker': { source: 'cli/capture/capture-worker.ts', rehearsals: [] },
 };
 

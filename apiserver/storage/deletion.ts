@@ -10,7 +10,8 @@ export interface DeleteOptions {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
 }
 
-const DEFAULT_GRACE_SEC = 30;
+/** Of a pod that names none. */
+export const DEFAULT_GRACE_SEC = 30;
 /** Waits for the garbage collector, which takes it away when the owned objects are gone, or are let go. */
 const FINALIZER_OF: Readonly<Record<string, string | undefined>> = {
   Foreground: 'foregroundDeletion',

@@ -2,11 +2,11 @@
  * From manifests to a rig: which pods, which network namespaces, and which programs run in them. Pure.
  *
  * There are no images here: a container that names a command runs it; of one that does not, a stand-in for its image
- * (image-table.ts, and `standIns` of the configuration) runs; nothing runs in one whose image is unknown, and the plan says so.
+ * (kubelet/images/image-table.ts, and `standIns` of the configuration) runs; nothing runs in one whose image is unknown, and the plan says so.
  */
 
 import { flattenList, type Manifest } from '../../policy/document/manifest.ts';
-import { standInCommand, type StandIns, useOfImage } from './image-table.ts';
+import { standInCommand, type StandIns, useOfImage } from '../../kubelet/images/image-table.ts';
 import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import { podsOf } from '../../policy/document/workload.ts';
 

@@ -6,7 +6,7 @@ import { rowsOf } from '../objects/object-rows.ts';
 import { printDocument } from '../terminal/output.ts';
 import { EXIT, Failure } from '../terminal/failure.ts';
 import type { Settings } from '../terminal/settings.ts';
-import { useOfImage } from './image-table.ts';
+import { useOfImage } from '../../kubelet/images/image-table.ts';
 import { rigUp } from './rig.ts';
 
 export interface RunFlags {

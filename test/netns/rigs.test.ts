@@ -152,7 +152,7 @@ t.test('rig down finds all that a killed rig up has made, wherever it was', asyn
 });
 
 t.test('a container of a known image serves without a command, and one that does not run is named', async (t) => {
-  const containers = '[{ name: web, image: docker.io/kennethreitz/httpbin }, { name: db, image: "postgres:16" }]';
+  const containers = '[{ name: web, image: docker.io/kennethreitz/httpbin }, { name: db, image: "oracle:16" }]';
   const up = await instance.cli('rig', 'up', '-f', file('images.yaml', podOf('bin', `{ containers: ${containers} }`)));
   t.match(up, {
     code: 0,

@@ -1,14 +1,13 @@
 /**
- * What runs in place of an image: rigs run none. A container that names a command runs that; one of an image that is known
- * here runs a stand-in; nothing runs in any other, which `rig up` says.
+ * What runs in place of an image: Sluice fetches none. A container that names a command runs that; one of an image that is known
+ * here runs a stand-in; nothing runs in any other, which `rig up` and the kubelet say.
  *
  *     image, without registry and digest  ->  command: a program of this machine, or `stand-in KIND [PORT]` (stand-in.ts)
  *
- * An empty command is for images of tools: such a pod is there to run `sluice exec` in, and needs no program. Rows of the
+ * An empty command is for images of tools: a rig's pod is there to run `sluice exec` in, and needs no program. Rows of the
  * configuration (`standIns`) come before those of the table below.
  */
 import { programPath } from '../../linux/programs.ts';
-import { Failure } from '../terminal/failure.ts';
 
 /** Pattern of an image -> command. */
 export type StandIns = Readonly<Record<string, readonly string[]>>;
@@ -22,14 +21,29 @@ const SERVER_PORTS: Readonly<Record<string, number>> = {
   deathstar: 80,
   nginx: 80,
   echo: 80,
+  agnhost: 8080,
+  prometheus: 9090,
+  tcp: 3306,
 };
 
 const MAX_PORT = 65535;
 
-const TOOLS = 'curl alpine-curl busybox alpine debian ubuntu netshoot netperf shell sleep pause'.split(' ');
+interface RowOptions {
+  /** What arguments that begin with a dash are for. */
+  readonly program?: string;
+  /** What the image runs when nothing is said. */
+  readonly shell?: readonly string[];
+  readonly isBusybox?: boolean;
+  /** Arguments are for the command, whatever they begin with. */
+  readonly takesArguments?: boolean;
+}
+
+type Row = readonly [pattern: string, command: readonly string[], options?: RowOptions];
+
+const FOR_EVER = ['sleep', 'infinity'];
 
 /** The first that matches counts. */
-const TABLE: readonly (readonly [pattern: string, command: readonly string[]])[] = [
+const TABLE: readonly Row[] = [
   ['go-httpbin', [SERVER_WORD, 'httpbin', '8080']],
   ['httpbin', [SERVER_WORD, 'httpbin']],
   ['json-mock', [SERVER_WORD, 'json-mock']],
@@ -38,13 +52,23 @@ const TABLE: readonly (readonly [pattern: string, command: readonly string[]])[]
   ['nginx', [SERVER_WORD, 'nginx']],
   ['nginx-unprivileged', [SERVER_WORD, 'nginx', '8080']],
   ['httpd', [SERVER_WORD, 'nginx']],
-  ['http-echo', [SERVER_WORD, 'echo', '5678']],
+  ['http-echo', [SERVER_WORD, 'echo', '5678'], { takesArguments: true }],
   ['echoserver', [SERVER_WORD, 'echo', '8080']],
   ['echo', [SERVER_WORD, 'echo']],
   ['echo-server', [SERVER_WORD, 'echo']],
   ['whoami', [SERVER_WORD, 'echo']],
   ['hello-app', [SERVER_WORD, 'echo', '8080']],
-  ...TOOLS.map((name) => [name, []] as const),
+  ['agnhost', [SERVER_WORD, 'agnhost', '8080'], { takesArguments: true }],
+  ['prometheus', [SERVER_WORD, 'prometheus']],
+  ...['mariadb', 'mysql'].map((name): Row => [name, [SERVER_WORD, 'tcp', '3306']]),
+  ['postgres', [SERVER_WORD, 'tcp', '5432']],
+  ...['redis', 'valkey'].map((name): Row => [name, [SERVER_WORD, 'tcp', '6379']]),
+  ['mongo', [SERVER_WORD, 'tcp', '27017']],
+  ['curl', [], { program: 'curl' }],
+  ['alpine-curl', [], { program: 'curl', isBusybox: true }],
+  ...['busybox', 'alpine'].map((name): Row => [name, [], { isBusybox: true }]),
+  ...['debian', 'ubuntu', 'netshoot', 'netperf', 'shell'].map((name): Row => [name, []]),
+  ...['sleep', 'pause'].map((name): Row => [name, [], { shell: FOR_EVER }]),
 ];
 
 /** What stands in for an image. */
@@ -55,22 +79,39 @@ export interface ImageUse {
   readonly kind: string | undefined;
   /** Where it serves when the container names no port. */
   readonly port: number;
+  /** What the image's arguments are for when they begin with a dash. */
+  readonly program: string;
+  /** What an image of tools runs when nothing is said. */
+  readonly shell: readonly string[];
+  /** Whether its commands are busybox's. */
+  readonly isBusybox: boolean;
+  /** Whether arguments go to the command, rather than being one. */
+  readonly takesArguments: boolean;
 }
 
-/** @returns undefined when nothing stands in for it @throws Failure for a `stand-in` of no known kind or port */
+/** A row of the configuration that means nothing. */
+class StandInError extends Error {
+  override readonly name = 'StandInError';
+  readonly code = 'ERR_STAND_IN';
+}
+
+/** @returns undefined when nothing stands in for it @throws StandInError for a `stand-in` of no known kind or port */
 export function useOfImage(image: string, standIns: StandIns = {}): ImageUse | undefined {
-  const row = [...Object.entries(standIns), ...TABLE].find(([pattern]) => matchesImage(pattern, image));
+  const rows: readonly Row[] = [...Object.entries(standIns), ...TABLE];
+  const row = rows.find(([pattern]) => matchesImage(pattern, image));
   if (row === undefined) return undefined;
-  const [pattern, command] = row;
+  const [pattern, command, options = {}] = row;
+  const { program = 'sh', shell = ['sh'], isBusybox = false, takesArguments = false } = options;
+  const use = { program, shell, isBusybox, takesArguments };
   const [first, kind = '', port = String(SERVER_PORTS[kind])] = command;
-  if (first !== SERVER_WORD) return { command, kind: undefined, port: 0 };
+  if (first !== SERVER_WORD) return { ...use, command, kind: undefined, port: 0 };
   if (!Object.hasOwn(SERVER_PORTS, kind) || !/^[1-9]\d{0,4}$/.test(port) || Number(port) > MAX_PORT) {
     const kinds = Object.keys(SERVER_PORTS).join(', ');
-    throw new Failure(
+    throw new StandInError(
       `read standIns of the configuration: ${pattern}: found '${command.join(' ')}', wanted stand-in KIND [PORT], KIND one of ${kinds}`,
     );
   }
-  return { command, kind, port: Number(port) };
+  return { ...use, command, kind, port: Number(port) };
 }
 
 /** The program that serves in place of an image. */

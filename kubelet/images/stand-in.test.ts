@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import t from 'tap';
-import { SERVERS, standIn } from './stand-in.ts';
+import { SERVERS } from './servers.ts';
+import { standIn } from './stand-in.ts';
 import { useOfImage } from './image-table.ts';
-import { planRig } from './rig-plan.ts';
+import { planRig } from '../../cli/rig/rig-plan.ts';
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<number> {
@@ -51,7 +52,7 @@ t.test('a rig plans stand-ins for servers, its own command before them, and name
     { name: 'mock', image: 'cilium/json-mock', env: [{ name: 'PORT', value: '8081' }] },
     { name: 'own', image: 'nginx', command: ['/bin/ash', '-c', 'true'] },
     { name: 'tools', image: 'curlimages/curl' },
-    { name: 'db', image: 'postgres:16' },
+    { name: 'db', image: 'oracle:16' },
   ];
   const [pod] = planRig([{ kind: 'Pod', metadata: { name: 'p' }, spec: { containers } }]).pods;
   t.strictSame(
@@ -62,7 +63,7 @@ t.test('a rig plans stand-ins for servers, its own command before them, and name
       ['own', ['sh', '-c', 'true'], []],
     ],
   );
-  t.strictSame(pod.idle, [{ name: 'db', image: 'postgres:16' }]);
+  t.strictSame(pod.idle, [{ name: 'db', image: 'oracle:16' }]);
   t.end();
 });
 
@@ -136,6 +137,8 @@ t.test('the servers answer as the images do, and refuse what is too large', asyn
     ['deathstar', 'POST', '/v1/request-landing', 200, /^Ship landed\n$/],
     ['deathstar', 'PUT', '/v1/exhaust-port', 503, /Panic: deathstar exploded/],
     ['deathstar', 'GET', '/v1/exhaust-port', 404, /not found/],
+    ['json-mock', 'GET', '/', 200, /JSON Server/],
+    ['prometheus', 'GET', '/metrics', 200, /prometheus_build_info/],
     ['json-mock', 'GET', '/public', 200, /public information/],
     ['json-mock', 'GET', '/posts/9', 404, /not found/],
     ['json-mock', 'GET', '/__proto__', 404, /not found/],

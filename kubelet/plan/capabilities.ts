@@ -1,0 +1,66 @@
+/**
+ * Which of root's rights a container has. As container runtimes give them by default, without MKNOD: a device made in a container would be
+ * the machine's. `add` gives those that stay within the namespaces of the pod; one that reaches the whole machine is refused.
+ */
+import type { ContainerSecurity } from '../pod-spec.ts';
+import { ContainerProblem } from './environment.ts';
+
+/** linux/capability.h */
+const NUMBERS: Readonly<Record<string, number>> = {
+  CHOWN: 0,
+  DAC_OVERRIDE: 1,
+  FOWNER: 3,
+  FSETID: 4,
+  KILL: 5,
+  SETGID: 6,
+  SETUID: 7,
+  SETPCAP: 8,
+  NET_BIND_SERVICE: 10,
+  NET_BROADCAST: 11,
+  NET_ADMIN: 12,
+  NET_RAW: 13,
+  IPC_LOCK: 14,
+  IPC_OWNER: 15,
+  SYS_CHROOT: 18,
+  SYS_PTRACE: 19,
+  SYS_NICE: 23,
+  LEASE: 28,
+  AUDIT_WRITE: 29,
+  SETFCAP: 31,
+};
+
+const DEFAULTS = [
+  ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP', 'NET_BIND_SERVICE'],
+  ...['NET_RAW', 'SYS_CHROOT', 'AUDIT_WRITE', 'SETFCAP'],
+];
+
+/** Those that `add: [ALL]` leaves out where processes are shared: it would look into what is not confined yet. */
+const NOT_SHARED = 'SYS_PTRACE';
+
+/**
+ * @param sharesProcesses whether the containers of the pod see each other's
+ * @returns a mask, in hexadecimal
+ * @throws ContainerProblem for a right that is not given
+ */
+export function capabilitiesOf({ capabilities = {} }: ContainerSecurity, sharesProcesses: boolean): string {
+  const held = new Set(DEFAULTS);
+  const named = (name: string): string => name.toUpperCase().replace(/^CAP_/, '');
+  const dropped = (capabilities.drop ?? []).map(named);
+  if (dropped.includes('ALL')) held.clear();
+  for (const name of dropped) held.delete(name);
+  for (const name of (capabilities.add ?? []).map(named)) {
+    if (name === 'ALL') for (const each of Object.keys(NUMBERS)) held.add(each);
+    else if (Object.hasOwn(NUMBERS, name) && (name !== NOT_SHARED || !sharesProcesses)) held.add(name);
+    else {
+      const given = Object.keys(NUMBERS).join(', ');
+      throw new ContainerProblem(
+        'CreateContainerConfigError',
+        `securityContext.capabilities.add: found ${name}, which would reach past the pod: Sluice gives ${given}`,
+      );
+    }
+  }
+  if (sharesProcesses) held.delete(NOT_SHARED);
+  let mask = 0n;
+  for (const name of held) mask |= 1n << BigInt(NUMBERS[name]);
+  return mask.toString(16);
+}

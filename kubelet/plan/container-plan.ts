@@ -1,0 +1,187 @@
+/** From a container of a pod to what the launcher is told: ids, rights, layers, mounts, environment, command. Pure. */
+import { SHARED_MEMORY, TERMINATION } from '../runtime/pod-volume-names.ts';
+import type { SpecLines } from '../runtime/launcher.ts';
+import type { Skeleton } from '../runtime/skeleton.ts';
+import type { ProcessId } from '../../linux/process-id.ts';
+import type { ImageCommand } from '../images/image-command.ts';
+import type { ContainerSecurity, ContainerSpec, PlacedContainer, Pod, VolumeMount } from '../pod-spec.ts';
+import { capabilitiesOf } from './capabilities.ts';
+import { ContainerProblem } from './environment.ts';
+import { expand } from './expansion.ts';
+import { parseQuantity } from './quantity.ts';
+
+/** Where what runs stand-ins is put. */
+export const TOOLS_FOLDER = '/.sluice';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** What a container may write outside of its volumes, when it names no limit. */
+const ROOT_BYTES = 256 * 2 ** 20;
+const MOST_ROOT_BYTES = 16 * 2 ** 30;
+const NOBODY = 65_534;
+const MOST_ID = 4_294_967_294;
+const DEFAULT_TERMINATION_PATH = '/dev/termination-log';
+
+/** What of the machine a container gets. */
+export interface ContainerSite {
+  readonly sandbox: ProcessId;
+  readonly skeleton: Skeleton;
+  readonly exitsFolder: string;
+  readonly exitName: string;
+  readonly cgroup: string | undefined;
+  /** Files of the machine over those of /etc: `[source, target]`. */
+  readonly etcFiles: readonly (readonly [source: string, target: string])[];
+  /** Node, and the programs of Sluice. */
+  readonly tools: { readonly node: string; readonly programs: string };
+  readonly hostName: string;
+}
+
+export interface ContainerRequest {
+  readonly pod: Pod;
+  readonly placed: PlacedContainer;
+  readonly attempt: number;
+  readonly image: ImageCommand;
+  readonly env: ReadonlyMap<string, string>;
+}
+
+/** @throws ContainerProblem for what cannot be had */
+export function planContainer(request: ContainerRequest, site: ContainerSite): SpecLines {
+  const { pod, placed, attempt, image, env } = request;
+  const { spec } = placed;
+  const isShared = pod.spec?.shareProcessNamespace === true;
+  const flags: readonly (readonly [name: string, isSet: boolean])[] = [
+    ['sharesPids', isShared],
+    ['tty', spec.tty === true],
+    ['stdin', spec.stdin === true],
+    ['stdinOnce', spec.stdinOnce === true],
+    ['readOnlyRoot', spec.securityContext?.readOnlyRootFilesystem === true],
+    ['noNewPrivileges', spec.securityContext?.allowPrivilegeEscalation === false],
+    ['unfiltered', seccompOf(pod, spec) === 'Unconfined'],
+  ];
+  return [
+    ['attempt', attempt],
+    ['exits', site.exitsFolder],
+    ['exitName', site.exitName],
+    ['sandbox', site.sandbox.pid],
+    ['sandboxStart', site.sandbox.startTime],
+    ['rootBytes', rootBytes(spec)],
+    ['capabilities', capabilitiesOf(spec.securityContext ?? {}, isShared)],
+    ['cwd', workingDir(spec, env)],
+    ...(site.cgroup === undefined ? [] : [['cgroup', site.cgroup] as const]),
+    ...flags.flatMap(([name, isSet]) => (isSet ? [[name, 1] as const] : [])),
+    ...idLines(pod, spec),
+    ...layerLines(site.skeleton, image.isBusybox),
+    ...bindLines(site, image),
+    ...mountLines(placed, env),
+    ...environmentLines(spec, { site, env, isRoot: userOf(pod, spec) === 0 }),
+    ...image.argv.map((word) => ['arg', word] as const),
+  ];
+}
+
+function seccompOf(pod: Pod, { securityContext = {} }: ContainerSpec): string | undefined {
+  return (securityContext.seccompProfile ?? pod.spec?.securityContext?.seccompProfile)?.type;
+}
+
+function userOf(pod: Pod, spec: ContainerSpec): number {
+  const own: ContainerSecurity = spec.securityContext ?? {};
+  const ofPod = pod.spec?.securityContext ?? {};
+  const user = own.runAsUser ?? ofPod.runAsUser;
+  const isNotRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot ?? false;
+  if (user === undefined) return isNotRoot ? NOBODY : 0;
+  if (user === 0 && isNotRoot) throw configProblem("container's runAsUser breaks non-root policy");
+  return user;
+}
+
+function idLines(pod: Pod, spec: ContainerSpec): SpecLines {
+  const own = spec.securityContext ?? {};
+  const ofPod = pod.spec?.securityContext ?? {};
+  const uid = userOf(pod, spec);
+  const gid = own.runAsGroup ?? ofPod.runAsGroup ?? (uid === NOBODY ? NOBODY : 0);
+  const groups = [...(ofPod.supplementalGroups ?? []), ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup])];
+  for (const id of [uid, gid, ...groups])
+    if (!Number.isInteger(id) || id < 0 || id > MOST_ID)
+      throw configProblem(`securityContext: found id ${id}, wanted 0 to ${MOST_ID}`);
+  if (groups.length > 32) throw configProblem(`securityContext: found ${groups.length} groups, wanted at most 32`);
+  return [['uid', uid], ['gid', gid], ...groups.map((group) => ['group', group] as const)];
+}
+
+function rootBytes({ resources }: ContainerSpec): number {
+  const limit = parseQuantity(resources?.limits?.['ephemeral-storage']);
+  return limit === undefined || limit < 1 ? ROOT_BYTES : Math.min(Math.ceil(limit), MOST_ROOT_BYTES);
+}
+
+function workingDir({ workingDir = '/' }: ContainerSpec, env: ReadonlyMap<string, string>): string {
+  const path = expand(workingDir === '' ? '/' : workingDir, (name) => env.get(name));
+  return absolute(path, 'workingDir');
+}
+
+function absolute(path: string, what: string): string {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  if (!path.startsWith('/') || parts.includes('..') || /[\n\0]/.test(path) || path.length > 1024)
+    throw configProblem(`${what}: found '${path}', wanted an absolute path without ..`);
+  return `/${parts.join('/')}`;
+}
+
+function layerLines({ root, system, applets }: Skeleton, isBusybox: boolean): SpecLines {
+  const layers = system.map((folder) => {
+    if (folder !== '/usr' || applets === '') return [folder, folder];
+    return isBusybox ? [folder, applets, folder] : [folder, folder, applets];
+  });
+  return [['/', root], ...layers].map((layer) => ['overlay', layer.join('\n')] as const);
+}
+
+function bindLines(site: ContainerSite, { standIn }: ImageCommand): SpecLines {
+  const { skeleton } = site;
+  const { node, programs } = site.tools;
+  const tools: (readonly [source: string, target: string])[] =
+    standIn === undefined
+      ? []
+      : [
+          [node, `${TOOLS_FOLDER}/node`],
+          [programs, `${TOOLS_FOLDER}/bin`],
+        ];
+  if (standIn === 'agnhost') tools.push([skeleton.agnhost, '/agnhost']);
+  return [...site.etcFiles, ...tools].map(([source, target]) => ['bind', `ro\n${source}\n${target}`] as const);
+}
+
+const FORBIDDEN = ['/proc', '/sys', TOOLS_FOLDER];
+
+function mountLines({ spec, folder }: PlacedContainer, env: ReadonlyMap<string, string>): SpecLines {
+  const mounts = (spec.volumeMounts ?? []).map((mount) => mountLine(mount, env));
+  // A mount beneath another comes after it.
+  mounts.sort((a, b) => a.target.split('/').length - b.target.split('/').length);
+  const termination = absolute(spec.terminationMessagePath ?? DEFAULT_TERMINATION_PATH, 'terminationMessagePath');
+  const own = [
+    { target: '/dev/shm', line: `rw\n${SHARED_MEMORY}\n/dev/shm` },
+    { target: termination, line: `rw\n${TERMINATION}\n${folder}\n${termination}` },
+  ].filter(({ target }) => mounts.every((mount) => mount.target !== target));
+  return [...own, ...mounts].map(({ line }) => ['volume', line] as const);
+}
+
+function mountLine(mount: VolumeMount, env: ReadonlyMap<string, string>): { target: string; line: string } {
+  const { name, mountPath, readOnly = false, subPathExpr } = mount;
+  const target = absolute(mountPath, 'mountPath');
+  if (target === '/' || FORBIDDEN.some((place) => target === place || target.startsWith(`${place}/`)))
+    throw configProblem(`mountPath: found '${mountPath}', wanted another place than /, ${FORBIDDEN.join(', ')}`);
+  const subPath = subPathExpr === undefined ? (mount.subPath ?? '') : expand(subPathExpr, (key) => env.get(key));
+  const parts = subPath.split('/').filter((part) => part !== '' && part !== '.');
+  if (subPath.startsWith('/') || parts.includes('..') || /[\n\0]/.test(subPath) || subPath.length > 1024)
+    throw configProblem(`subPath: found '${subPath}', wanted a path within the volume`);
+  const within = parts.length === 0 ? '' : `${parts.join('/')}\n`;
+  return { target, line: `${readOnly ? 'ro' : 'rw'}\n${name}\n${within}${target}` };
+}
+
+interface EnvironmentSite {
+  readonly site: ContainerSite;
+  readonly env: ReadonlyMap<string, string>;
+  readonly isRoot: boolean;
+}
+
+function environmentLines(spec: ContainerSpec, { site, env, isRoot }: EnvironmentSite): SpecLines {
+  const base = { PATH: DEFAULT_PATH, HOSTNAME: site.hostName, HOME: isRoot ? '/root' : '/' };
+  const all = new Map([...Object.entries(base), ...(spec.tty === true ? [['TERM', 'xterm'] as const] : []), ...env]);
+  return [...all].map(([name, value]) => ['env', `${name}=${value}`] as const);
+}
+
+function configProblem(message: string): ContainerProblem {
+  return new ContainerProblem('CreateContainerConfigError', message);
+}

@@ -1,0 +1,151 @@
+/** Starts one container of a pod: image, environment, files, processes. */
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { NetnsFiles } from '../../linux/netns-files.ts';
+import type { ProcessId } from '../../linux/process-id.ts';
+import { programPath } from '../../linux/programs.ts';
+import { commandOfImage, type ImageCommand } from '../images/image-command.ts';
+import { planContainer, TOOLS_FOLDER } from '../plan/container-plan.ts';
+import { ContainerProblem, environmentOf } from '../plan/environment.ts';
+import { expand } from '../plan/expansion.ts';
+import type { ContainerSpec, PlacedContainer, Pod } from '../pod-spec.ts';
+import { TERMINATION } from '../runtime/pod-volume-names.ts';
+import { endingName } from '../runtime/process-files.ts';
+import type { ContainerLife } from './container-life.ts';
+import { type KubeletParts, tellOf } from './parts.ts';
+import { sourcesOf } from './pod-sources.ts';
+
+const SERVER = [`${TOOLS_FOLDER}/node`, `${TOOLS_FOLDER}/bin/stand-in.cjs`];
+const MESSAGE_BYTES = 4096;
+
+/** Where a pod is. */
+export interface PodSite {
+  readonly sandbox: ProcessId;
+  readonly netns: string;
+  readonly hostName: string;
+}
+
+/**
+ * @throws ContainerProblem for what the pod wants and cannot have, before anything ran; Error with the launcher's sentence when the program
+ * could not be executed
+ */
+export async function startContainer(parts: KubeletParts, pod: Pod, life: ContainerLife, site: PodSite): Promise<void> {
+  const { runtime } = parts;
+  const { placed } = life;
+  const { uid } = pod.metadata;
+  const env = environmentOf(pod, placed.spec, sourcesOf(pod, parts));
+  const image = imageOf(parts, placed, env);
+  tellOf(parts, pod, placed, { type: 'Normal', reason: 'Pulled', message: pulledText(placed.spec.image ?? '', image) });
+  const lines = planContainer(
+    { pod, placed, attempt: life.nextAttempt, image, env },
+    {
+      sandbox: site.sandbox,
+      skeleton: runtime.skeleton,
+      exitsFolder: runtime.exitsFolder,
+      exitName: endingName(uid, placed.folder, life.nextAttempt),
+      cgroup: runtime.cgroups.make(uid),
+      etcFiles: etcFiles(parts, uid, site.netns),
+      tools: { node: process.execPath, programs: dirname(programPath('stand-in')) },
+      hostName: site.hostName,
+    },
+  );
+  clearMessage(terminationPath(parts, site.sandbox, placed));
+  tellOf(parts, pod, placed, { type: 'Normal', reason: 'Created', message: `Created container: ${placed.name}` });
+  const isLayered = await runtime.startContainer(uid, placed.folder, lines);
+  if (!isLayered) {
+    const text = 'this machine has no overlay file systems: /usr and its like are read only in the container';
+    tellOf(parts, pod, placed, { type: 'Warning', reason: 'NoOverlay', message: text });
+  }
+  tellOf(parts, pod, placed, { type: 'Normal', reason: 'Started', message: `Started container ${placed.name}` });
+}
+
+function imageOf(parts: KubeletParts, { spec }: PlacedContainer, env: ReadonlyMap<string, string>): ImageCommand {
+  const { runtime, standIns } = parts;
+  const words = (list: readonly unknown[] = []): string[] =>
+    list.map((word) => expand(String(word), (name) => env.get(name)));
+  const { image = '', ports = [] } = spec;
+  const command = commandOfImage(
+    {
+      image,
+      command: words(spec.command),
+      args: words(spec.args),
+      ports: ports.filter(({ protocol = 'TCP' }) => protocol === 'TCP').map(({ containerPort }) => containerPort),
+      env,
+    },
+    { standIns: standIns(), hasProgram: (name) => runtime.hasProgram(name), server: SERVER },
+  );
+  if (command === undefined) throw new ContainerProblem('ErrImagePull', imageProblem(image));
+  return command;
+}
+
+function imageProblem(image: string): string {
+  return (
+    `Failed to pull image "${image}": Sluice fetches no images, and nothing stands in for this one: give the container a command ` +
+    `that this machine has, or set standIns of the configuration, for example {"${image}": ["stand-in", "echo", "8080"]}`
+  );
+}
+
+function pulledText(image: string, { standIn }: ImageCommand): string {
+  return standIn === undefined
+    ? `Container image "${image}" is not used: the programs of this machine run in its place`
+    : `Container image "${image}" is not used: a small server of Sluice (${standIn}) stands in for it`;
+}
+
+/** What the agent wrote for the pod's network namespace; what the machine has where that says the same. */
+function etcFiles({ runtime }: KubeletParts, uid: string, netns: string): [source: string, target: string][] {
+  const name = netnsName(netns);
+  const own = (file: string): string => `/etc/netns/${name}/${file}`;
+  const files = ['resolv.conf', 'hosts'].map((file): [string, string] => {
+    const isOwn = !name.includes('/') && existsSync(own(file));
+    return [isOwn ? own(file) : `/etc/${file}`, `/etc/${file}`];
+  });
+  const present = files.filter(([source]) => existsSync(source));
+  return [...present, [join(runtime.podFolder(uid), 'hostname'), '/etc/hostname']];
+}
+
+/** Its name where it has one among those of `ip netns`, else its path. */
+function netnsName(netns: string): string {
+  return netns.replace(/^\/(?:var\/)?run\/netns\//, '');
+}
+
+/** What a pod calls its host: as the agent wrote it, else its name. */
+export function hostNameOf({ runDir }: KubeletParts, pod: Pod, netns: string): string {
+  const name = netnsName(netns);
+  const written = name.includes('/') ? undefined : new NetnsFiles(runDir).hostName(name);
+  return written ?? (pod.spec?.hostname ?? pod.metadata.name).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+function terminationPath({ runtime }: KubeletParts, sandbox: ProcessId, { folder }: PlacedContainer): string {
+  return join(runtime.volumesFolder(sandbox), TERMINATION, folder);
+}
+
+function clearMessage(path: string): void {
+  writeFileSync(path, '');
+  chmodSync(path, 0o666); // whoever the container runs as
+}
+
+/** What a container left to say when it ended. */
+export function terminationMessage(
+  parts: KubeletParts,
+  sandbox: ProcessId | undefined,
+  placed: PlacedContainer,
+): string {
+  if (sandbox === undefined) return '';
+  try {
+    const bytes = readFileSync(terminationPath(parts, sandbox, placed));
+    return bytes.subarray(0, MESSAGE_BYTES).toString('utf8').replaceAll('\0', '');
+  } catch {
+    return '';
+  }
+}
+
+/** Why a pod cannot run here at all; '' when it can. */
+export function podRefusal({ spec = {} }: Pod): string {
+  const shared = (['hostNetwork', 'hostPID', 'hostIPC'] as const).find((name) => spec[name] === true);
+  if (shared !== undefined)
+    return `spec.${shared}: found true, wanted false: containers of Sluice share nothing with the machine`;
+  const all: readonly ContainerSpec[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
+  const privileged = all.find(({ securityContext }) => securityContext?.privileged === true);
+  if (privileged === undefined) return '';
+  return `container ${privileged.name}: securityContext.privileged: found true, wanted false: no container of Sluice has the machine's rights`;
+}

@@ -5,15 +5,19 @@ import { limitEvents } from '../apiserver/events/event-limit.ts';
 import type { Storage } from '../apiserver/storage/storage.ts';
 import { CiliumObjects, type EndpointChanges } from './cilium.ts';
 import { run, type RunningController, type Surroundings } from './controller.ts';
+import { cronJobs } from './cron-job.ts';
+import { daemonSets } from './daemon-set.ts';
 import { deployments } from './deployment/deployment.ts';
 import { endpoints } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { jobs } from './job.ts';
 import { namespaceContents } from './namespace-contents.ts';
 import { namespaces } from './namespace.ts';
 import { node, type NodeFacts } from './node.ts';
 import { DEFAULT_MAX_PODS, PodRoom } from './pod-room.ts';
 import { replicaSets, replicationControllers } from './replica-set.ts';
 import { scheduler } from './scheduler.ts';
+import { statefulSets } from './stateful-set.ts';
 import { assignServices } from './services.ts';
 
 export interface ControllersOptions {
@@ -54,6 +58,10 @@ export function startControllers(options: ControllersOptions): Controllers {
     deployments(surroundings),
     replicaSets(surroundings),
     replicationControllers(surroundings),
+    statefulSets(surroundings),
+    daemonSets(surroundings),
+    jobs(surroundings),
+    cronJobs(surroundings),
     endpoints(surroundings),
     garbageCollector(surroundings),
   ].map((controller) => run(controller, surroundings));

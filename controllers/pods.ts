@@ -16,6 +16,8 @@ export interface PodTemplate {
 export interface PodExtras {
   /** Instead of one made up. */
   readonly name?: string;
+  /** What one made up begins with; the owner's name unless told. */
+  readonly generateName?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
@@ -71,7 +73,7 @@ function podOf(owner: KubeObject, { metadata = {}, spec = {} }: PodTemplate, ext
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      ...(extras.name === undefined ? { generateName: `${name}-` } : { name: extras.name }),
+      ...(extras.name === undefined ? { generateName: extras.generateName ?? `${name}-` } : { name: extras.name }),
       namespace,
       labels: { ...metadata.labels, ...extras.labels },
       ...((metadata.annotations ?? extras.annotations) !== undefined && {

@@ -72,6 +72,12 @@ export function scheduler(surroundings: Surroundings): Controller {
   };
 }
 
+/** Whether a pod of a DaemonSet may run on a node: its labels and taints say. */
+export function mayRun(node: KubeObject, spec: object): boolean {
+  const pod = { spec } as unknown as KubeObject;
+  return hasWantedLabels(node, pod) && intolerable(node, pod).length === 0;
+}
+
 class Scheduler {
   readonly #surroundings: Surroundings;
   readonly #recorder: EventRecorder;

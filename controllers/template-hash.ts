@@ -4,6 +4,9 @@ import { LETTERS } from '../apiserver/storage/generated-name.ts';
 
 const LENGTH = 10;
 
+/** Old templates that a workload keeps unless it says otherwise. */
+export const DEFAULT_HISTORY = 10;
+
 /** @param collisions how often the name was another's */
 export function templateHash(template: unknown, collisions = 0): string {
   const digest = createHash('sha256').update(canonical(template)).update(`#${collisions}`).digest();

@@ -7,14 +7,13 @@ import type { Storage } from '../../apiserver/storage/storage.ts';
 import { controllerReference, isControlledBy } from '../ownership.ts';
 import { isGoing } from '../pod-state.ts';
 import type { PodTemplate } from '../pods.ts';
-import { templateHash } from '../template-hash.ts';
+import { DEFAULT_HISTORY, templateHash } from '../template-hash.ts';
 import { newSetAnnotations, revisionOf, sizesOf, withSizes } from './annotations.ts';
 import { byAge, roomOf, setSpec, setStatus, sizeOf, specOf, statusOf } from './spec.ts';
 
 export const REPLICA_SETS = 'replicasets.apps';
 export const DEPLOYMENTS = 'deployments.apps';
 const HASH_LABEL = 'pod-template-hash';
-const DEFAULT_HISTORY = 10;
 
 /** The ReplicaSet that has the template as it stands; the oldest, should there be several. */
 export function currentSet(deployment: KubeObject, sets: readonly KubeObject[]): KubeObject | undefined {

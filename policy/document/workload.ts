@@ -32,13 +32,7 @@ interface Own {
 const template = (spec: Spec): Manifest => (spec['template'] ?? {}) as Manifest;
 const path = ['spec', 'template'];
 const REPLICATED: WorkloadKind = { path, count: (spec) => (spec['replicas'] as number | undefined) ?? 1, template };
-const STATEFUL: WorkloadKind = {
-  ...REPLICATED,
-  own: ({ serviceName }, name, number) => ({
-    labels: { 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': String(number) },
-    spec: { hostname: name, ...(typeof serviceName === 'string' && { subdomain: serviceName }) },
-  }),
-};
+const STATEFUL: WorkloadKind = { ...REPLICATED, own: ofStatefulSet };
 const SINGLE: WorkloadKind = { path, count: () => 1, template };
 const jobCount = (spec: Spec): number =>
   spec['suspend'] === true ? 0 : ((spec['parallelism'] as number | undefined) ?? 1);
@@ -58,6 +52,14 @@ const WORKLOADS: Readonly<Record<string, WorkloadKind>> = {
     template: (spec) => template(jobOf(spec)),
   },
 };
+
+/** What a pod of a StatefulSet has besides its template. @param name of the pod */
+export function ofStatefulSet({ serviceName }: Spec, name: string, number: number): Own {
+  return {
+    labels: { 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': String(number) },
+    spec: { hostname: name, ...(typeof serviceName === 'string' && { subdomain: serviceName }) },
+  };
+}
 
 /** Where in a workload its pods are described: `spec`, `template`. */
 export function templatePath(kind: string): readonly string[] {

@@ -5,6 +5,7 @@ import { Resources } from '../resources/resources.ts';
 import { Storage } from '../storage/storage.ts';
 import type { Admission } from './admission.ts';
 import { KubeServer } from './kube-server.ts';
+import { OpenApi } from '../openapi/openapi.ts';
 import { Structures } from '../openapi/structures.ts';
 import { Writes } from '../patch/writes.ts';
 
@@ -44,12 +45,13 @@ class World {
   readonly #http: Server;
 
   constructor(test: Test) {
-    const resources = new Resources();
+    const [resources, structures] = [new Resources(), new Structures()];
     resources.follow(this.storage);
     this.#kube = new KubeServer({
       storage: this.storage,
       resources,
-      writes: new Writes(new Structures()),
+      writes: new Writes(structures),
+      openApi: new OpenApi(resources, structures, VERSION.gitVersion),
       admission: ADMISSION,
       connections: { serve: (_request, socket) => socket.destroy(), logs: () => Promise.reject(new Error('none')) },
       version: { ...VERSION, ...BUILT },
@@ -325,6 +327,23 @@ t.test('events are shown in the form of either group', async (t) => {
   });
   const found = await world.ask('/api/v1/events?fieldSelector=involvedObject.name%3Dweb,involvedObject.kind%3DPod');
   t.equal(found.document.items.length, 1);
+});
+
+t.test('the API describes itself, and says when that has not changed', async (t) => {
+  const world = await new World(t).open();
+  const whole = await world.ask('/openapi/v2');
+  t.equal(whole.document.swagger, '2.0');
+  const again = await world.ask('/openapi/v2', { headers: { 'if-none-match': whole.headers.etag ?? '' } });
+  t.match(again, { status: 304, text: '' });
+  const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  t.equal((await world.ask('/openapi/v2', { headers: { accept } })).headers['content-type'], accept);
+  const { paths } = (await world.ask('/openapi/v3')).document;
+  const { serverRelativeURL } = paths['apis/apps/v1'];
+  const apps = await world.ask(serverRelativeURL);
+  t.match(apps.headers['cache-control'], /immutable/);
+  t.ok(apps.document.components.schemas['io.k8s.api.apps.v1.Deployment']);
+  t.match((await world.ask('/openapi/v3/apis/apps/v1?hash=old')).headers['cache-control'], /no-cache/);
+  t.equal((await world.ask('/openapi/v3/apis/none/v1')).status, 404);
 });
 
 t.test('a client may do everything, and is told so', async (t) => {

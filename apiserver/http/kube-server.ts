@@ -12,6 +12,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { OpenApi } from '../openapi/openapi.ts';
 import type { Writes } from '../patch/writes.ts';
 import { pathName } from '../resources/resource.ts';
 import type { Resources } from '../resources/resources.ts';
@@ -23,6 +24,7 @@ import { bodyDocument } from './body.ts';
 import { type Answer, type Call, isSet, type User } from './call.ts';
 import { DISCOVERY_GROUP, discoveryDocument } from './discovery.ts';
 import { type Wanted, wantedForm } from './media-types.ts';
+import { answerOpenApi } from './openapi-answer.ts';
 import type { PodConnections } from './pod-connections.ts';
 import { Reading } from './reading.ts';
 import { type DiscoveryPath, parsePath, type ResourcePath } from './request-path.ts';
@@ -51,6 +53,7 @@ export interface KubeServerParts {
   readonly storage: Storage;
   readonly resources: Resources;
   readonly writes: Writes;
+  readonly openApi: OpenApi;
   readonly admission: Admission;
   readonly connections: PodConnections;
   readonly version: ServedVersion;
@@ -117,6 +120,10 @@ export class KubeServer {
     if (method === 'GET' && pathname === '/version') {
       const { version } = this.#parts;
       sendDocument(response, 200, { ...version, platform: `linux/${process.arch === 'x64' ? 'amd64' : process.arch}` });
+      return;
+    }
+    if (method === 'GET' && pathname.startsWith('/openapi/')) {
+      if (!answerOpenApi(this.#parts.openApi, request, response)) throw unknownPath();
       return;
     }
     const path = parsePath(pathname);

@@ -104,6 +104,7 @@ const DEFAULTS: Readonly<Record<string, (draft: Draft) => void>> = {
     const named = { apiVersion: 'v1', kind: 'PersistentVolumeClaim' };
     if (isList(claims)) spec['volumeClaimTemplates'] = claims.map((claim) => over(claim, named));
   },
+  'apps.v1.StatefulSetStatus': always({ availableReplicas: 0 }),
   'apps.v1.DaemonSetSpec': (spec) => {
     fill(spec, { revisionHistoryLimit: 10 });
     spec['updateStrategy'] = rolling(spec['updateStrategy'], { maxUnavailable: 1, maxSurge: 0 });

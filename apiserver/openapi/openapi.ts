@@ -24,7 +24,6 @@ export interface Document {
   readonly etag: string;
 }
 
-/** Until the API serves it, for tests. */
 export class OpenApi {
   readonly #resources: Resources;
   readonly #structures: Structures;

@@ -31,11 +31,6 @@ export class Structures {
     return this.#custom.get(keyOf(kind)) ?? builtIn(kind) ?? UNKNOWN;
   }
 
-  /** Whether the fields of a kind are known. */
-  has(kind: Kind): boolean {
-    return this.of(kind) !== UNKNOWN;
-  }
-
   /** Whether a CustomResourceDefinition, or nothing at all, says what its fields are. */
   isCustom(kind: Kind): boolean {
     return builtIn(kind) === undefined;

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { kubeconfigPath } from '../../api/sockets.ts';
 import { KubeServer } from '../../apiserver/http/kube-server.ts';
+import { OpenApi } from '../../apiserver/openapi/openapi.ts';
 import { Structures } from '../../apiserver/openapi/structures.ts';
 import { Writes } from '../../apiserver/patch/writes.ts';
 import { type Controllers, startControllers } from '../../controllers/controllers.ts';
@@ -57,6 +58,7 @@ class KubeApiThread {
       storage: this.#storage,
       resources: this.#resources,
       writes: new Writes(this.#structures),
+      openApi: new OpenApi(this.#resources, this.#structures, SERVED_VERSION.gitVersion),
       admission: this.#link,
       connections: NO_CONNECTIONS,
       version: SERVED_VERSION,

@@ -10,6 +10,9 @@
  *   others  Fail while the agent is down, as the specification has it.
  *
  * A delegated IPAM plugin gets the same call after the agent has had it, but for ADD, where the agent says when.
+ *
+ * With an argument it is a plugin of netavark, podman's own way to make networks: `create`, `setup NETNS`, `teardown NETNS`, `info`. The agent
+ * takes setup for ADD and teardown for DEL, and answers in netavark's words.
  */
 #include "sluice-cni.h"
 
@@ -20,12 +23,17 @@
 #include <unistd.h>
 
 #define CONNECT_ADD_MS 5000 /* an agent that starts again is there by then */
+#define CONNECT_AGAIN_MS 30000 /* one that ended in the middle of an ADD is known to be wanted */
 #define CONNECT_MS 200
 #define ANSWER_ADD_MS 100000 /* runtimes give up after two minutes and more */
 #define ANSWER_MS 30000
 #define ROUNDS 5 /* programs that the agent may ask for */
 
 extern char **environ;
+
+/* Of a call by netavark: its arguments; NULL for CNI. */
+static const char *netavark_command;
+static const char *netavark_netns = "";
 
 static struct text input;
 static const char *command;
@@ -49,8 +57,21 @@ static void add_version(struct text *text) {
   add_string(text, "\"");
 }
 
+static int fail_netavark(const char *message, const char *details) {
+  struct text sentence = {0}, text = {0};
+  add_string(&sentence, message);
+  if (*details) add_string(&sentence, ": ");
+  add_string(&sentence, details);
+  add_string(&text, "{\"error\":");
+  add_json(&text, sentence.bytes, sentence.length);
+  add_string(&text, "}\n");
+  write_all(STDOUT_FILENO, text.bytes, text.length);
+  return 1;
+}
+
 /* Prints an error and answers the exit code. */
 static int fail_with(enum cni_code code, const char *message, const char *details) {
+  if (netavark_command) return fail_netavark(message, details);
   struct text text = {0};
   add_version(&text);
   add_string(&text, ",\"code\":");
@@ -97,7 +118,15 @@ static struct text request(void) {
     add_json(&text, equals + 1, strlen(equals + 1));
     separator = ",";
   }
-  add_string(&text, "},\"config\":");
+  add_string(&text, "},");
+  if (netavark_command) {
+    add_string(&text, "\"netavark\":[");
+    add_json(&text, netavark_command, strlen(netavark_command));
+    add_string(&text, ",");
+    add_json(&text, netavark_netns, strlen(netavark_netns));
+    add_string(&text, "],");
+  }
+  add_string(&text, "\"config\":");
   add_json(&text, input.bytes ? input.bytes : "", input.length);
   add_string(&text, ",\"outcomes\":[");
   add_bytes(&text, outcomes.bytes, outcomes.length);
@@ -116,7 +145,7 @@ static struct answer ask(void) {
   ask_agent(path, &body, now + (is_add ? CONNECT_ADD_MS : CONNECT_MS), answer_by, &answer);
   /* An agent that ended in the middle of it may be there again: a call that is repeated does no harm. */
   if (answer.status == 0 && answer.was_there && is_add && now_ms() < answer_by)
-    ask_agent(path, &body, now_ms() + CONNECT_ADD_MS, answer_by, &answer);
+    ask_agent(path, &body, now_ms() + CONNECT_AGAIN_MS, answer_by, &answer);
   free(body.bytes);
   return answer;
 }
@@ -206,7 +235,7 @@ static int call(void) {
   struct answer answer = ask();
   char problem[200] = "";
   int code = 0;
-  if (answer.status != 0) code = answer.status == 200 ? 0 : print_answer(&answer);
+  if (answer.status != 0) code = print_answer(&answer);
   else if (strcmp(command, "DEL") == 0) {
     struct text body = request();
     if (!keep_request(run_dir, &body, problem, sizeof problem))
@@ -221,10 +250,30 @@ static int call(void) {
   return ending.exit == 0 || code != 0 ? code : pass_failure(&ending);
 }
 
-int main(void) {
+static int netavark(int count, char **arguments) {
+  netavark_command = arguments[1];
+  if (count > 2) netavark_netns = arguments[2];
+  bool is_create = strcmp(netavark_command, "create") == 0;
+  bool is_teardown = strcmp(netavark_command, "teardown") == 0;
+  if (strcmp(netavark_command, "info") == 0) {
+    static const char told[] = "{\"version\":\"" SLUICE_VERSION "\",\"api_version\":\"1.0.0\"}\n";
+    return write_all(STDOUT_FILENO, told, sizeof told - 1) ? 0 : 1;
+  }
+  if (!is_create && !is_teardown && strcmp(netavark_command, "setup") != 0)
+    return fail_with(CODE_ENVIRONMENT, "wanted create, setup, teardown or info", netavark_command);
+  const char *const of_network[] = {"options", "run-dir", NULL};
+  const char *const of_container[] = {"network", "options", "run-dir", NULL};
+  if (!read_setting(is_create ? of_network : of_container, run_dir, sizeof run_dir))
+    return fail_with(CODE_CONFIG, "run-dir: wanted a path without escapes, shorter than 200 bytes", "");
+  command = is_teardown ? "DEL" : is_create ? "CREATE" : "ADD";
+  return strcmp(command, "ADD") == 0 ? add() : call();
+}
+
+int main(int count, char **arguments) {
   signal(SIGPIPE, SIG_IGN);
   command = getenv("CNI_COMMAND");
   if (!add_all(&input, STDIN_FILENO, INPUT_LIMIT)) return fail_with(CODE_IO, "read standard input: wanted at most 1 MiB of JSON", "");
+  if (count > 1) return netavark(count, arguments);
   if (!command) command = "";
   if (strcmp(command, "VERSION") == 0) return tell_versions();
   static const char *const known[] = {"ADD", "DEL", "CHECK", "STATUS", "GC"};

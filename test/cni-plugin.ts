@@ -22,6 +22,8 @@ interface PluginCall {
   readonly host: string;
   /** Another plugin of PLUGINS. */
   readonly plugin?: string;
+  /** Words behind the program, as netavark has them. */
+  readonly words?: readonly string[];
 }
 
 interface PluginAnswer {
@@ -33,7 +35,7 @@ interface PluginAnswer {
 
 /** Starts the plugin once. Variables that are not given are not there. */
 async function callPlugin(call: PluginCall): Promise<PluginAnswer> {
-  const { command, containerId, netns, ifname, args, path = PLUGINS, config, host, plugin } = call;
+  const { command, containerId, netns, ifname, args, path = PLUGINS, config, host, plugin, words = [] } = call;
   const variables = {
     CNI_COMMAND: command,
     CNI_CONTAINERID: containerId,
@@ -45,7 +47,7 @@ async function callPlugin(call: PluginCall): Promise<PluginAnswer> {
   const environment = given.map(([name, value]) => `${name}=${value}`);
   const program = plugin === undefined ? CNI_PLUGIN : `${PLUGINS}/${plugin}`;
   const input = typeof config === 'string' ? config : JSON.stringify(config);
-  const { code, stdout }: Outcome = await run(inNetns(host, ['env', ...environment, program]), { input });
+  const { code, stdout }: Outcome = await run(inNetns(host, ['env', ...environment, program, ...words]), { input });
   return { code: code ?? -1, stdout, answer: stdout.trim() === '' ? undefined : JSON.parse(stdout) };
 }
 

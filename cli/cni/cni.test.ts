@@ -73,6 +73,14 @@ t.test('uninstall gives back what was put aside', async (t) => {
   t.strictSame(readdirSync(conf).sort(), ['10-lan.conflist', 'README']);
   t.strictSame(readdirSync(bin), []);
   t.match(await cni('uninstall'), { code: 0, stdout: 'nothing to remove\n' });
+  const netavark = ['--netavark-dir', join(bin, 'netavark')];
+  t.match((await cni('install', ...netavark)).stdout, /^installed .*\ninstalled .*\/netavark\/sluice\n/);
+  t.match((await cni('uninstall', ...netavark)).stdout, /removed .*\/netavark\/sluice\n$/);
+  writeFileSync(join(bin, 'netavark/sluice'), '#!/usr/bin/env node');
+  t.match(await cni('install', ...netavark), { code: 1, stderr: /found another program there/ });
+  await cni('uninstall', ...netavark);
+  t.equal(readFileSync(join(bin, 'netavark/sluice'), 'utf8'), '#!/usr/bin/env node', 'what is not ours stays');
+  rmSync(join(bin, 'netavark'), { recursive: true });
 
   await cni('install', '--exclusive');
   writeFileSync(join(conf, '10-lan.conflist'), 'newer');

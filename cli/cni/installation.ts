@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isIP } from 'node:net';
 import { CNI_PLUGIN } from '../../linux/programs.ts';
 import { Failure } from '../terminal/failure.ts';
@@ -48,6 +48,8 @@ export interface InstallOptions extends Folders {
   readonly chain?: string;
   /** undefined: where the plugin is there. */
   readonly portmap?: boolean;
+  /** A folder of netavark's plugins, for the program under the name of its driver. */
+  readonly netavarkDir?: string;
   /** Other lists are put aside. */
   readonly exclusive: boolean;
 }
@@ -62,12 +64,8 @@ export function install(options: InstallOptions): string[] {
   const list = listOf(options);
   const program = join(binDir, 'sluice-cni');
   const path = join(confDir, LIST_NAME);
-  attempt(program, () => {
-    mkdirSync(binDir, { recursive: true });
-    copyFileSync(CNI_PLUGIN, `${program}.new`);
-    chmodSync(`${program}.new`, 0o755);
-    renameSync(`${program}.new`, program);
-  });
+  const driver = options.netavarkDir === undefined ? undefined : join(options.netavarkDir, 'sluice');
+  for (const copy of driver === undefined ? [program] : [program, driver]) attempt(copy, () => copyProgram(copy));
   const others = configurationFiles(confDir).filter((name) => name !== LIST_NAME);
   attempt(path, () => {
     mkdirSync(confDir, { recursive: true });
@@ -78,13 +76,24 @@ export function install(options: InstallOptions): string[] {
   });
   return [
     `installed ${program}`,
+    ...(driver === undefined ? [] : [`installed ${driver}`]),
     `wrote ${path}: ${list.plugins.map(({ type }) => type).join(', ')}`,
     ...(exclusive ? others.map((name) => `put ${join(confDir, name)} aside as ${name}${ASIDE}`) : []),
   ];
 }
 
+/** @throws Failure where another program has the name */
+function copyProgram(path: string): void {
+  if (existsSync(path) && !isPlugin(path))
+    throw new Failure(`install ${path}: found another program there, wanted none: take another folder`);
+  mkdirSync(dirname(path), { recursive: true });
+  copyFileSync(CNI_PLUGIN, `${path}.new`);
+  chmodSync(`${path}.new`, 0o755);
+  renameSync(`${path}.new`, path);
+}
+
 /** @returns what was done, in words @throws Failure when something of ours cannot be removed */
-export function uninstall({ confDir, binDir }: Folders): string[] {
+export function uninstall({ confDir, binDir, netavarkDir }: Folders & Pick<InstallOptions, 'netavarkDir'>): string[] {
   const done: string[] = [];
   const path = join(confDir, LIST_NAME);
   const program = join(binDir, 'sluice-cni');
@@ -102,11 +111,17 @@ export function uninstall({ confDir, binDir }: Folders): string[] {
     attempt(to, () => renameSync(join(confDir, aside), to));
     done.push(`put ${to} back`);
   }
-  if (existsSync(program)) {
-    attempt(program, () => rmSync(program));
-    done.push(`removed ${program}`);
+  const driver = netavarkDir === undefined ? [] : [join(netavarkDir, 'sluice')];
+  for (const copy of [program, ...driver].filter((one) => existsSync(one) && isPlugin(one))) {
+    attempt(copy, () => rmSync(copy));
+    done.push(`removed ${copy}`);
   }
   return done;
+}
+
+/** Whether a file is our plugin, of whatever version: it has the request that it makes in it. */
+function isPlugin(path: string): boolean {
+  return readFileSync(path).includes('POST /v1/cni HTTP/1.1');
 }
 
 /** Whether the program in a folder is the one of this Sluice. */
@@ -149,6 +164,7 @@ function attempt(path: string, work: () => void): void {
   try {
     work();
   } catch (error) {
+    if (error instanceof Failure) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     throw new Failure(`write ${path}: ${code === 'EACCES' ? 'not allowed: run as root' : message}`);
   }

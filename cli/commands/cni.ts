@@ -25,12 +25,19 @@ function withFolders(command: Command): Command {
     .option('--bin-dir <dir>', 'folder that runtimes start plugins from', '/opt/cni/bin');
 }
 
+function withNetavark(command: Command): Command {
+  return command.option(
+    '--netavark-dir <dir>',
+    "folder of netavark's plugins, for podman without CNI: the driver is sluice",
+  );
+}
+
 function defineInstall(command: Command, host: Host): void {
   command.description(
     'Copies sluice-cni into the folder of plugins and writes 05-sluice.conflist (mode 0600), which a runtime takes before those of others. ' +
       'The plugin portmap is put behind it where it is there.',
   );
-  withFolders(command)
+  withNetavark(withFolders(command))
     .option('--network <name>', 'name of the network', 'sluice')
     .addOption(
       new Option('--cni-version <version>', 'of the list')
@@ -70,7 +77,7 @@ function defineUninstall(command: Command, host: Host): void {
   command.description(
     'Removes what install has made, and gives the networks that were put aside their names again. Containers that are attached stay so.',
   );
-  withFolders(command);
+  withNetavark(withFolders(command));
   example(command, 'sluice cni uninstall');
   command.action(async (flags: Flags) => {
     const { uninstall } = await import('../cni/installation.ts');

@@ -14,6 +14,7 @@ import {
 import { loadConfig } from '../config/config.ts';
 import { HOST_ENDPOINT, Numbering } from './numbering.ts';
 import { PodFeed } from './pod-feed.ts';
+import type { CniAttachment } from '../cni/attachments.ts';
 import { planPod } from '../source/pod-plan.ts';
 import { PodReconciler } from './pod-reconciler.ts';
 import { NO_CONDITIONS } from '../../policy-maps/condition-map.ts';
@@ -212,7 +213,10 @@ function fakeAttacher() {
   return { attached, broken, attacher: attacher as unknown as Attacher };
 }
 
-function feedWorld(t: Tap) {
+function feedWorld(
+  t: Tap,
+  attachments: { byPod(): Map<string, CniAttachment>; takeChanged(): boolean } = NO_ATTACHMENTS,
+) {
   const { config, numbers } = numbering(t);
   const { attached, broken, attacher } = fakeAttacher();
   const outcomes: string[] = [];
@@ -226,7 +230,7 @@ function feedWorld(t: Tap) {
   });
   t.teardown(() => reconciler.settle());
   const cluster = new Cluster({ 'node-name': 'here' });
-  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS, attachments: NO_ATTACHMENTS });
+  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS, attachments });
   const apply = (text: string) => feed.apply({ put: read(text), removed: [] });
   const remove = (kind: string, name: string) =>
     feed.apply({ put: [], removed: [{ kind, namespace: kind === 'Node' ? '' : 'shop', name }] });
@@ -374,4 +378,60 @@ t.test('the host has routes to pods on ports of every kind, and to nothing else'
     }),
   );
   t.strictSame(addressesOfPods(wanted).sort(), ['address of pcap', 'address of tap', 'address of veth']);
+});
+
+/** What a runtime has attached as shop/web. */
+const ATTACHED: CniAttachment = {
+  containerId: 'c1',
+  ifname: 'net0',
+  network: 'sluice',
+  netns: '/run/netns/cni-1',
+  netnsIdentity: '4:1',
+  pod: { namespace: 'shop', name: 'web', uid: 'u-2' },
+  hostInterface: '',
+  mac: '',
+  addresses: ['10.9.0.77'],
+  hasOwnAddresses: true,
+  mtu: 1400,
+  labels: { app: 'told' },
+  isAwaited: true,
+  dns: {},
+};
+
+t.test('a pod of a container runtime is nobody until its document comes, and then one endpoint', async (t) => {
+  const attached = new Map([['shop/web', ATTACHED]]);
+  const { cluster, reconciler, apply, remove, feed } = feedWorld(t as Tap, {
+    byPod: () => attached,
+    takeChanged: () => true,
+  });
+  const look = () => feed.apply({ put: [], removed: [] });
+  look();
+  const endpoint = reconciler.pods.get('shop/web');
+  t.match(endpoint?.spec, { netns: '/run/netns/cni-1', podInterface: 'net0', mtu: 1400, addresses: ['10.9.0.77'] });
+  const id = endpoint?.numbers.endpointId ?? 0;
+  const open = cluster.flush();
+  t.match(open.endpoints.get(id), { identity: 5, ingress: { enforced: true }, egress: { enforced: true } });
+  t.match(open.ipcache.upsert, [{ prefix: '10.9.0.77/32', identity: 5 }]);
+
+  const document = (uid: string, annotations = '{}') =>
+    apply(podText({ annotations }).replace('name: web,', `name: web, uid: ${uid},`));
+  document('u-1');
+  t.equal(cluster.flush().endpoints.size, 0, 'an earlier pod of that name says nothing about this one');
+  document('u-2', '{sluice.io/netns: "/proc/1/ns/net", sluice.io/external: "true", sluice.io/interface: lo}');
+  t.match(reconciler.pods.get('shop/web')?.spec, { netns: '/run/netns/cni-1', mode: 'veth' }, 'nor where it is');
+  const known = cluster.flush();
+  const { identity = 0, labels = [] } = known.endpoints.get(id) ?? {};
+  t.ok(identity > 255);
+  t.ok(labels.includes('k8s:app=web'));
+  t.match(known.ipcache.upsert, [{ prefix: '10.9.0.77/32', identity }]);
+  t.equal([...reconciler.pods.keys()].length, 1);
+
+  remove('Pod', 'web');
+  t.match(cluster.flush().endpoints.get(id), { identity: 5 }, 'without it nobody knows again');
+  attached.set('shop/web', { ...ATTACHED, isAwaited: false });
+  look();
+  t.ok(cluster.flush().endpoints.get(id)?.labels.includes('k8s:app=told'), 'where none is awaited the call counts');
+  attached.clear();
+  look();
+  t.strictSame(cluster.flush().removedEndpoints, [id]);
 });

@@ -6,8 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../health/log.ts';
 import { DELETED } from './attachments.ts';
-import { readRequest } from './request.ts';
-import { readCall } from './route.ts';
+import { answerTo, readCall } from './route.ts';
 import type { RuntimeCalls } from './runtime-calls.ts';
 
 export class DeletedQueue {
@@ -36,9 +35,11 @@ export class DeletedQueue {
 
   async #work(path: string): Promise<void> {
     try {
-      const request = readRequest(readCall(readFileSync(path, 'utf8')));
-      if (request.command === 'DEL') await this.#calls.call(request, AbortSignal.timeout(60_000));
-      this.#log.info({ container: request.containerId }, 'a call of DEL that had waited for the agent');
+      const call = readCall(readFileSync(path, 'utf8'));
+      const [asked = call.environment['CNI_COMMAND']] = call.netavark ?? [];
+      if (asked !== 'DEL' && asked !== 'teardown') throw new Error(`found a call of ${asked}, wanted DEL`);
+      await answerTo(this.#calls, call, AbortSignal.timeout(60_000));
+      this.#log.info({ file: path }, 'a call of DEL that had waited for the agent is done');
     } catch (error) {
       // What cannot be read now cannot be read later either; the namespace's end takes the attachment with it.
       this.#log.warn(

@@ -78,6 +78,8 @@ export interface PluginCall {
   readonly environment: Readonly<Record<string, string>>;
   readonly config: string;
   readonly outcomes: readonly Outcome[];
+  /** The plugin's arguments, where netavark started it; else absent. */
+  readonly netavark?: readonly string[];
 }
 
 /** @throws CniError saying what is wrong with the call */

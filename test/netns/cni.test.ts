@@ -126,3 +126,32 @@ spec: { containers: [] }`);
   t.match(await containers.endpointOf('other'), { state: 'waiting' }, 'the document is there still, its place is not');
   await instance.send('{kind: Pod, apiVersion: v1, metadata: {name: other, namespace: shop}}', 'delete');
 });
+
+t.test('netavark starts the same program with words of its own', async (t) => {
+  const netns = await containers.make('n');
+  const options = { 'run-dir': instance.runDir, namespace: 'lab' };
+  const made = { name: 'net', id: '2f', driver: 'sluice', subnets: [], options, dns_enabled: false };
+  const netavark = (words: readonly string[], config: object) =>
+    containers.call('', 'n', { words, config, netns: '', containerId: '' });
+  t.match((await netavark(['info'], {})).answer, { version: String, api_version: '1.0.0' });
+  t.strictSame((await netavark(['create'], made)).answer, made);
+  const subnets = [{ subnet: '10.0.0.0/16' }];
+  t.match(await netavark(['create'], { ...made, subnets }), { code: 1, answer: { error: /^subnets: found / } });
+
+  const asked = { container_id: '75ff', container_name: 'web', port_mappings: null, network: made };
+  const container = { ...asked, network_options: { interface_name: 'eth0', static_mac: 'aa:bb:cc:dd:ee:00' } };
+  const told = await netavark(['setup', netns], container);
+  t.match(told.answer, {
+    dns_search_domains: [],
+    dns_server_ips: [],
+    interfaces: {
+      eth0: { mac_address: 'aa:bb:cc:dd:ee:00', subnets: [{ ipnet: /^10.244.*\/32$/, gateway: '10.244.0.1' }, {}] },
+    },
+  });
+  t.match(await containers.endpointOf('web'), { namespace: 'lab', state: 'ready' });
+  t.ok(await containers.pings('n', '10.244.0.1'));
+  const mapped = { ...container, port_mappings: [{ host_port: 80 }] };
+  t.match((await netavark(['setup', netns], mapped)).answer, { error: /^port_mappings: found / });
+  t.strictSame(await netavark(['teardown', netns], container), { code: 0, stdout: '', answer: undefined });
+  t.strictSame(await instance.read('/v1/endpoints'), []);
+});

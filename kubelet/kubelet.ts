@@ -10,7 +10,7 @@
  * run; a clean one ends them and removes every trace. Pods that other sources hold (mirrored ones) have no containers.
  */
 import { type FSWatcher, mkdirSync, watch } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { StoredEvent } from '../apiserver/storage/kube-object.ts';
 import { StatusError } from '../apiserver/storage/status-error.ts';
 import { type LogRequest, readLogs } from './logs.ts';
@@ -18,7 +18,7 @@ import type { ContainerLife } from './pod/container-life.ts';
 import { type KubeletParts, POD_RESOURCE } from './pod/parts.ts';
 import { PodWorker } from './pod/pod-worker.ts';
 import { containersOf, type Pod, podKey } from './pod-spec.ts';
-import { PodRuntime } from './runtime/pod-runtime.ts';
+import { openRuntime } from './runtime/pod-runtime.ts';
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
@@ -41,7 +41,6 @@ export interface RunningContainer {
   readonly hasStdin: boolean;
 }
 
-/** Until the thread of the API runs it, for tests. */
 export class Kubelet {
   readonly #parts: KubeletParts;
   readonly #workers = new Map<string, PodWorker>();
@@ -50,8 +49,7 @@ export class Kubelet {
   #isStopped = false;
 
   constructor(options: KubeletOptions) {
-    const folder = join(options.runDir, 'kube-api', 'containers');
-    this.#parts = { ...options, runtime: new PodRuntime(folder, `sluice-${basename(options.runDir)}-pods`) };
+    this.#parts = { ...options, runtime: openRuntime(options.runDir) };
   }
 
   /** Takes up the pods of this node, and removes what is left of those that are gone. */

@@ -11,6 +11,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatusDocument } from '../../api/shapes.ts';
 import { kubeconfigPath } from '../../api/sockets.ts';
+import { endContainers } from '../../kubelet/runtime/pod-runtime.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { Agent } from '../agent.ts';
@@ -79,13 +80,17 @@ export class KubeApi implements KubeApiSide {
   /** Returns when the thread serves, or has died before. */
   async start(): Promise<void> {
     await this.#thread?.start();
-    if (this.#thread !== undefined) this.#lookLater(FIRST_LOOK_MS);
+    // Of an agent that was killed, and served an API.
+    if (this.#thread === undefined) await endContainers(this.#parts.agent.config.runDir);
+    else this.#lookLater(FIRST_LOOK_MS);
   }
 
   async stop(isClean: boolean): Promise<void> {
     clearTimeout(this.#looking);
     this.#thread?.tell({ ends: { isClean } });
     await this.#thread?.stop();
+    // Also those of a thread that is dead.
+    if (isClean) await endContainers(this.#parts.agent.config.runDir);
     if (isClean && this.#thread !== undefined) rmSync(kubeconfigPath(this.#parts.agent.config.runDir), { force: true });
   }
 
@@ -122,8 +127,9 @@ export class KubeApi implements KubeApiSide {
     const endpoints = this.#told.endpoints(endpointDocuments(agent));
     const services = this.#told.services(serviceDocuments(agent));
     const node = this.#told.node(nodeFacts(agent));
-    const isNews = (endpoints ?? services ?? node) !== undefined;
-    if (isNews) this.#thread.tell({ ...endpoints, ...services, ...node });
+    const standIns = this.#told.standIns(agent.config.standIns);
+    const isNews = (endpoints ?? services ?? node ?? standIns) !== undefined;
+    if (isNews) this.#thread.tell({ ...endpoints, ...services, ...node, ...standIns });
     return isNews;
   }
 
@@ -142,7 +148,8 @@ export class KubeApi implements KubeApiSide {
     const mirror = allMirrored(agent.store, this.#told, agent.config.nodeName);
     const endpoints = this.#told.endpoints(endpointDocuments(agent));
     const services = this.#told.services(serviceDocuments(agent));
-    return { mirror, ...endpoints, ...services, ...this.#told.node(nodeFacts(agent)) };
+    const standIns = this.#told.standIns(agent.config.standIns);
+    return { mirror, ...endpoints, ...services, ...this.#told.node(nodeFacts(agent)), ...standIns };
   }
 
   #take(message: FromKubeApi): void {

@@ -1,5 +1,6 @@
 /** What the agent and the thread of the Kubernetes API say to each other, besides what every thread says. */
 import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
+import type { StandIns } from '../../kubelet/images/image-table.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { Reference } from '../source/text.ts';
@@ -52,6 +53,8 @@ export interface ToKubeApi {
   /** What Services were given; those that have changed. */
   readonly services?: readonly ServiceDocument[];
   readonly node?: NodeFacts;
+  /** Of the configuration. */
+  readonly standIns?: StandIns;
   /** To `check` and to `objects`. */
   readonly answer?: { readonly ticket: number; readonly problems: readonly Problem[]; readonly error: string };
   /** The thread is stopped next; containers end only with a clean stop. */

@@ -3,8 +3,8 @@
  * that is taken is told and tried again.
  *
  *     agent <-- AgentLink --> Storage <-- KubeServer <-- KubeListener <-- kubectl
- *       |                        ^
- *       +--- MirroredObjects ----+
+ *       |                        ^   ^
+ *       +--- MirroredObjects ----+   Containers (kubelet)
  */
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -20,6 +20,7 @@ import { VERSION } from '../../linux/version.ts';
 import { readListenAddress } from '../config/listen-address.ts';
 import { RetriedListening } from '../serve/retried-listening.ts';
 import type { FromThread } from '../supervise/supervised-thread.ts';
+import { Containers } from './containers.ts';
 import { AgentLink } from './agent-link.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { KubeListener } from './listener.ts';
@@ -43,7 +44,9 @@ class KubeApiThread {
   readonly #server: KubeServer;
   readonly #listening: RetriedListening;
   #listener: KubeListener | undefined;
+  readonly #containers: Containers;
   #controllers: Controllers | undefined;
+  #isClean = false;
   #problems: readonly string[] = [];
   #told = '';
 
@@ -54,6 +57,7 @@ class KubeApiThread {
     this.#storage = new Storage({ path: join(folder, 'objects'), isSynced: outlivesBoot });
     this.#mirrored = new MirroredObjects(this.#storage, this.#resources, nodeName);
     this.#link = new AgentLink(this.#storage, (message) => this.#tell(message));
+    this.#containers = new Containers(this.#storage, data, (message) => this.#tell(message));
     this.#server = new KubeServer({
       storage: this.#storage,
       resources: this.#resources,
@@ -83,7 +87,12 @@ class KubeApiThread {
     this.#tell({ ready: true });
   }
 
-  take({ mirror, endpoints, services, node, answer }: ToKubeApi): void {
+  take(message: ToKubeApi): void {
+    const { mirror, endpoints, services, node, answer, ends } = message;
+    if (ends !== undefined) {
+      this.#isClean = ends.isClean;
+      return;
+    }
     if (mirror !== undefined) this.#mirrored.take(mirror);
     // Not before the agent's objects are here: an owner that is not there yet would be taken for gone.
     this.#controllers ??= this.#startControllers(node);
@@ -92,6 +101,7 @@ class KubeApiThread {
     if (endpoints !== undefined) this.#controllers.setEndpoints(endpoints);
     if (endpoints !== undefined) this.#mirrored.takeEndpoints(endpoints);
     if (answer !== undefined) this.#link.take(answer);
+    this.#containers.take(message);
   }
 
   async stop(): Promise<void> {
@@ -99,6 +109,7 @@ class KubeApiThread {
     this.#controllers?.stop();
     this.#server.stop();
     await this.#listener?.stop();
+    await this.#containers.stop(this.#isClean);
     await this.#storage.synced();
     this.#storage.close();
     process.exit(0);

@@ -1,5 +1,6 @@
 /** What the thread of the Kubernetes API was told last, so that only what has changed is told again. */
 import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
+import type { StandIns } from '../../kubelet/images/image-table.ts';
 import { type Reference, referenceOf } from '../source/text.ts';
 import { manifestName, type MirroredObject, type NodeFacts, type ToKubeApi } from './messages.ts';
 
@@ -9,6 +10,7 @@ export class Told {
   /** Object -> itself and what it stands for, as far as it was mirrored. */
   readonly #mirrored = new Map<string, Map<string, Reference>>();
   #node = '';
+  #standIns = '';
 
   /** There is a new thread. */
   forget(): void {
@@ -16,6 +18,7 @@ export class Told {
     this.#services.clear();
     this.#mirrored.clear();
     this.#node = '';
+    this.#standIns = '';
   }
 
   mirrored({ object, owner }: MirroredObject): void {
@@ -51,6 +54,13 @@ export class Told {
     if (text === this.#node) return undefined;
     this.#node = text;
     return { node };
+  }
+
+  standIns(standIns: StandIns): Pick<ToKubeApi, 'standIns'> | undefined {
+    const text = JSON.stringify(standIns);
+    if (text === this.#standIns) return undefined;
+    this.#standIns = text;
+    return { standIns };
   }
 }
 

@@ -166,7 +166,7 @@ const MOCK_PAGE_HEADERS = {
   'Content-Type': 'text/html; charset=UTF-8',
 };
 /** As long as the image's. */
-const MOCK_PAGE = `<html><head><title>JSON Server</title></head><body><h1>json-mock</h1>${' '.repeat(2029)}</body></html>\n`;
+const MOCK_PAGE = `<html><head><title>JSON Server</title></head><body><h1>json-mock</h1>${' '.repeat(2025)}</body></html>\n`;
 
 function mocked({ url }: Request): Answer | undefined {
   const posts = [1, 2, 3].map((id) => ({ id, title: `post ${id}` }));

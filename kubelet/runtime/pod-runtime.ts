@@ -8,8 +8,9 @@
  *
  * What a restart needs is in these files, whoever started the processes. Nothing here knows of the API.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { isAlive, type ProcessId } from '../../linux/process-id.ts';
 import { kill } from '../../linux/process-end.ts';
 import { PodCgroups } from './cgroup.ts';
@@ -40,6 +41,21 @@ export interface SandboxRequest {
   readonly scratch: readonly Scratch[];
   /** `net/ipv4/x=1` */
   readonly sysctls: readonly string[];
+}
+
+/** Where the containers of an agent are. */
+export function openRuntime(runDir: string): PodRuntime {
+  // Two agents may have run directories of one name.
+  const id = createHash('sha256').update(runDir).digest('hex').slice(0, 8);
+  return new PodRuntime(join(runDir, 'kube-api', 'containers'), `sluice-${basename(runDir)}-${id}`);
+}
+
+/** Ends what is left of the containers of an agent that is to have none. */
+export async function endContainers(runDir: string): Promise<void> {
+  if (!existsSync(join(runDir, 'kube-api', 'containers'))) return;
+  const runtime = openRuntime(runDir);
+  await Promise.all(runtime.uids().map((uid) => runtime.remove(uid)));
+  runtime.close();
 }
 
 export class PodRuntime {
@@ -174,6 +190,7 @@ export class PodRuntime {
   close(): void {
     if (this.uids().length > 0) return;
     rmSync(this.folder, { recursive: true, force: true });
+    removeIfEmpty(dirname(this.folder));
     this.cgroups.close();
   }
 
@@ -199,6 +216,14 @@ function isBelow(path: string, root: string): boolean {
 function isApplet(path: string, applets: string): boolean {
   const name = /^\/(?:usr\/)?s?bin\/([^/]+)$/.exec(path)?.[1];
   return name !== undefined && existsSync(join(applets, 'bin', name));
+}
+
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // others keep something in it
+  }
 }
 
 function readFolder(path: string): string[] {

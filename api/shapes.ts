@@ -2,6 +2,7 @@
  * What the API answers (docs/api.md), as types: daemon/serve builds these documents, its clients read them. `Answers` says which
  * call has which; a route that answers something else does not compile.
  */
+import type { KubernetesDocument } from './shapes-kubernetes.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
 import type { PlacedObject } from '../policy/document/placed.ts';
 import type { PolicyOptions } from '../policy/rule/options.ts';
@@ -135,6 +136,8 @@ export interface StatusDocument {
   };
   /** The Kubernetes API, when it is wanted: where it is ('' while it is not served), what was written through it, deaths of its thread. */
   readonly kubeApi?: { readonly address: string; readonly objects: number; readonly restarts: number };
+  /** The Kubernetes API that objects come from, when there is one. */
+  readonly kubernetes?: KubernetesDocument;
   /** Files that flows are written to. */
   readonly exports: readonly {
     readonly name: string;

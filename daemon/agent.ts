@@ -35,8 +35,7 @@ import { Observatory } from './observe/observatory.ts';
 import { type KubeApiSide, NO_KUBE_API } from './kube-api/side.ts';
 import { Page } from './page/page.ts';
 import { openMaps, type PinnedMaps } from './publish/pinned-maps.ts';
-import type { Document } from '../policy/document/document.ts';
-import { isPodSource, PodFeed } from './attach/pod-feed.ts';
+import { PodFeed } from './attach/pod-feed.ts';
 import { PodLinks } from './attach/pod-links.ts';
 import type { PodReconciler } from './attach/pod-reconciler.ts';
 import { Ports } from './attach/ports.ts';
@@ -46,6 +45,7 @@ import { ProblemBoard } from './health/problem-board.ts';
 import type { PublicationTimings } from './metrics/publication-timings.ts';
 import { Names } from './names/names.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { Learning } from './fqdn/learning.ts';
 import { learningSettings } from './fqdn/settings.ts';
 import { Publication } from './publication.ts';
@@ -73,6 +73,7 @@ export class Agent {
   readonly observatory: Observatory;
   readonly page: Page;
   kubeApi: KubeApiSide = NO_KUBE_API;
+  readonly kubernetes: Kubernetes;
   readonly supervisor: Supervisor;
   readonly publisher: Publisher;
   readonly services: Services;
@@ -123,6 +124,7 @@ export class Agent {
     this.store.setOwn(this.names.ownDocuments());
     this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
     this.page = new Page(config, log);
+    this.kubernetes = new Kubernetes({ agent: this, policy, log });
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
     const listeners = [this.services.book, this.names, this.directory];
@@ -147,13 +149,6 @@ export class Agent {
     return this.#ports.reconciler;
   }
 
-  /** What the compiler was told: everything that judging needs. */
-  told(): { node: PodFeed['node']; documents: Document[] } {
-    const { nodeName } = this.config;
-    const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === nodeName);
-    return { node: this.feed.node, documents: [...[...this.store.documents()].filter(isTold), ...this.feed.pods()] };
-  }
-
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const dataplane = this.supervisor.status();
@@ -167,6 +162,7 @@ export class Agent {
       ...this.observatory.problems(),
       ...this.page.problems(),
       ...this.kubeApi.problems(),
+      ...this.kubernetes.problems(),
       ...this.states.sentences(this.reconciler.pods.values()),
       ...this.maps.mismatches.map((text) => `map ${text}: restart the dataplane for it`),
     ];
@@ -183,6 +179,12 @@ export class Agent {
     await this.#ports.lookForHostAddresses();
     this.#knowHost();
     this.learning.restore();
+    await this.kubernetes.start(() => this.#open());
+    await this.page.start();
+  }
+
+  /** What follows when all sources are known. */
+  async #open(): Promise<void> {
     this.sync();
     await this.#ports.adopt();
     this.#isRunning = true;
@@ -200,7 +202,6 @@ export class Agent {
     this.prober.start();
     this.#watch();
     await isObserved;
-    await this.page.start();
   }
 
   /**
@@ -232,6 +233,7 @@ export class Agent {
    * @returns why it could not be done, '' when it was
    */
   sync(): string {
+    if (!this.kubernetes.isKnown) return 'nothing is published before Kubernetes has been listed once';
     const error = this.controllers.run('compile', () => {
       const changes = this.store.takeChanges();
       this.kubeApi.mirror(changes);
@@ -340,6 +342,7 @@ export class Agent {
     await this.kubeApi.stop(isClean);
     this.#isRunning = false;
     for (const end of this.#endWatches) await end();
+    await this.kubernetes.stop();
     await this.page.stop();
     await this.observatory.stop();
     this.learning.stop();
@@ -368,15 +371,12 @@ export class Agent {
     this.#endWatches.push(watchNetns(() => this.reconciler.kick()));
     this.#endWatches.push(this.#ports.guard());
     const { config, maps } = this;
-    const onHostAddresses = (): void => this.#takeHostAddresses();
+    const onHostAddresses = (): void => {
+      if (this.#isRunning) this.#knowHost();
+      this.sync();
+    };
     const parts = { config, maps, ports: this.#ports, links: this.#links, onHostAddresses };
     this.#endWatches.push(new Housekeeping({ ...parts, board: this.#board, controllers: this.controllers }).start());
-  }
-
-  #takeHostAddresses(): void {
-    if (!this.#isRunning) return;
-    this.#knowHost();
-    this.sync();
   }
 
   #scanAndSync(): void {

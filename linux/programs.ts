@@ -14,6 +14,7 @@ export type Program =
   | 'observatory'
   | 'page'
   | 'kube-api'
+  | 'kubernetes'
   | 'pcap-child'
   | 'capture-worker'
   | 'stand-in';

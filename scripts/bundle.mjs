@@ -39,6 +39,7 @@ const PROGRAMS = {
   'sluice-judge': { source: 'daemon/judge/judge.ts', rehearsals: [] },
   forwarding: { source: 'daemon/forward/forwarding.ts', rehearsals: [] },
   observatory: { source: 'daemon/observe/thread.ts', rehearsals: [] },
+  kubernetes: { source: 'daemon/kubernetes/thread.ts', rehearsals: [] },
   page: { source: 'daemon/page/thread.ts', rehearsals: [] },
   'kube-api': { source: 'daemon/kube-api/thread.ts', rehearsals: [] },
   'pcap-child': { source: 'daemon/forward/pcap-child.ts', rehearsals: [] },

@@ -83,6 +83,7 @@ function lines(
     ...status.exports.map((one): [string, string] => ['Export', exportText(one)]),
     ...pageText(status.page).map((text): [string, string] => ['Page', text]),
     ...kubeApiText(status.kubeApi).map((text): [string, string] => ['Kubernetes', text]),
+    ...kubernetesText(status.kubernetes).map((text): [string, string] => ['Source', text]),
     ['Memory', `agent ${Math.round(status.memory.agentRssBytes / 2 ** 20)} MiB`],
     ['Problems', problems.length === 0 ? 'none' : ''],
   ];
@@ -115,6 +116,22 @@ function kubeApiText(kubeApi: StatusDocument['kubeApi']): string[] {
   const { address, objects, restarts } = kubeApi;
   const where = address === '' ? 'not served' : `${printable(address)}, ${counted(objects, 'object')}`;
   return [`${where}${restarts === 0 ? '' : `, ${counted(restarts, 'restart')}`}`];
+}
+
+/** The API that objects come from; nothing when there is none. */
+function kubernetesText(kubernetes: StatusDocument['kubernetes']): string[] {
+  if (kubernetes === undefined) return [];
+  const { server, isKnown, resources, refused, restarts } = kubernetes;
+  const objects = resources.reduce((sum, one) => sum + one.objects, 0);
+  const behind = resources.filter(({ problem }) => problem !== '').length;
+  const parts = [
+    server === '' ? 'no access' : printable(server),
+    isKnown ? counted(objects, 'object') : 'not listed yet',
+    ...(behind === 0 ? [] : [`${counted(behind, 'kind')} not up to date`]),
+    ...(refused === 0 ? [] : [`${refused} refused`]),
+    ...(restarts === 0 ? [] : [counted(restarts, 'restart')]),
+  ];
+  return [parts.join(', ')];
 }
 
 function exportText({ name, path, written, lost, ended }: StatusDocument['exports'][number]): string {

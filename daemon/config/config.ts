@@ -15,12 +15,13 @@ import { ConfigReader, type Values } from './reader.ts';
 import { readPortRange } from './schema.ts';
 import type { HistorySettings } from './schema-hubble-history.ts';
 import { hubbleProblems, type HubbleSettings } from './schema-hubble.ts';
+import { kubernetesProblems, type KubernetesSettings } from './schema-kubernetes.ts';
 import { uiProblems, type UiSettings } from './schema-ui.ts';
 import type { KubeApiSettings } from './schema-kube-api.ts';
 import { DEFAULT_MASQUERADE_PORTS } from '../../policy-maps/service/translation-settings.ts';
 
 /** The configuration as the daemon uses it: every option present, see config/schema.ts for meanings. */
-export interface Config extends UiSettings, KubeApiSettings {
+export interface Config extends UiSettings, KubeApiSettings, KubernetesSettings {
   readonly name: string;
   readonly runDir: string;
   /** '' = applied objects live until the agent is stopped (not: killed). */
@@ -210,7 +211,7 @@ function finish(values: Values, problem: (path: string, message: string) => void
     if ((size & (size - 1)) !== 0) problem(`maps.${option}`, `found ${size}, wanted a power of two`);
   }
   for (const [option, text] of hubbleProblems(raw.hubble)) problem(`hubble.${option}`, text);
-  for (const [option, text] of uiProblems(raw)) problem(option, text);
+  for (const [option, text] of [...uiProblems(raw), ...kubernetesProblems(raw)]) problem(option, text);
   const history = historyOf(raw, problem);
   if (uplink.interface === '' && (uplink.gateway4 !== '' || uplink.gateway6 !== '')) {
     problem('uplink', 'found a gateway without an interface, wanted both: set uplink.interface');

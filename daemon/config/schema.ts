@@ -16,6 +16,7 @@ import { readFaults } from '../source/fault-text.ts';
 import type { Option } from './option.ts';
 import { listenAddressProblem } from './listen-address.ts';
 import { HUBBLE } from './schema-hubble.ts';
+import { KUBERNETES } from './schema-kubernetes.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
 import { UI } from './schema-ui.ts';
@@ -371,6 +372,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: 'cilium_',
     check: (text) => (/^[a-zA-Z_][a-zA-Z0-9_]{0,31}$/.test(text) ? undefined : 'letters, digits and _, a letter first'),
   },
+  ...KUBERNETES,
   ...UI,
   ...KUBE_API,
   dns: { type: 'map', meaning: 'names and their addresses, see [DNS](dns.md)', options: DNS },

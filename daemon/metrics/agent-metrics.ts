@@ -18,6 +18,7 @@ export function agentRegistry(agent: Agent): Registry {
     ...nameFamilies(agent, named),
     ...workFamilies(agent, named),
     ...flowFamilies(agent),
+    ...kubernetesFamilies(agent),
     ...dataplaneFamilies(agent.maps, named),
     ...processFamilies(agent.startedMs, () => agent.supervisor.status().pid),
     timings.compile,
@@ -150,6 +151,24 @@ function workFamilies(agent: Agent, named: Naming): Family[] {
     ),
     counter('sluice_dataplane_restarts_total', 'Dataplanes that died.', () => supervisor.status().restarts),
     gauge('sluice_problems', 'What is wrong now, as sluice status lists it.', () => agent.problems().length),
+  ];
+}
+
+function kubernetesFamilies({ kubernetes }: Agent): Family[] {
+  const sum = (field: 'objects' | 'lists' | 'watches' | 'events' | 'failures') => (): number =>
+    kubernetes.document?.resources.reduce((total, one) => total + one[field], 0) ?? 0;
+  return [
+    gauge('sluice_kubernetes_objects', 'Objects of the Kubernetes API that are followed.', sum('objects')),
+    gauge('sluice_kubernetes_refused', 'Objects of it that are refused.', () => kubernetes.document?.refused ?? 0),
+    counter('sluice_kubernetes_lists_total', 'Lists that were begun.', sum('lists')),
+    counter('sluice_kubernetes_watches_total', 'Watches that were begun.', sum('watches')),
+    counter('sluice_kubernetes_events_total', 'Events of watches.', sum('events')),
+    counter('sluice_kubernetes_failures_total', 'Requests that failed.', sum('failures')),
+    counter(
+      'sluice_kubernetes_restarts_total',
+      'Threads that follow it that died.',
+      () => kubernetes.document?.restarts ?? 0,
+    ),
   ];
 }
 

@@ -49,6 +49,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     ...(observatory.outlets.history !== undefined && { history: historyDocument(observatory.outlets.history) }),
     ...(agent.page.document !== undefined && { page: agent.page.document }),
     ...(agent.kubeApi.document !== undefined && { kubeApi: agent.kubeApi.document }),
+    ...(agent.kubernetes.document !== undefined && { kubernetes: agent.kubernetes.document }),
     ...(observatory.api !== undefined && {
       hubble: { ...observatory.api, listeners: observatory.outlets.listeners },
     }),

@@ -6,7 +6,9 @@
 import type { ServerResponse } from 'node:http';
 import type { WorldLine } from '../../api/shapes.ts';
 import { placedObject } from '../../policy/document/placed.ts';
+import type { Document } from '../../policy/document/document.ts';
 import type { Agent } from '../agent.ts';
+import { isPodSource } from '../attach/pod-feed.ts';
 import { cookieDocuments, identityDocuments } from './status.ts';
 
 /** A reader that takes nothing for so long is given up. */
@@ -33,9 +35,16 @@ function tagOf({ startedMs, publisher }: Agent): string {
   return `${startedMs}.${publisher.revision}`;
 }
 
+/** What the compiler was told: everything that judging needs. */
+function documentsOf({ config, store, feed }: Agent): Document[] {
+  const isTold = ({ kind, name }: Document) => !isPodSource(kind) && !(kind === 'Node' && name === config.nodeName);
+  return [...[...store.documents()].filter(isTold), ...feed.pods()];
+}
+
 function worldLines(agent: Agent, tag: string): Iterator<WorldLine> {
   const { options } = agent.compilation.cluster;
-  const { node, documents } = agent.told();
+  const { node } = agent.feed;
+  const documents = documentsOf(agent);
   const identities = identityDocuments(agent);
   const cookies = cookieDocuments(agent);
   return (function* (): Generator<WorldLine> {

@@ -5,7 +5,7 @@
  * The file is lines of JSON behind a letter, added to as objects come and go, and written anew (beside, then renamed) when most
  * of it counts no more:
  *
- *     # {"layout":1,"reader":"4f..."}                                       who kept the objects
+ *     # {"layout":1,"reader":"4f...","source":"in-cluster"}                 who kept the objects, of which API
  *     + {"atMs":1,"createdMs":1,"kept":{"kind":"Pod",...}}                  an object; a later line of the same name replaces it
  *     - {"kind":"Pod","namespace":"shop","name":"web"}                      it is gone
  *
@@ -45,6 +45,8 @@ interface Line {
 interface FileOptions {
   readonly read: ReadAnObject;
   readonly keeping: Keeping;
+  /** Which API it is: what another one had is of no use. */
+  readonly source: string;
 }
 
 export class KubernetesFile {
@@ -101,7 +103,7 @@ export class KubernetesFile {
 
   #write(all: Iterable<SourcedDocument>): void {
     const beside = `${this.#path}.new`;
-    const head = `# ${JSON.stringify({ layout: KEPT_LAYOUT, reader: this.#stamp })}\n`;
+    const head = `# ${JSON.stringify({ layout: KEPT_LAYOUT, reader: this.#stamp, source: this.#options.source })}\n`;
     this.#try(() => {
       mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
       writeFileSync(beside, head, { mode: 0o600 });
@@ -136,8 +138,9 @@ export class KubernetesFile {
     const found = new Map<string, SourcedDocument>();
     const lines = text.split('\n');
     const isWhole = lines.pop() === '';
-    const { layout, reader } = headOf(lines[0]);
+    const { layout, reader, source } = headOf(lines[0]);
     if (layout !== KEPT_LAYOUT) throw new Error(`found layout ${layout}, wanted ${KEPT_LAYOUT}`);
+    if (source !== this.#options.source) return [];
     const isOurs = reader === this.#stamp;
     let damaged = 0;
     for (const line of lines.slice(1)) {
@@ -179,8 +182,14 @@ export class KubernetesFile {
 /** What objects of a Kubernetes API have in place of a file. */
 const KUBERNETES = 'kubernetes';
 
-function headOf(line = ''): { layout?: number; reader?: string } {
-  return line.startsWith('# ') ? (JSON.parse(line.slice(2)) as { layout?: number; reader?: string }) : {};
+interface Head {
+  readonly layout?: number;
+  readonly reader?: string;
+  readonly source?: string;
+}
+
+function headOf(line = ''): Head {
+  return line.startsWith('# ') ? (JSON.parse(line.slice(2)) as Head) : {};
 }
 
 function lineOf({ document, atMs, createdMs = atMs }: SourcedDocument): string {

@@ -39,9 +39,9 @@ function scratch(test: typeof t): string {
 
 type Tap = typeof t;
 
-function makeStore(directory: string, keeping = KEEPING): ObjectStore {
+function makeStore(directory: string, keeping = KEEPING, source = 'in-cluster'): ObjectStore {
   const clock = { ms: 1000 };
-  const kubernetes = new KubernetesFile(join(directory, 'kubernetes.objects'), { read: READ_OBJECT, keeping });
+  const kubernetes = new KubernetesFile(join(directory, 'kubernetes.objects'), { read: READ_OBJECT, keeping, source });
   return new ObjectStore(join(directory, 'objects'), READ, { nowMs: () => clock.ms++, keeping, kubernetes });
 }
 
@@ -149,6 +149,18 @@ t.test('what another program kept is checked again; what cannot be read is left 
   damaged.load();
   t.equal(damaged.takeChanges().put.length, 3);
   t.match(damaged.kubernetesProblems(), [/found 2 lines that are no objects/]);
+});
+
+t.test('what another API had is forgotten', async (t) => {
+  const directory = scratch(t as Tap);
+  makeStore(directory).setKubernetes([sourced(pod('web'), 1)]);
+  const other = makeStore(directory, KEEPING, '/etc/other.kubeconfig');
+  other.load();
+  t.strictSame(other.takeChanges().put, []);
+  other.setKubernetes([sourced(pod('db'), 1)]);
+  const again = makeStore(directory, KEEPING, '/etc/other.kubeconfig');
+  again.load();
+  t.match(again.takeChanges().put, [{ name: 'db' }]);
 });
 
 t.test('the file stays in proportion to what Kubernetes has', async (t) => {

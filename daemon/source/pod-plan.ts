@@ -130,10 +130,11 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
 function placeOf({ annotations, object }: Document, { nodeName }: PlanOptions): PodPlan['place'] {
   const { spec = {} } = object as PodObject;
   if (hasFinished({ object })) return 'none';
-  if (spec.hostNetwork === true) return 'host';
-  if (annotations[ANNOTATIONS.external] === 'true') return 'external';
   const node = spec.nodeName ?? '';
-  return node === '' || node === nodeName ? 'local' : 'remote';
+  const isHere = node === '' || node === nodeName;
+  if (spec.hostNetwork === true) return isHere ? 'host' : 'remote';
+  if (annotations[ANNOTATIONS.external] === 'true') return 'external';
+  return isHere ? 'local' : 'remote';
 }
 
 function modeOf(annotations: Readonly<Record<string, string>>, { attach }: PlanOptions): PodPlan['mode'] {

@@ -36,12 +36,22 @@ export function openSources({ config, policy, stateDir }: SourceOptions, service
   const readObject = objectReader(policy, config, (service) => services.faultsOf(service));
   const checkObject = objectReader(policy, config, (service) => services.clashesOf(service));
   const keeping = keepingOf(policy, config);
+  const source = apiOf(config);
+  const kubernetes = new KubernetesFile(join(stateDir, 'kubernetes.objects'), { read: readObject, keeping, source });
+  if (source === '') kubernetes.remove();
   const store = new ObjectStore(join(stateDir, 'objects'), readApplied, {
     keeping,
     outlivesBoot: config.stateDir !== '',
-    kubernetes: new KubernetesFile(join(stateDir, 'kubernetes.objects'), { read: readObject, keeping }),
+    ...(source !== '' && { kubernetes }),
   });
   const { manifests: folder } = config;
   const manifests = folder === '' ? undefined : new ManifestDirectory(folder, read, join(stateDir, 'manifests'));
   return { store, manifests, readObject, checkObject };
+}
+
+/** Which API of Kubernetes is a source; '' for none. */
+function apiOf(config: Config): string {
+  const { kubernetes, 'kubernetes-context': context } = config;
+  if (kubernetes !== '') return context === '' ? kubernetes : `${kubernetes} ${context}`;
+  return config['kube-api'] ? 'own' : '';
 }

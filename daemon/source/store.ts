@@ -138,8 +138,18 @@ export class ObjectStore {
     this.changeKubernetes({ put: documents, removed: before });
   }
 
-  /** Takes changes of it; what is there already as it is given costs nothing further on. */
-  changeKubernetes({ put, removed }: KubernetesChanges): void {
+  /** Whether it has anything, as far as is known. */
+  get hasKubernetes(): boolean {
+    return this.#ofKubernetes().next().done !== true;
+  }
+
+  /** Names of what it has of a kind. */
+  kubernetesNames(kind: string): Reference[] {
+    return [...this.#ofKubernetes()].map(({ document }) => nameOf(document)).filter((one) => one.kind === kind);
+  }
+
+  /** Takes changes of it. @returns whether there are any: what is there already as it is given is none */
+  changeKubernetes({ put, removed }: KubernetesChanges): boolean {
     const changed = put.filter(({ document, atMs }) => {
       const before = this.#versions.get(referenceOf(document))?.kubernetes;
       return before?.atMs !== atMs || !isSame(before.document, document);
@@ -150,6 +160,7 @@ export class ObjectStore {
     for (const one of gone) this.#set(referenceOf(one), 'kubernetes', undefined);
     for (const sourced of changed) this.#set(referenceOf(sourced.document), 'kubernetes', sourced);
     this.#kubernetes?.change(changed, gone, () => this.#ofKubernetes());
+    return changed.length > 0 || gone.length > 0;
   }
 
   /** What is wrong with objects of Kubernetes, one sentence each. */

@@ -35,7 +35,7 @@ const allowed = {
   apiserver: ['wire', 'policy', 'linux', 'api'],
   controllers: ['apiserver', 'wire', 'policy', 'services', 'api'],
   kubelet: ['apiserver', 'wire', 'policy', 'linux', 'dataplane/native'],
-  kubeclient: ['wire', 'linux'],
+  kubeclient: ['wire', 'linux', 'policy'],
   // The plugin must start fast, and talks to the agent's socket only.
   cni: ['wire', 'linux', 'api'],
   nameserver: ['wire', 'linux', 'dataplane/native'],

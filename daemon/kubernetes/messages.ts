@@ -1,0 +1,48 @@
+/** What the agent and the thread `kubernetes` say to each other, besides what every thread says. */
+import type { KeptDocument } from '../../policy/document/kept-document.ts';
+import type { Reference } from '../source/text.ts';
+
+/** An object that has been read, in the form in which the agent makes a document of it. */
+export interface ReadObjectMessage {
+  readonly kept: KeptDocument;
+  /** ms since the epoch: last written, first there. */
+  readonly atMs: number;
+  readonly createdMs: number;
+}
+
+/** What has changed. The next one comes when the agent has taken this. */
+export interface Batch {
+  readonly put: readonly ReadObjectMessage[];
+  readonly removed: readonly Reference[];
+  /** Objects that are there and were refused: what is known of them stays. */
+  readonly refused: readonly Reference[];
+  /** Kinds of which everything that is there has been told by now, since the thread began. */
+  readonly whole: readonly string[];
+}
+
+/** How a resource fares. */
+export interface ResourceStatus {
+  readonly name: string;
+  readonly objects: number;
+  readonly isSynced: boolean;
+  readonly isAbsent: boolean;
+  readonly problem: string;
+  readonly lists: number;
+  readonly watches: number;
+  readonly events: number;
+  readonly failures: number;
+}
+
+export interface KubernetesStatus {
+  readonly server: string;
+  readonly resources: readonly ResourceStatus[];
+  /** Objects that are refused. */
+  readonly refused: number;
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+export type FromKubernetes = { readonly batch: Batch } | { readonly kubernetes: KubernetesStatus };
+
+/** The last batch has been taken. */
+export type ToKubernetes = { readonly taken: true } | { readonly stop: true };

@@ -107,7 +107,7 @@ t.test('the protobuf says what the JSON says', (t) => {
   const { api } = world();
   const json = read(api.v2(''));
   const { type, body } = api.v2(`${PROTOBUF},application/json`);
-  t.equal(type, PROTOBUF);
+  t.equal(type, PROTOBUF.replace('@', '.'));
   const document = decode(body);
   t.equal(text(document.get(1)?.[0]), '2.0');
   const definitions = decode(document.get(9)![0]).get(1)!;

@@ -13,7 +13,9 @@ import { type Schema, Schemas } from './schemas.ts';
 import { tableStructure } from './structure-table.ts';
 import type { Structures } from './structures.ts';
 
-const PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** As it is asked for, and as it is answered: clients take an '@' in the answer for a fault. */
+const ASKED_PROTOBUF = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
+const PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 const JSON_TYPE = 'application/json';
 
 export interface Document {
@@ -41,7 +43,7 @@ export class OpenApi {
 
   /** `/openapi/v2`. @param accept the header of the request */
   v2(accept: string): Document {
-    const type = accept.includes(PROTOBUF) ? PROTOBUF : JSON_TYPE;
+    const type = ASKED_PROTOBUF.test(accept) ? PROTOBUF : JSON_TYPE;
     return this.#document(type, type, () => {
       const document = this.#document2();
       return type === PROTOBUF ? encodeDocument(document) : bytes(document);

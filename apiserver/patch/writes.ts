@@ -122,7 +122,11 @@ export class Writes {
     const checked = checkFields(body, structure, isCustom);
     const unknown = checked.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
     if (mode === 'Strict' && unknown.length > 0)
-      throw notHandled(kind, `strict decoding error: ${unknown.join(', ')}`, isCustom || isPolicy);
+      throw notHandled(
+        kind,
+        `strict decoding error: ${unknown.join(', ')}`,
+        isCustom || kind.apiVersion.startsWith('cilium.io/'),
+      );
     // Of a policy, the agent has the word on all but what the API itself goes by.
     const { metadata = {} } = body;
     const { mistyped } = isPolicy ? checkFields({ metadata }, structure, isCustom) : checked;

@@ -12,7 +12,7 @@ import { endpoints } from './endpoints/endpoints.ts';
 import { garbageCollector } from './garbage-collector.ts';
 import { jobs } from './job.ts';
 import { namespaceContents } from './namespace-contents.ts';
-import { namespaces } from './namespace.ts';
+import { NAMESPACES, namespaces } from './namespace.ts';
 import { node, type NodeFacts } from './node.ts';
 import { DEFAULT_MAX_PODS, PodRoom } from './pod-room.ts';
 import { replicaSets, replicationControllers } from './replica-set.ts';
@@ -39,20 +39,24 @@ export interface Controllers {
   /** Takes what the agent gave to Services. */
   setServices(documents: readonly ServiceDocument[]): void;
   setNode(facts: NodeFacts): void;
+  /** @param certificate PEM: what `kube-root-ca.crt` has */
+  setCertificate(certificate: string): void;
   stop(): void;
 }
 
 export function startControllers(options: ControllersOptions): Controllers {
-  const { storage, nodeName, maxPods = DEFAULT_MAX_PODS, caCertificate = '', clock = SYSTEM_CLOCK } = options;
+  const { storage, nodeName, maxPods = DEFAULT_MAX_PODS, clock = SYSTEM_CLOCK } = options;
   let facts = options.node ?? {};
+  let certificate = options.caCertificate ?? '';
   const room = new PodRoom(storage, maxPods);
   const surroundings: Surroundings = { storage, clock, nodeName, room };
   const ofNode = node(surroundings, () => facts);
+  const contents = namespaceContents(surroundings, () => certificate);
   const cilium = new CiliumObjects(storage, nodeName, clock);
   cilium.setNode(facts);
   const running = [
     namespaces(surroundings),
-    namespaceContents(surroundings, caCertificate),
+    contents,
     ofNode,
     scheduler(surroundings),
     deployments(surroundings),
@@ -76,6 +80,10 @@ export function startControllers(options: ControllersOptions): Controllers {
       facts = next;
       cilium.setNode(next);
       ofNode.work(nodeName);
+    },
+    setCertificate: (next) => {
+      certificate = next;
+      for (const { metadata } of storage.list(NAMESPACES)) contents.work(metadata.name);
     },
     stop: () => {
       for (const one of running) one.stop();

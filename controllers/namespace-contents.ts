@@ -9,13 +9,12 @@ const CONFIG_MAPS = 'configmaps';
 const ACCOUNT = 'default';
 const CERTIFICATE = 'kube-root-ca.crt';
 
-/** @param caCertificate PEM */
-export function namespaceContents({ storage }: Surroundings, caCertificate: string): Controller {
+/** @param caCertificate PEM; asked for each time: it may come late */
+export function namespaceContents({ storage }: Surroundings, caCertificate: () => string): Controller {
   const namespaceOf =
     (wanted: string) =>
     ({ object: { metadata } }: { readonly object: KubeObject }): string[] =>
       metadata.name === wanted ? [metadata.namespace ?? ''] : [];
-  const data = { 'ca.crt': caCertificate };
   return {
     name: 'serviceaccount-controller',
     watches: {
@@ -27,6 +26,7 @@ export function namespaceContents({ storage }: Surroundings, caCertificate: stri
       const [, namespace] = partsOf(key);
       const found = storage.get(NAMESPACES, '', namespace);
       if (found === undefined || isGoing(found)) return undefined;
+      const data = { 'ca.crt': caCertificate() };
       if (storage.get(ACCOUNTS, namespace, ACCOUNT) === undefined)
         storage.create(ACCOUNTS, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: ACCOUNT, namespace } });
       if (storage.get(CONFIG_MAPS, namespace, CERTIFICATE) === undefined)

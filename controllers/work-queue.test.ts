@@ -37,6 +37,7 @@ t.test('what fails is tried again, later each time, and not for ever faster', (t
   const { length } = times;
   clock.advance(600_000);
   t.equal(times.length, length);
+  t.equal(queue.counts.lastError, '');
   t.equal(clock.pending, 0);
   t.end();
 });

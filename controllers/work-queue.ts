@@ -32,8 +32,13 @@ export class WorkQueue {
     this.#clock = clock;
   }
 
+  /** `lastError` is '' when nothing has failed that has not been well since. */
   get counts(): { readonly runs: number; readonly failures: number; readonly lastError: string } {
-    return { runs: this.#runs, failures: this.#failureCount, lastError: this.#lastError };
+    return {
+      runs: this.#runs,
+      failures: this.#failureCount,
+      lastError: this.#failures.size === 0 ? '' : this.#lastError,
+    };
   }
 
   add(key: string): void {

@@ -1,4 +1,5 @@
 /** Options of the Kubernetes API that the agent serves; a part of config/schema.ts. */
+import { DEFAULT_MAX_PODS } from '../../controllers/pod-room.ts';
 import { isLoopback, listenAddressProblem, readListenAddress } from './listen-address.ts';
 import type { Option } from './option.ts';
 
@@ -7,6 +8,8 @@ export interface KubeApiSettings {
   readonly 'kube-api': boolean;
   /** Text of readListenAddress, of loopback. */
   readonly 'kube-api-address': string;
+  /** 1 to 1000. */
+  readonly 'kube-api-max-pods': number;
 }
 
 export const KUBE_API: Readonly<Record<keyof KubeApiSettings, Option>> = {
@@ -24,5 +27,12 @@ export const KUBE_API: Readonly<Record<keyof KubeApiSettings, Option>> = {
       if (place !== undefined && !isLoopback(place.host)) return 'an address of loopback';
       return listenAddressProblem(text);
     },
+  },
+  'kube-api-max-pods': {
+    type: 'integer',
+    meaning: 'pods of the API that this node runs; controllers make none beyond, and others wait',
+    fallback: DEFAULT_MAX_PODS,
+    min: 1,
+    max: 1000,
   },
 };

@@ -34,7 +34,7 @@ const HEAP_MIB = 512;
 const FIRST_LOOK_MS = 100;
 const LAST_LOOK_MS = 2000;
 
-const NOTHING: KubeApiStatus = { address: '', problems: [], objects: 0 };
+const NOTHING: KubeApiStatus = { address: '', problems: [], objects: 0, controllers: [] };
 
 type FromThread<Name extends string> = Extract<FromKubeApi, Readonly<Record<Name, unknown>>>;
 
@@ -69,6 +69,7 @@ export class KubeApi implements KubeApiSide {
         folder: join(config.stateDir === '' ? join(config.runDir, 'state') : config.stateDir, 'kube-api'),
         outlivesBoot: config.stateDir !== '',
         address: config['kube-api-address'],
+        maxPods: config['kube-api-max-pods'],
       },
       heapMib: HEAP_MIB,
       greeting: () => this.#everything(),
@@ -107,6 +108,10 @@ export class KubeApi implements KubeApiSide {
   owns(netns: string): boolean {
     for (const one of this.#netns.values()) if (one === netns) return true;
     return false;
+  }
+
+  get controllers(): StatusDocument['controllers'] {
+    return this.#status.controllers;
   }
 
   get document(): StatusDocument['kubeApi'] {

@@ -3,6 +3,7 @@ import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
 import type { StandIns } from '../../kubelet/images/image-table.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
+import type { ControllerState } from '../health/controllers.ts';
 import type { Reference } from '../source/text.ts';
 
 /** What the agent gives each new thread. */
@@ -17,6 +18,8 @@ export interface KubeApiData {
   readonly outlivesBoot: boolean;
   /** Text of readListenAddress. */
   readonly address: string;
+  /** Pods that may run on this node. */
+  readonly maxPods: number;
 }
 
 /** An object that the agent has of another source than this API. */
@@ -69,6 +72,8 @@ export interface KubeApiStatus {
   readonly problems: readonly string[];
   /** Written through it. */
   readonly objects: number;
+  /** How each of its controllers fares. */
+  readonly controllers: readonly ControllerState[];
 }
 
 export type FromKubeApi =

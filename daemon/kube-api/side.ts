@@ -13,6 +13,8 @@ export interface KubeApiSide {
   stop(isClean: boolean): Promise<void>;
   /** What is wrong now, one sentence each. */
   problems(): string[];
+  /** How those of the API fare. */
+  readonly controllers: StatusDocument['controllers'];
   /** Undefined when no API is wanted. */
   readonly document: StatusDocument['kubeApi'];
 }
@@ -23,5 +25,6 @@ export const NO_KUBE_API: KubeApiSide = {
   owns: () => false,
   stop: () => Promise.resolve(),
   problems: () => [],
+  controllers: [],
   document: undefined,
 };

@@ -47,6 +47,8 @@ class KubeApiThread {
   readonly #containers: Containers;
   #controllers: Controllers | undefined;
   #isClean = false;
+  /** PEM; '' until there is one. */
+  #ca = '';
   #problems: readonly string[] = [];
   #told = '';
 
@@ -116,9 +118,9 @@ class KubeApiThread {
   }
 
   #startControllers(node: NodeFacts | undefined): Controllers {
-    const { nodeName } = this.#data;
+    const { nodeName, maxPods } = this.#data;
     const facts = node === undefined ? {} : { node: nodeFacts(node) };
-    return startControllers({ storage: this.#storage, nodeName, ...facts });
+    return startControllers({ storage: this.#storage, nodeName, maxPods, caCertificate: this.#ca, ...facts });
   }
 
   async #listen(): Promise<void> {
@@ -126,6 +128,8 @@ class KubeApiThread {
     const place = readListenAddress(address);
     if (place === undefined) throw new Error(`listen on ${address}: wanted an address and port`);
     const pki = await openPki(join(folder, 'pki'), Date.now());
+    this.#ca = pki.ca;
+    this.#controllers?.setCertificate(pki.ca);
     const server = this.#server;
     const listener = new KubeListener({
       pki,
@@ -144,6 +148,7 @@ class KubeApiThread {
       address: isServed ? `https://${address}` : '',
       problems: [...unserved, ...this.#problems],
       objects: this.#storage.counts.objects,
+      controllers: this.#controllers?.counts ?? [],
     };
     const text = JSON.stringify(kubeApi);
     if (text === this.#told) return;

@@ -63,7 +63,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     counters: [...maps.counters.entries()]
       .filter(({ value }) => value !== 0)
       .map((one) => ({ name: counterText(one), value: one.value, unit: one.unit })),
-    controllers: agent.controllers.states(),
+    controllers: [...agent.controllers.states(), ...agent.kubeApi.controllers],
     memory: { agentRssBytes: process.memoryUsage.rss(), observatoryHeapBytes: heapBytes },
     problems,
   };

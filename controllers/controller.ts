@@ -7,7 +7,7 @@ import type { Clock } from '../apiserver/clock.ts';
 import { keyOf, type KubeObject, type ResourceName, type StoredEvent } from '../apiserver/storage/kube-object.ts';
 import { StatusError } from '../apiserver/storage/status-error.ts';
 import type { Storage } from '../apiserver/storage/storage.ts';
-import type { PodRoom } from './pod-room.ts';
+import { NoRoom, type PodRoom } from './pod-room.ts';
 import { type Work, WorkQueue } from './work-queue.ts';
 
 /** What a controller works with. */
@@ -34,8 +34,18 @@ export interface RunningController {
   stop(): void;
 }
 
-export function run({ name, watches, work, start }: Controller, { storage, clock }: Surroundings): RunningController {
-  const queue = new WorkQueue((key) => withoutRaces(work, key), clock);
+export function run(
+  { name, watches, work, start }: Controller,
+  { storage, clock, room }: Surroundings,
+): RunningController {
+  const queue: WorkQueue = new WorkQueue((key) => {
+    try {
+      return withoutRaces(work, key);
+    } catch (error) {
+      if (error instanceof NoRoom) room.whenFree(`${name} ${key}`, () => queue.add(key));
+      throw error;
+    }
+  }, clock);
   const ends = Object.entries(watches).map(([resource, keysOf]) => {
     const take = (event: StoredEvent): void => {
       for (const key of keysOf(event)) queue.add(key);

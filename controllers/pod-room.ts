@@ -12,7 +12,7 @@ const ENDED_FOR_EACH = 10;
 
 export const PODS = 'pods';
 
-class NoRoom extends Error {
+export class NoRoom extends Error {
   override readonly name = 'NoRoom';
 }
 
@@ -22,6 +22,8 @@ export class PodRoom {
   readonly #active = new Set<string>();
   readonly #ended = new Set<string>();
   readonly #endWatch: () => void;
+  /** Who is told when there is room again, by what for. */
+  readonly #waiting = new Map<string, () => void>();
 
   constructor(storage: Storage, maxPods: number) {
     this.#storage = storage;
@@ -30,6 +32,7 @@ export class PodRoom {
     this.#endWatch = storage.watch(PODS, ({ type, object }) => {
       if (type === 'DELETED') this.#forget(object);
       else this.#note(object);
+      this.#tellWaiting();
     });
   }
 
@@ -45,6 +48,22 @@ export class PodRoom {
     const most = maxPods * ENDED_FOR_EACH;
     if (this.#ended.size >= most)
       throw new NoRoom(`found ${this.#ended.size} pods that have ended, wanted at most ${most}`);
+  }
+
+  /** Calls back once when there is room. @param what for: who asks again is told once all the same */
+  whenFree(what: string, onFree: () => void): void {
+    this.#waiting.set(what, onFree);
+  }
+
+  #tellWaiting(): void {
+    if (this.#waiting.size === 0 || this.#isFull) return;
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const onFree of all) onFree();
+  }
+
+  get #isFull(): boolean {
+    return this.#active.size >= this.maxPods || this.#ended.size >= this.maxPods * ENDED_FOR_EACH;
   }
 
   #note(pod: KubeObject): void {

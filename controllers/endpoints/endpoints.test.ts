@@ -138,6 +138,17 @@ t.test('many pods are more than one slice; a Service that goes takes all with it
   t.end();
 });
 
+t.test('a Service that goes while nobody looks leaves nothing', (t) => {
+  const at = new KubeWorld();
+  at.create('pods', pod('a'));
+  at.create('services', service());
+  at.controllers.stop();
+  at.storage.delete('services', 'default', 'web');
+  at.restart();
+  t.same([at.names(SLICES), at.names('endpoints')], [[], []]);
+  t.end();
+});
+
 t.test('what is written by hand stays: no selector, ExternalName', (t) => {
   const at = new KubeWorld();
   at.create('pods', pod('a'));

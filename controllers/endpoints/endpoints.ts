@@ -36,10 +36,11 @@ export function endpoints({ storage }: Surroundings): Controller {
     watches: {
       [SERVICES]: ownKey,
       [PODS]: (event) => worker.servicesOf(event),
-      [ENDPOINTS]: ({ type, object }) => (type === 'DELETED' ? ownKey({ object }) : []),
+      // What there is at the start may be of a Service that has gone meanwhile.
+      [ENDPOINTS]: ({ type, object }) => (type === 'MODIFIED' ? [] : ownKey({ object })),
       [SLICES]: ({ type, object }) => {
         const service = object.metadata.labels?.[SERVICE_NAME];
-        return type === 'DELETED' && service !== undefined ? [`${object.metadata.namespace ?? ''}/${service}`] : [];
+        return type !== 'MODIFIED' && service !== undefined ? [`${object.metadata.namespace ?? ''}/${service}`] : [];
       },
     },
     work: (key) => worker.work(key),

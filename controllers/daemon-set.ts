@@ -1,6 +1,7 @@
 /** DaemonSets: one pod on each node that may run it; there is one node, and it makes no difference whether it is cordoned. */
 import { EventRecorder } from '../apiserver/events/event-recorder.ts';
 import type { KubeObject } from '../apiserver/storage/kube-object.ts';
+import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
 import { claim, controllerOf } from './ownership.ts';
 import { PODS } from './pod-room.ts';
@@ -139,9 +140,11 @@ function tellStatus({ set, revision, isWanted }: Look, { storage, nodeName, cloc
     numberMisscheduled: !isWanted && own.length > 0 ? 1 : 0,
     desiredNumberScheduled: wanted,
     numberReady: has(isReady),
-    updatedNumberScheduled: has(({ metadata }) => metadata.labels?.[REVISION_LABEL] === hashOf(revision)),
-    numberAvailable: available,
-    numberUnavailable: wanted - available,
+    ...withoutZeros({
+      updatedNumberScheduled: has(({ metadata }) => metadata.labels?.[REVISION_LABEL] === hashOf(revision)),
+      numberAvailable: available,
+      numberUnavailable: wanted - available,
+    }),
   };
   storage.update(DAEMON_SETS, namespace, name, (one) => ({ ...one, status }), { isStatus: true });
 }

@@ -34,7 +34,7 @@ t.test('a Job runs its pods to their end, and no more at a time than it says', (
   t.match(at.status(JOBS, 'work'), { active: 1, succeeded: 2 }, 'three are wanted, not four');
   at.clock.advance(5000);
   at.end(active(at)[0], 'Succeeded');
-  t.match(at.status(JOBS, 'work'), { active: 0, succeeded: 3, completionTime: '2026-01-01T00:00:05Z' });
+  t.match(at.status(JOBS, 'work'), { active: undefined, succeeded: 3, completionTime: '2026-01-01T00:00:05Z' });
   t.same(at.status(JOBS, 'work').uncountedTerminatedPods, {});
   t.equal(condition(at, 'Complete'), 'True CompletionsReached');
   t.equal(at.pods().length, 3);
@@ -57,7 +57,7 @@ t.test('a pod that ends badly is made again, later each time, up to the limit', 
   t.equal(active(at).length, 0);
   at.clock.advance(1_000);
   at.end(active(at)[0], 'Failed');
-  t.match(at.status(JOBS, 'work'), { failed: 3, active: 0 });
+  t.match(at.status(JOBS, 'work'), { failed: 3, active: undefined });
   t.equal(condition(at, 'Failed'), 'True BackoffLimitExceeded');
   at.clock.advance(3_600_000);
   t.equal(at.pods().length, 3);

@@ -8,6 +8,7 @@
 import { EventRecorder } from '../apiserver/events/event-recorder.ts';
 import { type Condition, conditionOf, withCondition } from '../apiserver/resources/conditions.ts';
 import { type KubeObject, timestamp } from '../apiserver/storage/kube-object.ts';
+import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
 import {
   INDEX_ANNOTATION,
@@ -205,7 +206,9 @@ class Jobs {
   }
 
   #tell({ metadata: { namespace = '', name } }: KubeObject, status: JobStatus): JobStatus {
-    const change = (one: KubeObject): KubeObject => ({ ...one, status });
+    const { active = 0, succeeded = 0, failed = 0, ...others } = status;
+    const counts = withoutZeros({ active, succeeded, failed });
+    const change = (one: KubeObject): KubeObject => ({ ...one, status: { ...others, ...counts } });
     return statusOf(this.#surroundings.storage.update(JOBS, namespace, name, change, { isStatus: true }));
   }
 }

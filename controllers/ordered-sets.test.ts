@@ -162,7 +162,7 @@ t.test('a DaemonSet has one pod here, also when the node is cordoned, and none w
     numberReady: 1,
     updatedNumberScheduled: 1,
     numberAvailable: 1,
-    numberUnavailable: 0,
+    numberUnavailable: undefined,
     numberMisscheduled: 0,
   });
   at.patchSpec(DAEMONS, 'db', { template: template('db', 'nginx:2') });

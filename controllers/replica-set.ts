@@ -7,6 +7,7 @@ import { type Condition, conditionOf, withCondition, withoutCondition } from '..
 import { EventRecorder } from '../apiserver/events/event-recorder.ts';
 import type { KubeObject, StoredEvent } from '../apiserver/storage/kube-object.ts';
 import type { Storage } from '../apiserver/storage/storage.ts';
+import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
 import { claim, controllerOf } from './ownership.ts';
 import { PODS } from './pod-room.ts';
@@ -148,9 +149,11 @@ class ReplicaSets {
     const conditions = failureConditions(set, failure, nowMs);
     const status: ReplicaSetStatus = {
       replicas: pods.length,
-      fullyLabeledReplicas: pods.filter(({ metadata }) => hasLabels(labels, metadata.labels)).length,
-      readyReplicas: pods.filter(isReady).length,
-      availableReplicas: waits.filter((ms) => ms === 0).length,
+      ...withoutZeros({
+        fullyLabeledReplicas: pods.filter(({ metadata }) => hasLabels(labels, metadata.labels)).length,
+        readyReplicas: pods.filter(isReady).length,
+        availableReplicas: waits.filter((ms) => ms === 0).length,
+      }),
       ...(generation !== undefined && { observedGeneration: generation }),
       ...(conditions.length > 0 && { conditions }),
     };

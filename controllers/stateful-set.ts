@@ -6,6 +6,7 @@
 import { EventRecorder } from '../apiserver/events/event-recorder.ts';
 import type { KubeObject } from '../apiserver/storage/kube-object.ts';
 import { ofStatefulSet } from '../policy/document/workload.ts';
+import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
 import { claim, controllerOf } from './ownership.ts';
 import { PODS } from './pod-room.ts';
@@ -188,10 +189,8 @@ class StatefulSets {
     const status = {
       ...(generation !== undefined && { observedGeneration: generation }),
       replicas: all.length,
-      readyReplicas: ready,
+      ...withoutZeros({ readyReplicas: ready, currentReplicas: ofRevision(now), updatedReplicas: updated }),
       availableReplicas: there.filter((pod) => this.#isAvailable(pod, spec)).length,
-      currentReplicas: ofRevision(now),
-      updatedReplicas: updated,
       currentRevision: now.metadata.name,
       updateRevision: update.metadata.name,
       collisionCount: 0,

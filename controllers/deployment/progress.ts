@@ -6,6 +6,7 @@
 import { type Condition, conditionOf, withCondition, withoutCondition } from '../../apiserver/resources/conditions.ts';
 import type { KubeObject } from '../../apiserver/storage/kube-object.ts';
 
+import { withoutZeros } from '../counts.ts';
 import {
   availableOf,
   deadlineSec,
@@ -51,13 +52,16 @@ export function countedStatus({ deployment, sets, current }: Rollout, nowMs: num
   const available = sumOf(sets, availableOf);
   const isAvailable = available >= replicas - roomOf(spec).maxUnavailable;
   const { generation } = deployment.metadata;
-  return {
-    ...(generation !== undefined && { observedGeneration: generation }),
+  const counts = withoutZeros({
     replicas: total,
     updatedReplicas: current === undefined ? 0 : (setStatus(current).replicas ?? 0),
     readyReplicas: sumOf(sets, (set) => setStatus(set).readyReplicas ?? 0),
     availableReplicas: available,
     unavailableReplicas: Math.max(0, sumOf(sets, sizeOf) - available),
+  });
+  return {
+    ...(generation !== undefined && { observedGeneration: generation }),
+    ...counts,
     ...(before.collisionCount !== undefined && { collisionCount: before.collisionCount }),
     conditions: withCondition(
       before.conditions ?? [],
@@ -77,9 +81,9 @@ export function countedStatus({ deployment, sets, current }: Rollout, nowMs: num
 export function isComplete(deployment: KubeObject, status: DeploymentStatus): boolean {
   const { replicas = 1 } = specOf(deployment);
   return (
-    status.updatedReplicas === replicas &&
-    status.replicas === replicas &&
-    status.availableReplicas === replicas &&
+    (status.updatedReplicas ?? 0) === replicas &&
+    (status.replicas ?? 0) === replicas &&
+    (status.availableReplicas ?? 0) === replicas &&
     (status.observedGeneration ?? 0) >= (deployment.metadata.generation ?? 0)
   );
 }

@@ -1,6 +1,7 @@
 /**
  * Which of root's rights a container has. As container runtimes give them by default, without MKNOD: a device made in a container would be
- * the machine's. `add` gives those that stay within the namespaces of the pod; one that reaches the whole machine is refused.
+ * the machine's. `add` gives those that stay within the namespaces of the pod; one that reaches the whole machine is refused. So is SYS_PTRACE, with
+ * which a container could take over a command that is being started in it, before its rights are gone; a debugger needs none for its own user.
  */
 import type { ContainerSecurity } from '../pod-spec.ts';
 import { ContainerProblem } from './environment.ts';
@@ -22,7 +23,6 @@ const NUMBERS: Readonly<Record<string, number>> = {
   IPC_LOCK: 14,
   IPC_OWNER: 15,
   SYS_CHROOT: 18,
-  SYS_PTRACE: 19,
   SYS_NICE: 23,
   LEASE: 28,
   AUDIT_WRITE: 29,
@@ -34,15 +34,11 @@ const DEFAULTS = [
   ...['NET_RAW', 'SYS_CHROOT', 'AUDIT_WRITE', 'SETFCAP'],
 ];
 
-/** Those that `add: [ALL]` leaves out where processes are shared: it would look into what is not confined yet. */
-const NOT_SHARED = 'SYS_PTRACE';
-
 /**
- * @param sharesProcesses whether the containers of the pod see each other's
  * @returns a mask, in hexadecimal
  * @throws ContainerProblem for a right that is not given
  */
-export function capabilitiesOf({ capabilities = {} }: ContainerSecurity, sharesProcesses: boolean): string {
+export function capabilitiesOf({ capabilities = {} }: ContainerSecurity): string {
   const held = new Set(DEFAULTS);
   const named = (name: string): string => name.toUpperCase().replace(/^CAP_/, '');
   const dropped = (capabilities.drop ?? []).map(named);
@@ -50,7 +46,7 @@ export function capabilitiesOf({ capabilities = {} }: ContainerSecurity, sharesP
   for (const name of dropped) held.delete(name);
   for (const name of (capabilities.add ?? []).map(named)) {
     if (name === 'ALL') for (const each of Object.keys(NUMBERS)) held.add(each);
-    else if (Object.hasOwn(NUMBERS, name) && (name !== NOT_SHARED || !sharesProcesses)) held.add(name);
+    else if (Object.hasOwn(NUMBERS, name)) held.add(name);
     else {
       const given = Object.keys(NUMBERS).join(', ');
       throw new ContainerProblem(
@@ -59,7 +55,6 @@ export function capabilitiesOf({ capabilities = {} }: ContainerSecurity, sharesP
       );
     }
   }
-  if (sharesProcesses) held.delete(NOT_SHARED);
   let mask = 0n;
   for (const name of held) mask |= 1n << BigInt(NUMBERS[name]);
   return mask.toString(16);

@@ -64,14 +64,14 @@ export function planContainer(request: ContainerRequest, site: ContainerSite): S
     ['sandbox', site.sandbox.pid],
     ['sandboxStart', site.sandbox.startTime],
     ['rootBytes', rootBytes(spec)],
-    ['capabilities', capabilitiesOf(spec.securityContext ?? {}, isShared)],
+    ['capabilities', capabilitiesOf(spec.securityContext ?? {})],
     ['cwd', workingDir(spec, env)],
     ...(site.cgroup === undefined ? [] : [['cgroup', site.cgroup] as const]),
     ...flags.flatMap(([name, isSet]) => (isSet ? [[name, 1] as const] : [])),
     ...idLines(pod, spec),
     ...layerLines(site.skeleton, image.isBusybox),
     ...bindLines(site, image),
-    ...mountLines(placed, env),
+    ...mountLines(pod, placed, env),
     ...environmentLines(spec, { site, env, isRoot: userOf(pod, spec) === 0 }),
     ...image.argv.map((word) => ['arg', word] as const),
   ];
@@ -145,8 +145,13 @@ function bindLines(site: ContainerSite, { standIn }: ImageCommand): SpecLines {
 
 const FORBIDDEN = ['/proc', '/sys', TOOLS_FOLDER];
 
-function mountLines({ spec, folder }: PlacedContainer, env: ReadonlyMap<string, string>): SpecLines {
-  const mounts = (spec.volumeMounts ?? []).map((mount) => mountLine(mount, env));
+function mountLines(pod: Pod, { spec, folder }: PlacedContainer, env: ReadonlyMap<string, string>): SpecLines {
+  // The kubelet writes into all others, as the machine's root: a link that a container left there would lead it anywhere.
+  const isOwn = ({ name }: VolumeMount): boolean =>
+    pod.spec?.volumes?.find((volume) => volume.name === name)?.emptyDir !== undefined;
+  const mounts = (spec.volumeMounts ?? []).map((mount) =>
+    mountLine({ ...mount, readOnly: mount.readOnly === true || !isOwn(mount) }, env),
+  );
   // A mount beneath another comes after it.
   mounts.sort((a, b) => a.target.split('/').length - b.target.split('/').length);
   const termination = absolute(spec.terminationMessagePath ?? DEFAULT_TERMINATION_PATH, 'terminationMessagePath');

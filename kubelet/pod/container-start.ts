@@ -1,5 +1,5 @@
 /** Starts one container of a pod: image, environment, files, processes. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fchmodSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NetnsFiles } from '../../linux/netns-files.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
@@ -120,8 +120,10 @@ function terminationPath({ runtime }: KubeletParts, sandbox: ProcessId, { folder
 }
 
 function clearMessage(path: string): void {
-  writeFileSync(path, '');
-  chmodSync(path, 0o666); // whoever the container runs as
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
+  fchmodSync(file, 0o666); // whoever the container runs as
+  closeSync(file);
 }
 
 /** What a container left to say when it ended. */

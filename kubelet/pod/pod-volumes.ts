@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ProcessId } from '../../linux/process-id.ts';
 import { ContainerProblem, type PodSources } from '../plan/environment.ts';
 import { planVolume, type VolumePlan } from '../plan/volumes.ts';
-import type { Pod } from '../pod-spec.ts';
+import { containersOf, type Pod } from '../pod-spec.ts';
 import type { PodRuntime, Scratch } from '../runtime/pod-runtime.ts';
 import { writeVolume } from '../runtime/volume-files.ts';
 
@@ -16,10 +16,10 @@ export function planVolumes(pod: Pod, sources: PodSources): VolumePlan[] {
     throw new ContainerProblem('FailedMount', `found ${volumes.length} volumes, wanted at most ${MOST_VOLUMES}`);
   const plans = volumes.map((volume) => planVolume(pod, volume, sources));
   const names = new Set(plans.map(({ name }) => name));
-  for (const container of [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])]) {
-    const unknown = (container.volumeMounts ?? []).find(({ name }) => !names.has(name));
+  for (const { spec, name: container } of containersOf(pod)) {
+    const unknown = (spec.volumeMounts ?? []).find(({ name }) => !names.has(name));
     if (unknown !== undefined) {
-      const message = `container ${container.name} mounts volume ${unknown.name}, which the pod has not`;
+      const message = `container ${container} mounts volume ${unknown.name}, which the pod has not`;
       throw new ContainerProblem('FailedMount', message);
     }
   }

@@ -18,43 +18,14 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** What of /etc a container sees. */
+/** What of /etc a container sees. Not profile, bashrc and wgetrc: people keep passwords of proxies and keys of clouds there. */
 const ETC = [
-  ...['alternatives', 'bash.bashrc', 'ca-certificates', 'ca-certificates.conf', 'debian_version', 'gai.conf'],
-  ...[
-    'host.conf',
-    'inputrc',
-    'ld.so.cache',
-    'ld.so.conf',
-    'ld.so.conf.d',
-    'ld-musl-x86_64.path',
-    'locale.alias',
-    'localtime',
-  ],
-  ...[
-    'magic',
-    'mime.types',
-    'networks',
-    'os-release',
-    'profile',
-    'profile.d',
-    'protocols',
-    'python3',
-    'python3.11',
-    'rpc',
-  ],
-  ...[
-    'services',
-    'shells',
-    'skel',
-    'ssl/certs',
-    'ssl/openssl.cnf',
-    'terminfo',
-    'timezone',
-    'vim',
-    'wgetrc',
-    'xattr.conf',
-  ],
+  ...'alternatives ca-certificates ca-certificates.conf debian_version gai.conf host.conf inputrc ld.so.cache ld.so.conf ld.so.conf.d ld-musl-x86_64.path locale.alias localtime magic'.split(
+    ' ',
+  ),
+  ...'mime.types networks os-release protocols python3 python3.11 rpc services shells ssl/certs ssl/openssl.cnf terminfo timezone xattr.conf'.split(
+    ' ',
+  ),
 ];
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh

@@ -53,6 +53,7 @@ import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
 import { Services } from './services/services.ts';
 import type { ObjectStore } from './source/store.ts';
+import type { KeptDescriptors } from './supervise/kept-descriptors.ts';
 import { Supervisor, type SupervisorOptions } from './supervise/supervisor.ts';
 
 export interface AgentOptions {
@@ -61,6 +62,7 @@ export interface AgentOptions {
   readonly attachments: CniAttachments;
   /** Programs and arguments that start the dataplane, one that stands by, and the name server. */
   readonly programs: Pick<SupervisorOptions, 'command' | 'standbyCommand'> & { readonly nameServer: readonly string[] };
+  readonly kept: KeptDescriptors;
 }
 
 export class Agent {
@@ -100,7 +102,7 @@ export class Agent {
   restartPending: readonly string[] = [];
 
   /** @throws MapError naming a map file that cannot be used */
-  constructor({ config, log, attachments, programs }: AgentOptions) {
+  constructor({ config, log, attachments, programs, kept }: AgentOptions) {
     this.#runState = join(config.runDir, 'state');
     const stateDir = config.stateDir === '' ? this.#runState : config.stateDir;
     for (const directory of [this.#runState, stateDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -119,7 +121,7 @@ export class Agent {
     this.store = this.sources.store;
     this.supervisor = this.#newSupervisor(programs);
     this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
-    this.#ports = this.#newPorts(stateDir);
+    this.#ports = this.#newPorts(stateDir, kept);
     this.names = this.#newNames(programs.nameServer);
     this.store.setOwn(this.names.ownDocuments());
     this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
@@ -173,7 +175,7 @@ export class Agent {
     writeSettings(this.maps.config, this.config, this.#routerMac);
     this.#board.setDocuments('state', this.store.load());
     this.#scan();
-    await this.supervisor.adopt();
+    this.#ports.takeKept(await this.supervisor.adopt());
     await this.names.start();
     await this.#ports.raiseHost();
     await this.#ports.lookForHostAddresses();
@@ -280,15 +282,11 @@ export class Agent {
     });
   }
 
-  #newPorts(stateDir: string): Ports {
+  #newPorts(stateDir: string, kept: KeptDescriptors): Ports {
+    const { config, maps, controllers } = this;
+    const own = { routerMac: this.#routerMac, log: this.#log, board: this.#board };
     return new Ports({
-      config: this.config,
-      routerMac: this.#routerMac,
-      stateDir,
-      maps: this.maps,
-      log: this.#log,
-      board: this.#board,
-      controllers: this.controllers,
+      ...{ ...own, config, maps, controllers, stateDir, kept },
       givePort: (port, fd) => this.supervisor.givePort(port, fd),
       giveSockets: (sockets) => this.supervisor.giveSockets(sockets),
       onPods: () => this.#onPods(),

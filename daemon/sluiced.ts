@@ -16,6 +16,9 @@ import { requireSpace } from '../linux/disk-space.ts';
 import { retireOtherLayout } from './publish/other-layout.ts';
 import { type Lock, takeLock } from '../linux/lock.ts';
 import { createLog, type Log } from './health/log.ts';
+import { monotonicMs } from '../dataplane/native/index.ts';
+import { KeptDescriptors } from './supervise/kept-descriptors.ts';
+import { ServiceManager } from './supervise/service-manager.ts';
 import { Signals } from '../linux/signals.ts';
 import { DEFAULT_CONFIG } from '../linux/daemon-start.ts';
 import { dataplaneNote, strayDataplanes } from '../linux/dataplane-process.ts';
@@ -134,7 +137,9 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   const nameServer = [process.execPath, programPath('sluice-dns'), '--run-dir', config.runDir];
   const programs = { command: dataplaneCommand, standbyCommand, nameServer };
   const attachments = new CniAttachments(config.runDir);
-  const agent = new Agent({ config, log, attachments, programs });
+  const manager = new ServiceManager();
+  const kept = new KeptDescriptors(manager);
+  const agent = new Agent({ config, log, attachments, programs, kept });
   const runtimes = new RuntimeService(agent, attachments, log);
   const kubeApi = new KubeApi({ agent, log });
   agent.kubeApi = kubeApi;
@@ -153,6 +158,7 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   });
   const finish = once(async (why: string, end: () => Promise<void>) => {
     log.info({ why }, 'stopping');
+    manager.stopping();
     await Promise.all([api.stop(), metrics.stop(), runtimes.stop()]);
     await end();
     if (why !== 'SIGUSR2') rmSync(agentLogPath(config.runDir), { force: true });
@@ -166,8 +172,12 @@ async function run({ config, log, reread, lock, signals }: Serving): Promise<voi
   metrics.start();
   log.info({ runDir: config.runDir }, 'ready');
   tellReady();
+  manager.ready(() => {
+    kept.sync();
+    return stateFor(agent);
+  });
   signals.listen((signal) => {
-    if (signal === 'SIGHUP') reload(agent, log, reread);
+    if (signal === 'SIGHUP') manager.reload(monotonicMs(), () => reload(agent, log, reread));
     else void finish(signal, () => (signal === 'SIGUSR2' ? agent.leave() : agent.stop()));
   });
 }
@@ -183,6 +193,18 @@ async function start(agent: Agent, api: ApiServer, log: Log): Promise<void> {
     });
     throw error;
   }
+}
+
+/** What systemd is told: whether the dataplane gives signs of life, and a line about the whole. */
+function stateFor(agent: Agent): { isWell: boolean; status: string } {
+  const [first, ...others] = agent.problems();
+  const pods = [...agent.reconciler.pods.values()];
+  const ready = pods.filter((pod) => agent.states.of(pod) === 'ready').length;
+  const problem = others.length === 0 ? first : `${first} (and ${others.length} more)`;
+  return {
+    isWell: agent.supervisor.problem() === '',
+    status: `${ready}/${pods.length} endpoints ready, ${first === undefined ? 'no problems' : problem}`,
+  };
 }
 
 function reload(agent: Agent, log: Log, reread: () => Config): void {

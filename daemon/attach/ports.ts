@@ -20,6 +20,7 @@ import { Attacher, type HeldTap } from './attacher.ts';
 import { type Config, routerAddresses } from '../config/config.ts';
 import type { ControlLink } from '../supervise/control-link.ts';
 import type { PacketSocket } from '../supervise/control.ts';
+import { closeReturned, type KeptDescriptors } from '../supervise/kept-descriptors.ts';
 import type { Controllers } from '../health/controllers.ts';
 import { Firewall } from './firewall.ts';
 import { FirewallGuard } from './firewall-guard.ts';
@@ -57,6 +58,8 @@ interface PortsOptions {
   readonly log: Log;
   readonly board: ProblemBoard;
   readonly controllers: Controllers;
+  /** Who keeps descriptors beyond agent and dataplane. */
+  readonly kept: KeptDescriptors;
   /** Hands a TAP to the dataplane. @returns false when there is none to hand it to now */
   readonly givePort: (port: number, fd: number) => boolean;
   /** The same with packet sockets. */
@@ -273,6 +276,17 @@ export class Ports {
     link.wake();
   }
 
+  /** Takes what systemd has kept, unless a running dataplane has given back its own. Call before `adopt`. */
+  takeKept(isAdopted: boolean): void {
+    const found = this.#options.kept.take();
+    if (isAdopted) {
+      closeReturned(found);
+      return;
+    }
+    for (const [port, fd] of found.taps) this.#attacher.holdTap(port, fd);
+    this.#sockets.keep(found.sockets);
+  }
+
   /** Looks after the firewall. @returns a function that ends it */
   guard(): () => Promise<void> {
     const { board } = this.#options;
@@ -342,6 +356,7 @@ export class Ports {
     }
     const sockets = [...this.#sockets.held].filter(isNews);
     if (giveSockets(sockets)) for (const [port, socket] of sockets) this.#given.set(port, socket);
+    this.#options.kept.hold(this.#attacher.taps, this.#sockets.held);
   }
 
   /** Cluster addresses, and those that this machine answers for. */

@@ -125,6 +125,7 @@ interface Addon {
   unixAccept: (fd: number, timeoutMs: number) => number;
   unixConnect: (path: string, timeoutMs: number, stream: boolean) => number;
   sendFds: (socket: number, fds: readonly number[], payload: Uint8Array, timeoutMs: number) => void;
+  tellUnix: (path: string, fds: readonly number[], payload: Uint8Array) => number;
   recvFds: (socket: number, timeoutMs: number) => FdMessage | null;
   waitReadable: (fd: number, timeoutMs: number) => boolean;
   setNetns: (pathOrName: string) => void;
@@ -361,6 +362,14 @@ export function unixConnect(path: string, options: UnixSocketOptions & { timeout
 export function sendFds(socket: number, fds: readonly number[], payload: Uint8Array, timeoutMs = 1000): void {
   addon.sendFds(socket, fds, payload, timeoutMs);
 }
+
+/**
+ * Sends one datagram with descriptors to a unix socket of type SOCK_DGRAM, without waiting.
+ *
+ * @param path one that begins with `@` is an abstract name. @param fds at most 64.
+ * @returns 0, or the negative errno: nobody there, or a full queue (-11).
+ */
+export const tellUnix = addon.tellUnix;
 
 /**
  * Receives one message. The descriptors belong to the caller.

@@ -134,6 +134,7 @@ int send_frames(struct outgoing *out);
   X(unixAccept, unix_accept)                                                                                           \
   X(unixConnect, unix_connect)                                                                                         \
   X(sendFds, send_fds)                                                                                                 \
+  X(tellUnix, tell_unix)                                                                                               \
   X(recvFds, recv_fds)                                                                                                 \
   X(waitReadable, wait_readable)                                                                                       \
   X(netTable, net_table)                                                                                               \

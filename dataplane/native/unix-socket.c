@@ -127,6 +127,16 @@ static bool read_fds(napi_env env, napi_value value, int *fds, uint32_t *count) 
   return true;
 }
 
+/* Puts descriptors into a message; control has room for MAX_FDS. */
+static void enclose_fds(struct msghdr *message, char *control, const int *fds, uint32_t count) {
+  if (count == 0) return;
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+}
+
 /* sendFds(socket, fds, payload, timeoutMs) */
 napi_value send_fds(napi_env env, napi_callback_info info) {
   napi_value args[4];
@@ -144,13 +154,7 @@ napi_value send_fds(napi_env env, napi_callback_info info) {
   char control[CMSG_SPACE(sizeof fds)] __attribute__((aligned(8))) = {0};
   struct iovec vector = {payload, length};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-  if (count > 0) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-  }
+  enclose_fds(&message, control, fds, count);
   for (bool waited = false;;) {
     ssize_t sent = sendmsg(socket_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == (ssize_t)length) return NULL;
@@ -160,6 +164,37 @@ napi_value send_fds(napi_env env, napi_callback_info info) {
     if (wait_for(socket_fd, POLLOUT, timeout) < 0) return throw_errno(env, "poll", "unix socket", errno);
     waited = true;
   }
+}
+
+/* tellUnix(path, fds, payload): 0, or -errno. A path that begins with @ is an abstract name. */
+napi_value tell_unix(napi_env env, napi_callback_info info) {
+  napi_value args[3];
+  struct sockaddr_un address;
+  int fds[MAX_FDS];
+  uint32_t count;
+  uint8_t *payload;
+  size_t length;
+  if (!read_args(env, info, 3, args) || !arg_address(env, args[0], &address) || !read_fds(env, args[1], fds, &count) ||
+      !arg_bytes(env, args[2], "payload", &payload, &length))
+    return NULL;
+  socklen_t address_length = sizeof address;
+  if (address.sun_path[0] == '@') { /* the length of an abstract name is a part of it */
+    address_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path));
+    address.sun_path[0] = '\0';
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return make_int(env, -errno);
+  char control[CMSG_SPACE(sizeof fds)] __attribute__((aligned(8))) = {0};
+  struct iovec vector = {payload, length};
+  struct msghdr message = {
+      .msg_name = &address, .msg_namelen = address_length, .msg_iov = &vector, .msg_iovlen = 1};
+  enclose_fds(&message, control, fds, count);
+  ssize_t sent;
+  do sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  int error = sent < 0 ? errno : 0;
+  close(fd);
+  return make_int(env, -error);
 }
 
 static uint32_t take_fds(struct msghdr *message, int *fds) {

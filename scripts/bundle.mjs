@@ -2,23 +2,18 @@
 // its source map and the code that V8 made of it, and a starter dist/bin/NAME.cjs. docs/decisions/0004-one-file-a-program.md
 // has the measurements.
 //
-//   cli/main.ts, daemon/sluiced.ts ... --esbuild--> code/NAME.cjs --rehearsal--> code/NAME.cjs.v8
-//
-// A rehearsal runs the program with harmless arguments, so that V8 has compiled the functions that a start needs; what else
-// there is it compiles when it is called, as ever. Threads and children cannot be rehearsed: their top level alone is kept.
-import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+//   cli/main.ts, daemon/sluiced.ts ... --esbuild--> code/NAME.cjs --rehearse.cjs--> code/NAME.cjs.v8
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const ROOT = dirname(import.meta.dirname);
 const BIN = join(ROOT, 'dist/bin');
-const EXAMPLE = join(ROOT, 'examples/tour/manifests.yaml');
+const EXAMPLE = 'examples/tour/manifests.yaml';
 const NOWHERE = ['--run-dir', '/nonexistent'];
 
-/** Name of each program, its source, and what it is rehearsed with. */
+/** Name of each program, its source, and what it is rehearsed with (rehearse.cjs). */
 const PROGRAMS = {
   sluice: {
     source: 'cli/main.ts',
@@ -69,38 +64,15 @@ async function bundle() {
     legalComments: 'none',
     logLevel: 'warning',
   });
-  copyFileSync(join(import.meta.dirname, 'start.cjs'), join(BIN, 'start.cjs'));
-  for (const [name, { rehearsals }] of Object.entries(PROGRAMS)) {
+  for (const name of ['start.cjs', 'rehearse.cjs']) copyFileSync(join(import.meta.dirname, name), join(BIN, name));
+  const rehearsals = Object.entries(PROGRAMS).map(([name, program]) => [name, program.rehearsals]);
+  writeFileSync(join(BIN, 'rehearsals.json'), JSON.stringify(Object.fromEntries(rehearsals)));
+  for (const name of Object.keys(PROGRAMS)) {
     const starter = join(BIN, `${name}.cjs`);
     writeFileSync(starter, `#!/usr/bin/env node\nrequire('./start.cjs').start('${name}');\n`);
     chmodSync(starter, 0o755);
-    const script = fileURLToPath(import.meta.url);
-    const rehearsal = spawnSync(process.execPath, [script, '--rehearse', name, JSON.stringify(rehearsals)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-    });
-    if (rehearsal.status !== 0 || !existsSync(join(BIN, 'code', `${name}.cjs.v8`)))
-      throw new Error(`rehearse ${name}: exit code ${rehearsal.status}: ${rehearsal.stderr}`);
   }
+  execFileSync(process.execPath, [join(BIN, 'rehearse.cjs')], { stdio: 'inherit' });
 }
 
-/** Runs a program once for each list of arguments, one after the other, and keeps V8's code. */
-function rehearse(name, rehearsals) {
-  const { script, run, codeFile } = createRequire(import.meta.url)(join(BIN, 'start.cjs')).compile(name);
-  const next = () => {
-    const args = rehearsals.shift();
-    if (args === undefined) {
-      process.off('beforeExit', next);
-      writeFileSync(codeFile, script.createCachedData());
-      process.exitCode = 0; // the rehearsals without a daemon have failed as they should
-      return;
-    }
-    process.argv = [process.execPath, join(BIN, `${name}.cjs`), ...args];
-    run();
-    setImmediate(() => {}); // without anything to wait for, Node would not ask again
-  };
-  process.on('beforeExit', next);
-}
-
-if (process.argv[2] === '--rehearse') rehearse(process.argv[3], JSON.parse(process.argv[4]));
-else await bundle();
+await bundle();

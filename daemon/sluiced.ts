@@ -1,5 +1,6 @@
 /** sluiced: the agent. Reads its configuration, takes the lock of its run directory, and runs until it is told to end. */
 import { existsSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { Agent } from './agent.ts';
@@ -65,7 +66,8 @@ async function main(): Promise<void> {
   if (values.help === true) return void process.stdout.write(HELP);
   if (values.version === true) return void process.stdout.write(`sluiced ${VERSION}\n`);
   const given = overrides(values);
-  const file = values.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  const named = values.config ?? (existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined);
+  const file = named === undefined ? undefined : resolve(named);
   const config = loadConfig(file, given);
   if (values.check === true) return void process.stdout.write('configuration is valid\n');
   const missing = missingCapabilities().join(', ');
@@ -103,6 +105,7 @@ function overrides(values: {
 }
 
 async function serve(config: Config, log: Log, reread: () => Config): Promise<void> {
+  process.chdir('/'); // in a folder that is removed no thread and no process could be started
   const signals = new Signals('SIGTERM', 'SIGINT', 'SIGUSR2', 'SIGHUP');
   const lock = await takeLock(config.runDir, config.name);
   try {

@@ -5,7 +5,7 @@
  * `ip netns add` first creates the file and mounts the namespace on it a moment later, and the mount gives no
  * notification: a file that is not yet a namespace is therefore looked at again shortly.
  */
-import { mkdirSync, readdirSync, statfsSync, statSync, watch } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, statfsSync, statSync, watch } from 'node:fs';
 import { run } from './command.ts';
 
 const NETNS_DIR = '/run/netns';
@@ -38,7 +38,22 @@ export function netnsExists(netns: string): boolean {
 
 /** Makes a named namespace, its loopback still down. */
 export async function createNetns(name: string): Promise<void> {
-  await run('ip', ['netns', 'add', name]);
+  await runForAll(['ip', 'netns', 'add', name]);
+}
+
+/** The name of a namespace is a mount, which all are to see: a service that has mounts of its own makes it among those of process 1. */
+function runForAll([command, ...args]: readonly string[]): Promise<string> {
+  return hasOwnMounts() ? run('nsenter', [`--mount=${FIRST_MOUNTS}`, '--', command, ...args]) : run(command, args);
+}
+
+const FIRST_MOUNTS = '/proc/1/ns/mnt';
+
+function hasOwnMounts(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/mnt') !== readlinkSync(FIRST_MOUNTS);
+  } catch {
+    return false; // not to be known without CAP_SYS_PTRACE
+  }
 }
 
 /**
@@ -47,7 +62,7 @@ export async function createNetns(name: string): Promise<void> {
  */
 export async function deleteNetns(name: string): Promise<boolean> {
   if (!netnsExists(name)) return false;
-  await run('ip', ['netns', 'delete', name]);
+  await runForAll(['ip', 'netns', 'delete', name]);
   return true;
 }
 

@@ -62,12 +62,21 @@ function watch(): void {
   new Worker(WATCH, { eval: true, workerData: seenSec }).unref();
 }
 
+/** A service may be kept from it. */
+function yieldToOthers(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+    setPriority(NICENESS);
+  } catch {
+    // it judges as it is
+  }
+}
+
 function main(): void {
   const { values } = parseArgs({ options: { 'run-dir': { type: 'string', default: '/run/sluice' } } });
   if (process.send === undefined) throw new Error('start the judge: found no parent, wanted the page');
   watch();
-  setPriority(NICENESS);
-  writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+  yieldToOthers();
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined); // for the agent, which ends us
   const agent = new LiveAgent(new DaemonApi({ socketPath: agentSocket(values['run-dir']), timeoutMs: AGENT_MS }));
   process.once('disconnect', () => process.exit(0));

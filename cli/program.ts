@@ -64,6 +64,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     async () => (await import('./commands/cni.ts')).define,
   ),
   entry(
+    RUN,
+    'install',
+    'Print the manifests that run Sluice in a cluster',
+    async () => (await import('./commands/install.ts')).defineInstall,
+  ),
+  entry(
+    RUN,
+    'uninstall',
+    'Print the manifests that take Sluice out of a cluster',
+    async () => (await import('./commands/install.ts')).defineUninstall,
+  ),
+  entry(
     OBJECTS,
     'apply',
     'Create or change objects from manifests',

@@ -4,6 +4,7 @@
 //                    bin/node              the node that the programs were built with, without its symbols
 //                    dist/bin/, dist/page/ programs; the page for browsers
 //                    dataplane/native/..   the addon
+//                    dist/cni/, charts/    the CNI plugin; what `sluice install` prints
 //                    node_modules/         cap and raw-socket, which are addons of their own and cannot be bundled
 //                    examples/tour/        what rehearse.cjs runs the programs with
 //
@@ -22,6 +23,15 @@ const ADDONS = {
   'raw-socket': ['package.json', 'index.js', 'build/Release/raw.node'],
 };
 
+/** Of this tree; what is a folder is taken whole. */
+const PARTS = [
+  'dist/bin',
+  'dist/page',
+  'dist/cni',
+  'dataplane/native/build/Release/sluice_native.node',
+  'charts/sluice',
+  'examples/tour',
+];
 /** What people and units start. */
 const STARTED = ['sluice.cjs', 'sluiced.cjs'];
 
@@ -48,8 +58,7 @@ export function layTree(folder, version, node) {
     mkdirSync(dirname(join(home, to)), { recursive: true });
     cpSync(join(ROOT, path), join(home, to), { recursive: true, filter: isWanted });
   };
-  for (const path of ['dist/bin', 'dist/page', 'dataplane/native/build/Release/sluice_native.node', 'examples/tour'])
-    copy(path);
+  for (const path of PARTS) copy(path);
   for (const [name, parts] of Object.entries(ADDONS)) for (const part of parts) copy(`node_modules/${name}/${part}`);
   const { name, license, type } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, version, license, type }, null, 2)}\n`);

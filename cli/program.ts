@@ -119,6 +119,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry(OBJECTS, 'wait', 'Wait for a condition', async () => (await import('./commands/edit.ts')).defineWait),
   entry(
     OBJECTS,
+    'kubectl',
+    'Run kubectl against the Kubernetes API of the agent',
+    async () => (await import('./commands/kubectl.ts')).define,
+  ),
+  entry(
+    OBJECTS,
     'policy',
     'Look at policies, and check them offline',
     async () => (await import('./commands/policy.ts')).define,

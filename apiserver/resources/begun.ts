@@ -2,9 +2,12 @@
 import { type KubeObject, type NewObject, timestamp } from '../storage/kube-object.ts';
 import { DEFINITIONS, type DefinitionSpec } from './custom-resource.ts';
 
+const POLICIES = ['ciliumnetworkpolicies.cilium.io', 'ciliumclusterwidenetworkpolicies.cilium.io'];
+
 /** @param nowMs since the epoch */
 export function begunObject(resource: string, object: NewObject, nowMs: number): NewObject {
   if (resource === 'namespaces') return namespace(object);
+  if (POLICIES.includes(resource)) return policy(object, nowMs);
   return resource === DEFINITIONS ? definition(object, nowMs) : object;
 }
 
@@ -20,6 +23,12 @@ function namespace(object: NewObject): NewObject {
     spec: { ...(object['spec'] as object | undefined), finalizers: ['kubernetes'] },
     status: { phase: 'Active' },
   };
+}
+
+/** What is not valid is not stored. */
+function policy(object: NewObject, nowMs: number): NewObject {
+  const valid = { type: 'Valid', status: 'True', message: 'read without errors', lastTransitionTime: timestamp(nowMs) };
+  return { ...object, status: { conditions: [valid] } };
 }
 
 /** It is served at once. */

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Host } from './host.ts';
 import { EXIT, EXIT_SIGNAL_BASE, Failure } from './failure.ts';
 
 const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT'] as const;
@@ -11,13 +12,13 @@ const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCO
 const FROM_TERMINAL = ['SIGINT', 'SIGQUIT'] as const;
 
 /**
- * @param argv program and arguments
+ * @param argv program and arguments @param env that of this process unless told
  * @returns its exit code, 128+n when signal n ended it
  * @throws Failure 127 when it cannot be started
  */
-export async function runForeground(argv: readonly string[]): Promise<number> {
+export async function runForeground(argv: readonly string[], env: Host['env'] = process.env): Promise<number> {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { stdio: 'inherit' });
+  const child = spawn(program, args, { stdio: 'inherit', env });
   const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };

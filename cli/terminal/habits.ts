@@ -2,6 +2,8 @@
 
 /** Flags that may stand before the command, as in `kubectl -n shop get pods`; each has a value. */
 const EARLY = ['-n', '--namespace'];
+/** What follows these may be another program's. */
+const FOREIGN = ['exec', 'kubectl', '__complete'];
 
 /**
  * Puts `-n NS` before the command behind it, and takes the `=` out of `-o=json`. Words after `--` are another program's, and
@@ -10,8 +12,7 @@ const EARLY = ['-n', '--namespace'];
 export function asWritten(argv: readonly string[]): readonly string[] {
   const words = withoutEarly(argv);
   const dashes = words.indexOf('--');
-  // What follows the pod of exec may be the program's.
-  if (words[0] === 'exec' || words[0] === '__complete') return words;
+  if (FOREIGN.includes(words[0])) return words;
   const end = dashes < 0 ? words.length : dashes;
   return words.map((word, at) => (at < end ? word.replace(/^(-[A-Za-z])=(?=.)/s, '$1') : word));
 }

@@ -89,7 +89,7 @@ export class Reading {
   watch(call: Call): Answer {
     if (this.#watches.size >= WATCHES) throw StatusError.tooManyRequests(`${WATCHES} watches are open: try again`);
     const matches = matcher(call);
-    const start = this.#startOf(call, matches);
+    const start = { ...this.#startOf(call, matches), timeoutMs: timeoutOf(call) };
     // What is wrong is answered as a status, not in the stream.
     const { resource } = call;
     this.#storage.watchFrom(resource.name, start.resourceVersion, () => undefined)();
@@ -105,7 +105,7 @@ export class Reading {
       shown: (object, isFirst) => shownEvent(call, object, isFirst, this.#storage),
       bookmark: (version, annotations) => bookmarkOf(call, version, annotations),
       ...(start.hasInitialEnd && { initialEnd: start.resourceVersion }),
-      timeoutMs: timeoutOf(call),
+      timeoutMs: start.timeoutMs,
     });
     const open = {
       stream,
@@ -121,7 +121,7 @@ export class Reading {
   }
 
   /** Where a watch begins, and with which objects. @throws StatusError 400, 504 */
-  #startOf(call: Call, matches: (object: KubeObject) => boolean): WatchStart {
+  #startOf(call: Call, matches: (object: KubeObject) => boolean): Omit<WatchStart, 'timeoutMs'> {
     const { query } = call;
     const asked = query.get('resourceVersion') ?? '';
     const current = this.#storage.resourceVersion;
@@ -175,6 +175,7 @@ interface WatchStart {
   readonly initial: readonly KubeObject[];
   readonly resourceVersion: string;
   readonly hasInitialEnd: boolean;
+  readonly timeoutMs: number;
 }
 
 function hasSelector({ query }: Call): boolean {

@@ -50,7 +50,8 @@ export class KubeApi implements KubeApiSide {
   /** Namespaces of pods of this API, by pod. */
   readonly #netns = new Map<string, string>();
   #status: KubeApiStatus = NOTHING;
-  #refused: readonly string[] = [];
+  /** What of the thread's objects the agent could not read, by object. */
+  readonly #refused = new Map<string, string>();
   #looking: NodeJS.Timeout | undefined;
 
   /** Nothing without the option `kube-api`. */
@@ -122,7 +123,7 @@ export class KubeApi implements KubeApiSide {
   problems(): string[] {
     const death = this.#thread?.death ?? '';
     const died = death === '' ? [] : [`the thread of the Kubernetes API died: ${death}`];
-    return [...this.#status.problems, ...this.#refused, ...died];
+    return [...this.#status.problems, ...this.#refused.values(), ...died];
   }
 
   /** @returns whether there was news */
@@ -173,16 +174,21 @@ export class KubeApi implements KubeApiSide {
     const { readObject } = agent.sources;
     const documents: SourcedDocument[] = [];
     const wrong: Problem[] = [];
+    if (isAll) this.#refused.clear();
+    for (const reference of removed) this.#refused.delete(referenceOf(reference));
     for (const { object, atMs, createdMs } of put.filter((one) => !this.#isOthersNode(one.object))) {
       const { document, problems } = readObject(object, API_FILE);
-      if (document === undefined) wrong.push(...problems);
-      else documents.push({ document, atMs, createdMs });
+      const key = referenceOf(manifestName(object));
+      this.#refused.delete(key);
+      if (document !== undefined) documents.push({ document, atMs, createdMs });
+      else {
+        wrong.push(...problems);
+        this.#refused.set(key, `${key}: ${problems.find(({ severity }) => severity === 'error')?.message}`);
+      }
     }
     this.#noteNamespaces(documents, removed.map(referenceOf), isAll);
     if (isAll) agent.store.setKubernetes(documents);
     else agent.store.changeKubernetes({ put: documents, removed });
-    const refused = wrong.filter(({ severity }) => severity === 'error');
-    if (isAll || refused.length > 0) this.#refused = refused.map(({ document, message }) => `${document}: ${message}`);
     const error = agent.sync();
     this.tellState();
     this.#thread?.tell({ answer: { ticket, problems: wrong, error } });

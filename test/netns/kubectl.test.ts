@@ -8,6 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { programPath } from '../../linux/programs.ts';
 import { type Outcome, Cleanup, inNetns, must, run, start, waitFor } from '../command.ts';
 import { type Kubectl, kubectls } from '../kubectls.ts';
 import { SluiceInstance } from '../rig.ts';
@@ -289,6 +290,25 @@ t.test('what was answered is there after a kill -9 of the agent in the middle of
   );
   t.match(readFileSync(`${instance.runDir}/kubeconfig`, 'utf8'), '127.0.0.1:6443');
 });
+
+t.test(
+  'sluice kubectl runs kubectl with the kubeconfig, and the API goes on over an upgrade of the agent',
+  async (t) => {
+    const sluice = [process.execPath, programPath('sluice'), 'kubectl', '--run-dir', instance.runDir];
+    const { code, stdout, stderr } = await run(inNetns(`${name}-host`, [...sluice, 'get', '--raw', '/healthz']));
+    // Not every machine has one in its PATH.
+    if (code === 127) t.match(stderr, 'found none in PATH');
+    else t.same([code, stdout], [0, 'ok'], stderr);
+    const typist = new Typist({ ...kubectls()[0], version: 'upgraded' });
+    await typist.say(`create ns ${typist.namespace}`);
+    await typist.say('create cm kept');
+    const uid = await typist.say('get cm kept -o jsonpath={.metadata.uid}');
+    process.kill(instance.agent.pid, 'SIGUSR2');
+    await instance.restartAgent();
+    await waitFor('the API', async () => (await typist.run('get --raw /readyz')).code === 0);
+    t.equal(await typist.say('get cm kept -o jsonpath={.metadata.uid}'), uid);
+  },
+);
 
 t.test('nobody gets in without the certificate, and two agents do not share a port', async (t) => {
   const ask = (...more: string[]) =>

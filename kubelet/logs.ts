@@ -24,6 +24,8 @@ export interface LogRequest {
   readonly sinceTime?: string | undefined;
   readonly timestamps?: boolean | undefined;
   readonly limitBytes?: number | undefined;
+  /** Aborts when nobody wants it any more: a container that says nothing would be followed for ever. */
+  readonly gone?: AbortSignal | undefined;
 }
 
 /**
@@ -68,6 +70,7 @@ async function* linesOf(path: string, request: LogRequest, goesOn: () => boolean
         isOlder = false;
         rest = NOTHING;
       } else if (isLast) return;
+      else if (request.gone?.aborted === true) return;
       else await pause(FOLLOW_MS);
     }
   } finally {

@@ -20,7 +20,7 @@ const PAIR_MS = 30_000;
 /** Connects to a port of the pod. It rejects with the words for the client. */
 export type Connect = (port: number) => Promise<Duplex>;
 
-/** Until the kubelet asks for it, for tests. Settles when the connection of the client is over. @throws UpgradeRefused when there never was one */
+/** Settles when the connection of the client is over. @throws UpgradeRefused when there never was one */
 export async function servePortForward(
   request: IncomingMessage,
   socket: Duplex,

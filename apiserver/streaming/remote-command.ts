@@ -56,7 +56,7 @@ export interface CommandStreams {
 /** Runs the command; its streams are ended by who called it. */
 export type RunCommand = (streams: CommandStreams) => Promise<CommandEnd>;
 
-/** Reads the query. Until the kubelet asks for it, for tests. @throws UpgradeRefused when it wants no stream at all */
+/** Reads the query. @throws UpgradeRefused when it wants no stream at all */
 export function commandWish(query: URLSearchParams): CommandWish {
   const isSet = (name: string) => query.has(name) && !['false', '0'].includes((query.get(name) ?? '').toLowerCase());
   const tty = isSet('tty');
@@ -66,7 +66,7 @@ export function commandWish(query: URLSearchParams): CommandWish {
   return wish;
 }
 
-/** Settles when the connection is over. Until the kubelet asks for it, for tests. @throws UpgradeRefused when there never was one */
+/** Settles when the connection is over. @throws UpgradeRefused when there never was one */
 export async function serveCommand(
   request: IncomingMessage,
   socket: Duplex,

@@ -122,6 +122,19 @@ t.test('a client that is slow stops a writer', async (t) => {
   await client.until(() => stream.isEnded);
 });
 
+t.test('a client with much to read may open a stream meanwhile', async (t) => {
+  const { client, opened } = await pair(t, { maxStreams: 41 });
+  const streams = Array.from({ length: 40 }, () => client.open({}));
+  await client.until(() => streams.every(({ isReplied }) => isReplied));
+  client.socket.pause();
+  for (const stream of opened) stream.end(Buffer.alloc(1024 * 1024));
+  const late = client.open({});
+  while (opened.length < 41) await new Promise(setImmediate);
+  client.socket.resume();
+  await client.until(() => late.isReplied && streams.every(({ isEnded }) => isEnded));
+  t.ok(streams.every(({ bytes }) => Buffer.concat(bytes).length === 1024 * 1024));
+});
+
 t.test('pings are answered; a client that asks and does not read is left', async (t) => {
   const { client, server } = await pair(t);
   client.ping(7);

@@ -50,6 +50,8 @@ export class SpdyConnection {
   readonly #full = new Set<SpdyStream>();
   #lastStream = 0;
   #lastPing = 0;
+  /** Bytes of answers that wait; data has a bound of its own in each stream, and is much more with many of them. */
+  #unread = 0;
 
   /** @param pipe the connection after its upgrade */
   constructor(pipe: Duplex, options: SpdyOptions) {
@@ -186,8 +188,9 @@ export class SpdyConnection {
   /** A client that has us answer and reads no answers is left. */
   #answer(frame: Buffer): void {
     if (this.#pipe.writableEnded || this.#pipe.destroyed) return;
-    if (this.#pipe.writableLength > ANSWER_LIMIT) this.#pipe.destroy();
-    else this.#pipe.write(frame);
+    this.#unread += frame.length;
+    if (this.#unread > ANSWER_LIMIT) this.#pipe.destroy();
+    else this.#pipe.write(frame, () => (this.#unread -= frame.length));
   }
 }
 

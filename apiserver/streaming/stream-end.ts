@@ -19,6 +19,7 @@ export async function endPipe(pipe: Duplex): Promise<void> {
   if (pipe.destroyed) return;
   const closed = new Promise<void>((resolve) => void pipe.once('close', resolve));
   pipe.end();
+  pipe.resume(); // or its end would not be seen
   await within(closed, CLOSE_MS);
   pipe.destroy();
 }

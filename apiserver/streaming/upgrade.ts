@@ -27,7 +27,7 @@ export function isWebSocket(request: IncomingMessage): boolean {
   return (request.headers.upgrade ?? '').toLowerCase() === 'websocket';
 }
 
-/** Answers a request that stays plain HTTP, and ends its connection. Until the kubelet asks for it, for tests. */
+/** Answers a request that stays plain HTTP, and ends its connection. */
 export function refuse(socket: Duplex, { code, message, headers, type = 'text/plain; charset=utf-8' }: Refusal): void {
   socket.on('error', () => {});
   if (socket.destroyed || socket.writableEnded) return;
@@ -90,10 +90,11 @@ export function webSocketProtocol(request: IncomingMessage, supported: readonly 
 }
 
 /**
- * Turns the connection into a WebSocket of that protocol. It never settles for a request that ws refuses, which ws answers.
+ * Turns the connection into a WebSocket of that protocol.
  *
  * The names of protocols are kept from ws, which refuses all of them when one has a slash (RFC 6455 wants tokens), as that of kubectl's
  * port-forward has.
+ * @throws UpgradeRefused for a request that ws refuses, which ws has answered then
  */
 export function takeWebSocket(
   request: IncomingMessage,
@@ -109,7 +110,10 @@ export function takeWebSocket(
   });
   delete request.headers['sec-websocket-protocol'];
   if (protocol !== '') server.on('headers', (lines) => lines.push(`Sec-WebSocket-Protocol: ${protocol}`));
-  return new Promise((resolve) => server.handleUpgrade(request, socket, head, resolve));
+  return new Promise((resolve, reject) => {
+    socket.once('close', () => reject(new UpgradeRefused(400, 'the request is none for a WebSocket')));
+    server.handleUpgrade(request, socket, head, resolve);
+  });
 }
 
 function listOf(header: string | string[] | undefined): string[] {

@@ -1,10 +1,11 @@
-/** The kubelet in the thread of the Kubernetes API: what it is told of pods' networks, and where its lines and events go. */
+/** The kubelet in the thread of the Kubernetes API: what it is told of pods' networks, where its lines and events go, and connections into pods. */
 import type { EndpointDocument } from '../../api/shapes.ts';
 import { EventRecorder } from '../../apiserver/events/event-recorder.ts';
 import type { Storage } from '../../apiserver/storage/storage.ts';
 import type { StandIns } from '../../kubelet/images/image-table.ts';
 import { Kubelet } from '../../kubelet/kubelet.ts';
 import type { PodEndpoint, PodNetwork } from '../../kubelet/pod/parts.ts';
+import { PodStreams } from '../../kubelet/streams/pod-streams.ts';
 import type { LogLine } from '../supervise/supervised-thread.ts';
 import type { KubeApiData, ToKubeApi } from './messages.ts';
 
@@ -34,8 +35,9 @@ function endpointOf({ state, problem = '', netns, ipv4, ipv6 }: EndpointDocument
 }
 
 export class Containers {
-  readonly kubelet: Kubelet;
-  readonly network: PodNetwork;
+  /** exec, attach, port-forward and logs. */
+  readonly connections: PodStreams;
+  readonly #kubelet: Kubelet;
   readonly #attached = new AttachedPods();
   #standIns: StandIns = {};
   #hostIps: readonly string[] = [];
@@ -43,8 +45,7 @@ export class Containers {
 
   constructor(storage: Storage, { nodeName, runDir }: KubeApiData, tell: (message: { readonly log: LogLine }) => void) {
     const events = new EventRecorder(storage, { component: 'kubelet', host: nodeName });
-    this.network = this.#attached;
-    this.kubelet = new Kubelet({
+    this.#kubelet = new Kubelet({
       ...{ storage, nodeName, runDir },
       network: this.#attached,
       events,
@@ -52,6 +53,7 @@ export class Containers {
       hostIps: () => this.#hostIps,
       log: (level, text) => tell({ log: { level, text, fields: {} } }),
     });
+    this.connections = new PodStreams({ storage, kubelet: this.#kubelet, network: this.#attached, runDir });
   }
 
   /** The first message begins it: before it, nobody knows which pods are attached. */
@@ -59,13 +61,14 @@ export class Containers {
     if (node !== undefined) this.#hostIps = node.addresses;
     if (standIns !== undefined) this.#standIns = standIns;
     if (endpoints !== undefined) this.#attached.take(endpoints);
-    if (!this.#isStarted) this.kubelet.start();
-    else if (standIns !== undefined) this.kubelet.standInsChanged();
+    if (!this.#isStarted) this.#kubelet.start();
+    else if (standIns !== undefined) this.#kubelet.standInsChanged();
     this.#isStarted = true;
   }
 
   /** @param isClean containers end; else they run on */
   async stop(isClean: boolean): Promise<void> {
-    if (this.#isStarted) await this.kubelet.stop(isClean);
+    await this.connections.stop();
+    if (this.#isStarted) await this.#kubelet.stop(isClean);
   }
 }

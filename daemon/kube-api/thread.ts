@@ -4,7 +4,7 @@
  *
  *     agent <-- AgentLink --> Storage <-- KubeServer <-- KubeListener <-- kubectl
  *       |                        ^   ^
- *       +--- MirroredObjects ----+   Containers (kubelet)
+ *       +--- MirroredObjects ----+   Containers (kubelet, exec)
  */
 import { join } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -27,7 +27,6 @@ import { KubeListener } from './listener.ts';
 import type { FromKubeApi, KubeApiData, KubeApiStatus, NodeFacts, ToKubeApi } from './messages.ts';
 import { MirroredObjects } from './mirrored-objects.ts';
 import { openPki } from './pki.ts';
-import { NO_CONNECTIONS } from './pod-connections.ts';
 import { SERVED_VERSION } from './served-version.ts';
 
 /** Between two looks at what may be wrong. */
@@ -66,7 +65,7 @@ class KubeApiThread {
       writes: new Writes(this.#structures),
       openApi: new OpenApi(this.#resources, this.#structures, SERVED_VERSION.gitVersion),
       admission: this.#link,
-      connections: NO_CONNECTIONS,
+      connections: this.#containers.connections,
       version: SERVED_VERSION,
       address,
     });

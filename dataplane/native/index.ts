@@ -283,7 +283,7 @@ export const closeFdBeside = addon.closeFdBeside;
 
 /**
  * A pipe for a program's standard stream: the end to read from and the end to write to, both blocking and close-on-exec, with room
- * for 1 MiB. Until the kubelet asks for it, for tests. @throws SystemError EMFILE
+ * for 1 MiB. @throws SystemError EMFILE
  */
 export const openPipe = addon.openPipe;
 

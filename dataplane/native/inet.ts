@@ -1,5 +1,4 @@
 /** Internet sockets of servers and clients, bursts of datagrams, and descriptors on Node's event loop. Failures are those of index.ts. */
-import { closeSync } from 'node:fs';
 import { loadAddon } from './addon.ts';
 
 /** Most datagrams of one call. */
@@ -12,6 +11,7 @@ interface Addon {
   connectDatagrams: (address: string, port: number) => number;
   receiveDatagrams: Burst;
   sendDatagrams: Burst;
+  closeFd: (fd: number) => void;
   beginConnect: (address: string, port: number, netns: string | undefined) => number;
   endConnect: (fd: number) => void;
   watchReadable: (fd: number, callback: () => void) => unknown;
@@ -78,7 +78,7 @@ export function watchReadable(fd: number, callback: () => void): () => void {
 }
 
 /**
- * Connects by TCP from inside a network namespace. Until the kubelet asks for it, for tests.
+ * Connects by TCP from inside a network namespace.
  *
  * @param address IPv4 or IPv6. @param options.netns name or path; this process's without.
  * @returns a descriptor that is non-blocking and the caller's to close
@@ -95,7 +95,7 @@ export async function connectStream(
     addon.endConnect(fd);
     return fd;
   } catch (error) {
-    closeSync(fd);
+    addon.closeFd(fd);
     throw error;
   }
 }

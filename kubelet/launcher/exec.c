@@ -93,35 +93,64 @@ static bool read_control(void) {
   return true;
 }
 
+/*
+ * Input on its way to the terminal, which takes some 4 KiB that nobody reads. Nobody waits there for room: the command may be waiting
+ * for its output to be read before it reads again.
+ */
+static struct {
+  char bytes[16384];
+  ssize_t from, to;
+} typed;
+
+/* False when there is no more input. */
+static bool take_input(void) {
+  typed.from = 0;
+  typed.to = read(0, typed.bytes, sizeof typed.bytes);
+  if (typed.to > 0) return true;
+  bool is_later = typed.to < 0 && (errno == EAGAIN || errno == EINTR);
+  typed.to = 0;
+  if (is_later) return true;
+  typed.bytes[0] = 4; /* what a terminal takes for the end of its input */
+  typed.to = 1;
+  return false;
+}
+
+static void type(void) {
+  ssize_t done = write(master, typed.bytes + typed.from, typed.to - typed.from);
+  if (done > 0) typed.from += done;
+  else if (errno != EAGAIN && errno != EINTR) typed.from = typed.to;
+}
+
 /* Copies until the command has ended; answers how. */
 static int mind(pid_t child) {
+  signal(SIGPIPE, SIG_IGN); /* who reads the output may go before descriptor 3 says so */
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
-  int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK), status = 0, in = master >= 0 ? 0 : -1;
+  int ended = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK), status = 0, in = master >= 0 ? 0 : -1, out = master;
   for (;;) {
+    bool is_typing = typed.from < typed.to;
     struct pollfd fds[] = {{.fd = ended, .events = POLLIN},
                            {.fd = control, .events = POLLIN},
-                           {.fd = master, .events = POLLIN},
-                           {.fd = in, .events = POLLIN}};
+                           {.fd = out, .events = is_typing ? POLLIN | POLLOUT : POLLIN},
+                           {.fd = is_typing ? -1 : in, .events = POLLIN}};
     if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
     if (fds[1].revents != 0 && !read_control()) {
-      if (master >= 0) kill(child, SIGHUP);
+      if (master >= 0) kill(-child, SIGHUP);
       control = -1;
-      kill(child, SIGKILL);
+      kill(-child, SIGKILL); /* it leads a session, and so a group */
     }
-    if (fds[2].revents != 0 && !copy(master, 1)) {
-      close(master);
-      master = in = -1;
+    /* The terminal stays open until the command has ended, which has closed its own end a moment before that: closing it hangs up. */
+    if ((fds[2].revents & ~POLLOUT) != 0 && !copy(master, 1)) {
+      out = in = -1;
+      typed.from = typed.to;
     }
-    if (fds[3].revents != 0 && !copy(0, master)) {
-      char end = 4; /* what a terminal takes for the end of its input */
-      if (master >= 0) write_all(master, &end, 1);
-      in = -1;
-    }
-    if (fds[0].revents != 0 && waitpid(child, &status, WNOHANG) == child) break;
+    if (fds[3].revents != 0 && !take_input()) in = -1;
+    if (out >= 0 && typed.from < typed.to) type();
+    if (fds[0].revents == 0) continue;
     struct signalfd_siginfo taken;
     while (read(ended, &taken, sizeof taken) > 0) continue;
+    if (waitpid(child, &status, WNOHANG) == child) break;
   }
   for (struct pollfd last = {.fd = master, .events = POLLIN}; master >= 0 && poll(&last, 1, 0) > 0;)
     if (!copy(master, 1)) break;
@@ -140,6 +169,9 @@ static int run_command(bool has_tty, char **argv, bool is_confined, int cgroup) 
     master = open_terminal(&slave);
     fcntl(master, F_SETFL, O_NONBLOCK);
   }
+  /* A size that is here already is the one that the command begins with. */
+  for (struct pollfd size = {.fd = control, .events = POLLIN}; master >= 0 && control >= 0 && poll(&size, 1, 0) > 0;)
+    if (!read_control()) break;
   pid_t child = fork();
   if (child < 0) die(errno, "fork");
   if (child == 0) {
@@ -202,6 +234,8 @@ int netns_main(const char *netns, bool has_tty, char **argv) {
   close(file);
   if (unshare(CLONE_NEWNS | CLONE_NEWUTS) < 0 || mount("", "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
     die(errno, "make a mount namespace");
+  /* As `ip netns exec`: the interfaces under /sys/class/net are those of the namespace. */
+  if (umount2("/sys", MNT_DETACH) == 0 && mount(netns, "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) die(errno, "mount /sys");
   if (has_name) bind_files(netns);
   const char *hostname = getenv("HOSTNAME");
   if (hostname != NULL && *hostname != '\0' && sethostname(hostname, strlen(hostname)) < 0) die(errno, "set the host name");

@@ -21,7 +21,7 @@ export function execCommand(
 
 /**
  * The command has the rights of the caller, and the environment that the launcher is spawned with; HOSTNAME in it becomes the
- * host's name. Until commands run in pods without containers, for tests.
+ * host's name.
  *
  * @param netns name or path
  */

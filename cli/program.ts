@@ -157,6 +157,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     'Gather an archive for whoever looks for a fault',
     async () => (await import('./commands/bugtool.ts')).define,
   ),
+  entry(WATCH, 'hubble', "Flows by Hubble's words", async () => (await import('./commands/hubble.ts')).define),
   entry(WATCH, 'observe', 'Show flows as Hubble does', async () => (await import('./commands/observe.ts')).define),
   entry(WATCH, 'drops', 'Show what is dropped, and why', async () => (await import('./commands/drops.ts')).define),
   entry(WATCH, 'flows', 'Explain recorded flows', async () => (await import('./commands/flows.ts')).define),

@@ -29,6 +29,7 @@ const PARTS = [
   'dist/page',
   'dist/cni',
   'dataplane/native/build/Release/sluice_native.node',
+  'kubelet/launcher/build/sluice-container',
   'charts/sluice',
   'examples/tour',
 ];

@@ -1,5 +1,6 @@
 /** `sluice status`: the agent's word on itself, in lines of key and value. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { ciliumStatus } from './cilium-status.ts';
 import { counted } from '../terminal/counted.ts';
 import { DaemonApi } from '../../api/daemon-api.ts';
 import type { AuditDocument, NamesDocument, StatusDocument } from '../../api/shapes.ts';
@@ -10,6 +11,8 @@ import type { Settings } from '../terminal/settings.ts';
 import { type Column, printable, renderTable } from '../terminal/table.ts';
 
 export interface StatusOptions {
+  /** The lines of an agent of Cilium's. */
+  readonly format?: 'cilium';
   /** One line. */
   readonly brief?: boolean;
   /** Also maps and settings. */
@@ -40,6 +43,7 @@ export async function printStatus(settings: Settings, options: StatusOptions): P
   const { host } = settings;
   const rigs = rigsOf(settings.runDir);
   if (settings.output !== 'table') await printDocument(settings, { ...status, rigs });
+  else if (options.format === 'cilium') host.stdout.write(ciliumStatus(status, problems));
   else if (options.brief === true) {
     const notes = [...auditText(status.audit), ...restartText(status.restartPending)].map((text) => ` (${text})`);
     host.stdout.write(`${isWell ? 'OK' : problems.map(printable).join('; ')}${notes.join('')}\n`);

@@ -10,11 +10,17 @@ const FOREIGN = ['exec', 'kubectl', '__complete'];
  * so are those after the pod of `exec`.
  */
 export function asWritten(argv: readonly string[]): readonly string[] {
-  const words = withoutEarly(argv);
+  const words = withoutHubble(withoutEarly(argv));
   const dashes = words.indexOf('--');
   if (FOREIGN.includes(words[0])) return words;
   const end = dashes < 0 ? words.length : dashes;
   return words.map((word, at) => (at < end ? word.replace(/^(-[A-Za-z])=(?=.)/s, '$1') : word));
+}
+
+/** `hubble observe` and `hubble status` are commands of ours. */
+function withoutHubble(argv: readonly string[]): readonly string[] {
+  const [first, second] = argv;
+  return first === 'hubble' && (second === 'observe' || second === 'status') ? argv.slice(1) : argv;
 }
 
 function withoutEarly(argv: readonly string[]): readonly string[] {

@@ -162,7 +162,8 @@ static void call_ipam(const char *what, struct ending *ending) {
 
 /* Prints what a plugin said of its failure. */
 static int pass_failure(const struct ending *ending) {
-  if (ending->output.length == 0) {
+  /* Of one that was ended there is half a word at most. */
+  if (ending->output.length == 0 || *ending->problem) {
     bool is_absent = ending->exit == -1 && strncmp(ending->problem, "find", 4) == 0;
     return fail_with(is_absent ? CODE_ENVIRONMENT : CODE_OWN, *ending->problem ? ending->problem : "the IPAM plugin failed without a word", "");
   }

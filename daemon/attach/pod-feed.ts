@@ -23,6 +23,9 @@ import type { NodeSpec } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
 import type { CniAttachments } from '../cni/attachments.ts';
 import { placed } from '../cni/placing.ts';
+import type { Config } from '../config/config.ts';
+import { netnsExists } from '../../linux/netns.ts';
+import { KUBERNETES } from '../source/kubernetes-file.ts';
 
 interface Planned {
   readonly document: Document;
@@ -55,7 +58,7 @@ interface FeedOptions {
   readonly cluster: Cluster;
   readonly listeners: readonly PodListener[];
   readonly reconciler: PodReconciler;
-  readonly plan: PlanOptions;
+  readonly plan: PlanOptions & Partial<Pick<Config, 'kubernetes' | 'createNamespaces'>>;
   readonly attachments: Pick<CniAttachments, 'byPod' | 'takeChanged'>;
 }
 
@@ -200,14 +203,25 @@ export class PodFeed {
   #withAttached(counted: readonly Planned[]): readonly Planned[] {
     const { attachments, plan: options } = this.#options;
     const attached = attachments.byPod();
-    if (attached.size === 0) return counted;
-    const byKey = new Map(counted.map((one) => [one.plan.key, one]));
+    if (attached.size === 0 && !this.#isCluster) return counted;
+    const byKey = new Map(counted.map((one) => [one.plan.key, this.#isUnattached(one) ? elsewhere(one) : one]));
     const planOf = (document: Document): PodPlan => planPod(document, options).plan;
     for (const [key, attachment] of attached) {
       const place = placed(attachment, byKey.get(key)?.document, planOf, options.attach);
       byKey.set(key, { ...place, isExplicit: true, problems: [] });
     }
     return [...byKey.values()];
+  }
+
+  /** Pods of this node are attached by a container runtime, which says where they are. */
+  get #isCluster(): boolean {
+    const { kubernetes = '', createNamespaces = false } = this.#options.plan;
+    return kubernetes !== '' && !createNamespaces;
+  }
+
+  /** A pod of a cluster that nobody has attached has its network, if any, of others; one whose namespace somebody made by hand is ours. */
+  #isUnattached({ document, plan }: Planned): boolean {
+    return this.#isCluster && document.file === KUBERNETES && plan.place === 'local' && !netnsExists(plan.netns);
   }
 
   #tellPods(pods: readonly Planned[]): void {
@@ -237,6 +251,11 @@ export class PodFeed {
     if (isInit) this.#options.cluster.removeEndpoint(endpointId);
     else this.#options.cluster.removePod(namespace, name);
   }
+}
+
+/** As a pod of another node: who it is follows from its addresses. */
+function elsewhere(planned: Planned): Planned {
+  return { ...planned, plan: { ...planned.plan, place: 'remote' } };
 }
 
 /** Whether pods come of it. */

@@ -20,7 +20,7 @@ import type { LocalPod } from '../attach/pod-reconciler.ts';
 import { attachmentId, type CniAttachment, type CniAttachments } from './attachments.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
 import { hostEndOf } from './host-end.ts';
-import { podIdentity, toldLabels } from './pod-identity.ts';
+import { podIdentity, type PodIdentity, toldLabels } from './pod-identity.ts';
 import { podmanCommand, podmanLabels } from './podman.ts';
 import { type PreviousResult, previousInterface, readPrevious } from './previous-result.ts';
 import type { AttachmentName, CniRequest, Outcome } from './request.ts';
@@ -30,6 +30,7 @@ import type { CniWorld } from './world.ts';
 /** Patience with an endpoint; runtimes have two minutes and more. */
 const READY_MS = 60_000;
 const GONE_MS = 15_000;
+const DOCUMENT_MS = 5000;
 const ASK_MS = 5;
 
 /** The answer to the plugin: a result, or a program that it must run first. */
@@ -106,7 +107,10 @@ export class RuntimeCalls {
     const said = outcomeOf(outcomes, 'program');
     if (command.length > 0 && said === undefined) return { run: ['program', ...command] };
     const labels = command.length > 0 && said !== undefined ? { ...podmanLabels(said), ...told } : told;
-    const { network, mtu } = { network: config.name, mtu: config.mtu };
+    // podman's containers are of no cluster, whatever else is on this machine.
+    const isAwaited = this.#world.isCluster && request.args['K8S_POD_NAMESPACE'] !== undefined;
+    if (isAwaited) await this.#untilDocument(pod);
+    const { name: network, mtu } = config;
     return {
       containerId,
       ifname,
@@ -115,10 +119,16 @@ export class RuntimeCalls {
       netnsIdentity: identity,
       pod,
       labels,
-      isAwaited: false,
+      isAwaited,
       mtu,
       ...place,
     };
+  }
+
+  /** A pod is told to its node's runtime and to us at the same time: it is waited for a while, so that it need not be nobody first. */
+  async #untilDocument(pod: PodIdentity): Promise<void> {
+    const untilMs = performance.now() + DOCUMENT_MS;
+    while (!this.#world.hasDocument(pod) && performance.now() < untilMs) await pause(ASK_MS);
   }
 
   /** Whose interface it is, and its addresses. */

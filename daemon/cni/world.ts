@@ -3,7 +3,8 @@ import type { EndpointDocument } from '../../api/shapes.ts';
 import type { Agent } from '../agent.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import type { Config } from '../config/config.ts';
-import type { CniAttachments } from './attachments.ts';
+import { type CniAttachments, isAbout } from './attachments.ts';
+import type { PodIdentity } from './pod-identity.ts';
 
 export interface CniWorld {
   readonly config: Config;
@@ -12,6 +13,10 @@ export interface CniWorld {
   publish(): Promise<string>;
   /** By `namespace/name`. */
   pod(key: string): LocalPod | undefined;
+  /** Documents of pods come from a Kubernetes API, which may be later than their containers. */
+  readonly isCluster: boolean;
+  /** The document of a pod, and of no other that had its name. */
+  hasDocument(pod: PodIdentity): boolean;
   /** Whether anything of a pod is left: it is wanted, or still being taken away. */
   isKnown(key: string): boolean;
   /** Why it has got no numbers. */
@@ -38,6 +43,12 @@ export function worldOf(agent: Agent, attachments: CniAttachments): CniWorld {
         }),
       );
       return soon;
+    },
+    isCluster: agent.config.kubernetes !== '',
+    hasDocument: (pod) => {
+      const { namespace, name } = pod;
+      const document = agent.store.get({ kind: 'Pod', namespace, name });
+      return document !== undefined && isAbout(document, pod);
     },
     pod: (key) => reconciler.pods.get(key),
     isKnown: (key) => reconciler.isKnown(key),

@@ -55,7 +55,7 @@ export function trimmed(object: Fields, kind: DocumentKind, apiVersion: string):
 }
 
 /**
- * A pod of this node: everything that attaching it may ask for, but for its annotations: whoever may make a pod in a cluster may not choose
+ * A pod of this node: everything that attaching it may ask for, but for its annotations (less one): whoever may make a pod in a cluster may not choose
  * where on this machine it hangs, nor whether policies hold for it.
  */
 export function trimmedPod(object: Fields): Fields {
@@ -66,10 +66,16 @@ export function trimmedPod(object: Fields): Fields {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: metadataOf(object, 'uid'),
+    metadata: { ...metadataOf(object, 'uid'), ...staticUid(object) },
     spec: { ...picked(spec, ...asked, ...names), containers },
     status: statusOf(object),
   };
+}
+
+/** A static pod's own uid, by which its container runtime knows it: the API gives what stands for it another. */
+function staticUid(object: Fields): Fields {
+  const uid = picked(fieldsOf(fieldsOf(object['metadata'])['annotations']), 'kubernetes.io/config.hash');
+  return Object.keys(uid).length > 0 ? { annotations: uid } : {};
 }
 
 /** A pod of another node. */

@@ -180,7 +180,7 @@ export class KubernetesFile {
 }
 
 /** What objects of a Kubernetes API have in place of a file. */
-const KUBERNETES = 'kubernetes';
+export const KUBERNETES = 'kubernetes';
 
 interface Head {
   readonly layout?: number;

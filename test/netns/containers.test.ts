@@ -149,7 +149,12 @@ t.test('a container sees nothing of the machine but its programs, and writes now
   t.match(await rig.sh('seen', 'mount -t tmpfs x /mnt'), /denied|permitted/);
   t.match(await rig.sh('seen', 'unshare -Ur true'), /not permitted/);
   const seen = (await rig.sh('seen', 'cat /proc/[0-9]*/comm')).trim().split('\n');
-  t.strictSame([...new Set(seen)].sort(), ['cat', 'sh', 'sleep'], 'its own processes, and those that ask');
+  t.strictSame(
+    seen.filter((one) => !['cat', 'sh', 'sleep'].includes(one)),
+    [],
+    'its own processes, and those that ask',
+  );
+  t.ok(seen.includes('sleep') && seen.length < 5);
   t.equal((await rig.sh('seen', 'ls /proc/1/root/ >/dev/null && echo own')).trim(), 'own');
   t.match(
     await rig.sh('seen', 'python3 -c "import socket; socket.socket(40, 1)"'),

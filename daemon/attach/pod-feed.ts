@@ -6,7 +6,7 @@
  *     everything else                                                   -> compiler
  *
  * Only what changed is read again, and a change that concerns no pod does not touch pods at all: a policy change costs what
- * the policy costs. A Pod document wins over a pod of the same name that a workload stands for.
+ * the policy costs. Pods of other nodes are told of one by one (remote-pods.ts); those of this one together, as they share addresses. A Pod document wins over a pod of the same name that a workload stands for.
  */
 import { isIP } from 'node:net';
 import type { Cluster } from '../../policy/cluster.ts';
@@ -18,6 +18,7 @@ import { pathText } from '../../policy/document/document-path.ts';
 import { type PlanOptions, type PodPlan, planPod, type PodProblem } from '../source/pod-plan.ts';
 import { servicePod } from '../../services/service-pod.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
+import { type PodListener, RemotePods } from './remote-pods.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
 import type { NodeSpec } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
@@ -47,13 +48,6 @@ interface Told {
   readonly isInit: boolean;
 }
 
-/** Who is told of pods besides: what stands behind services, and names. */
-interface PodListener {
-  /** @param workloads that it is of, as Hubble shows them */
-  setPod(pod: ServicePod, workloads: PodPlan['workloads']): void;
-  removePod(pod: { readonly namespace: string; readonly name: string }): void;
-}
-
 interface FeedOptions {
   readonly cluster: Cluster;
   readonly listeners: readonly PodListener[];
@@ -64,8 +58,13 @@ interface FeedOptions {
 
 export class PodFeed {
   readonly #options: FeedOptions;
-  /** Pods by the document they come from. */
+  /** Pods by the document they come from, but for those of #remote. */
   readonly #planned = new Map<string, readonly Planned[]>();
+  readonly #remote: RemotePods;
+  /** Pods of other nodes that are told of when those have been looked at that are told of together. */
+  readonly #arriving = new Map<string, Planned>();
+  /** Documents of workloads. */
+  #workloads = 0;
   readonly #told = new Map<string, Told>();
   /** Pods as services were last told of them. */
   readonly #behindServices = new Map<string, { document: Document; how: string }>();
@@ -76,6 +75,7 @@ export class PodFeed {
 
   constructor(options: FeedOptions) {
     this.#options = options;
+    this.#remote = new RemotePods(options);
   }
 
   /** Addresses of the host: they are this node's. */
@@ -100,6 +100,7 @@ export class PodFeed {
     const outsiders = [...this.#planned.values()].flat().filter(({ plan }) => plan.place === 'external');
     return [
       ...told,
+      ...this.#remote.documents(),
       ...outsiders.map(({ document, plan }) => {
         const ips = pods.get(plan.key)?.numbers.addresses.map(({ text }) => text);
         return ips === undefined ? document : withAddresses(document, ips);
@@ -113,6 +114,8 @@ export class PodFeed {
     for (const reference of removed) hasPods = this.#remove(reference) || hasPods;
     for (const document of put) hasPods = this.#put(document) || hasPods;
     if (hasPods) this.#wantPods();
+    for (const { document, plan } of this.#arriving.values()) this.#remote.put(document, plan);
+    this.#arriving.clear();
   }
 
   /** Tells services of pods that are others than before: after a change of pods, and when one became ready or ceased to be. */
@@ -149,9 +152,9 @@ export class PodFeed {
     return found.filter((text) => text !== undefined);
   }
 
-  /** @returns whether it concerns pods */
+  /** @returns whether all pods must be looked at */
   #remove(reference: Reference): boolean {
-    if (isPodSource(reference.kind)) return this.#planned.delete(referenceOf(reference));
+    if (isPodSource(reference.kind)) return this.#forget(reference);
     if (this.#isThisNode(reference)) {
       this.#node = undefined;
       this.#tellNode();
@@ -159,19 +162,39 @@ export class PodFeed {
     return false;
   }
 
+  #forget(reference: Reference): boolean {
+    const isOfWorkload = isWorkload(reference.kind);
+    if (!isOfWorkload) this.#remote.remove(`${reference.namespace}/${reference.name}`);
+    const isKnown = this.#planned.delete(referenceOf(reference));
+    if (isOfWorkload && isKnown) this.#workloads--;
+    // A pod that a workload stands for may have been hidden by it.
+    return isKnown || this.#workloads > 0;
+  }
+
+  /** @returns whether all pods must be looked at */
   #put(document: Document): boolean {
-    if (isPodSource(document.kind)) {
-      const pods = isWorkload(document.kind) ? expandWorkload(document) : [document];
-      const isExplicit = document.kind === 'Pod';
-      const planned = pods.map((pod) => ({ document: pod, isExplicit, ...planPod(pod, this.#options.plan) }));
-      this.#planned.set(referenceOf(document), planned);
-      return true;
-    }
+    if (isPodSource(document.kind)) return this.#plan(document);
     if (this.#isThisNode(document)) {
       this.#node = document;
       this.#tellNode();
     } else this.#options.cluster.apply(document);
     return false;
+  }
+
+  #plan(document: Document): boolean {
+    const isExplicit = document.kind === 'Pod';
+    const pods = isExplicit ? [document] : expandWorkload(document);
+    const planned = pods.map((pod) => ({ document: pod, isExplicit, ...planPod(pod, this.#options.plan) }));
+    const [first] = planned;
+    const isElsewhere = isExplicit && first.plan.place === 'remote' && first.problems.length === 0;
+    if (isElsewhere && !this.#options.attachments.byPod().has(first.plan.key)) {
+      this.#arriving.set(first.plan.key, first);
+      return this.#planned.delete(referenceOf(document)) || this.#workloads > 0;
+    }
+    if (isExplicit) this.#remote.remove(first.plan.key);
+    else if (!this.#planned.has(referenceOf(document))) this.#workloads++;
+    this.#planned.set(referenceOf(document), planned);
+    return true;
   }
 
   #isThisNode({ kind, name }: Reference): boolean {
@@ -184,9 +207,12 @@ export class PodFeed {
 
   #wantPods(): void {
     const { reconciler } = this.#options;
+    this.#takeBackAttached();
     const all = [...this.#planned.values()].flat();
     const explicit = new Set(all.filter(({ isExplicit }) => isExplicit).map(({ plan }) => plan.key));
-    const counted = this.#withAttached(all.filter(({ isExplicit, plan }) => isExplicit || !explicit.has(plan.key)));
+    const isHidden = ({ plan: { key } }: Planned) =>
+      explicit.has(key) || this.#arriving.has(key) || this.#remote.get(key) !== undefined;
+    const counted = this.#withAttached(all.filter((one) => one.isExplicit || !isHidden(one)));
     const good = counted.filter(({ problems }) => problems.length === 0);
     const here = good.filter(({ plan }) => plan.place === 'local' || plan.place === 'external');
     const refused = reconciler.want(here.map(({ plan }) => plan));
@@ -197,6 +223,18 @@ export class PodFeed {
       ...[...refused].map(([key, text]) => `pod ${key}: ${text}`),
     ];
     this.#tellPods(good.filter(({ plan }) => plan.place !== 'external' && !refused.has(plan.key)));
+  }
+
+  /** A pod that a container runtime has attached here is none of another node's, whatever its document says. */
+  #takeBackAttached(): void {
+    for (const key of this.#options.attachments.byPod().keys()) {
+      const document = this.#remote.get(key);
+      if (document === undefined) continue;
+      this.#remote.remove(key);
+      this.#planned.set(referenceOf(document), [
+        { document, isExplicit: true, ...planPod(document, this.#options.plan) },
+      ]);
+    }
   }
 
   /** Where a container runtime has attached a pod, that is its place. */

@@ -14,6 +14,7 @@ import {
 import { loadConfig } from '../config/config.ts';
 import { HOST_ENDPOINT, Numbering } from './numbering.ts';
 import { PodFeed } from './pod-feed.ts';
+import type { PodListener } from './remote-pods.ts';
 import type { CniAttachment } from '../cni/attachments.ts';
 import { planPod } from '../source/pod-plan.ts';
 import { PodReconciler } from './pod-reconciler.ts';
@@ -216,6 +217,7 @@ function fakeAttacher() {
 function feedWorld(
   t: Tap,
   attachments: { byPod(): Map<string, CniAttachment>; takeChanged(): boolean } = NO_ATTACHMENTS,
+  listeners: readonly PodListener[] = [],
 ) {
   const { config, numbers } = numbering(t);
   const { attached, broken, attacher } = fakeAttacher();
@@ -230,7 +232,7 @@ function feedWorld(
   });
   t.teardown(() => reconciler.settle());
   const cluster = new Cluster({ 'node-name': 'here' });
-  const feed = new PodFeed({ cluster, listeners: [], reconciler, plan: OPTIONS, attachments });
+  const feed = new PodFeed({ cluster, listeners, reconciler, plan: OPTIONS, attachments });
   const apply = (text: string) => feed.apply({ put: read(text), removed: [] });
   const remove = (kind: string, name: string) =>
     feed.apply({ put: [], removed: [{ kind, namespace: kind === 'Node' ? '' : 'shop', name }] });
@@ -272,6 +274,59 @@ t.test('PodFeed prefers a Pod document to a workload’s pod of the same name, a
   t.equal(reconciler.pods.get('shop/web-0')?.spec.netns, 'shop-web-0');
   remove('Deployment', 'web');
   t.equal(reconciler.pods.size, 0);
+});
+
+const remotePod = (name: string, ip: string, nodeName = 'there') => `apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: shop, labels: { app: ${name} } }
+spec: { nodeName: ${nodeName} }
+status: { podIP: ${ip} }
+`;
+
+t.test('PodFeed tells of a pod elsewhere alone, and of one that moves here or there once', async (t) => {
+  const told: string[] = [];
+  const listener = {
+    setPod: ({ name, isLocal }: { name: string; isLocal: boolean }) => void told.push(`+${name} ${isLocal}`),
+    removePod: ({ name }: { name: string }) => void told.push(`-${name}`),
+  };
+  const { feed, cluster, reconciler, apply, remove } = feedWorld(t as Tap, NO_ATTACHMENTS, [listener]);
+  apply(`${remotePod('a', '10.77.0.1')}---\n${remotePod('b', '10.77.0.2')}`);
+  t.strictSame(told.splice(0), ['+a false', '+b false']);
+  t.equal(cluster.flush().ipcache.upsert.length, 2);
+  apply(remotePod('a', '10.77.0.3'));
+  t.strictSame(told.splice(0), ['+a false']);
+  t.match(cluster.flush().ipcache, { upsert: [{ prefix: '10.77.0.3/32' }], remove: ['10.77.0.1/32'] });
+  apply(remotePod('a', '10.9.0.77', 'here'));
+  t.strictSame(told.splice(0), ['-a', '+a true']);
+  t.strictSame([...reconciler.pods.keys()], ['shop/a']);
+  t.match(cluster.flush().ipcache, { upsert: [{ prefix: '10.9.0.77/32' }], remove: ['10.77.0.3/32'] });
+  apply(remotePod('a', '10.77.0.1'));
+  t.strictSame(told.splice(0), ['-a', '+a false']);
+  t.equal(reconciler.pods.size, 0);
+  t.match(cluster.flush().ipcache, { upsert: [{ prefix: '10.77.0.1/32' }], remove: ['10.9.0.77/32'] });
+  t.strictSame(
+    feed
+      .pods()
+      .map(({ name }) => name)
+      .sort(),
+    ['a', 'b'],
+  );
+  remove('Pod', 'a');
+  remove('Pod', 'b');
+  t.strictSame([told, cluster.pods.size, feed.pods()], [['-a', '-b'], 0, []]);
+});
+
+t.test('PodFeed hides a workload’s pod behind one elsewhere of the same name', async (t) => {
+  const { reconciler, cluster, apply, remove } = feedWorld(t as Tap);
+  apply(DEPLOYMENT);
+  apply(remotePod('web-0', '10.77.0.1'));
+  t.strictSame([...reconciler.pods.keys()], ['shop/web-1']);
+  t.ok(cluster.flush().ipcache.upsert.some(({ prefix }) => prefix === '10.77.0.1/32'));
+  remove('Pod', 'web-0');
+  t.strictSame([...reconciler.pods.keys()].sort(), ['shop/web-0', 'shop/web-1']);
+  apply(remotePod('web-0', '10.77.0.1'));
+  remove('Deployment', 'web');
+  t.equal(cluster.pods.size, 1);
 });
 
 t.test('PodFeed joins a Node document of this node with the host’s addresses', async (t) => {

@@ -49,12 +49,15 @@ export class Reviver {
   /** @param file what the text was called */
   document({ kind, namespace, line, object, lines = {} }: KeptDocument, file: string): Document {
     const { apiVersion = '', metadata = {} } = object as { apiVersion?: string; metadata?: Metadata };
-    const { name = '', labels = {}, annotations = {} } = metadata;
+    const { name = '', labels = NONE, annotations = NONE } = metadata;
     const document: Document = { kind, apiVersion, namespace, name, labels, annotations, file, line, object };
     if (!isPolicyKind(kind)) return document;
     return { ...document, policy: policyOf(document, this.#options, (path) => lines[path] ?? line) };
   }
 }
+
+/** Shared by the many that have none. */
+const NONE = {};
 
 interface Metadata {
   readonly name?: string;

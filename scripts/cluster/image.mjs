@@ -20,24 +20,11 @@ function layerOf(program) {
   ])
     writeFileSync(join(root, file), text);
   copyFileSync(join(dirname(program), 'busybox'), join(root, 'bin/busybox'));
-  for (const tool of [
-    'sh',
-    'cat',
-    'ls',
-    'sleep',
-    'wget',
-    'ip',
-    'ping',
-    'nslookup',
-    'hostname',
-    'date',
-    'grep',
-    'true',
-    'timeout',
-  ])
+  const tools = execFileSync(join(root, 'bin/busybox'), ['--list'], { encoding: 'utf8' }).split('\n');
+  for (const tool of tools.filter((name) => /^[a-z]\w*$/.test(name) && name !== 'busybox'))
     execFileSync('ln', ['-sf', 'busybox', join(root, 'bin', tool)]);
   // End-to-end specs ask Services with these, from inside; busybox's nc does not know all that they say to it.
-  for (const tool of ['/usr/bin/curl', '/bin/nc.openbsd']) {
+  for (const tool of ['/usr/bin/curl', '/bin/nc.openbsd', '/bin/dash']) {
     const libraries = execFileSync('ldd', [tool], { encoding: 'utf8' }).match(/\/\S+(?= \()/g);
     for (const file of [tool, ...libraries]) {
       mkdirSync(join(root, dirname(file)), { recursive: true });
@@ -45,6 +32,8 @@ function layerOf(program) {
     }
   }
   execFileSync('ln', ['-sf', 'nc.openbsd', join(root, 'bin/nc')]);
+  // busybox's shell would run its own nc, whatever lies in bin.
+  execFileSync('ln', ['-sf', 'dash', join(root, 'bin/sh')]);
   execFileSync('tar', [
     '--sort=name',
     '--mtime=@0',

@@ -11,7 +11,7 @@ import type { Storage } from '../apiserver/storage/storage.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
 import { CronSchedule } from './cron-schedule.ts';
 import { JOBS } from './job.ts';
-import { controllerOf, controllerReference, isControlledBy } from './ownership.ts';
+import { controllerReference, isControlledBy, keysOfControllers } from './ownership.ts';
 import { isGoing } from './pod-state.ts';
 
 const CRON_JOBS = 'cronjobs.batch';
@@ -45,10 +45,7 @@ export function cronJobs({ storage, clock }: Surroundings): Controller {
     name: 'cronjob-controller',
     watches: {
       [CRON_JOBS]: ownKey,
-      [JOBS]: ({ object }) => {
-        const owner = controllerOf(object);
-        return owner?.kind === 'CronJob' ? [`${object.metadata.namespace ?? ''}/${owner.name}`] : [];
-      },
+      [JOBS]: keysOfControllers('CronJob'),
     },
     work: (key) => worker.work(key),
   };

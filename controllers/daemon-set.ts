@@ -3,7 +3,7 @@ import { EventRecorder } from '../apiserver/events/event-recorder.ts';
 import type { KubeObject } from '../apiserver/storage/kube-object.ts';
 import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
-import { claim, controllerOf } from './ownership.ts';
+import { claim, keysOfControllers } from './ownership.ts';
 import { PODS } from './pod-room.ts';
 import { availableInMs, hasEnded, isGoing, isReady, type PodSpec, podSpec } from './pod-state.ts';
 import { Pods, type PodTemplate } from './pods.ts';
@@ -42,11 +42,7 @@ export function daemonSets(surroundings: Surroundings): Controller {
     watches: {
       [DAEMON_SETS]: ownKey,
       [NODE_OBJECTS]: () => storage.list(DAEMON_SETS).flatMap((object) => ownKey({ object })),
-      [PODS]: ({ object, previous }) =>
-        [object, previous].flatMap((pod) => {
-          const owner = pod === undefined ? undefined : controllerOf(pod);
-          return owner?.kind === 'DaemonSet' ? [`${object.metadata.namespace ?? ''}/${owner.name}`] : [];
-        }),
+      [PODS]: keysOfControllers('DaemonSet'),
     },
     work: (key) => work(key, surroundings, { pods, gate }),
   };

@@ -21,7 +21,7 @@ import {
   statusOf,
 } from './job-spec.ts';
 import { endsOf, isTracked, tally, TRACKED, untrack } from './job-tally.ts';
-import { claim, controllerOf } from './ownership.ts';
+import { claim, controllerOf, keysOfControllers } from './ownership.ts';
 import { PODS } from './pod-room.ts';
 import { type Container, hasEnded, isActive, isGoing, isReady, podSpec, podStatus } from './pod-state.ts';
 import { type PodExtras, Pods } from './pods.ts';
@@ -43,11 +43,7 @@ export function jobs(surroundings: Surroundings): Controller {
     name: 'job-controller',
     watches: {
       [JOBS]: ownKey,
-      [PODS]: ({ object, previous }) =>
-        [object, previous].flatMap((pod) => {
-          const owner = pod === undefined ? undefined : controllerOf(pod);
-          return owner?.kind === 'Job' ? [`${object.metadata.namespace ?? ''}/${owner.name}`] : [];
-        }),
+      [PODS]: keysOfControllers('Job'),
     },
     work: (key) => worker.work(key),
   };

@@ -2,7 +2,7 @@
  * Who controls what. A workload has those pods (or sets) that its selector selects and that name it as their controller. One
  * that is selected and has no controller is adopted; one of its own that is no longer selected is let go.
  */
-import type { KubeObject, OwnerReference, ResourceName } from '../apiserver/storage/kube-object.ts';
+import type { KubeObject, OwnerReference, ResourceName, StoredEvent } from '../apiserver/storage/kube-object.ts';
 import type { Storage } from '../apiserver/storage/storage.ts';
 import { isGoing } from './pod-state.ts';
 import { type LabelSelector, selects } from './selector.ts';
@@ -13,6 +13,15 @@ export function controllerOf({ metadata }: KubeObject): OwnerReference | undefin
 
 export function isControlledBy(object: KubeObject, { metadata }: KubeObject): boolean {
   return controllerOf(object)?.uid === metadata.uid;
+}
+
+/** Of an event: the keys of those of a kind that control its object, or did before it changed. */
+export function keysOfControllers(kind: string): (event: StoredEvent) => string[] {
+  return ({ object, previous }) => {
+    const owners = [object, previous].flatMap((one) => (one === undefined ? [] : (controllerOf(one) ?? [])));
+    const own = owners.filter((owner) => owner.kind === kind);
+    return own.map(({ name }) => `${object.metadata.namespace ?? ''}/${name}`);
+  };
 }
 
 /** That `owner` controls an object. */

@@ -9,7 +9,7 @@ import type { KubeObject, StoredEvent } from '../apiserver/storage/kube-object.t
 import type { Storage } from '../apiserver/storage/storage.ts';
 import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
-import { claim, controllerOf } from './ownership.ts';
+import { claim, controllerOf, keysOfControllers } from './ownership.ts';
 import { PODS } from './pod-room.ts';
 import { availableInMs, isActive, isGoing, isReady, podSpec, podStatus } from './pod-state.ts';
 import { Pods, type PodTemplate } from './pods.ts';
@@ -79,8 +79,7 @@ function controllerOfKind(kind: ReplicaKind, surroundings: Surroundings): Contro
 /** The one that controls a pod; of one that nobody controls, those that might adopt it. */
 function setsOfPod(storage: Storage, { resource, kind, selectorOf }: ReplicaKind, event: StoredEvent): string[] {
   const { namespace = '', labels } = event.object.metadata;
-  const owners = [event.object, event.previous].flatMap((pod) => (pod === undefined ? [] : (controllerOf(pod) ?? [])));
-  const own = owners.filter((owner) => owner.kind === kind).map(({ name }) => `${namespace}/${name}`);
+  const own = keysOfControllers(kind)(event);
   if (controllerOf(event.object) !== undefined || event.type === 'DELETED') return own;
   const adopters = storage
     .list(resource, { namespace })

@@ -8,7 +8,7 @@ import type { KubeObject } from '../apiserver/storage/kube-object.ts';
 import { ofStatefulSet } from '../policy/document/workload.ts';
 import { withoutZeros } from './counts.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from './controller.ts';
-import { claim, controllerOf } from './ownership.ts';
+import { claim, keysOfControllers } from './ownership.ts';
 import { PODS } from './pod-room.ts';
 import { availableInMs, hasEnded, isGoing, isReady } from './pod-state.ts';
 import { Pods, type PodTemplate } from './pods.ts';
@@ -44,11 +44,7 @@ export function statefulSets(surroundings: Surroundings): Controller {
     name: 'statefulset-controller',
     watches: {
       [STATEFUL_SETS]: ownKey,
-      [PODS]: ({ object, previous }) =>
-        [object, previous].flatMap((pod) => {
-          const owner = pod === undefined ? undefined : controllerOf(pod);
-          return owner?.kind === 'StatefulSet' ? [`${object.metadata.namespace ?? ''}/${owner.name}`] : [];
-        }),
+      [PODS]: keysOfControllers('StatefulSet'),
     },
     work: (key) => worker.work(key),
   };

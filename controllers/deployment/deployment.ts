@@ -9,7 +9,7 @@ import { conditionOf, withCondition } from '../../apiserver/resources/conditions
 import { EventRecorder } from '../../apiserver/events/event-recorder.ts';
 import type { KubeObject, StoredEvent } from '../../apiserver/storage/kube-object.ts';
 import { type Controller, ownKey, partsOf, type Surroundings } from '../controller.ts';
-import { claim, controllerOf } from '../ownership.ts';
+import { claim, controllerOf, keysOfControllers } from '../ownership.ts';
 import { PODS } from '../pod-room.ts';
 import { hasEnded, isGoing } from '../pod-state.ts';
 import { isEmpty, selects } from '../selector.ts';
@@ -56,10 +56,10 @@ class Deployments {
     this.#recorder = recorder;
   }
 
-  deploymentsOfSet({ object, previous, type }: StoredEvent): string[] {
+  deploymentsOfSet(event: StoredEvent): string[] {
+    const { object, type } = event;
     const { namespace = '', labels } = object.metadata;
-    const owners = [object, previous].flatMap((set) => (set === undefined ? [] : (controllerOf(set) ?? [])));
-    const own = owners.filter(({ kind }) => kind === 'Deployment').map(({ name }) => `${namespace}/${name}`);
+    const own = keysOfControllers('Deployment')(event);
     if (controllerOf(object) !== undefined || type === 'DELETED') return own;
     const adopters = this.#surroundings.storage
       .list(DEPLOYMENTS, { namespace })

@@ -2,7 +2,7 @@
  * Holds an object to the structure of its kind: fields that it does not have, values of another type, what must be there and is not, words
  * that are none of those which may be. In Kubernetes' words, and what it would drop is dropped: fields that are not known, and nulls.
  */
-import { isList, isObject, type Plain, type PlainDraft, type PlainObject } from '../patch/plain.ts';
+import { fieldOf, isList, isObject, type Plain, type PlainDraft, type PlainObject } from '../patch/plain.ts';
 import type { StatusCause } from '../storage/status-error.ts';
 import { wordsOf } from './enumerations.ts';
 import { type Field, fieldsOf, type ListStructure, type ObjectStructure, type Structure } from './structure.ts';
@@ -113,7 +113,7 @@ class FieldCheck {
   #required(object: PlainObject, structure: ObjectStructure, path: string): void {
     for (const { name, structure: inner, isRequired, isAlways } of fieldsOf(structure).values()) {
       if (!isRequired || isAlways === true || !(this.#isCustom || mayNotBeEmpty(name, inner))) continue;
-      const value = object[name];
+      const value = fieldOf(object, name);
       const isEmpty = value === '' || (isList(value) && value.length === 0);
       if (value !== undefined && (this.#isCustom || !isEmpty)) continue;
       const field = path === '' ? name : `${path}.${name}`;

@@ -26,7 +26,7 @@ function complete(value: Plain, structure: Structure, isWhole = false): Plain {
   const isLeft = (name: string) => isWhole && name === 'metadata';
   DEFAULTS[structure.name]?.(draft);
   for (const { name, byDefault, isAlways, isRequired, structure: inner } of structure.fields.values()) {
-    if (draft[name] !== undefined || isLeft(name)) continue;
+    if ((Object.hasOwn(draft, name) && draft[name] !== undefined) || isLeft(name)) continue;
     if (byDefault !== undefined) draft[name] = structuredClone(byDefault);
     else if (isAlways === true) draft[name] = {};
     else if (isRequired && inner.kind === 'integer' && isStatus) draft[name] = 0;

@@ -52,6 +52,7 @@ for (const [patch, code, message] of [
   [[{ op: 'move', from: '/spec', path: '/spec/inner' }], 422, /it lies in what is moved/],
   [[{ op: 'replace', path: '', value: 3 }], 422, /leaves no object/],
   [[{ op: 'shout', path: '/spec' }], 422, /Unexpected kind: shout/],
+  [[{ op: 'constructor', path: '/spec' }], 422, /Unexpected kind: constructor/],
   [[{ op: 'add', path: '/metadata/__proto__', value: {} }], 400, /found a field "__proto__"/],
   [JSON.parse('[{"op":"add","path":"/spec","value":{"__proto__":{"x":1}}}]'), 400, /found a field "__proto__"/],
   [Array.from({ length: 10_001 }, () => ({ op: 'test', path: '', value: 1 })), 413, /is 10000, got 10001/],

@@ -25,7 +25,8 @@ export function applyJsonPatch<T extends object>(document: T, patch: unknown): T
   let result = structuredClone(document) as unknown as Plain;
   let copied = 0;
   for (const operation of patch) {
-    const step = STEPS[textOf(operation['op'])];
+    const name = textOf(operation['op']);
+    const step = Object.hasOwn(STEPS, name) ? STEPS[name] : undefined;
     if (step === undefined) throw unprocessable(`Unexpected kind: ${textOf(operation['op']) || 'unknown'}`);
     if (operation['op'] === 'copy') {
       copied += sizeAt(result, operation);

@@ -1,6 +1,6 @@
 /** Merge patch (RFC 7386): fields of objects are merged, null removes one, everything else replaces what was there. */
 import { StatusError } from '../storage/status-error.ts';
-import { checkPlain, isObject, type Plain, type PlainDraft } from './plain.ts';
+import { checkPlain, fieldOf, isObject, type Plain, type PlainDraft } from './plain.ts';
 
 /** @param document is left as it is. @throws StatusError 400 for what is no object, or too deep */
 export function applyMergePatch<T extends object>(document: T, patch: unknown): T {
@@ -14,7 +14,7 @@ function merge(document: Plain | undefined, patch: Plain): Plain {
   const merged: PlainDraft = isObject(document) ? { ...document } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete merged[name];
-    else merged[name] = merge(merged[name], value);
+    else merged[name] = merge(fieldOf(merged, name), value);
   }
   return merged;
 }

@@ -43,6 +43,11 @@ export function isEqual(a: unknown, b: unknown): boolean {
   return a === b || isDeepStrictEqual(a, b);
 }
 
+/** A field of its own: every object has inherited a `constructor`, which may be a label's name too. */
+export function fieldOf(object: PlainObject, name: string): Plain | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
 export function without(object: PlainObject, name: string): PlainObject {
   if (!Object.hasOwn(object, name)) return object;
   return Object.fromEntries(Object.entries(object).filter(([other]) => other !== name));

@@ -185,6 +185,26 @@ t.test('status is not a main write’s', (t) => {
   t.end();
 });
 
+t.test('a label may be called as what every object inherits', (t) => {
+  const made = update(undefined, map({}, { labels: { constructor: 'x', toString: 'y' } }));
+  const labels = { 'f:constructor': {}, 'f:toString': {} };
+  t.match(owners(made)['editor Update'], { 'f:metadata': { 'f:labels': labels } });
+  const left = update(made, map({}, { labels: { toString: 'y' } }), { manager: 'other' });
+  t.same(owners(left)['editor Update']['f:metadata']['f:labels'], { '.': {}, 'f:toString': {} });
+  t.same(Object.keys(apply(map({}), map({}, { labels: { valueOf: 'z' } })).metadata.labels!), ['valueOf']);
+  t.end();
+});
+
+t.test('many items of one key cost what many items cost', (t) => {
+  const env = Array.from({ length: 100_000 }, () => ({ name: 'A' }));
+  const live = pods([{ name: 'web', env }]);
+  const started = process.cpuUsage();
+  const made = update(undefined, live);
+  t.match(owners(made)['editor Update'], { 'f:spec': { 'f:template': { 'f:spec': { 'f:containers': {} } } } });
+  t.ok(process.cpuUsage(started).user < 5e6);
+  t.end();
+});
+
 t.test('an apply that changes nothing keeps its time', (t) => {
   const made = apply(undefined, map({ a: '1' }));
   t.same(apply(made, map({ a: '1' }), { time: LATER }), made);

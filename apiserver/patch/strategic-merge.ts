@@ -16,7 +16,7 @@ import { StatusError } from '../storage/status-error.ts';
 import { inOrder, keysOf } from './element-order.ts';
 import {
   checkPlain,
-  isEqual,
+  fieldOf,
   isList,
   isObject,
   type Plain,
@@ -66,7 +66,7 @@ function directed(patch: PlainObject): PlainObject {
 }
 
 function mergeField(merged: PlainDraft, name: string, value: Plain, structure: Structure): void {
-  const before = merged[name];
+  const before = fieldOf(merged, name);
   if (value === null) {
     delete merged[name];
     return;
@@ -131,7 +131,7 @@ interface Place {
 
 /** @returns undefined when neither side has the list */
 function orderedList(merged: PlainDraft, patch: PlainObject, order: Plain, { field, structure }: Place) {
-  const [before, changes] = [merged[field], patch[field]];
+  const [before, changes] = [fieldOf(merged, field), fieldOf(patch, field)];
   if (!isList(order) || (before !== undefined && !isList(before)) || (changes != null && !isList(changes)))
     throw wrong('invalid patch format of setElementOrder list');
   if (before === undefined && changes === undefined) return undefined;
@@ -171,9 +171,10 @@ function retain(original: PlainObject, patch: PlainObject, retained: Plain): Pla
 }
 
 function deleteValues(merged: PlainDraft, field: string, values: Plain): void {
-  const list = merged[field];
+  const list = fieldOf(merged, field);
   if (!isList(values)) throw wrong('invalid patch format of primitive list');
-  if (isList(list)) merged[field] = list.filter((item) => !values.some((value) => isEqual(item, value)));
+  const gone = new Set(values);
+  if (isList(list)) merged[field] = list.filter((item) => !gone.has(item));
 }
 
 function itemOf(structure: Structure): Structure {

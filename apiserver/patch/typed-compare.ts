@@ -2,7 +2,7 @@
 import type { ListStructure, Structure } from '../openapi/structure.ts';
 import { type FieldSet, FieldSetDraft } from './field-set.ts';
 import { fieldElement } from './path-element.ts';
-import { isEqual, isList, isObject, type Plain } from './plain.ts';
+import { fieldOf, isEqual, isList, isObject, type Plain } from './plain.ts';
 import { byElement, grainOf, inner } from './typed-fields.ts';
 
 export interface Comparison {
@@ -52,7 +52,7 @@ function isEmpty(value: Plain | undefined): boolean {
 function compareFields(before: Plain | undefined, after: Plain | undefined, structure: Structure, place: Place): void {
   const [left, right] = [isObject(before) ? before : {}, isObject(after) ? after : {}];
   for (const name of new Set([...Object.keys(left), ...Object.keys(right)]))
-    compareValues(left[name], right[name], inner(structure, name), below(place, fieldElement(name)));
+    compareValues(fieldOf(left, name), fieldOf(right, name), inner(structure, name), below(place, fieldElement(name)));
 }
 
 /** Items with the same key, of which a faulty list has several, are compared as one. */

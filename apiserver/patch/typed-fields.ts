@@ -66,7 +66,10 @@ export function byElement(list: readonly Plain[], structure: ListStructure): Ite
   const all = new Map<string, Plain[]>();
   for (const item of list) {
     const found = itemElement(item, structure);
-    if ('element' in found) all.set(found.element, [...(all.get(found.element) ?? []), item]);
+    if (!('element' in found)) continue;
+    const same = all.get(found.element);
+    if (same === undefined) all.set(found.element, [item]);
+    else same.push(item);
   }
   const single = [...all].filter(([, items]) => items.length === 1);
   return {

@@ -1,7 +1,7 @@
 /** Puts what is applied into what is there: fields into fields, items into the items with the same keys; atomic parts are replaced. */
 import type { ListStructure, Structure } from '../openapi/structure.ts';
 import { itemElement } from './path-element.ts';
-import { isList, isObject, type Plain, type PlainDraft } from './plain.ts';
+import { fieldOf, isList, isObject, type Plain, type PlainDraft } from './plain.ts';
 import { grainOf, inner } from './typed-fields.ts';
 
 export function merge(live: Plain | undefined, applied: Plain | undefined, structure: Structure): Plain | undefined {
@@ -15,7 +15,7 @@ export function merge(live: Plain | undefined, applied: Plain | undefined, struc
     if (Object.keys(before).length === 0 && Object.keys(added).length === 0) return applied;
     const merged: PlainDraft = { ...before };
     for (const [name, value] of Object.entries(added))
-      merged[name] = merge(before[name], value, inner(structure, name)) ?? null;
+      merged[name] = merge(fieldOf(before, name), value, inner(structure, name)) ?? null;
     return merged;
   }
   const [before, added] = [isList(live) ? live : [], isList(applied) ? applied : []];

@@ -14,7 +14,9 @@ import { kubeconfigPath } from '../../api/sockets.ts';
 import { endContainers } from '../../kubelet/runtime/pod-runtime.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
+import { interfaceAddresses } from '../../linux/addresses.ts';
 import type { Agent } from '../agent.ts';
+import { routerAddresses } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
 import { endpointDocuments } from '../serve/status.ts';
 import { serviceDocuments } from '../serve/services.ts';
@@ -25,6 +27,7 @@ import { referenceOf } from '../source/text.ts';
 import { SupervisedThread } from '../supervise/supervised-thread.ts';
 import { type FromKubeApi, type KubeApiStatus, manifestName, type NodeFacts, type ToKubeApi } from './messages.ts';
 import { allMirrored, API_FILE, mirrorChanges } from './mirror.ts';
+import { nodeAddresses } from './node-addresses.ts';
 import type { KubeApiSide } from './side.ts';
 import { Told } from './told.ts';
 
@@ -214,10 +217,12 @@ export class KubeApi implements KubeApiSide {
 }
 
 /** This machine, as its Node shows it. */
-function nodeFacts({ config, feed, store }: Agent): NodeFacts {
+function nodeFacts({ config, store }: Agent): NodeFacts {
   const podCIDRs = [config.podCIDRs.ipv4, config.podCIDRs.ipv6].filter((range) => range !== '');
   const document = store.get({ kind: 'Node', namespace: '', name: config.nodeName });
-  // Labels that come from the API itself are not told back to it: nobody could take one away.
-  const labels = document === undefined || document.file === API_FILE ? {} : document.labels;
-  return { addresses: feed.node.ips, labels, podCIDRs };
+  // What comes from the API itself is not told back to it: nobody could take a label away, and an address would stay for ever.
+  const others = document?.file === API_FILE ? undefined : document;
+  const routers = routerAddresses(config);
+  const addresses = nodeAddresses({ node: others?.object, interfaces: interfaceAddresses(), routers });
+  return { addresses, labels: others?.labels ?? {}, podCIDRs };
 }

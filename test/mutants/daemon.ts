@@ -118,6 +118,14 @@ export const DAEMON: readonly Mutant[] = [
     killedBy: ['linux/addresses.test.ts'],
   },
   {
+    name: 'pods-are-told-the-router',
+    fault: 'the hostIP of pods is the address of the router',
+    file: 'daemon/kube-api/node-addresses.ts',
+    was: 'interfaces.filter((address) => !routers.includes(address));',
+    is: 'interfaces.filter((address) => address !== routers.join());',
+    killedBy: ['daemon/kube-api/node-addresses.test.ts'],
+  },
+  {
     name: 'a-deleted-tap-is-there',
     fault: 'a pod with a TAP that loses its eth0 is never attached again',
     file: 'dataplane/native/ports.c',

@@ -69,6 +69,10 @@ extern int complaint_fd, complaint_code;
 #define CONTROL_FD 3
 extern bool has_control;
 
+/* --- sealed.c --- */
+/* Executes this program anew from a read-only mount, unless it runs from one: see there. */
+void seal_own_file(char **argv);
+
 /* --- spec.c --- */
 void read_spec(int folder);
 /* The start time of a process, field 22 of its stat file, opened in `proc_dir` (a descriptor of /proc/PID); "" when it has ended. */

@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
     char **command = command_of(argc, argv, &has_tty);
     return netns_main(argv[2], has_tty, command);
   }
+  seal_own_file(argv);
   int folder = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (folder < 0) die(errno, "open %s", argv[2]);
   read_spec(folder);

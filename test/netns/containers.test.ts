@@ -1,7 +1,8 @@
 /** Containers as the kubelet runs them: what they get of their pod, what they see of the machine, how they begin, end and begin again. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { isAlive, startTimeOf } from '../../linux/process-id.ts';
+import { LAUNCHER } from '../../kubelet/runtime/launcher.ts';
 import { Cleanup, waitFor } from '../command.ts';
 import { KubeletRig } from './kubelet-rig.ts';
 
@@ -165,6 +166,25 @@ t.test('a container sees nothing of the machine but its programs, and writes now
     await rig.sh('seen', 'ls -A /dev | sort | tr "\\n" " "'),
     'console fd full null ptmx pts random shm stderr stdin stdout termination-log tty urandom zero ',
   );
+});
+
+t.test("a command that is a link to /proc/self/exe gives nobody the launcher's file", async (t) => {
+  rig.create('exe', { containers: [sleeper()] });
+  await rig.untilReady('exe');
+  const { mode, mtimeMs } = statSync(LAUNCHER);
+  // It waits for somebody to write its spec.
+  await rig.sh('exe', 'mkdir /tmp/x && mkfifo /tmp/x/spec && ln -s /proc/self/exe /tmp/run');
+  const waiting = rig.exec('exe', ['/tmp/run', 'pod', '/tmp/x']);
+  const find = 'for p in /proc/[0-9]*; do grep -qa "^/tmp/run" $p/cmdline && echo $p; done';
+  let launcher = '';
+  await waitFor('the launcher in the container', async () => (launcher = (await rig.sh('exe', find)).trim()) !== '');
+  for (const attack of ['chmod 4777', 'touch', 'chown 1000'])
+    t.match(await rig.sh('exe', `${attack} ${launcher}/exe 2>&1`), /[Rr]ead-only/, attack);
+  t.strictSame({ mode, mtimeMs }, { mode: statSync(LAUNCHER).mode, mtimeMs: statSync(LAUNCHER).mtimeMs });
+  await rig.sh('exe', `kill -9 ${launcher.replace('/proc/', '')}`);
+  await waiting;
+  rig.delete('exe', 0);
+  await rig.untilGone('exe');
 });
 
 t.test('ids, capabilities and a read-only root are as the security context says', async (t) => {

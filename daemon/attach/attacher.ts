@@ -120,6 +120,7 @@ export class Attacher {
   async attach(spec: AttachmentSpec): Promise<Attachment> {
     const { journal } = this.#options;
     if (journal.attachment(spec.owner) !== undefined) await this.detach(spec.owner);
+    refuseOwnNamespace(spec);
     const isNew = this.#mustMakeNamespace(spec);
     if (!hasHostLink(spec) && !isNew) refuseForeign(spec);
     const netnsFound = netnsIdentity(spec.netns) ?? '';
@@ -251,6 +252,12 @@ function isOurTap(made: Attachment): boolean {
 /** A TAP opens whatever TAP has its name: one that was there before is somebody else's. */
 function refuseForeign(spec: AttachmentSpec): void {
   if (findLink(podInterfaceOf(spec), spec.netns) !== undefined) throw foreign(spec);
+}
+
+/** What runs in it would be the host to everybody, and no policy would hold for it; addresses of the pod would be the host's. */
+function refuseOwnNamespace({ netns, mode }: AttachmentSpec): void {
+  if (mode === 'existing' || netnsIdentity(netns) !== netnsIdentity('/proc/self/ns/net')) return;
+  throw new Error(`found the host's own network namespace at ${netns}, wanted a pod's`);
 }
 
 function foreign(spec: AttachmentSpec): Error {

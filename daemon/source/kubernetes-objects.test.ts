@@ -201,3 +201,17 @@ t.test('an object of an API is checked as a manifest is: pods and Services in th
     text.map(({ message, hint }) => [message, hint]),
   );
 });
+
+t.test('a pod of an API does not choose the network namespace that it hangs in', async (t) => {
+  const podWith = (annotations: object): object => ({
+    ...{ apiVersion: 'v1', kind: 'Pod' },
+    metadata: { name: 'web', namespace: 'shop', annotations },
+    spec: { containers: [] },
+  });
+  for (const netns of ['/proc/1/ns/net', 'shop-api', '']) {
+    const { document, problems } = READ_OBJECT(podWith({ 'sluice.io/netns': netns }), 'kubernetes');
+    t.equal(document, undefined);
+    t.match(problems.at(-1), { message: `found "${netns}", wanted none` });
+  }
+  t.ok(READ_OBJECT(podWith({ 'sluice.io/attach': 'tap' }), 'kubernetes').document);
+});

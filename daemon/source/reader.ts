@@ -3,6 +3,7 @@
  * pods, which only the agent knows about. A problem has the place of the value that it is about.
  */
 import { isMap, isNode, isSeq, type LineCounter, type Node } from 'yaml';
+import { ANNOTATIONS } from '../../policy/document/annotations.ts';
 import type { Document, SlicedDocuments } from '../../policy/document/document.ts';
 import type { PolicyConfig } from '../../policy/rule/options.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
@@ -56,7 +57,8 @@ export function objectReader(
     const { document, problems } = reader.read(object, file);
     if (document === undefined) return { document, problems };
     const fault = isTried(document, plan) ? trial.fault(document) : undefined;
-    const wrong = problemsHere(document, plan, checkService).map((one) => problemOf(document, one, NOWHERE));
+    const here = [...problemsHere(document, plan, checkService), ...placeProblems(document)];
+    const wrong = here.map((one) => problemOf(document, one, NOWHERE));
     const isWrong = fault !== undefined || wrong.length > 0;
     return { document: isWrong ? undefined : document, problems: [...problems, ...(fault ? [fault] : []), ...wrong] };
   };
@@ -70,6 +72,17 @@ function isTried({ kind, object }: Document, { nodeName }: PlanOptions): boolean
 /** What is wrong with a document on this node, whoever wrote it. */
 function problemsHere(document: Document, plan: PlanOptions, checkService: CheckService): readonly PodProblem[] {
   return document.kind === 'Service' ? checkService(document) : podProblems(document, plan);
+}
+
+/**
+ * A pod of an API has containers, which run where the pod hangs: its author chooses no namespace of the machine's, or of another pod's. (Those of
+ * a cluster come here without the annotation.)
+ */
+function placeProblems({ kind, annotations }: Document): readonly PodProblem[] {
+  const netns = annotations[ANNOTATIONS.netns];
+  if (kind !== 'Pod' || netns === undefined) return [];
+  const message = `found "${netns}", wanted none: a pod of a Kubernetes API gets a network namespace of its own`;
+  return [{ path: ['metadata', 'annotations', ANNOTATIONS.netns], message }];
 }
 
 function podProblems(document: Document, plan: PlanOptions): readonly PodProblem[] {

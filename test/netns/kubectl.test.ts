@@ -42,6 +42,8 @@ metadata: {name: web, labels: {app: web}}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 `,
   'bad.yaml': `${POLICY}metadata: {name: bad}\nspec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "99999"}]}]}]}\n`,
+  'bold.yaml':
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: bold, annotations: {sluice.io/netns: /proc/1/ns/net}}\nspec: {containers: [{name: c, image: busybox}]}\n',
   'good.yaml': `${POLICY}metadata: {name: good}\nspec: {endpointSelector: {}, ingress: [{fromEndpoints: [{}]}]}\n`,
   'netpol.yaml':
     'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny}\nspec: {podSelector: {}, policyTypes: [Ingress]}\n',
@@ -211,6 +213,8 @@ async function enforces(t: Test, { say, run: runs, namespace }: Bound): Promise<
   const refused = await runs('apply -f bad.yaml');
   t.equal(refused.code, 1);
   t.ok(refused.stderr.includes(sentence), `${refused.stderr} has ${sentence}`);
+  const bold = await runs('apply -f bold.yaml');
+  t.match(bold, { code: 1, stderr: /wanted none: a pod of a Kubernetes API gets a network namespace of its own/ });
   await say('apply -f good.yaml -f netpol.yaml');
   const policies = (await instance.read('/v1/policies')) as { namespace: string; name: string }[];
   const ours = policies.filter((one) => one.namespace === namespace).map((one) => one.name);

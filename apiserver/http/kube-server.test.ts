@@ -352,3 +352,50 @@ t.test('a client may do everything, and is told so', async (t) => {
   const body = { kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: { verb: 'delete', resource: 'pods' } } };
   t.match(await world.ask(path, { method: 'POST', body }), { status: 201, document: { status: { allowed: true } } });
 });
+
+t.test('ephemeral containers are added to a pod by their own path, and stay', async (t) => {
+  const at = await new World(t).open();
+  const pods = '/api/v1/namespaces/shop/pods';
+  const own = { name: 'app', image: 'nginx' };
+  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: { containers: [own] } };
+  const debug = { name: 'debugger', image: 'busybox', targetContainerName: 'app' };
+  const early = { ...pod, spec: { ...pod.spec, ephemeralContainers: [debug] } };
+  t.equal((await at.ask(pods, { method: 'POST', body: early })).status, 422, 'not with the pod itself');
+  t.equal((await at.ask(pods, { method: 'POST', body: pod })).status, 201);
+  const path = `${pods}/web/ephemeralcontainers`;
+  const headers = { 'content-type': 'application/strategic-merge-patch+json' };
+  const add = async (...ephemeralContainers: object[]) =>
+    await at.ask(path, { method: 'PATCH', headers, body: { spec: { ephemeralContainers } } });
+  const names = async () =>
+    ((await at.ask(path)).document.spec.ephemeralContainers ?? []).map(({ name }: { name: string }) => name);
+
+  t.match(await add(debug), { status: 200, document: { kind: 'Pod', spec: { ephemeralContainers: [debug] } } });
+  t.equal((await add({ name: 'second', image: 'busybox' })).status, 200);
+  t.same((await names()).sort(), ['debugger', 'second']);
+  const refused: Readonly<Record<string, object>> = {
+    'may not be changed': { name: 'debugger', image: 'alpine' },
+    'may not be removed': { name: 'debugger', $patch: 'delete' },
+    'Duplicate value': { name: 'app', image: 'busybox' },
+    'cannot be set for an Ephemeral Container': { name: 'third', image: 'busybox', ports: [{ containerPort: 80 }] },
+    'Not found': { name: 'third', image: 'busybox', targetContainerName: 'nobody' },
+  };
+  for (const [why, container] of Object.entries(refused))
+    t.match(await add(container), { status: 422, document: { message: new RegExp(why) } });
+  t.same((await names()).sort(), ['debugger', 'second']);
+
+  const live = (await at.ask(path)).document;
+  const more = [...live.spec.ephemeralContainers, { name: 'third', image: 'busybox' }];
+  const spec = { ...live.spec, containers: [{ ...own, image: 'httpd' }], ephemeralContainers: more };
+  const put = await at.ask(path, {
+    method: 'PUT',
+    body: { ...live, metadata: { ...live.metadata, labels: { a: 'b' } }, spec },
+  });
+  t.match(put, { status: 200, document: { spec: { containers: [{ image: 'nginx' }] } } }, 'and nothing else changes');
+  t.equal(put.document.metadata.labels, undefined);
+  t.equal((await names()).length, 3);
+  const stale = await at.ask(path, { method: 'PUT', body: { ...live, spec } });
+  t.equal(stale.status, 409);
+  const whole = { ...put.document, spec: { ...put.document.spec, ephemeralContainers: [] } };
+  t.equal((await at.ask(`${pods}/web`, { method: 'PUT', body: whole })).status, 422, 'not by the path of the pod');
+  t.match((await at.ask('/api/v1')).text, /"pods\/ephemeralcontainers"/);
+});

@@ -1,4 +1,4 @@
-/** What is below an object and is no part of it: /scale, /binding, /eviction, /finalize. (/status is written as the object is.) */
+/** What is below an object and is no part of it: /scale, /binding, /eviction, /finalize, /ephemeralcontainers. (/status is written as the object is.) */
 import type { Writes } from '../patch/writes.ts';
 import { bound } from '../resources/binding.ts';
 import { DEFINITIONS } from '../resources/custom-resource.ts';
@@ -12,6 +12,7 @@ import { bodyBytes, bodyDocument, parseJson } from './body.ts';
 import type { Answer, Call } from './call.ts';
 import { contentTypeOf } from './media-types.ts';
 import type { Reading } from './reading.ts';
+import { shown } from './shown.ts';
 import { objectOf } from './write-body.ts';
 import { writeOptions, type Writing } from './writing.ts';
 
@@ -37,6 +38,9 @@ const METHODS: Readonly<Record<string, Method>> = {
     await bind(call, objectOf(call, await bodyDocument(call.request), BINDING), parts),
   'PUT finalize': (call, { writing }) => writing.update(call),
   'POST eviction': evict,
+  'GET ephemeralcontainers': (call, { reading, storage }) => ({ document: shown(call, reading.found(call), storage) }),
+  'PUT ephemeralcontainers': (call, { writing }) => writing.update(call),
+  'PATCH ephemeralcontainers': (call, { writing }) => writing.patch(call),
 };
 
 /** @throws StatusError 405 */

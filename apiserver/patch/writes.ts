@@ -3,7 +3,8 @@
  *
  *     1. A patch is applied to the live object.
  *     2. Types and fields: what is not known is dropped, with a warning or a refusal as the request's fieldValidation says.
- *     3. What this way of writing does not change is as it was: status in a main write, all but status in one of the status.
+ *     3. What this way of writing does not change is as it was: status in a main write, all but status in one of the status, all but ephemeral
+ *        containers in one of these.
  *     4. Defaults.
  *     5. Validation, with what may not change.
  *     6. Who has which fields.
@@ -17,7 +18,7 @@ import type { ObjectStructure } from '../openapi/structure.ts';
 import type { Kind, Structures } from '../openapi/structures.ts';
 import type { KubeObject } from '../storage/kube-object.ts';
 import { StatusError } from '../storage/status-error.ts';
-import { validate } from '../validation/validate.ts';
+import { EPHEMERAL, validate } from '../validation/validate.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import { applyMergePatch } from './merge-patch.ts';
 import { checkPlain, isObject, type PlainObject, textOf, without } from './plain.ts';
@@ -144,6 +145,7 @@ export class Writes {
     const isSeparate = subresource === '' && this.#structures.hasSeparateStatus(kind);
     // A node is registered with its status.
     if (live === undefined) return isSeparate && kind.kind !== 'Node' ? without(body, 'status') : body;
+    if (subresource === EPHEMERAL) return withEphemeral(body, live);
     const given = withLive(body, live, subresource === 'status');
     if (!isSeparate) return given;
     const { status } = live as PlainObject;
@@ -200,6 +202,13 @@ function withLive(body: PlainObject, live: PlainObject, isStatus: boolean): Plai
   }
   const kept = FILLED.filter((name) => before[name] !== undefined).map((name) => [name, before[name]] as const);
   return { ...body, metadata: { ...FILLED.reduce(without, given), ...Object.fromEntries(kept) } };
+}
+
+/** Of a pod, with its ephemeral containers as they are wanted and nothing else. */
+function withEphemeral(body: PlainObject, live: PlainObject): PlainObject {
+  const { ephemeralContainers = [] } = isObject(body['spec']) ? body['spec'] : {};
+  const { metadata, ...rest } = withLive({ metadata: body['metadata'] ?? {} }, live, true);
+  return { ...rest, metadata, spec: { ...(live['spec'] as PlainObject), ephemeralContainers } };
 }
 
 function qualified({ apiVersion, kind }: Kind): string {

@@ -37,7 +37,7 @@ const CORE: readonly Row[] = [
     plural: 'pods',
     short: ['po'],
     categories: WORKLOAD_CATEGORIES,
-    sub: ['status', 'binding', 'eviction', 'exec', 'attach', 'portforward', 'log'],
+    sub: ['status', 'binding', 'eviction', 'exec', 'attach', 'portforward', 'log', 'ephemeralcontainers'],
   },
   { kind: 'Service', plural: 'services', short: ['svc'], categories: WORKLOAD_CATEGORIES, sub: ['status'] },
   { kind: 'Endpoints', plural: 'endpoints', short: ['ep'] },

@@ -6,6 +6,7 @@ import { isEqual, isObject, type PlainObject, textOf } from '../patch/plain.ts';
 import type { StatusCause } from '../storage/status-error.ts';
 import { Causes } from './causes.ts';
 import { objectOf, validateMetadata } from './metadata.ts';
+import { validateEphemeral } from './ephemeral.ts';
 import { validatePodSpec, validatePodUpdate } from './pod.ts';
 import { validateService } from './service.ts';
 import { isWorkload, validateWorkload } from './workload.ts';
@@ -13,6 +14,8 @@ import { isWorkload, validateWorkload } from './workload.ts';
 /** Names of the values of ConfigMaps and Secrets. */
 const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 const MAX_DATA = 1 << 20; // bytes, of one object
+/** The subresource of pods. */
+export const EPHEMERAL = 'ephemeralcontainers';
 const GROUPS = new Set(['v1', 'apps/v1', 'batch/v1']);
 
 /** @param before undefined of an object that is created. @param subresource '' of the object itself */
@@ -20,14 +23,22 @@ export function validate(object: PlainObject, before: PlainObject | undefined, s
   const causes = new Causes();
   const kind = textOf(object['kind']);
   validateMetadata(kind, objectOf(object['metadata']), before === undefined, causes);
+  if (subresource === EPHEMERAL && before !== undefined) validateEphemeral(before, object, causes);
   if (subresource !== '' || !GROUPS.has(textOf(object['apiVersion']))) return causes.all;
   if (kind === 'Pod') {
-    if (before === undefined) validatePodSpec(objectOf(object['spec']), 'spec', causes);
+    if (before === undefined) validateNewPod(objectOf(object['spec']), causes);
     else validatePodUpdate(before, object, causes);
   } else if (kind === 'Service') validateService(object, before, causes);
   else if (isWorkload(kind)) validateWorkload(kind, object, before, causes);
   else if (kind === 'ConfigMap' || kind === 'Secret') validateData(kind, object, before, causes);
   return causes.all;
+}
+
+function validateNewPod(spec: PlainObject, causes: Causes): void {
+  validatePodSpec(spec, 'spec', causes);
+  const { ephemeralContainers } = spec;
+  if (Array.isArray(ephemeralContainers) && ephemeralContainers.length > 0)
+    causes.forbidden('spec.ephemeralContainers', 'cannot be set on create');
 }
 
 const FIELDS = ['data', 'binaryData'];

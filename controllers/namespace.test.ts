@@ -52,6 +52,36 @@ t.test('a namespace goes when all in it has gone', (t) => {
   t.end();
 });
 
+t.test('policies hold until the last pod of a namespace has ended', (t) => {
+  const at = new KubeWorld();
+  at.create('namespaces', namespace('shop'));
+  const kinds = [
+    ['networkpolicies.networking.k8s.io', 'networking.k8s.io/v1', 'NetworkPolicy'],
+    ['ciliumnetworkpolicies.cilium.io', 'cilium.io/v2', 'CiliumNetworkPolicy'],
+  ];
+  for (const [resource, apiVersion, kind] of kinds)
+    at.create(resource, { apiVersion, kind, metadata: { name: 'deny', namespace: 'shop' } });
+  const metadata = { name: 'slow', namespace: 'shop', finalizers: ['example.com/wait'] };
+  at.create('pods', { apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [] } });
+  at.create('configmaps', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cfg', namespace: 'shop' } });
+  at.delete('namespaces', 'shop', {}, '');
+  at.clock.advance(30_000);
+  t.ok(at.get('pods', 'slow', 'shop').metadata.deletionTimestamp, 'the pod is ending');
+  t.same(at.storage.list('configmaps', { namespace: 'shop' }), []);
+  for (const [resource] of kinds)
+    t.same(
+      at.storage.list(resource, { namespace: 'shop' }).map((one) => one.metadata.deletionTimestamp),
+      [undefined],
+      resource,
+    );
+  t.match(remaining(at, 'shop'), 'networkpolicies.networking.k8s.io has 1 resource instances');
+  at.update('pods', 'slow', (one) => ({ ...one, metadata: { ...one.metadata, finalizers: [] } }), 'shop');
+  at.clock.advance(3000);
+  for (const [resource] of kinds) t.same(at.storage.list(resource, { namespace: 'shop' }), [], resource);
+  t.equal(at.storage.get('namespaces', '', 'shop'), undefined);
+  t.end();
+});
+
 t.test('a namespace goes without what the agent has in it of other sources', (t) => {
   const at = new KubeWorld();
   at.create('namespaces', namespace('shop'));

@@ -1,10 +1,11 @@
 /**
  * Namespaces. Those that every cluster has are made at the start; each gets what pods count on: the ServiceAccount `default` and the
  * ConfigMap `kube-root-ca.crt`. One that is to be deleted goes when nothing is left in it: all that this API holds there is
- * deleted first, and what the agent has of other sources is not this API's to delete.
+ * deleted first, and what the agent has of other sources is not this API's to delete. Policies are the last: they hold for as long as a pod
+ * takes to end.
  */
 import { type Condition, withCondition } from '../apiserver/resources/conditions.ts';
-import type { KubeObject, NewObject } from '../apiserver/storage/kube-object.ts';
+import type { KubeObject, NewObject, ResourceName } from '../apiserver/storage/kube-object.ts';
 import { StatusError } from '../apiserver/storage/status-error.ts';
 import type { Storage } from '../apiserver/storage/storage.ts';
 import { type Controller, ownKey, type Surroundings } from './controller.ts';
@@ -14,6 +15,9 @@ export const NAMESPACES = 'namespaces';
 const FINALIZER = 'kubernetes';
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 const ALWAYS_THERE = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
+const PODS = 'pods';
+/** Whatever says who may reach a pod. */
+const POLICIES: readonly ResourceName[] = ['networkpolicies.networking.k8s.io', 'ciliumnetworkpolicies.cilium.io'];
 /** In how long to look again whether something still waits for its own end, ms. */
 const AGAIN_MS = 1000;
 
@@ -75,23 +79,40 @@ function withoutFinalizer(namespace: KubeObject): KubeObject {
   return { ...namespace, spec: { ...spec, ...(kept.length > 0 && { finalizers: kept }) } };
 }
 
-/** Deletes what there is. @returns the resource of each object that is there still: it waits for its own end */
+/** Deletes what there is, policies when no pod is left. @returns the resource of each object that is there still: it waits for its own end */
 function emptied(storage: Storage, namespace: string): string[] {
-  return storage.resources().flatMap((resource) =>
-    storage.list(resource, { namespace }).flatMap((object) => {
-      const { name, namespace: place = '' } = object.metadata;
-      if (place !== namespace || storage.isMirrored(resource, namespace, name)) return [];
-      if (isGoing(object)) return resource;
-      try {
-        const left = storage.delete(resource, namespace, name, { propagationPolicy: 'Background' });
-        return left === undefined ? [] : resource;
-      } catch (error) {
-        // Another was faster: its controller, or the kubelet.
-        if (error instanceof StatusError && error.code === 404) return [];
-        throw error;
-      }
-    }),
+  const others = storage.resources().filter((resource) => !POLICIES.includes(resource));
+  const left = others.flatMap((resource) =>
+    ownObjects(storage, resource, namespace).flatMap(deleted(storage, resource)),
   );
+  const policies = POLICIES.flatMap((resource) => {
+    const found = ownObjects(storage, resource, namespace);
+    return left.includes(PODS) ? found.map(() => resource) : found.flatMap(deleted(storage, resource));
+  });
+  return [...left, ...policies];
+}
+
+function ownObjects(storage: Storage, resource: ResourceName, namespace: string): readonly KubeObject[] {
+  return storage
+    .list(resource, { namespace })
+    .filter(
+      ({ metadata }) => metadata.namespace === namespace && !storage.isMirrored(resource, namespace, metadata.name),
+    );
+}
+
+function deleted(storage: Storage, resource: ResourceName): (object: KubeObject) => string[] {
+  return (object) => {
+    const { name, namespace = '' } = object.metadata;
+    if (isGoing(object)) return [resource];
+    try {
+      const left = storage.delete(resource, namespace, name, { propagationPolicy: 'Background' });
+      return left === undefined ? [] : [resource];
+    } catch (error) {
+      // Another was faster: its controller, or the kubelet.
+      if (error instanceof StatusError && error.code === 404) return [];
+      throw error;
+    }
+  };
 }
 
 function ending(namespace: KubeObject, remaining: readonly string[], nowMs: number): KubeObject {

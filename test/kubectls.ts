@@ -21,7 +21,7 @@ export function kubectls(): Kubectl[] {
 function versionOf(path: string): string {
   const text = execFileSync(path, ['version', '--client', '-o', 'json'], {
     encoding: 'utf8',
-    env: { HOME: '/nonexistent' },
+    env: { HOME: '/dev/null' },
   });
   const { clientVersion } = JSON.parse(text) as { clientVersion: { major: string; minor: string } };
   return `${clientVersion.major}.${clientVersion.minor.replace(/\D/g, '')}`;

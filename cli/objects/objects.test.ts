@@ -291,7 +291,7 @@ t.test('describe shows an object with what is known of it', async (t) => {
 
 t.test('run is refused without a program, and where the pod is there already', async (t) => {
   await sluice('apply -n shop -f -', WEB);
-  t.match(await sluice('run db --image=postgres'), {
+  t.match(await sluice('run db --image=example.com/unknown'), {
     code: 2,
     stderr: /found no program and no image that something stands in/,
   });

@@ -40,7 +40,9 @@ function begin(told = [...documents], unless?: string) {
     directory: { identities: () => [[256, ['k8s:app=a']]] },
     startedMs: 7,
     publisher: { revision: 3 },
-    told: () => ({ node: { name: 'vm', labels: {}, ips: [] }, documents: told }),
+    config: { nodeName: 'vm' },
+    store: { documents: () => told },
+    feed: { node: { name: 'vm', labels: {}, ips: [] }, pods: () => [] },
   };
   const response = new SlowResponse();
   sendWorld(agent as unknown as Agent, response as unknown as ServerResponse, unless);

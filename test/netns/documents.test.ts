@@ -60,6 +60,8 @@ const NOT_RUN: readonly (readonly [file: string, begin: string, why: string])[] 
   ['docs/kubernetes.md', 'sluice cni install', 'would install on this machine; cli/cni/cni.test.ts does it elsewhere'],
   ['docs/observability.md', 'sluice record -w', 'would record this machine; test/netns/record.test.ts does the same'],
   ['docs/pods.md', 'kubectl-style:', 'an annotation and a flag'],
+  ['docs/packages.md', './scripts/package deb', 'takes minutes; test/netns/package.long.test.ts makes and installs it'],
+  ['docs/packages.md', 'sluice install |', 'needs a cluster and Helm; cli/install and its long test compare the two'],
   ['docs/ui.md', 'ssh -L', 'needs another machine; the address is that of the page on this one'],
 ];
 

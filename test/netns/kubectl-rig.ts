@@ -67,7 +67,7 @@ export class KubectlRig {
   }
 
   get env(): Record<string, string> {
-    return { KUBECONFIG: this.kubeconfig, HOME: '/nonexistent' };
+    return { KUBECONFIG: this.kubeconfig, HOME: '/dev/null' };
   }
 
   kubectl({ path }: Kubectl, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

@@ -370,7 +370,8 @@ export class Agent {
     this.#endWatches.push(this.#ports.guard());
     const { config, maps } = this;
     const onHostAddresses = (): void => {
-      if (this.#isRunning) this.#knowHost();
+      if (!this.#isRunning) return;
+      this.#knowHost();
       this.sync();
     };
     const parts = { config, maps, ports: this.#ports, links: this.#links, onHostAddresses };

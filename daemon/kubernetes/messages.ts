@@ -1,4 +1,5 @@
 /** What the agent and the thread `kubernetes` say to each other, besides what every thread says. */
+import type { KubernetesDocument } from '../../api/shapes-kubernetes.ts';
 import type { KeptDocument } from '../../policy/document/kept-document.ts';
 import type { Reference } from '../source/text.ts';
 
@@ -20,24 +21,8 @@ export interface Batch {
   readonly whole: readonly string[];
 }
 
-/** How a resource fares. */
-export interface ResourceStatus {
-  readonly name: string;
-  readonly objects: number;
-  readonly isSynced: boolean;
-  readonly isAbsent: boolean;
-  readonly problem: string;
-  readonly lists: number;
-  readonly watches: number;
-  readonly events: number;
-  readonly failures: number;
-}
-
-export interface KubernetesStatus {
-  readonly server: string;
-  readonly resources: readonly ResourceStatus[];
-  /** Objects that are refused. */
-  readonly refused: number;
+/** How it fares, as far as the thread knows. */
+export interface KubernetesStatus extends Pick<KubernetesDocument, 'server' | 'resources' | 'refused'> {
   /** One sentence each. */
   readonly problems: readonly string[];
 }

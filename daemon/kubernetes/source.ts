@@ -14,7 +14,7 @@ import { keep } from '../../policy/document/kept-document.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { ReadAnObject } from '../source/reader.ts';
 import { type Reference, referenceOf } from '../source/text.ts';
-import type { KubernetesStatus, ResourceStatus } from './messages.ts';
+import type { KubernetesStatus } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import type { Refusals } from './refusals.ts';
 import { PODS_ELSEWHERE, PODS_HERE, resourcesOf, secretResource, type SourceResource } from './resources.ts';
@@ -215,7 +215,13 @@ function trimmedAs({ kind, name }: SourceResource, object: Fields, apiVersion: s
   return name === PODS_ELSEWHERE ? trimmedRemotePod(object) : trimmedPod(object);
 }
 
-function statusOf({ resource, reflector, isSynced, isAbsent, problem }: Followed): ResourceStatus {
+function statusOf({
+  resource,
+  reflector,
+  isSynced,
+  isAbsent,
+  problem,
+}: Followed): KubernetesStatus['resources'][number] {
   const { lists, watches, events, failures } = reflector.counts;
   const counts = { objects: reflector.size, lists, watches, events, failures };
   return { name: resource.name, isSynced, isAbsent, problem, ...counts };

@@ -17,6 +17,8 @@ import { sourcesOf } from './pod-sources.ts';
 
 const SERVER = [`${TOOLS_FOLDER}/node`, `${TOOLS_FOLDER}/bin/stand-in.cjs`];
 const MESSAGE_BYTES = 4096;
+/** Of a pod: each costs the machine a process of ours and half a dozen mounts, whatever it runs. */
+const MAX_CONTAINERS = 64;
 
 /** Where a pod is. */
 export interface PodSite {
@@ -147,6 +149,8 @@ export function podRefusal({ spec = {} }: Pod): string {
   if (shared !== undefined)
     return `spec.${shared}: found true, wanted false: containers of Sluice share nothing with the machine`;
   const all: readonly ContainerSpec[] = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
+  if (all.length > MAX_CONTAINERS)
+    return `spec: found ${all.length} containers, wanted at most ${MAX_CONTAINERS} with those of the beginning`;
   const privileged = all.find(({ securityContext }) => securityContext?.privileged === true);
   if (privileged === undefined) return '';
   return `container ${privileged.name}: securityContext.privileged: found true, wanted false: no container of Sluice has the machine's rights`;

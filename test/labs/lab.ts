@@ -12,7 +12,7 @@
  *   $ command      typed; lines that begin with `> ` continue it
  *   = command      typed instead of the `$` above it; the README of this folder lists each
  *   [28]           the exit code of the command above, 0 unless told; [*] any
- *   ^C             the terminal's interrupt, after INTERRUPT_MS without an end
+ *   ^C             the terminal's interrupt, after INTERRUPT_MS without an end; an earlier end is a failure
  *   ...            any lines
  *   ~ pattern      a line that a regular expression matches
  *   text           a line of output, as it is
@@ -51,6 +51,8 @@ export interface Step {
 export interface Said {
   readonly output: string;
   readonly code: number;
+  /** Of one that was to be interrupted: it had ended by itself by then. */
+  readonly hasEnded?: boolean;
 }
 
 export function readTranscript(lab: string): Step[] {
@@ -155,11 +157,13 @@ export class Lab {
   async #type({ typed, isInterrupted }: Step): Promise<Said> {
     this.#said = '';
     this.#shell.stdin.write(`${typed}\n`);
+    let hasEnded = false;
     if (isInterrupted) {
       await pause(INTERRUPT_MS);
-      this.#shell.stdin.write('\u0003');
+      hasEnded = MARK.test(this.#said);
+      if (!hasEnded) this.#shell.stdin.write('\u0003');
     }
-    return this.#end(PATIENCE_MS);
+    return { ...(await this.#end(PATIENCE_MS)), hasEnded };
   }
 
   async #end(patienceMs: number): Promise<Said> {
@@ -183,7 +187,7 @@ function plain(text: string): string {
 
 function problemOf({ code, wanted, isInterrupted }: Step, said: Said): string {
   if (code !== undefined && said.code !== code) return `exit code ${said.code}, wanted ${code}\n${said.output}`;
-  if (isInterrupted && said.code === 0) return `ended by itself and well, wanted none:\n${said.output}`;
+  if (isInterrupted && said.hasEnded === true) return `ended by itself, wanted none:\n${said.output}`;
   const lines = said.output.split('\n').map((line) => line.trimEnd());
   while (lines.at(-1) === '') lines.pop();
   while (lines[0] === '') lines.shift();

@@ -1,6 +1,6 @@
 /** A Kubernetes API on loopback with a kubelet behind it, and kubectl in front: connections into pods, without an agent. */
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { KubeServer } from '../../apiserver/http/kube-server.ts';
 import { OpenApi } from '../../apiserver/openapi/openapi.ts';
 import { Structures } from '../../apiserver/openapi/structures.ts';
@@ -67,7 +67,7 @@ export class KubectlRig {
   }
 
   get env(): Record<string, string> {
-    return { KUBECONFIG: this.kubeconfig, HOME: '/dev/null' };
+    return { KUBECONFIG: this.kubeconfig, HOME: dirname(this.kubeconfig) };
   }
 
   kubectl({ path }: Kubectl, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

@@ -5,6 +5,9 @@
  *  1. calls of another architecture, and io_uring, which the filter could not see through;
  *  2. sockets of families that the network namespace, and so the policy, knows nothing of (AF_VSOCK ...);
  *  3. unless the pod asks for `Unconfined`: new namespaces, mounts, keys, BPF, modules, handles of files, typing into a terminal.
+ *
+ * What this program holds of the host it lets go of before it goes anywhere that a container names: /proc/self/fd/4 is a path too, and so is
+ * a link to it that a container put in the place of its own work folder. For the same reason the folder that was entered must have a path.
  */
 #define _GNU_SOURCE
 #include "launcher.h"
@@ -12,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -159,6 +163,22 @@ void confine(void) {
   if (syscall(SYS_capset, &header, data) < 0) die(errno, "drop capabilities");
   parent_death(); /* a change of ids takes it back, so it comes last */
   use_default_signals();
+}
+
+static void close_all(unsigned from, unsigned to) {
+  if (from <= to && syscall(SYS_close_range, from, to, 0) < 0) die(errno, "close what is the host's");
+}
+
+void enter_work_folder(void) {
+  const char *path = spec.cwd == NULL ? "/" : spec.cwd;
+  char found[PATH_MAX];
+  unsigned kept = complaint_fd < 3 ? 2 : (unsigned)complaint_fd;
+  close_all(3, kept - 1);
+  close_all(kept + 1, ~0U);
+  host_proc = -1;
+  if (chdir(path) < 0) die(errno, "enter %s", path);
+  /* Of a folder that the root does not lead to, such as another container's, the kernel says `(unreachable)`. */
+  if (syscall(SYS_getcwd, found, sizeof found) < 0 || found[0] != '/') die(0, "enter %s: it is not in the container", path);
 }
 
 static const char *path_of_spec(void) {

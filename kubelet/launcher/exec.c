@@ -51,7 +51,7 @@ static void be_command(int slave, char **argv, bool is_confined) {
     if (!has_term && spec.env_count < MAX_ENV) spec.env[spec.env_count++] = "TERM=xterm";
   }
   umask(022);
-  if (chdir(spec.cwd == NULL ? "/" : spec.cwd) < 0) die(errno, "enter %s", spec.cwd);
+  enter_work_folder();
   if (is_confined) confine();
   else use_default_signals();
   execute((const char *const *)argv);

@@ -105,6 +105,8 @@ void make_directories(const char *path);
 /* --- confine.c --- */
 /* Gives up what the container may not do: ids, capabilities, system calls. Nothing that needs rights comes after it. */
 void confine(void);
+/* Lets go of all descriptors but 0, 1, 2 and complaint_fd, and enters the work folder; ends the program when that is not in the container. */
+void enter_work_folder(void);
 void parent_death(void);
 void use_default_signals(void);
 /* Becomes a program, found in the container's own PATH; ends when it cannot. */

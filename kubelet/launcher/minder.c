@@ -80,7 +80,7 @@ static void begin(void) {
   if (spec.has_tty) take_terminal(0);
   mount_proc();
   umask(022);
-  if (chdir(spec.cwd == NULL ? "/" : spec.cwd) < 0) die(errno, "enter %s", spec.cwd);
+  enter_work_folder();
   confine();
   if (spec.args_count == 0) die(0, "no command");
   execute(spec.args);

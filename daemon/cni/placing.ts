@@ -37,8 +37,9 @@ export function placed(
     isInit: !isKnown && attachment.isAwaited,
     plan: {
       ...plan,
-      // A pod that has run to its end has no network any more, though its sandbox may live on for a while.
-      place: plan.place === 'none' ? 'none' : 'local',
+      // Also when its document says that it has ended: whoever may write a status could have said so. It has no identity and is let nowhere then, but to
+      // take an interface that others made off the dataplane would give it to the host's stack, past every policy.
+      place: 'local',
       netns,
       mode: isChained ? 'existing' : attach,
       interface: hostInterface,

@@ -184,7 +184,7 @@ export class RuntimeCalls {
       const refusal = this.#world.refusalOf(key);
       if (refusal !== undefined) throw new CniError(CNI_CODES.again, `attach ${key}: ${refusal}`);
       const pod = this.#world.pod(key);
-      if (pod === undefined || !isCounting(pod, attachment)) {
+      if (pod === undefined || !isCounting(pod, attachment) || this.#world.hasEnded(attachment.pod)) {
         const why = 'another container has its name by now, or a document says that it has ended';
         throw new CniError(CNI_CODES.attach, `attach ${key}: ${why}`);
       }

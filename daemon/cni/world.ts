@@ -1,5 +1,7 @@
 /** What CNI calls see of the agent. */
 import type { EndpointDocument } from '../../api/shapes.ts';
+import type { Document } from '../../policy/document/document.ts';
+import { hasFinished } from '../../policy/document/pod.ts';
 import type { Agent } from '../agent.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
 import type { Config } from '../config/config.ts';
@@ -17,6 +19,8 @@ export interface CniWorld {
   readonly isCluster: boolean;
   /** The document of a pod, and of no other that had its name. */
   hasDocument(pod: PodIdentity): boolean;
+  /** Whether that document says that it has run to its end. */
+  hasEnded(pod: PodIdentity): boolean;
   /** Whether anything of a pod is left: it is wanted, or still being taken away. */
   isKnown(key: string): boolean;
   /** Why it has got no numbers. */
@@ -31,6 +35,11 @@ export interface CniWorld {
 /** Calls that come together are published together. */
 export function worldOf(agent: Agent, attachments: CniAttachments): CniWorld {
   const { reconciler, states, supervisor } = agent;
+  const documentOf = (pod: PodIdentity): Document | undefined => {
+    const { namespace, name } = pod;
+    const document = agent.store.get({ kind: 'Pod', namespace, name });
+    return document !== undefined && isAbout(document, pod) ? document : undefined;
+  };
   let soon: Promise<string> | undefined;
   return {
     config: agent.config,
@@ -45,10 +54,10 @@ export function worldOf(agent: Agent, attachments: CniAttachments): CniWorld {
       return soon;
     },
     isCluster: agent.config.kubernetes !== '',
-    hasDocument: (pod) => {
-      const { namespace, name } = pod;
-      const document = agent.store.get({ kind: 'Pod', namespace, name });
-      return document !== undefined && isAbout(document, pod);
+    hasDocument: (pod) => documentOf(pod) !== undefined,
+    hasEnded: (pod) => {
+      const document = documentOf(pod);
+      return document !== undefined && hasFinished(document);
     },
     pod: (key) => reconciler.pods.get(key),
     isKnown: (key) => reconciler.isKnown(key),

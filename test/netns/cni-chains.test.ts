@@ -106,6 +106,14 @@ const labelled = (app: string): Plugin => ({
   args: { cni: { labels: [{ key: 'app', value: app }] } },
 });
 
+/** A document that anybody may have written who may write the status of pods: its container runs on. */
+const endedPod = (name: string) => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: shop, labels: { app: other } }
+spec: { containers: [] }
+status: { phase: Failed }`;
+
 const FIRST: readonly Plugin[] = [
   { type: 'ptp', ipam: range('10.62.0.0/24') },
   { type: 'bridge', bridge: 'slbr0', isGateway: true, ipam: range('10.63.0.0/24') },
@@ -127,6 +135,19 @@ for (const first of FIRST) {
     t.ok(await containers.pings(ids[1], server));
     t.notOk(await containers.pings(ids[2], server, 1), 'policy counts between pods of one link, too');
     t.ok(await hostReaches(server));
+    const { gateway } = results[2].ips[0];
+    t.ok(await containers.pings(ids[2], gateway));
+    await instance.send(endedPod(ids[2]));
+    await containers.inside(ids[2], 'ip', 'neigh', 'flush', 'dev', 'eth0');
+    t.notOk(await containers.pings(ids[2], gateway, 2), 'who is said to have ended gets nothing past the dataplane');
+    t.match(await containers.endpointOf(ids[2]), { interface: /^veth/ });
+    const again = await containers.call('ADD', ids[2], {
+      config: { ...containers.network, ...lists[2][1], cniVersion: '1.0.0', prevResult: results[2] },
+      args: podArgs(ids[2]),
+    });
+    t.match(again.answer, { code: 100, msg: /a document says that it has ended/ }, again.stdout);
+    await instance.send(endedPod(ids[2]), 'delete');
+    t.ok(await containers.pings(ids[2], gateway));
     for (const [i, id] of ids.entries()) await deleteChain(id, lists[i], results[i]);
     t.strictSame(leases('chain'), []);
     t.strictSame(await instance.read('/v1/endpoints'), []);

@@ -320,7 +320,7 @@ export class Cluster {
       id,
       ips.map((text) => parsePrefix(text, 'host')),
     );
-    for (const address of this.#initAddresses.get(id) ?? []) this.addresses.setPod(address, IDENTITY_INIT);
+    for (const address of this.#initAddresses.get(id) ?? []) this.pods.lend(address);
     const labels = new LabelSet(['reserved:init']);
     const audit = this.options['policy-audit-mode'];
     this.endpoints.set({ id, identity: IDENTITY_INIT, labels, subject: { kind: 'init', ports: new Map() }, audit });

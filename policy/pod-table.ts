@@ -13,6 +13,7 @@ import { podLabels } from './document/pod.ts';
 import type { NamespaceSpec, PodSpec } from './rule/spec.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import { PrefixSet } from './rule/prefix-set.ts';
+import { IDENTITY_INIT } from '../wire/identities.ts';
 import { parsePrefix, type Prefix } from '../wire/prefix.ts';
 
 interface Pod {
@@ -34,8 +35,10 @@ export interface PodTables {
 export class PodTable {
   readonly #pods = new Map<string, Pod>();
   readonly #byNamespace = new MultiMap<string, string>();
-  /** Pods that claim an address; the last one has it. */
+  /** Pods that claim an address, in their order: see #ownerOf. */
   readonly #claims = new Map<string, readonly string[]>();
+  /** Addresses of endpoints of this node that nobody knows yet. */
+  readonly #lent = new Set<string>();
   readonly #namespaces = new Map<string, NamespaceSpec>();
   readonly #dirty = new Set<string>();
   /** Which labels make an identity. */
@@ -80,7 +83,10 @@ export class PodTable {
       this.#byNamespace.add(spec.namespace, key);
     } else {
       this.#countPorts(pod, 'remove');
-      if (pod.spec.endpointId !== spec.endpointId) this.#tables.endpoints.remove(pod.spec.endpointId);
+      if (pod.spec.endpointId !== spec.endpointId) {
+        this.#tables.endpoints.remove(pod.spec.endpointId);
+        for (const address of addresses) this.#touchClaims(address);
+      }
       pod.spec = spec;
       pod.addresses = addresses;
       this.#countPorts(pod, 'add');
@@ -102,35 +108,50 @@ export class PodTable {
     if (pod.identity !== 0) this.#tables.identities.release(pod.identity);
   }
 
-  /** An address that several pods claim belongs to the one that claimed it last. */
   #moveAddresses(key: string, before: readonly Prefix[], after: readonly Prefix[]): void {
-    const { addresses } = this.#tables;
     const kept = new Set(after.map(({ text }) => text));
     for (const address of before) {
       if (kept.has(address.text)) continue;
       const left = (this.#claims.get(address.text) ?? []).filter((other) => other !== key);
-      addresses.setPod(address, undefined);
-      const owner = left.at(-1);
-      if (owner === undefined) this.#claims.delete(address.text);
-      else {
-        this.#claims.set(address.text, left);
-        this.#dirty.add(owner);
-      }
+      if (!this.#lent.has(address.text)) this.#tables.addresses.setPod(address, undefined);
+      if (left.length === 0) this.#claims.delete(address.text);
+      else this.#claims.set(address.text, left);
+      this.#touchClaims(address);
     }
     for (const address of after) {
       const claims = this.#claims.get(address.text) ?? [];
       if (claims.includes(key)) continue;
-      const loser = claims.at(-1);
-      if (loser !== undefined) this.#dirty.add(loser);
+      this.#touchClaims(address);
       this.#claims.set(address.text, [...claims, key]);
     }
   }
 
+  #touchClaims({ text }: Prefix): void {
+    for (const key of this.#claims.get(text) ?? []) this.#dirty.add(key);
+  }
+
+  /**
+   * Who has an address that several pods claim: a pod of this node, which got it here, whatever is said of others; of others the one that claimed it
+   * last, as an address that is given again has for a while two that say so.
+   */
+  #ownerOf(text: string): string | undefined {
+    if (this.#lent.has(text)) return undefined;
+    const claims = this.#claims.get(text) ?? [];
+    if (claims.length < 2) return claims[0];
+    return claims.findLast((key) => (this.#pods.get(key)?.spec.endpointId ?? 0) !== 0) ?? claims.at(-1);
+  }
+
+  /** Gives an address to an endpoint of this node that nobody knows yet. */
+  lend(address: Prefix): void {
+    this.#lent.add(address.text);
+    this.#tables.addresses.setPod(address, IDENTITY_INIT);
+  }
+
   /** An address that a pod without labels had goes to the pod that claims it, if any. */
   takeBack(address: Prefix): void {
+    this.#lent.delete(address.text);
     this.#tables.addresses.setPod(address, undefined);
-    const owner = this.#claims.get(address.text)?.at(-1);
-    if (owner !== undefined) this.#dirty.add(owner);
+    this.#touchClaims(address);
   }
 
   #countPorts({ identity, spec }: Pod, verb: 'add' | 'remove'): void {
@@ -161,7 +182,7 @@ export class PodTable {
       pod.identity = identity;
       this.#countPorts(pod, 'add');
     }
-    const own = pod.addresses.filter(({ text }) => this.#claims.get(text)?.at(-1) === key);
+    const own = pod.addresses.filter(({ text }) => this.#ownerOf(text) === key);
     for (const address of own) addresses.setPod(address, identity);
     if (before !== 0) identities.release(before);
     const { endpointId, uid } = pod.spec;

@@ -75,7 +75,7 @@ export function isNodeAddress({
 /** Checks the addresses of a Pod or Node. An empty one is not known yet, as the API server writes it. */
 export function checkAddresses(kind: string, object: object, reader: Reader): void {
   if (kind === 'Pod') {
-    for (const { path, address } of listedAddresses(object)) checkAddress(address, pathText(path), reader);
+    for (const { path, address } of listedAddresses(object)) checkMachineAddress(address, pathText(path), reader);
   }
   if (kind === 'Node') {
     const { status } = object as NodeObject;

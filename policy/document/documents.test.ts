@@ -271,7 +271,8 @@ t.test('readDocuments() names the document of a problem', (t) => {
 
 t.test('readDocuments() refuses an address that is none, where somebody would look it up', (t) => {
   const pod = (status: string): string => `apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nstatus: ${status}\n`;
-  for (const text of ['x', '10.244.1.300', '10.0.0.0/8', 'fe80::1%eth0', '"1.5"', '"::ffff:10.0.0.1"']) {
+  const impossible = ['127.0.0.1', '0.0.0.0', '169.254.169.254', '224.0.0.1', '255.255.255.255', '"::1"', '"fe80::1"'];
+  for (const text of ['x', '10.244.1.300', '10.0.0.0/8', 'fe80::1%eth0', '"1.5"', '"::ffff:10.0.0.1"', ...impossible]) {
     t.match(read(pod(`{podIP: ${text}}`)).problems, [{ code: 'address', path: 'status.podIP', line: 4 }], text);
   }
   t.match(read(pod('{podIPs: [{ip: 10.0.0.1}, {ip: no}]}')).problems, [{ path: 'status.podIPs[1].ip' }]);

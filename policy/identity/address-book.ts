@@ -1,6 +1,7 @@
 /**
  * The ipcache as the agent wants it: every pod address and every interesting prefix with its identity.
- * A pod's address has the pod's identity whatever prefixes lie around it.
+ * A pod's address has the pod's identity whatever prefixes lie around it; but for the addresses of this host, which no pod has, whatever is said
+ * of pods elsewhere.
  */
 import type { IdentityTable } from './identity-table.ts';
 import { CLUSTER, formatLabel, LabelSet } from '../rule/labels.ts';
@@ -111,8 +112,8 @@ export class AddressBook {
 
   #identify(text: string): KnownPrefix | undefined {
     const pod = this.#pods.get(text);
-    if (pod !== undefined) return { ...pod, isOwned: false };
     const description = this.prefixes.describe(text);
+    if (pod !== undefined && description?.node?.isLocal !== true) return { ...pod, isOwned: false };
     if (description === undefined) return undefined;
     const { prefix } = description;
     if (description.node !== undefined) return this.#identifyNode(description, description.node);

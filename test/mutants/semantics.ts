@@ -92,4 +92,20 @@ export const SEMANTICS: readonly Mutant[] = [
     is: "remote.address === undefined && semantics === 'none'",
     killedBy: ['explain/remedy.test.ts'],
   },
+  {
+    name: 'the-last-claim-has-the-address',
+    fault: 'a pod elsewhere says that it has the address of a pod of this node, and has its identity here',
+    file: 'policy/pod-table.ts',
+    was: '(this.#pods.get(key)?.spec.endpointId ?? 0) !== 0) ?? claims.at(-1)',
+    is: "key === '') ?? claims.at(-1)",
+    killedBy: ['policy/claimed-addresses.test.ts'],
+  },
+  {
+    name: 'a-claim-takes-the-address-of-the-host',
+    fault: 'a pod elsewhere says that it has an address of this host, and traffic to the host is judged as to that pod',
+    file: 'policy/identity/address-book.ts',
+    was: 'pod !== undefined && description?.node?.isLocal !== true',
+    is: 'pod !== undefined',
+    killedBy: ['policy/claimed-addresses.test.ts'],
+  },
 ];

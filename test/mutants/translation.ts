@@ -81,8 +81,8 @@ export const TRANSLATION: readonly Mutant[] = [
     name: 'egress-of-an-address-that-moved',
     fault: 'a pod leaves with the address that is chosen for one which had its address before',
     file: 'policy/pod-table.ts',
-    was: 'if (loser !== undefined) this.#dirty.add(loser);',
-    is: '',
+    was: 'this.#touchClaims(address);\n      this.#claims.set(address.text, [...claims, key]);',
+    is: 'this.#claims.set(address.text, [...claims, key]);',
     killedBy: TABLE,
   },
   {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Cleanup, inNetns, isListening, must, run, start, waitFor } from '../test/command.ts';
 import { chattyHttp2, grpc, http2 } from './http2.ts';
 import { type Load, wrk } from './load.ts';
-import { CHATTY_PORT, CLIENT, GRPC_PORT, IPERF_PORT, SERVER, WEB2_PORT, WEB_PORT } from './subject.ts';
+import { segmentedUdp, startSockperf, tcpRoundTrips, udpRoundTrips } from './messages.ts';
+import { CHATTY_PORT, CLIENT, GRPC_PORT, IPERF_PORT, JUMBO_MTU, SERVER, WEB2_PORT, WEB_PORT } from './subject.ts';
 
 const webConfig = (dir: string) => `
 daemon off;
@@ -32,7 +33,7 @@ http {
 }
 `;
 
-/** Starts the servers that most loads talk to: an iperf3 server and nginx with a fixed answer, in the server's namespace. */
+/** Starts the servers that most loads talk to, in the server's namespace: iperf3, sockperf, and nginx with a fixed answer. */
 export async function startServers(cleanup: Cleanup): Promise<void> {
   const dir = mkdtempSync('/tmp/slb-web-');
   cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
@@ -41,6 +42,7 @@ export async function startServers(cleanup: Cleanup): Promise<void> {
   cleanup.add(() => web.child.kill());
   const iperf = start(inNetns(SERVER, ['iperf3', '-s', '-p', String(IPERF_PORT)]));
   cleanup.add(() => iperf.child.kill());
+  await startSockperf(cleanup);
   await waitFor('nginx to listen', () => isListening(SERVER, WEB_PORT));
   await waitFor('iperf3 to listen', () => isListening(SERVER, IPERF_PORT));
 }
@@ -127,10 +129,23 @@ const ping: Load = {
 };
 
 export const L4_LOADS: Readonly<Record<string, Load[]>> = {
-  tcp: [tcp(1), tcp(4)],
+  tcp: [tcp(1), tcp(4), tcp(8)],
   udp: [udp],
   crr: [connections],
   ping: [ping],
+  rr: [tcpRoundTrips, udpRoundTrips],
+  gso: [segmentedUdp],
+};
+
+/** To subjects with frames of 9,000 bytes. */
+export const JUMBO_LOADS: Readonly<Record<string, Load[]>> = {
+  jumbo: [tcp(1), tcp(4)].map((load) => ({
+    ...load,
+    run: async (address, seconds) => {
+      const readings = await load.run(address, seconds);
+      return readings.map((reading) => ({ ...reading, metric: `${reading.metric}, MTU ${JUMBO_MTU}` }));
+    },
+  })),
 };
 
 export const HTTP_LOADS: Readonly<Record<string, Load[]>> = {

@@ -6,10 +6,13 @@
  * everything removed. A round
  * gives each subject a turn; rounds repeat, so that a drift of the machine falls on all alike.
  */
-import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { Cleanup } from '../test/command.ts';
 import { haproxy, nginx } from './http-proxies.ts';
+import { type Build, buildOf } from './builds.ts';
+import { caveats, comparisonTable } from './compare.ts';
 import { measureDns } from './dns.ts';
 import { measureFlowHistory } from './flow-history.ts';
 import { measureFlowStream } from './flow-stream.ts';
@@ -18,34 +21,25 @@ import { envoy, hasEnvoy } from './envoy.ts';
 import { startHttp2Servers } from './http2.ts';
 import { measureL7Rules } from './l7-rules.ts';
 import type { Load } from './load.ts';
-import { checkHttpRules, HTTP_LOADS, L4_LOADS, startServers } from './loads.ts';
-import { describeMachine, stolenCpuUs } from './machine.ts';
+import { checkHttpRules, HTTP_LOADS, JUMBO_LOADS, L4_LOADS, startServers } from './loads.ts';
+import { describeMachine } from './machine.ts';
 import { runMeasured } from './measured.ts';
 import { measureMemory } from './memory.ts';
 import { measureObservability } from './observability.ts';
 import { openVswitch } from './open-vswitch.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
 import { runProgramBenches } from './programs.ts';
+import { disturbances, NoiseWatch } from './quiet.ts';
+import { readReport, type Report, reportPage, reportText } from './report.ts';
 import { measureRestart } from './restart.ts';
-import { limitTable, Results, ratioTable, summaryTable } from './series.ts';
+import { Results } from './series.ts';
 import { measureServerNames } from './server-names.ts';
 import { measureServices } from './services.ts';
-import { sluice } from './sluice.ts';
+import { type Attach, sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
+import { measureTown } from './town.ts';
 
-const USAGE = `usage: scripts/bench [PART ...] [--rounds N] [--seconds N] [--pods N] [--flows N] [--subjects A,B] [--json FILE]
-parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), restart (dataplane killed),
-            services (an address of a service beside the pod's, alone and among 10,000; beside nftables),
-            l7 (HTTP/1.1, HTTP/2 and gRPC through rules beside proxies; HTTP and Kafka rules beside an L4 rule),
-            sni (TLS under serverNames beside an L4 rule), dns (DNS rules beside none, sluice-dns beside dnsmasq),
-            observe (flows off, on, followed, kept; flows to one client, millions on disk, decoding), or one of its parts:
-            observability, flow-stream, flow-history, flow-decoding,
-            pipeline, policy and any other NAME with a file NAME*.bench.ts
-            default: tcp udp crr ping http mem restart pipeline
-rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart;
-            flows: on disk, in flow-history, default 10000000
-subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two, envoy where
-            the variable ENVOY names the program`;
-
+const SLUICES: Readonly<Record<string, Attach>> = { sluice: 'default', 'sluice-veth': 'veth', 'sluice-tap': 'tap' };
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   bridge: kernelBridge,
   bare: bareBridge,
@@ -53,59 +47,15 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
   nginx,
   haproxy,
   envoy,
-  sluice: sluice('default'),
-  'sluice-veth': sluice('veth'),
-  'sluice-tap': sluice('tap'),
+  ...Object.fromEntries(Object.entries(SLUICES).map(([name, attach]) => [name, sluice(attach)])),
 };
 const DEFAULT_SUBJECTS = ['bridge', 'bare', 'ovs', 'nginx', 'haproxy', ...(hasEnvoy ? ['envoy'] : []), 'sluice'];
-/** What `observe` stands for. */
-const OBSERVE_PARTS = ['observability', 'flow-stream', 'flow-history', 'flow-decoding'];
-const DEFAULT_PARTS = ['tcp', 'udp', 'crr', 'ping', 'http', 'mem', 'restart', 'pipeline'];
 
-interface Options {
-  parts: string[];
-  rounds: number;
-  seconds: number;
-  /** Silent pods beside the two of the part `restart`. */
-  pods: number;
-  /** On disk, in the part `flow-history`. */
-  flows: number;
-  subjects: Subject[];
-  json?: string | undefined;
-}
-
-function readOptions(): Options {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '3' },
-      pods: { type: 'string', default: '0' },
-      flows: { type: 'string', default: '10000000' },
-      subjects: { type: 'string' },
-      json: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    process.exit(0);
-  }
-  const names = values.subjects?.split(',') ?? DEFAULT_SUBJECTS;
+/** By name, in the order given. @throws Error for one that is unknown */
+function subjectsOf(names: readonly string[]): Subject[] {
   const unknown = names.filter((name) => !(name in SUBJECTS));
   if (unknown.length > 0) throw new Error(`unknown subject ${unknown.join(', ')}\n${USAGE}`);
-  return {
-    parts:
-      positionals.length > 0
-        ? positionals.flatMap((part) => (part === 'observe' ? OBSERVE_PARTS : [part]))
-        : DEFAULT_PARTS,
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
-    pods: Number(values.pods),
-    flows: Number(values.flows),
-    subjects: names.map((name) => SUBJECTS[name]),
-    json: values.json,
-  };
+  return names.map((name) => SUBJECTS[name]);
 }
 
 /** What every load runs for before it is measured: caches, tables and compilers are warm then, whoever's they are. */
@@ -150,15 +100,20 @@ async function takeTurn(
   }
 }
 
-async function measureLoads(
-  options: Options,
-  rules: RuleSet,
-  table: Readonly<Record<string, Load[]>>,
-  results: Results,
-) {
+/** What one run measures. */
+interface Run {
+  readonly options: Options;
+  readonly subjects: readonly Subject[];
+  /** Of another commit, measured beside. */
+  readonly other: Build | undefined;
+  readonly results: Results;
+}
+
+async function measureLoads(run: Run, rules: RuleSet, table: Readonly<Record<string, Load[]>>): Promise<void> {
+  const { options, results } = run;
   const loads = options.parts.flatMap((part) => table[part] ?? []);
   if (loads.length === 0) return;
-  const subjects = options.subjects.filter((subject) => subject.ruleSets.includes(rules));
+  const subjects = run.subjects.filter((subject) => subject.ruleSets.includes(rules));
   for (let round = 1; round <= options.rounds; round++) {
     console.error(`${rules} rules, round ${round} of ${options.rounds}`);
     for (const subject of subjects) {
@@ -167,21 +122,15 @@ async function measureLoads(
   }
 }
 
-async function main(): Promise<void> {
-  const options = readOptions();
-  const machine = await describeMachine();
-  const stolen = stolenCpuUs();
-  const began = performance.now();
-  const results = new Results();
-
-  await measureLoads(options, 'l4', L4_LOADS, results);
-  await measureLoads(options, 'http', HTTP_LOADS, results);
+/** Parts with a rig of their own. */
+function rigsOf({ options, subjects, other, results }: Run): Readonly<Record<string, () => Promise<void>>> {
   const { rounds, seconds } = options;
-  const subjects = options.subjects.map(({ name }) => name);
-  const rigs: Record<string, () => Promise<void>> = {
-    mem: () => measureMemory(results),
-    restart: () => measureRestart(rounds, options.pods, results),
-    services: () => measureServices({ rounds, seconds, subjects }, results),
+  const names = subjects.map(({ name }) => name);
+  return {
+    mem: () => measureMemory(results, other),
+    restart: () => measureRestart(rounds, options.pods, results, other),
+    town: () => measureTown(rounds, seconds, results, other),
+    services: () => measureServices({ rounds, seconds, subjects: names }, results),
     l7: () => measureL7Rules(rounds, seconds, results),
     sni: () => measureServerNames(rounds, seconds, results),
     dns: () => measureDns(rounds, seconds, results),
@@ -189,30 +138,86 @@ async function main(): Promise<void> {
     'flow-stream': () => measureFlowStream(rounds, seconds, results),
     'flow-history': () => measureFlowHistory(rounds, options.flows, results),
   };
-  for (const [part, measure] of Object.entries(rigs)) {
-    if (options.parts.includes(part)) await attempt(part, measure());
-  }
-  const known = new Set(Object.keys({ ...L4_LOADS, ...HTTP_LOADS, ...rigs }));
-  const programs = options.parts.filter((part) => !known.has(part) || part === 'l7');
-  await attempt('programs', runProgramBenches(programs, results));
+}
 
-  const stolenPercent = (stolenCpuUs() - stolen) / ((performance.now() - began) * 10 * Number(machine['cores']));
-  const report = {
-    machine: { ...machine, stolenPercent },
+/** Those of which a commit takes no turn: it has figures of its own in a run of its own. */
+const ALONE = ['services', 'sni', 'dns', 'observability', 'flow-stream', 'flow-history'];
+
+async function measure(run: Run): Promise<void> {
+  const { options, other, results } = run;
+  await measureLoads(run, 'l4', L4_LOADS);
+  const jumbo = run.subjects.flatMap((subject) => subject.jumbo ?? []);
+  await measureLoads({ ...run, subjects: jumbo }, 'l4', JUMBO_LOADS);
+  await measureLoads(run, 'http', HTTP_LOADS);
+  const rigs = rigsOf(run);
+  for (const [part, measurePart] of Object.entries(rigs)) {
+    if (options.parts.includes(part)) await attempt(part, measurePart());
+  }
+  const known = new Set(Object.keys({ ...L4_LOADS, ...JUMBO_LOADS, ...HTTP_LOADS, ...rigs }));
+  const programs = options.parts.filter((part) => !known.has(part) || part === 'l7');
+  await attempt('programs', runProgramBenches(programs, options.rounds, results, other));
+  const alone = other === undefined ? [] : options.parts.filter((part) => ALONE.includes(part));
+  if (alone.length > 0) console.error(`bench: ${alone.join(', ')}: without a turn of ${other?.commit}`);
+}
+
+/** The other build that is asked for, and the subjects with it: each Sluice and beside it the other's. */
+async function subjectsWithOther(options: Options): Promise<Pick<Run, 'subjects' | 'other'>> {
+  const names = options.subjects ?? DEFAULT_SUBJECTS;
+  const subjects = subjectsOf(names);
+  if (options.compare === undefined || existsSync(options.compare)) return { subjects, other: undefined };
+  const other = await buildOf(options.compare);
+  const others = names.flatMap((name) => (name in SLUICES ? [sluice(SLUICES[name], 0, other)] : []));
+  return { subjects: [...subjects, ...others], other };
+}
+
+/** Namespaces and names are the same for every run: two at once would measure each other. The kernel gives the name back whenever we end. */
+async function claimMachine(): Promise<void> {
+  const claim = createServer().unref();
+  await once(claim.listen('\0sluice-bench'), 'listening').catch(() => {
+    throw new Error('another scripts/bench runs on this machine');
+  });
+}
+
+async function runBench(options: Options): Promise<Report> {
+  await claimMachine();
+  const { subjects, other } = await subjectsWithOther(options);
+  const machine = await describeMachine();
+  const watch = await NoiseWatch.start();
+  for (const sentence of disturbances(watch.noise())) console.error(`bench: not quiet: ${sentence}`);
+  const results = new Results();
+  await measure({ options, subjects, other, results });
+  const noise = watch.stop();
+  for (const metric of ['ping p50', 'tcp round trip p50', 'udp round trip p50'])
+    results.addExcess(metric, 'bridge+nft');
+  const { stolenPercent, othersPercent } = noise;
+  return {
+    machine: { ...machine, stolenPercent: round(stolenPercent), othersPercent: round(othersPercent) },
+    disturbances: disturbances(noise),
     results: results.summaries(),
-    ratios: results.ratios(),
+    ratios: results.ratios(other === undefined ? [] : [`@${other.commit}`]),
     limits: results.limits(),
   };
-  console.log(
-    Object.entries(report.machine)
-      .map(([key, value]) => `${key}: ${value}`)
-      .join('\n'),
-  );
-  console.log(`\n${summaryTable(report.results)}`);
-  if (report.ratios.length > 0) console.log(`\n${ratioTable(report.ratios)}`);
-  if (report.limits.length > 0) console.log(`\n${limitTable(report.limits)}`);
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-  else console.log(`\n${JSON.stringify(report)}`);
+}
+
+const round = (percent: number): number => Math.round(percent * 10) / 10;
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  if (options === undefined) {
+    console.log(USAGE);
+    return;
+  }
+  const earlier =
+    options.compare !== undefined && existsSync(options.compare) ? readReport(options.compare) : undefined;
+  const report = options.from === undefined ? await runBench(options) : readReport(options.from);
+  console.log(reportText(report));
+  if (earlier !== undefined) {
+    for (const caveat of caveats(earlier, report)) console.error(`bench: two runs that differ: ${caveat}`);
+    console.log(`\n${comparisonTable(earlier, report)}`);
+  }
+  if (options.page !== undefined) writeFileSync(options.page, reportPage(report));
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  else if (options.from === undefined) console.log(`\n${JSON.stringify(report)}`);
 }
 
 await main().catch((error: unknown) => {

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from '../test/command.ts';
 import { SluiceInstance } from '../test/rig.ts';
+import type { Build } from './builds.ts';
 import { memoryMiB } from './machine.ts';
 import type { Results } from './series.ts';
+import { sluice } from './sluice.ts';
 
 const PODS = 100;
 const APPS = 10;
@@ -41,15 +43,23 @@ spec:
   return `apiVersion: v1\nkind: Namespace\nmetadata: { name: bench }\n${pods.join('')}${policies.join('')}`;
 }
 
-/** Raises the pods, reads both processes' memory, takes all down again. */
-export async function measureMemory(results: Results): Promise<void> {
+/** Raises the pods, reads both processes' memory, takes all down again. @param other measured after it */
+export async function measureMemory(results: Results, other?: Build): Promise<void> {
+  await measureOne(sluice('default').name, undefined, results);
+  if (other !== undefined) await measureOne(sluice('default', 0, other).name, other, results);
+}
+
+async function measureOne(subject: string, build: Build | undefined, results: Results): Promise<void> {
   const cleanup = new Cleanup();
   try {
     const dir = mkdtempSync('/tmp/slb-mem-');
     cleanup.add(() => rmSync(dir, { recursive: true, force: true }));
     const file = join(dir, 'pods.yaml');
     writeFileSync(file, manifests());
-    const instance = await SluiceInstance.start({ name: 'slb', cleanup, netnsPrefix: 'slb-', createNamespaces: true });
+    const instance = await SluiceInstance.start({
+      ...{ name: 'slb', cleanup, netnsPrefix: 'slb-', createNamespaces: true },
+      programs: build?.root,
+    });
     await instance.apply(file);
     await instance.untilReady(
       Array.from({ length: PODS }, (_, index) => `bench/${podName(index)}`),
@@ -57,8 +67,8 @@ export async function measureMemory(results: Results): Promise<void> {
     );
     const each = instance.pids().map(memoryMiB);
     const sum = (kind: 'rss' | 'pss') => each.reduce((total, memory) => total + memory[kind], 0);
-    results.add('sluice', `memory, ${PODS} pods: RSS of all`, sum('rss'), 'MiB');
-    results.add('sluice', `memory, ${PODS} pods: shared counted once`, sum('pss'), 'MiB');
+    results.add(subject, `memory, ${PODS} pods: RSS of all`, sum('rss'), 'MiB');
+    results.add(subject, `memory, ${PODS} pods: shared counted once`, sum('pss'), 'MiB');
   } finally {
     cleanup.finish();
   }

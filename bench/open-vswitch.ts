@@ -12,6 +12,7 @@ import {
   plugIn,
   type Raised,
   SERVER,
+  SOCKETS_PORT,
   type Subject,
   WEB_PORT,
 } from './subject.ts';
@@ -28,6 +29,8 @@ table=1,priority=100,ip,ct_state=+trk+rel,actions=NORMAL
 table=1,priority=90,tcp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},tp_dst=${IPERF_PORT},actions=ct(commit),NORMAL
 table=1,priority=90,tcp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},tp_dst=${WEB_PORT},actions=ct(commit),NORMAL
 table=1,priority=90,udp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},tp_dst=${IPERF_PORT},actions=ct(commit),NORMAL
+table=1,priority=90,tcp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},tp_dst=${SOCKETS_PORT},actions=ct(commit),NORMAL
+table=1,priority=90,udp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},tp_dst=${SOCKETS_PORT},actions=ct(commit),NORMAL
 table=1,priority=90,icmp,ct_state=+trk+new,nw_src=${CLIENT_ADDRESS},nw_dst=${ADDRESS},icmp_type=8,actions=ct(commit),NORMAL
 table=1,priority=0,actions=drop
 `;

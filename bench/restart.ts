@@ -1,9 +1,10 @@
 /** What a dataplane killed with -9 costs: how long an established TCP connection stands still, and how long no ping passes. */
 import { Cleanup, inNetns, run, waitFor } from '../test/command.ts';
+import type { Build } from './builds.ts';
 import { startServers } from './loads.ts';
 import type { Results } from './series.ts';
 import { sluice } from './sluice.ts';
-import { CLIENT, IPERF_PORT, makeNamespaces, SERVER } from './subject.ts';
+import { CLIENT, IPERF_PORT, makeNamespaces, SERVER, type Subject } from './subject.ts';
 
 const LOAD_SEC = 6;
 const INTERVAL_SEC = 0.1;
@@ -28,9 +29,8 @@ function longestGapSec(lines: string): number {
   return Math.max(...times.slice(1).map((time, index) => time - times[index]));
 }
 
-async function killOnce(cleanup: Cleanup, bystanders: number, results: Results): Promise<void> {
+async function killOnce(subject: Subject, bystanders: number, cleanup: Cleanup, results: Results): Promise<void> {
   await makeNamespaces(cleanup, CLIENT, SERVER);
-  const subject = sluice('default', bystanders);
   const raised = await subject.up('l4', cleanup);
   await startServers(cleanup);
   const timeoutMs = (LOAD_SEC + 30) * 1000;
@@ -54,15 +54,23 @@ async function killOnce(cleanup: Cleanup, bystanders: number, results: Results):
   results.add(subject.name, `${metric}: no ping passes`, longestGapSec(ping.stdout), 's');
 }
 
-/** Kills it once a round, each time in a rig of its own. */
-export async function measureRestart(rounds: number, bystanders: number, results: Results): Promise<void> {
+/** Kills it once a round, each time in a rig of its own. @param other takes its turns too */
+export async function measureRestart(
+  rounds: number,
+  bystanders: number,
+  results: Results,
+  other?: Build,
+): Promise<void> {
+  const subjects = [sluice('default', bystanders), ...(other ? [sluice('default', bystanders, other)] : [])];
   for (let round = 1; round <= rounds; round++) {
     console.error(`killed dataplane, round ${round} of ${rounds}`);
-    const cleanup = new Cleanup();
-    try {
-      await killOnce(cleanup, bystanders, results);
-    } finally {
-      cleanup.finish();
+    for (const subject of subjects) {
+      const cleanup = new Cleanup();
+      try {
+        await killOnce(subject, bystanders, cleanup, results);
+      } finally {
+        cleanup.finish();
+      }
     }
   }
 }

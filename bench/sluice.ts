@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import type { Cleanup } from '../test/command.ts';
 import { crowdManifests } from '../test/crowd.ts';
 import { SluiceInstance } from '../test/rig.ts';
+import type { Build } from './builds.ts';
 import {
   CHATTY_PORT,
   CLIENT,
   GRPC_PORT,
   IPERF_PORT,
+  JUMBO_MTU,
   type Raised,
   type RuleSet,
   SERVER,
+  SOCKETS_PORT,
   type Subject,
   WEB2_PORT,
   WEB_PORT,
@@ -34,8 +37,9 @@ status: { podIP: ${address} }
 
 function policies(rules: RuleSet): string {
   const tcp = (port: number) => `{ port: "${port}", protocol: TCP }`;
+  const any = (port: number) => `{ port: "${port}", protocol: ANY }`;
   const web = rules === 'l4' ? tcp(WEB_PORT) : [WEB_PORT, WEB2_PORT, CHATTY_PORT].map(tcp).join(', ');
-  const open = rules === 'l4' ? `{ port: "${IPERF_PORT}", protocol: ANY }, ${web}` : web;
+  const open = rules === 'l4' ? `${any(IPERF_PORT)}, ${any(SOCKETS_PORT)}, ${web}` : web;
   const http =
     rules === 'http'
       ? `rules: { http: [{ method: GET, path: "/public(/.*)?" }, { method: PUT, path: "/version" }] }
@@ -79,9 +83,11 @@ kind: Namespace
 metadata: { name: bench }
 ${pod('client', CLIENT, CLIENT_ADDRESS, attach)}${pod('server', SERVER, ADDRESS, attach)}${policies(rules)}`;
 
+/** `default`: as the daemon chooses. */
+export type Attach = 'veth' | 'tap' | 'default';
+
 interface RigOptions {
-  /** `default`: as the daemon chooses. */
-  readonly attach: 'veth' | 'tap' | 'default';
+  readonly attach: Attach;
   readonly rules: RuleSet;
   /** Pods that are there and silent. */
   readonly bystanders: number;
@@ -89,11 +95,13 @@ interface RigOptions {
   readonly more?: string;
   /** Further lines of sluice.yaml. */
   readonly config?: string;
+  /** Whose agent runs; undefined: of this tree. */
+  readonly build?: Build | undefined;
 }
 
 /** The rig, and the instance behind it. */
 export async function raiseSluice(
-  { attach, rules, bystanders, more = '', config = '' }: RigOptions,
+  { attach, rules, bystanders, more = '', config = '', build }: RigOptions,
   cleanup: Cleanup,
 ): Promise<{ instance: SluiceInstance; address: string }> {
   const dir = mkdtempSync('/tmp/slb-sluice-');
@@ -102,7 +110,7 @@ export async function raiseSluice(
   writeFileSync(file, manifests(rules, attach) + more);
   const instance = await SluiceInstance.start({
     ...{ name: 'slb', podCIDR4: '10.98.0.0/16', cleanup },
-    ...{ netnsPrefix: 'slb-', createNamespaces: true, config },
+    ...{ netnsPrefix: 'slb-', createNamespaces: true, config, programs: build?.root },
   });
   await instance.apply(file);
   await instance.untilReady(['bench/client', 'bench/server']);
@@ -124,9 +132,18 @@ async function up(options: RigOptions, cleanup: Cleanup): Promise<Raised> {
 /**
  * Attached by veth pairs (AF_PACKET) or by TAP devices.
  * @param bystanders pods that are there and silent
+ * @param build of another commit
  */
-export const sluice = (attach: 'veth' | 'tap' | 'default', bystanders = 0): Subject => ({
-  name: attach === 'default' ? 'sluice' : `sluice ${attach}`,
-  ruleSets: ['l4', 'http'],
-  up: (rules, cleanup) => up({ attach, rules, bystanders }, cleanup),
-});
+export const sluice = (attach: Attach, bystanders = 0, build?: Build): Subject => {
+  const variant: Omit<RigOptions, 'rules'> = { attach, bystanders, build };
+  const base = {
+    name: `${attach === 'default' ? 'sluice' : `sluice ${attach}`}${build === undefined ? '' : `@${build.commit}`}`,
+    ruleSets: ['l4', 'http'] as const,
+  };
+  const withMtu = `mtu: ${JUMBO_MTU}\n`;
+  return {
+    ...base,
+    up: (rules, cleanup) => up({ ...variant, rules }, cleanup),
+    jumbo: { ...base, up: (rules, cleanup) => up({ ...variant, rules, config: withMtu }, cleanup) },
+  };
+};

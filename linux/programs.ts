@@ -22,7 +22,7 @@ export type Program =
 /** The CNI plugin, which is no program of Node's: cni/build.mjs makes it. */
 export const CNI_PLUGIN = join(PACKAGE_ROOT, 'dist/cni/sluice-cni');
 
-/** The file that `node` runs for a program. */
-export function programPath(name: Program): string {
-  return join(PACKAGE_ROOT, 'dist/bin', `${name}.cjs`);
+/** The file that `node` runs for a program. @param root the top of a Sluice; default: this one */
+export function programPath(name: Program, root = PACKAGE_ROOT): string {
+  return join(root, 'dist/bin', `${name}.cjs`);
 }

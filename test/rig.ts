@@ -33,7 +33,6 @@ import {
 } from './command.ts';
 
 const ROOT = PACKAGE_ROOT;
-const AGENT = programPath('sluiced');
 const CLI = programPath('sluice');
 
 /**
@@ -59,6 +58,8 @@ export interface InstanceOptions {
   createNamespaces?: boolean;
   /** Further lines of sluice.yaml. */
   config?: string;
+  /** Top of another built tree, whose agent is run; default: this one. */
+  programs?: string | undefined;
 }
 
 /** A name server is another process and another namespace: what a test asks for. */
@@ -83,14 +84,16 @@ export class SluiceInstance {
   readonly netnsPrefix: string;
   agent: Background;
   readonly #netns: string | undefined;
+  readonly #programs: string | undefined;
   #isStopped = false;
 
-  private constructor(runDir: string, configFile: string, netnsPrefix: string, agent: Background, netns?: string) {
-    this.#netns = netns;
+  private constructor(runDir: string, configFile: string, netnsPrefix: string, options: InstanceOptions) {
+    this.#netns = options.netns;
+    this.#programs = options.programs;
     this.runDir = runDir;
     this.configFile = configFile;
     this.netnsPrefix = netnsPrefix;
-    this.agent = agent;
+    this.agent = this.#startAgent();
   }
 
   static async start(options: InstanceOptions): Promise<SluiceInstance> {
@@ -112,13 +115,7 @@ podCIDRs:
 ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config ?? ''}
 `,
     );
-    const instance = new SluiceInstance(
-      runDir,
-      configFile,
-      netnsPrefix,
-      startAgent(configFile, options.netns),
-      options.netns,
-    );
+    const instance = new SluiceInstance(runDir, configFile, netnsPrefix, options);
     options.cleanup.add(() => instance.#stopAtOnce());
     await instance.untilServing();
     return instance;
@@ -166,8 +163,13 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
   /** Starts the agent again, after it was ended or killed. */
   async restartAgent(): Promise<void> {
     await this.untilAgentEnded();
-    this.agent = startAgent(this.configFile, this.#netns);
+    this.agent = this.#startAgent();
     await this.untilServing();
+  }
+
+  #startAgent(): Background {
+    const agent = programPath('sluiced', this.#programs);
+    return start(inHost([process.execPath, agent, '--config', this.configFile], this.#netns));
   }
 
   /** Waits until the agent is gone that was told to end or killed: until then it holds its locks. */
@@ -307,10 +309,6 @@ interface Endpoint {
 
 /** The endpoints of an answer, whether it is the list or an object that holds it. */
 const endpointsIn = (answer: any): Endpoint[] => (Array.isArray(answer) ? answer : answer.endpoints);
-
-function startAgent(configFile: string, netns?: string): Background {
-  return start(inHost([process.execPath, AGENT, '--config', configFile], netns));
-}
 
 /** nsenter, not `ip netns exec`: the agent must see, and may make, namespaces where everybody sees them. */
 function inHost(argv: readonly string[], netns?: string): readonly string[] {

@@ -1,8 +1,7 @@
-// The closing line of scripts/test is what everybody trusts, so it is tested itself; and the bench's arithmetic.
+// The closing line of scripts/test is what everybody trusts, so it is tested itself.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
-import { median, Results } from '../bench/series.ts';
 import { must, run } from './command.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts');
@@ -151,25 +150,4 @@ t.test('check-sources finds nothing in a tree without faults', async (t) => {
   const { code, stdout } = await checkSources(dir);
   t.notMatch(stdout, /^(imports|circles|constants|exports|packages|readmes|essays|size): /m);
   t.equal(code, 0);
-});
-
-t.test('median() of an odd and an even number of values', async (t) => {
-  t.equal(median([3, 1, 2]), 2);
-  t.equal(median([4, 1, 2, 3]), 2.5);
-});
-
-t.test('ratios() divides medians and gives the spread of the rounds', async (t) => {
-  const results = new Results();
-  for (const value of [8, 10, 9]) results.add('sluice', 'tcp 1', value, 'Gbit/s');
-  for (const value of [10, 10, 12]) results.add('bridge+nft', 'tcp 1', value, 'Gbit/s');
-  const wanted = {
-    metric: 'tcp 1',
-    subject: 'sluice',
-    beside: 'bridge+nft',
-    ratio: 0.9,
-    low: 0.75,
-    high: 1,
-    wanted: 0.9,
-  };
-  t.same(results.ratios(), [wanted]);
 });

@@ -101,14 +101,28 @@ t.test('what lost its owner while nobody looked goes at the next start', (t) => 
   t.end();
 });
 
-t.test('a ring of owners holds itself, and its end is an end', (t) => {
+/** `names`, each owned by the one before and the first by the last. */
+function ring(names: readonly string[]): KubeWorld {
   const at = new KubeWorld();
-  const a = configMap(at, 'a');
-  const b = configMap(at, 'b', [owner(a, { name: 'a', blockOwnerDeletion: true })]);
-  const ownerReferences = [owner(b, { name: 'b', blockOwnerDeletion: true })];
-  at.update('configmaps', 'a', (one) => ({ ...one, metadata: { ...one.metadata, ownerReferences } }));
-  t.same(configMaps(at), ['a', 'b']);
-  at.delete('configmaps', 'a');
-  t.same(configMaps(at), []);
+  const uids = new Map<string, string>();
+  for (const [i, name] of names.entries()) {
+    const before =
+      i === 0 ? [] : [owner(uids.get(names[i - 1]) ?? '', { name: names[i - 1], blockOwnerDeletion: true })];
+    uids.set(name, configMap(at, name, before));
+  }
+  const last = names.at(-1) ?? '';
+  const ownerReferences = [owner(uids.get(last) ?? '', { name: last, blockOwnerDeletion: true })];
+  at.update('configmaps', names[0], (one) => ({ ...one, metadata: { ...one.metadata, ownerReferences } }));
+  return at;
+}
+
+t.test('a ring of owners holds itself, and its end is an end, in the foreground too', (t) => {
+  for (const names of [['a'], ['a', 'b'], ['a', 'b', 'c', 'd']])
+    for (const propagationPolicy of ['Background', 'Foreground'] as const) {
+      const at = ring(names);
+      t.same(configMaps(at), names);
+      at.delete('configmaps', 'a', { propagationPolicy });
+      t.same(configMaps(at), [], `${names.join('')} in the ${propagationPolicy}`);
+    }
   t.end();
 });

@@ -62,7 +62,9 @@ class GarbageCollector {
     if (event.type === 'DELETED') return [...(this.#owned.get(uid) ?? []), ...before];
     const now = this.#ownersOf.get(uid) ?? [];
     const isCollected = now.length > 0 || isGoing(event.object);
-    return [...(isCollected ? [uid] : []), ...before.filter((owner) => !now.includes(owner))];
+    const isLetGo = (owner: string): boolean =>
+      !now.includes(owner) || (keeps(event.previous, owner) && !keeps(event.object, owner));
+    return [...(isCollected ? [uid] : []), ...before.filter(isLetGo)];
   }
 
   /** All that have to be looked at when it begins. */
@@ -116,8 +118,13 @@ class GarbageCollector {
       if (there.length < ownerReferences.length) changeOwners(this.#storage, resource, object, () => there);
       return;
     }
-    // Who waits for this one waits for what it owns as well.
-    const propagationPolicy = ending.length > 0 && this.#owned.has(uid) ? 'Foreground' : 'Background';
+    // Who waits for this one waits for what it owns as well; of a ring, each for the next, so one has to stop keeping its owners.
+    const owned = [...(this.#owned.get(uid) ?? [])];
+    if (ending.length > 0 && owned.some((one) => this.#isEnding(one)))
+      changeOwners(this.#storage, resource, object, (owners) =>
+        owners.map((owner) => ({ ...owner, blockOwnerDeletion: false })),
+      );
+    const propagationPolicy = ending.length > 0 && owned.length > 0 ? 'Foreground' : 'Background';
     this.#delete(resource, namespace, name, { propagationPolicy, preconditions: { uid } });
   }
 
@@ -147,13 +154,14 @@ class GarbageCollector {
       this.#finish(place, ORPHAN);
     } else if (finalizers.includes(FOREGROUND)) {
       for (const object of owned) if (!isGoing(object)) this.work(object.metadata.uid);
-      if (!owned.some((object) => this.#blocks(object, uid))) this.#finish(place, FOREGROUND);
+      const now = owned.flatMap((object) => this.#objectOf(object.metadata.uid) ?? []);
+      if (!now.some((object) => this.#blocks(object, uid))) this.#finish(place, FOREGROUND);
     }
   }
 
   #blocks({ metadata }: KubeObject, owner: string): boolean {
-    if (!this.#placeOf.has(metadata.uid)) return false;
-    return (metadata.ownerReferences ?? []).some((one) => one.uid === owner && one.blockOwnerDeletion === true);
+    if (metadata.uid === owner || !this.#placeOf.has(metadata.uid)) return false;
+    return keeps({ metadata }, owner);
   }
 
   #letGo(object: KubeObject, owner: string): void {
@@ -180,4 +188,9 @@ class GarbageCollector {
       throw new Error(`deleting ${resource} ${keyOf(namespace, name)}: ${why}`, { cause: error });
     }
   }
+}
+
+/** Whether an owner that is deleted in the foreground has to wait for it. */
+function keeps(object: Pick<KubeObject, 'metadata'> | undefined, owner: string): boolean {
+  return object?.metadata.ownerReferences?.some((one) => one.uid === owner && one.blockOwnerDeletion === true) ?? false;
 }

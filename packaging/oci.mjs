@@ -138,6 +138,8 @@ function layBase(root) {
   ])
     mkdirSync(join(root, folder), { recursive: true });
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(root, name));
+  // As on the node: runtimes name network namespaces by /var/run/netns.
+  symlinkSync('../run', join(root, 'var/run'));
   const packages = new Set();
   const bring = (path) => {
     const to = join(root, path.startsWith('/usr/') ? path : `/usr${path}`);

@@ -6,7 +6,8 @@ import { policySentence } from './sentences.ts';
 import { DEDUCED, type Field, type ObjectStructure, type Structure } from './structure.ts';
 import { tableStructure } from './structure-table.ts';
 
-const SHAPES: Readonly<Record<string, ObjectShape>> = {
+/** By kind. */
+export const POLICY_SHAPES: Readonly<Record<string, ObjectShape>> = {
   CiliumNetworkPolicy: CILIUM_POLICY,
   CiliumClusterwideNetworkPolicy: CILIUM_POLICY,
   CiliumCIDRGroup: CIDR_GROUP,
@@ -17,7 +18,7 @@ const made = new Map<Shape, ObjectStructure>();
 
 /** @returns undefined for kinds that are none of Cilium's policies */
 export function policyStructure(kind: string): ObjectStructure | undefined {
-  const shape = Object.hasOwn(SHAPES, kind) ? SHAPES[kind] : undefined;
+  const shape = Object.hasOwn(POLICY_SHAPES, kind) ? POLICY_SHAPES[kind] : undefined;
   return shape && objectOf(shape);
 }
 

@@ -50,6 +50,7 @@ const SETS = [
   'bpf.ctTcpMax=65536,bpf.ctAnyMax=65536,bpf.natMax=131072,bpf.policyMapMax=1024,bpf.lbMapMax=2048,bpf.monitorAggregation=none',
   'operator.replicas=1,crds.install=false,serviceAccount.create=false,serviceAccount.name=mine',
   'resources.limits.cpu=2,nodeSelector.disk=ssd,podAnnotations.a=b,podLabels.c=d,priorityClassName=x,updateStrategy.type=OnDelete',
+  'daemon.runPath=/run/other,daemon.statePath=/var/lib/other,extraConfig.policy.semantics=kubernetes',
   'extraConfig.eventRate=5,extraConfig.podCIDRs.ipv4=10.3.0.0/16,cluster.name=<a&b>',
 ];
 

@@ -57,6 +57,11 @@ const CONFIGURATIONS: [name: string, set: string, found: object][] = [
     'bpf.ctTcpMax=65536,loadBalancer.algorithm=maglev',
     { maps: { 'bpf-ct-global-tcp-max': 65536 }, services: { 'bpf-lb-algorithm': 'maglev' } },
   ],
+  [
+    'a line of a block, beside what the values say of it',
+    'l7Proxy=false,extraConfig.policy.semantics=kubernetes,extraConfig.policy.policy-audit-mode=true',
+    { policy: { 'enable-l7-proxy': false, 'policy-audit-mode': true, semantics: 'kubernetes' } },
+  ],
   ['lines of its own', 'extraConfig.eventRate=5,hubble.ui.enabled=true', { eventRate: 5, ui: true }],
 ];
 for (const [name, set, found] of CONFIGURATIONS) {
@@ -96,6 +101,14 @@ for (const [set, message] of REFUSED) {
     t.throws(() => render(set), Failure);
   });
 }
+
+t.test('the paths of the node are those that were given, and the plugin is told of the run directory', async (t) => {
+  const { spec } = daemonSet(render('daemon.runPath=/run/other,daemon.statePath=/var/lib/other')).spec.template;
+  const paths = Object.fromEntries(spec.volumes.map(({ name, hostPath }: any) => [name, hostPath?.path]));
+  t.match(paths, { run: '/run/other', state: '/var/lib/other' });
+  t.match(spec.initContainers[0].command.join(' '), /--run-dir \/run\/other\b/);
+  t.notMatch(JSON.stringify(daemonSet(render())), /--run-dir/);
+});
 
 t.test('pods are made anew when the configuration changes, and only then', async (t) => {
   const sum = (...sets: string[]) =>

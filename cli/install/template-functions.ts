@@ -54,6 +54,7 @@ export const FUNCTIONS: Readonly<Record<string, (...args: never[]) => unknown>> 
   len: (value: string | readonly unknown[] | Table) =>
     typeof value === 'string' || Array.isArray(value) ? value.length : Object.keys(value).length,
   has: (value: unknown, list: readonly unknown[]) => list.some((one) => isSame(one, value)),
+  kindIs: (kind: string, value: unknown) => kind === 'map' && isTable(value),
   list: (...values: unknown[]) => values,
   dict: (...pairs: unknown[]) =>
     Object.fromEntries(Array.from({ length: pairs.length / 2 }, (_, at) => [textOf(pairs[2 * at]), pairs[2 * at + 1]])),

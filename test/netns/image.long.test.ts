@@ -1,6 +1,6 @@
 /** The image: its blobs are what their names say, its programs run, and the same tree gives the same bytes. podman loads it where it is. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -71,6 +71,7 @@ t.test('its programs run with nothing but what is in it', async (t) => {
     "require('/usr/lib/sluice/node_modules/cap'); require('/usr/lib/sluice/node_modules/raw-socket'); require('/usr/lib/sluice/dataplane/native/build/Release/sluice_native.node')";
   t.match(await inside('/usr/lib/sluice/bin/node', '-e', load), { code: 0 }, 'the addons load');
   t.ok(existsSync(join(root, 'usr/lib/sluice/dist/cni/sluice-cni')));
+  t.equal(readlinkSync(join(root, 'var/run')), '../run', 'runtimes name network namespaces by /var/run/netns');
 });
 
 t.test('the same tree gives the same bytes', async (t) => {

@@ -37,7 +37,10 @@
 {{- $_ := set $config "hubble" $hubble -}}
 {{- if $v.hubble.ui.enabled }}{{ $_ := set $config "ui" true }}{{ end -}}
 {{- if $v.prometheus.enabled }}{{ $_ := set $config "prometheus-serve-addr" (printf ":%d" (int $v.prometheus.port)) }}{{ end -}}
-{{- range $name, $value := $v.extraConfig }}{{ $_ := set $config $name $value }}{{ end -}}
+{{- range $name, $value := $v.extraConfig -}}
+{{- $block := index $config $name -}}
+{{- if and (kindIs "map" $value) (kindIs "map" $block) }}{{ range $inner, $one := $value }}{{ $_ := set $block $inner $one }}{{ end }}{{ else }}{{ $_ := set $config $name $value }}{{ end -}}
+{{- end -}}
 {{- toJson $config -}}
 {{- end -}}
 

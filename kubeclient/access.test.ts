@@ -205,7 +205,10 @@ t.test('a plugin that fails is a sentence', async (t) => {
     await t.rejects(new Credentials(access).current(), sentence);
   }
   rmSync(join(DIRECTORY, 'bad'));
+  const timers = (): number => process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length;
+  const before = timers();
   await t.rejects(new Credentials(access).current(), /ENOENT/);
+  t.equal(timers(), before, 'and nothing waits for a plugin that never ran');
 });
 
 t.test('a request that is refused as nobody is sent once more with what is current', async (t) => {

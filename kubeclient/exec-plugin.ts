@@ -47,9 +47,9 @@ function output({ command, args, env, installHint }: ExecPlugin, info: string): 
     const child = spawn(command, args, {
       env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: info },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: PATIENCE_MS,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own `timeout`: that of a program which could not be run goes on, and keeps its Node from ending.
+    const alarm = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
     let text = '';
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (piece: string) => {
@@ -57,8 +57,12 @@ function output({ command, args, env, installHint }: ExecPlugin, info: string): 
       else child.kill('SIGKILL');
     });
     child.stderr.setEncoding('utf8').on('data', (piece: string) => (said = (said + piece).slice(0, MAX_SAID)));
-    child.on('error', ({ message }) => fail(`found ${message}`));
+    child.on('error', ({ message }) => {
+      clearTimeout(alarm);
+      fail(`found ${message}`);
+    });
     child.on('close', (code, signal) => {
+      clearTimeout(alarm);
       if (code === 0) resolve(text);
       else fail(`found ${signal ?? `exit code ${code}`} (${said.trim() || 'it said nothing'})`);
     });

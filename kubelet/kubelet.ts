@@ -9,7 +9,7 @@
  * Containers are nobody's children: they go on while this thread, the agent or both are gone, and `start` finds them again. `stop` lets them
  * run; a clean one ends them and removes every trace. Pods that other sources hold (mirrored ones) have no containers.
  */
-import { type FSWatcher, mkdirSync, watch } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StoredEvent } from '../apiserver/storage/kube-object.ts';
 import { StatusError } from '../apiserver/storage/status-error.ts';
@@ -19,6 +19,7 @@ import { type KubeletParts, POD_RESOURCE } from './pod/parts.ts';
 import { PodWorker } from './pod/pod-worker.ts';
 import { containersOf, type Pod, podKey } from './pod-spec.ts';
 import { openRuntime } from './runtime/pod-runtime.ts';
+import { watchFolder } from '../linux/watch-folder.ts';
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
@@ -45,7 +46,6 @@ export class Kubelet {
   readonly #parts: KubeletParts;
   readonly #workers = new Map<string, PodWorker>();
   readonly #ends: (() => void)[] = [];
-  #watcher: FSWatcher | undefined;
   #isStopped = false;
 
   constructor(options: KubeletOptions) {
@@ -59,8 +59,7 @@ export class Kubelet {
     runtime.open();
     if (runtime.cgroups.problem !== '')
       log('warn', `run pods: ${runtime.cgroups.problem}: nothing bounds how many processes the root of a pod makes`);
-    this.#watcher = watch(runtime.exitsFolder, (_, name) => this.#ended(name));
-    this.#watcher.on('error', () => {});
+    this.#ends.push(watchFolder(runtime.exitsFolder, (name) => this.#ended(name)));
     this.#ends.push(storage.watch('*', (event) => this.#changed(event)));
     this.#ends.push(network.onChange(() => this.#ringAll()));
     const pods = (storage.list(POD_RESOURCE) as Pod[]).filter((pod) => this.#isOurs(pod));
@@ -76,7 +75,6 @@ export class Kubelet {
   async stop(isClean: boolean): Promise<void> {
     this.#isStopped = true;
     for (const end of this.#ends) end();
-    this.#watcher?.close();
     const workers = [...this.#workers.values()];
     for (const worker of workers) worker.close();
     this.#workers.clear();

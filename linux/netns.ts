@@ -5,8 +5,9 @@
  * `ip netns add` first creates the file and mounts the namespace on it a moment later, and the mount gives no
  * notification: a file that is not yet a namespace is therefore looked at again shortly.
  */
-import { mkdirSync, readdirSync, readlinkSync, statfsSync, statSync, watch } from 'node:fs';
+import { mkdirSync, readdirSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { run } from './command.ts';
+import { watchFolder } from './watch-folder.ts';
 
 const NETNS_DIR = '/run/netns';
 const NSFS_MAGIC = 0x6e736673; // linux/magic.h
@@ -131,13 +132,12 @@ export function watchNetns(onChange: () => void): () => void {
   const later = () => {
     if (timer === undefined && tries++ < 100) timer = setTimeout(look, MOUNT_DELAY_MS);
   };
-  const watcher = watch(NETNS_DIR, () => {
+  const endWatch = watchFolder(NETNS_DIR, () => {
     tries = 0;
     later();
   });
-  watcher.on('error', () => {});
   return () => {
     clearTimeout(timer);
-    watcher.close();
+    endWatch();
   };
 }

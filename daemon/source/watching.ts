@@ -1,5 +1,6 @@
 /** Hears of changes below a directory, once they have settled. */
 import { watch } from 'chokidar';
+import { isOutOfWatches, UNWATCHED_LOOK_MS } from '../../linux/watch-folder.ts';
 
 const SETTLE_MS = 50; // a file is read once it has not grown for this long: half a file may well parse
 
@@ -17,8 +18,14 @@ export function watchDirectory(path: string, onChange: () => void): () => Promis
       onChange();
     }, SETTLE_MS / 2);
   };
-  watcher.on('all', soon).on('ready', soon).on('error', soon);
+  let looks: NodeJS.Timeout | undefined;
+  watcher.on('all', soon).on('ready', soon);
+  watcher.on('error', (error) => {
+    if (isOutOfWatches(error)) looks ??= setInterval(onChange, UNWATCHED_LOOK_MS);
+    soon();
+  });
   return async () => {
+    clearInterval(looks);
     clearTimeout(timer);
     await watcher.close();
   };

@@ -145,6 +145,7 @@ void confine(void) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct data[2];
   uint64_t kept = spec.uid == 0 ? spec.capabilities : 0;
+  poke("/proc/self/oom_score_adj", FIRST_TO_GO);
   limit(RLIMIT_CORE, 0); /* the host's handler of crashes is none of a container's */
   limit(RLIMIT_NOFILE, MOST_FILES);
   if (spec.uid != 0) limit(RLIMIT_NPROC, MOST_PROCESSES);

@@ -87,6 +87,8 @@ int open_process(pid_t pid, const char *start);
 void enter(int proc_dir, const char *name);
 /* Writes a small file, under another name first. */
 void write_file(int folder, const char *name, const char *text);
+/* To /proc/self/oom_score_adj: a machine without memory ends what runs in pods before the agent and its dataplane. */
+#define FIRST_TO_GO "1000"
 /* Writes to a file of the kernel's; false when that fails. */
 bool poke(const char *path, const char *text);
 

@@ -33,6 +33,10 @@ static void set_sysctls(void) {
   /* As container runtimes have it: a user of the pod may ping and serve any port, in its own network namespace. */
   poke("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
   poke("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  /* Memory that belongs to no process, and to no limit but these: shared memory of 256 MiB, queues of messages of 4 MiB, 65,536 semaphores. */
+  poke("/proc/sys/kernel/shmall", "65536");
+  poke("/proc/sys/kernel/msgmni", "256");
+  poke("/proc/sys/kernel/sem", "1024 65536 500 1024");
   for (size_t i = 0; i < spec.sysctls_count; i++) {
     char path[256];
     const char *equals = strchr(spec.sysctls[i], '=');
@@ -48,6 +52,7 @@ int pod_main(int folder) {
   if (setns(netns, CLONE_NEWNET) < 0) die(errno, "enter the network namespace %s", spec.netns);
   close(netns);
   close(proc_of(1)); /* opens the host's /proc */
+  poke("/proc/self/oom_score_adj", FIRST_TO_GO); /* with it go the volumes, which are memory too */
   if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) < 0) die(errno, "make the namespaces of a pod");
   if (spec.hostname != NULL && sethostname(spec.hostname, strlen(spec.hostname)) < 0) die(errno, "set the host name");
   set_sysctls();

@@ -144,12 +144,15 @@ static void copy_tree(int from, int to) {
   closedir(folder);
 }
 
+/* How many files a tmpfs of so many bytes may hold: each costs the kernel a KiB that the size does not count. */
+static long long files_in(long long bytes) { return bytes / 4096 + 1024; }
+
 /* Without overlays: a copy of the skeleton as root, which is first; a read-only view of what the host has beneath it. */
 static void make_plain(const char *place, size_t index) {
   char lower[64];
   snprintf(lower, sizeof lower, "lower%zu.0", index);
   if (index == 0) {
-    mount_or_die("sluice-root", place, "tmpfs", PLAIN, "mode=755,size=64m");
+    mount_or_die("sluice-root", place, "tmpfs", PLAIN, "mode=755,size=64m,nr_inodes=16k");
     int to = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     copy_tree(open(lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC), to);
     close(to);
@@ -253,14 +256,14 @@ static void enter_own_root(int folder) {
 }
 
 bool make_root(int folder) {
-  char options[64];
+  char options[96];
   bool is_layered = true;
   enter_own_root(folder);
   for (size_t i = 0; i < spec.binds_count; i++) {
     bind_trees[i] = syscall(SYS_open_tree, AT_FDCWD, spec.binds[i].source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (bind_trees[i] < 0) die(errno, "open %s", spec.binds[i].source);
   }
-  snprintf(options, sizeof options, "mode=755,size=%lld", spec.root_bytes);
+  snprintf(options, sizeof options, "mode=755,size=%lld,nr_inodes=%lld", spec.root_bytes, files_in(spec.root_bytes));
   mount_or_die("sluice-root", "root", "tmpfs", PLAIN, options);
   if (chdir("root") < 0 || mkdir("new", 0755) < 0) die(errno, "make the root's folder");
   for (size_t i = 0; i < spec.overlays_count; i++) is_layered = make_layer(i) && is_layered;
@@ -302,9 +305,9 @@ void mount_proc(void) {
 }
 
 void make_pod_root(int folder) {
-  char options[64];
+  char options[128];
   enter_own_root(folder);
-  snprintf(options, sizeof options, "mode=755,size=%lld", spec.volumes_bytes);
+  snprintf(options, sizeof options, "mode=755,size=%lld,nr_inodes=%lld", spec.volumes_bytes, files_in(spec.volumes_bytes));
   mount_or_die("sluice-pod", "root", "tmpfs", PLAIN | MS_NOEXEC, options);
   if (mkdir("root/volumes", 0755) < 0) die(errno, "make the volumes' folder");
   pivot("root");
@@ -316,7 +319,7 @@ void make_pod_root(int folder) {
     const char *mode = strtok_r(NULL, "\n", &rest), *gid = strtok_r(NULL, "\n", &rest);
     if (gid == NULL || strchr(name, '/') != NULL || *name == '.') die(0, "scratch: found %s", spec.scratch[i]);
     snprintf(path, sizeof path, "/volumes/%s", name);
-    snprintf(options, sizeof options, "mode=%s,size=%s,gid=%s", mode, bytes, gid);
+    snprintf(options, sizeof options, "mode=%s,size=%s,nr_inodes=%lld,gid=%s", mode, bytes, files_in(atoll(bytes)), gid);
     if (mkdir(path, 0755) < 0) die(errno, "make volume %s", name);
     mount_or_die("sluice-volume", path, "tmpfs", PLAIN, options);
   }

@@ -1,4 +1,4 @@
-/** Ways out of a container that runtimes have had: what root in one tries, and what its author writes into a manifest. */
+/** What root in a container, or the author of its manifest, tries: ways out that runtimes have had, and using up the machine. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -66,4 +66,44 @@ t.test('a container that puts a link in the place of its work folder gets no exe
   }
   rig.delete('linked', 0);
   await rig.untilGone('linked');
+});
+
+/** Makes files until it is told to stop, and says how many there were. */
+const FILL = (folder: string) => `import sys
+n = 0
+try:
+    while n < 100000:
+        open("${folder}/%d" % n, "w").close()
+        n += 1
+except OSError as error:
+    print(n, error.strerror)`;
+
+t.test('a container gets no descriptor but its own, and what it can use up of the machine has a bound', async (t) => {
+  rig.create('greedy', {
+    containers: [
+      {
+        name: 'c',
+        image: 'busybox',
+        command: ['sleep', 'infinity'],
+        resources: { limits: { 'ephemeral-storage': '1Mi' } },
+        volumeMounts: [{ name: 'd', mountPath: '/d' }],
+      },
+    ],
+    volumes: [{ name: 'd', emptyDir: { sizeLimit: '1Mi' } }],
+  });
+  await rig.untilReady('greedy');
+  t.equal(await rig.sh('greedy', 'ls /proc/1/fd | tr "\\n" " "; ls /proc/self/fd | tr "\\n" " "'), '0 1 2 0 1 2 3 ');
+  for (const folder of ['/tmp', '/d']) {
+    const { stdout, stderr } = await rig.exec('greedy', ['python3', '-c', FILL(folder)]);
+    t.match(stdout, /^1[0-2]\d\d No space left on device\n$/, `files in ${folder}: ${stderr}`);
+    await rig.sh('greedy', `find ${folder} -mindepth 1 -delete`);
+  }
+  t.match(
+    await rig.sh('greedy', 'ipcmk -M 200M; ipcmk -M 200M'),
+    /^Shared memory id: \d+\n.*No space left on device\n$/,
+  );
+  t.equal(await rig.sh('greedy', 'cat /proc/sys/kernel/msgmni; cut -f 2 /proc/sys/kernel/sem'), '256\n65536\n');
+  t.equal(await rig.sh('greedy', 'cat /proc/1/oom_score_adj /proc/self/oom_score_adj'), '1000\n1000\n');
+  rig.delete('greedy', 0);
+  await rig.untilGone('greedy');
 });

@@ -1,7 +1,10 @@
 /**
  * Which of root's rights a container has. As container runtimes give them by default, without MKNOD: a device made in a container would be
- * the machine's. `add` gives those that stay within the namespaces of the pod; one that reaches the whole machine is refused. So is SYS_PTRACE, with
- * which a container could take over a command that is being started in it, before its rights are gone; a debugger needs none for its own user.
+ * the machine's. `add` gives those that stay within the namespaces of the pod; one that reaches the whole machine is refused.
+ *
+ * So is SYS_PTRACE, with which a container could take over a command that is being started in it, before its rights are gone; a debugger needs none for its
+ * own user. And NET_ADMIN: the other end of the pod's `eth0` lies in the machine's network namespace, which has a number in the pod's
+ * (`link-netnsid`), and who holds this right in the machine's user namespace may make a macvlan on the machine's own card by it, past every policy.
  */
 import type { ContainerSecurity } from '../pod-spec.ts';
 import { ContainerProblem } from './environment.ts';
@@ -18,7 +21,6 @@ const NUMBERS: Readonly<Record<string, number>> = {
   SETPCAP: 8,
   NET_BIND_SERVICE: 10,
   NET_BROADCAST: 11,
-  NET_ADMIN: 12,
   NET_RAW: 13,
   IPC_LOCK: 14,
   IPC_OWNER: 15,
@@ -49,9 +51,10 @@ export function capabilitiesOf({ capabilities = {} }: ContainerSecurity): string
     else if (Object.hasOwn(NUMBERS, name)) held.add(name);
     else {
       const given = Object.keys(NUMBERS).join(', ');
+      const what = name === 'NET_ADMIN' ? "the machine's interfaces by the other end of the pod's" : 'past the pod';
       throw new ContainerProblem(
         'CreateContainerConfigError',
-        `securityContext.capabilities.add: found ${name}, which would reach past the pod: Sluice gives ${given}`,
+        `securityContext.capabilities.add: found ${name}, which would reach ${what}: Sluice gives ${given}`,
       );
     }
   }

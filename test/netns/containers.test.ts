@@ -195,7 +195,7 @@ t.test('ids, capabilities and a read-only root are as the security context says'
         securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false },
         volumeMounts: [{ name: 'd', mountPath: '/data' }],
       }),
-      sleeper({ name: 'net', securityContext: { runAsUser: 0, capabilities: { drop: ['ALL'], add: ['NET_ADMIN'] } } }),
+      sleeper({ name: 'raw', securityContext: { runAsUser: 0, capabilities: { drop: ['ALL'], add: ['NET_RAW'] } } }),
     ],
     volumes: [{ name: 'd', emptyDir: {} }],
   });
@@ -206,8 +206,8 @@ t.test('ids, capabilities and a read-only root are as the security context says'
   );
   t.match(await rig.sh('bound', 'echo x > /tmp/x; echo x > /usr/x'), /[Rr]ead-only.*[Rr]ead-only/s);
   t.equal(await rig.sh('bound', 'echo x > /data/x && cat /data/x'), 'x\n');
-  t.equal(await rig.sh('bound', 'grep CapEff /proc/self/status', 'net'), 'CapEff:\t0000000000001000\n');
-  t.equal(await rig.sh('bound', 'ip link set lo mtu 60000 && echo made', 'net'), 'made\n');
+  t.equal(await rig.sh('bound', 'grep CapEff /proc/self/status', 'raw'), 'CapEff:\t0000000000002000\n');
+  t.match(await rig.sh('bound', 'ip link set lo mtu 60000', 'raw'), /not permitted/);
   for (const [pod, spec, wanted] of [
     ['whole', { containers: [sleeper({ securityContext: { privileged: true } })] }, /privileged: found true/],
     ['host', { hostNetwork: true, containers: [sleeper()] }, /hostNetwork: found true/],
@@ -215,6 +215,11 @@ t.test('ids, capabilities and a read-only root are as the security context says'
       'admin',
       { containers: [sleeper({ securityContext: { capabilities: { add: ['SYS_ADMIN'] } } })] },
       /found SYS_ADMIN/,
+    ],
+    [
+      'net',
+      { containers: [sleeper({ securityContext: { capabilities: { add: ['NET_ADMIN'] } } })] },
+      /found NET_ADMIN, which would reach the machine's interfaces/,
     ],
     [
       'path',

@@ -215,8 +215,10 @@ static void make_devices(void) {
 
 static void make_kernel_views(void) {
   mount_or_die("sysfs", "new/sys", "sysfs", MS_RDONLY | PLAIN | MS_NOEXEC, NULL);
-  if (access("new/sys/firmware", F_OK) == 0)
-    mount_or_die("sluice-none", "new/sys/firmware", "tmpfs", MS_RDONLY | PLAIN, "size=0k,nr_inodes=1");
+  /* The second tells how much power other programs take, and so what they do. */
+  static const char *const hidden[] = {"new/sys/firmware", "new/sys/devices/virtual/powercap"};
+  for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
+    if (access(hidden[i], F_OK) == 0) mount_or_die("sluice-none", hidden[i], "tmpfs", MS_RDONLY | PLAIN, "size=0k,nr_inodes=1");
 }
 
 static void pivot(const char *place) {
@@ -283,7 +285,9 @@ bool make_root(int folder) {
 }
 
 void mount_proc(void) {
-  static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+  /* The last four are the machine's as well: a trigger of /proc/pressure is memory of the kernel's, debug messages are its log. */
+  static const char *const read_only[] = {"/proc/bus", "/proc/fs",   "/proc/irq",           "/proc/sys", "/proc/sysrq-trigger",
+                                          "/proc/pressure", "/proc/dynamic_debug", "/proc/mtrr", "/proc/driver"};
   static const char *const hidden[] = {"/proc/acpi",       "/proc/asound",     "/proc/interrupts", "/proc/kcore",
                                        "/proc/keys",       "/proc/key-users",  "/proc/latency_stats", "/proc/sched_debug",
                                        "/proc/scsi",       "/proc/timer_list", "/proc/timer_stats",   "/proc/kmsg",

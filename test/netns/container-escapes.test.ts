@@ -78,6 +78,23 @@ try:
 except OSError as error:
     print(n, error.strerror)`;
 
+/**
+ * Names files of the kernel, but for those of processes, that root could write to by their mode and that open for it. Those that have no way to be written
+ * open as well, and say so when they are.
+ */
+const OPEN = `import os
+for top in ("/proc", "/sys"):
+    for folder, folders, files in os.walk(top):
+        folders[:] = [one for one in folders if not one.isdigit() and one not in ("self", "thread-self")]
+        for path in [os.path.join(folder, one) for one in files]:
+            try:
+                if os.path.isfile(path) and not os.path.islink(path):
+                    os.write(os.open(path, os.O_WRONLY | os.O_NONBLOCK), b"some 150000 1000000")
+                    print(path)
+            except OSError as error:
+                if error.errno not in (1, 5, 13, 30):
+                    print(path, error)`;
+
 t.test('a container gets no descriptor but its own, and what it can use up of the machine has a bound', async (t) => {
   rig.create('greedy', {
     containers: [
@@ -104,6 +121,11 @@ t.test('a container gets no descriptor but its own, and what it can use up of th
   );
   t.equal(await rig.sh('greedy', 'cat /proc/sys/kernel/msgmni; cut -f 2 /proc/sys/kernel/sem'), '256\n65536\n');
   t.equal(await rig.sh('greedy', 'cat /proc/1/oom_score_adj /proc/self/oom_score_adj'), '1000\n1000\n');
+  t.equal(
+    (await rig.exec('greedy', ['python3', '-c', OPEN])).stdout,
+    '',
+    'nothing of the kernel that takes what is written',
+  );
   rig.delete('greedy', 0);
   await rig.untilGone('greedy');
 });

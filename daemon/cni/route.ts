@@ -29,7 +29,11 @@ export async function serveCni(calls: RuntimeCalls, body: string, response: Serv
 }
 
 /** @throws CniError */
-export async function answerTo(calls: RuntimeCalls, call: PluginCall, signal: AbortSignal): Promise<CniAnswer> {
+export async function answerTo(
+  calls: Pick<RuntimeCalls, 'call'>,
+  call: PluginCall,
+  signal: AbortSignal,
+): Promise<CniAnswer> {
   if (call.netavark === undefined) return calls.call(readRequest(call), signal);
   const asked = fromNetavark(call.netavark, call);
   if ('network' in asked) return { result: asked.network };

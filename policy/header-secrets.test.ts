@@ -5,6 +5,7 @@ import { ports } from '../test/policy/documents.ts';
 import { Cluster } from './cluster.ts';
 import { readDocuments } from './document/document.ts';
 import { hasErrors } from './rule/problems.ts';
+import { KUBERNETES } from './rule/rule.ts';
 
 const MATCH = '{name: X-Token, secret: {name: token}}';
 const NOTHING = [{ method: '[^\\s\\S]', headerMatches: [{ name: 'X-Token', isSecret: true }] }];
@@ -13,7 +14,10 @@ class SecretWorld {
   readonly cluster = new Cluster();
   rules: readonly HttpRule[] | null | undefined;
 
-  constructor(match = MATCH) {
+  readonly #file: string;
+
+  constructor(match = MATCH, file = 'test') {
+    this.#file = file;
     this.apply(
       'apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec: {containers: []}\n',
       ports(`ports: [{port: "80", protocol: TCP}]\nrules: {http: [{path: /, headerMatches: [${match}]}]}`),
@@ -23,7 +27,7 @@ class SecretWorld {
   /** @returns what is wrong with its secrets */
   apply(...texts: string[]): string[] {
     for (const text of texts) {
-      const { documents, problems } = readDocuments(text, 'test');
+      const { documents, problems } = readDocuments(text, this.#file);
       t.notOk(hasErrors(problems));
       for (const document of documents) this.cluster.apply(document, document.kind === 'Pod' ? 1 : 0);
     }
@@ -88,4 +92,13 @@ t.test('the secret counts before a value, and its namespace may be another', asy
   t.same(world.rules, [
     { path: '/', headerMatches: [{ name: 'X-Token', value: 's', mismatch: 'REPLACE', isSecret: true }] },
   ]);
+});
+
+t.test('a policy of a cluster that is followed has the secrets of its own namespace alone', async (t) => {
+  const match = '{name: X-Token, value: v, mismatch: ADD, secret: {namespace: else, name: token}}';
+  const world = new SecretWorld(match, KUBERNETES);
+  const why = ['read secret else/token for header X-Token: found it in another namespace, wanted one value'];
+  t.same([world.secret('stringData: {a: s}', 'else/token'), world.rules], [why, NOTHING]);
+  const own = new SecretWorld(MATCH, KUBERNETES);
+  t.same([own.secret('stringData: {a: s}'), own.rules], [[], matching('s')]);
 });

@@ -4,7 +4,7 @@
  */
 import type { HttpRule, HeaderMatch, SecretRef } from '../policy-maps/l7-rules.ts';
 import type { Problem } from './rule/problems.ts';
-import { type Element, policyName, type PortSpec, type Rule } from './rule/rule.ts';
+import { type Element, KUBERNETES, policyName, type PortSpec, type Rule } from './rule/rule.ts';
 import { type SecretTable, secretKey } from './secret-table.ts';
 
 /** A pattern that no method matches. */
@@ -40,7 +40,9 @@ function matchWithSecret(
 ): HeaderMatch | undefined {
   const { secret, ...rest } = match;
   if (secret === undefined) return match;
-  const found = secrets.valueOf(secret);
+  const found = mayRead(origin, secret.namespace)
+    ? secrets.valueOf(secret)
+    : { missing: 'found it in another namespace' };
   if ('value' in found) return { ...rest, value: found.value, isSecret: true };
   problems.push({
     ...{ file: origin.file, line: origin.line, column: 1, path: origin.path, severity: 'warning', code: 'secret' },
@@ -49,6 +51,14 @@ function matchWithSecret(
     hint: 'the rule matches no request',
   });
   return undefined;
+}
+
+/**
+ * Whether a policy may have a secret of this namespace. With `mismatch: ADD` its value is written into requests: who may write policies in one namespace of a
+ * cluster would read the secrets of all others.
+ */
+function mayRead({ file, namespace }: Element['origin'], ofSecret: string): boolean {
+  return file !== KUBERNETES || namespace === '' || namespace === ofSecret;
 }
 
 /** Whether a rule compares a header with one of these secrets. @param keys `namespace/name` */

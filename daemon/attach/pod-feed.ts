@@ -26,7 +26,7 @@ import type { CniAttachments } from '../cni/attachments.ts';
 import { placed } from '../cni/placing.ts';
 import type { Config } from '../config/config.ts';
 import { netnsExists } from '../../linux/netns.ts';
-import { KUBERNETES } from '../source/kubernetes-file.ts';
+import { KUBERNETES } from '../../policy/rule/rule.ts';
 
 interface Planned {
   readonly document: Document;

@@ -22,10 +22,11 @@ function look(value: unknown, own: string, found: Set<string>, depth: number): v
 
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-/** What is no name would be a path of a request. */
+/** What is no name would be a path of a request; one of another namespace the policy may not have (policy/header-secrets.ts). */
 function note(match: unknown, own: string, found: Set<string>): void {
   const { namespace, name } = fieldsOf(fieldsOf(match)['secret']);
   const place = namespace || own;
+  if (own !== '' && place !== own) return;
   if (typeof place === 'string' && typeof name === 'string' && NAME.test(place) && NAME.test(name))
     found.add(`${place}/${name}`);
 }

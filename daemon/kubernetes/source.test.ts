@@ -25,8 +25,8 @@ function object(apiVersion: string, kind: string, name: string, rest: object = {
 const pod = (name: string, nodeName: string, ip: string): FakeObject =>
   object('v1', 'Pod', name, { spec: { nodeName, containers: [] }, status: { podIPs: [{ ip }] } });
 
-const withSecret = (secret: string): FakeObject => {
-  const headerMatches = [{ name: 'X-Token', secret: { name: secret } }];
+const withSecret = (secret: string, more: object = {}): FakeObject => {
+  const headerMatches = [{ name: 'X-Token', secret: { name: secret, ...more } }];
   const toPorts = [{ ports: [{ port: '80', protocol: 'TCP' }], rules: { http: [{ headerMatches }] } }];
   return object('cilium.io/v2', 'CiliumNetworkPolicy', 'p', { spec: { endpointSelector: {}, ingress: [{ toPorts }] } });
 };
@@ -137,6 +137,7 @@ t.test('a name of a secret that is no name is not asked for', async (t) => {
   const bad = ['../../nodes', 'a/b', 'A', '', 7, null, 'x'.repeat(300)];
   for (const name of bad) t.strictSame(secretsNamed(withSecret(name as string)), [], String(name));
   t.strictSame(secretsNamed(withSecret('good.name')), ['shop/good.name']);
+  t.strictSame(secretsNamed(withSecret('token', { namespace: 'kube-system' })), [], 'of another namespace');
 });
 
 t.test('a server that forbids a kind is a problem, and the others go on', async (t) => {

@@ -13,6 +13,7 @@
  * made anew, and what is missing here comes from the API. `reader` is as in object-batch.ts: another program, or another configuration,
  * reads the kept objects again.
  */
+import { KUBERNETES } from '../../policy/rule/rule.ts';
 import {
   appendFileSync,
   existsSync,
@@ -178,9 +179,6 @@ export class KubernetesFile {
     return isOurs ? keeping.reviver.document(kept, KUBERNETES) : read(kept.object, KUBERNETES).document;
   }
 }
-
-/** What objects of a Kubernetes API have in place of a file. */
-export const KUBERNETES = 'kubernetes';
 
 interface Head {
   readonly layout?: number;

@@ -5,6 +5,12 @@ import type { LabelSelector } from './selector.ts';
 
 export type PolicyKind = 'NetworkPolicy' | 'CiliumNetworkPolicy' | 'CiliumClusterwideNetworkPolicy';
 
+/**
+ * What objects of a Kubernetes API that is followed have in place of a file. Who writes those may write in one namespace and not in another; whoever writes all others
+ * is root here.
+ */
+export const KUBERNETES = 'kubernetes';
+
 /** Where a map entry comes from: what a cookie leads back to. */
 export interface Origin {
   readonly kind: string;

@@ -108,4 +108,12 @@ export const SEMANTICS: readonly Mutant[] = [
     is: 'pod !== undefined',
     killedBy: ['policy/claimed-addresses.test.ts'],
   },
+  {
+    name: 'policies-have-the-secrets-of-all',
+    fault: 'who may write policies in one namespace of a cluster has the secrets of another written into requests',
+    file: 'policy/header-secrets.ts',
+    was: "return file !== KUBERNETES || namespace === '' || namespace === ofSecret;",
+    is: "return file !== '' || namespace === '' || namespace === ofSecret;",
+    killedBy: ['policy/header-secrets.test.ts'],
+  },
 ];

@@ -18,13 +18,19 @@ import type { ContainerLife } from './pod/container-life.ts';
 import { type KubeletParts, POD_RESOURCE } from './pod/parts.ts';
 import { PodWorker } from './pod/pod-worker.ts';
 import { containersOf, type Pod, podKey } from './pod-spec.ts';
+import { PodmanImages } from './podman/podman-images.ts';
 import { openRuntime } from './runtime/pod-runtime.ts';
 import { watchFolder } from '../linux/watch-folder.ts';
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
+/** What images are: `none` is ever fetched, or `podman` has them. */
+export type ContainerRuntime = 'none' | 'podman';
+
 /** `runDir` is the agent's; containers are under `<runDir>/kube-api`. */
-export type KubeletOptions = Omit<KubeletParts, 'runtime'>;
+export interface KubeletOptions extends Omit<KubeletParts, 'runtime' | 'images'> {
+  readonly containerRuntime: ContainerRuntime;
+}
 
 /** A container, for those who run commands in it or join its streams. */
 export interface RunningContainer {
@@ -49,7 +55,10 @@ export class Kubelet {
   #isStopped = false;
 
   constructor(options: KubeletOptions) {
-    this.#parts = { ...options, runtime: openRuntime(options.runDir) };
+    const runtime = openRuntime(options.runDir);
+    const isPodman = options.containerRuntime === 'podman';
+    const images = isPodman ? new PodmanImages(runtime.imagesFolder, options.log) : undefined;
+    this.#parts = { ...options, runtime, images };
   }
 
   /** Takes up the pods of this node, and removes what is left of those that are gone. */
@@ -66,6 +75,7 @@ export class Kubelet {
     for (const pod of pods) this.#take(pod);
     const known = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const uid of runtime.uids()) if (!known.has(uid)) this.#removeStray(uid);
+    void this.#parts.images?.recover();
   }
 
   /**
@@ -86,6 +96,7 @@ export class Kubelet {
       new Promise((resolve) => setTimeout(resolve, 2000)),
     ]);
     await Promise.all(runtime.uids().map((uid) => runtime.remove(uid)));
+    await this.#parts.images?.recover();
     runtime.close();
   }
 

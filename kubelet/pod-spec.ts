@@ -25,6 +25,7 @@ export interface PodSpec {
   readonly hostname?: string;
   readonly securityContext?: PodSecurity;
   readonly readinessGates?: readonly { readonly conditionType: string }[];
+  readonly imagePullSecrets?: readonly { readonly name?: string }[];
 }
 
 export interface PodSecurity {

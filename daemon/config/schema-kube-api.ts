@@ -1,6 +1,7 @@
 /** Options of the Kubernetes API that the agent serves; a part of config/schema.ts. */
 import { DEFAULT_MAX_PODS } from '../../controllers/pod-room.ts';
 import { isLoopback, listenAddressProblem, readListenAddress } from './listen-address.ts';
+import type { ContainerRuntime } from '../../kubelet/kubelet.ts';
 import type { Option } from './option.ts';
 
 /** All present. */
@@ -10,6 +11,7 @@ export interface KubeApiSettings {
   readonly 'kube-api-address': string;
   /** 1 to 1000. */
   readonly 'kube-api-max-pods': number;
+  readonly 'container-runtime': ContainerRuntime;
 }
 
 export const KUBE_API: Readonly<Record<keyof KubeApiSettings, Option>> = {
@@ -34,5 +36,12 @@ export const KUBE_API: Readonly<Record<keyof KubeApiSettings, Option>> = {
     fallback: DEFAULT_MAX_PODS,
     min: 1,
     max: 1000,
+  },
+  'container-runtime': {
+    type: 'string',
+    meaning:
+      'where images of pods of the API come from: `none` are fetched, and programs of the machine and stand-ins run; or `podman` has and fetches them, see [kubernetes](kubernetes.md#images)',
+    fallback: 'none',
+    values: ['none', 'podman'],
   },
 };

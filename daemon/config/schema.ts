@@ -268,7 +268,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   standIns: {
     type: 'commands',
     meaning:
-      'what `sluice rig up` runs in containers that name an image and no command: pattern of the image -> command, see [pods](pods.md#images)',
+      'what `sluice rig up` and pods of the Kubernetes API run in containers that name an image and no command: pattern of the image -> command, see [pods](pods.md#images)',
     fallback: {},
   },
   attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ATTACH_MODES },

@@ -43,10 +43,14 @@ export class Containers {
   #hostIps: readonly string[] = [];
   #isStarted = false;
 
-  constructor(storage: Storage, { nodeName, runDir }: KubeApiData, tell: (message: { readonly log: LogLine }) => void) {
+  constructor(
+    storage: Storage,
+    { nodeName, runDir, containerRuntime }: KubeApiData,
+    tell: (message: { readonly log: LogLine }) => void,
+  ) {
     const events = new EventRecorder(storage, { component: 'kubelet', host: nodeName });
     this.#kubelet = new Kubelet({
-      ...{ storage, nodeName, runDir },
+      ...{ storage, nodeName, runDir, containerRuntime },
       network: this.#attached,
       events,
       standIns: () => this.#standIns,

@@ -74,6 +74,7 @@ export class KubeApi implements KubeApiSide {
         outlivesBoot: config.stateDir !== '',
         address: config['kube-api-address'],
         maxPods: config['kube-api-max-pods'],
+        containerRuntime: config['container-runtime'],
       },
       heapMib: HEAP_MIB,
       greeting: () => this.#everything(),

@@ -1,6 +1,7 @@
 /** What the agent and the thread of the Kubernetes API say to each other, besides what every thread says. */
 import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
 import type { StandIns } from '../../kubelet/images/image-table.ts';
+import type { ContainerRuntime } from '../../kubelet/kubelet.ts';
 import type { Manifest } from '../../policy/document/manifest.ts';
 import type { Problem } from '../../policy/rule/problems.ts';
 import type { ControllerState } from '../health/controllers.ts';
@@ -20,6 +21,7 @@ export interface KubeApiData {
   readonly address: string;
   /** Pods that may run on this node. */
   readonly maxPods: number;
+  readonly containerRuntime: ContainerRuntime;
 }
 
 /** An object that the agent has of another source than this API. */

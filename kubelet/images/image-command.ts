@@ -1,6 +1,6 @@
 /**
- * What a container of our own runs: its command and arguments as they stand, with what the image would have added where it is known. No image
- * is ever fetched: a program is one of this machine, or the small server that stands in for an image.
+ * What a container runs whose image is not fetched: its command and arguments as they stand, with what the image would have added where it is
+ * known; a program is one of this machine, or the small server that stands in for an image.
  *
  *  1. `command`, then `args`: run as they stand, when this machine has the program.
  *  2. An image whose server has a stand-in: that, also when its `command` names a program that is not here (gunicorn of httpbin).
@@ -33,6 +33,18 @@ interface Machine {
   readonly hasProgram: (name: string) => boolean;
   /** What runs a stand-in, before its kind and ports. */
   readonly server: readonly string[];
+}
+
+/**
+ * What a container of a real image runs: `command` takes the place of the image's entry point and of its arguments, `args` of its arguments.
+ * @returns empty when neither pod nor image says
+ */
+export function commandInImage(
+  { command, args }: Pick<ImageRequest, 'command' | 'args'>,
+  image: { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] },
+): string[] {
+  if (command.length > 0) return [...command, ...args];
+  return [...image.entrypoint, ...(args.length > 0 ? args : image.cmd)];
 }
 
 /** @returns undefined when nothing here can run the image */

@@ -95,6 +95,11 @@ class StandInError extends Error {
   readonly code = 'ERR_STAND_IN';
 }
 
+/** Whether the configuration has something run in its place. */
+export function isStandIn(image: string, standIns: StandIns): boolean {
+  return Object.keys(standIns).some((pattern) => matchesImage(pattern, image));
+}
+
 /** @returns undefined when nothing stands in for it @throws StandInError for a `stand-in` of no known kind or port */
 export function useOfImage(image: string, standIns: StandIns = {}): ImageUse | undefined {
   const rows: readonly Row[] = [...Object.entries(standIns), ...TABLE];

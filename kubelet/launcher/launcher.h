@@ -5,6 +5,7 @@
  *     sluice-container run DIR            starts a container, and stays as its minder: log, attached clients, exit code
  *     sluice-container exec DIR [--tty] -- ARGV      runs a command in a running container
  *     sluice-container netns NETNS [--tty] -- ARGV   runs one in a network namespace that has no container
+ *     sluice-container user ROOT USER     says which ids a user of an image has
  *
  * DIR is a folder of the kubelet's that only root enters; DIR/spec says what to do (spec.c). It is a small static program of
  * its own since one stays for each container, and since a thread of Node cannot enter a mount namespace.
@@ -43,6 +44,7 @@ struct spec {
   pid_t sandbox;
   const char *sandbox_start;
   bool shares_pids, has_tty, has_stdin, is_stdin_once, is_root_read_only, has_no_new_privileges, is_unfiltered;
+  bool needs_overlay; /* an image: without its layer there is nothing */
   long long root_bytes;
   uint64_t capabilities;
   uid_t uid;
@@ -139,6 +141,9 @@ void log_flush(bool is_end);
 int open_terminal(int *slave);
 void take_terminal(int slave);
 void resize_terminal(int master, const uint8_t size[4]);
+
+/* --- users.c --- */
+int user_main(int root, char *user);
 
 /* --- pod.c, minder.c, exec.c --- */
 int pod_main(int folder);

@@ -43,12 +43,17 @@ int main(int argc, char **argv) {
   bool has_tty;
   struct stat status;
   has_control = fstat(CONTROL_FD, &status) == 0 && S_ISSOCK(status.st_mode); /* before a file of ours has its number */
-  if (argc < 3) die(0, "sluice-container: wanted pod|run|exec DIR or netns NETNS");
+  if (argc < 3) die(0, "sluice-container: wanted pod|run|exec DIR, netns NETNS or user ROOT USER");
   umask(022);
   signal(SIGPIPE, SIG_IGN);
   if (strcmp(argv[1], "netns") == 0) {
     char **command = command_of(argc, argv, &has_tty);
     return netns_main(argv[2], has_tty, command);
+  }
+  if (strcmp(argv[1], "user") == 0) {
+    int root = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0 || argc != 4) die(root < 0 ? errno : EINVAL, "open the image's files");
+    return user_main(root, argv[3]);
   }
   seal_own_file(argv);
   int folder = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

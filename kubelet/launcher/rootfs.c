@@ -7,6 +7,9 @@
  *     /proc        of its pid namespace, parts hidden or read only; /sys read only
  *     volumes      of the pod, and single files of the host, where the spec has them
  *
+ * With an image its files are below the root in place of the skeleton and of the host's folders, and a few folders and empty files of ours lie
+ * over them: where something is mounted while the host's root is in reach, and where files of the pod come, nothing of the image is found, and so no link.
+ *
  * Nothing of the host's root is in it but the folders that are named: what a container writes goes to its tmpfs, which is bounded
  * and ends with it. Where the kernel gives no overlay, the skeleton is copied and the host's folders are read only.
  *
@@ -185,6 +188,7 @@ static bool make_layer(size_t index) {
   snprintf(place, sizeof place, "new%s", strcmp(target, "/") == 0 ? "" : target);
   snprintf(options, sizeof options, "lowerdir=%s,upperdir=upper%zu,workdir=work%zu", lowers, index, index);
   if (mount("overlay", place, "overlay", MS_NODEV, options) == 0) return true;
+  if (spec.needs_overlay) die(errno, "mount the image's files below a layer of the container");
   make_plain(place, index);
   return false;
 }

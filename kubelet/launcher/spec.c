@@ -77,6 +77,7 @@ static void take(const char *key, char *value) {
   else if (IS("readOnlyRoot")) spec.is_root_read_only = true;
   else if (IS("noNewPrivileges")) spec.has_no_new_privileges = true;
   else if (IS("unfiltered")) spec.is_unfiltered = true;
+  else if (IS("needsOverlay")) spec.needs_overlay = true;
   else if (IS("rootBytes")) spec.root_bytes = number(key, value);
   else if (IS("capabilities")) spec.capabilities = strtoull(value, NULL, 16);
   else if (IS("uid")) spec.uid = id(key, value);

@@ -4,9 +4,9 @@ import type { SpecLines } from '../runtime/launcher.ts';
 import type { Skeleton } from '../runtime/skeleton.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
 import type { ImageCommand } from '../images/image-command.ts';
-import type { ContainerSecurity, ContainerSpec, PlacedContainer, Pod, VolumeMount } from '../pod-spec.ts';
+import type { ContainerSpec, PlacedContainer, Pod, VolumeMount } from '../pod-spec.ts';
 import { capabilitiesOf } from './capabilities.ts';
-import { ContainerProblem } from './environment.ts';
+import { configProblem, type ContainerIds, idLines } from './container-ids.ts';
 import { expand } from './expansion.ts';
 import { parseQuantity } from './quantity.ts';
 
@@ -17,8 +17,6 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** What a container may write outside of its volumes, when it names no limit. */
 const ROOT_BYTES = 256 * 2 ** 20;
 const MOST_ROOT_BYTES = 16 * 2 ** 30;
-const NOBODY = 65_534;
-const MOST_ID = 4_294_967_294;
 const DEFAULT_TERMINATION_PATH = '/dev/termination-log';
 
 /** What of the machine a container gets. */
@@ -41,11 +39,21 @@ export interface ContainerRequest {
   readonly attempt: number;
   readonly image: ImageCommand;
   readonly env: ReadonlyMap<string, string>;
+  readonly ids: ContainerIds;
+  /** Its files take the place of the machine's; undefined for one that has none. */
+  readonly root?: ImageRoot | undefined;
+}
+
+/** An image that is mounted. */
+export interface ImageRoot {
+  readonly path: string;
+  readonly env: ReadonlyMap<string, string>;
+  readonly workingDir: string;
 }
 
 /** @throws ContainerProblem for what cannot be had */
 export function planContainer(request: ContainerRequest, site: ContainerSite): SpecLines {
-  const { pod, placed, attempt, image, env } = request;
+  const { pod, placed, attempt, image, env, ids, root } = request;
   const { spec } = placed;
   const isShared = pod.spec?.shareProcessNamespace === true;
   const flags: readonly (readonly [name: string, isSet: boolean])[] = [
@@ -56,6 +64,7 @@ export function planContainer(request: ContainerRequest, site: ContainerSite): S
     ['readOnlyRoot', spec.securityContext?.readOnlyRootFilesystem === true],
     ['noNewPrivileges', spec.securityContext?.allowPrivilegeEscalation === false],
     ['unfiltered', seccompOf(pod, spec) === 'Unconfined'],
+    ['needsOverlay', root !== undefined],
   ];
   return [
     ['attempt', attempt],
@@ -65,14 +74,14 @@ export function planContainer(request: ContainerRequest, site: ContainerSite): S
     ['sandboxStart', site.sandbox.startTime],
     ['rootBytes', rootBytes(spec)],
     ['capabilities', capabilitiesOf(spec.securityContext ?? {})],
-    ['cwd', workingDir(spec, env)],
+    ['cwd', workingDir(spec, env, root)],
     ...(site.cgroup === undefined ? [] : [['cgroup', site.cgroup] as const]),
     ...flags.flatMap(([name, isSet]) => (isSet ? [[name, 1] as const] : [])),
-    ...idLines(pod, spec),
-    ...layerLines(site.skeleton, image.isBusybox),
+    ...idLines(ids),
+    ...layerLines(site.skeleton, image.isBusybox, root),
     ...bindLines(site, image),
     ...mountLines(pod, placed, env),
-    ...environmentLines(spec, { site, env, isRoot: userOf(pod, spec) === 0 }),
+    ...environmentLines(spec, { site, env, root, home: ids.home }),
     ...image.argv.map((word) => ['arg', word] as const),
   ];
 }
@@ -81,37 +90,21 @@ function seccompOf(pod: Pod, { securityContext = {} }: ContainerSpec): string | 
   return (securityContext.seccompProfile ?? pod.spec?.securityContext?.seccompProfile)?.type;
 }
 
-function userOf(pod: Pod, spec: ContainerSpec): number {
-  const own: ContainerSecurity = spec.securityContext ?? {};
-  const ofPod = pod.spec?.securityContext ?? {};
-  const user = own.runAsUser ?? ofPod.runAsUser;
-  const isNotRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot ?? false;
-  if (user === undefined) return isNotRoot ? NOBODY : 0;
-  if (user === 0 && isNotRoot) throw configProblem("container's runAsUser breaks non-root policy");
-  return user;
-}
-
-function idLines(pod: Pod, spec: ContainerSpec): SpecLines {
-  const own = spec.securityContext ?? {};
-  const ofPod = pod.spec?.securityContext ?? {};
-  const uid = userOf(pod, spec);
-  const gid = own.runAsGroup ?? ofPod.runAsGroup ?? (uid === NOBODY ? NOBODY : 0);
-  const groups = [...(ofPod.supplementalGroups ?? []), ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup])];
-  for (const id of [uid, gid, ...groups])
-    if (!Number.isInteger(id) || id < 0 || id > MOST_ID)
-      throw configProblem(`securityContext: found id ${id}, wanted 0 to ${MOST_ID}`);
-  if (groups.length > 32) throw configProblem(`securityContext: found ${groups.length} groups, wanted at most 32`);
-  return [['uid', uid], ['gid', gid], ...groups.map((group) => ['group', group] as const)];
-}
-
 function rootBytes({ resources }: ContainerSpec): number {
   const limit = parseQuantity(resources?.limits?.['ephemeral-storage']);
   return limit === undefined || limit < 1 ? ROOT_BYTES : Math.min(Math.ceil(limit), MOST_ROOT_BYTES);
 }
 
-function workingDir({ workingDir = '/' }: ContainerSpec, env: ReadonlyMap<string, string>): string {
-  const path = expand(workingDir === '' ? '/' : workingDir, (name) => env.get(name));
-  return absolute(path, 'workingDir');
+function workingDir(
+  { workingDir = '' }: ContainerSpec,
+  env: ReadonlyMap<string, string>,
+  root: ImageRoot | undefined,
+): string {
+  if (workingDir === '') return absolute(root?.workingDir ?? '/', 'WorkingDir of the image');
+  return absolute(
+    expand(workingDir, (name) => env.get(name)),
+    'workingDir',
+  );
 }
 
 function absolute(path: string, what: string): string {
@@ -121,7 +114,8 @@ function absolute(path: string, what: string): string {
   return `/${parts.join('/')}`;
 }
 
-function layerLines({ root, system, applets }: Skeleton, isBusybox: boolean): SpecLines {
+function layerLines({ root, system, applets, cover }: Skeleton, isBusybox: boolean, image?: ImageRoot): SpecLines {
+  if (image !== undefined) return [['overlay', ['/', cover, image.path].join('\n')]];
   const layers = system.map((folder) => {
     if (folder !== '/usr' || applets === '') return [folder, folder];
     return isBusybox ? [folder, applets, folder] : [folder, folder, applets];
@@ -178,15 +172,13 @@ function mountLine(mount: VolumeMount, env: ReadonlyMap<string, string>): { targ
 interface EnvironmentSite {
   readonly site: ContainerSite;
   readonly env: ReadonlyMap<string, string>;
-  readonly isRoot: boolean;
+  readonly root: ImageRoot | undefined;
+  readonly home: string;
 }
 
-function environmentLines(spec: ContainerSpec, { site, env, isRoot }: EnvironmentSite): SpecLines {
-  const base = { PATH: DEFAULT_PATH, HOSTNAME: site.hostName, HOME: isRoot ? '/root' : '/' };
-  const all = new Map([...Object.entries(base), ...(spec.tty === true ? [['TERM', 'xterm'] as const] : []), ...env]);
+function environmentLines(spec: ContainerSpec, { site, env, root, home }: EnvironmentSite): SpecLines {
+  const base = { PATH: DEFAULT_PATH, HOSTNAME: site.hostName, HOME: home };
+  const term = spec.tty === true ? [['TERM', 'xterm'] as const] : [];
+  const all = new Map([...Object.entries(base), ...term, ...(root?.env ?? []), ...env]);
   return [...all].map(([name, value]) => ['env', `${name}=${value}`] as const);
-}
-
-function configProblem(message: string): ContainerProblem {
-  return new ContainerProblem('CreateContainerConfigError', message);
 }

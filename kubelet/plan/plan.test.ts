@@ -4,6 +4,7 @@ import type { KubeObject } from '../../apiserver/storage/kube-object.ts';
 import type { ContainerStatus, Pod } from '../pod-spec.ts';
 import { containersOf } from '../pod-spec.ts';
 import { capabilitiesOf } from './capabilities.ts';
+import { idsOf } from './container-ids.ts';
 import { planContainer } from './container-plan.ts';
 import { environmentOf, type PodSources } from './environment.ts';
 import { expand } from './expansion.ts';
@@ -223,7 +224,7 @@ t.test('only an emptyDir is written to, and mounts beneath others come after the
   const [placed] = containersOf(pod);
   const site = {
     sandbox: { pid: 1, startTime: '2' },
-    skeleton: { root: '/s', system: ['/usr', '/lib'], applets: '/b', agnhost: '/g' },
+    skeleton: { root: '/s', system: ['/usr', '/lib'], applets: '/b', agnhost: '/g', cover: '/c' },
     ...{
       exitsFolder: '/x',
       exitName: 'n',
@@ -241,6 +242,7 @@ t.test('only an emptyDir is written to, and mounts beneath others come after the
         attempt: 0,
         image: { argv: ['a', 'b'], standIn: undefined, isBusybox },
         env: new Map([['PATH', '/own']]),
+        ids: idsOf(pod, placed.spec),
       },
       site,
     );

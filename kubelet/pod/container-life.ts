@@ -12,6 +12,7 @@ import { isAlive } from '../../linux/process-id.ts';
 import type { ContainerState, ContainerStatus, PlacedContainer, TerminatedState } from '../pod-spec.ts';
 import type { ContainerProcesses, Ending } from '../runtime/process-files.ts';
 import type { PodRuntime } from '../runtime/pod-runtime.ts';
+import { type ImageNote, imageNoteIn } from '../runtime/image-note.ts';
 import { BackOff } from './back-off.ts';
 
 /** Told of one whose minder was killed: nobody knows how it ended. */
@@ -25,6 +26,10 @@ export interface Waiting {
 export class ContainerLife {
   readonly placed: PlacedContainer;
   readonly backOff = new BackOff();
+  /** Of an image that could not be had. */
+  readonly imageBackOff = new BackOff();
+  /** What it runs; undefined for programs of the machine. */
+  image: ImageNote | undefined;
   readonly #uid: string;
   readonly #runtime: PodRuntime;
   /** -1 before the first. */
@@ -60,6 +65,7 @@ export class ContainerLife {
     this.attempt = this.#runtime.lastAttempt(this.#uid, this.placed.folder);
     this.restartCount = before?.restartCount ?? 0;
     this.last = before?.lastState?.terminated;
+    this.#readImage();
     if (this.attempt < 0) {
       // Its folder is gone, with all that ran in it: a boot.
       this.terminated = before?.state?.terminated;
@@ -86,11 +92,17 @@ export class ContainerLife {
   began(): void {
     this.#next();
     this.processes = this.#runtime.processes(this.#uid, this.placed.folder, this.attempt);
+    this.#readImage();
+    this.imageBackOff.forget();
     this.#runtime.forgetAttempt(this.#uid, this.placed.folder, this.attempt - 2);
     this.terminated = undefined;
     this.condemned = '';
     this.isStarted = false;
     this.isReady = false;
+  }
+
+  #readImage(): void {
+    this.image = imageNoteIn(this.#runtime.containerFolder(this.#uid, this.placed.folder));
   }
 
   /** Notes that the next attempt could not be started. */
@@ -162,7 +174,7 @@ export class ContainerLife {
     return {
       name: placed.name,
       image: placed.spec.image ?? '',
-      imageID: '',
+      imageID: this.image?.digest ?? '',
       ...(this.id !== '' && { containerID: this.id }),
       ready: this.isReady || (placed.role === 'init' && !placed.isSidecar && terminated?.exitCode === 0),
       started: this.isStarted,

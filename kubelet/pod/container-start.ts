@@ -4,13 +4,17 @@ import { dirname, join } from 'node:path';
 import { NetnsFiles } from '../../linux/netns-files.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
 import { programPath } from '../../linux/programs.ts';
-import { commandOfImage, type ImageCommand } from '../images/image-command.ts';
+import { commandInImage, commandOfImage, type ImageCommand } from '../images/image-command.ts';
 import { planContainer, TOOLS_FOLDER } from '../plan/container-plan.ts';
 import { ContainerProblem, environmentOf } from '../plan/environment.ts';
 import { expand } from '../plan/expansion.ts';
 import type { ContainerSpec, PlacedContainer, Pod } from '../pod-spec.ts';
 import { TERMINATION } from '../runtime/pod-volume-names.ts';
 import { endingName } from '../runtime/process-files.ts';
+import type { ImageConfig } from '../podman/image-config.ts';
+import { writeImageNote } from '../runtime/image-note.ts';
+import { idsInImage } from '../runtime/launcher.ts';
+import { idsOf, userInImage } from '../plan/container-ids.ts';
 import type { ContainerLife } from './container-life.ts';
 import { type KubeletParts, tellOf } from './parts.ts';
 import { sourcesOf } from './pod-sources.ts';
@@ -27,19 +31,47 @@ export interface PodSite {
   readonly hostName: string;
 }
 
+/** What a container is started from. */
+export interface StartSite extends PodSite {
+  /** undefined for programs of the machine, and stand-ins. */
+  readonly image: ImageConfig | undefined;
+}
+
 /**
- * @throws ContainerProblem for what the pod wants and cannot have, before anything ran; Error with the launcher's sentence when the program
- * could not be executed
+ * @throws ContainerProblem for what the pod wants and cannot have, before anything ran; Error with the sentence of the launcher or of podman when
+ * the program could not be executed
  */
-export async function startContainer(parts: KubeletParts, pod: Pod, life: ContainerLife, site: PodSite): Promise<void> {
+export async function startContainer(
+  parts: KubeletParts,
+  pod: Pod,
+  life: ContainerLife,
+  site: StartSite,
+): Promise<void> {
+  const { images } = parts;
+  const { image } = site;
+  const env = environmentOf(pod, life.placed.spec, sourcesOf(pod, parts));
+  if (image === undefined || images === undefined) await start({ parts, pod, life, site, env });
+  else await images.hold(image.id, (path) => start({ parts, pod, life, site, env, mounted: { image, path } }));
+}
+
+interface Start {
+  readonly parts: KubeletParts;
+  readonly pod: Pod;
+  readonly life: ContainerLife;
+  readonly site: PodSite;
+  readonly env: ReadonlyMap<string, string>;
+  readonly mounted?: { readonly image: ImageConfig; readonly path: string };
+}
+
+async function start({ parts, pod, life, site, env, mounted }: Start): Promise<void> {
   const { runtime } = parts;
   const { placed } = life;
   const { uid } = pod.metadata;
-  const env = environmentOf(pod, placed.spec, sourcesOf(pod, parts));
-  const image = imageOf(parts, placed, env);
-  tellOf(parts, pod, placed, { type: 'Normal', reason: 'Pulled', message: pulledText(placed.spec.image ?? '', image) });
+  const image = mounted === undefined ? standInFor(parts, pod, placed, env) : imageCommand(placed, env, mounted.image);
+  const found = mounted && (await idsInImage(mounted.path, userInImage(pod, placed.spec, mounted.image.user)));
+  const root = mounted && { ...mounted.image, path: mounted.path };
   const lines = planContainer(
-    { pod, placed, attempt: life.nextAttempt, image, env },
+    { pod, placed, attempt: life.nextAttempt, image, env, root, ids: idsOf(pod, placed.spec, found) },
     {
       sandbox: site.sandbox,
       skeleton: runtime.skeleton,
@@ -53,6 +85,7 @@ export async function startContainer(parts: KubeletParts, pod: Pod, life: Contai
   );
   clearMessage(terminationPath(parts, site.sandbox, placed));
   tellOf(parts, pod, placed, { type: 'Normal', reason: 'Created', message: `Created container: ${placed.name}` });
+  writeImageNote(runtime.containerFolder(uid, placed.folder), mounted?.image);
   const isLayered = await runtime.startContainer(uid, placed.folder, lines);
   if (!isLayered) {
     const text = 'this machine has no overlay file systems: /usr and its like are read only in the container';
@@ -61,23 +94,37 @@ export async function startContainer(parts: KubeletParts, pod: Pod, life: Contai
   tellOf(parts, pod, placed, { type: 'Normal', reason: 'Started', message: `Started container ${placed.name}` });
 }
 
-function imageOf(parts: KubeletParts, { spec }: PlacedContainer, env: ReadonlyMap<string, string>): ImageCommand {
+function wordsOf(list: readonly unknown[] = [], env: ReadonlyMap<string, string>): string[] {
+  return list.map((word) => expand(String(word), (name) => env.get(name)));
+}
+
+function imageCommand({ spec }: PlacedContainer, env: ReadonlyMap<string, string>, image: ImageConfig): ImageCommand {
+  const argv = commandInImage({ command: wordsOf(spec.command, env), args: wordsOf(spec.args, env) }, image);
+  if (argv.length === 0) throw new ContainerProblem('CreateContainerError', 'no command specified');
+  return { argv, standIn: undefined, isBusybox: false };
+}
+
+function standInFor(
+  parts: KubeletParts,
+  pod: Pod,
+  placed: PlacedContainer,
+  env: ReadonlyMap<string, string>,
+): ImageCommand {
   const { runtime, standIns } = parts;
-  const words = (list: readonly unknown[] = []): string[] =>
-    list.map((word) => expand(String(word), (name) => env.get(name)));
-  const { image = '', ports = [] } = spec;
-  const command = commandOfImage(
+  const { image = '', ports = [], command, args } = placed.spec;
+  const found = commandOfImage(
     {
       image,
-      command: words(spec.command),
-      args: words(spec.args),
+      command: wordsOf(command, env),
+      args: wordsOf(args, env),
       ports: ports.filter(({ protocol = 'TCP' }) => protocol === 'TCP').map(({ containerPort }) => containerPort),
       env,
     },
     { standIns: standIns(), hasProgram: (name) => runtime.hasProgram(name), server: SERVER },
   );
-  if (command === undefined) throw new ContainerProblem('ErrImagePull', imageProblem(image));
-  return command;
+  if (found === undefined) throw new ContainerProblem('ErrImagePull', imageProblem(image));
+  tellOf(parts, pod, placed, { type: 'Normal', reason: 'Pulled', message: pulledText(image, found) });
+  return found;
 }
 
 function imageProblem(image: string): string {

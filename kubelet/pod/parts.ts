@@ -3,6 +3,7 @@ import type { KubeObject } from '../../apiserver/storage/kube-object.ts';
 import type { Storage } from '../../apiserver/storage/storage.ts';
 import type { StandIns } from '../images/image-table.ts';
 import type { Pod } from '../pod-spec.ts';
+import type { PodmanImages } from '../podman/podman-images.ts';
 import type { PodRuntime } from '../runtime/pod-runtime.ts';
 
 /** A pod as the agent has attached it. */
@@ -42,6 +43,8 @@ export interface KubeletParts {
   readonly nodeName: string;
   /** Of the agent: who wrote the files of a network namespace. */
   readonly runDir: string;
+  /** Where images are; undefined: none is fetched, and every one has something in its place. */
+  readonly images: PodmanImages | undefined;
   readonly standIns: () => StandIns;
   /** Addresses of this machine. */
   readonly hostIps: () => readonly string[];

@@ -19,6 +19,7 @@ import { isInitialized, type PlacedStatus, statusOf } from '../plan/pod-status.t
 import { containersOf, type Pod, type PodStatus } from '../pod-spec.ts';
 import { ContainerChecks } from './container-checks.ts';
 import { endContainer } from './container-end.ts';
+import { ContainerImages, isImageReason } from './container-images.ts';
 import { ContainerLife } from './container-life.ts';
 import { type PodSite, startContainer, terminationMessage } from './container-start.ts';
 import { runHook } from './hooks.ts';
@@ -40,6 +41,7 @@ export class PodWorker {
   readonly #lives = new Map<string, ContainerLife>();
   readonly #checks: ContainerChecks;
   readonly #place: PodPlace;
+  readonly #images: ContainerImages;
   #pod: Pod;
   #isGone = false;
   #isClosed = false;
@@ -52,6 +54,7 @@ export class PodWorker {
     this.uid = pod.metadata.uid;
     const ring = (): void => this.#wakeup.ring();
     this.#checks = new ContainerChecks(parts, () => this.#pod, ring);
+    this.#images = new ContainerImages(parts, () => this.#pod, ring);
     this.#place = new PodPlace(parts, this.uid, () => this.#beginAnew());
     this.#addLives();
     const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
@@ -74,7 +77,7 @@ export class PodWorker {
 
   /** Images that nothing stood in for may have something now. */
   retryImages(): void {
-    for (const life of this.lives) if (life.waiting.reason.includes('Image')) life.backOff.forget();
+    for (const life of this.lives) life.imageBackOff.forget();
     this.#wakeup.ring();
   }
 
@@ -82,6 +85,7 @@ export class PodWorker {
   close(): void {
     this.#isClosed = true;
     this.#checks.close();
+    this.#images.close();
     this.#wakeup.ring();
   }
 
@@ -181,13 +185,14 @@ export class PodWorker {
   /** Whether one that does not run is to be started now. */
   #isDue(life: ContainerLife): boolean {
     if (!this.#mayRestart(life)) return false;
-    const left = life.backOff.leftMs(Date.now());
+    const left = Math.max(life.backOff.leftMs(Date.now()), life.imageBackOff.leftMs(Date.now()));
     if (left === 0) return true;
     this.#later(left);
     const { waiting, placed } = life;
     if (waiting.reason === 'ErrImagePull') {
-      const message = `Back-off pulling image "${placed.spec.image ?? ''}": ${waiting.message ?? ''}`;
-      life.waiting = { reason: 'ImagePullBackOff', message };
+      const text = `Back-off pulling image "${placed.spec.image ?? ''}"`;
+      life.waiting = { reason: 'ImagePullBackOff', message: `${text}: ${waiting.message ?? ''}` };
+      tellOf(this.#parts, this.#pod, placed, { type: 'Normal', reason: 'BackOff', message: text });
     } else if (life.terminated !== undefined) this.#noteBackOff(life);
     return false;
   }
@@ -208,7 +213,10 @@ export class PodWorker {
 
   async #start(life: ContainerLife, site: PodSite): Promise<void> {
     try {
-      await startContainer(this.#parts, this.#pod, life, site);
+      const image = this.#images.take(life);
+      if (image === 'coming') return;
+      await startContainer(this.#parts, this.#pod, life, { ...site, image });
+      this.#images.forget(life);
       life.began();
     } catch (error) {
       this.#noteFailure(life, error as Error);
@@ -219,12 +227,15 @@ export class PodWorker {
     const { message } = error;
     const reason = error instanceof ContainerProblem ? error.reason : 'RunContainerError';
     const isNew = life.waiting.reason !== reason || life.waiting.message !== message;
-    const isImage = reason === 'ErrImagePull';
-    if (reason === 'RunContainerError') life.failed(message, Date.now());
-    else if (isImage) life.backOff.ended(Date.now(), 0);
+    const isImage = isImageReason(reason);
+    if (reason === 'RunContainerError') {
+      life.failed(message, Date.now());
+      this.#images.forget(life);
+    } else if (reason === 'ErrImageNeverPull') life.imageBackOff.resume(1, Date.now());
+    else if (isImage) life.imageBackOff.ended(Date.now(), 0);
     life.waiting = { reason, message };
     // What is wrong in a pod's words may be mended any moment: a ConfigMap that comes.
-    this.#later(life.backOff.leftMs(Date.now()) || RETRY_MS);
+    this.#later(life.backOff.leftMs(Date.now()) || life.imageBackOff.leftMs(Date.now()) || RETRY_MS);
     if (!isNew) return;
     tellOf(this.#parts, this.#pod, life.placed, {
       type: 'Warning',
@@ -295,6 +306,7 @@ export class PodWorker {
   /** @returns true: its object is gone, and all traces */
   async #endPod(): Promise<boolean> {
     this.#checks.close();
+    this.#images.close();
     await this.#endAll();
     this.#collect();
     if (!this.#isGone) this.#writeStatus(false);

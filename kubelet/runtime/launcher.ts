@@ -32,8 +32,31 @@ export function writeSpec(folder: string, lines: SpecLines): void {
  * @throws Error with its sentence
  */
 export function launch(role: 'pod' | 'run', folder: string): Promise<string> {
+  return askLauncher([role, folder]);
+}
+
+/** Who a user of an image is: `uid`, `gid`, supplementary groups and home folder. */
+export interface ImageIds {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly home: string;
+}
+
+/**
+ * Reads it from an image's own files, which lead nowhere else.
+ * @param root the folder of its files @param user `bob`, `1000:1000`
+ * @throws Error with the launcher's sentence
+ */
+export async function idsInImage(root: string, user: string): Promise<ImageIds> {
+  const [ids = '', home = '/', groups = ''] = (await askLauncher(['user', root, user])).split('\n');
+  const [uid, gid] = ids.split(' ').map(Number);
+  return { uid, gid, home, groups: groups.split(' ').filter(Boolean).map(Number) };
+}
+
+function askLauncher(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(LAUNCHER, [role, folder], {
+    const child = spawn(LAUNCHER, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {},
       timeout: LAUNCH_MS,

@@ -3,6 +3,7 @@
  *
  *     <folder>/skeleton            below every container's root
  *     <folder>/exits/UID_C0_3      how attempt 3 of container c0 has ended
+ *     <folder>/images              notes of mounted images (podman/)
  *     <folder>/pods/UID/           spec, pids, hostname: the pod's first process
  *     <folder>/pods/UID/c0/        spec, 3.pids, 3.log, attach: a container
  *
@@ -13,6 +14,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } 
 import { basename, dirname, join } from 'node:path';
 import { isAlive, type ProcessId } from '../../linux/process-id.ts';
 import { kill } from '../../linux/process-end.ts';
+import { PodmanImages } from '../podman/podman-images.ts';
 import { PodCgroups } from './cgroup.ts';
 import { launch, type SpecLines, writeSpec } from './launcher.ts';
 import { endingIn, endingName, type Ending, isExiting, lastAttempt, processesOf, sandboxOf } from './process-files.ts';
@@ -55,12 +57,15 @@ export async function endContainers(runDir: string): Promise<void> {
   if (!existsSync(join(runDir, 'kube-api', 'containers'))) return;
   const runtime = openRuntime(runDir);
   await Promise.all(runtime.uids().map((uid) => runtime.remove(uid)));
+  await new PodmanImages(runtime.imagesFolder, () => {}).recover();
   runtime.close();
 }
 
 export class PodRuntime {
   readonly folder: string;
   readonly exitsFolder: string;
+  /** Of images that are mounted or fetched. */
+  readonly imagesFolder: string;
   readonly cgroups: PodCgroups;
   #skeleton: Skeleton | undefined;
 
@@ -68,6 +73,7 @@ export class PodRuntime {
   constructor(folder: string, cgroupName: string) {
     this.folder = folder;
     this.exitsFolder = join(folder, 'exits');
+    this.imagesFolder = join(folder, 'images');
     this.cgroups = new PodCgroups(cgroupName);
   }
 

@@ -64,6 +64,8 @@ export interface Skeleton {
   readonly system: readonly string[];
   /** Holds `bin/ash` and its like, links to busybox; '' where there is none. */
   readonly applets: string;
+  /** Over an image's files: what is mounted on, so that no link of the image is in its place. */
+  readonly cover: string;
   /** A script: Kubernetes' tests run `/agnhost` in containers of that image. */
   readonly agnhost: string;
 }
@@ -75,11 +77,18 @@ export interface Skeleton {
 export function openSkeleton(folder: string, isInUse: boolean): Skeleton {
   const applets = join(folder, 'applets');
   const agnhost = join(folder, 'agnhost');
+  const cover = join(folder, 'cover');
   if (isInUse && existsSync(join(folder, DONE))) {
     const system = SYSTEM.map((name) => join('/', name)).filter((path) =>
       lstatSync(path, { throwIfNoEntry: false })?.isDirectory(),
     );
-    return { root: join(folder, 'root'), system, applets: existsSync(applets) ? applets : '', agnhost };
+    return {
+      root: join(folder, 'root'),
+      system,
+      applets: existsSync(applets) ? applets : '',
+      agnhost,
+      cover: writeCover(cover),
+    };
   }
   rmSync(folder, { recursive: true, force: true });
   const root = join(folder, 'root');
@@ -89,10 +98,26 @@ export function openSkeleton(folder: string, isInUse: boolean): Skeleton {
   }
   symlinkSync('/run', join(root, 'var/run'));
   writeEtc(join(root, 'etc'));
-  const skeleton = { root, system: linkSystem(root), applets: writeApplets(applets), agnhost };
+  const skeleton = {
+    root,
+    system: linkSystem(root),
+    applets: writeApplets(applets),
+    agnhost,
+    cover: writeCover(cover),
+  };
   writeFileSync(agnhost, AGNHOST, { mode: 0o755 });
   writeFileSync(join(folder, DONE), '');
   return skeleton;
+}
+
+/** Also beside containers that stand on an earlier skeleton, which knew no images. */
+function writeCover(folder: string): string {
+  for (const name of ['dev', 'etc', 'proc', 'sys']) mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
+  for (const name of ['hostname', 'hosts', 'resolv.conf']) {
+    const path = join(folder, 'etc', name);
+    if (!existsSync(path)) writeFileSync(path, '', { mode: 0o644 });
+  }
+  return folder;
 }
 
 function writeEtc(etc: string): void {

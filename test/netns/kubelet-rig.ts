@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Storage } from '../../apiserver/storage/storage.ts';
-import { Kubelet, type RunningContainer } from '../../kubelet/kubelet.ts';
+import { type ContainerRuntime, Kubelet, type RunningContainer } from '../../kubelet/kubelet.ts';
 import type { Condition, Pod, PodStatus } from '../../kubelet/pod-spec.ts';
 import { execCommand, execInNetns } from '../../kubelet/runtime/exec-command.ts';
 import { type Cleanup, must, waitFor } from '../command.ts';
@@ -24,17 +24,19 @@ export class KubeletRig {
   readonly logged: string[] = [];
   kubelet: Kubelet;
 
-  private constructor(name: string) {
+  readonly #runtime: ContainerRuntime;
+  private constructor(name: string, runtime: ContainerRuntime) {
+    this.#runtime = runtime;
     this.netns = name;
     this.runDir = mkdtempSync(join(tmpdir(), `${name}-`));
     this.kubelet = this.#make();
   }
 
-  static async start(name: string, cleanup: Cleanup): Promise<KubeletRig> {
+  static async start(name: string, cleanup: Cleanup, runtime: ContainerRuntime = 'none'): Promise<KubeletRig> {
     await must(['ip', 'netns', 'add', name]);
     cleanup.command('ip', 'netns', 'del', name);
     await must(['ip', '-n', name, 'link', 'set', 'lo', 'up']);
-    const rig = new KubeletRig(name);
+    const rig = new KubeletRig(name, runtime);
     cleanup.add(() => rmSync(rig.runDir, { recursive: true, force: true }));
     rig.kubelet.start();
     cleanup.add(() => void rig.kubelet.stop(true));
@@ -45,6 +47,7 @@ export class KubeletRig {
     return new Kubelet({
       storage: this.storage,
       nodeName: 'here',
+      containerRuntime: this.#runtime,
       runDir: this.runDir,
       network: {
         endpoint: () => ({ state: 'ready', problem: '', netns: this.netns, addresses: ['127.0.0.1'] }),

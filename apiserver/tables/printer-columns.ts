@@ -16,6 +16,8 @@ export interface PrinterColumn {
 type JsonPath = (document: unknown) => unknown[];
 
 const MOST_CHARACTERS = 1024;
+/** Kubernetes' own kinds have an age that is a text. */
+const DATED_AGE: Column = { ...AGE, type: 'date' };
 
 /** The columns of a custom resource: its name, and those; AGE when it has none. One whose path cannot be read is left out. */
 export function printerColumns(columns: readonly PrinterColumn[]): Column[] {
@@ -23,7 +25,7 @@ export function printerColumns(columns: readonly PrinterColumn[]): Column[] {
     const path = readPath(column.jsonPath);
     return path === undefined ? [] : columnOf(column, path);
   });
-  return [NAME, ...(columns.length === 0 ? [AGE] : own)];
+  return [NAME, ...(columns.length === 0 ? [DATED_AGE] : own)];
 }
 
 /** One that looks at every depth costs more than a table may. */

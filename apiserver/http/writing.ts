@@ -9,6 +9,7 @@
  */
 import type { WriteOptions, Writes, Written } from '../patch/writes.ts';
 import { begunObject } from '../resources/begun.ts';
+import { DEFINITIONS } from '../resources/custom-resource.ts';
 import { kindName, pathName } from '../resources/resource.ts';
 import { type KubeObject, type NewObject, timestamp } from '../storage/kube-object.ts';
 import { StatusError } from '../storage/status-error.ts';
@@ -28,6 +29,8 @@ const APPLY = 'application/apply-patch+yaml';
 /** What a cluster cannot be without. */
 const KEPT_NAMESPACES = ['default', 'kube-system', 'kube-public'];
 const MANAGER_CHARS = 128;
+/** What comes with Cilium's own manifests is taken, so that these can be applied as they are. */
+const BUILT_IN = 'this kind is built in: its definition stays as it is, and what was written is not kept';
 
 interface WritingParts {
   readonly storage: Storage;
@@ -93,6 +96,7 @@ export class Writing {
       const { object, warnings } = rule(live);
       const wanted = stored(call, object) as KubeObject;
       checkSame(call, live, wanted);
+      if (this.#isBuiltIn(call)) return this.#kept(call, live);
       for (const version of [resourceVersion, wanted.metadata.resourceVersion])
         if (version !== '' && version !== live.metadata.resourceVersion) throw modified(call);
       const noted = await this.#admit(call, wanted);
@@ -124,6 +128,7 @@ export class Writing {
     const before = this.#reading.found(call);
     if (resource.name === 'namespaces' && KEPT_NAMESPACES.includes(path.name))
       throw StatusError.forbidden('namespaces', path.name, 'this namespace may not be deleted');
+    if (this.#isBuiltIn(call)) throw StatusError.forbidden(DEFINITIONS, path.name, 'this kind is built in, and stays');
     const left = this.#storage.delete(resource.name, path.namespace, path.name, deleteOptions(call, options));
     await this.#settled(call);
     return { before, left };
@@ -154,6 +159,8 @@ export class Writing {
     const applied = objectOf(call, body);
     const { resource, path } = call;
     const options = writeOptions(call);
+    if (this.#isBuiltIn(call))
+      return { document: shown(call, this.#kept(call, this.#reading.found(call)), this.#storage) };
     if (this.#storage.get(resource.name, path.namespace, path.name) === undefined && path.subresource === '')
       return await this.#created(call, this.#writes.apply(undefined, applied, options));
     const document = await this.change(call, (live) => this.#writes.apply(live, applied, options), '');
@@ -182,6 +189,16 @@ export class Writing {
     await this.#settled(call);
     const seen = isTrial ? made : (this.#storage.get(resource.name, path.namespace, made.metadata.name) ?? made);
     return { status: 201, document: shown(call, seen, this.#storage) };
+  }
+
+  /** Whether it is the definition of a kind that is served without one. */
+  #isBuiltIn({ resource, path }: Call): boolean {
+    return resource.name === DEFINITIONS && this.#storage.isMirrored(DEFINITIONS, '', path.name);
+  }
+
+  #kept(call: Call, live: KubeObject): KubeObject {
+    call.warnings.push(BUILT_IN);
+    return live;
   }
 
   /** @returns warnings @throws StatusError 422 */

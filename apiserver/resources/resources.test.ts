@@ -53,3 +53,29 @@ t.test('a definition serves its kind until it goes, and takes nothing from a bui
   t.equal(resources.atPath('example.com', 'v1', 'widgets'), undefined);
   t.end();
 });
+
+t.test('kinds of cilium.io are shown as definitions, which nobody changes', (t) => {
+  const storage = new Storage();
+  const resources = new Resources();
+  resources.follow(storage);
+  const shown = storage.list(DEFINITIONS);
+  const kinds = resources.all().filter(({ group }) => group === 'cilium.io');
+  t.strictSame(
+    shown.map(({ metadata }) => metadata.name),
+    kinds.map(({ name }) => name).toSorted(),
+  );
+  for (const definition of shown) {
+    const resource = kinds.find(({ name }) => name === definition.metadata.name);
+    const { kind, plural, shortNames, isNamespaced, versions } = resource ?? kinds[0];
+    t.match(definition, {
+      spec: {
+        names: { kind, plural, shortNames },
+        scope: isNamespaced ? 'Namespaced' : 'Cluster',
+        versions: versions.map((name, i) => ({ name, served: true, storage: i === 0 })),
+      },
+      status: { conditions: [{ type: 'NamesAccepted' }, { type: 'Established', status: 'True' }] },
+    });
+  }
+  t.throws(() => storage.delete(DEFINITIONS, '', 'ciliumnodes.cilium.io'), { code: 403 });
+  t.end();
+});

@@ -5,6 +5,7 @@
 import type { KubeObject, ResourceName } from '../storage/kube-object.ts';
 import type { Storage } from '../storage/storage.ts';
 import { builtInResources } from './built-in.ts';
+import { showDefinitions } from './built-in-definitions.ts';
 import { customResource, DEFINITIONS } from './custom-resource.ts';
 import type { Resource } from './resource.ts';
 
@@ -20,8 +21,9 @@ export class Resources {
     this.#index();
   }
 
-  /** Serves what the storage's definitions say. @returns a function that ends it */
+  /** Serves what the storage's definitions say, among which those of built-in kinds are shown. @returns a function that ends it */
   follow(storage: Storage): () => void {
+    showDefinitions(storage, this.#builtIn);
     for (const definition of storage.list(DEFINITIONS)) this.#take(definition);
     this.#index();
     return storage.watch(DEFINITIONS, ({ type, object }) => {

@@ -62,6 +62,17 @@ spec:
       additionalPrinterColumns: [{name: Size, type: integer, jsonPath: .spec.size}]
       schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
 `,
+  'cilium-crd.yaml': `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ciliumnetworkpolicies.cilium.io, annotations: {controller-gen.kubebuilder.io/version: v0.16.5}}
+spec:
+  group: cilium.io
+  scope: Cluster
+  names: {plural: ciliumnetworkpolicies, singular: ciliumnetworkpolicy, kind: CiliumNetworkPolicy, listKind: CiliumNetworkPolicyList}
+  versions:
+    - {name: v2, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object}}}}}
+`,
   'widget.yaml': 'apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: small}\nspec: {size: 3}\n',
   'held.yaml':
     'apiVersion: v1\nkind: Service\nmetadata: {name: held, namespace: elsewhere}\nspec: {ports: [{port: 81}]}\n',
@@ -227,6 +238,16 @@ async function enforces(t: Test, { say, run: runs, namespace }: Bound): Promise<
 }
 
 async function definesKinds(t: Test, { say, run: runs }: Bound): Promise<void> {
+  t.match(await say('get crd'), /^NAME +CREATED AT\nciliumcidrgroups\.cilium\.io +\S+Z\n/);
+  const built = 'crd/ciliumnetworkpolicies.cilium.io';
+  await say(`wait --for=condition=established --timeout=20s ${built}`);
+  const applied = await runs('apply -f cilium-crd.yaml');
+  t.match(applied, { code: 0, stderr: /Warning: this kind is built in: its definition stays as it is/ });
+  t.match(await runs('apply --server-side -f cilium-crd.yaml'), { code: 0, stderr: /Warning: this kind is built in/ });
+  t.equal(await say(`get ${built} -o jsonpath={.spec.scope}`), 'Namespaced');
+  t.match((await runs('create -f cilium-crd.yaml')).stderr, 'AlreadyExists');
+  t.match((await runs(`delete ${built}`)).stderr, 'this kind is built in, and stays');
+  t.match(await say('explain cnp.spec.endpointSelector'), 'endpointSelector');
   await say('apply -f crd.yaml');
   await say('wait --for=condition=established --timeout=20s crd/widgets.example.com');
   await say('apply -f widget.yaml');

@@ -36,17 +36,26 @@ const DEFAULTS = [
   ...['NET_RAW', 'SYS_CHROOT', 'AUDIT_WRITE', 'SETFCAP'],
 ];
 
+/** What `kubectl debug` gives the container that it adds, nobody having asked for it. */
+const DEBUGGERS = 'SYS_PTRACE';
+
+/** Whether an ephemeral container goes without a right that it names. */
+export function lacksPtrace({ capabilities = {} }: ContainerSecurity): boolean {
+  return (capabilities.add ?? []).some((name) => plainName(name) === DEBUGGERS);
+}
+
 /**
+ * @param isEphemeral it goes without what only debuggers get, instead of being refused: kubectl adds that by itself
  * @returns a mask, in hexadecimal
  * @throws ContainerProblem for a right that is not given
  */
-export function capabilitiesOf({ capabilities = {} }: ContainerSecurity): string {
+export function capabilitiesOf({ capabilities = {} }: ContainerSecurity, isEphemeral = false): string {
   const held = new Set(DEFAULTS);
-  const named = (name: string): string => name.toUpperCase().replace(/^CAP_/, '');
-  const dropped = (capabilities.drop ?? []).map(named);
+  const dropped = (capabilities.drop ?? []).map(plainName);
   if (dropped.includes('ALL')) held.clear();
   for (const name of dropped) held.delete(name);
-  for (const name of (capabilities.add ?? []).map(named)) {
+  for (const name of (capabilities.add ?? []).map(plainName)) {
+    if (isEphemeral && name === DEBUGGERS) continue;
     if (name === 'ALL') for (const each of Object.keys(NUMBERS)) held.add(each);
     else if (Object.hasOwn(NUMBERS, name)) held.add(name);
     else {
@@ -61,4 +70,8 @@ export function capabilitiesOf({ capabilities = {} }: ContainerSecurity): string
   let mask = 0n;
   for (const name of held) mask |= 1n << BigInt(NUMBERS[name]);
   return mask.toString(16);
+}
+
+function plainName(name: string): string {
+  return name.toUpperCase().replace(/^CAP_/, '');
 }

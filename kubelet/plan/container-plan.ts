@@ -73,7 +73,7 @@ export function planContainer(request: ContainerRequest, site: ContainerSite): S
     ['sandbox', site.sandbox.pid],
     ['sandboxStart', site.sandbox.startTime],
     ['rootBytes', rootBytes(spec)],
-    ['capabilities', capabilitiesOf(spec.securityContext ?? {})],
+    ['capabilities', capabilitiesOf(spec.securityContext ?? {}, placed.role === 'ephemeral')],
     ['cwd', workingDir(spec, env, root)],
     ...(site.cgroup === undefined ? [] : [['cgroup', site.cgroup] as const]),
     ...flags.flatMap(([name, isSet]) => (isSet ? [[name, 1] as const] : [])),

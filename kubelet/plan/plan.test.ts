@@ -3,7 +3,7 @@ import t from 'tap';
 import type { KubeObject } from '../../apiserver/storage/kube-object.ts';
 import type { ContainerStatus, Pod } from '../pod-spec.ts';
 import { containersOf } from '../pod-spec.ts';
-import { capabilitiesOf } from './capabilities.ts';
+import { capabilitiesOf, lacksPtrace } from './capabilities.ts';
 import { idsOf } from './container-ids.ts';
 import { planContainer } from './container-plan.ts';
 import { environmentOf, type PodSources } from './environment.ts';
@@ -199,6 +199,11 @@ t.test('capabilities are those of runtimes without MKNOD, and what reaches past 
     'NET_ADMIN',
   ])
     t.throws(() => capabilitiesOf({ capabilities: { add: [name] } }), new RegExp(`found ${name}`), name);
+  const traced = { capabilities: { add: ['SYS_PTRACE'] } };
+  t.equal(capabilitiesOf(traced, true), capabilitiesOf({}), 'a container of kubectl debug goes without it');
+  t.ok(lacksPtrace(traced));
+  t.notOk(lacksPtrace({ capabilities: { add: ['NET_ADMIN'] } }));
+  t.throws(() => capabilitiesOf({ capabilities: { add: ['SYS_ADMIN'] } }, true), /found SYS_ADMIN/);
   const every = BigInt(`0x${capabilitiesOf({ capabilities: { add: ['ALL'] } })}`);
   for (const number of [2, 12, 16, 17, 19, 21, 25, 27])
     t.equal((every >> BigInt(number)) & 1n, 0n, `ALL leaves out ${number}`);

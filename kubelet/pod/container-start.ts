@@ -5,6 +5,7 @@ import { NetnsFiles } from '../../linux/netns-files.ts';
 import type { ProcessId } from '../../linux/process-id.ts';
 import { programPath } from '../../linux/programs.ts';
 import { commandInImage, commandOfImage, type ImageCommand } from '../images/image-command.ts';
+import { lacksPtrace } from '../plan/capabilities.ts';
 import { planContainer, TOOLS_FOLDER } from '../plan/container-plan.ts';
 import { ContainerProblem, environmentOf } from '../plan/environment.ts';
 import { expand } from '../plan/expansion.ts';
@@ -21,6 +22,8 @@ import { sourcesOf } from './pod-sources.ts';
 
 const SERVER = [`${TOOLS_FOLDER}/node`, `${TOOLS_FOLDER}/bin/stand-in.cjs`];
 const MESSAGE_BYTES = 4096;
+const NO_PTRACE =
+  'securityContext.capabilities.add: SYS_PTRACE is left out, which would reach past the container: processes of its own user can be traced without';
 /** Of a pod: each costs the machine a process of ours and half a dozen mounts, whatever it runs. */
 const MAX_CONTAINERS = 64;
 
@@ -49,6 +52,7 @@ export async function startContainer(
 ): Promise<void> {
   const { images } = parts;
   const { image } = site;
+  if (life.placed.role === 'ephemeral') refuseAdded(pod, life.placed);
   const env = environmentOf(pod, life.placed.spec, sourcesOf(pod, parts));
   if (image === undefined || images === undefined) await start({ parts, pod, life, site, env });
   else await images.hold(image.id, (path) => start({ parts, pod, life, site, env, mounted: { image, path } }));
@@ -83,6 +87,8 @@ async function start({ parts, pod, life, site, env, mounted }: Start): Promise<v
       hostName: site.hostName,
     },
   );
+  if (placed.role === 'ephemeral' && lacksPtrace(placed.spec.securityContext ?? {}))
+    tellOf(parts, pod, placed, { type: 'Warning', reason: 'RightLeftOut', message: NO_PTRACE });
   clearMessage(terminationPath(parts, site.sandbox, placed));
   tellOf(parts, pod, placed, { type: 'Normal', reason: 'Created', message: `Created container: ${placed.name}` });
   writeImageNote(runtime.containerFolder(uid, placed.folder), mounted?.image);
@@ -102,6 +108,21 @@ function imageCommand({ spec }: PlacedContainer, env: ReadonlyMap<string, string
   const argv = commandInImage({ command: wordsOf(spec.command, env), args: wordsOf(spec.args, env) }, image);
   if (argv.length === 0) throw new ContainerProblem('CreateContainerError', 'no command specified');
   return { argv, standIn: undefined, isBusybox: false };
+}
+
+/** As `podRefusal` for those that were there from the beginning. @throws ContainerProblem */
+function refuseAdded({ spec = {} }: Pod, { name, spec: added }: PlacedContainer): void {
+  const place = (spec.ephemeralContainers ?? []).findIndex((one) => one.name === name);
+  if (place >= MAX_CONTAINERS)
+    throw configProblem(`spec: found more than ${MAX_CONTAINERS} ephemeral containers, wanted at most as many`);
+  if (added.securityContext?.privileged === true)
+    throw configProblem(
+      'securityContext.privileged: found true, wanted false: no container of Sluice has the rights of the machine',
+    );
+}
+
+function configProblem(message: string): ContainerProblem {
+  return new ContainerProblem('CreateContainerConfigError', message);
 }
 
 function standInFor(

@@ -287,6 +287,22 @@ t.test("a container gets none of the kubelet's own files, also one that is added
   await rig.untilGone('added');
 });
 
+t.test('of containers that are added none has the rights of the machine, and there are 64', async (t) => {
+  rig.create('many', { containers: [sleeper()] });
+  await rig.untilReady('many');
+  const mighty = { ...sleeper({ name: 'm' }), securityContext: { privileged: true } };
+  const others = Array.from({ length: 63 }, (_, i) => ({ name: `n${i}`, image: 'nothing-that-stands-in' }));
+  rig.storage.update('pods', 'default', 'many', (pod) => ({
+    ...pod,
+    spec: { ...pod['spec'], ephemeralContainers: [mighty, ...others, sleeper({ name: 'last' })] },
+  }));
+  for (const refusal of ['securityContext.privileged: found true', 'spec: found more than 64 ephemeral containers'])
+    await waitFor(refusal, () => rig.events.some((event) => event.startsWith(`Failed Error: ${refusal}`)));
+  for (const name of ['m', 'last']) t.throws(() => rig.container('many', name), { code: 400 });
+  rig.delete('many', 0);
+  await rig.untilGone('many');
+});
+
 t.test('probes, hooks and restarts are told as Kubernetes tells them', async (t) => {
   rig.create('probed', {
     containers: [

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { KubeObject } from '../../apiserver/storage/kube-object.ts';
 import { Cleanup, waitFor } from '../command.ts';
 import { freePort } from '../free-port.ts';
 import { type Kubectl, kubectls } from '../kubectls.ts';
@@ -222,6 +223,43 @@ for (const kubectl of all) {
     }
     t.pass('both times');
   });
+
+  t.test(
+    `${kubectl.version}: exec into a container that was added to look in, without the right to trace all`,
+    async (t) => {
+      const name = `looks-${kubectl.version.replace('.', '-')}`;
+      // The kubectl of Debian adds them in a form that Kubernetes gave up.
+      if (Number(kubectl.version.slice(2)) > 24) {
+        const added = await k(`debug web --image=busybox --profile=general -c ${name} -- sleep 1000`);
+        t.equal(added.code, 0, added.stderr);
+      } else {
+        const { spec, ...pod } = kubelet.get('web') as KubeObject;
+        const debugs = shell(name, 'sleep 1000', { securityContext: { capabilities: { add: ['SYS_PTRACE'] } } });
+        const ephemeralContainers = [...(spec.ephemeralContainers ?? []), debugs];
+        const path = '/api/v1/namespaces/default/pods/web/ephemeralcontainers';
+        const added = await k(
+          `replace --raw ${path} -f -`,
+          JSON.stringify({ ...pod, spec: { ...spec, ephemeralContainers } }),
+        );
+        t.equal(added.code, 0, added.stderr);
+      }
+      const running = () =>
+        kubelet.status('web').ephemeralContainerStatuses?.find((one) => one.name === name)?.state.running;
+      await waitFor('it to run', () => running() !== undefined);
+      const found = await k(`exec web -c ${name} -- cat /proc/self/status`);
+      t.equal(found.code, 0, found.stderr);
+      const rights = BigInt(`0x${/CapBnd:\s+(\w+)/.exec(found.stdout)?.[1] ?? '80000'}`);
+      t.equal((rights >> 19n) & 1n, 0n, 'CAP_SYS_PTRACE');
+      t.ok(
+        kubelet.events.some((event) => event.startsWith('RightLeftOut') && event.includes('SYS_PTRACE is left out')),
+      );
+      const networks = await Promise.all(
+        [name, 'app'].map((one) => k(`exec web -c ${one} -- readlink /proc/self/ns/net`)),
+      );
+      t.equal(networks[0].stdout, networks[1].stdout, 'the network of the pod');
+      t.match(await k(`exec web -c ${name} -- sleep x`), { code: 1 });
+    },
+  );
 
   t.test(`${kubectl.version}: run -it --rm: a pod for one command`, async (t) => {
     const name = `once-${kubectl.version.replace('.', '-')}`;

@@ -6,7 +6,7 @@ const WIDTH = 24;
 
 /** @param problems what is wrong, a sentence each */
 export function ciliumStatus(status: StatusDocument, problems: readonly string[]): string {
-  const { endpoints, controllers, flows, hubble, services } = status;
+  const { endpoints, controllers, dataplane, flows, hubble, services } = status;
   const ill = controllers.filter(({ lastError }) => lastError !== '').length;
   const share = flows.capacity === 0 ? 0 : (flows.kept / flows.capacity) * 100;
   const observed = `Current/Max Flows: ${flows.kept}/${flows.capacity} (${share.toFixed(2)}%), Flows/s: ${(hubble?.flowsRate ?? 0).toFixed(2)}`;
@@ -20,7 +20,10 @@ export function ciliumStatus(status: StatusDocument, problems: readonly string[]
     ['IPAM', `${endpoints.total} addresses of pods`],
     ['Services', `${services.total}, ${services.frontends} frontends, ${services.backends} backends`],
     ['Controller Status', `${controllers.length - ill}/${controllers.length} healthy`],
-    ['Proxy Status', `OK, in the dataplane, pid ${status.dataplane.pid}, ${status.dataplane.state}`],
+    [
+      'Proxy Status',
+      `${dataplane.state === 'running' ? 'OK' : 'Failure'}, in the dataplane, pid ${dataplane.pid}, ${dataplane.state}`,
+    ],
     ['Global Identity Range', `${status.identities} identities`],
     ['Hubble', flows.capacity === 0 ? 'Disabled' : `Ok   ${observed}`],
     ['Encryption', 'Disabled'],

@@ -51,12 +51,47 @@ t.test(
   },
 );
 
+t.test(
+  'status --format cilium has the lines that scripts look for, and says Failure where something is wrong',
+  async (t) => {
+    const controllers = ['endpoints', 'policies'].map((name) => ({ name, lastError: '' }));
+    Object.assign(STATUS, { controllers });
+    const well = await sluice('status --format cilium');
+    t.equal(well.code, 0);
+    t.strictSame(well.stdout.trimEnd().split('\n'), [
+      'KubeProxyReplacement:    True',
+      'Cilium:                  Ok   Sluice 0.1.0',
+      'NodeMonitor:             Listening for events, 9 seen, 0 lost',
+      'IPAM:                    2 addresses of pods',
+      'Services:                1, 2 frontends, 3 backends',
+      'Controller Status:       2/2 healthy',
+      'Proxy Status:            OK, in the dataplane, pid 8, running',
+      'Global Identity Range:   12 identities',
+      'Hubble:                  Ok   Current/Max Flows: 9/4095 (0.22%), Flows/s: 21.53',
+      'Encryption:              Disabled',
+      'Cluster health:          1/2 reachable',
+    ]);
+    controllers[1].lastError = 'no room';
+    Object.assign(STATUS.dataplane, { state: 'waiting' });
+    STATUS.problems.push('a \x1b[31m problem');
+    const ill = await sluice('status --format cilium');
+    t.equal(ill.code, 1);
+    t.match(ill.stdout, /^Cilium: +Failure   dataplane is waiting; a \\x1b\[31m problem$/m);
+    t.match(ill.stdout, /^Controller Status: +1\/2 healthy$/m);
+    t.match(ill.stdout, /^Proxy Status: +Failure, in the dataplane, pid 8, waiting$/m);
+    Object.assign(STATUS.dataplane, { state: 'running' });
+    STATUS.problems.length = 0;
+    t.match(await sluice('status --format grafana'), { code: 2, stderr: /cilium/ });
+  },
+);
+
 t.test('flows that are switched off are no fault', async (t) => {
   const { capacity } = STATUS.flows;
   Object.assign(STATUS.flows, { capacity: 0 });
   t.notMatch(await sluice('health'), { stdout: /observatory/ });
   t.match(await sluice('health'), { code: 0 });
   t.match(await sluice('status'), { code: 0, stdout: /^Hubble: +Disabled$/m });
+  t.match(await sluice('status --format cilium'), { code: 0, stdout: /^Hubble: +Disabled$/m });
   Object.assign(STATUS.flows, { capacity });
 });
 

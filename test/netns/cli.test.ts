@@ -72,6 +72,10 @@ t.test('rig up makes namespaces, attaches pods and waits for their servers', asy
   t.equal(stdout, 'rig shop is up: 2 pods, 1 program\n');
   t.match(await instance.cli('rig', 'list'), { stdout: /shop +2 +1\/1 +.*shop\.yaml/ });
   t.match(await instance.cli('status'), { code: 0, stdout: /Endpoints: +2\/2 ready/ });
+  t.match(await instance.cli('status', '--format', 'cilium'), {
+    code: 0,
+    stdout: /^Cilium: +Ok .*\n[^]*^Controller Status: +(\d+)\/\1 healthy\n[^]*^Cluster health: +2\/2 reachable\n/m,
+  });
   t.match(await instance.cli('get', 'pods', '-n', 'shop'), {
     stdout: new RegExp(`client-0 +1/1 +ready[^]*server +1/1 +ready +${SERVER_IP}`),
   });

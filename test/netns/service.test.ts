@@ -155,9 +155,54 @@ function readLinks(pid: number): string[] {
   });
 }
 
+/**
+ * Runs the unit's ExecStop, as the unit says it, with systemd's environment.
+ * @param jobs what `systemctl list-jobs --no-legend --plain UNIT` prints; undefined when it fails
+ */
+async function execStop(jobs: string | undefined, mainPid: string) {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(folder, 'jobs'), jobs ?? '');
+  const said = `#!/bin/sh\n[ "$*" = "list-jobs --no-legend --plain sluiced.service" ] || exit 3\n`;
+  const answer = jobs === undefined ? 'exit 1\n' : `cat ${folder}/jobs\n`;
+  writeFileSync(join(bin, 'systemctl'), said + answer, { mode: 0o755 });
+  const packaging = join(PACKAGE_ROOT, 'packaging/systemd');
+  const unit = readFileSync(join(packaging, 'sluiced.service'), 'utf8');
+  const [, line = ''] = /^ExecStop=\/usr\/lib\/sluice\/(.*)$/m.exec(unit) ?? [];
+  const [program, ...words] = line.split(' ').flatMap((word) => {
+    if (word === '$MAINPID') return mainPid === '' ? [] : [mainPid]; // unset, it is no word
+    return word === '%n' ? ['sluiced.service'] : [word];
+  });
+  const path = `PATH=${bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  return run(['env', '-i', path, `MAINPID=${mainPid}`, join(packaging, program), ...words]);
+}
+
+const isGone = (pid: number) => !existsSync(`/proc/${pid}`);
+
+t.test('the ExecStop of a restart ends the agent, which leaves dataplane and pods to the next one', async (t) => {
+  const [from, pid, { dataplane }] = [said.length, agentPid(), await status()];
+  const jobs = '17 other.service stop waiting\n18 sluiced.service restart running\n';
+  t.match(await execStop(jobs, String(pid)), { code: 0, stdout: '', stderr: '' });
+  t.ok(isGone(pid), 'it returns when the agent has gone');
+  await until('the end', () => said.slice(from).some(({ ended }) => ended !== undefined));
+  t.notOk(isGone(dataplane.pid));
+  await begin();
+  t.match(await status(), { dataplane: { pid: dataplane.pid, isAdopted: true } });
+  t.match(await execStop('', ''), { code: 0 }, 'no agent');
+  const other = spawn('sleep', ['1000']);
+  const ended = new Promise((resolve) => other.once('exit', (_, signal) => resolve(signal)));
+  t.match(await execStop(undefined, String(other.pid)), { code: 0, stderr: '' });
+  t.equal(await ended, 'SIGTERM', 'a systemctl that cannot be asked says nothing of a restart');
+  t.match(await execStop('', String(pid)), { code: 0 }, 'an agent that has gone');
+  t.notOk(isGone(agentPid()));
+});
+
 t.test('a stop is told, and lets go of all', async (t) => {
-  const from = said.length;
-  process.kill(agentPid(), 'SIGTERM');
+  const [from, pid, { dataplane }] = [said.length, agentPid(), await status()];
+  // The restart of another unit is no restart of this one.
+  t.match(await execStop('18 other.service restart running\n', String(pid)), { code: 0, stderr: '' });
+  t.ok(isGone(pid));
+  await waitFor('the end of the dataplane', () => isGone(dataplane.pid));
   await until('the end', () => said.slice(from).some(({ ended }) => ended !== undefined));
   t.ok(hasSaid('STOPPING', from));
   t.notOk(existsSync(`/run/${name}`));

@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Cleanup, inNetns, type Outcome, run, waitFor } from '../command.ts';
+import { Cleanup, inNetns, type Outcome, run, start, waitFor } from '../command.ts';
 import { kubectls } from '../kubectls.ts';
 import { SluiceInstance } from '../rig.ts';
 
@@ -24,9 +24,13 @@ t.teardown(() => instance.stop());
 await waitFor('the kubeconfig', () => existsSync(`${instance.runDir}/kubeconfig`));
 const kubectl = kubectls().at(-1)?.path ?? '/usr/bin/kubectl';
 
-function type(...words: string[]): Promise<Outcome> {
+function kubectlIn(...words: string[]): string[] {
   const environment = ['env', `HOME=${folder}`, `KUBECONFIG=${instance.runDir}/kubeconfig`];
-  return run(inNetns(`${name}-host`, [...environment, kubectl, ...words]), { cwd: folder });
+  return inNetns(`${name}-host`, [...environment, kubectl, ...words]);
+}
+
+function type(...words: string[]): Promise<Outcome> {
+  return run(kubectlIn(...words), { cwd: folder });
 }
 
 /** Its standard output; it must succeed. */
@@ -181,6 +185,41 @@ spec: {selector: {app: moody}, ports: [{port: 80}]}
   await waitFor('the pod to be behind its Service again', async () => (await ready()) !== '');
   await say('delete', 'pod,svc,cm', '--wait=false', 'moody', 'mood', '--ignore-not-found');
 });
+
+t.test(
+  'the thread of the API runs out of memory: watches end and come back, objects and containers go on',
+  async (t) => {
+    await say('run', 'marked', '--image=busybox', '--', 'sleep', '1000');
+    await say('wait', '--for=condition=Ready', 'pod/marked', '--timeout=60s');
+    await say('exec', 'marked', '--', 'touch', '/tmp/mark');
+    await say('create', 'cm', 'kept', '--from-literal=a=b');
+    const uid = await read('cm kept', '{.metadata.uid}');
+    const watch = () => start(kubectlIn('get', 'cm', '-w', '-o', 'name'));
+    const before = watch();
+    await waitFor('the watch', () => before.output().includes('configmap/kept'));
+
+    const ender = join(import.meta.dirname, 'thread-ender.js');
+    const asked = [process.execPath, '--experimental-websocket', ender, String(instance.agent.pid), 'kube-api'];
+    const { code, stderr } = await run(inNetns(`${name}-host`, asked));
+    t.equal(code, 0, stderr);
+    await waitFor('the watch to end', () => before.child.exitCode !== null);
+    const status = async () => (await instance.read('/v1/status')).kubeApi;
+    await waitFor('the API again', async () => (await type('get', '--raw', '/readyz')).code === 0);
+    t.match(await status(), { restarts: 1 });
+    t.match(instance.agent.output(), /the thread of the Kubernetes API died/);
+
+    const after = watch();
+    await waitFor('the next watch', () => after.output().includes('configmap/kept'));
+    t.equal(await read('cm kept', '{.metadata.uid}'), uid, 'what was written is there');
+    await say('create', 'cm', 'newer');
+    await waitFor('what comes', () => after.output().includes('configmap/newer'));
+    await after.stop();
+    await say('wait', '--for=condition=Ready', 'pod/marked', '--timeout=60s');
+    t.equal((await type('exec', 'marked', '--', 'ls', '/tmp/mark')).code, 0, 'the same container');
+    t.equal(await read('pod marked', '{.status.containerStatuses[0].restartCount}'), '0');
+    await say('delete', 'pod/marked', 'cm/kept', 'cm/newer', '--now');
+  },
+);
 
 t.test('what is deleted: orphans, the foreground, the background, a whole namespace', async (t) => {
   await say('delete', 'deploy', 'web', '--cascade=orphan');

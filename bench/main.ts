@@ -16,6 +16,7 @@ import { caveats, comparisonTable } from './compare.ts';
 import { measureDns } from './dns.ts';
 import { measureFlowHistory } from './flow-history.ts';
 import { measureFlowStream } from './flow-stream.ts';
+import { measureKubernetes } from './kubernetes.ts';
 import { bareBridge, kernelBridge } from './kernel-bridge.ts';
 import { envoy, hasEnvoy } from './envoy.ts';
 import { startHttp2Servers } from './http2.ts';
@@ -135,6 +136,7 @@ function rigsOf({ options, subjects, other, results }: Run): Readonly<Record<str
     sni: () => measureServerNames(rounds, seconds, results),
     dns: () => measureDns(rounds, seconds, results),
     observability: () => measureObservability(rounds, seconds, results),
+    kubernetes: () => measureKubernetes(rounds, options.pods, results),
     'flow-stream': () => measureFlowStream(rounds, seconds, results),
     'flow-history': () => measureFlowHistory(rounds, options.flows, results),
   };

@@ -8,12 +8,14 @@ parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), res
             town (100 pods, traffic on each), full (the tables full of what nobody asks for, beside empty ones),
             services (an address of a service beside the pod's, alone and among 10,000; beside nftables),
             l7 (HTTP/1.1, HTTP/2 and gRPC through rules beside proxies; HTTP and Kafka rules beside an L4 rule),
+            kubernetes (50,000 pods of other nodes and 5,000 policies from a Kubernetes API, or --pods N),
             sni (TLS under serverNames beside an L4 rule), dns (DNS rules beside none, sluice-dns beside dnsmasq),
             observe (flows off, on, followed, kept; flows to one client, millions on disk, decoding), or one of its parts:
             observability, flow-stream, flow-history, flow-decoding,
             pipeline, policy and any other NAME with a file NAME*.bench.ts
             default: tcp udp crr ping http mem restart pipeline
-rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart;
+rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart,
+            of other nodes in kubernetes;
             flows: on disk, in flow-history, default 10000000
 subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two, envoy where
             the variable ENVOY names the program
@@ -29,7 +31,7 @@ export interface Options {
   readonly rounds: number;
   /** Of each load. */
   readonly seconds: number;
-  /** Silent pods beside the two of the part `restart`. */
+  /** Silent pods beside the two of the part `restart`; of other nodes, of the part `kubernetes`. */
   readonly pods: number;
   /** On disk, in the part `flow-history`. */
   readonly flows: number;

@@ -48,6 +48,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
 import { Learning } from './fqdn/learning.ts';
 import { learningSettings } from './fqdn/settings.ts';
+import { prepare } from './preparation.ts';
 import { Publication } from './publication.ts';
 import { Publisher } from './publish/publisher.ts';
 import { changedOptions, writeSettings } from './runtime-settings.ts';
@@ -126,7 +127,7 @@ export class Agent {
     this.store.setOwn(this.names.ownDocuments());
     this.observatory = new Observatory({ config, log, snapshot: () => this.directory.snapshot() });
     this.page = new Page(config, log);
-    this.kubernetes = new Kubernetes({ agent: this, policy, log });
+    this.kubernetes = new Kubernetes({ agent: this, prepare: (isReady) => prepare(this, isReady), policy, log });
     this.learning = this.#newLearning(stateDir);
     this.directory = this.#newDirectory();
     const listeners = [this.services.book, this.names, this.directory];

@@ -345,6 +345,12 @@ export class Cluster {
     }
   }
 
+  /** Does of the next flush what can be done before it: prefixes and pods get their identities. @throws RangeError as flush does */
+  prepare(): void {
+    this.addresses.refresh();
+    this.pods.refresh();
+  }
+
   /**
    * What must be published since the last flush.
    * @param keep is called before any identity that has changed is handed out; when it throws, nothing is
@@ -355,8 +361,7 @@ export class Cluster {
     this.#newServices.clear();
     const secrets = this.secrets.takeTouched();
     if (secrets.size > 0) this.policies.secretsChanged(secrets);
-    this.addresses.refresh();
-    this.pods.refresh();
+    this.prepare();
     if (this.identities.hasChanged) keep();
     const { changed, removed, problems } = this.endpoints.refresh(this.policies);
     const cookies = this.compiler.cookies.takeChanges();

@@ -10,7 +10,7 @@ import type { IdentityTable } from './identity/identity-table.ts';
 import { LabelFilter } from './rule/label-filter.ts';
 import { LabelSet } from './rule/labels.ts';
 import { podLabels } from './document/pod.ts';
-import type { NamespaceSpec, PodSpec } from './rule/spec.ts';
+import { type NamespaceSpec, podKey, type PodSpec } from './rule/spec.ts';
 import { MultiMap } from './rule/multi-map.ts';
 import { PrefixSet } from './rule/prefix-set.ts';
 import { IDENTITY_INIT } from '../wire/identities.ts';
@@ -35,12 +35,14 @@ export interface PodTables {
 export class PodTable {
   readonly #pods = new Map<string, Pod>();
   readonly #byNamespace = new MultiMap<string, string>();
-  /** Pods that claim an address, in their order: see #ownerOf. */
-  readonly #claims = new Map<string, readonly string[]>();
+  /** Pods that claim an address, the only one or all of them in their order: see #ownerOf. */
+  readonly #claims = new Map<string, string | readonly string[]>();
   /** Addresses of endpoints of this node that nobody knows yet. */
   readonly #lent = new Set<string>();
   readonly #namespaces = new Map<string, NamespaceSpec>();
   readonly #dirty = new Set<string>();
+  /** What pods of a shape have beside what the prefixes around them bring, and under which namespace. */
+  readonly #ofShapes = new WeakMap<object, { namespace: NamespaceSpec | undefined; labels: LabelSet }>();
   /** Which labels make an identity. */
   readonly filter: LabelFilter;
   readonly #tables: PodTables;
@@ -69,7 +71,7 @@ export class PodTable {
   }
 
   set(spec: PodSpec): void {
-    const key = `${spec.namespace}/${spec.name}`;
+    const key = podKey(spec);
     // A pod in its node's network is the node: its addresses are the node's. One that has finished has none any more.
     if (spec.hostNetwork === true || spec.hasFinished === true) {
       this.remove(spec.namespace, spec.name);
@@ -112,22 +114,27 @@ export class PodTable {
     const kept = new Set(after.map(({ text }) => text));
     for (const address of before) {
       if (kept.has(address.text)) continue;
-      const left = (this.#claims.get(address.text) ?? []).filter((other) => other !== key);
+      const left = this.#claimants(address.text).filter((other) => other !== key);
       if (!this.#lent.has(address.text)) this.#tables.addresses.setPod(address, undefined);
       if (left.length === 0) this.#claims.delete(address.text);
-      else this.#claims.set(address.text, left);
+      else this.#claims.set(address.text, left.length === 1 ? left[0] : left);
       this.#touchClaims(address);
     }
     for (const address of after) {
-      const claims = this.#claims.get(address.text) ?? [];
+      const claims = this.#claimants(address.text);
       if (claims.includes(key)) continue;
       this.#touchClaims(address);
-      this.#claims.set(address.text, [...claims, key]);
+      this.#claims.set(address.text, claims.length === 0 ? key : [...claims, key]);
     }
   }
 
+  #claimants(text: string): readonly string[] {
+    const claims = this.#claims.get(text) ?? [];
+    return typeof claims === 'string' ? [claims] : claims;
+  }
+
   #touchClaims({ text }: Prefix): void {
-    for (const key of this.#claims.get(text) ?? []) this.#dirty.add(key);
+    for (const key of this.#claimants(text)) this.#dirty.add(key);
   }
 
   /**
@@ -136,7 +143,7 @@ export class PodTable {
    */
   #ownerOf(text: string): string | undefined {
     if (this.#lent.has(text)) return undefined;
-    const claims = this.#claims.get(text) ?? [];
+    const claims = this.#claimants(text);
     if (claims.length < 2) return claims[0];
     return claims.findLast((key) => (this.#pods.get(key)?.spec.endpointId ?? 0) !== 0) ?? claims.at(-1);
   }
@@ -194,9 +201,14 @@ export class PodTable {
   #labelsOf({ spec, addresses }: Pod): LabelSet {
     const { options } = this.#tables.compiler;
     const namespace = this.#namespaces.get(spec.namespace);
+    const ofPrefixes = addresses.flatMap((address) => this.#tables.addresses.prefixes.podLabels(address));
+    const { shape } = spec;
+    const known = shape === undefined || ofPrefixes.length > 0 ? undefined : this.#ofShapes.get(shape);
+    if (known !== undefined && known.namespace === namespace) return known.labels;
     const texts = podLabels(spec, namespace?.labels, { filter: this.filter, clusterName: options['cluster-name'] });
-    for (const address of addresses) texts.push(...this.#tables.addresses.prefixes.podLabels(address));
-    return new LabelSet(texts);
+    const labels = new LabelSet([...texts, ...ofPrefixes]);
+    if (shape !== undefined && ofPrefixes.length === 0) this.#ofShapes.set(shape, { namespace, labels });
+    return labels;
   }
 
   #setEndpoint({ spec, identity }: Pod, labels: LabelSet): void {

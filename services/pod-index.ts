@@ -6,13 +6,14 @@
  * for under the pair that fewest pods have.
  */
 import { MultiMap } from '../policy/rule/multi-map.ts';
-import type { NamedPort } from '../policy/rule/spec.ts';
+import { type NamedPort, podKey } from '../policy/rule/spec.ts';
 import { serviceKey, type ServiceSpec } from '../policy/rule/service-spec.ts';
 
 /** A pod as services see it. */
 export interface ServicePod {
   readonly namespace: string;
   readonly name: string;
+  readonly key?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ips: readonly string[];
   readonly ports: readonly NamedPort[];
@@ -42,7 +43,7 @@ export class PodIndex {
   /** @returns keys of the services that select it now or did before */
   setPod(pod: ServicePod): Set<string> {
     const touched = this.removePod(pod);
-    const key = serviceKey(pod);
+    const key = podKey(pod);
     this.#pods.set(key, pod);
     for (const pair of pairsOf(pod.namespace, pod.labels)) this.#podsByPair.add(pair, key);
     return this.#servicesOf(pod, touched);

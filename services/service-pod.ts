@@ -1,6 +1,7 @@
 /** A pod as services see it, from the document that describes it and what is known of it here. */
 import type { Document } from '../policy/document/document.ts';
 import { podFromDocument } from '../policy/document/pod.ts';
+import { ShapedPod } from '../policy/document/shaped-pod.ts';
 import type { ServicePod } from './pod-index.ts';
 
 export interface PodPlace {
@@ -21,6 +22,7 @@ interface PodObject {
 
 /** A pod is ready unless its document says otherwise: there are no probes here. */
 export function servicePod(document: Document, place: PodPlace): ServicePod {
+  if (document instanceof ShapedPod && !place.isLocal && place.isAttached && place.ips === undefined) return document;
   const spec = podFromDocument(document, 0);
   const { ips, namedPorts = [], hostNetwork, hasFinished, nodeName, hostname = '', subdomain = '' } = spec;
   const { metadata = {}, status = {} } = document.object as PodObject;

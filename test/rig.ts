@@ -60,6 +60,8 @@ export interface InstanceOptions {
   config?: string;
   /** Top of another built tree, whose agent is run; default: this one. */
   programs?: string | undefined;
+  /** What Node is told before the agent's program, and in its environment: for measuring. */
+  node?: { readonly flags: readonly string[]; readonly env: Record<string, string> };
 }
 
 /** A name server is another process and another namespace: what a test asks for. */
@@ -85,11 +87,13 @@ export class SluiceInstance {
   agent: Background;
   readonly #netns: string | undefined;
   readonly #programs: string | undefined;
+  readonly #node: InstanceOptions['node'];
   #isStopped = false;
 
   private constructor(runDir: string, configFile: string, netnsPrefix: string, options: InstanceOptions) {
     this.#netns = options.netns;
     this.#programs = options.programs;
+    this.#node = options.node;
     this.runDir = runDir;
     this.configFile = configFile;
     this.netnsPrefix = netnsPrefix;
@@ -169,7 +173,8 @@ ${lacks('uplink') ? NO_UPLINK : ''}${lacks('dns') ? NO_DNS : ''}${options.config
 
   #startAgent(): Background {
     const agent = programPath('sluiced', this.#programs);
-    return start(inHost([process.execPath, agent, '--config', this.configFile], this.#netns));
+    const { flags = [], env = {} } = this.#node ?? {};
+    return start(inHost([process.execPath, ...flags, agent, '--config', this.configFile], this.#netns), { env });
   }
 
   /** Waits until the agent is gone that was told to end or killed: until then it holds its locks. */

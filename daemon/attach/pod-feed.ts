@@ -20,7 +20,8 @@ import { servicePod } from '../../services/service-pod.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 import { type PodListener, RemotePods } from './remote-pods.ts';
 import type { PodReconciler } from './pod-reconciler.ts';
-import type { NodeSpec } from '../../policy/rule/spec.ts';
+import { ShapedPod } from '../../policy/document/shaped-pod.ts';
+import { type NodeSpec, podKey } from '../../policy/rule/spec.ts';
 import type { StoreChanges } from '../source/store.ts';
 import type { CniAttachments } from '../cni/attachments.ts';
 import { placed } from '../cni/placing.ts';
@@ -62,7 +63,7 @@ export class PodFeed {
   readonly #planned = new Map<string, readonly Planned[]>();
   readonly #remote: RemotePods;
   /** Pods of other nodes that are told of when those have been looked at that are told of together. */
-  readonly #arriving = new Map<string, Planned>();
+  readonly #arriving = new Map<string, Document>();
   /** Documents of workloads. */
   #workloads = 0;
   readonly #told = new Map<string, Told>();
@@ -114,8 +115,22 @@ export class PodFeed {
     for (const reference of removed) hasPods = this.#remove(reference) || hasPods;
     for (const document of put) hasPods = this.#put(document) || hasPods;
     if (hasPods) this.#wantPods();
-    for (const { document, plan } of this.#arriving.values()) this.#remote.put(document, plan);
+    for (const document of this.#arriving.values()) this.#remote.put(document);
     this.#arriving.clear();
+  }
+
+  /** Whether an object can be passed on before all are known: it is no pod, or one that is another node's whatever else there is. */
+  mayPrepare(document: Document): boolean {
+    if (!isPodSource(document.kind)) return true;
+    return document instanceof ShapedPod && this.#isElsewhere(document);
+  }
+
+  /** Passes on objects of `mayPrepare`. */
+  prepare(documents: readonly Document[]): void {
+    for (const document of documents) {
+      if (document.kind === 'Pod') this.#remote.put(document);
+      else this.#put(document);
+    }
   }
 
   /** Tells services of pods that are others than before: after a change of pods, and when one became ready or ceased to be. */
@@ -182,19 +197,28 @@ export class PodFeed {
   }
 
   #plan(document: Document): boolean {
+    if (document instanceof ShapedPod && this.#isElsewhere(document)) return this.#arrive(document);
     const isExplicit = document.kind === 'Pod';
     const pods = isExplicit ? [document] : expandWorkload(document);
     const planned = pods.map((pod) => ({ document: pod, isExplicit, ...planPod(pod, this.#options.plan) }));
     const [first] = planned;
     const isElsewhere = isExplicit && first.plan.place === 'remote' && first.problems.length === 0;
-    if (isElsewhere && !this.#options.attachments.byPod().has(first.plan.key)) {
-      this.#arriving.set(first.plan.key, first);
-      return this.#planned.delete(referenceOf(document)) || this.#workloads > 0;
-    }
+    if (isElsewhere && !this.#options.attachments.byPod().has(first.plan.key)) return this.#arrive(document);
     if (isExplicit) this.#remote.remove(first.plan.key);
     else if (!this.#planned.has(referenceOf(document))) this.#workloads++;
     this.#planned.set(referenceOf(document), planned);
     return true;
+  }
+
+  /** Whether it need not be planned to be known as another node's. */
+  #isElsewhere({ nodeName, key }: ShapedPod): boolean {
+    const { attachments, plan } = this.#options;
+    return nodeName !== plan.nodeName && !attachments.byPod().has(key);
+  }
+
+  #arrive(document: Document): boolean {
+    this.#arriving.set(podKey(document), document);
+    return this.#planned.delete(referenceOf(document)) || this.#workloads > 0;
   }
 
   #isThisNode({ kind, name }: Reference): boolean {
@@ -309,7 +333,8 @@ function isSame(a: Told | undefined, b: Told): boolean {
 
 /** The document with the addresses that the pod has got. */
 function withAddresses(document: Document, ips: readonly string[]): Document {
-  const given = (document.object as { status?: object }).status;
+  const { kind, apiVersion, namespace, name, labels, annotations, file, line, object } = document;
+  const given = (object as { status?: object }).status;
   const status = { ...given, podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) };
-  return { ...document, object: { ...document.object, status } };
+  return { kind, apiVersion, namespace, name, labels, annotations, file, line, object: { ...object, status } };
 }

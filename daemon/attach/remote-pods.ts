@@ -4,7 +4,8 @@
  */
 import type { Cluster } from '../../policy/cluster.ts';
 import type { Document } from '../../policy/document/document.ts';
-import type { PodPlan } from '../source/pod-plan.ts';
+import { type PodPlan, workloadsOfPod } from '../source/pod-plan.ts';
+import { podKey } from '../../policy/rule/spec.ts';
 import { servicePod } from '../../services/service-pod.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 
@@ -37,8 +38,9 @@ export class RemotePods {
     return this.#documents.values();
   }
 
-  put(document: Document, { key, workloads }: PodPlan): void {
-    this.#documents.set(key, document);
+  put(document: Document): void {
+    const workloads = workloadsOfPod(document);
+    this.#documents.set(podKey(document), document);
     this.#options.cluster.apply(document);
     const pod = servicePod(document, { isLocal: false, isAttached: true, nodeName: '', nodeAddresses: [] });
     for (const listener of this.#options.listeners) listener.setPod(pod, workloads);

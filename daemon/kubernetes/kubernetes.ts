@@ -20,6 +20,7 @@ import type { SourcedDocument } from '../source/versions.ts';
 import { SupervisedThread } from '../supervise/supervised-thread.ts';
 import type { Batch, FromKubernetes, KubernetesStatus, ToKubernetes } from './messages.ts';
 import { resourcesOf } from './resources.ts';
+import { ShapeBook } from './shapes.ts';
 import type { KubernetesThreadData } from './thread.ts';
 
 /** Keys and versions of 50,000 pods take 10, and as many objects on their way some 60. */
@@ -38,16 +39,20 @@ interface AgentParts {
 
 interface KubernetesOptions {
   readonly agent: AgentParts;
+  /** Takes in what can be taken in before all is known. */
+  readonly prepare: (areLabelsKnown: boolean) => void;
   readonly policy: PolicyConfig;
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>;
 }
 
 export class Kubernetes {
   readonly #agent: AgentParts;
+  readonly #prepare: KubernetesOptions['prepare'];
   readonly #thread: SupervisedThread<ToKubernetes, FromKubernetes> | undefined;
   readonly #reviver: Reviver;
   readonly #kinds: ReadonlySet<string>;
   readonly #services = new Map<string, string>();
+  readonly #shapes = new ShapeBook();
   #status: KubernetesStatus = NOTHING;
   /** Of kinds that this thread has not told whole yet: what it has told. */
   #told = new Map<string, Set<string>>();
@@ -56,9 +61,10 @@ export class Kubernetes {
 
   /** Nothing without the option `kubernetes`. */
   constructor(options: KubernetesOptions) {
-    const { agent, policy, log } = options;
+    const { agent, prepare, policy, log } = options;
     const { config } = agent;
     this.#agent = agent;
+    this.#prepare = prepare;
     this.#reviver = new Reviver(policy);
     this.#kinds = new Set(resourcesOf(config.nodeName).map(({ kind }) => kind));
     this.#isKnown = config.kubernetes === '';
@@ -118,6 +124,7 @@ export class Kubernetes {
   }
 
   #begin(): void {
+    this.#shapes.clear();
     this.#told = new Map([...this.#kinds].map((kind) => [kind, new Set()]));
     this.#status = { ...NOTHING, problems: this.#status.problems };
   }
@@ -134,11 +141,14 @@ export class Kubernetes {
     } else if (this.#told.size === 0) {
       this.#isKnown = true;
       this.#onKnown();
-    }
+    } else this.#prepare(!this.#told.has('Namespace'));
   }
 
-  #changesOf({ put, removed, refused, whole }: Batch): KubernetesChanges {
-    const documents: SourcedDocument[] = [];
+  #changesOf({ put, pods, shapes, forgets, removed, refused, whole }: Batch): KubernetesChanges {
+    if (forgets) this.#shapes.clear();
+    this.#shapes.learn(shapes);
+    const documents = pods.map((row) => this.#shapes.pod(row));
+    for (const { document } of documents) this.#told.get('Pod')?.add(referenceOf(document));
     for (const { kept, atMs, createdMs } of put) {
       const document = this.#documentOf(kept);
       this.#told.get(kept.kind)?.add(referenceOf({ ...kept, name: nameIn(kept) }));

@@ -3,7 +3,8 @@
  * One batch is under way at a time, so that a busy agent is told less often, not more at once.
  */
 import { type Reference, referenceOf } from '../source/text.ts';
-import type { Batch, ReadObjectMessage } from './messages.ts';
+import type { Batch, PodRow, ReadObjectMessage } from './messages.ts';
+import { type ShapedObject, ToldShapes } from './shapes.ts';
 
 /** Objects in a batch: of pods, some 10 ms of the agent's time. */
 const MAX_BATCH = 500;
@@ -12,7 +13,13 @@ const MAX_WAITING = 5000;
 /** What comes within this goes together. */
 const GATHER_MS = 5;
 
+interface ShapedEntry extends ShapedObject {
+  readonly atMs: number;
+  readonly createdMs: number;
+}
+
 type Entry =
+  | { readonly pod: ShapedEntry }
   | { readonly put: ReadObjectMessage }
   | { readonly removed: Reference }
   | { readonly refused: Reference }
@@ -21,6 +28,7 @@ type Entry =
 export class Outbox {
   readonly #send: (batch: Batch) => void;
   readonly #entries = new Map<string, Entry>();
+  readonly #shapes = new ToldShapes();
   #isUnderWay = false;
   #timer: NodeJS.Timeout | undefined;
   #room: { readonly promise: Promise<void>; readonly open: () => void } | undefined;
@@ -42,6 +50,11 @@ export class Outbox {
 
   put(reference: Reference, object: ReadObjectMessage): void {
     this.#add(referenceOf(reference), { put: object });
+  }
+
+  /** A pod of another node. */
+  pod(reference: Reference, pod: ShapedEntry): void {
+    this.#add(referenceOf(reference), { pod });
   }
 
   removed(reference: Reference): void {
@@ -86,11 +99,18 @@ export class Outbox {
       this.#room?.open();
       this.#room = undefined;
     }
+    const pods = taken.flatMap((one) => ('pod' in one ? one.pod : []));
     this.#send({
+      ...this.#shapes.of(pods),
+      pods: pods.map(rowOf),
       put: taken.flatMap((one) => ('put' in one ? one.put : [])),
       removed: taken.flatMap((one) => ('removed' in one ? one.removed : [])),
       refused: taken.flatMap((one) => ('refused' in one ? one.refused : [])),
       whole: taken.flatMap((one) => ('whole' in one ? one.whole : [])),
     });
   }
+}
+
+function rowOf({ shape, fields: [name, nodeName, ips], atMs, createdMs }: ShapedEntry): PodRow {
+  return [shape.number, name, nodeName, ips.join(), atMs, createdMs];
 }

@@ -10,6 +10,7 @@ import { Outbox } from './outbox.ts';
 import { Refusals } from './refusals.ts';
 import { resourcesOf } from './resources.ts';
 import { secretsNamed } from './secret-names.ts';
+import { MAX_SHAPES, ShapeBook, ToldShapes } from './shapes.ts';
 import { KubernetesSource } from './source.ts';
 import { timesOf, trimmed, trimmedPod, trimmedRemotePod } from './trimming.ts';
 
@@ -56,7 +57,13 @@ async function world(test: Tap, prepare: (server: KubeApiServer) => void) {
   /** By name, as whoever takes the batches has it. */
   const copy = (kind: string): Map<string, object> => {
     const found = new Map<string, object>();
-    for (const { put, removed } of batches) {
+    const book = new ShapeBook();
+    for (const { put, pods, shapes, removed } of batches) {
+      book.learn(shapes);
+      for (const row of kind === 'Pod' ? pods : []) {
+        const { document } = book.pod(row);
+        found.set(document.name, document.object);
+      }
       for (const { kept } of put)
         if (kept.kind === kind) found.set((kept.object['metadata'] as { name: string }).name, kept.object);
       for (const one of removed) if (one.kind === kind) found.delete(one.name);
@@ -93,6 +100,46 @@ t.test('a pod that goes elsewhere and comes here, in any order, is here', async 
   server.put(PODS, pod('mark', 'there', '10.0.0.9'));
   await waitFor('the mark', () => copy('Pod').has('mark'));
   t.match(copy('Pod').get('web'), undefined, 'gone from the watch that has it');
+});
+
+t.test('pods elsewhere that are alike are told as rows of one shape, and each is checked for itself', async (t) => {
+  const { server, source, batches, copy } = await world(t as Tap, (server) => {
+    for (const i of [1, 2, 3]) server.put(PODS, pod(`web-${i}`, 'there', `10.0.0.${i}`));
+    server.put(PODS, pod('lies', 'there', '10.0.0.4/8'));
+    server.put(PODS, pod('..', 'there', '10.0.0.5'));
+  });
+  await waitFor('the pods', () => copy('Pod').size === 3 && source.status.refused === 2);
+  t.strictSame(
+    batches.flatMap(({ shapes }) => shapes.map(([, parts]) => parts)),
+    [{ namespace: 'shop', metadata: {}, spec: {}, status: {} }],
+  );
+  t.strictSame(copy('Pod').get('web-2'), {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'web-2', namespace: 'shop' },
+    spec: { nodeName: 'there' },
+    status: { podIPs: [{ ip: '10.0.0.2' }] },
+  });
+  const labelled = pod('web-1', 'there', '10.0.0.1');
+  server.put(PODS, { ...labelled, metadata: { ...labelled.metadata, labels: { 'no label!': 'x' } } });
+  await waitFor('the refusal', () => source.status.refused === 3);
+  t.match(copy('Pod').get('web-1'), { metadata: { labels: undefined } }, 'what was known last stays');
+});
+
+t.test('shapes are told again after they had to be forgotten', (t) => {
+  const told = new ToldShapes();
+  const parts = { namespace: 'shop', metadata: {}, spec: {}, status: {} };
+  const shaped = (number: number) => ({ shape: { number, parts }, fields: ['web', 'there', ['10.0.0.1']] as const });
+  t.match(told.of([shaped(1), shaped(1), shaped(2)]), { forgets: false, shapes: [[1], [2]] });
+  t.strictSame(told.of([shaped(1)]), { forgets: false, shapes: [] });
+  for (let number = 3; number <= MAX_SHAPES; number++) told.of([shaped(number)]);
+  t.match(told.of([shaped(1)]), { forgets: true, shapes: [[1, parts]] });
+  const book = new ShapeBook();
+  book.learn([[1, parts]]);
+  t.equal(book.pod([1, 'web', 'there', '10.0.0.1', 1, 1]).document.name, 'web');
+  book.clear();
+  t.throws(() => book.pod([1, 'web', 'there', '10.0.0.1', 1, 1]), /found shape 1, wanted one that was told/);
+  t.end();
 });
 
 t.test('what is refused is told, stays known, and is well when it is mended', async (t) => {

@@ -18,6 +18,7 @@ import type { KubernetesStatus } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import type { Refusals } from './refusals.ts';
 import { PODS_ELSEWHERE, PODS_HERE, resourcesOf, secretResource, type SourceResource } from './resources.ts';
+import { PodShapes } from './shapes.ts';
 import { secretsNamed } from './secret-names.ts';
 import { type Fields, timesOf, trimmed, trimmedPod, trimmedRemotePod } from './trimming.ts';
 
@@ -48,6 +49,7 @@ export class KubernetesSource {
   readonly #followed = new Map<string, Followed>();
   /** Pods of this node, and their versions. */
   readonly #podsHere = new Map<string, number>();
+  readonly #shapes = new PodShapes();
   readonly #refused = new Map<string, Problem>();
   /** `namespace/name` of secrets -> policies that name them. */
   readonly #secrets = new Map<string, Set<string>>();
@@ -123,16 +125,28 @@ export class KubernetesSource {
     const key = keyOf(object);
     const { kind, apiVersion } = resource;
     if (kind === 'Pod' && !this.#mayPut(resource, key, object)) return;
-    const { outbox, read } = this.#options;
     const raw = object as Fields;
     const reference = referenceFrom(kind, key);
-    const { document, problems } = read(trimmedAs(resource, raw, apiVersion), 'kubernetes');
+    const asRead = trimmedAs(resource, raw, apiVersion);
+    if (resource.name === PODS_ELSEWHERE && this.#putShaped(reference, raw, asRead)) return;
+    const { outbox, read } = this.#options;
+    const { document, problems } = read(asRead, 'kubernetes');
     if (kind.endsWith('NetworkPolicy')) this.#nameSecrets(key, kind, raw);
     if (document === undefined) this.#refuse(reference, raw, problems);
     else {
       this.#accept(reference, raw);
       outbox.put(reference, { kept: keep(document), ...timesOf(raw) });
     }
+  }
+
+  /** @returns whether it could be told by its shape */
+  #putShaped(reference: Reference, raw: Fields, asRead: Fields): boolean {
+    const { outbox, read } = this.#options;
+    const shaped = this.#shapes.shaped(asRead, (object) => read(object, 'kubernetes').document);
+    if (shaped === undefined) return false;
+    this.#accept(reference, raw);
+    outbox.pod(reference, { ...shaped, ...timesOf(raw) });
+    return true;
   }
 
   #remove({ kind, name }: SourceResource, key: string): void {
@@ -210,7 +224,7 @@ function referenceFrom(kind: string, key: string): Reference {
   return { kind, namespace, name };
 }
 
-function trimmedAs({ kind, name }: SourceResource, object: Fields, apiVersion: string): object {
+function trimmedAs({ kind, name }: SourceResource, object: Fields, apiVersion: string): Fields {
   if (kind !== 'Pod') return trimmed(object, kind, apiVersion);
   return name === PODS_ELSEWHERE ? trimmedRemotePod(object) : trimmedPod(object);
 }

@@ -19,7 +19,9 @@ function listOf(value: unknown): Fields[] {
 
 /** Those of the fields that are there. */
 function picked(fields: Fields, ...names: string[]): Fields {
-  return Object.fromEntries(names.flatMap((name) => (fields[name] == null ? [] : [[name, fields[name]]])));
+  const found: Record<string, unknown> = {};
+  for (const name of names) if (fields[name] != null) found[name] = fields[name];
+  return found;
 }
 
 function metadataOf(object: Fields, ...names: string[]): Fields {

@@ -18,6 +18,7 @@ import {
   type ZoneProtocol,
   type ZoneService,
 } from '../../nameserver/zone-file.ts';
+import { podKey } from '../../policy/rule/spec.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 import type { ServiceState } from '../../services/service-book.ts';
 import { protocolName } from '../../wire/protocols.ts';
@@ -26,11 +27,13 @@ import { protocolName } from '../../wire/protocols.ts';
 const MAX_SERVICE_BYTES = 24 << 20;
 const MAX_LINE_BYTES = 4 << 20; // 10,000 endpoints with a port have 1.3 MB
 
+type ZonePod = Pick<ServicePod, 'namespace' | 'name' | 'key' | 'ips'>;
+
 export class ZoneContent {
   readonly #services = new Map<string, string>();
   #serviceBytes = 0;
-  /** Lines of each pod, one an address. */
-  readonly #pods = new Map<string, readonly string[]>();
+  /** With a line an address; of pods without one nothing is kept. */
+  readonly #pods = new Map<string, ZonePod>();
   readonly #problems = new Map<string, string>();
   #hasChanged = true;
 
@@ -62,13 +65,12 @@ export class ZoneContent {
     this.#setService(key, isLong ? undefined : line);
   }
 
-  setPod({ namespace, name, ips }: Pick<ServicePod, 'namespace' | 'name' | 'ips'>): void {
-    const key = `${namespace}/${name}`;
-    const lines = ips.map((address) => formatZoneLine({ namespace, address }));
-    if (this.#pods.get(key)?.join() === lines.join()) return;
-    if (lines.length === 0) this.#pods.delete(key);
-    else this.#pods.set(key, lines);
-    this.#hasChanged = true;
+  setPod(pod: ZonePod): void {
+    const key = podKey(pod);
+    const before = this.#pods.get(key)?.ips ?? [];
+    if (pod.ips.length === 0) this.#pods.delete(key);
+    else this.#pods.set(key, pod);
+    if (before.join() !== pod.ips.join()) this.#hasChanged = true;
   }
 
   removePod({ namespace, name }: { readonly namespace: string; readonly name: string }): void {
@@ -85,7 +87,7 @@ export class ZoneContent {
   /** The text of the file. */
   text(head: ZoneHead): string {
     const services = withoutLongest([...this.#services.values()].slice(0, MAX_SERVICES), this.#serviceBytes);
-    const pods = [...this.#pods.values()].flat().slice(0, MAX_PODS);
+    const pods = linesOf(this.#pods.values()).slice(0, MAX_PODS);
     return [formatZoneHead(head, { services: services.length, pods: pods.length }), ...services, ...pods].join('');
   }
 
@@ -97,6 +99,10 @@ export class ZoneContent {
     else this.#services.set(key, line);
     this.#hasChanged = true;
   }
+}
+
+function linesOf(pods: Iterable<ZonePod>): string[] {
+  return [...pods].flatMap(({ namespace, ips }) => ips.map((address) => formatZoneLine({ namespace, address })));
 }
 
 /** Who has most goes without, so that the others are told. */

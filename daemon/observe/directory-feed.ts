@@ -9,6 +9,7 @@ import type { Changes, EndpointChange } from '../../policy/cluster.ts';
 import { RESERVED_IDENTITIES } from '../../policy/identity/identity.ts';
 import type { Origin } from '../../policy/rule/rule.ts';
 import type { LocalPod } from '../attach/pod-reconciler.ts';
+import { podKey } from '../../policy/rule/spec.ts';
 import type { ServicePod } from '../../services/pod-index.ts';
 import type { StoreChanges } from '../source/store.ts';
 import {
@@ -51,8 +52,8 @@ export interface NamePlace {
 }
 
 interface RemotePod {
-  readonly ips: readonly string[];
-  readonly entry: PodEntry;
+  readonly pod: Pick<ServicePod, 'namespace' | 'name' | 'ips'>;
+  readonly workloads: readonly Workload[];
 }
 
 interface Present {
@@ -98,19 +99,19 @@ export class DirectoryFeed {
   }
 
   /** Takes pods of other nodes; those of this one come by `refresh`. */
-  setPod({ namespace, name, ips, isLocal }: ServicePod, workloads: readonly Workload[]): void {
-    if (isLocal) return;
-    const pod: RemotePod = { ips, entry: { namespace, podName: name, ...(workloads.length > 0 && { workloads }) } };
-    const key = keyOf({ namespace, name });
-    const before = this.#remote.get(key)?.ips ?? [];
-    this.#remote.set(key, pod);
-    const gone = before.filter((ip) => !ips.includes(ip));
-    this.#tellAddresses([...gone.map((ip) => [ip, undefined] as const), ...placesOf(pod)]);
+  setPod(pod: ServicePod, workloads: readonly Workload[]): void {
+    if (pod.isLocal) return;
+    const key = podKey(pod);
+    const before = this.#remote.get(key)?.pod.ips ?? [];
+    const now = { pod, workloads };
+    this.#remote.set(key, now);
+    const gone = before.filter((ip) => !pod.ips.includes(ip));
+    this.#tellAddresses([...gone.map((ip) => [ip, undefined] as const), ...placesOf(now)]);
   }
 
   removePod(pod: { readonly namespace: string; readonly name: string }): void {
-    const ips = this.#remote.get(keyOf(pod))?.ips ?? [];
-    this.#remote.delete(keyOf(pod));
+    const ips = this.#remote.get(podKey(pod))?.pod.ips ?? [];
+    this.#remote.delete(podKey(pod));
     this.#tellAddresses(ips.map((ip) => [ip, undefined]));
   }
 
@@ -221,11 +222,8 @@ export class DirectoryFeed {
   }
 }
 
-function keyOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return `${namespace}/${name}`;
-}
-
-function placesOf({ ips, entry }: RemotePod): (readonly [string, PodEntry])[] {
+function placesOf({ pod: { namespace, name, ips }, workloads }: RemotePod): (readonly [string, PodEntry])[] {
+  const entry = { namespace, podName: name, ...(workloads.length > 0 && { workloads }) };
   return ips.map((ip) => [ip, entry] as const);
 }
 

@@ -26,6 +26,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { keep, type KeptDocument } from '../../policy/document/kept-document.ts';
+import { ShapeInterner } from '../../policy/document/shaped-pod.ts';
 import type { Document } from '../../policy/document/document.ts';
 import { writeProblem } from '../../linux/state-file.ts';
 import type { Keeping } from './keeping.ts';
@@ -48,6 +49,8 @@ interface FileOptions {
   readonly keeping: Keeping;
   /** Which API it is: what another one had is of no use. */
   readonly source: string;
+  /** Pods of other nodes are many. */
+  readonly nodeName: string;
 }
 
 export class KubernetesFile {
@@ -137,6 +140,7 @@ export class KubernetesFile {
 
   #loadText(text: string): SourcedDocument[] {
     const found = new Map<string, SourcedDocument>();
+    const interner = new ShapeInterner();
     const lines = text.split('\n');
     const isWhole = lines.pop() === '';
     const { layout, reader, source } = headOf(lines[0]);
@@ -155,7 +159,7 @@ export class KubernetesFile {
     this.#isBroken = !isWhole || !isOurs || damaged > 0;
     this.#bytes = Buffer.byteLength(text);
     this.#standingBytes = this.#bytes / 2;
-    return [...found.values()];
+    return [...found.values()].map((one) => ({ ...one, document: this.#shaped(one.document, interner) }));
   }
 
   /** @throws Error when the line is none of ours */
@@ -171,6 +175,12 @@ export class KubernetesFile {
     const document = this.#document(kept, isOurs);
     if (document === undefined) found.delete(reference);
     else found.set(reference, { document, ...times });
+  }
+
+  /** What takes little memory as a pod of another node. */
+  #shaped(document: Document, interner: ShapeInterner): Document {
+    const { nodeName = '' } = (document.object['spec'] as { nodeName?: string } | undefined) ?? {};
+    return document.kind === 'Pod' && nodeName !== this.#options.nodeName ? interner.document(document) : document;
   }
 
   /** Another program's object is checked again. */

@@ -41,7 +41,12 @@ type Tap = typeof t;
 
 function makeStore(directory: string, keeping = KEEPING, source = 'in-cluster'): ObjectStore {
   const clock = { ms: 1000 };
-  const kubernetes = new KubernetesFile(join(directory, 'kubernetes.objects'), { read: READ_OBJECT, keeping, source });
+  const kubernetes = new KubernetesFile(join(directory, 'kubernetes.objects'), {
+    read: READ_OBJECT,
+    keeping,
+    source,
+    nodeName: 'here',
+  });
   return new ObjectStore(join(directory, 'objects'), READ, { nowMs: () => clock.ms++, keeping, kubernetes });
 }
 

@@ -10,6 +10,7 @@ import type { Document } from '../../policy/document/document.ts';
 import { listedAddresses } from '../../policy/document/address.ts';
 import { podNames, type PodNames } from '../../policy/document/pod-names.ts';
 import { hasFinished } from '../../policy/document/pod.ts';
+import { ShapedPod } from '../../policy/document/shaped-pod.ts';
 import { ATTACH_MODES, type AttachMode } from '../../wire/port-kinds.ts';
 
 export interface PodPlan {
@@ -112,7 +113,7 @@ export function planPod(document: Document, options: PlanOptions): { plan: PodPl
     serviceAccount: spec.serviceAccountName ?? 'default',
     nodeName: spec.nodeName ?? '',
     ports: namedPorts(spec),
-    workloads: workloadsOf(object),
+    workloads: workloadsOfPod(document),
     place: placeOf(document, options),
     netns: annotations[ANNOTATIONS.netns] ?? `${options.netnsPrefix}${namespace}-${name}`,
     mode: modeOf(annotations, options),
@@ -150,6 +151,12 @@ function namedPorts({ containers = [] }: PodSpec): NamedPort[] {
     .flatMap(({ name, containerPort, protocol = 'TCP' }) =>
       name === undefined ? [] : [{ name, port: containerPort, protocol }],
     );
+}
+
+/** What a pod is of, as `workloads` of its plan. */
+export function workloadsOfPod(document: Document): PodPlan['workloads'] {
+  if (document instanceof ShapedPod) return document.shape.workloads(() => workloadsOf(document.object));
+  return workloadsOf(document.object);
 }
 
 /** The owner as Hubble shows it: a ReplicaSet is named after its Deployment, with a hash at the end. */

@@ -37,7 +37,9 @@ export function openSources({ config, policy, stateDir }: SourceOptions, service
   const checkObject = objectReader(policy, config, (service) => services.clashesOf(service));
   const keeping = keepingOf(policy, config);
   const source = apiOf(config);
-  const kubernetes = new KubernetesFile(join(stateDir, 'kubernetes.objects'), { read: readObject, keeping, source });
+  const kubernetes = new KubernetesFile(join(stateDir, 'kubernetes.objects'), {
+    ...{ read: readObject, keeping, source, nodeName: config.nodeName },
+  });
   if (source === '') kubernetes.remove();
   const store = new ObjectStore(join(stateDir, 'objects'), readApplied, {
     keeping,

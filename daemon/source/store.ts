@@ -277,14 +277,19 @@ export class ObjectStore {
     return [...this.#versions.values()].some(({ api }) => api !== undefined);
   }
 
-  /** What has changed since the last call. */
-  takeChanges(): StoreChanges {
+  /**
+   * What has changed since the last call.
+   * @param only of what is there now; everything else is left for a later call
+   */
+  takeChanges(only?: (document: Document) => boolean): StoreChanges {
     const put: Document[] = [];
     const removed: Reference[] = [];
     for (const reference of this.#touched) {
       const before = this.#inForce.get(reference);
       const now =
         winner(this.#versions.get(reference)) ?? (this.hasOwn ? this.#own.get(reference)?.document : undefined);
+      if (only !== undefined && (now === undefined || !only(now))) continue;
+      this.#touched.delete(reference);
       if (now === before || (now !== undefined && before !== undefined && isSame(now, before))) continue;
       if (now !== undefined) {
         this.#inForce.set(reference, now);
@@ -294,7 +299,6 @@ export class ObjectStore {
         removed.push(nameOf(before));
       }
     }
-    this.#touched.clear();
     return { put, removed };
   }
 

@@ -6,6 +6,7 @@
  *
  * When that one is taken away, the next counts again; nothing is merged field by field.
  */
+import { ShapedPod } from '../../policy/document/shaped-pod.ts';
 import type { Document } from '../../policy/document/document.ts';
 
 /** A document with the time it was written, ms since the epoch. */
@@ -64,6 +65,7 @@ export function isSame(a: Document, b: Document): boolean {
 }
 
 export function isSameObject(a: Document, b: Document): boolean {
+  if (a instanceof ShapedPod && b instanceof ShapedPod) return a.isSame(b);
   return JSON.stringify(asWritten(a)) === JSON.stringify(asWritten(b));
 }
 

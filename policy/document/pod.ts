@@ -16,12 +16,10 @@ import {
   SERVICE_ACCOUNT,
 } from '../rule/labels.ts';
 import type { NamedPort, PodSpec } from '../rule/spec.ts';
+import { namedPortsOf } from './named-ports.ts';
 import { hostNameOf, type NamesDocument } from './pod-names.ts';
+import { ShapedPod } from './shaped-pod.ts';
 import { protocolName, protocolNumbers } from '../../wire/protocols.ts';
-
-interface Container {
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number; readonly protocol?: string }[];
-}
 
 interface PodObject {
   readonly metadata?: { readonly uid?: string };
@@ -29,7 +27,7 @@ interface PodObject {
     readonly serviceAccountName?: string;
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
-    readonly containers?: readonly Container[];
+    readonly containers?: unknown;
   };
   readonly status?: {
     readonly phase?: string;
@@ -46,6 +44,7 @@ export function hasFinished({ object }: Pick<Document, 'object'>): boolean {
 
 /** Reads a Pod document. @param endpointId 0 = not local */
 export function podFromDocument(document: Document, endpointId: number): PodSpec {
+  if (document instanceof ShapedPod && endpointId === 0) return document;
   const { spec = {}, metadata } = document.object as PodObject;
   const ips = [...new Set(listedAddresses(document.object).map(({ address }) => address))];
   return {
@@ -54,7 +53,7 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     uid: metadata?.uid ?? '',
     labels: document.labels,
     serviceAccount: spec.serviceAccountName ?? 'default',
-    namedPorts: namedPorts(spec.containers ?? []),
+    namedPorts: namedPortsOf(spec),
     ...(spec.nodeName !== undefined && { nodeName: spec.nodeName }),
     endpointId,
     ips,
@@ -63,18 +62,6 @@ export function podFromDocument(document: Document, endpointId: number): PodSpec
     hostNetwork: spec.hostNetwork === true,
     hasFinished: hasFinished(document),
   };
-}
-
-/** The first container that gives a name (and protocol) a number wins. */
-function namedPorts(containers: readonly Container[]): NamedPort[] {
-  const ports = new Map<string, NamedPort>();
-  for (const { name, containerPort, protocol = 'TCP' } of containers.flatMap((container) => container.ports ?? [])) {
-    if (name === undefined) continue;
-    const [number] = protocolNumbers(protocol);
-    const key = `${number}/${name.toLowerCase()}`;
-    if (!ports.has(key)) ports.set(key, { name: name.toLowerCase(), protocol: number, port: containerPort });
-  }
-  return [...ports.values()];
 }
 
 /** The labels of the pod's identity but for `cidr:` ones. @param namespaceLabels undefined = the namespace is not known */

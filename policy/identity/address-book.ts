@@ -19,6 +19,8 @@ import {
 } from '../../wire/identities.ts';
 import { parsePrefix, type Prefix } from '../../wire/prefix.ts';
 
+const ADDRESS_BITS = 128;
+
 interface KnownPrefix {
   readonly identity: number;
   readonly prefix: Prefix;
@@ -34,8 +36,9 @@ export interface IpcacheChanges {
 export class AddressBook {
   readonly prefixes: PrefixTable;
   readonly #known = new Map<string, KnownPrefix>();
+  /** Of what is known what is no single address: those are found by their text. */
   readonly #tree = new PrefixTree<KnownPrefix>();
-  readonly #pods = new Map<string, { identity: number; prefix: Prefix }>();
+  readonly #pods = new Map<string, KnownPrefix>();
   /** Labels that each address of the local host brings. */
   readonly #hostLabels = new Map<string, readonly string[]>();
   #upserts = new Map<string, number>();
@@ -63,7 +66,7 @@ export class AddressBook {
   /** @param identity undefined = no pod has the address any more */
   setPod(address: Prefix, identity: number | undefined): void {
     if (identity === undefined) this.#pods.delete(address.text);
-    else this.#pods.set(address.text, { identity, prefix: address });
+    else this.#pods.set(address.text, { identity, prefix: address, isOwned: false });
     this.#resolve(address.text);
   }
 
@@ -94,7 +97,7 @@ export class AddressBook {
     if (before?.isOwned) this.#identities.release(before.identity);
     if (after === undefined) return;
     this.#known.set(text, after);
-    this.#tree.set(after.prefix, after);
+    if (!isHost(after.prefix)) this.#tree.set(after.prefix, after);
   }
 
   #learn(text: string, { identity }: KnownPrefix): void {
@@ -105,7 +108,7 @@ export class AddressBook {
   #forget(text: string, before: KnownPrefix | undefined): void {
     if (before === undefined) return;
     this.#known.delete(text);
-    this.#tree.delete(before.prefix);
+    if (!isHost(before.prefix)) this.#tree.delete(before.prefix);
     this.#upserts.delete(text);
     this.#removals.add(text);
   }
@@ -113,7 +116,7 @@ export class AddressBook {
   #identify(text: string): KnownPrefix | undefined {
     const pod = this.#pods.get(text);
     const description = this.prefixes.describe(text);
-    if (pod !== undefined && description?.node?.isLocal !== true) return { ...pod, isOwned: false };
+    if (pod !== undefined && description?.node?.isLocal !== true) return pod;
     if (description === undefined) return undefined;
     const { prefix } = description;
     if (description.node !== undefined) return this.#identifyNode(description, description.node);
@@ -158,7 +161,9 @@ export class AddressBook {
 
   /** The identity of an address, by longest prefix; world when nothing is known. */
   lookup(address: string): number {
-    return this.#tree.around(parsePrefix(address, 'host')).at(-1)?.identity ?? IDENTITY_WORLD;
+    const prefix = parsePrefix(address, 'host');
+    const known = this.#known.get(prefix.text) ?? this.#tree.around(prefix).at(-1);
+    return known?.identity ?? IDENTITY_WORLD;
   }
 
   *entries(): Iterable<{ prefix: string; identity: number }> {
@@ -174,4 +179,8 @@ export class AddressBook {
     this.#removals = new Set();
     return changes;
   }
+}
+
+function isHost({ bits }: Prefix): boolean {
+  return bits === ADDRESS_BITS;
 }

@@ -16,6 +16,8 @@ export interface IdentityChanges {
 
 export class IdentityTable {
   readonly #held = new Map<number, LiveIdentity>();
+  /** Of those that were acquired: the store counts this table as one holder of each. */
+  readonly #byLabels = new Map<string, number>();
   #added = new Map<number, readonly string[]>();
   #removed = new Set<number>();
 
@@ -30,18 +32,24 @@ export class IdentityTable {
 
   /** The identity of these labels; every `acquire` needs a `release`. */
   acquire(labels: LabelSet, scope: IdentityScope): number {
+    const known = this.#byLabels.get(labels.serialized);
+    const held = known === undefined ? undefined : this.#held.get(known);
+    if (known !== undefined && held !== undefined) {
+      held.holders++;
+      return known;
+    }
     const id = this.#store.allocate(labels.texts, scope);
-    const held = this.#held.get(id);
-    if (held !== undefined) held.holders++;
-    else this.#begin(id, labels, 1);
+    this.#byLabels.set(labels.serialized, id);
+    this.#begin(id, labels, 1);
     return id;
   }
 
   release(id: number): void {
     const held = this.#held.get(id);
     if (held === undefined || id < 256) return;
-    this.#store.release(id);
     if (--held.holders > 0) return;
+    this.#store.release(id);
+    this.#byLabels.delete(held.labels.serialized);
     this.#held.delete(id);
     this.#selectors.removeIdentity(id);
     if (!this.#added.delete(id)) this.#removed.add(id);

@@ -7,9 +7,20 @@ export interface NamespaceSpec {
   readonly audit?: boolean;
 }
 
-export interface PodSpec {
+/** `namespace/name` of a pod; the one that it has itself, where it has one, as many keep it. */
+export function podKey({ key, namespace, name }: PodName): string {
+  return key ?? `${namespace}/${name}`;
+}
+
+interface PodName {
   readonly namespace: string;
   readonly name: string;
+  readonly key?: string;
+}
+
+export interface PodSpec extends PodName {
+  /** Pods with the same one are the same in all but name, node and addresses. */
+  readonly shape?: object;
   /** What the API server gave it; '' for none. */
   readonly uid?: string;
   readonly labels: Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ import type { Agent } from '../agent.ts';
 import { routerAddresses } from '../config/config.ts';
 import type { Log } from '../health/log.ts';
 import { endpointDocuments } from '../serve/status.ts';
-import { serviceDocuments } from '../serve/services.ts';
+import { serviceDocument } from '../serve/services.ts';
 import { planPod } from '../source/pod-plan.ts';
 import type { StoreChanges } from '../source/store.ts';
 import type { SourcedDocument } from '../source/versions.ts';
@@ -130,12 +130,17 @@ export class KubeApi implements KubeApiSide {
     return [...this.#status.problems, ...this.#refused.values(), ...died];
   }
 
+  #services(): ReturnType<Told['services']> {
+    const { services } = this.#parts.agent;
+    return this.#told.services({ book: services.book, problemsOf: (key) => services.problemsOf(key) }, serviceDocument);
+  }
+
   /** @returns whether there was news */
   #tellState(): boolean {
     if (this.#thread?.isReady !== true) return false;
     const { agent } = this.#parts;
     const endpoints = this.#told.endpoints(endpointDocuments(agent));
-    const services = this.#told.services(serviceDocuments(agent));
+    const services = this.#services();
     const node = this.#told.node(nodeFacts(agent));
     const standIns = this.#told.standIns(agent.config.standIns);
     const isNews = (endpoints ?? services ?? node ?? standIns) !== undefined;
@@ -157,7 +162,7 @@ export class KubeApi implements KubeApiSide {
     this.#told.forget();
     const mirror = allMirrored(agent.store, this.#told, agent.config.nodeName);
     const endpoints = this.#told.endpoints(endpointDocuments(agent));
-    const services = this.#told.services(serviceDocuments(agent));
+    const services = this.#services();
     const standIns = this.#told.standIns(agent.config.standIns);
     return { mirror, ...endpoints, ...services, ...this.#told.node(nodeFacts(agent)), ...standIns };
   }

@@ -1,12 +1,25 @@
 /** What the thread of the Kubernetes API was told last, so that only what has changed is told again. */
 import type { EndpointDocument, ServiceDocument } from '../../api/shapes.ts';
+import type { ServiceBook, ServiceState } from '../../services/service-book.ts';
 import type { StandIns } from '../../kubelet/images/image-table.ts';
 import { type Reference, referenceOf } from '../source/text.ts';
 import { manifestName, type MirroredObject, type NodeFacts, type ToKubeApi } from './messages.ts';
 
+/** Services as they are. A state is never changed, only replaced. */
+interface ServiceStates {
+  readonly book: Pick<ServiceBook, 'entries' | 'get' | 'size'>;
+  readonly problemsOf: (key: string) => readonly string[];
+}
+
+interface ToldService {
+  readonly state: ServiceState;
+  readonly problems: string;
+  readonly text: string;
+}
+
 export class Told {
   readonly #endpoints = new Map<string, string>();
-  readonly #services = new Map<string, string>();
+  readonly #services = new Map<string, ToldService>();
   /** Object -> itself and what it stands for, as far as it was mirrored. */
   readonly #mirrored = new Map<string, Map<string, Reference>>();
   #node = '';
@@ -43,10 +56,30 @@ export class Told {
     return put.length + removed.length === 0 ? undefined : { endpoints: { put, removed } };
   }
 
-  services(documents: readonly ServiceDocument[]): Pick<ToKubeApi, 'services'> | undefined {
-    const given = documents.map((one): ServiceDocument => ({ ...one, endpoints: [], frontends: [] }));
-    const { put } = changed(this.#services, given, ({ namespace, name }) => `${namespace}/${name}`);
+  /**
+   * A service is looked at only when its state is another object than the last time: there may be ten thousand, and this is asked every two seconds.
+   * @param documentOf what of a service whoever asks is shown
+   */
+  services(
+    { book, problemsOf }: ServiceStates,
+    documentOf: (state: ServiceState, problems: readonly string[]) => ServiceDocument,
+  ): Pick<ToKubeApi, 'services'> | undefined {
+    const put: ServiceDocument[] = [];
+    for (const [key, state] of book.entries()) {
+      const problems = problemsOf(key);
+      const before = this.#services.get(key);
+      if (before?.state === state && before.problems === problems.join('\n')) continue;
+      const document: ServiceDocument = { ...documentOf(state, problems), endpoints: [], frontends: [] };
+      const text = JSON.stringify(document);
+      this.#services.set(key, { state, problems: problems.join('\n'), text });
+      if (text !== before?.text) put.push(document);
+    }
+    if (this.#services.size > book.size) this.#forgetGone(book);
     return put.length === 0 ? undefined : { services: put };
+  }
+
+  #forgetGone(book: ServiceStates['book']): void {
+    for (const key of this.#services.keys()) if (book.get(key) === undefined) this.#services.delete(key);
   }
 
   node(node: NodeFacts): Pick<ToKubeApi, 'node'> | undefined {

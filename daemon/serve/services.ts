@@ -11,7 +11,8 @@ export function serviceDocuments({ services }: Agent): ServiceDocument[] {
   return all.sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
 }
 
-function serviceDocument(
+/** Of one. */
+export function serviceDocument(
   { spec, assignment, endpoints, frontends }: ServiceState,
   problems: readonly string[],
 ): ServiceDocument {

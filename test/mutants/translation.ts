@@ -81,8 +81,8 @@ export const TRANSLATION: readonly Mutant[] = [
     name: 'egress-of-an-address-that-moved',
     fault: 'a pod leaves with the address that is chosen for one which had its address before',
     file: 'policy/pod-table.ts',
-    was: 'this.#touchClaims(address);\n      this.#claims.set(address.text, [...claims, key]);',
-    is: 'this.#claims.set(address.text, [...claims, key]);',
+    was: 'this.#touchClaims(address);\n      this.#claims.set(address.text, claims.length === 0 ? key : [...claims, key]);',
+    is: 'this.#claims.set(address.text, claims.length === 0 ? key : [...claims, key]);',
     killedBy: TABLE,
   },
   {

@@ -2,6 +2,7 @@
  * What the API answers (docs/api.md), as types: daemon/serve builds these documents, its clients read them. `Answers` says which
  * call has which; a route that answers something else does not compile.
  */
+import type { OffloadDocument } from './shapes-offload.ts';
 import type { KubernetesDocument } from './shapes-kubernetes.ts';
 import type { Manifest } from '../policy/document/manifest.ts';
 import type { PlacedObject } from '../policy/document/placed.ts';
@@ -90,6 +91,7 @@ export interface StatusDocument {
   readonly identities: number;
   readonly policies: number;
   readonly services: { readonly total: number; readonly frontends: number; readonly backends: number };
+  readonly offload?: OffloadDocument;
   readonly names: NamesDocument;
   readonly dns: DnsStatus;
   readonly flows: {

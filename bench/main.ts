@@ -40,7 +40,12 @@ import { type Attach, sluice } from './sluice.ts';
 import { CLIENT, makeNamespaces, type Raised, type RuleSet, SERVER, type Subject } from './subject.ts';
 import { measureTown } from './town.ts';
 
-const SLUICES: Readonly<Record<string, Attach>> = { sluice: 'default', 'sluice-veth': 'veth', 'sluice-tap': 'tap' };
+const SLUICES: Readonly<Record<string, Attach>> = {
+  sluice: 'default',
+  'sluice-offload': 'offload',
+  'sluice-veth': 'veth',
+  'sluice-tap': 'tap',
+};
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   bridge: kernelBridge,
   bare: bareBridge,

@@ -17,7 +17,7 @@ parts:      tcp udp crr ping (L4 rules), http (HTTP policy), mem (100 pods), res
 rounds:     turns of each subject, default 3; seconds: length of each load, default 3; pods: silent ones beside, in restart,
             of other nodes in kubernetes;
             flows: on disk, in flow-history, default 10000000
-subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-veth,sluice-tap; default: all but the last two, envoy where
+subjects:   bridge,ovs,nginx,haproxy,envoy,bare,sluice,sluice-offload,sluice-veth,sluice-tap; default: all but the last three, envoy where
             the variable ENVOY names the program
 compare:    a commit is built and takes its turns as one more subject; a file is an earlier report, shown beside this one
 json, page: write the report, as JSON or as a page of Markdown; from: measure nothing, take the report of a file`;

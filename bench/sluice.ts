@@ -83,8 +83,8 @@ kind: Namespace
 metadata: { name: bench }
 ${pod('client', CLIENT, CLIENT_ADDRESS, attach)}${pod('server', SERVER, ADDRESS, attach)}${policies(rules)}`;
 
-/** `default`: as the daemon chooses. */
-export type Attach = 'veth' | 'tap' | 'default';
+/** `default`: as the daemon chooses; `offload`: so, and settled connections by the kernel. */
+export type Attach = 'veth' | 'tap' | 'default' | 'offload';
 
 interface RigOptions {
   readonly attach: Attach;
@@ -135,7 +135,9 @@ async function up(options: RigOptions, cleanup: Cleanup): Promise<Raised> {
  * @param build of another commit
  */
 export const sluice = (attach: Attach, bystanders = 0, build?: Build): Subject => {
-  const variant: Omit<RigOptions, 'rules'> = { attach, bystanders, build };
+  const isOffloading = attach === 'offload';
+  const config = isOffloading ? 'offload: nft\n' : '';
+  const variant: Omit<RigOptions, 'rules'> = { attach: isOffloading ? 'default' : attach, bystanders, build, config };
   const base = {
     name: `${attach === 'default' ? 'sluice' : `sluice ${attach}`}${build === undefined ? '' : `@${build.commit}`}`,
     ruleSets: ['l4', 'http'] as const,
@@ -144,6 +146,6 @@ export const sluice = (attach: Attach, bystanders = 0, build?: Build): Subject =
   return {
     ...base,
     up: (rules, cleanup) => up({ ...variant, rules }, cleanup),
-    jumbo: { ...base, up: (rules, cleanup) => up({ ...variant, rules, config: withMtu }, cleanup) },
+    jumbo: { ...base, up: (rules, cleanup) => up({ ...variant, rules, config: config + withMtu }, cleanup) },
   };
 };

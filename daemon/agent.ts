@@ -46,8 +46,9 @@ import type { PublicationTimings } from './metrics/publication-timings.ts';
 import { Names } from './names/names.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Kubernetes } from './kubernetes/kubernetes.ts';
-import { Learning } from './fqdn/learning.ts';
-import { learningSettings } from './fqdn/settings.ts';
+import type { Learning } from './fqdn/learning.ts';
+import { openLearning } from './fqdn/open-learning.ts';
+import { openOffload, type OffloadSide } from './offload/side.ts';
 import { prepare } from './preparation.ts';
 import { Publication } from './publication.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -78,6 +79,7 @@ export class Agent {
   kubeApi: KubeApiSide = NO_KUBE_API;
   readonly kubernetes: Kubernetes;
   readonly supervisor: Supervisor;
+  readonly offload: OffloadSide;
   readonly publisher: Publisher;
   readonly services: Services;
   readonly names: Names;
@@ -121,7 +123,8 @@ export class Agent {
     this.sources = openSources({ config, policy, stateDir }, this.services);
     this.store = this.sources.store;
     this.supervisor = this.#newSupervisor(programs);
-    this.publisher = new Publisher(this.maps, () => this.supervisor.wake());
+    this.offload = openOffload(config, this.#routerMac, { maps: this.maps, board: this.#board });
+    this.publisher = new Publisher(this.maps, () => this.supervisor.wake(), this.offload);
     this.#ports = this.#newPorts(stateDir, kept);
     this.names = this.#newNames(programs.nameServer);
     this.store.setOwn(this.names.ownDocuments());
@@ -203,6 +206,7 @@ export class Agent {
     this.reconciler.kick();
     this.learning.start();
     this.prober.start();
+    this.offload.start();
     this.#watch();
     await isObserved;
   }
@@ -213,6 +217,7 @@ export class Agent {
    */
   async stop(): Promise<void> {
     await this.#quieten(true);
+    this.offload.stop();
     await this.supervisor.stop();
     await this.names.stop();
     await this.#ports.lower();
@@ -225,6 +230,7 @@ export class Agent {
   /** Lets go of everything without touching it: the dataplane forwards on, and the next agent takes over. */
   async leave(): Promise<void> {
     await this.#quieten(false);
+    this.offload.leave();
     await this.#ports.leave();
     await this.names.leave();
     this.supervisor.release();
@@ -293,24 +299,14 @@ export class Agent {
       onPods: () => this.#onPods(),
       commit: () => this.publisher.commit(),
       mayCreate: (netns) => this.kubeApi.owns(netns),
+      setFastPorts: (fast) => this.offload.setPorts(fast),
     });
   }
 
   #newLearning(stateDir: string): Learning {
-    return new Learning({
-      settings: learningSettings(this.config),
-      path: join(stateDir, 'names.jsonl'),
-      maps: this.maps,
-      names: this.compilation.cluster.names,
-      publish: () => this.#publication.names(),
-      poke: () => this.supervisor.tellPublished(),
-      hasEndpoint: (id) => this.directory.published.has(id),
-      onNames: (places) => this.directory.learnNames(places),
-      onProblems: (problems) => this.#board.set('names', problems),
-      log: this.#log,
-      monotonicMs,
-      wallMs: Date.now,
-    });
+    const publish = () => this.#publication.names();
+    const path = join(stateDir, 'names.jsonl');
+    return openLearning({ agent: this, log: this.#log, board: this.#board, path, publish });
   }
 
   #newPublication(): Publication {

@@ -36,6 +36,7 @@ export function writeSettings(map: words.ConfigMap, config: Config, routerMac: s
   map.store(words.CONFIG_OUTSIDE_BY_HOST, config.uplinkMode === 'host' ? 1 : 0);
   map.store(words.CONFIG_TCP_NEEDS_SYN, config.tcpMidstream ? 0 : 1);
   map.store(words.CONFIG_EVENT_RATE_LIMIT, config.eventRate);
+  map.store(words.CONFIG_OFFLOAD_BYTES, config.offload === 'nft' ? config.offloadAfterBytes : 0);
   map.store(words.CONFIG_EVENTS_OFF, config.hubble.enabled ? 0 : 1);
   map.store(words.CONFIG_DNS_MAX_DELAY_MS, readDuration(policy['tofqdns-proxy-response-max-delay']) ?? 0);
   const translation = new TranslationSettings(map);

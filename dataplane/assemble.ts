@@ -7,6 +7,7 @@ import {
   CONFIG_CT_TCP_SYN_SEC,
   CONFIG_EVENT_RATE_LIMIT,
   CONFIG_EVENTS_OFF,
+  CONFIG_OFFLOAD_BYTES,
   CONFIG_ROUTER_IPV4,
   CONFIG_ROUTER_IPV6,
   CONFIG_TCP_NEEDS_SYN,
@@ -41,6 +42,7 @@ import { FrameRecorder } from './frame-recorder.ts';
 import { Recorder } from './record.ts';
 import type { Redirect } from './redirect.ts';
 import { SegmentSender } from './segment-sender.ts';
+import { Settled } from './settled.ts';
 import { Uplinks } from './uplink.ts';
 
 /** The maps that the engine reads and writes; policy maps come with their ports. */
@@ -70,6 +72,7 @@ export class Dataplane<R extends Redirect = Redirect> {
   readonly errors: IcmpErrors;
   readonly masquerade: Masquerade;
   readonly announcer: Announcer;
+  readonly settled: Settled;
   readonly #translator: Translator;
   readonly #maps: EngineMaps;
   readonly #frame: Frame;
@@ -119,12 +122,15 @@ export class Dataplane<R extends Redirect = Redirect> {
       conntrack,
       ports,
     });
+    const judge = new Judge({ ports, config, conntrack, identifier, recorder, stats });
+    const { offers, offload, metrics } = maps;
+    this.settled = new Settled({ offers, offload, metrics, stats, conntrack, judge, ports });
     this.engine = new Engine({
       ports,
       config,
       identifier,
       conntrack,
-      judge: new Judge({ ports, config, conntrack, identifier, recorder, stats }),
+      judge,
       translator: this.#translator,
       addressFilter: maps.addressFilter,
       redirect,
@@ -132,6 +138,7 @@ export class Dataplane<R extends Redirect = Redirect> {
       errors: this.errors,
       recorder,
       fragments: maps.fragments,
+      settled: this.settled,
     });
   }
 
@@ -146,6 +153,7 @@ export class Dataplane<R extends Redirect = Redirect> {
     const settings = new TranslationSettings(config);
     this.#translator.refresh(settings);
     this.errors.isRejecting = settings.isRejecting;
+    this.settled.refresh(config.load(CONFIG_OFFLOAD_BYTES));
     const { life } = this.conntrack;
     life.tcpSec = config.load(CONFIG_CT_TCP_SEC) || LIFETIME_TCP_SEC;
     life.synSec = config.load(CONFIG_CT_TCP_SYN_SEC) || LIFETIME_SYN_SEC;

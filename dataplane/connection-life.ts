@@ -106,6 +106,11 @@ export class Lifecycle {
     words[base + CT_LIFETIME] = this.nowSec + this.closeSec;
   }
 
+  /** Notes that frames of a connection have passed elsewhere: it is in use, whatever they were. */
+  keep(words: Int32Array, base: number, nowSec: number, isTcp: boolean): void {
+    if (isAlive(words, base)) words[base + CT_LIFETIME] = nowSec + (isTcp ? this.tcpSec : this.anySec);
+  }
+
   #tcpLifetime(words: Int32Array, base: number, flags: number): number {
     if ((flags & tcp.SYN) === 0) words[base + CT_FLAGS] |= CT_FLAG_SEEN_NON_SYN;
     return (words[base + CT_FLAGS] & CT_FLAG_SEEN_NON_SYN) !== 0 ? this.tcpSec : this.synSec;

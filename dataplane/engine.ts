@@ -30,6 +30,7 @@ import { parse } from './parse.ts';
 import type { PortTable } from './port/table.ts';
 import type { Recorder } from './record.ts';
 import type { Redirect } from './redirect.ts';
+import type { Settled } from './settled.ts';
 
 export interface EngineParts {
   readonly ports: PortTable;
@@ -44,6 +45,7 @@ export interface EngineParts {
   readonly errors: IcmpErrors;
   readonly recorder: Recorder;
   readonly fragments: FragmentMap;
+  readonly settled: Settled;
 }
 
 export class Engine {
@@ -59,6 +61,7 @@ export class Engine {
   readonly #errors: IcmpErrors;
   readonly #recorder: Recorder;
   readonly #fragments: FragmentMap;
+  readonly #settled: Settled;
   #world = 0;
 
   constructor(parts: EngineParts) {
@@ -74,6 +77,7 @@ export class Engine {
     this.#errors = parts.errors;
     this.#recorder = parts.recorder;
     this.#fragments = parts.fragments;
+    this.#settled = parts.settled;
   }
 
   /** Once a batch, before its frames: reads the clock and the words that decisions depend on. */
@@ -161,6 +165,7 @@ export class Engine {
     if (srcEndpoint !== 0) this.#recorder.forwarded(EGRESS, length);
     if (dstEndpoint !== 0) this.#recorder.forwarded(INGRESS, length);
     if (f.ctSlot >= 0 && !f.isReply) this.#judge.count(f, length);
+    if (isPlain && this.#settled.threshold !== 0 && !frames.isOn) this.#settled.consider(f, this.#world);
     return 0;
   }
 

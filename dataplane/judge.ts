@@ -233,6 +233,15 @@ export class Judge {
     return true;
   }
 
+  /** Whether L7 rules of either side would apply to a connection between these two ends, whoever of them began it. */
+  mayRedirect(f: Frame): boolean {
+    for (const isReply of [false, true]) {
+      this.#face(f, isReply);
+      if (this.#redirects(this.#initiator) || this.#redirects(this.#responder)) return true;
+    }
+    return false;
+  }
+
   #redirects(side: Side): boolean {
     const policy = this.#ports.policy[side.port];
     if (policy === null) return false;

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type AttachMode, PORT_KINDS } from '../wire/port-kinds.ts';
+import { type AttachMode, PORT_KINDS, upperInterfaceName } from '../wire/port-kinds.ts';
 
 /** The interface in the pod's namespace, unless a container runtime names another. */
 export const POD_INTERFACE = 'eth0';
@@ -35,6 +35,8 @@ export interface AttachmentSpec {
   /** Router addresses, at most one a family. */
   readonly gateways: readonly string[];
   readonly mtu: number;
+  /** Frames are read from an interface above `hostInterface`, so that the kernel may forward some before (daemon/offload). */
+  readonly hasUpper?: boolean;
   /** Name of the pod's end; POD_INTERFACE unless told. */
   readonly podInterface?: string;
 }
@@ -77,11 +79,25 @@ const SPEC_KEYS = [
   'gateways',
   'mtu',
   'podInterface',
+  'hasUpper',
 ] as const;
 
 /** Name of the host side of a pair: short enough for any port (IFNAMSIZ - 1 = 15), and plainly the instance's. */
 export function hostInterfaceName(instance: string, port: number): string {
   return `${instance}_${port.toString(16)}`;
+}
+
+/**
+ * The interface whose frames the host's stack is kept off. One that has another above it gives all frames to that, and a shield before
+ * would leave nothing to give.
+ */
+export function shieldedInterface({ hostInterface, hasUpper }: AttachmentSpec): string {
+  return hasUpper === true ? upperInterfaceName(hostInterface) : hostInterface;
+}
+
+/** The nft table by which the kernel forwards settled connections. */
+export function fastTableName(instance: string): string {
+  return `${instance}_fast`;
 }
 
 /** A locally administered unicast MAC that follows from the texts, so that it is the same after every restart. */

@@ -65,6 +65,8 @@ export const CONFIG_DROP_COUNTS_EPOCH = 191;
 export const CONFIG_DROP_COUNTS_TOLD = 195;
 /** 1: nothing is told of frames and messages; they are counted all the same. */
 export const CONFIG_EVENTS_OFF = 213;
+/** Bytes after which a connection is offered to the kernel (offload-map.ts); 0: none is. */
+export const CONFIG_OFFLOAD_BYTES = 214;
 
 export const ENFORCEMENT_DEFAULT = 0;
 export const ENFORCEMENT_ALWAYS = 1;

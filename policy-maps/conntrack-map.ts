@@ -199,14 +199,21 @@ export class ConntrackMap extends TableMap<ConntrackTable> {
     return this.table.slots();
   }
 
+  /** The connection of a slot; undefined when there is none, or the row changed hands while it was read. */
+  entryAt(slot: number): ConntrackEntry | undefined {
+    if (!(slot >= 0 && slot < this.table.rowCount)) return undefined;
+    const base = slot * ROW_WORDS;
+    const generation = Atomics.load(this.words, base + SLOT_GENERATION);
+    const words = this.words.slice(base, base + ROW_WORDS);
+    const isWhole = Atomics.load(this.words, base + SLOT_GENERATION) === generation && words[STATE] === IN_USE;
+    return isWhole ? describeRow(slot, words) : undefined;
+  }
+
   /** Every connection; rows that changed hands while being read are left out. */
   *entries(): Generator<ConntrackEntry> {
     for (const slot of this.table.slots()) {
-      const base = slot * ROW_WORDS;
-      const generation = Atomics.load(this.words, base + SLOT_GENERATION);
-      const words = this.words.slice(base, base + ROW_WORDS);
-      if (Atomics.load(this.words, base + SLOT_GENERATION) !== generation || words[STATE] !== IN_USE) continue;
-      yield describeRow(slot, words);
+      const entry = this.entryAt(slot);
+      if (entry !== undefined) yield entry;
     }
   }
 

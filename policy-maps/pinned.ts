@@ -18,6 +18,8 @@ import { Ipcache } from './ipcache.ts';
 import { L7RuleMap } from './l7-rule-map.ts';
 import { L7StateMap } from './l7-state-map.ts';
 import { MetricsMap } from './metrics-map.ts';
+import { OfferMap } from './offer-map.ts';
+import { OffloadMap } from './offload-map.ts';
 import { PolicyMap } from './policy-map.ts';
 import { PolicyStatsMap } from './policy-stats-map.ts';
 import { PortMap } from './port-map.ts';
@@ -282,6 +284,21 @@ export const PINNED = {
     writer: 'dataplane',
     isCounted: false,
     meaning: 'What DNS answers taught, until the agent has acknowledged it.',
+  },
+  offload: {
+    file: 'offload_flows',
+    map: OffloadMap,
+    writer: 'agent',
+    capacityOption: 'bpf-offload-map-max',
+    isCounted: true,
+    meaning: 'Connections that the kernel forwards by itself.',
+  },
+  offers: {
+    file: 'offload_offers',
+    map: OfferMap,
+    writer: 'dataplane',
+    isCounted: false,
+    meaning: 'Connections that are settled, for the agent to hand to the kernel.',
   },
 } as const satisfies Record<string, PinnedFile<PinnedMap>>;
 

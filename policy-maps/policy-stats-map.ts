@@ -68,6 +68,15 @@ export class PolicyStatsMap extends TableMap<LruHashTable> {
     return slot | ((this.table.rowGeneration(slot) & GENERATION_MASK) << SLOT_BITS);
   }
 
+  /** Counts packets that somebody else has forwarded, of `bytes` bytes together. False when the handle is stale (or -1). */
+  addMany(handle: number, packets: number, bytes: number): boolean {
+    if (!this.add(handle, 0)) return false;
+    const at = (handle & SLOT_MASK) * this.table.rowWords + this.table.valueWord;
+    addTo(this.table.rows, at, packets - 1);
+    addTo(this.table.rows, at + 2, bytes);
+    return true;
+  }
+
   /** Counts one packet of `bytes` bytes. False when the handle is stale (or -1): ask `slotFor` again. */
   add(handle: number, bytes: number): boolean {
     const slot = handle & SLOT_MASK;

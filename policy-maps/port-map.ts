@@ -8,7 +8,7 @@ import { type AddressWords, addressAt } from './ipcache.ts';
 import type { MapFile } from './table/map-file.ts';
 import { HEADER_BYTES, type MapLayout } from './table/map-header.ts';
 import { PinnedMap } from './table/pinned-map.ts';
-import { PORT_KINDS, type PortKind, portKindOf } from '../wire/port-kinds.ts';
+import { PORT_KINDS, type PortKind, portKindOf, upperInterfaceName } from '../wire/port-kinds.ts';
 
 export const PORT_CAPACITY = 4096;
 
@@ -19,6 +19,8 @@ const IFNAME_BYTES = 16; // IFNAMSIZ, with the closing 0
 export const PORT_FLAG_AUDIT = 1;
 /** `flags` of an uplink: it leads to one outside host whose address is in the endpoints map; no route for others. */
 export const PORT_FLAG_EXTERNAL = 2;
+/** `flags` of a pod's veth: its frames are read above the interface, so the kernel may forward some before (linux/attachment.ts). */
+export const PORT_FLAG_UPPER = 4;
 
 // --- implementation: the row, as words after the version
 const ROW_WORDS = 32;
@@ -72,6 +74,11 @@ export interface Port {
   readonly gateway?: AddressWords;
   readonly gateway6?: AddressWords;
   readonly gatewayMac?: MacWords;
+}
+
+/** The interface that a port's frames are read from. */
+export function readInterface({ ifname, flags }: Pick<Port, 'ifname' | 'flags'>): string {
+  return (flags & PORT_FLAG_UPPER) === 0 ? ifname : upperInterfaceName(ifname);
 }
 
 export interface PortEntry extends Required<Port> {

@@ -54,3 +54,8 @@ export const ATTACH_MODES = NAMES.filter((name): name is AttachMode => PORT_KIND
 export function portKindOf(number: number): PortKind | undefined {
   return NAMES.find((name) => PORT_KINDS[name].number === number);
 }
+
+/** Name of the interface above the host side of a pair: no port has it, whose names end in digits or a to f. */
+export function upperInterfaceName(hostInterface: string): string {
+  return `${hostInterface}u`;
+}

@@ -74,6 +74,7 @@ function lines(
     ['Endpoints', `${endpoints.ready}/${endpoints.total} ready`],
     ['Services', servicesText(status.services)],
     ['DNS', dnsText(status.dns)],
+    ...offloadText(status.offload).map((text): [string, string] => ['Offload', text]),
     ['Policies', `${status.policies}, revision ${status.policyRevision}, enforcement ${status.enforcement}`],
     ...auditText(status.audit).map((text): [string, string] => ['Audit', paint.yellow(text)]),
     ...namesText(status.names).map((text): [string, string] => ['Names', text]),
@@ -93,6 +94,14 @@ function lines(
   ];
   const text = pairs.map(([key, value]) => `${`${key}:`.padEnd(KEY_WIDTH)}${value}`.trimEnd());
   return `${[...text, ...problems.map((problem) => `  ${paint.red(printable(problem))}`)].join('\n')}\n`;
+}
+
+/** Connections that the kernel forwards by itself; nothing when none are handed over. */
+function offloadText(offload: StatusDocument['offload']): string[] {
+  if (offload === undefined) return [];
+  const { active, capacity, taken, full } = offload;
+  const missed = full === 0 ? '' : `, ${full} found no room`;
+  return [`${counted(active, 'connection')} of at most ${capacity} in the kernel, ${taken} so far${missed}`];
 }
 
 /** Flows on disk; nothing when none are kept. */

@@ -22,6 +22,7 @@ import {
   CT_LIFETIME,
   CT_REV_NAT,
   CT_RX_FLAGS_SEEN,
+  CT_SLOT_GENERATION,
   CT_SOURCE_ENDPOINT,
   CT_SRC_SEC_ID,
   CT_TX_FLAGS_SEEN,
@@ -69,9 +70,10 @@ export async function listConntrack(settings: Settings, options: ConntrackOption
   const nowSec = monotonicSec();
   const names = TABLES[options.table];
   const rows: ConntrackRow[] = [];
+  const inKernel = offloaded(settings);
   for (const name of names) {
     for (const entry of openPinned(settings, name).entries()) {
-      const row = conntrackRow(entry, nowSec);
+      const row = conntrackRow(entry, nowSec, inKernel.has(`${name} ${entry.slot} ${entry.words[CT_SLOT_GENERATION]}`));
       if ((options.showExpired || row.remaining >= 0) && concerns(row, options.endpoint)) rows.push(row);
     }
   }
@@ -80,6 +82,15 @@ export async function listConntrack(settings: Settings, options: ConntrackOption
     (row) => `${conntrackLine(row)}${options.showRemaining ? ` (remaining: ${row.remaining} sec(s))` : ''}\n`,
   );
   settings.host.stdout.write(text.join(''));
+}
+
+/** Rows whose frames the kernel forwards by itself now. */
+function offloaded(settings: Settings): ReadonlySet<string> {
+  const flows = [...openPinned(settings, 'offload').entries()].map(([, flow]) => flow);
+  const inside = flows.filter(({ isOut }) => !isOut);
+  return new Set(
+    inside.map(({ isTcp, slot, slotGeneration }) => `${isTcp ? 'ctTcp' : 'ctAny'} ${slot} ${slotGeneration}`),
+  );
 }
 
 function concerns({ sourceEndpoint, destinationEndpoint }: ConntrackRow, endpoint: number | undefined): boolean {
@@ -92,7 +103,7 @@ export type ConntrackRow = ReturnType<typeof conntrackRow>;
  * A row as a plain document.
  * @param nowSec the clock of lifetimes: seconds of CLOCK_MONOTONIC
  */
-function conntrackRow(entry: ConntrackEntry, nowSec: number) {
+function conntrackRow(entry: ConntrackEntry, nowSec: number, isOffloaded: boolean) {
   const { words } = entry;
   return {
     protocol: protocolName(entry.protocol),
@@ -111,7 +122,7 @@ function conntrackRow(entry: ConntrackEntry, nowSec: number) {
     txFlagsSeen: words[CT_TX_FLAGS_SEEN] & 0xff,
     lastTxReport: words[CT_LAST_TX_REPORT],
     flags: words[CT_FLAGS] & CILIUM_FLAGS,
-    flagNames: flagNames(words[CT_FLAGS], FLAG_NAMES),
+    flagNames: [...flagNames(words[CT_FLAGS], FLAG_NAMES), ...(isOffloaded ? ['Offloaded'] : [])],
     revNat: ReverseNatMap.frontendOf(words[CT_REV_NAT]),
     sourceIdentity: words[CT_SRC_SEC_ID] >>> 0,
     destinationIdentity: words[CT_DST_SEC_ID] >>> 0,

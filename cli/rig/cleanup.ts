@@ -4,7 +4,13 @@
  * since (another interface index, another namespace of the same name) is left to them.
  */
 import { existsSync, rmdirSync, rmSync } from 'node:fs';
-import { type Attachment, hasHostLink, podInterfaceOf, returnTableName } from '../../linux/attachment.ts';
+import {
+  type Attachment,
+  fastTableName,
+  hasHostLink,
+  podInterfaceOf,
+  returnTableName,
+} from '../../linux/attachment.ts';
 import { run } from '../../linux/command.ts';
 import { dataplaneNote, nameServerNote, strayDataplanes, strayNameServers } from '../../linux/dataplane-process.ts';
 import { type JournalView, journalPath, readJournal } from '../../linux/journal.ts';
@@ -98,7 +104,7 @@ async function undo(journal: JournalView, attempt: Attempt): Promise<void> {
   if (journal.hostPort !== null) await attempt(`host port ${instance}_host`, () => removeLink(`${instance}_net`));
   if (journal.hasFirewall) {
     await attempt(`nft table netdev ${instance}`, async () => {
-      for (const table of [instance, returnTableName(instance)])
+      for (const table of [fastTableName(instance), instance, returnTableName(instance)])
         await run('nft', [`add table netdev ${table}; delete table netdev ${table}`]);
       return true;
     });

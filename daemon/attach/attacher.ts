@@ -22,13 +22,14 @@ import {
   podInterfaceOf,
   podScript,
   quietSysctls,
+  shieldedInterface,
 } from '../../linux/attachment.ts';
 import type { CommandError } from '../../linux/command.ts';
 import type { Firewall } from './firewall.ts';
 import type { Journal } from '../../linux/journal.ts';
 import { findLink, linkIndex, macText, refuseForeignLink, removeLink, setSysctls } from '../../linux/links.ts';
 import { createNetns, deleteNetns, ipBatch, ipJson, netnsIdentity, scriptIn } from '../../linux/netns.ts';
-import { PORT_KINDS } from '../../wire/port-kinds.ts';
+import { PORT_KINDS, upperInterfaceName } from '../../wire/port-kinds.ts';
 
 /** The pod's namespace does not exist, and the agent may not make it. */
 export class NamespaceMissingError extends Error {
@@ -90,9 +91,10 @@ export class Attacher {
   /** Makes sure that the host stack is kept off everything that was taken over. */
   async shieldAdopted(): Promise<void> {
     const made = this.#options.journal.attachments.filter((one) => one.state === 'made' && hasHostLink(one));
-    const present = made.map(({ hostInterface }) => hostInterface).filter((name) => linkIndex(name) !== 0);
+    const present = made.map(shieldedInterface).filter((name) => linkIndex(name) !== 0);
     await this.#options.firewall.shield(present);
-    for (const one of made) if (hasOwnLink(one)) setSysctls(quietSysctls(one.hostInterface));
+    await this.#handOver(made);
+    for (const one of made) if (hasOwnLink(one)) for (const name of shieldedNames(one)) setSysctls(quietSysctls(name));
   }
 
   /** Closes descriptors that a dataplane gave back for ports that nobody has any more. */
@@ -108,7 +110,7 @@ export class Attacher {
   /** Whether the namespace or interface of an attachment has gone from under it. */
   isGone(made: Attachment): boolean {
     if (made.mode !== 'existing' && netnsIdentity(made.netns) !== made.netnsIdentity) return true;
-    if (hasHostLink(made)) return linkIndex(made.hostInterface) !== made.ifindex;
+    if (hasHostLink(made)) return linkIndex(made.hostInterface) !== made.ifindex || isUpperGone(made);
     const held = this.#taps.get(made.port);
     return held !== undefined && !this.#options.natives.isTapThere(held.fd);
   }
@@ -142,7 +144,7 @@ export class Attacher {
     if (!hasHostLink(made)) await this.#removeTap(made);
     // The link before its shield: else the host's stack would get the last frames.
     if (hasOwnLink(made)) await removeLink(made.hostInterface);
-    if (hasHostLink(made)) await firewall.unshield([made.hostInterface]);
+    if (hasHostLink(made)) await firewall.unshield(shieldedNames(made));
     if (journal.namespaces.includes(made.netns)) await deleteNetns(made.netns);
     journal.strikeAttachments([owner]);
   }
@@ -161,7 +163,7 @@ export class Attacher {
       pairs.map(({ hostInterface }) => `link delete dev ${hostInterface}`),
       true,
     );
-    await firewall.unshield(made.filter(hasHostLink).map(({ hostInterface }) => hostInterface));
+    await firewall.unshield(made.filter(hasHostLink).flatMap(shieldedNames));
     const namespaces = made.map(({ netns }) => netns).filter((netns) => journal.namespaces.includes(netns));
     const present = namespaces.filter((netns) => netnsIdentity(netns) !== undefined);
     await ipBatch(
@@ -200,9 +202,16 @@ export class Attacher {
       throw (error as CommandError).message.includes('File exists') ? foreign(spec) : error;
     });
     setSysctls(quietSysctls(spec.hostInterface));
-    await this.#shield(spec.hostInterface);
+    const upper = upperInterfaceName(spec.hostInterface);
+    if (spec.hasUpper === true) {
+      await ipBatch([`link add link ${spec.hostInterface} name ${upper} type macvlan mode passthru`]);
+      setSysctls(quietSysctls(upper));
+    }
+    await this.#shield(shieldedInterface(spec));
+    await this.#handOver([spec]);
     await scriptIn(spec.netns, podScript(spec));
     await ipBatch([`link set ${spec.hostInterface} alias ${spec.owner}`, `link set ${spec.hostInterface} up`]);
+    if (spec.hasUpper === true) await ipBatch([`link set ${upper} allmulticast on up`]);
   }
 
   async #makeTap(spec: AttachmentSpec): Promise<void> {
@@ -230,10 +239,25 @@ export class Attacher {
     await scriptIn(made.netns, `ip link delete ${podInterfaceOf(made)} 2>/dev/null || true\n`);
   }
 
+  /** What is below an upper interface hands it all frames. */
+  async #handOver(specs: readonly AttachmentSpec[]): Promise<void> {
+    const lower = specs.filter(({ hasUpper, hostInterface }) => hasUpper === true && linkIndex(hostInterface) !== 0);
+    await this.#options.firewall.handOver(lower.map(({ hostInterface }) => hostInterface));
+  }
+
   async #shield(name: string): Promise<void> {
     this.#options.journal.setFirewall(true);
     await this.#options.firewall.shield([name]);
   }
+}
+
+/** Interfaces that have a chain of the firewall. */
+function shieldedNames(spec: AttachmentSpec): string[] {
+  return [...new Set([spec.hostInterface, shieldedInterface(spec)])];
+}
+
+function isUpperGone({ hasUpper, hostInterface }: Attachment): boolean {
+  return hasUpper === true && linkIndex(upperInterfaceName(hostInterface)) === 0;
 }
 
 /** Whether the host side of a pair is the one that was made, or may be: one that was begun has no index yet. */

@@ -5,17 +5,23 @@
  * a frame before the netdev ingress hook does, so a chain that drops everything there leaves the copy alone. One table
  * `netdev <instance>`, one chain for each interface, named like it. Changes go through `nft -f` as one transaction.
  *
+ * Where frames are read one floor above (`hasUpper` of an attachment), the upper interface is shielded like that, and the lower one
+ * gives it all frames: its chain only gives frames to a group another address (GROUP_STAND_IN), because the kernel would show frames to a group to
+ * the host's stack as well.
+ *
  * The rule set belongs to the whole machine, and others flush it (`systemctl restart nftables` does): `restore` finds what
  * is no longer there and puts it back, and firewall-guard.ts calls it all the time. Until then the settings of our own
  * interfaces stand (`quietSysctls` in linux/attachment.ts), which nobody flushes.
  */
 import { CommandError, run } from '../../linux/command.ts';
 import { linkIndex } from '../../linux/links.ts';
+import { GROUP_STAND_IN } from '../../wire/header/ethernet.ts';
 
 /** The nft table of one instance. */
 export class Firewall {
   readonly #table: string;
-  readonly #shielded = new Set<string>();
+  /** By interface: whether another is above it. */
+  readonly #shielded = new Map<string, boolean>();
   /** Changes and looks go one after the other: a look in the middle of a change would find fault with it. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -25,9 +31,18 @@ export class Firewall {
 
   /** Drops what arrives on these interfaces, which must exist. Shielding one twice is harmless. */
   async shield(interfaces: readonly string[]): Promise<void> {
-    if (interfaces.length === 0) return;
+    await this.#shield(new Map(interfaces.map((name) => [name, false])));
+  }
+
+  /** Has these interfaces, which have another above them, hand over what is for a group to that one alone. */
+  async handOver(interfaces: readonly string[]): Promise<void> {
+    await this.#shield(new Map(interfaces.map((name) => [name, true])));
+  }
+
+  async #shield(interfaces: ReadonlyMap<string, boolean>): Promise<void> {
+    if (interfaces.size === 0) return;
     await this.#inTurn(() => this.#load(this.#shieldLines(interfaces)));
-    for (const name of interfaces) this.#shielded.add(name);
+    for (const [name, hasUpper] of interfaces) this.#shielded.set(name, hasUpper);
   }
 
   /**
@@ -39,10 +54,10 @@ export class Firewall {
     return this.#inTurn(async () => {
       if (this.#shielded.size === 0) return [];
       const intact = intactChains(await this.#list());
-      const lost = [...this.#shielded].filter((name) => !intact.has(quoted(name)) && linkIndex(name) !== 0);
+      const lost = [...this.#shielded.keys()].filter((name) => !intact.has(quoted(name)) && linkIndex(name) !== 0);
       if (lost.length === 0) return [];
       // All of it anew, in one transaction: a table can be dormant, too.
-      const present = [...this.#shielded].filter((name) => linkIndex(name) !== 0);
+      const present = new Map([...this.#shielded].filter(([name]) => linkIndex(name) !== 0));
       await this.#load([...this.#removal(), ...this.#shieldLines(present)]);
       return lost;
     });
@@ -72,8 +87,11 @@ export class Firewall {
     return done;
   }
 
-  #shieldLines(interfaces: readonly string[]): string[] {
-    return [`add table netdev ${this.#table}`, ...interfaces.flatMap((name) => this.#replace(name))];
+  #shieldLines(interfaces: ReadonlyMap<string, boolean>): string[] {
+    return [
+      `add table netdev ${this.#table}`,
+      ...[...interfaces].flatMap(([name, hasUpper]) => this.#replace(name, hasUpper)),
+    ];
   }
 
   #removal(): string[] {
@@ -95,9 +113,16 @@ export class Firewall {
   }
 
   /** An interface that was made anew under an old name needs its hook again: the chain is made anew as well. */
-  #replace(name: string): string[] {
-    const hook = `{ type filter hook ingress device "${name}" priority -500; policy drop; }`;
-    return [this.#bare(name), `delete chain netdev ${this.#table} ${quoted(name)}`, `${this.#bare(name)} ${hook}`];
+  #replace(name: string, hasUpper: boolean): string[] {
+    const policy = hasUpper ? 'accept' : 'drop';
+    const hook = `{ type filter hook ingress device "${name}" priority -500; policy ${policy}; }`;
+    const chain = [
+      this.#bare(name),
+      `delete chain netdev ${this.#table} ${quoted(name)}`,
+      `${this.#bare(name)} ${hook}`,
+    ];
+    const rule = `add rule netdev ${this.#table} ${quoted(name)} ${GROUP} ether daddr set ${GROUP_STAND_IN}`;
+    return hasUpper ? [...chain, rule] : chain;
   }
 
   async #load(lines: readonly string[]): Promise<void> {
@@ -120,7 +145,9 @@ function intactChains(table: string): Set<string> {
   return new Set([...chains].filter(([, , body]) => INTACT.test(body.trim())).map(([, name]) => name));
 }
 
-const INTACT = /^type filter hook ingress devices? .*policy drop;$/;
+const GROUP = 'ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00';
+const INTACT =
+  /^type filter hook ingress devices? .*policy (drop;|accept;\s*ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 ether daddr set 02:00:00:67:72:70)$/;
 
 /** Chain names may not hold what interface names may (dots, digits first), so they are spelt out. */
 function quoted(name: string): string {

@@ -215,6 +215,7 @@ export class PodReconciler {
       addresses: addresses.map(({ text }) => text),
       gateways: routerAddresses(config),
       mtu: runtime.mtu === 0 ? mtu : runtime.mtu,
+      ...(config.offload === 'nft' && plan.mode === 'veth' && plan.place !== 'external' && { hasUpper: true }),
       ...(runtime.podInterface !== POD_INTERFACE && { podInterface: runtime.podInterface }),
     };
   }

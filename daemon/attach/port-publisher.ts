@@ -2,10 +2,18 @@
  * Rows of the `ports` and `endpoints` maps: which interface leads to whom. A pod's rows are there while it is attached and
  * has a published policy; a row that has not changed is not written again, so that the dataplane keeps its port open.
  */
+import type { NetworkInterface } from '../../hubble/flow.ts';
+import { POD_INTERFACE } from '../../linux/attachment.ts';
 import { ENDPOINT_HOST, type EndpointValue, type MacWords } from '../../policy-maps/endpoint-map.ts';
 import { NO_CONDITIONS, type PortConditions } from '../../policy-maps/condition-map.ts';
 import type { AddressWords } from '../../policy-maps/ipcache.ts';
-import { type Port, PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL } from '../../policy-maps/port-map.ts';
+import {
+  type Port,
+  PORT_FLAG_AUDIT,
+  PORT_FLAG_EXTERNAL,
+  PORT_FLAG_UPPER,
+  readInterface,
+} from '../../policy-maps/port-map.ts';
 import { addressWords, macWords } from '../../wire/address.ts';
 import { PORT_KINDS, ROLE_POD } from '../../wire/port-kinds.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
@@ -123,7 +131,7 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean, con
         mac,
         endpointId: numbers.endpointId,
         secId: identity,
-        flags: isAudited ? PORT_FLAG_AUDIT : 0,
+        flags: (isAudited ? PORT_FLAG_AUDIT : 0) | (spec.hasUpper === true ? PORT_FLAG_UPPER : 0),
       };
   const addresses = numbers.addresses.map(({ text }) => text);
   return { index: numbers.port, port, addresses, isHost: false, conditions };
@@ -132,4 +140,16 @@ export function podPort(pod: LocalPod, identity: number, isAudited: boolean, con
 /** The addresses of all pods, whatever the kind of their port: those that the host has routes to. */
 export function addressesOfPods(ports: readonly WantedPort[]): string[] {
   return ports.flatMap(({ port, addresses }) => (PORT_KINDS[port.kind].role === ROLE_POD ? addresses : []));
+}
+
+/** The interface of a port, as the kernel has it. A TAP is known by the name that it has in the pod. */
+export function interfaceOf({ kind, ifname, ifindex }: Port): NetworkInterface {
+  if (ifindex !== 0) return { index: ifindex, name: ifname };
+  return { name: kind === 'tap' ? POD_INTERFACE : ifname };
+}
+
+/** The ports that have a packet socket, and the interface that it reads. */
+export function socketInterfaces(wanted: readonly WantedPort[]): Map<number, string> {
+  const some = wanted.filter(({ port }) => PORT_KINDS[port.kind].hasSocket);
+  return new Map(some.map(({ index, port }) => [index, readInterface(port)]));
 }

@@ -12,7 +12,6 @@
  * made; `leave` lets go of it.
  */
 import type { NetworkInterface } from '../../hubble/flow.ts';
-import { POD_INTERFACE } from '../../linux/attachment.ts';
 import { closeFdBeside, disableOffloads, isTapThere, openTap } from '../../dataplane/native/index.ts';
 import type { EndpointChange } from '../../policy/cluster.ts';
 import type { EgressNetwork } from '../../policy/egress-table.ts';
@@ -39,10 +38,17 @@ import { OpenPorts } from '../../policy-maps/open-ports.ts';
 import { readFaults } from '../source/fault-text.ts';
 import type { Faults } from '../../policy-maps/condition-map.ts';
 import type { PinnedMaps } from '../publish/pinned-maps.ts';
+import { type FastPort, fastPorts } from '../offload/fast-table.ts';
 import { PodReconciler } from './pod-reconciler.ts';
-import { PORT_KINDS } from '../../wire/port-kinds.ts';
 import { PacketSockets } from './packet-sockets.ts';
-import { addressesOfPods, podPort, PortPublisher, type WantedPort } from './port-publisher.ts';
+import {
+  addressesOfPods,
+  interfaceOf,
+  podPort,
+  PortPublisher,
+  socketInterfaces,
+  type WantedPort,
+} from './port-publisher.ts';
 import type { ProblemBoard } from '../health/problem-board.ts';
 
 const HOST_PORT = 'port:host';
@@ -70,6 +76,8 @@ interface PortsOptions {
   readonly commit: () => void;
   /** Of network namespaces that are made when there are none, whatever the configuration says. */
   readonly mayCreate: (netns: string) => boolean;
+  /** Takes the ports whose settled connections the kernel may forward. */
+  readonly setFastPorts: (ports: readonly FastPort[]) => void;
 }
 
 /** Who is behind a port: known from here on, and told of the ports as they change. */
@@ -234,10 +242,11 @@ export class Ports {
     const { controllers, board, config, commit } = this.#options;
     const error = controllers.run('ports', () => {
       const wanted = this.#wanted(names);
+      this.#options.setFastPorts(fastPorts(wanted));
       if (this.#publisher.publish(wanted)) commit();
       this.#interfaces = new Map(wanted.map(({ index, port }) => [index, port.ifname]));
       names.refresh(wanted.map(({ index, port }) => [index, interfaceOf(port)]));
-      this.#sockets.want(interfacesOf(wanted));
+      this.#sockets.want(socketInterfaces(wanted));
       this.#give();
       if (config.hostPort) this.#routeHost(wanted);
     });
@@ -384,16 +393,4 @@ export class Ports {
     this.#options.controllers.note('attach', problem);
     if (problem !== '') this.#options.log.warn({ pod: key }, problem);
   }
-}
-
-/** The ports that have a packet socket, and the interface of each. */
-/** The interface of a port, as the kernel has it. A TAP is known by the name that it has in the pod. */
-function interfaceOf({ kind, ifname, ifindex }: WantedPort['port']): NetworkInterface {
-  if (ifindex !== 0) return { index: ifindex, name: ifname };
-  return { name: kind === 'tap' ? POD_INTERFACE : ifname };
-}
-
-function interfacesOf(wanted: readonly WantedPort[]): Map<number, string> {
-  const some = wanted.filter(({ port }) => PORT_KINDS[port.kind].hasSocket);
-  return new Map(some.map(({ index, port }) => [index, port.ifname]));
 }

@@ -36,6 +36,8 @@ export interface Config extends UiSettings, KubeApiSettings, KubernetesSettings 
   /** Pattern of an image -> command that a rig runs in its place. */
   readonly standIns: Readonly<Record<string, readonly string[]>>;
   readonly attach: AttachMode;
+  readonly offload: 'none' | 'nft';
+  readonly offloadAfterBytes: number;
   readonly mtu: number;
   readonly podCIDRs: { readonly ipv4: string; readonly ipv6: string };
   /** Ranges of services' own addresses; '' = services have none of this family. */

@@ -19,6 +19,7 @@ import { HUBBLE } from './schema-hubble.ts';
 import { KUBERNETES } from './schema-kubernetes.ts';
 import { DNS } from './schema-names.ts';
 import { TOFQDNS } from './schema-tofqdns.ts';
+import { OFFLOAD, OFFLOAD_MAPS } from './schema-offload.ts';
 import { UI } from './schema-ui.ts';
 import { KUBE_API } from './schema-kube-api.ts';
 
@@ -159,6 +160,7 @@ const MAPS: Readonly<Record<string, Option>> = {
   'bpf-lb-affinity-map-max': size('clients of services with session affinity', 65536, 1048576),
   'egress-gateway-policy-map-max': size('rows of egress gateway policies', 16384, 1048576),
   'bpf-nat-global-max': size('translated connections', 524288, 1048448, 1024),
+  ...OFFLOAD_MAPS,
   'bpf-events-map-max': size('records in the ring of events but drops (a power of two)', 8192, 1048576, 64),
   'bpf-drop-events-map-max': size(
     'records in the ring of drops (a power of two): as many drops a second are told one by one, the others as counts',
@@ -272,6 +274,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     fallback: {},
   },
   attach: { type: 'string', meaning: 'how pods are attached', fallback: 'veth', values: ATTACH_MODES },
+  ...OFFLOAD,
   mtu: { type: 'integer', meaning: 'MTU of pods and host port', fallback: 1500, min: 576, max: 65521 },
   podCIDRs: {
     type: 'map',

@@ -61,6 +61,7 @@ class Forwarding {
   readonly #sendDrops = new Map<number, number>();
   readonly #loop = { idleMs: 0 };
   #nextTickMs = 0;
+  #harvestedSec = 0;
   /** From when on, and how far, connections of a former process have been asked after. */
   #rouseAtMs = monotonicMs() + ROUSE_MS;
   #roused: Iterator<number> | undefined;
@@ -150,6 +151,7 @@ class Forwarding {
     this.#maps.ctTcp.expire(nowSec, EXPIRE_ROWS, this.#l7.onExpire);
     this.#maps.ctAny.expire(nowSec, EXPIRE_ROWS);
     this.#maps.nat.expire(EXPIRE_ROWS);
+    if (nowSec !== this.#harvestedSec) this.#dataplane.settled.harvest((this.#harvestedSec = nowSec));
     this.#maps.l7State.expire(this.#maps.ctTcp, EXPIRE_ROWS);
     this.#dataplane.recorder.tick(Date.now(), nowMs);
     this.#counting.tick();

@@ -7,7 +7,7 @@
  */
 import { fstatSync } from 'node:fs';
 import { boundIndex, closeFdBeside, interfaceInfo, mapRing } from '../../dataplane/native/index.ts';
-import type { PortEntry } from '../../policy-maps/port-map.ts';
+import { type PortEntry, readInterface } from '../../policy-maps/port-map.ts';
 import { PORT_KINDS } from '../../wire/port-kinds.ts';
 import type { PacketSocket } from '../supervise/control.ts';
 
@@ -54,11 +54,12 @@ export class HandedOver {
    * The descriptor for a row; undefined while there is none for it.
    * @throws Error when the interface is down, gone, or another than the socket's
    */
-  fdOf({ index, kind, ifname }: PortEntry): number | undefined {
+  fdOf(entry: PortEntry): number | undefined {
+    const { index, kind } = entry;
     if (!PORT_KINDS[kind].hasSocket) return this.#taps.get(index);
     const socket = this.#sockets.get(index);
     if (socket === undefined) return undefined;
-    const link = interfaceInfo(ifname);
+    const link = interfaceInfo(readInterface(entry));
     if (boundIndex(socket.fd) !== link.index) return undefined; // the agent sees it too, and hands over another
     if (!link.isUp) throw new Error('the interface is down');
     return socket.fd;

@@ -17,7 +17,13 @@ import type { Uplinks } from '../../dataplane/uplink.ts';
 import { CONFIG_OUTSIDE_BY_HOST, type ConfigMap } from '../../policy-maps/config-map.ts';
 import { policyFile } from '../../policy-maps/pinned.ts';
 import { PolicyMap } from '../../policy-maps/policy-map.ts';
-import { PORT_FLAG_AUDIT, PORT_FLAG_EXTERNAL, type PortEntry, type PortMap } from '../../policy-maps/port-map.ts';
+import {
+  PORT_FLAG_AUDIT,
+  PORT_FLAG_EXTERNAL,
+  PORT_FLAG_UPPER,
+  type PortEntry,
+  type PortMap,
+} from '../../policy-maps/port-map.ts';
 import type { Conditions } from './conditions.ts';
 import { HandedOver } from './handed-over.ts';
 import type { PacketSocket } from '../supervise/control.ts';
@@ -186,13 +192,14 @@ export class ForwardingPorts {
   }
 
   #openPort(entry: PortEntry): Port | null {
-    const { index, ifname, mtu, mac, kind } = entry;
+    const { index, ifname, ifindex, mtu, mac, kind, flags } = entry;
     const means: PortMeans = {
       arena: this.#parts.arena,
       fdOf: () => this.#handedOver.fdOf(entry),
       openElsewhere: this.#parts.openPcap,
     };
-    return PORT_OPENINGS[kind].open({ index, name: ifname, mtu, mac: macBytes(mac.high, mac.low) }, means);
+    const sendIndex = (flags & PORT_FLAG_UPPER) === 0 ? 0 : ifindex;
+    return PORT_OPENINGS[kind].open({ index, name: ifname, mtu, mac: macBytes(mac.high, mac.low), sendIndex }, means);
   }
 
   #install(entry: PortEntry, port: Port): void {
@@ -205,6 +212,7 @@ export class ForwardingPorts {
     table.endpoint[index] = entry.endpointId;
     table.identity[index] = entry.secId;
     table.isAudited[index] = entry.flags & PORT_FLAG_AUDIT;
+    table.mayOffload[index] = (entry.flags & (PORT_FLAG_UPPER | PORT_FLAG_AUDIT)) === PORT_FLAG_UPPER ? 1 : 0;
     table.macHigh[index] = next.high;
     table.macLow[index] = next.low;
     table.ownHigh[index] = own.high;

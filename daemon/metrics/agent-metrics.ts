@@ -1,4 +1,5 @@
 /** What the agent knows, as metrics: Cilium's names where Cilium has them (pkg/metrics/metrics.go), `sluice_` for the rest. */
+import type { OffloadDocument } from '../../api/shapes-offload.ts';
 import { type Family, Read, type Reading, Registry } from '../../hubble/metrics/registry.ts';
 import { VERSION } from '../../linux/version.ts';
 import { isLocalScope, IDENTITY_LAST_RESERVED } from '../../wire/identities.ts';
@@ -18,6 +19,7 @@ export function agentRegistry(agent: Agent): Registry {
     ...nameFamilies(agent, named),
     ...workFamilies(agent, named),
     ...flowFamilies(agent),
+    ...offloadFamilies(agent),
     ...kubernetesFamilies(agent),
     ...dataplaneFamilies(agent.maps, named),
     ...processFamilies(agent.startedMs, () => agent.supervisor.status().pid),
@@ -169,6 +171,18 @@ function kubernetesFamilies({ kubernetes }: Agent): Family[] {
       'Threads that follow it that died.',
       () => kubernetes.document?.restarts ?? 0,
     ),
+  ];
+}
+
+/** Of connections that the kernel forwards by itself; 0 where none are handed over. */
+function offloadFamilies({ offload }: Agent): Family[] {
+  const count = (key: keyof OffloadDocument) => () => offload.document?.[key] ?? 0;
+  return [
+    gauge('sluice_offload_connections', 'Connections that the kernel forwards by itself.', count('active')),
+    counter('sluice_offload_taken_total', 'Connections that were handed to the kernel.', count('taken')),
+    counter('sluice_offload_ended_total', 'Connections that were taken back.', count('ended')),
+    counter('sluice_offload_refused_total', 'Connections that were no longer fit when looked at.', count('refused')),
+    counter('sluice_offload_full_total', 'Connections for which there was no room.', count('full')),
   ];
 }
 

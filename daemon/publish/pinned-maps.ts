@@ -70,6 +70,8 @@ export class PinnedMaps implements Maps {
   readonly l7Events: Maps['l7Events'];
   readonly fqdn: Maps['fqdn'];
   readonly dnsEvents: Maps['dnsEvents'];
+  readonly offload: Maps['offload'];
+  readonly offers: Maps['offers'];
   /** Files whose capacity is not the configured one, and stays so until the dataplane is restarted. */
   readonly mismatches: string[] = [];
   readonly #maps: Maps;
@@ -91,7 +93,7 @@ export class PinnedMaps implements Maps {
     ({ addressFilter: this.addressFilter, services: this.services, slots: this.slots } = maps);
     ({ backends: this.backends, reverseNat: this.reverseNat, sourceRanges: this.sourceRanges } = maps);
     ({ affinity: this.affinity, nat: this.nat, egress: this.egress, l2: this.l2 } = maps);
-    ({ fqdn: this.fqdn, dnsEvents: this.dnsEvents } = maps);
+    ({ fqdn: this.fqdn, dnsEvents: this.dnsEvents, offload: this.offload, offers: this.offers } = maps);
     ({
       metrics: this.metrics,
       counters: this.counters,

@@ -30,10 +30,21 @@ const NOBODY: ReadonlySet<number> = new Set();
 /** Problems by endpoint id; below 0 for those of no single endpoint. */
 export type PublishProblems = Map<number, string>;
 
+/** What holds decisions of before a publication, and lets go of them before it counts. */
+export interface DecisionCache {
+  /** Nothing of it is in force any more. @throws Error when it may be */
+  shut(): void;
+  /** It may be filled again, by what is decided from now on. */
+  open(): void;
+}
+
+const NO_CACHE: DecisionCache = { shut: () => undefined, open: () => undefined };
+
 export class Publisher {
   readonly egress: EgressPublisher;
   readonly #maps: PinnedMaps;
   readonly #wake: () => void;
+  readonly #cache: DecisionCache;
   readonly #ruleSets: RuleSetIds;
   /** What found its map full: tried again with every publication. */
   readonly #unplacedRuleSets = new Map<number, L7RuleSet>();
@@ -50,7 +61,8 @@ export class Publisher {
   readonly problems: PublishProblems = new Map();
 
   /** @param wake tells the dataplane to look */
-  constructor(maps: PinnedMaps, wake: () => void) {
+  constructor(maps: PinnedMaps, wake: () => void, cache: DecisionCache = NO_CACHE) {
+    this.#cache = cache;
     this.egress = new EgressPublisher(maps);
     this.#maps = maps;
     this.#wake = wake;
@@ -111,9 +123,14 @@ export class Publisher {
 
   /** Makes everything published so far count. */
   commit(): void {
-    this.revision++;
-    this.#maps.config.bumpWorldGeneration();
-    this.#wake();
+    try {
+      this.#cache.shut();
+    } finally {
+      this.revision++;
+      this.#maps.config.bumpWorldGeneration();
+      this.#wake();
+    }
+    this.#cache.open();
   }
 
   #publishRuleSets({ put, remove }: Changes['ruleSets']): void {

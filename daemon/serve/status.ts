@@ -43,6 +43,7 @@ export function statusDocument(agent: Agent): StatusDocument {
     identities: [...agent.directory.identities()].length,
     policies: policyDocuments(agent).length,
     services: agent.services.counts(),
+    ...(agent.offload.document !== undefined && { offload: agent.offload.document }),
     names: namesDocument(agent),
     dns: agent.names.status(),
     flows,

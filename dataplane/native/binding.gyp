@@ -10,6 +10,7 @@
         "datagrams.c",
         "inet-socket.c",
         "map-file.c",
+        "netlink.c",
         "netns.c",
         "packet-ring.c",
         "pipe.c",

@@ -86,6 +86,7 @@ interface Addon {
   mapRing: (fd: number, ringBytes: number, maxAgeMs: number) => number;
   boundIndex: (fd: number) => number;
   packetDrops: (fd: number) => number;
+  sendBy: (fd: number, index: number) => void;
   interfaceInfo: (name: string, netns?: string) => InterfaceInfo;
   disableOffloads: (name: string, netns?: string) => void;
   netTable: (name: string, netns?: string) => string | undefined;
@@ -224,7 +225,8 @@ export const boundIndex = addon.boundIndex;
 
 /** Frames that an AF_PACKET socket lost since the last call because its buffer was full. */
 export const packetDrops = addon.packetDrops;
-
+/** Sends by the interface of an index; 0: by its own. To be said for each socket: descriptors come again. */
+export const sendBy = addon.sendBy;
 /** Index, MAC, MTU and state of an interface. @throws SystemError ENODEV if there is none of that name. */
 export const interfaceInfo = addon.interfaceInfo;
 

@@ -137,6 +137,10 @@ int send_frames(struct outgoing *out);
   X(tellUnix, tell_unix)                                                                                               \
   X(recvFds, recv_fds)                                                                                                 \
   X(waitReadable, wait_readable)                                                                                       \
+  X(openNetlink, open_netlink)                                                                                         \
+  X(netlinkSend, netlink_send)                                                                                         \
+  X(netlinkReceive, netlink_receive)                                                                                   \
+  X(sendBy, send_by)                                                                                                   \
   X(netTable, net_table)                                                                                               \
   X(setNetns, set_netns)                                                                                               \
   X(monotonicMs, monotonic_ms)                                                                                         \

@@ -36,6 +36,23 @@ struct message {
   int from;
 };
 
+#define MAX_SENDERS 65536
+/* Interface by which a socket sends, by descriptor; 0: the one that it is bound to. */
+static atomic_int senders[MAX_SENDERS];
+
+/* sendBy(fd, index) */
+napi_value send_by(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  int fd;
+  int64_t index;
+  if (!read_args(env, info, 2, args) || !arg_fd(env, args[0], &fd) ||
+      !arg_int(env, args[1], "index", 0, INT32_MAX, &index))
+    return NULL;
+  if (fd < MAX_SENDERS) atomic_store(&senders[fd], (int)index);
+  else if (index != 0) return throw_errno(env, "sendBy", "packet socket", EMFILE);
+  return NULL;
+}
+
 static __thread struct message messages[MAX_BATCH];
 static __thread struct mmsghdr headers[MAX_BATCH];
 static __thread struct iovec vectors[2 * MAX_BATCH];
@@ -164,8 +181,14 @@ static int transmit(const struct outgoing *out, int at, int count) {
     ssize_t put = parts == 1 ? write(out->fd, first->iov_base, first->iov_len) : writev(out->fd, first, parts);
     return put < 0 ? -1 : 1;
   }
-  for (int i = at; i < count; i++)
+  int index = out->fd < MAX_SENDERS ? atomic_load_explicit(&senders[out->fd], memory_order_relaxed) : 0;
+  struct sockaddr_ll by = {.sll_family = AF_PACKET, .sll_ifindex = index};
+  for (int i = at; i < count; i++) {
     headers[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[messages[i].from], .msg_iovlen = (size_t)messages[i].vectors};
+    if (index == 0) continue;
+    headers[i].msg_hdr.msg_name = &by;
+    headers[i].msg_hdr.msg_namelen = sizeof by;
+  }
   return sendmmsg(out->fd, &headers[at], (unsigned)(count - at), MSG_DONTWAIT);
 }
 

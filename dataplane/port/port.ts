@@ -31,6 +31,8 @@ export interface PortOptions {
   mtu: number;
   /** Six bytes. */
   mac: Uint8Array;
+  /** Interface by which frames are sent, by index, where it is not the one that they are read from; else 0. */
+  sendIndex?: number;
 }
 
 export interface Port {

@@ -19,6 +19,8 @@ export class PortTable {
   readonly identity = new Int32Array(MAX_PORTS);
   /** Would-be drops pass with verdict AUDIT. */
   readonly isAudited = new Uint8Array(MAX_PORTS);
+  /** Frames may take a way of the kernel's own instead (settled.ts). */
+  readonly mayOffload = new Uint8Array(MAX_PORTS);
   /** MAC of the endpoint at the other end (pod, host). */
   readonly macHigh = new Uint16Array(MAX_PORTS);
   readonly macLow = new Int32Array(MAX_PORTS);

@@ -24,6 +24,7 @@ export class VethPort extends KernelPort {
   /** @throws SystemError if the interface does not exist (ENODEV) or the process may not open it (EPERM). */
   constructor(arena: Arena, options: VethPortOptions) {
     super(arena, options, options.fd ?? native.openPacket(options.name, options), native.KIND_PACKET);
+    native.sendBy(this.fd, options.sendIndex ?? 0);
   }
 
   override countDrops(): void {

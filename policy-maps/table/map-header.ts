@@ -74,6 +74,8 @@ export const KINDS = {
   drop_counts: 32,
   events_l7: 33,
   recording: 34,
+  offload_flows: 35,
+  offload_offers: 36,
 } as const;
 
 export type MapKind = keyof typeof KINDS;

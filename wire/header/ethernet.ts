@@ -9,6 +9,11 @@ import { i32, setI32, setU16, u16 } from '../bytes.ts';
 
 export const HEADER_BYTES = 14;
 
+/** The destination that a frame to a group has where the kernel must not see that it is one (daemon/attach/firewall.ts): local, "grp". */
+export const GROUP_STAND_IN = '02:00:00:67:72:70';
+const STAND_IN_HIGH = 0x0200;
+const STAND_IN_LOW = 0x00677270;
+
 export const ETHERTYPE_IPV4 = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
 export const ETHERTYPE_VLAN = 0x8100; // IEEE 802.1Q, priority tags included
@@ -51,9 +56,13 @@ export function etherType(bytes: Uint8Array, offset: number): number {
   return u16(bytes, offset + 12);
 }
 
-/** True for broadcast and multicast destinations (the group bit). */
+/** True for broadcast and multicast destinations (the group bit), and for what stands in for them. */
 export function isGroup(bytes: Uint8Array, offset: number): boolean {
-  return (bytes[offset] & 1) !== 0;
+  return (bytes[offset] & 1) !== 0 || isStandIn(bytes, offset);
+}
+
+function isStandIn(bytes: Uint8Array, offset: number): boolean {
+  return dstMacLow(bytes, offset) === STAND_IN_LOW && dstMacHigh(bytes, offset) === STAND_IN_HIGH;
 }
 
 export function setDstMac(bytes: Uint8Array, offset: number, high: number, low: number): void {

@@ -21,6 +21,7 @@ import { bareBridge, kernelBridge } from './kernel-bridge.ts';
 import { envoy, hasEnvoy } from './envoy.ts';
 import { startHttp2Servers } from './http2.ts';
 import { measureL7Rules } from './l7-rules.ts';
+import { measureFullTables } from './full.ts';
 import type { Load } from './load.ts';
 import { checkHttpRules, HTTP_LOADS, JUMBO_LOADS, L4_LOADS, startServers } from './loads.ts';
 import { describeMachine } from './machine.ts';
@@ -136,6 +137,7 @@ function rigsOf({ options, subjects, other, results }: Run): Readonly<Record<str
     mem: () => measureMemory(results, other),
     restart: () => measureRestart(rounds, options.pods, results, other),
     town: () => measureTown(rounds, seconds, results, other),
+    full: () => measureFullTables(seconds, results),
     services: () => measureServices({ rounds, seconds, subjects: names }, results),
     l7: () => measureL7Rules(rounds, seconds, results),
     sni: () => measureServerNames(rounds, seconds, results),
@@ -148,7 +150,7 @@ function rigsOf({ options, subjects, other, results }: Run): Readonly<Record<str
 }
 
 /** Those of which a commit takes no turn: it has figures of its own in a run of its own. */
-const ALONE = ['services', 'sni', 'dns', 'observability', 'flow-stream', 'flow-history'];
+const ALONE = ['full', 'services', 'sni', 'dns', 'observability', 'flow-stream', 'flow-history'];
 
 async function measure(run: Run): Promise<void> {
   const { options, other, results } = run;

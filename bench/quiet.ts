@@ -1,6 +1,6 @@
 /**
- * Whether the machine did anything else while figures were taken. What this bench starts carries a variable in its environment,
- * so that daemons which have left their parent are told from the programs of others.
+ * Whether the machine did anything else while figures were taken. What this bench starts is below it, or carries a variable in its environment:
+ * daemons leave their parent (Open vSwitch), and some programs empty their environment (nginx).
  */
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -113,13 +113,20 @@ const percentOfAll = (us: number, elapsedMs: number): number => us / (elapsedMs 
 function othersNow(): Map<number, Other> {
   const mark = `${MARK}=${process.env[MARK]}`;
   const found = new Map<number, Other>();
-  for (const folder of readdirSync('/proc')) {
-    const pid = Number(folder);
-    if (Number.isNaN(pid) || pid === process.pid) continue;
+  const ours = new Set([process.pid]);
+  // A child has a greater number than its parent, unless the numbers went round.
+  const pids = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => !Number.isNaN(pid));
+  for (const pid of pids.sort((one, other) => one - other)) {
     try {
-      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+      const parent = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[1];
+      const isMarked = readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark);
       const isKernels = readFileSync(`/proc/${pid}/cmdline`).length === 0;
-      if (isKernels || environment.includes(mark)) continue;
+      if (isMarked || ours.has(Number(parent))) ours.add(pid);
+      if (isKernels || ours.has(pid)) continue;
       found.set(pid, { name: readFileSync(`/proc/${pid}/comm`, 'utf8').trim(), us: processCpuUs(pid) });
     } catch {
       // It ended while it was looked at.

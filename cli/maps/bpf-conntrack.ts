@@ -32,7 +32,7 @@ import { formatIp } from '../../wire/address.ts';
 import { protocolName } from '../../wire/protocols.ts';
 import { printDocument } from '../terminal/output.ts';
 import { flagNames } from './packet-names.ts';
-import { openPinned } from './pinned-maps.ts';
+import { hasPinned, openPinned } from './pinned-maps.ts';
 import type { Settings } from '../terminal/settings.ts';
 
 /** `tcp` is one table, `any` the other: all that is not TCP. `global` is both. */
@@ -84,8 +84,9 @@ export async function listConntrack(settings: Settings, options: ConntrackOption
   settings.host.stdout.write(text.join(''));
 }
 
-/** Rows whose frames the kernel forwards by itself now. */
+/** Rows whose frames the kernel forwards by itself now; none where an agent from before that option made the maps. */
 function offloaded(settings: Settings): ReadonlySet<string> {
+  if (!hasPinned(settings, 'offload')) return new Set();
   const flows = [...openPinned(settings, 'offload').entries()].map(([, flow]) => flow);
   const inside = flows.filter(({ isOut }) => !isOut);
   return new Set(

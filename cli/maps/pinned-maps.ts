@@ -1,5 +1,5 @@
 /** The pinned maps of an instance, opened read only: no daemon is asked, so this works when both are dead. */
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { mapFile } from '../../dataplane/native/index.ts';
 import {
   endpointOfPolicy,
@@ -19,6 +19,11 @@ const AS_ROOT = 'run as root: the maps are for root alone';
 /** The folder of an instance's pinned maps. */
 export function mapFolder(settings: Settings): string {
   return `${settings.runDir}/maps`;
+}
+
+/** Whether there is such a map: an agent of before a map came does not make it. */
+export function hasPinned(settings: Settings, name: PinnedName): boolean {
+  return existsSync(`${mapFolder(settings)}/${PINNED[name].file}`);
 }
 
 /** Opens one map. @throws Failure as openFile */

@@ -150,7 +150,7 @@ t.test('a thread that dies takes its commands with it', async (t) => {
   const code = `
     const { parentPort, workerData: { module, argv } } = require('node:worker_threads');
     const { Writable } = require('node:stream');
-    const stdout = new Writable({ write: (bytes, _, done) => done(parentPort.postMessage(String(bytes))) });
+    const stdout = new Writable({ write: (bytes, _, done) => (parentPort.postMessage(String(bytes)), done()) });
     const streams = { stdin: undefined, stdout, stderr: undefined, gone: new AbortController().signal, onResize: () => {} };
     import(module).then(({ runCommand }) => runCommand({ argv, env: { PATH: '/usr/bin:/bin' } }, streams));`;
   const module = import.meta.url.replace('.test.', '.');

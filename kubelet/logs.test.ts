@@ -65,3 +65,19 @@ t.test('following goes from file to file, and ends with the container', async (t
   await following;
   t.equal(text, 'a\nb\nc\nd\nlast\n');
 });
+
+t.test('who does not follow has what was there when they asked, however much is written meanwhile', async (t) => {
+  rmSync(`${path}.1`, { force: true });
+  writeFileSync(path, line(1, 'one') + line(2, 'two'));
+  for (const [request, wanted] of [
+    [{}, 'one\ntwo\n'],
+    [{ tailLines: 1 }, 'three\n'],
+  ] as const) {
+    let text = '';
+    for await (const part of readLogs(path, request, () => true)) {
+      text += Buffer.from(part).toString('utf8');
+      appendFileSync(path, line(3, 'three'));
+    }
+    t.equal(text, wanted);
+  }
+});

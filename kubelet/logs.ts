@@ -46,7 +46,9 @@ export async function* readLogs(path: string, request: LogRequest, goesOn: () =>
 
 /** Whole lines of the files, as they stand there. */
 async function* linesOf(path: string, request: LogRequest, goesOn: () => boolean): AsyncGenerator<Buffer> {
-  const begin = beginningOf(path, request.tailLines);
+  // Who does not follow has what was there when they asked: a container that writes faster than they read would keep them for ever.
+  const until = request.follow === true ? Infinity : sizeOf(path);
+  const begin = beginningOf(path, request.tailLines, until);
   let file = open(begin.isOlder ? `${path}.1` : path);
   let at = begin.offset;
   let { isOlder } = begin;
@@ -56,14 +58,18 @@ async function* linesOf(path: string, request: LogRequest, goesOn: () => boolean
     for (;;) {
       // Asked before reading, so that what was written before the end is read.
       const isLast = request.follow !== true || !goesOn();
-      const count = file === undefined ? 0 : readSync(file, chunk, 0, READ_BYTES, at);
+      const count =
+        file === undefined
+          ? 0
+          : readSync(file, chunk, 0, isOlder ? READ_BYTES : Math.min(READ_BYTES, Math.max(0, until - at)), at);
       at += count;
       if (count > 0) {
         const text = Buffer.concat([rest, chunk.subarray(0, count)]);
         const end = text.lastIndexOf(END_OF_LINE) + 1;
         rest = text.subarray(end);
         if (end > 0) yield text.subarray(0, end);
-      } else if (isOlder || isTurned(file, path)) {
+      } else if (!isOlder && at >= until) return;
+      else if (isOlder || isTurned(file, path)) {
         if (file !== undefined) closeSync(file);
         file = open(path);
         at = 0;
@@ -76,6 +82,10 @@ async function* linesOf(path: string, request: LogRequest, goesOn: () => boolean
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function open(path: string): number | undefined {
@@ -94,21 +104,21 @@ function isTurned(file: number | undefined, path: string): boolean {
 }
 
 /** Where the last so many lines begin. */
-function beginningOf(path: string, lines: number | undefined): { isOlder: boolean; offset: number } {
+function beginningOf(path: string, lines: number | undefined, until: number): { isOlder: boolean; offset: number } {
   const hasOlder = statSync(`${path}.1`, { throwIfNoEntry: false }) !== undefined;
   if (lines === undefined || lines < 0) return { isOlder: hasOlder, offset: 0 };
-  const newer = seekBack(path, lines);
+  const newer = seekBack(path, lines, until);
   if (newer.missing === 0 || !hasOlder) return { isOlder: false, offset: newer.offset };
   return { isOlder: true, offset: seekBack(`${path}.1`, newer.missing).offset };
 }
 
 /** @returns where the last lines of a file begin, and how many it is short of */
-function seekBack(path: string, lines: number): { offset: number; missing: number } {
+function seekBack(path: string, lines: number, until = Infinity): { offset: number; missing: number } {
   const file = open(path);
   if (file === undefined) return { offset: 0, missing: lines };
   try {
     const chunk = Buffer.alloc(READ_BYTES);
-    let end = fstatSync(file).size;
+    let end = Math.min(until, fstatSync(file).size);
     let wanted = lines + 1; // the newline of the last line is one more than there are lines before it
     while (end > 0) {
       const from = Math.max(0, end - READ_BYTES);

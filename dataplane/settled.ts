@@ -112,6 +112,7 @@ export class Settled {
 
   /** Adds what the kernel has counted since the last time. */
   harvest(nowSec: number): void {
+    if (this.threshold === 0 && this.#taken.size === 0) return;
     for (const [index, flow] of this.#parts.offload.entries()) {
       const before = this.#taken.get(index);
       const isKnown = before !== undefined && before.incarnation === flow.incarnation;

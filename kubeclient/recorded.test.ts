@@ -2,33 +2,14 @@
 import t from 'tap';
 import { waitFor } from '../test/command.ts';
 import { type Recording, readRecordings, RecordedApi } from '../test/kubernetes/recorded-api.ts';
+import { reflected } from '../test/reflected.ts';
 import { KubeClient } from './client.ts';
-import { Reflector } from './reflector.ts';
-import { type ApiObject, keyOf, type Resource, type Sink } from './resource.ts';
+import { type ApiObject, keyOf, type Resource } from './resource.ts';
 
 const RECORDINGS = readRecordings();
 const PODS = '/api/v1/pods';
 const ON_NODE = { name: 'pods', paths: [PODS], fieldSelector: 'spec.nodeName=node1' };
 type Tap = typeof t;
-
-class Copy implements Sink {
-  readonly objects = new Map<string, ApiObject>();
-  readonly problems: string[] = [];
-  syncs = 0;
-  isAbsent = false;
-  put = (object: ApiObject): void => void this.objects.set(keyOf(object), object);
-  remove = (key: string): void => void this.objects.delete(key);
-  room = (): undefined => undefined;
-  synced = (): void => {
-    this.syncs++;
-  };
-  absent = (isAbsent: boolean): void => {
-    this.isAbsent = isAbsent;
-  };
-  problem = (sentence: string): void => {
-    if (sentence !== '') this.problems.push(sentence);
-  };
-}
 
 /** A reflector against a choice of the recordings. */
 async function world(test: Tap, resource: Resource, recordings: readonly Recording[], token = 'admin') {
@@ -37,16 +18,7 @@ async function world(test: Tap, resource: Resource, recordings: readonly Recordi
     { name: 'test', server: await server.listen(), isInsecure: true, user: { token: { text: token } } },
     'test',
   );
-  const copy = new Copy();
-  const reflector = new Reflector({ client, resource, sink: copy, timeScale: 0.02 });
-  const running = reflector.run();
-  test.teardown(async () => {
-    reflector.stop();
-    await running;
-    client.close();
-    await server.close();
-  });
-  return { server, copy, reflector };
+  return { server, ...reflected(test, server, client, resource) };
 }
 
 const isStream = ({ path }: Recording): boolean => path.includes('sendInitialEvents');

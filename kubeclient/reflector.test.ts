@@ -2,9 +2,10 @@
 import t from 'tap';
 import { waitFor } from '../test/command.ts';
 import { type FakeObject, KubeApiServer } from '../test/kube-api-server.ts';
+import { type Copy, reflected } from '../test/reflected.ts';
 import { KubeClient } from './client.ts';
 import { Reflector } from './reflector.ts';
-import { type ApiObject, keyOf, type Resource, type Sink } from './resource.ts';
+import type { Resource } from './resource.ts';
 
 const PODS = '/api/v1/pods';
 const CNP = '/apis/cilium.io/v2/ciliumnetworkpolicies';
@@ -18,42 +19,6 @@ const pod = (name: string, label = 'a'): FakeObject => ({
 });
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `p${i}`);
-
-/** What a reflector has told, as somebody keeps it who believes it. */
-class Copy implements Sink {
-  readonly objects = new Map<string, ApiObject>();
-  readonly told: string[] = [];
-  problems: string[] = [];
-  syncs = 0;
-  isAbsent = false;
-  wait: (() => Promise<void>) | undefined;
-
-  put(object: ApiObject): void {
-    this.objects.set(keyOf(object), object);
-    this.told.push(`+${keyOf(object)}`);
-  }
-
-  remove(key: string): void {
-    this.objects.delete(key);
-    this.told.push(`-${key}`);
-  }
-
-  room(): Promise<void> | undefined {
-    return this.wait?.();
-  }
-
-  synced(): void {
-    this.syncs++;
-  }
-
-  absent(isAbsent: boolean): void {
-    this.isAbsent = isAbsent;
-  }
-
-  problem(sentence: string): void {
-    if (sentence !== '') this.problems.push(sentence);
-  }
-}
 
 interface World {
   readonly server: KubeApiServer;
@@ -73,16 +38,7 @@ async function world(
   prepare(server);
   const url = await server.listen();
   const client = new KubeClient({ name: 'test', server: url, isInsecure: true, user: {} }, 'test');
-  const copy = new Copy();
-  const resource = { name: 'pods', paths: [PODS], ...given };
-  const reflector = new Reflector({ client, resource, sink: copy, timeScale: 0.02 });
-  const running = reflector.run();
-  test.teardown(async () => {
-    reflector.stop();
-    await running;
-    client.close();
-    await server.close();
-  });
+  const { copy, reflector } = reflected(test, server, client, { name: 'pods', paths: [PODS], ...given });
   const has = (...wanted: string[]): Promise<void> => {
     const sorted = wanted
       .map((name) => `shop/${name}`)

@@ -8,7 +8,8 @@
 import { existsSync } from 'node:fs';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import t from 'tap';
-import { Cleanup, inNetns, makeNetns, must, start, waitFor } from '../command.ts';
+import { programPath } from '../../linux/programs.ts';
+import { type Background, Cleanup, inNetns, makeNetns, must, start, waitFor } from '../command.ts';
 import { SluiceInstance } from '../rig.ts';
 
 const cleanup = new Cleanup();
@@ -113,8 +114,15 @@ for line in sys.stdin:
     print('done ' + line.strip(), flush=True)
 `;
 
-const server = start(inNetns(instance.netnsOf('shop/b'), ['python3', '-c', SERVER, '10.244.0.12', 'fd00:10:244::12']));
-cleanup.add(() => server.child.kill('SIGKILL'));
+let server: Background;
+function startServer(): void {
+  const started = start(
+    inNetns(instance.netnsOf('shop/b'), ['python3', '-c', SERVER, '10.244.0.12', 'fd00:10:244::12']),
+  );
+  cleanup.add(() => started.child.kill('SIGKILL'));
+  server = started;
+}
+startServer();
 await waitFor('the server', () => server.output().includes('ready'));
 
 class Client {
@@ -280,6 +288,46 @@ t.test('an agent that is killed leaves it to the kernel; the next one takes it b
   await client.settle('tcp4');
   await client.say('fin');
   await none();
+});
+
+t.test('rules that somebody flushes, and an interface that somebody deletes, come back', async (t) => {
+  const client = await Client.connect(4008);
+  await client.settle('tcp4');
+  await must(inNetns(host, ['nft', 'flush', 'ruleset']));
+  await client.say('send 100000');
+  await waitFor('the table to be there', async () =>
+    (await must(inNetns(host, ['nft', 'list', 'tables']))).includes(table),
+  );
+  await client.settle('tcp4');
+  const links = async () =>
+    (await must(['ip', '-n', host, '-br', 'link'])).split('\n').map((line) => line.split('@')[0]);
+  const upper = (await links()).find((one) => /_[0-9a-f]+u$/.test(one)) ?? '';
+  await must(['ip', '-n', host, 'link', 'delete', upper]);
+  await waitFor('the interface to be there', async () => (await links()).includes(upper));
+  await instance.untilReady(['shop/a', 'shop/b', 'shop/c']);
+  await (await Client.connect(4009)).settle('tcp4');
+  t.pass('and the kernel has connections again');
+});
+
+t.test('cleanup after both were killed leaves neither table nor interface', async (t) => {
+  process.kill(instance.agent.pid, 'SIGKILL');
+  for (const pid of instance.dataplanePids()) process.kill(pid, 'SIGKILL');
+  await instance.untilAgentEnded();
+  const [command, ...args] = inNetns(host, [
+    process.execPath,
+    programPath('sluice'),
+    'cleanup',
+    '--run-dir',
+    instance.runDir,
+  ]);
+  execFileSync(command, args, { stdio: 'ignore' });
+  t.notMatch(await must(inNetns(host, ['nft', 'list', 'tables'])), new RegExp(name));
+  t.notMatch(await must(['ip', '-n', host, '-br', 'link']), new RegExp(`${name}_`));
+  await instance.restartAgent();
+  await instance.send(pods + policy('a'));
+  await instance.untilReady(['shop/a', 'shop/b', 'shop/c']);
+  startServer();
+  await waitFor('the server', () => server.output().includes('ready'));
 });
 
 t.test('a clean stop leaves no table', async (t) => {
